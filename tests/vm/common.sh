@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Sourced by the scripts beside it: where things live, how they talk to the
+# user and how they call apt.  Knows nothing of QEMU, kernels or images.
+
+set -euo pipefail
+
+VM_DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+TOP=$(dirname "$(dirname "$VM_DIR")")
+BUILD=${VKTLS_BUILD:-$TOP/build}
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/vktls
+LOG=$BUILD/log
+
+say()
+{
+	echo "$*" >&2
+}
+
+# die WHAT [MEND]: end with what is wrong and the command that mends it
+die()
+{
+	say "error: $1"
+	[ $# -lt 2 ] || say "  mend: $2"
+	exit 1
+}
+
+need()
+{
+	command -v "$1" >/dev/null || die "$1 is not installed" "make deps"
+}
+
+# run_logged NAME WHAT COMMAND...: run with all output in build/log/NAME.log;
+# a failure shows the end of that log
+run_logged()
+{
+	local log=$LOG/$1.log what=$2 rc=0
+
+	shift 2
+	mkdir -p "$LOG"
+	"$@" </dev/null >"$log" 2>&1 || rc=$?
+	[ "$rc" != 0 ] || return 0
+	tail -n 30 "$log" >&2
+	die "$what failed with status $rc; the whole log is $log"
+}
+
+# locked NAME COMMAND...: one holder of a cache entry at a time, across
+# checkouts; COMMAND may be a shell function
+locked()
+{
+	local lock=$CACHE/lock/$1
+
+	shift
+	mkdir -p "$CACHE/lock"
+	(
+		flock 9
+		"$@" 9>&-
+	) 9>"$lock"
+}
+
+# key_of FILES-OR-WORDS...: a short digest naming what a product is made from
+key_of()
+{
+	local item
+
+	for item in "$@"; do
+		if [ -f "$item" ]; then
+			cat "$item"
+		else
+			echo "$item"
+		fi
+	done | sha256sum | cut -c1-12
+}
+
+disk_free_mib()
+{
+	mkdir -p "$1"
+	df --output=avail -m "$1" | tail -n 1 | tr -d ' '
+}
+
+need_disk()
+{
+	local dir=$1 mib=$2 free
+
+	free=$(disk_free_mib "$dir")
+	[ "$free" -ge "$mib" ] ||
+		die "$dir has $free MiB free, $mib MiB are needed" \
+		    "free some space there, or set XDG_CACHE_HOME to a larger disk"
+}
+
+# The Debian mirror that this host uses itself
+apt_mirror()
+{
+	local uri
+
+	# shellcheck disable=SC2016 # apt's own placeholders
+	uri=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' \
+		'Created-By: Packages' | awk '$2 == "Debian" { print $1; exit }')
+	if [ -z "$uri" ]; then
+		# nothing fetched yet: the first Debian archive that is configured
+		uri=$(apt-get indextargets --format '$(REPO_URI)' \
+			'Created-By: Packages' | grep -m1 '/debian/*$' || true)
+	fi
+	[ -n "$uri" ] ||
+		die "apt knows no Debian mirror" \
+		    "put one into /etc/apt/sources.list and run apt-get update"
+	echo "${uri%/}"
+}
+
+# apt_suite SUITE TYPE: make an apt configuration of our own, with that suite
+# alone, so that the host's package lists and choices stay as they are
+apt_suite()
+{
+	local dir=$CACHE/apt/$1 mirror keyring
+
+	mirror=$(apt_mirror)
+	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	echo "$2 [signed-by=$keyring] $mirror $1 main" >"$dir/sources.list"
+	apt_in "$1" -q update >&2
+}
+
+# apt_in SUITE ARGS...: apt-get within the configuration made by apt_suite
+apt_in()
+{
+	local dir=$CACHE/apt/$1
+
+	shift
+	apt-get -o Dir::Etc::sourcelist="$dir/sources.list" \
+		-o Dir::Etc::sourceparts=- -o Dir::State::lists="$dir/lists" \
+		-o Dir::Cache="$dir/cache" -o APT::Sandbox::User=root \
+		-o Acquire::Languages=none "$@"
+}
