@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
+/*
+ * The vktls device ABI: everything that crosses the line between host and NIC.
+ * Driver, device model, firmware and tests include this file unedited; prose
+ * for the same facts is docs/abi.rst, and tests/abi holds the two together.
+ *
+ * Everything is little-endian; record numbers, nonces and keys are byte strings
+ * in wire order. Reserved fields are written as zero and refused if they are not.
+ * Registers are 32 bits wide and take aligned 32-bit accesses only.
+ */
+#ifndef VKTLS_ABI_H
+#define VKTLS_ABI_H
+
+/*
+ * Version. A host may drive a device whose major is equal and whose minor is at
+ * least its own. Minor grows when something is added that an older host cannot
+ * notice (register, opcode, capability bit, counter at the end); major when
+ * anything existing moves or changes its meaning.
+ */
+#define VKTLS_ABI_MAJOR			1
+#define VKTLS_ABI_MINOR			0
+
+/* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
+#define VKTLS_PCI_VENDOR		0x1af4
+#define VKTLS_PCI_DEVICE		0x10f0
+#define VKTLS_BAR_REGS			0
+#define VKTLS_BAR_MSIX			1
+#define VKTLS_BAR_REGS_SIZE		0x10000
+
+/* Limits of the architecture; what one device has is in its capabilities. */
+#define VKTLS_MAX_QUEUES		16	/* queue pairs */
+#define VKTLS_RING_MIN_LOG2		6	/* 64 descriptors */
+#define VKTLS_RING_MAX_LOG2		12	/* 4096 descriptors */
+#define VKTLS_RING_ALIGN		64	/* bytes, all rings */
+#define VKTLS_TX_MAX_BYTES		65792	/* one packet before TSO */
+#define VKTLS_TX_MAX_DESCS		32	/* one packet, offload one included */
+#define VKTLS_MTU_MIN			68
+#define VKTLS_MTU_MAX			9000
+#define VKTLS_RX_BUF_MIN		256	/* bytes in one receive buffer */
+#define VKTLS_RSS_KEY_BYTES		40
+#define VKTLS_RSS_ENTRIES		128
+#define VKTLS_MAC_FILTERS		32	/* exact addresses beside the port's own */
+#define VKTLS_FW_MAX_BYTES		0x30000	/* image, header included */
+
+/* MSI-X: vector 0 = command completions and events, 1 + n = queue pair n. */
+#define VKTLS_VEC_ASYNC			0
+#define VKTLS_VEC_QUEUE(n)		(1 + (n))
+
+/*
+ * Status codes: one number space for commands, completions, firmware loading
+ * and events.
+ */
+#define VKTLS_ST_OK			0
+#define VKTLS_ST_OPCODE			1	/* unknown command */
+#define VKTLS_ST_LENGTH			2	/* a length field is out of range */
+#define VKTLS_ST_PARAM			3	/* another field is out of range */
+#define VKTLS_ST_RESERVED		4	/* a reserved field is not zero */
+#define VKTLS_ST_NOENT			5	/* no such queue or context */
+#define VKTLS_ST_EXIST			6	/* queue is already there */
+#define VKTLS_ST_FULL			7	/* table has no free entry */
+#define VKTLS_ST_DMA			8	/* address is not host memory */
+#define VKTLS_ST_UNSUPPORTED		9	/* not in the capabilities */
+#define VKTLS_ST_STATE			10	/* not allowed in this state */
+#define VKTLS_ST_FW_MAGIC		16	/* firmware image: magic */
+#define VKTLS_ST_FW_ABI			17	/* firmware image: ABI version */
+#define VKTLS_ST_FW_LENGTH		18	/* firmware image: length, load range */
+#define VKTLS_ST_FW_DIGEST		19	/* firmware image: SHA-256 */
+#define VKTLS_ST_FW_ENTRY		20	/* firmware image: entry point */
+#define VKTLS_ST_TX_DESC		32	/* descriptor is malformed */
+#define VKTLS_ST_TX_LENGTH		33	/* packet too long or too short */
+#define VKTLS_ST_TX_OFFLOAD		34	/* offload does not fit the packet */
+#define VKTLS_ST_TX_LINK		35	/* link is down */
+#define VKTLS_ST_TLS_NOT_TCP		48	/* marked packet is not TCP */
+#define VKTLS_ST_TLS_SEQ		49	/* not the expected TCP sequence */
+#define VKTLS_ST_TLS_HEADER		50	/* record header is impossible */
+#define VKTLS_ST_TLS_NONCE		51	/* explicit nonce is not the next */
+#define VKTLS_ST_TLS_WRAP		52	/* record number is used up */
+#define VKTLS_ST_TLS_REUSE		53	/* would encrypt a record number again */
+#define VKTLS_ST_TLS_LOST		54	/* context waits for resync */
+#define VKTLS_ST_TLS_CRYPTO		55	/* the engine failed */
+
+/* ---- Registers, BAR 0 ---- */
+
+/* Identity block */
+#define VKTLS_REG_MAGIC			0x0000	/* RO */
+#define   VKTLS_MAGIC			0x4c544b56u	/* "VKTL" in memory order */
+#define VKTLS_REG_ABI			0x0004	/* RO, major << 16 | minor */
+#define VKTLS_REG_STATUS		0x0008	/* RO */
+#define   VKTLS_STATUS_FW_STATE		0x0000000fu
+#define     VKTLS_FW_NONE		0	/* after reset */
+#define     VKTLS_FW_REFUSED		1	/* see STATUS_FW_CODE */
+#define     VKTLS_FW_BOOTING		2	/* accepted, core runs */
+#define     VKTLS_FW_READY		3	/* takes commands */
+#define     VKTLS_FW_CRASHED		4	/* core stopped by a fatal trap */
+#define   VKTLS_STATUS_LINK		0x00000010u	/* carrier */
+#define   VKTLS_STATUS_FW_CODE		0x00ff0000u	/* VKTLS_ST_* of loading */
+#define   VKTLS_STATUS_FW_CODE_SHIFT	16
+#define VKTLS_REG_CTRL			0x000c	/* WO, self-clearing */
+#define   VKTLS_CTRL_RESET		0x00000001u	/* function reset */
+#define   VKTLS_CTRL_FW_LOAD		0x00000002u	/* fetch and start the image */
+#define VKTLS_REG_QUEUES		0x0010	/* RO, queue pairs in hardware */
+#define VKTLS_REG_HEARTBEAT		0x0014	/* RO, steps while firmware lives */
+#define VKTLS_REG_FW_VERSION		0x0018	/* RO, major << 16 | minor << 8 | patch */
+
+/* Firmware loader: image in host memory, physically contiguous */
+#define VKTLS_REG_FW_ADDR_LO		0x0040
+#define VKTLS_REG_FW_ADDR_HI		0x0044
+#define VKTLS_REG_FW_LEN		0x0048	/* bytes */
+
+/* Test block: works without firmware */
+#define VKTLS_REG_TEST_SCRATCH		0x0080	/* reads back what was written */
+#define VKTLS_REG_TEST_ADDR_LO		0x0084
+#define VKTLS_REG_TEST_ADDR_HI		0x0088
+#define VKTLS_REG_TEST_LEN		0x008c	/* bytes, multiple of 4, <= 64 KiB */
+#define   VKTLS_TEST_MAX_LEN		0x10000
+#define VKTLS_REG_TEST_SEED		0x0090
+#define VKTLS_REG_TEST_OP		0x0094	/* write starts; done on return */
+#define   VKTLS_TEST_OP			0x000000ffu
+#define     VKTLS_TEST_FILL		1	/* device writes the pattern */
+#define     VKTLS_TEST_CHECK		2	/* device reads and compares */
+#define     VKTLS_TEST_IRQ		3	/* raise vector TEST_VECTOR */
+#define   VKTLS_TEST_VECTOR		0x0000ff00u
+#define   VKTLS_TEST_VECTOR_SHIFT	8
+#define VKTLS_REG_TEST_RESULT		0x0098	/* RO, VKTLS_ST_*; PARAM = mismatch */
+#define VKTLS_REG_TEST_WHERE		0x009c	/* RO, byte offset of first mismatch */
+/* 32-bit little-endian word n of the pattern */
+#define VKTLS_TEST_WORD(seed, n)	((seed) + (n) * 0x9e3779b9u)
+
+/* Command and event queues; addresses are latched by the write to *_LOG2 */
+#define VKTLS_REG_CMDQ_ADDR_LO		0x00c0	/* ring of struct vktls_cmd */
+#define VKTLS_REG_CMDQ_ADDR_HI		0x00c4
+#define VKTLS_REG_CPLQ_ADDR_LO		0x00c8	/* ring of struct vktls_cmd_cpl */
+#define VKTLS_REG_CPLQ_ADDR_HI		0x00cc
+#define VKTLS_REG_CMDQ_LOG2		0x00d0	/* entries of both, 2..8 */
+#define VKTLS_REG_CMDQ_TAIL		0x00d4	/* doorbell: index after the last */
+#define VKTLS_REG_EVTQ_ADDR_LO		0x00d8	/* ring of struct vktls_event */
+#define VKTLS_REG_EVTQ_ADDR_HI		0x00dc
+#define VKTLS_REG_EVTQ_LOG2		0x00e0	/* entries, 4..10 */
+#define VKTLS_REG_EVTQ_HEAD		0x00e4	/* host's consumer index */
+#define   VKTLS_CMDQ_MIN_LOG2		2
+#define   VKTLS_CMDQ_MAX_LOG2		8
+#define   VKTLS_EVTQ_MIN_LOG2		4
+#define   VKTLS_EVTQ_MAX_LOG2		10
+
+/* Queue pair n: doorbells and interrupt moderation */
+#define VKTLS_REG_QP(n)			(0x1000 + (n) * 0x40)
+#define VKTLS_QP_TX_TAIL		0x00	/* doorbell: index after the last */
+#define VKTLS_QP_RX_TAIL		0x04
+#define VKTLS_QP_TX_CQ			0x08	/* VKTLS_CQ_* */
+#define VKTLS_QP_RX_CQ			0x0c
+#define   VKTLS_CQ_HEAD			0x0000ffffu	/* host's consumer index */
+#define   VKTLS_CQ_ARM			0x80000000u	/* one interrupt, please */
+#define VKTLS_QP_TX_MOD			0x10	/* VKTLS_MOD_* */
+#define VKTLS_QP_RX_MOD			0x14
+#define   VKTLS_MOD_USECS		0x0000ffffu	/* wait after first completion */
+#define   VKTLS_MOD_FRAMES		0x00ff0000u	/* or this many; 0 = no limit */
+#define   VKTLS_MOD_FRAMES_SHIFT	16
+#define   VKTLS_MOD_USECS_MAX		10000
+
+/* ---- Capability bits (struct vktls_caps) ---- */
+#define VKTLS_CAP_TX_CSUM		0x00000001u
+#define VKTLS_CAP_TSO			0x00000002u
+#define VKTLS_CAP_VLAN			0x00000004u	/* insert and strip */
+#define VKTLS_CAP_RX_CSUM		0x00000008u
+#define VKTLS_CAP_RSS			0x00000010u
+#define VKTLS_CAP_TLS_TX		0x00000020u
+
+/* Ciphers and versions: capability bit = 1 << value */
+#define VKTLS_CIPHER_AES_128_GCM	0
+#define VKTLS_CIPHER_AES_256_GCM	1
+#define VKTLS_VERSION_TLS12		0
+/* Direction of a context */
+#define VKTLS_DIR_TX			0
+
+/* ---- Descriptor flags ---- */
+#define VKTLS_TXD_EOP			0x0001	/* last descriptor of the packet */
+#define VKTLS_TXD_CPL			0x0002	/* with EOP: report completion */
+#define VKTLS_TXD_OFFLOAD		0x8000	/* struct vktls_tx_offload */
+#define VKTLS_TXO_CSUM			0x0010	/* sum from csum_start to the end */
+#define VKTLS_TXO_TSO			0x0020	/* cut TCP payload at mss */
+#define VKTLS_TXO_VLAN			0x0040	/* insert vlan_tci */
+#define VKTLS_TXO_TLS			0x0080	/* encrypt with tls_ctx */
+
+/* Receive completion flags */
+#define VKTLS_RXC_EOP			0x0001	/* last buffer of the frame */
+#define VKTLS_RXC_L4_OK			0x0002	/* TCP/UDP checksum is right */
+#define VKTLS_RXC_CSUM_BAD		0x0004	/* a checksum was looked at, wrong */
+#define VKTLS_RXC_VLAN			0x0008	/* tag removed, in vlan_tci */
+#define VKTLS_RXC_HASH_L3		0x0010	/* hash over addresses */
+#define VKTLS_RXC_HASH_L4		0x0020	/* hash over addresses and ports */
+
+/* Every completion and event ends in this byte; first lap writes 1, then 0, 1… */
+#define VKTLS_GEN			0x01
+
+/* ---- Commands ---- */
+#define VKTLS_CMD_NOP			0	/* round trip */
+#define VKTLS_CMD_CAPS			1	/* cpl: struct vktls_caps */
+#define VKTLS_CMD_PORT_SET		2	/* struct vktls_port_cfg */
+#define VKTLS_CMD_MAC_SET		3	/* struct vktls_mac */
+#define VKTLS_CMD_FILTER_SET		4	/* struct vktls_buf: count * vktls_mac */
+#define VKTLS_CMD_LINK_GET		5	/* cpl: struct vktls_link */
+#define VKTLS_CMD_RSS_SET		6	/* struct vktls_buf: struct vktls_rss */
+#define VKTLS_CMD_QUEUE_CREATE		7	/* struct vktls_queue_cfg */
+#define VKTLS_CMD_QUEUE_DESTROY		8	/* struct vktls_queue_ref */
+#define VKTLS_CMD_TLS_ADD		9	/* struct vktls_tls_add; cpl: tls_ref */
+#define VKTLS_CMD_TLS_DEL		10	/* struct vktls_tls_ref */
+#define VKTLS_CMD_TLS_RESYNC		11	/* struct vktls_tls_resync */
+#define VKTLS_CMD_TLS_QUERY		12	/* struct vktls_tls_ref; cpl: tls_state */
+#define VKTLS_CMD_STATS			13	/* struct vktls_buf: le64[VKTLS_STAT_NUM] */
+#define VKTLS_CMD_LOG_READ		14	/* struct vktls_buf; cpl: vktls_log */
+#define VKTLS_CMD_NUM			15
+
+/* Queue types */
+#define VKTLS_QUEUE_TX			0
+#define VKTLS_QUEUE_RX			1
+
+/* Port modes and features (struct vktls_port_cfg) */
+#define VKTLS_PORT_UP			0x00000001u	/* frames flow */
+#define VKTLS_PORT_PROMISC		0x00000002u
+#define VKTLS_PORT_ALLMULTI		0x00000004u
+#define VKTLS_PORT_BROADCAST		0x00000008u
+#define VKTLS_PORT_RX_CSUM		0x00000010u
+#define VKTLS_PORT_VLAN_STRIP		0x00000020u
+#define VKTLS_PORT_RSS			0x00000040u	/* spread, and report the hash */
+
+/* RSS hash types */
+#define VKTLS_RSS_IPV4			0x01
+#define VKTLS_RSS_TCP4			0x02
+#define VKTLS_RSS_IPV6			0x04
+#define VKTLS_RSS_TCP6			0x08
+#define VKTLS_RSS_UDP4			0x10
+#define VKTLS_RSS_UDP6			0x20
+
+/* TLS context states (struct vktls_tls_state) */
+#define VKTLS_TLS_IN_SYNC		0
+#define VKTLS_TLS_LOST			1
+
+/* Events */
+#define VKTLS_EVT_LINK			1	/* arg = 1 up, 0 down */
+#define VKTLS_EVT_QUEUE_ERROR		2	/* id = type << 8 | queue; it stopped */
+#define VKTLS_EVT_TX_ERROR		3	/* id = queue, status; packet dropped */
+#define VKTLS_EVT_TLS_LOST		4	/* id = context, arg = expected sequence */
+#define VKTLS_EVT_OVERFLOW		5	/* arg = events lost before this one */
+
+/* Counters, in the order of VKTLS_CMD_STATS */
+#define VKTLS_STAT_TX_FRAMES		0	/* on the wire, after TSO */
+#define VKTLS_STAT_TX_BYTES		1
+#define VKTLS_STAT_TX_TSO_PACKETS	2	/* packets that were cut */
+#define VKTLS_STAT_TX_ERRORS		3	/* packets refused, any status */
+#define VKTLS_STAT_RX_FRAMES		4
+#define VKTLS_STAT_RX_BYTES		5
+#define VKTLS_STAT_RX_FILTERED		6	/* not for this port */
+#define VKTLS_STAT_RX_NO_BUFFER		7	/* ring was empty */
+#define VKTLS_STAT_RX_CSUM_ERRORS	8
+#define VKTLS_STAT_RX_LENGTH_ERRORS	9
+#define VKTLS_STAT_RX_MULTICAST		10
+#define VKTLS_STAT_DMA_READ_BYTES	11	/* all host memory read by the device */
+#define VKTLS_STAT_DMA_WRITE_BYTES	12
+#define VKTLS_STAT_DMA_ERRORS		13
+#define VKTLS_STAT_INTERRUPTS		14
+#define VKTLS_STAT_DOORBELLS		15
+#define VKTLS_STAT_TLS_TX_PACKETS	16	/* encrypted, before TSO */
+#define VKTLS_STAT_TLS_TX_BYTES		17	/* TCP payload of these */
+#define VKTLS_STAT_TLS_TX_RECORDS	18	/* completed with a tag */
+#define VKTLS_STAT_TLS_TX_DROP_SEQ	19
+#define VKTLS_STAT_TLS_TX_DROP_HEADER	20
+#define VKTLS_STAT_TLS_TX_DROP_NONCE	21	/* nonce or record number */
+#define VKTLS_STAT_TLS_TX_DROP_OTHER	22	/* no context, lost, not TCP */
+#define VKTLS_STAT_TLS_CTX_LIVE		23	/* a level, not a count */
+#define VKTLS_STAT_TLS_CTX_ADDS		24
+#define VKTLS_STAT_TLS_CTX_DELS		25
+#define VKTLS_STAT_TLS_RESYNCS		26
+#define VKTLS_STAT_FAULTS_INJECTED	27	/* frames dropped on request */
+#define VKTLS_STAT_EVENTS_LOST		28
+#define VKTLS_STAT_NUM			29
+
+#define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
+
+#if !defined(__ASSEMBLER__) && !defined(VKTLS_ABI_NO_TYPES)
+
+#if defined(__KERNEL__) || defined(__linux__)
+#include <linux/types.h>
+#else
+#include <stdint.h>
+#define __u8	uint8_t
+#define __le16	uint16_t
+#define __le32	uint32_t
+#define __le64	uint64_t
+#endif
+
+#define VKTLS_ABI_SIZE(type, bytes)	\
+	_Static_assert(sizeof(struct type) == (bytes), #type " has changed size")
+
+/* Transmit: an optional offload descriptor, then data descriptors up to EOP. */
+struct vktls_tx_desc {
+	__le64 addr;
+	__le32 len;		/* bytes, 1..VKTLS_TX_MAX_BYTES */
+	__le16 reserved;
+	__le16 flags;		/* VKTLS_TXD_* without OFFLOAD */
+};
+VKTLS_ABI_SIZE(vktls_tx_desc, 16);
+
+struct vktls_tx_offload {
+	__le32 tls_ctx;		/* TXO_TLS: context */
+	__le16 mss;		/* TXO_TSO: TCP payload bytes in one frame */
+	__le16 vlan_tci;	/* TXO_VLAN */
+	__le16 csum_start;	/* TXO_CSUM: bytes from the frame's start */
+	__le16 hdr_len;		/* TXO_TSO, TXO_TLS: Ethernet to TCP header */
+	__u8 csum_offset;	/* TXO_CSUM: from csum_start */
+	__u8 reserved;
+	__le16 flags;		/* VKTLS_TXD_OFFLOAD | VKTLS_TXO_* */
+};
+VKTLS_ABI_SIZE(vktls_tx_offload, 16);
+
+/* One for each packet with TXD_CPL and for each packet that was refused. */
+struct vktls_tx_cpl {
+	__le16 head;		/* every descriptor before this index is done */
+	__le16 status;		/* VKTLS_ST_*, of the last packet before head */
+	__le32 tls_ctx;		/* of that packet, with a TLS status */
+	__le32 tcp_seq;		/* expected by the context, with a TLS status */
+	__u8 reserved[3];
+	__u8 gen;
+};
+VKTLS_ABI_SIZE(vktls_tx_cpl, 16);
+
+/* Receive: buffers are filled in ring order, a frame takes as many as it needs. */
+struct vktls_rx_desc {
+	__le64 addr;
+	__le32 len;		/* bytes, at least VKTLS_RX_BUF_MIN */
+	__le32 reserved;
+};
+VKTLS_ABI_SIZE(vktls_rx_desc, 16);
+
+/* One for each buffer; all but len and EOP are equal in one frame. */
+struct vktls_rx_cpl {
+	__le16 index;		/* the buffer's descriptor */
+	__le16 flags;		/* VKTLS_RXC_* */
+	__le32 len;		/* bytes in this buffer */
+	__le32 hash;		/* Toeplitz, with RXC_HASH_* */
+	__le16 vlan_tci;
+	__u8 reserved;
+	__u8 gen;
+};
+VKTLS_ABI_SIZE(vktls_rx_cpl, 16);
+
+struct vktls_cmd {
+	__le16 opcode;		/* VKTLS_CMD_* */
+	__le16 len;		/* bytes of payload that mean something */
+	__le32 tag;		/* comes back in the completion */
+	__u8 payload[120];	/* the rest is zero */
+};
+VKTLS_ABI_SIZE(vktls_cmd, 128);
+
+struct vktls_cmd_cpl {
+	__le16 opcode;
+	__le16 status;		/* VKTLS_ST_* */
+	__le32 tag;
+	__le16 head;		/* commands before this index were fetched */
+	__le16 len;		/* bytes of payload */
+	__u8 payload[48];
+	__u8 reserved[3];
+	__u8 gen;
+};
+VKTLS_ABI_SIZE(vktls_cmd_cpl, 64);
+
+struct vktls_event {
+	__le16 type;		/* VKTLS_EVT_* */
+	__le16 status;		/* VKTLS_ST_* */
+	__le32 id;
+	__le32 arg;
+	__u8 reserved[3];
+	__u8 gen;
+};
+VKTLS_ABI_SIZE(vktls_event, 16);
+
+/* Command payloads */
+struct vktls_caps {
+	__le32 features;	/* VKTLS_CAP_* */
+	__le16 queues;		/* queue pairs */
+	__le16 mtu_max;
+	__le32 tls_contexts;	/* places in the table */
+	__le16 tls_ciphers;	/* 1 << VKTLS_CIPHER_* */
+	__le16 tls_versions;	/* 1 << VKTLS_VERSION_* */
+	__le32 fw_version;	/* as VKTLS_REG_FW_VERSION */
+	__u8 mac[6];		/* permanent address */
+	__u8 reserved[2];
+	__u8 fw_name[16];	/* NUL-padded text */
+};
+VKTLS_ABI_SIZE(vktls_caps, 44);
+
+struct vktls_port_cfg {
+	__le32 flags;		/* VKTLS_PORT_* */
+	__le32 mtu;
+};
+VKTLS_ABI_SIZE(vktls_port_cfg, 8);
+
+struct vktls_mac {
+	__u8 addr[6];
+	__u8 reserved[2];
+};
+VKTLS_ABI_SIZE(vktls_mac, 8);
+
+/* A buffer in host memory for what does not fit a command. */
+struct vktls_buf {
+	__le64 addr;
+	__le32 len;		/* bytes */
+	__le32 arg;		/* LOG_READ: position to read from */
+};
+VKTLS_ABI_SIZE(vktls_buf, 16);
+
+struct vktls_link {
+	__le32 up;
+	__le32 mbps;
+};
+VKTLS_ABI_SIZE(vktls_link, 8);
+
+struct vktls_rss {
+	__u8 key[VKTLS_RSS_KEY_BYTES];
+	__u8 types;		/* VKTLS_RSS_* */
+	__u8 reserved[7];
+	__u8 table[VKTLS_RSS_ENTRIES];	/* receive queues */
+};
+VKTLS_ABI_SIZE(vktls_rss, 176);
+
+struct vktls_queue_ref {
+	__le16 type;		/* VKTLS_QUEUE_* */
+	__le16 queue;
+};
+VKTLS_ABI_SIZE(vktls_queue_ref, 4);
+
+struct vktls_queue_cfg {
+	struct vktls_queue_ref ref;
+	__le16 log2;		/* descriptors; the completion ring has as many */
+	__le16 vector;
+	__le64 ring;
+	__le64 cq;		/* zeroed by the host */
+};
+VKTLS_ABI_SIZE(vktls_queue_cfg, 24);
+
+struct vktls_tls_ref {
+	__le32 ctx;
+};
+VKTLS_ABI_SIZE(vktls_tls_ref, 4);
+
+/* The first byte of the context's stream is the first of a record header. */
+struct vktls_tls_add {
+	__u8 version;		/* VKTLS_VERSION_* */
+	__u8 cipher;		/* VKTLS_CIPHER_* */
+	__u8 direction;		/* VKTLS_DIR_* */
+	__u8 reserved;
+	__le32 tcp_seq;		/* of that byte */
+	__u8 rec_no[8];		/* of that record, big-endian */
+	__u8 iv[12];		/* TLS 1.2 GCM: 4 bytes salt, 8 explicit nonce */
+	__u8 key[32];		/* shorter keys first, then zero */
+};
+VKTLS_ABI_SIZE(vktls_tls_add, 60);
+
+struct vktls_tls_resync {
+	__le32 ctx;
+	__le32 tcp_seq;		/* of the record's first header byte */
+	__u8 rec_no[8];		/* big-endian */
+};
+VKTLS_ABI_SIZE(vktls_tls_resync, 16);
+
+struct vktls_tls_state {
+	__le32 state;		/* VKTLS_TLS_* */
+	__le32 tcp_seq;		/* expected next */
+	__u8 rec_no[8];		/* record in progress or next, big-endian */
+	__le64 packets;
+	__le64 bytes;
+};
+VKTLS_ABI_SIZE(vktls_tls_state, 32);
+
+struct vktls_log {
+	__le32 next;		/* position to read from next time */
+	__le32 len;		/* bytes written to the buffer */
+};
+VKTLS_ABI_SIZE(vktls_log, 8);
+
+/*
+ * Firmware image: this header, then the bytes to load at the start of the core's
+ * memory. The digest is SHA-256 over header (digest as zeros) and body.
+ */
+struct vktls_fw_header {
+	__le32 magic;		/* VKTLS_FW_MAGIC */
+	__le16 abi_major;
+	__le16 abi_minor;	/* at most the device's */
+	__le32 header_len;	/* bytes of this structure */
+	__le32 body_len;	/* bytes after it */
+	__le32 entry;		/* offset into the body, multiple of 4 */
+	__le32 version;		/* as VKTLS_REG_FW_VERSION */
+	__u8 name[16];		/* NUL-padded text */
+	__u8 reserved[24];
+	__u8 digest[32];
+};
+VKTLS_ABI_SIZE(vktls_fw_header, 96);
+
+#endif /* types */
+#endif /* VKTLS_ABI_H */
