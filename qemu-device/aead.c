@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The AEAD behind the TLS engine, and the only file that knows the crypto
+ * library: Intel IPsec-MB when built with VKDEV_AEAD_IPSEC_MB, nettle when
+ * built with VKDEV_AEAD_NETTLE. It knows neither records nor TLS.
+ */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aead.h"
+
+#if defined(VKDEV_AEAD_IPSEC_MB) == defined(VKDEV_AEAD_NETTLE)
+#error "choose one of VKDEV_AEAD_IPSEC_MB and VKDEV_AEAD_NETTLE"
+#endif
+
+void vkdev_aead_wipe(void *p, size_t len)
+{
+    memset(p, 0, len);
+    /* Makes the stores visible to something the compiler cannot see into. */
+    __asm__ __volatile__("" : : "r"(p) : "memory");
+}
+
+int vkdev_aead_tag_differs(const uint8_t *a, const uint8_t *b)
+{
+    uint8_t diff = 0;
+
+    for (int i = 0; i < VKDEV_AEAD_TAG_LEN; i++) {
+        diff |= a[i] ^ b[i];
+    }
+    return diff;
+}
+
+size_t vkdev_aead_key_len(VkdevAeadAlg alg)
+{
+    switch (alg) {
+    case VKDEV_AEAD_AES_128_GCM:
+        return 16;
+    case VKDEV_AEAD_AES_256_GCM:
+    case VKDEV_AEAD_CHACHA20_POLY1305:
+        return 32;
+    default:
+        return 0;
+    }
+}
+
+#ifdef VKDEV_AEAD_IPSEC_MB
+#include <intel-ipsec-mb.h>
+#include <pthread.h>
+
+/* One table of routines for the process; no message state lives in it. */
+static IMB_MGR *mb_mgr;
+static pthread_once_t mb_once = PTHREAD_ONCE_INIT;
+
+typedef struct MbGcm {
+    aes_gcm_pre_t expand;
+    aes_gcm_init_t start;
+    aes_gcm_enc_dec_update_t encrypt;
+    aes_gcm_enc_dec_update_t decrypt;
+    aes_gcm_enc_dec_finalize_t finish;
+} MbGcm;
+
+struct VkdevAeadKey {
+    union {
+        struct gcm_key_data gcm; /* wants 64-byte alignment */
+        uint8_t chacha[32];
+    };
+    bool is_gcm;
+    MbGcm ops;
+};
+
+typedef union MbState {
+    struct gcm_context_data gcm;
+    struct chacha20_poly1305_context_data chacha;
+} __attribute__((__may_alias__)) MbState;
+
+_Static_assert(sizeof(MbState) <= sizeof(VkdevAeadState),
+               "a running message must fit in VkdevAeadState");
+
+const char *vkdev_aead_backend(void)
+{
+    return "ipsec-mb";
+}
+
+static void mb_init(void)
+{
+    IMB_ARCH arch = IMB_ARCH_NONE;
+
+    mb_mgr = alloc_mb_mgr(0);
+    if (!mb_mgr) {
+        return;
+    }
+    init_mb_mgr_auto(mb_mgr, &arch);
+    if (arch == IMB_ARCH_NONE || imb_get_errno(mb_mgr)) {
+        free_mb_mgr(mb_mgr);
+        mb_mgr = NULL;
+    }
+}
+
+static MbGcm mb_gcm_ops(VkdevAeadAlg alg)
+{
+    if (alg == VKDEV_AEAD_AES_128_GCM) {
+        return (MbGcm) {
+            mb_mgr->gcm128_pre, mb_mgr->gcm128_init,
+            mb_mgr->gcm128_enc_update, mb_mgr->gcm128_dec_update,
+            mb_mgr->gcm128_enc_finalize,
+        };
+    }
+    return (MbGcm) {
+        mb_mgr->gcm256_pre, mb_mgr->gcm256_init,
+        mb_mgr->gcm256_enc_update, mb_mgr->gcm256_dec_update,
+        mb_mgr->gcm256_enc_finalize,
+    };
+}
+
+VkdevAeadKey *vkdev_aead_key_alloc(VkdevAeadAlg alg, const uint8_t *key)
+{
+    VkdevAeadKey *k;
+
+    pthread_once(&mb_once, mb_init);
+    if (!mb_mgr || !vkdev_aead_key_len(alg)) {
+        return NULL;
+    }
+    k = aligned_alloc(_Alignof(VkdevAeadKey), sizeof(*k));
+    if (!k) {
+        return NULL;
+    }
+    memset(k, 0, sizeof(*k));
+    k->is_gcm = alg != VKDEV_AEAD_CHACHA20_POLY1305;
+    if (k->is_gcm) {
+        k->ops = mb_gcm_ops(alg);
+        k->ops.expand(key, &k->gcm);
+    } else {
+        memcpy(k->chacha, key, sizeof(k->chacha));
+    }
+    return k;
+}
+
+void vkdev_aead_start(const VkdevAeadKey *k, VkdevAeadState *st,
+                      const uint8_t *nonce, const void *aad, size_t aad_len)
+{
+    MbState *s = (MbState *)st->opaque;
+
+    if (k->is_gcm) {
+        k->ops.start(&k->gcm, &s->gcm, nonce, aad, aad_len);
+    } else {
+        mb_mgr->chacha20_poly1305_init(k->chacha, &s->chacha, nonce, aad,
+                                       aad_len);
+    }
+}
+
+void vkdev_aead_encrypt(const VkdevAeadKey *k, VkdevAeadState *st,
+                        void *dst, const void *src, size_t len)
+{
+    MbState *s = (MbState *)st->opaque;
+
+    if (!len) {
+        return;
+    }
+    if (k->is_gcm) {
+        k->ops.encrypt(&k->gcm, &s->gcm, dst, src, len);
+    } else {
+        mb_mgr->chacha20_poly1305_enc_update(k->chacha, &s->chacha, dst, src,
+                                             len);
+    }
+}
+
+void vkdev_aead_decrypt(const VkdevAeadKey *k, VkdevAeadState *st,
+                        void *dst, const void *src, size_t len)
+{
+    MbState *s = (MbState *)st->opaque;
+
+    if (!len) {
+        return;
+    }
+    if (k->is_gcm) {
+        k->ops.decrypt(&k->gcm, &s->gcm, dst, src, len);
+    } else {
+        mb_mgr->chacha20_poly1305_dec_update(k->chacha, &s->chacha, dst, src,
+                                             len);
+    }
+}
+
+void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st, uint8_t *tag)
+{
+    MbState *s = (MbState *)st->opaque;
+
+    if (k->is_gcm) {
+        k->ops.finish(&k->gcm, &s->gcm, tag, VKDEV_AEAD_TAG_LEN);
+    } else {
+        mb_mgr->chacha20_poly1305_finalize(&s->chacha, tag,
+                                           VKDEV_AEAD_TAG_LEN);
+    }
+    vkdev_aead_wipe(st, sizeof(*st));
+}
+#endif /* VKDEV_AEAD_IPSEC_MB */
+
+#ifdef VKDEV_AEAD_NETTLE
+#include <nettle/chacha-poly1305.h>
+#include <nettle/gcm.h>
+
+#define NT_BLOCK_MAX CHACHA_POLY1305_BLOCK_SIZE
+
+/*
+ * Nettle takes whole blocks in every call but the last of a message. The
+ * bytes of a block that arrives in pieces are therefore XORed here with that
+ * block's keystream, and the block's ciphertext is fed to nettle once it is
+ * complete.
+ */
+typedef struct NtState {
+    union {
+        struct gcm_ctx gcm;
+        struct chacha_poly1305_ctx chacha;
+    };
+    uint8_t stream[NT_BLOCK_MAX];
+    uint8_t cipher[NT_BLOCK_MAX];
+    uint32_t fill; /* bytes of the open block, less than a block */
+} __attribute__((__may_alias__)) NtState;
+
+_Static_assert(sizeof(NtState) <= sizeof(VkdevAeadState),
+               "a running message must fit in VkdevAeadState");
+
+struct VkdevAeadKey {
+    union {
+        struct gcm_aes128_ctx aes128;
+        struct gcm_aes256_ctx aes256;
+        struct chacha_poly1305_ctx chacha;
+    };
+    VkdevAeadAlg alg;
+};
+
+const char *vkdev_aead_backend(void)
+{
+    return "nettle";
+}
+
+VkdevAeadKey *vkdev_aead_key_alloc(VkdevAeadAlg alg, const uint8_t *key)
+{
+    VkdevAeadKey *k;
+
+    if (!vkdev_aead_key_len(alg)) {
+        return NULL;
+    }
+    k = calloc(1, sizeof(*k));
+    if (!k) {
+        return NULL;
+    }
+    k->alg = alg;
+    if (alg == VKDEV_AEAD_AES_128_GCM) {
+        gcm_aes128_set_key(&k->aes128, key);
+    } else if (alg == VKDEV_AEAD_AES_256_GCM) {
+        gcm_aes256_set_key(&k->aes256, key);
+    } else {
+        chacha_poly1305_set_key(&k->chacha, key);
+    }
+    return k;
+}
+
+static size_t nt_block(const VkdevAeadKey *k)
+{
+    return k->alg == VKDEV_AEAD_CHACHA20_POLY1305 ?
+           CHACHA_POLY1305_BLOCK_SIZE : GCM_BLOCK_SIZE;
+}
+
+static const struct gcm_key *nt_gcm_key(const VkdevAeadKey *k)
+{
+    return k->alg == VKDEV_AEAD_AES_128_GCM ? &k->aes128.key : &k->aes256.key;
+}
+
+static const void *nt_aes(const VkdevAeadKey *k, nettle_cipher_func **f)
+{
+    if (k->alg == VKDEV_AEAD_AES_128_GCM) {
+        *f = (nettle_cipher_func *)aes128_encrypt;
+        return &k->aes128.cipher;
+    }
+    *f = (nettle_cipher_func *)aes256_encrypt;
+    return &k->aes256.cipher;
+}
+
+void vkdev_aead_start(const VkdevAeadKey *k, VkdevAeadState *st,
+                      const uint8_t *nonce, const void *aad, size_t aad_len)
+{
+    NtState *s = (NtState *)st->opaque;
+
+    s->fill = 0;
+    if (k->alg == VKDEV_AEAD_CHACHA20_POLY1305) {
+        s->chacha = k->chacha;
+        chacha_poly1305_set_nonce(&s->chacha, nonce);
+        chacha_poly1305_update(&s->chacha, aad_len, aad);
+    } else {
+        gcm_set_iv(&s->gcm, nt_gcm_key(k), VKDEV_AEAD_NONCE_LEN, nonce);
+        gcm_update(&s->gcm, nt_gcm_key(k), aad_len, aad);
+    }
+}
+
+static void nt_encrypt(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
+                       const uint8_t *src, size_t len)
+{
+    nettle_cipher_func *f;
+    const void *aes;
+
+    if (k->alg == VKDEV_AEAD_CHACHA20_POLY1305) {
+        chacha_poly1305_encrypt(&s->chacha, len, dst, src);
+    } else {
+        aes = nt_aes(k, &f);
+        gcm_encrypt(&s->gcm, nt_gcm_key(k), aes, f, len, dst, src);
+    }
+}
+
+static void nt_decrypt(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
+                       const uint8_t *src, size_t len)
+{
+    nettle_cipher_func *f;
+    const void *aes;
+
+    if (k->alg == VKDEV_AEAD_CHACHA20_POLY1305) {
+        chacha_poly1305_decrypt(&s->chacha, len, dst, src);
+    } else {
+        aes = nt_aes(k, &f);
+        gcm_decrypt(&s->gcm, nt_gcm_key(k), aes, f, len, dst, src);
+    }
+}
+
+/* Keystream of the block that opens: what encrypting zeros gives. */
+static void nt_open_block(const VkdevAeadKey *k, NtState *s)
+{
+    static const uint8_t zeros[NT_BLOCK_MAX];
+    NtState scratch = *s;
+
+    nt_encrypt(k, &scratch, s->stream, zeros, nt_block(k));
+    vkdev_aead_wipe(&scratch, sizeof(scratch));
+}
+
+/* Feed the ciphertext of the open block, whole or the message's last part. */
+static void nt_close_block(const VkdevAeadKey *k, NtState *s)
+{
+    uint8_t plain[NT_BLOCK_MAX];
+
+    nt_decrypt(k, s, plain, s->cipher, s->fill);
+    vkdev_aead_wipe(plain, sizeof(plain));
+    vkdev_aead_wipe(s->stream, sizeof(s->stream));
+    s->fill = 0;
+}
+
+/* Bytes into the open block; returns how many it took. */
+static size_t nt_partial(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
+                         const uint8_t *src, size_t len, bool decrypt)
+{
+    size_t room = nt_block(k) - s->fill;
+
+    if (len > room) {
+        len = room;
+    }
+    if (!s->fill) {
+        nt_open_block(k, s);
+    }
+    for (size_t i = 0; i < len; i++) {
+        uint8_t in = src[i];
+
+        dst[i] = in ^ s->stream[s->fill];
+        s->cipher[s->fill++] = decrypt ? in : dst[i];
+    }
+    if (s->fill == nt_block(k)) {
+        nt_close_block(k, s);
+    }
+    return len;
+}
+
+static void nt_update(const VkdevAeadKey *k, VkdevAeadState *st,
+                      uint8_t *dst, const uint8_t *src, size_t len,
+                      bool decrypt)
+{
+    NtState *s = (NtState *)st->opaque;
+    size_t n = 0;
+
+    if (s->fill && len) {
+        n = nt_partial(k, s, dst, src, len, decrypt);
+    }
+    dst += n;
+    src += n;
+    len -= n;
+    n = len - len % nt_block(k);
+    if (n && decrypt) {
+        nt_decrypt(k, s, dst, src, n);
+    } else if (n) {
+        nt_encrypt(k, s, dst, src, n);
+    }
+    if (len > n) {
+        nt_partial(k, s, dst + n, src + n, len - n, decrypt);
+    }
+}
+
+void vkdev_aead_encrypt(const VkdevAeadKey *k, VkdevAeadState *st,
+                        void *dst, const void *src, size_t len)
+{
+    nt_update(k, st, dst, src, len, false);
+}
+
+void vkdev_aead_decrypt(const VkdevAeadKey *k, VkdevAeadState *st,
+                        void *dst, const void *src, size_t len)
+{
+    nt_update(k, st, dst, src, len, true);
+}
+
+void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st, uint8_t *tag)
+{
+    NtState *s = (NtState *)st->opaque;
+    nettle_cipher_func *f;
+    const void *aes;
+
+    if (s->fill) {
+        nt_close_block(k, s);
+    }
+    if (k->alg == VKDEV_AEAD_CHACHA20_POLY1305) {
+        chacha_poly1305_digest(&s->chacha, VKDEV_AEAD_TAG_LEN, tag);
+    } else {
+        aes = nt_aes(k, &f);
+        gcm_digest(&s->gcm, nt_gcm_key(k), aes, f, VKDEV_AEAD_TAG_LEN, tag);
+    }
+    vkdev_aead_wipe(st, sizeof(*st));
+}
+#endif /* VKDEV_AEAD_NETTLE */
+
+void vkdev_aead_key_free(VkdevAeadKey *k)
+{
+    if (k) {
+        vkdev_aead_wipe(k, sizeof(*k));
+        free(k);
+    }
+}

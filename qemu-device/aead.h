@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Incremental AEAD: one key schedule, any number of running messages.
+ *
+ * The state of a running message is a plain value: assigning it saves or
+ * clones it. It holds key material, so whoever drops one wipes it.
+ */
+#ifndef VKDEV_AEAD_H
+#define VKDEV_AEAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define VKDEV_AEAD_NONCE_LEN 12
+#define VKDEV_AEAD_TAG_LEN 16
+#define VKDEV_AEAD_KEY_MAX 32
+
+typedef enum VkdevAeadAlg {
+    VKDEV_AEAD_AES_128_GCM,
+    VKDEV_AEAD_AES_256_GCM,
+    VKDEV_AEAD_CHACHA20_POLY1305,
+    VKDEV_AEAD_ALGS,
+} VkdevAeadAlg;
+
+typedef struct VkdevAeadKey VkdevAeadKey;
+
+/* Large enough for either library; aead.c asserts it. */
+typedef struct VkdevAeadState {
+    uint64_t opaque[64];
+} VkdevAeadState;
+
+/** Name of the library behind this build, for the log and for tests. */
+const char *vkdev_aead_backend(void);
+
+/** Length of a key of @alg in bytes; 0 for an @alg that does not exist. */
+size_t vkdev_aead_key_len(VkdevAeadAlg alg);
+
+/**
+ * Expand @key (vkdev_aead_key_len() bytes). Returns NULL when memory is short,
+ * @alg is unknown or the library does not run on this processor.
+ */
+VkdevAeadKey *vkdev_aead_key_alloc(VkdevAeadAlg alg, const uint8_t *key);
+
+/** Wipe and release @k; NULL is allowed. */
+void vkdev_aead_key_free(VkdevAeadKey *k);
+
+/** Begin a message: 12 bytes of @nonce and @aad_len bytes at @aad. */
+void vkdev_aead_start(const VkdevAeadKey *k, VkdevAeadState *st,
+                      const uint8_t *nonce, const void *aad, size_t aad_len);
+
+/**
+ * Encrypt the next @len bytes of the message from @src to @dst, which are the
+ * same or do not overlap. Any split of a message gives the same result.
+ */
+void vkdev_aead_encrypt(const VkdevAeadKey *k, VkdevAeadState *st,
+                        void *dst, const void *src, size_t len);
+
+/** The same for decryption; nothing is authenticated before the tag is. */
+void vkdev_aead_decrypt(const VkdevAeadKey *k, VkdevAeadState *st,
+                        void *dst, const void *src, size_t len);
+
+/** End the message: write its 16-byte @tag and wipe @st. */
+void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st,
+                       uint8_t *tag);
+
+/** Compare two tags in a time that does not depend on where they differ. */
+int vkdev_aead_tag_differs(const uint8_t *a, const uint8_t *b);
+
+/** Overwrite @len bytes at @p; the compiler cannot leave it out. */
+void vkdev_aead_wipe(void *p, size_t len);
+
+#endif

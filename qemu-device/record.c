@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Walks a byte stream of TLS records, whatever its cuts. Every step consumes
+ * at least one byte, so a walk ends. It knows no key, no nonce's value and no
+ * TCP sequence.
+ */
+#include <string.h>
+
+#include "record.h"
+#include "vktls_abi.h"
+
+static uint32_t field_len(const uint8_t *header)
+{
+    return (uint32_t)header[3] << 8 | header[4];
+}
+
+bool vkdev_record_header_ok(const VkdevRecordShape *shape,
+                            const uint8_t *header)
+{
+    uint32_t extra = shape->nonce_len + VKDEV_RECORD_TAG_LEN;
+    uint32_t len = field_len(header);
+
+    return header[0] >= shape->type_min && header[0] <= shape->type_max &&
+           header[1] == 3 && header[2] == 3 &&
+           len >= shape->payload_min + extra &&
+           len <= shape->payload_max + extra;
+}
+
+/* The part at the walker's place: its first byte and the one after its last. */
+static VkdevRecordPart part_at(const VkdevRecord *r,
+                               const VkdevRecordShape *shape,
+                               uint32_t *from, uint32_t *to)
+{
+    uint32_t head = VKDEV_RECORD_HEADER_LEN + shape->nonce_len;
+    uint32_t tag = r->len - VKDEV_RECORD_TAG_LEN;
+
+    if (r->pos < VKDEV_RECORD_HEADER_LEN) {
+        *from = 0;
+        *to = VKDEV_RECORD_HEADER_LEN;
+        return VKDEV_RECORD_HEADER;
+    }
+    if (r->pos < head) {
+        *from = VKDEV_RECORD_HEADER_LEN;
+        *to = head;
+        return VKDEV_RECORD_NONCE;
+    }
+    *from = r->pos < tag ? head : tag;
+    *to = r->pos < tag ? tag : r->len;
+    return r->pos < tag ? VKDEV_RECORD_PAYLOAD : VKDEV_RECORD_TAG;
+}
+
+unsigned vkdev_record_step(VkdevRecord *r, const VkdevRecordShape *shape,
+                           const uint8_t *p, size_t len,
+                           VkdevRecordPiece *piece)
+{
+    uint32_t head = VKDEV_RECORD_HEADER_LEN + shape->nonce_len;
+    uint32_t from, to;
+
+    piece->part = part_at(r, shape, &from, &to);
+    piece->offset = r->pos - from;
+    piece->len = to - r->pos < len ? to - r->pos : len;
+    if (r->pos < head) {
+        memcpy(r->head + r->pos, p, piece->len);
+    }
+    r->pos += piece->len;
+    piece->part_ends = r->pos == to;
+    piece->head_ends = r->pos == head;
+    if (piece->part == VKDEV_RECORD_HEADER && piece->part_ends) {
+        if (!vkdev_record_header_ok(shape, r->head)) {
+            return VKTLS_ST_TLS_HEADER;
+        }
+        r->len = VKDEV_RECORD_HEADER_LEN + field_len(r->head);
+    }
+    if (piece->part == VKDEV_RECORD_TAG && piece->part_ends) {
+        r->pos = 0;
+        r->len = 0;
+    }
+    return VKTLS_ST_OK;
+}
+
+uint32_t vkdev_record_payload_len(const VkdevRecord *r,
+                                  const VkdevRecordShape *shape)
+{
+    return field_len(r->head) - shape->nonce_len - VKDEV_RECORD_TAG_LEN;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Walker of a byte stream of TLS records. It says which part of which record
+ * the next bytes are, and refuses a header that no peer may send. It keeps
+ * the clear head of one record and nothing else: neither keys nor payload.
+ */
+#ifndef VKDEV_RECORD_H
+#define VKDEV_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VKDEV_RECORD_HEADER_LEN 5
+#define VKDEV_RECORD_NONCE_LEN 8
+#define VKDEV_RECORD_TAG_LEN 16
+#define VKDEV_RECORD_DATA_MAX 16384
+
+/* The order on the wire. NONCE is there in TLS 1.2 with GCM only. */
+typedef enum VkdevRecordPart {
+    VKDEV_RECORD_HEADER,
+    VKDEV_RECORD_NONCE,
+    VKDEV_RECORD_PAYLOAD,
+    VKDEV_RECORD_TAG,
+} VkdevRecordPart;
+
+/* What is fixed for all records of one direction of one connection. */
+typedef struct VkdevRecordShape {
+    uint8_t nonce_len;    /* explicit nonce in each record: 8 or 0 */
+    uint8_t type_min;     /* content types that the header may carry */
+    uint8_t type_max;
+    uint16_t payload_min; /* bytes between nonce and tag */
+    uint16_t payload_max;
+} VkdevRecordShape;
+
+/* Place in the stream; all zero is the first byte of a record. */
+typedef struct VkdevRecord {
+    uint8_t head[VKDEV_RECORD_HEADER_LEN + VKDEV_RECORD_NONCE_LEN];
+    uint32_t pos; /* bytes of this record that were walked */
+    uint32_t len; /* of the whole record; 0 until its header is complete */
+} VkdevRecord;
+
+typedef struct VkdevRecordPiece {
+    VkdevRecordPart part;
+    uint32_t offset; /* of the piece in its part */
+    uint32_t len;    /* at least 1 */
+    bool head_ends;  /* the piece completes what precedes the payload */
+    bool part_ends;  /* the piece completes its part */
+} VkdevRecordPiece;
+
+/**
+ * Walk over the bytes at @p up to the end of the present part, at most @len
+ * (which is not 0), and describe them in @piece. After the last byte of a tag
+ * @r stands at the next record.
+ *
+ * Returns VKTLS_ST_OK, or VKTLS_ST_TLS_HEADER for an impossible header; @r is
+ * then of no further use.
+ */
+unsigned vkdev_record_step(VkdevRecord *r, const VkdevRecordShape *shape,
+                           const uint8_t *p, size_t len,
+                           VkdevRecordPiece *piece);
+
+/** Payload bytes of the record whose header @r has walked. */
+uint32_t vkdev_record_payload_len(const VkdevRecord *r,
+                                  const VkdevRecordShape *shape);
+
+/** Is @header (5 bytes) one that a record of @shape may have? */
+bool vkdev_record_header_ok(const VkdevRecordShape *shape,
+                            const uint8_t *header);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The TLS engine: one context is one direction of one connection. It neither
+ * logs nor counts for itself; each call says what to add to which counter.
+ * All functions return VKTLS_ST_* codes. A context is used by one thread at
+ * a time; different contexts are independent.
+ */
+#ifndef VKDEV_TLS_H
+#define VKDEV_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct VkdevTlsCtx VkdevTlsCtx;
+
+/* As in struct vktls_tls_add; the caller wipes it. */
+typedef struct VkdevTlsParams {
+    uint8_t version;   /* VKTLS_VERSION_* */
+    uint8_t cipher;    /* VKTLS_CIPHER_* */
+    uint8_t direction; /* VKTLS_DIR_* */
+    uint32_t tcp_seq;  /* of the first byte of a record header */
+    uint64_t rec_no;   /* of that record */
+    uint8_t iv[12];    /* TLS 1.2 GCM: 4 bytes salt, 8 first explicit nonce */
+    uint8_t key[32];   /* shorter keys first, then zero */
+} VkdevTlsParams;
+
+/* What one call did, for the caller to add up. */
+typedef struct VkdevTlsCount {
+    uint32_t packets;     /* encrypted: 0 or 1 */
+    uint32_t bytes;       /* TCP payload of these */
+    uint32_t records;     /* completed with a tag */
+    uint32_t drop_seq;    /* refusals, by reason */
+    uint32_t drop_header;
+    uint32_t drop_nonce;  /* nonce or record number */
+    uint32_t drop_other;
+    bool lost;            /* this call is the one that lost the context */
+} VkdevTlsCount;
+
+typedef struct VkdevTlsState {
+    uint32_t state;   /* VKTLS_TLS_IN_SYNC or VKTLS_TLS_LOST */
+    uint32_t tcp_seq; /* expected next */
+    uint64_t rec_no;  /* record in progress or next */
+    uint32_t rec_pos; /* bytes of the record in progress so far */
+} VkdevTlsState;
+
+/** What the engine can do, as 1 << VKTLS_CIPHER_* and 1 << VKTLS_VERSION_*. */
+uint32_t vkdev_tls_ciphers(void);
+uint32_t vkdev_tls_versions(void);
+
+/**
+ * Make a context that starts in sync. VKTLS_ST_UNSUPPORTED: version, cipher or
+ * direction is not one of the engine's; VKTLS_ST_RESERVED: bytes after a short
+ * key are not zero; VKTLS_ST_TLS_CRYPTO: memory or the library failed. *@ctx is
+ * set on success only.
+ */
+unsigned vkdev_tls_add(const VkdevTlsParams *params, VkdevTlsCtx **ctx);
+
+/** Wipe everything that @ctx held and release it; NULL is allowed. */
+void vkdev_tls_del(VkdevTlsCtx *ctx);
+
+/**
+ * Encrypt the TCP payload of a packet (or of a packet before TSO) in place:
+ * @len bytes at @buf, the first of which has the sequence number @tcp_seq.
+ * The placeholder of each tag is overwritten.
+ *
+ * On VKTLS_ST_OK all of it is ready for the wire and the context expects the
+ * byte after it. On any other status the payload was not touched and must not
+ * be sent:
+ * - VKTLS_ST_TLS_SEQ: not the expected sequence number; context as before.
+ * - VKTLS_ST_TLS_HEADER, _NONCE, _WRAP: no in-order packet can follow; the
+ *   context is lost until a resync.
+ * - VKTLS_ST_TLS_LOST: the context waits for a resync.
+ */
+unsigned vkdev_tls_tx(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint8_t *buf,
+                      size_t len, VkdevTlsCount *count);
+
+/**
+ * Continue at the record @rec_no, whose header starts at @tcp_seq.
+ * VKTLS_ST_TLS_REUSE: the engine has started that record, or the context began
+ * after it; VKTLS_ST_TLS_WRAP: the last record number was started. The context
+ * is then as before.
+ */
+unsigned vkdev_tls_resync(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint64_t rec_no);
+
+/** Where the context stands. No key material. */
+void vkdev_tls_query(const VkdevTlsCtx *ctx, VkdevTlsState *state);
+
+#endif
