@@ -21,7 +21,9 @@
 #define   SYS_HEARTBEAT		0x04	/* W: shown in VKTLS_REG_HEARTBEAT */
 #define   SYS_IRQ		0x08	/* R: pending SYS_IRQ_*; W: acknowledge */
 #define     SYS_IRQ_CMD		0x1	/* the command doorbell moved */
-#define     SYS_IRQ_EVENT	0x2	/* SOC_HWEV holds an event */
+#define     SYS_IRQ_EVENT	0x2	/* SOC_HWEV holds an event, or its ring moved */
+#define     SYS_IRQ_CMDQ	0x4	/* the host set up the command queue anew */
+#define     SYS_IRQ_EVTQ	0x8	/* the host set up the event queue anew */
 #define   SYS_RAISE		0x0c	/* W: MSI-X vector to send to the host */
 #define   SYS_PUTC		0x10	/* W: character for the device's trace */
 #define   SYS_FW_VERSION	0x14	/* R: from the image header */

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The embedded core and everything around it: memory, mailbox, DMA engine,
+ * timer, image loader, and the block registers of firmware/soc.h, which end in
+ * calls to VkdevCoreOps. No QEMU header: the device is behind the operations.
+ *
+ * The owner runs the core in slices. It calls vkdev_core_run() some time after
+ * the kick operation, again at once while that returns true, and again when
+ * the clock reaches vkdev_core_deadline(). Operations are called from within
+ * vkdev_core_run() and vkdev_core_load(); they must not call either.
+ */
+#ifndef VKDEV_CORE_H
+#define VKDEV_CORE_H
+
+#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "../firmware/soc.h"
+#include "rv32.h"
+
+typedef struct VkdevCoreQueue {
+    uint32_t type;          /* VKTLS_QUEUE_* */
+    uint32_t id;
+    uint32_t log2;
+    uint32_t vector;
+    uint64_t ring;
+    uint64_t cq;
+} VkdevCoreQueue;
+
+/* Context to add (all fields), or resync (tcp_seq and rec_no). */
+typedef struct VkdevCoreTls {
+    uint32_t version;       /* VKTLS_VERSION_* */
+    uint32_t cipher;        /* VKTLS_CIPHER_* */
+    uint32_t direction;     /* VKTLS_DIR_* */
+    uint32_t tcp_seq;
+    uint8_t rec_no[8];      /* wire order */
+    uint8_t iv[12];
+    uint8_t key[32];
+} VkdevCoreTls;
+
+typedef struct VkdevCoreTlsState {
+    uint32_t state;         /* VKTLS_TLS_* */
+    uint32_t tcp_seq;
+    uint8_t rec_no[8];      /* wire order */
+    uint64_t packets;
+    uint64_t bytes;
+} VkdevCoreTlsState;
+
+typedef struct VkdevCoreEvent {
+    uint16_t type;          /* VKTLS_EVT_* */
+    uint16_t status;        /* VKTLS_ST_* */
+    uint32_t id;
+    uint32_t arg;
+} VkdevCoreEvent;
+
+/*
+ * What the device does for its core. Operations that return uint16_t return a
+ * VKTLS_ST_*. Numbers are in range of the registers only: an operation checks
+ * ids, addresses and modes itself, as firmware may be wrong.
+ */
+typedef struct VkdevCoreOps {
+    /* Host memory; false when any byte is not. */
+    bool (*dma_read)(void *dev, uint64_t host, void *buf, uint32_t len);
+    bool (*dma_write)(void *dev, uint64_t host, const void *buf, uint32_t len);
+    uint64_t (*now_ns)(void *dev);
+    void (*kick)(void *dev);            /* there is something to run */
+    void (*status_changed)(void *dev);  /* fw_state or fw_code did */
+    void (*irq_raise)(void *dev, uint32_t vector);
+    void (*trace_char)(void *dev, char c);
+
+    void (*port_set)(void *dev, uint32_t flags);
+    void (*mtu_set)(void *dev, uint32_t mtu);
+    void (*mac_set)(void *dev, const uint8_t addr[6]);
+    void (*filters_set)(void *dev, const uint8_t (*addr)[6], uint32_t count);
+    bool (*link_up)(void *dev);
+    void (*rss_set)(void *dev, const struct vktls_rss *rss);
+
+    uint16_t (*queue_create)(void *dev, const VkdevCoreQueue *queue);
+    uint16_t (*queue_destroy)(void *dev, uint32_t type, uint32_t id);
+
+    uint16_t (*tls_add)(void *dev, uint32_t ctx, const VkdevCoreTls *tls);
+    uint16_t (*tls_del)(void *dev, uint32_t ctx);
+    uint16_t (*tls_resync)(void *dev, uint32_t ctx, const VkdevCoreTls *tls);
+    uint16_t (*tls_query)(void *dev, uint32_t ctx, VkdevCoreTlsState *state);
+
+    uint64_t (*stat_get)(void *dev, uint32_t stat);     /* VKTLS_STAT_* */
+} VkdevCoreOps;
+
+/* What the hardware has; constant from init on. */
+typedef struct VkdevCoreConfig {
+    uint32_t queues;
+    uint32_t features;      /* VKTLS_CAP_* */
+    uint32_t mbps;
+    uint8_t mac[6];
+    uint32_t tls_contexts;
+    uint32_t tls_ciphers;   /* 1 << VKTLS_CIPHER_* */
+    uint32_t tls_versions;  /* 1 << VKTLS_VERSION_* */
+} VkdevCoreConfig;
+
+typedef struct VkdevCore VkdevCore;
+
+/** vkdev_core_alloc() - a core in reset. @config is copied, @ops kept. */
+VkdevCore *vkdev_core_alloc(const VkdevCoreOps *ops, void *dev,
+                            const VkdevCoreConfig *config);
+
+/** vkdev_core_free() - wipe and free; NULL is fine */
+void vkdev_core_free(VkdevCore *core);
+
+/** vkdev_core_reset() - function reset: no firmware, no queues, no secrets */
+void vkdev_core_reset(VkdevCore *core);
+
+/**
+ * vkdev_core_load() - fetch an image from host memory, verify and start it
+ *
+ * Return: VKTLS_ST_OK; _STATE unless freshly reset or refused; _DMA; _FW_*.
+ */
+uint16_t vkdev_core_load(VkdevCore *core, uint64_t addr, uint32_t len);
+
+/* The host's queue registers. False when refused: a range, or alignment. */
+bool vkdev_core_cmdq_set(VkdevCore *core, uint64_t cmdq, uint64_t cplq,
+                         uint32_t log2);
+bool vkdev_core_cmdq_doorbell(VkdevCore *core, uint32_t tail);
+bool vkdev_core_evtq_set(VkdevCore *core, uint64_t evtq, uint32_t log2);
+bool vkdev_core_evtq_head(VkdevCore *core, uint32_t head);
+
+/** vkdev_core_event() - queue an event for the host; counted when it is lost */
+void vkdev_core_event(VkdevCore *core, const VkdevCoreEvent *event);
+
+/** vkdev_core_run() - one slice. Return: whether there is more to run now. */
+bool vkdev_core_run(VkdevCore *core, uint32_t budget);
+
+/** vkdev_core_deadline() - when to run next, in ns; UINT64_MAX for never */
+uint64_t vkdev_core_deadline(const VkdevCore *core);
+
+/** vkdev_core_crash() - stop firmware as a fatal trap would (fault injection) */
+void vkdev_core_crash(VkdevCore *core);
+
+/* For the host's registers, trace and tests */
+uint32_t vkdev_core_fw_state(const VkdevCore *core);    /* VKTLS_FW_* */
+uint32_t vkdev_core_fw_code(const VkdevCore *core);     /* VKTLS_ST_* */
+uint32_t vkdev_core_fw_version(const VkdevCore *core);
+uint32_t vkdev_core_heartbeat(const VkdevCore *core);
+uint64_t vkdev_core_events_lost(const VkdevCore *core);
+const VkdevRv32 *vkdev_core_cpu(const VkdevCore *core);
+
+#endif
