@@ -11,15 +11,16 @@
  *
  *	int main(void)
  *	{
+ *		ktap_start();
  *		KTAP_RUN(adds);
- *		return ktap_done();
+ *		return ktap_finish();
  *	}
  *
  * A case is a function; it fails when one of its expectations does, and goes
  * on. A table-driven test may call ktap_case("description", function, &row)
  * for each row, or ktap_check(condition, "description") where one condition is
  * the whole case. The plan is printed at the end, as TAP allows. The status of
- * ktap_done() is zero only when at least one case ran and none failed.
+ * ktap_finish() is zero only when at least one case ran and none failed.
  */
 #ifndef VKTLS_TESTS_KTAP_H
 #define VKTLS_TESTS_KTAP_H
@@ -39,10 +40,13 @@ struct ktap_state {
 
 static struct ktap_state ktap;
 
+static inline void ktap_start(void)
+{
+	puts("KTAP version 1");
+}
+
 static inline void ktap_begin(void)
 {
-	if (!ktap.run)
-		puts("KTAP version 1");
 	ktap.run++;
 	ktap.bad = false;
 	ktap.skipped = NULL;
@@ -134,7 +138,7 @@ static inline bool ktap_want_mem(const void *got, const void *wanted,
 	ktap_want_mem(got, wanted, len, __FILE__, __LINE__)
 
 /* Print the plan; the return value is main's. */
-static inline int ktap_done(void)
+static inline int ktap_finish(void)
 {
 	printf("1..%u\n", ktap.run);
 	return !ktap.run || ktap.failed;
