@@ -79,6 +79,12 @@
 #define VKTLS_ST_TLS_LOST		54	/* context waits for resync */
 #define VKTLS_ST_TLS_CRYPTO		55	/* the engine failed */
 
+/*
+ * Ring indices, in registers and in memory, lie in 0..size-1. Equal indices mean
+ * empty, so that one entry of a ring always stays free. A doorbell or consumer
+ * index out of range is ignored.
+ */
+
 /* ---- Registers, BAR 0 ---- */
 
 /* Identity block */
