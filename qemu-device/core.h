@@ -130,9 +130,6 @@ bool vkdev_core_run(VkdevCore *core, uint32_t budget);
 /** vkdev_core_deadline() - when to run next, in ns; UINT64_MAX for never */
 uint64_t vkdev_core_deadline(const VkdevCore *core);
 
-/** vkdev_core_crash() - stop firmware as a fatal trap would (fault injection) */
-void vkdev_core_crash(VkdevCore *core);
-
 /* For the host's registers, trace and tests */
 uint32_t vkdev_core_fw_state(const VkdevCore *core);    /* VKTLS_FW_* */
 uint32_t vkdev_core_fw_code(const VkdevCore *core);     /* VKTLS_ST_* */

@@ -151,15 +151,15 @@ static void irq_poll(VkdevRv32 *cpu)
 
 /* Memory */
 
-/* The address's bytes when the whole access lies in the window, or NULL. */
-static inline uint8_t *ram_at(VkdevRv32 *cpu, uint32_t addr, unsigned width)
+/*
+ * The bytes at an address in the window, or NULL. An aligned access that
+ * starts inside also ends inside, as the window is a multiple of 4 bytes.
+ */
+static inline uint8_t *ram_at(VkdevRv32 *cpu, uint32_t addr)
 {
     uint32_t off = addr - cpu->ram_base;
 
-    if (off >= cpu->ram_size || cpu->ram_size - off < width) {
-        return NULL;
-    }
-    return cpu->ram + off;
+    return off < cpu->ram_size ? cpu->ram + off : NULL;
 }
 
 static inline uint32_t get_le(const uint8_t *p, unsigned width)
@@ -190,11 +190,12 @@ static inline void put_le(uint8_t *p, unsigned width, uint32_t v)
 static inline bool mem_load(VkdevRv32 *cpu, uint32_t addr, unsigned width,
                             uint32_t *value)
 {
-    const uint8_t *p = ram_at(cpu, addr, width);
+    const uint8_t *p;
 
     if (addr & (width - 1)) {
         return raise(cpu, VKDEV_RV32_LOAD_MISALIGNED, addr);
     }
+    p = ram_at(cpu, addr);
     if (p) {
         *value = get_le(p, width);
         return true;
@@ -208,11 +209,12 @@ static inline bool mem_load(VkdevRv32 *cpu, uint32_t addr, unsigned width,
 static inline bool mem_store(VkdevRv32 *cpu, uint32_t addr, unsigned width,
                              uint32_t value)
 {
-    uint8_t *p = ram_at(cpu, addr, width);
+    uint8_t *p;
 
     if (addr & (width - 1)) {
         return raise(cpu, VKDEV_RV32_STORE_MISALIGNED, addr);
     }
+    p = ram_at(cpu, addr);
     if (p) {
         put_le(p, width, value);
         return true;
@@ -512,7 +514,7 @@ static inline bool exec(VkdevRv32 *cpu, uint32_t insn)
 
 static inline void step(VkdevRv32 *cpu)
 {
-    const uint8_t *p = ram_at(cpu, cpu->pc, 4);
+    const uint8_t *p = ram_at(cpu, cpu->pc);
     bool retired;
 
     if (p) {
