@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cases as plain functions, results as KTAP.
+
+A case fails by an exception, skips by raising Skip and is cut off after its
+timeout; what it deferred runs in reverse order whatever happened.
+"""
+import signal
+import sys
+import traceback
+
+
+class Skip(Exception):
+    """This case cannot run here; the text says why."""
+
+
+class Timeout(Exception):
+    """The case ran past its limit."""
+
+
+_cases = []
+_deferred = []
+
+
+def case(timeout=30):
+    """Register a function as a case; its docstring, or name, is the title."""
+    def register(fn):
+        _cases.append((fn, timeout))
+        return fn
+    return register
+
+
+def add(name, fn, *args, timeout=30):
+    """Register fn(*args) as a case called name: for tables of cases."""
+    def run():
+        fn(*args)
+    run.__name__ = name
+    _cases.append((run, timeout))
+
+
+def defer(fn, *args):
+    """Call fn(*args) when the running case ends."""
+    _deferred.append((fn, args))
+
+
+def equal(got, expected, what="value"):
+    """Fail unless got is expected, and show both."""
+    if got != expected:
+        raise AssertionError(f"{what}: got {got!r}, expected {expected!r}")
+
+
+def _cleanup():
+    problems = []
+    while _deferred:
+        fn, args = _deferred.pop()
+        try:
+            fn(*args)
+        except Exception as err:    # a cleanup must not hide the others
+            problems.append(f"cleanup {fn.__name__}: {err}")
+    return problems
+
+
+def _expire(_signo, _frame):
+    raise Timeout("timed out")
+
+
+def _outcome(fn, timeout):
+    """Run one case: (word, directive, diagnostics)."""
+    signal.signal(signal.SIGALRM, _expire)
+    signal.alarm(timeout)
+    try:
+        fn()
+        result = ("ok", "", [])
+    except Skip as why:
+        result = ("ok", f" # SKIP {why}", [])
+    except Exception:
+        result = ("not ok", "", traceback.format_exc().splitlines())
+    finally:
+        signal.alarm(0)
+    problems = _cleanup()
+    if problems and result[0] == "ok":
+        result = ("not ok", "", problems)
+    return result
+
+
+def main():
+    """Run every registered case; never returns."""
+    wanted = sys.argv[1:]
+    cases = [c for c in _cases if not wanted or c[0].__name__ in wanted]
+    print(f"TAP version 14\n1..{len(cases)}", flush=True)
+    failed = 0
+    for number, (fn, timeout) in enumerate(cases, 1):
+        word, directive, notes = _outcome(fn, timeout)
+        for note in notes:
+            print(f"# {note}")
+        print(f"{word} {number} {fn.__name__}{directive}", flush=True)
+        failed += word != "ok"
+    sys.exit(1 if failed or not cases else 0)
