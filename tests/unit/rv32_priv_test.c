@@ -278,7 +278,7 @@ static void test_mret(void)
 
 	setup(ECALL, 0, 0);
 	poke(HANDLER, MRET);
-	vkdev_rv32_run(&cpu, 7);
+	vkdev_rv32_run(&cpu, 6);
 	ktap_check(cpu.state == VKDEV_RV32_RUNNING && cpu.minstret == 3, "mret ends the trap");
 	ktap_check(!cpu.mie_global && cpu.mpie, "mret restores a clear MIE and sets MPIE");
 }
