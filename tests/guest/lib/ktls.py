@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""TLS records and the kernel's TLS socket interface, for tests that need to say
+exactly which bytes are on the wire.
+
+Records are sealed and opened by the 'cryptography' package, never by the kernel
+under test (RFC 5246, 5288, 7905, 8446).
+"""
+import os
+import socket
+import struct
+
+from cryptography.hazmat.primitives.ciphers.aead import (
+    AESCCM, AESGCM, ChaCha20Poly1305)
+
+SOL_TLS = 282
+TCP_ULP = 31
+TLS_TX, TLS_RX = 1, 2
+TLS_TX_ZEROCOPY_RO, TLS_RX_EXPECT_NO_PAD, TLS_TX_MAX_PAYLOAD_LEN = 3, 4, 5
+TLS_SET_RECORD_TYPE, TLS_GET_RECORD_TYPE = 1, 2
+
+TLS12, TLS13 = 0x0303, 0x0304
+CHANGE_CIPHER, ALERT, HANDSHAKE, DATA = 20, 21, 22, 23
+MAX_PLAIN = 1 << 14
+KEY_UPDATE = bytes([24, 0, 0, 1, 0])
+
+
+class Cipher:
+    """One row of linux/tls.h: number and field sizes, and who computes it."""
+
+    def __init__(self, number, key, salt, iv, aead):
+        self.number, self.key, self.salt, self.iv = number, key, salt, iv
+        self.aead = aead
+
+
+def _ccm(key):
+    return AESCCM(key, tag_length=16)
+
+
+CIPHERS = {
+    "aes-128-gcm": Cipher(51, 16, 4, 8, AESGCM),
+    "aes-256-gcm": Cipher(52, 32, 4, 8, AESGCM),
+    "aes-128-ccm": Cipher(53, 16, 4, 8, _ccm),
+    "chacha20-poly1305": Cipher(54, 32, 0, 12, ChaCha20Poly1305),
+}
+
+
+class Key:
+    """One direction's traffic key: seals and opens records, one after another."""
+
+    def __init__(self, cipher="aes-128-gcm", version=TLS12, seq=0):
+        self.cipher, self.version, self.seq = CIPHERS[cipher], version, seq
+        self.key = os.urandom(self.cipher.key)
+        self.salt = os.urandom(self.cipher.salt)
+        self.iv = os.urandom(self.cipher.iv)
+        self.first = seq
+        self.aead = self.cipher.aead(self.key)
+
+    def clone(self):
+        """The same key at its first record: for the other side."""
+        other = object.__new__(Key)
+        other.__dict__.update(self.__dict__)
+        other.seq = self.first
+        return other
+
+    def crypto_info(self):
+        """struct tls12_crypto_info_*, as TLS_TX and TLS_RX take it."""
+        return (struct.pack("=HH", self.version, self.cipher.number) + self.iv +
+                self.key + self.salt + struct.pack(">Q", self.seq))
+
+    @property
+    def explicit(self):
+        """Does a nonce travel in each record?"""
+        return self.version == TLS12 and self.cipher.salt != 0
+
+    def _nonce(self, explicit):
+        if self.explicit:
+            return self.salt + explicit
+        fixed = self.salt + self.iv
+        pad = bytes(len(fixed) - 8) + struct.pack(">Q", self.seq)
+        return bytes(a ^ b for a, b in zip(fixed, pad))
+
+    def _aad(self, kind, length):
+        if self.version == TLS13:
+            return struct.pack(">BHH", kind, TLS12, length)
+        return struct.pack(">QBHH", self.seq, kind, TLS12, length)
+
+    def _next_explicit(self):
+        start = int.from_bytes(self.iv, "big")
+        step = (start + self.seq - self.first) % (1 << 64)
+        return step.to_bytes(8, "big")
+
+    def seal(self, data, kind=DATA, pad=0):
+        """The next record on the wire; pad: TLS 1.3 zero bytes."""
+        if self.version == TLS13:
+            inner = data + bytes([kind]) + bytes(pad)
+            aad = self._aad(DATA, len(inner) + 16)
+            body = self.aead.encrypt(self._nonce(b""), inner, aad)
+            kind = DATA
+        else:
+            explicit = self._next_explicit() if self.explicit else b""
+            aad = self._aad(kind, len(data))
+            body = explicit + self.aead.encrypt(self._nonce(explicit), data, aad)
+        self.seq += 1
+        return struct.pack(">BHH", kind, TLS12, len(body)) + body
+
+    def open(self, record):
+        """(type, data) of one whole record; raises InvalidTag."""
+        kind, _, _ = struct.unpack(">BHH", record[:5])
+        body = record[5:]
+        if self.version == TLS13:
+            aad = self._aad(kind, len(body))
+            inner = self.aead.decrypt(self._nonce(b""), body, aad).rstrip(b"\0")
+            self.seq += 1
+            return inner[-1], inner[:-1]
+        explicit, body = (body[:8], body[8:]) if self.explicit else (b"", body)
+        aad = self._aad(kind, len(body) - 16)
+        data = self.aead.decrypt(self._nonce(explicit), body, aad)
+        self.seq += 1
+        return kind, data
+
+
+def split(stream):
+    """The whole records at the start of stream, and what is left of it."""
+    records = []
+    while len(stream) >= 5:
+        end = 5 + int.from_bytes(stream[3:5], "big")
+        if len(stream) < end:
+            break
+        records.append(stream[:end])
+        stream = stream[end:]
+    return records, stream
+
+
+def tcp_pair(host="127.0.0.1"):
+    """Two connected TCP sockets."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as server:
+        near = socket.create_connection(server.getsockname()[:2])
+        far, _ = server.accept()
+    for end in (near, far):
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return near, far
+
+
+def attach(sock, tx=None, rx=None):
+    """Put the TLS protocol on sock and hand it the keys given."""
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
+    if tx:
+        sock.setsockopt(SOL_TLS, TLS_TX, tx.crypto_info())
+    if rx:
+        sock.setsockopt(SOL_TLS, TLS_RX, rx.crypto_info())
+
+
+def send_record(sock, data, kind):
+    """Send data as one record of this type."""
+    control = [(SOL_TLS, TLS_SET_RECORD_TYPE, bytes([kind]))]
+    return sock.sendmsg([data], control)
+
+
+def recv_record(sock, size=MAX_PLAIN, flags=0):
+    """(type, data) of one recvmsg; type is None when none was reported."""
+    data, control, _, _ = sock.recvmsg(size, socket.CMSG_SPACE(1), flags)
+    for level, name, value in control:
+        if (level, name) == (SOL_TLS, TLS_GET_RECORD_TYPE):
+            return value[0], data
+    return None, data
+
+
+def tls_stat():
+    """/proc/net/tls_stat as a dictionary."""
+    with open("/proc/net/tls_stat", encoding="ascii") as stat:
+        return {name: int(value) for name, value in map(str.split, stat)}
