@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * QEMU plugin: counts guest instructions, and bytes that string instructions
+ * copy or fill, between two marker instructions. Everything that the processor
+ * executes in between counts, kernel and interrupts included, so the guest must
+ * have one processor. QEMU runs a whole "rep movs" as one instruction, hence the
+ * second figure.
+ *
+ * Arguments: out=FILE (one line for each measurement: id, instructions, bytes),
+ * hist=FILE (instructions by address of the translation block, all measurements).
+ */
+#include <glib.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <qemu-plugin.h>
+
+#include "marker.h"
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+
+#define MARKER_BYTES	7
+
+struct counts {
+	uint64_t insns;
+	uint64_t copied;
+};
+
+/* One translated block; blocks at one address share an entry */
+struct block {
+	uint64_t addr;
+	struct qemu_plugin_scoreboard *score;
+	uint64_t at_start;
+	uint64_t measured;
+};
+
+static struct qemu_plugin_scoreboard *score;
+static qemu_plugin_u64 insns, copied;
+static struct counts started[256];
+static FILE *out;
+static char *hist_path;
+static GHashTable *blocks;
+static GMutex lock;	/* blocks; translation may run beside execution */
+
+static uint64_t block_count(struct block *block)
+{
+	return qemu_plugin_u64_sum(qemu_plugin_scoreboard_u64(block->score));
+}
+
+static void blocks_start(void)
+{
+	GHashTableIter it;
+	gpointer block;
+
+	g_mutex_lock(&lock);
+	g_hash_table_iter_init(&it, blocks);
+	while (g_hash_table_iter_next(&it, NULL, &block))
+		((struct block *)block)->at_start = block_count(block);
+	g_mutex_unlock(&lock);
+}
+
+static void blocks_stop(void)
+{
+	GHashTableIter it;
+	gpointer value;
+
+	g_mutex_lock(&lock);
+	g_hash_table_iter_init(&it, blocks);
+	while (g_hash_table_iter_next(&it, NULL, &value)) {
+		struct block *block = value;
+
+		block->measured += block_count(block) - block->at_start;
+	}
+	g_mutex_unlock(&lock);
+}
+
+static void marker(unsigned int cpu, void *data)
+{
+	uint32_t code = GPOINTER_TO_UINT(data);
+	struct counts *from = &started[code & 0xff];
+	struct counts now = {
+		.insns = qemu_plugin_u64_get(insns, cpu),
+		.copied = qemu_plugin_u64_get(copied, cpu),
+	};
+
+	if ((code >> 8 & 0xff) == MARKER_START) {
+		*from = now;
+		if (hist_path)
+			blocks_start();
+		return;
+	}
+	if (hist_path)
+		blocks_stop();
+	fprintf(out, "%u %" PRIu64 " %" PRIu64 "\n", code & 0xff,
+		now.insns - from->insns, now.copied - from->copied);
+	fflush(out);
+}
+
+static bool is_marker(const uint8_t *code, size_t len, uint32_t *value)
+{
+	static const uint8_t opcode[] = { 0x0f, 0x1f, 0x80 };
+
+	if (len != MARKER_BYTES || memcmp(code, opcode, sizeof(opcode)))
+		return false;
+	memcpy(value, code + sizeof(opcode), sizeof(*value));
+	return *value >> 16 == MARKER_MAGIC;
+}
+
+/* Bytes in one step of a repeated movs or stos; 0 for any other instruction */
+static unsigned int string_width(const uint8_t *code, size_t len)
+{
+	bool repeated = false;
+	unsigned int wide = 4;
+	size_t i;
+
+	for (i = 0; i + 1 < len; i++) {
+		if (code[i] == 0xf3 || code[i] == 0xf2)
+			repeated = true;
+		else if (code[i] == 0x66)
+			wide = 2;
+		else if ((code[i] & 0xf8) == 0x48)
+			wide = 8;
+		else if ((code[i] & 0xf0) != 0x40)
+			return 0;
+	}
+	if (!repeated)
+		return 0;
+	if (code[i] == 0xa4 || code[i] == 0xaa)
+		return 1;
+	return code[i] == 0xa5 || code[i] == 0xab ? wide : 0;
+}
+
+static void instrument(struct qemu_plugin_insn *insn)
+{
+	uint8_t code[16];
+	size_t len = qemu_plugin_insn_data(insn, code, sizeof(code));
+	unsigned int width = string_width(code, len);
+	uint32_t value;
+
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn,
+		QEMU_PLUGIN_INLINE_ADD_U64, insns, 1);
+	if (width)
+		qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn,
+			QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_INLINE_ADD_U64,
+			copied, width);
+	if (is_marker(code, len, &value))
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, marker,
+			QEMU_PLUGIN_CB_NO_REGS, GUINT_TO_POINTER(value));
+}
+
+static struct block *block_get(uint64_t addr)
+{
+	struct block *block;
+
+	g_mutex_lock(&lock);
+	block = g_hash_table_lookup(blocks, &addr);
+	if (!block) {
+		block = g_new0(struct block, 1);
+		block->addr = addr;
+		block->score = qemu_plugin_scoreboard_new(sizeof(uint64_t));
+		g_hash_table_insert(blocks, &block->addr, block);
+	}
+	g_mutex_unlock(&lock);
+	return block;
+}
+
+static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	size_t i, n = qemu_plugin_tb_n_insns(tb);
+
+	(void)id;
+	for (i = 0; i < n; i++)
+		instrument(qemu_plugin_tb_get_insn(tb, i));
+	if (hist_path) {
+		struct block *block = block_get(qemu_plugin_tb_vaddr(tb));
+
+		qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(tb,
+			QEMU_PLUGIN_INLINE_ADD_U64,
+			qemu_plugin_scoreboard_u64(block->score), n);
+	}
+}
+
+static void finish(qemu_plugin_id_t id, void *data)
+{
+	GHashTableIter it;
+	gpointer value;
+	FILE *hist;
+
+	(void)id;
+	(void)data;
+	fclose(out);
+	hist = hist_path ? fopen(hist_path, "w") : NULL;
+	if (!hist)
+		return;
+	g_hash_table_iter_init(&it, blocks);
+	while (g_hash_table_iter_next(&it, NULL, &value)) {
+		struct block *block = value;
+
+		if (block->measured)
+			fprintf(hist, "%016" PRIx64 " %" PRIu64 "\n",
+				block->addr, block->measured);
+	}
+	fclose(hist);
+}
+
+static int parse(const char *arg)
+{
+	if (g_str_has_prefix(arg, "out=")) {
+		out = fopen(arg + 4, "w");
+		return out ? 0 : -1;
+	}
+	if (g_str_has_prefix(arg, "hist=")) {
+		hist_path = g_strdup(arg + 5);
+		return 0;
+	}
+	return -1;
+}
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
+					   const qemu_info_t *info,
+					   int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; i < argc; i++) {
+		if (parse(argv[i])) {
+			fprintf(stderr, "icount: cannot use '%s'\n", argv[i]);
+			return -1;
+		}
+	}
+	if (!out || info->system.smp_vcpus != 1) {
+		fprintf(stderr, "icount: needs out=FILE and -smp 1\n");
+		return -1;
+	}
+	score = qemu_plugin_scoreboard_new(sizeof(struct counts));
+	insns = qemu_plugin_scoreboard_u64_in_struct(score, struct counts, insns);
+	copied = qemu_plugin_scoreboard_u64_in_struct(score, struct counts,
+						      copied);
+	blocks = g_hash_table_new(g_int64_hash, g_int64_equal);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+	qemu_plugin_register_atexit_cb(id, finish, NULL);
+	return 0;
+}
