@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The core's state, and what its files call of each other by owner. */
+#ifndef VKDEV_CORE_PRIV_H
+#define VKDEV_CORE_PRIV_H
+
+#include "core.h"
+
+#define VKDEV_CORE_EVENTS 64
+
+typedef struct VkdevCoreMbox {
+    uint64_t cmdq;
+    uint64_t cplq;
+    uint64_t evtq;
+    uint32_t cmdq_log2;     /* 0 = not set up */
+    uint32_t cmdq_tail;
+    uint32_t evtq_log2;     /* 0 = not set up */
+    uint32_t evtq_head;
+} VkdevCoreMbox;
+
+/* Events that firmware has not taken yet, oldest first. */
+typedef struct VkdevCoreFifo {
+    VkdevCoreEvent event[VKDEV_CORE_EVENTS];
+    uint32_t first;
+    uint32_t count;
+    uint32_t missed;        /* since the last one that found a place */
+    uint64_t lost;          /* in all */
+} VkdevCoreFifo;
+
+/* Block registers that hold what firmware wrote; index = offset / 4. */
+typedef struct VkdevCoreRegs {
+    uint32_t dma[DMA_STATUS / 4 + 1];
+    uint32_t queue[QUEUE_STATUS / 4 + 1];
+    uint32_t tls[TLS_BYTES_HI / 4 + 1];
+    uint32_t rss[RSS_COMMIT / 4];
+    uint32_t mac[2];
+    uint32_t port_flags;
+    uint32_t mtu;
+    uint32_t filter_sel;
+    uint32_t filter_lo;
+    uint8_t filter[VKTLS_MAC_FILTERS][6];
+    uint32_t filter_count;
+    uint64_t stat;
+    uint32_t now_hi;
+    uint32_t timer_lo;
+} VkdevCoreRegs;
+
+struct VkdevCore {
+    const VkdevCoreOps *ops;
+    void *dev;
+    VkdevCoreConfig config;
+
+    VkdevRv32 cpu;
+    uint32_t fw_state;      /* VKTLS_FW_* */
+    uint32_t fw_code;       /* VKTLS_ST_* */
+    uint32_t fw_version;
+    uint32_t heartbeat;
+    uint32_t irq;           /* SYS_IRQ_* */
+    uint64_t timer_cmp;     /* ns; UINT64_MAX = not armed */
+
+    VkdevCoreMbox mbox;
+    VkdevCoreFifo fifo;
+    VkdevCoreRegs regs;
+    uint8_t sram[SOC_SRAM_SIZE];
+};
+
+/* core.c */
+void vkdev_core_set_state(VkdevCore *core, uint32_t state, uint32_t code);
+void vkdev_core_irq(VkdevCore *core, uint32_t bits);
+void vkdev_core_irq_ack(VkdevCore *core, uint32_t bits);
+void vkdev_core_timer_arm(VkdevCore *core, uint64_t ns);
+const VkdevCoreEvent *vkdev_core_event_peek(const VkdevCore *core);
+void vkdev_core_event_pop(VkdevCore *core);
+
+/* core_blocks.c */
+extern const VkdevRv32Bus vkdev_core_bus;
+void vkdev_core_blocks_reset(VkdevCore *core);
+
+#endif
