@@ -21,7 +21,7 @@ die()
 {
 	say "error: $1"
 	[ $# -lt 2 ] || say "  mend: $2"
-	exit 1
+	exit "${DIE_STATUS:-1}"
 }
 
 need()
@@ -97,6 +97,7 @@ apt_mirror()
 		'Created-By: Packages' | awk '$2 == "Debian" { print $1; exit }')
 	if [ -z "$uri" ]; then
 		# nothing fetched yet: the first Debian archive that is configured
+		# shellcheck disable=SC2016 # apt's own placeholders
 		uri=$(apt-get indextargets --format '$(REPO_URI)' \
 			'Created-By: Packages' | grep -m1 '/debian/*$' || true)
 	fi
