@@ -11,7 +11,7 @@
 #include "aead.h"
 #include "record.h"
 #include "tls.h"
-#include "vktls_abi.h"
+#include "../drivers/net/ethernet/vktls/vktls_abi.h"
 
 #define SALT_LEN 4
 #define AAD_MAX 13
@@ -220,6 +220,7 @@ static void record_start(VkdevTlsCtx *c)
     c->floor = c->at.rec_no + 1;
     c->floor_wrapped = !c->floor;
     vkdev_aead_start(c->key, &c->aead, nonce, aad, aad_len);
+    vkdev_aead_wipe(nonce, sizeof(nonce)); /* the salt is in it */
 }
 
 static void tx_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece, uint8_t *p)

@@ -229,8 +229,8 @@ static void test_arguments(void)
 int main(void)
 {
 	ktap_start();
-	printf("# backend: %s\n", vkdev_aead_backend());
 	test_kat();
+	printf("# backend: %s\n", vkdev_aead_backend());
 	for (int alg = 0; alg < VKDEV_AEAD_ALGS; alg++) {
 		test_splits(alg);
 		test_clone(alg);

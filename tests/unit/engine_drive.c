@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads operations from a byte string, applies them to a context and to the
+ * model, and stops at the first difference.
+ */
+#include <string.h>
+
+#include "engine_drive.h"
+
+static unsigned int drive_byte(struct drive *d)
+{
+	if (!d->left)
+		return 0;
+	d->left--;
+	return *d->data++;
+}
+
+static void drive_expect(struct drive *d, bool ok, const char *what)
+{
+	if (!ok && !d->bad)
+		d->bad = what;
+}
+
+static bool drive_start(struct drive *d)
+{
+	static const uint64_t firsts[] = { 0, 7, UINT64_MAX - 3, 1ull << 63 };
+	const struct suite *s = &suites[drive_byte(d) % suites_num];
+	VkdevTlsParams p = {
+		.version = s->version, .cipher = s->cipher, .direction = VKTLS_DIR_TX,
+	};
+
+	p.rec_no = firsts[drive_byte(d) % 4];
+	p.tcp_seq = drive_byte(d) * 0x01010101u;
+	memset(p.iv, drive_byte(d), sizeof(p.iv));
+	memset(p.key, drive_byte(d), vkdev_aead_key_len(s->alg));
+	model_init(&d->m, s, &p);
+	d->host = d->m.at;
+	return vkdev_tls_add(&p, &d->ctx) == VKTLS_ST_OK;
+}
+
+/* The host's next byte: of a head that it writes, or of any payload. */
+static uint8_t drive_host_byte(struct drive *d)
+{
+	const struct suite *s = d->m.s;
+	unsigned int len, i = d->host.have;
+	uint8_t byte = 0x40 + i;
+
+	if (!i) {
+		len = s->payload_min + (drive_byte(d) * 3u) % 500 + s->nonce_len + TAG_LEN;
+		d->host.head[0] = s->type_max;
+		d->host.head[1] = d->host.head[2] = 3;
+		d->host.head[3] = len >> 8;
+		d->host.head[4] = len & 0xff;
+		put64(d->host.head + 5, d->host.rec_no + d->m.nonce_base);
+	}
+	if (i < 5u + s->nonce_len)
+		byte = d->host.head[i];
+	place_eat(&d->m, &d->host, byte);
+	return byte;
+}
+
+/* What left the engine so far must be the start of the sealed record. */
+static void drive_check_record(struct drive *d, uint64_t rec_no, unsigned int have,
+				      unsigned int total)
+{
+	if (have <= 5u + d->m.s->nonce_len)
+		return;
+	memset(d->m.in + have, 0, total - have);
+	drive_expect(d, model_seal(&d->m, rec_no, d->m.in, total, d->want) &&
+		     !memcmp(d->m.out, d->want, have), "wire bytes are not the sealed record");
+}
+
+static void drive_follow(struct drive *d, size_t len)
+{
+	struct model *m = &d->m;
+	struct place before;
+
+	for (size_t i = 0; i < len; i++) {
+		before = m->at;
+		m->in[before.have] = d->packet[i];
+		m->out[before.have] = d->sent[i];
+		place_eat(m, &m->at, d->packet[i]);
+		if (before.have + 1 == 5u + m->s->nonce_len) {
+			m->floor = before.rec_no + 1;
+			m->floor_gone = !m->floor;
+		}
+		if (!m->at.have)
+			drive_check_record(d, before.rec_no, before.total, before.total);
+	}
+	m->seq += len;
+}
+
+static void drive_tx(struct drive *d, size_t len, uint32_t seq)
+{
+	unsigned int want = model_predict(&d->m, seq, d->packet, len);
+	VkdevTlsCount count;
+	unsigned int st;
+
+	memcpy(d->sent, d->packet, len);
+	st = vkdev_tls_tx(d->ctx, seq, d->sent, len, &count);
+	drive_expect(d, st == want, "status is not the model's");
+	drive_expect(d, count.packets == (want == VKTLS_ST_OK) &&
+		     count.bytes == (want == VKTLS_ST_OK ? len : 0), "counts");
+	if (want == VKTLS_ST_OK) {
+		drive_follow(d, len);
+		return;
+	}
+	drive_expect(d, !memcmp(d->sent, d->packet, len), "a refused payload was touched");
+	if (want != VKTLS_ST_TLS_SEQ)
+		d->m.lost = true;
+}
+
+static void drive_resync(struct drive *d)
+{
+	struct model *m = &d->m;
+	uint64_t rec_no = m->floor + (int8_t)drive_byte(d) / 16;
+	uint32_t seq = m->seq + drive_byte(d);
+	unsigned int want = m->floor_gone ? VKTLS_ST_TLS_WRAP :
+			    rec_no < m->floor ? VKTLS_ST_TLS_REUSE : VKTLS_ST_OK;
+
+	drive_expect(d, vkdev_tls_resync(d->ctx, seq, rec_no) == want, "resync status");
+	if (want != VKTLS_ST_OK)
+		return;
+	drive_check_record(d, m->at.rec_no, m->at.have, m->at.total);
+	m->at = (struct place) { .rec_no = rec_no };
+	m->seq = seq;
+	m->lost = false;
+	d->host = m->at;
+}
+
+static void drive_op(struct drive *d)
+{
+	unsigned int op = drive_byte(d);
+	size_t len = 1 + (drive_byte(d) * 5u) % DRIVE_PACKET;
+	VkdevTlsState q;
+
+	if (op % 8 == 7) {
+		drive_resync(d);
+		return;
+	}
+	d->host = d->m.at;
+	for (size_t i = 0; i < len; i++)
+		d->packet[i] = drive_host_byte(d);
+	if (op % 8 == 6)
+		d->packet[drive_byte(d) % len] ^= 1 << op / 32;
+	drive_tx(d, len, d->m.seq + (op % 8 == 5 ? drive_byte(d) : 0));
+	vkdev_tls_query(d->ctx, &q);
+	drive_expect(d, q.state == (d->m.lost ? VKTLS_TLS_LOST : VKTLS_TLS_IN_SYNC) &&
+		     q.tcp_seq == d->m.seq && q.rec_no == d->m.at.rec_no &&
+		     q.rec_pos == d->m.at.have, "query");
+}
+
+const char *drive_run(struct drive *d, const uint8_t *data, size_t len)
+{
+	d->data = data;
+	d->left = len;
+	d->bad = NULL;
+	if (!drive_start(d))
+		return "context refused";
+	while (d->left && !d->bad)
+		drive_op(d);
+	if (!d->bad)
+		drive_check_record(d, d->m.at.rec_no, d->m.at.have, d->m.at.total);
+	vkdev_tls_del(d->ctx);
+	return d->bad;
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * After a context is deleted, its key and IV are nowhere in the process. The
+ * test itself knows them only masked, and looks through all writable memory.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine_model.h"
+#include "ktap.h"
+#include "prng.h"
+
+#define MASK	0x5a
+#define IV_LEN	12
+
+struct secret {
+	uint8_t masked[32];
+	size_t len;
+};
+
+static unsigned int scan(const struct secret *s, const uint8_t *p, const uint8_t *end)
+{
+	unsigned int found = 0;
+	size_t i;
+
+	for (; p + s->len <= end; p++) {
+		for (i = 0; i < s->len && (p[i] ^ MASK) == s->masked[i]; i++)
+			;
+		found += i == s->len;
+	}
+	return found;
+}
+
+/* How often the secret is in this process's readable and writable memory. */
+static unsigned int scan_all(const struct secret *s)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	unsigned int found = 0;
+	unsigned long from, to;
+	char line[512], perm[5];
+
+	if (!ktap_expect(f))
+		return 0;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx %4s", &from, &to, perm) == 3 &&
+		    perm[0] == 'r' && perm[1] == 'w')
+			found += scan(s, (const uint8_t *)from, (const uint8_t *)to);
+	}
+	fclose(f);
+	return found;
+}
+
+static __attribute__((noinline)) void unmask(const struct secret *s, uint8_t *out)
+{
+	for (size_t i = 0; i < s->len; i++)
+		out[i] = s->masked[i] ^ MASK;
+}
+
+static __attribute__((noinline)) VkdevTlsCtx *add(const struct suite *s,
+						  const struct secret *key,
+						  const struct secret *iv)
+{
+	VkdevTlsParams p = {
+		.version = s->version, .cipher = s->cipher, .direction = VKTLS_DIR_TX,
+	};
+	VkdevTlsCtx *ctx = NULL;
+
+	unmask(key, p.key);
+	unmask(iv, p.iv);
+	vkdev_tls_add(&p, &ctx);
+	vkdev_aead_wipe(&p, sizeof(p));
+	return ctx;
+}
+
+/* Leave a record in progress, so that the AEAD's running state is in use. */
+static __attribute__((noinline)) unsigned int encrypt(VkdevTlsCtx *ctx, const struct suite *s,
+						      const struct secret *iv)
+{
+	uint8_t packet[5 + 8 + 100] = { s->type_max, 3, 3, 0x20 };
+	uint8_t nonce[IV_LEN];
+	VkdevTlsCount count;
+	unsigned int st;
+
+	unmask(iv, nonce);
+	memcpy(packet + 5, nonce + 4, s->nonce_len);
+	st = vkdev_tls_tx(ctx, 0, packet, sizeof(packet), &count);
+	vkdev_aead_wipe(nonce, sizeof(nonce));
+	vkdev_aead_wipe(packet, sizeof(packet));
+	return st;
+}
+
+static void deleted_context_leaves_nothing(const void *row)
+{
+	const struct suite *s = row;
+	struct prng rng = { 0xdead + s->cipher };
+	struct secret key = { .len = vkdev_aead_key_len(s->alg) };
+	struct secret iv = { .len = IV_LEN };
+	VkdevTlsCtx *ctx;
+
+	prng_fill(&rng, key.masked, key.len);
+	prng_fill(&rng, iv.masked, iv.len);
+	ktap_expect_eq(scan_all(&key), 0);
+	ctx = add(s, &key, &iv);
+	if (!ktap_expect(ctx))
+		return;
+	ktap_expect_eq(encrypt(ctx, s, &iv), VKTLS_ST_OK);
+	ktap_expect(scan_all(&key) >= 1);
+	ktap_expect(scan_all(&iv) >= 1);
+	vkdev_tls_del(ctx);
+	ktap_expect_eq(scan_all(&key), 0);
+	ktap_expect_eq(scan_all(&iv), 0);
+}
+
+int main(void)
+{
+	ktap_start();
+	for (unsigned int i = 0; i < suites_num; i++)
+		ktap_case(suites[i].name, deleted_context_leaves_nothing, &suites[i]);
+	return ktap_finish();
+}
