@@ -48,7 +48,8 @@ static uint8_t drive_host_byte(struct drive *d)
 	if (!i) {
 		len = s->payload_min + (drive_byte(d) * 3u) % 500 + s->nonce_len + TAG_LEN;
 		d->host.head[0] = s->type_max;
-		d->host.head[1] = d->host.head[2] = 3;
+		d->host.head[1] = 3;
+		d->host.head[2] = 3;
 		d->host.head[3] = len >> 8;
 		d->host.head[4] = len & 0xff;
 		put64(d->host.head + 5, d->host.rec_no + d->m.nonce_base);
@@ -61,7 +62,7 @@ static uint8_t drive_host_byte(struct drive *d)
 
 /* What left the engine so far must be the start of the sealed record. */
 static void drive_check_record(struct drive *d, uint64_t rec_no, unsigned int have,
-				      unsigned int total)
+			       unsigned int total)
 {
 	if (have <= 5u + d->m.s->nonce_len)
 		return;

@@ -73,8 +73,7 @@ unsigned int place_eat(const struct model *m, struct place *at, uint8_t byte)
 	return VKTLS_ST_OK;
 }
 
-unsigned int model_predict(const struct model *m, uint32_t seq,
-					 const uint8_t *p, size_t len)
+unsigned int model_predict(const struct model *m, uint32_t seq, const uint8_t *p, size_t len)
 {
 	struct place at = m->at;
 	unsigned int st = VKTLS_ST_OK;
@@ -89,7 +88,7 @@ unsigned int model_predict(const struct model *m, uint32_t seq,
 }
 
 static size_t model_nonce_aad(const struct model *m, uint64_t rec_no, const uint8_t *rec,
-				     size_t payload, uint8_t *nonce, uint8_t *aad)
+			      size_t payload, uint8_t *nonce, uint8_t *aad)
 {
 	memcpy(nonce, m->p.iv, 12);
 	memcpy(nonce + 4, rec + 5, 8);
@@ -100,8 +99,8 @@ static size_t model_nonce_aad(const struct model *m, uint64_t rec_no, const uint
 	return 13;
 }
 
-bool model_seal(const struct model *m, uint64_t rec_no, const uint8_t *rec,
-			      size_t total, uint8_t *out)
+bool model_seal(const struct model *m, uint64_t rec_no, const uint8_t *rec, size_t total,
+		uint8_t *out)
 {
 	size_t head = 5 + m->s->nonce_len;
 	size_t payload = total - head - TAG_LEN;
