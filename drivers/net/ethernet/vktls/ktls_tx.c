@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The TLS hook of the transmit path: decides for each segment of an offloaded
+ * connection whether the NIC encrypts it or software does. A segment that kernel
+ * TLS marked as plaintext leaves here with a context for the NIC, or encrypted,
+ * or not at all. Knows nothing of rings and commands.
+ */
+#include <linux/tcp.h>
+#include <net/ip6_checksum.h>
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "ktls.h"
+#include "ktls_trace.h"
+#include "ring.h"
+#include "vktls.h"
+
+/* A context's errors are stale or true within this distance, in bytes. */
+#define SYNC_WINDOW	BIT(30)
+
+static struct vktls_ktls_ctx *ktls_tx_ctx(const struct sock *sk)
+{
+	return *(struct vktls_ktls_ctx **)
+		tls_driver_ctx(sk, TLS_OFFLOAD_CTX_DIR_TX);
+}
+
+/*
+ * Kernel TLS takes one request at a time; ctx->lock keeps our CPUs from making
+ * two. It tells the next record through tls_dev_resync and only then is ready for
+ * another request, so a context that is lost again meanwhile asks with a later
+ * segment.
+ */
+static void ktls_tx_ask_resync(struct vktls_ktls *ktls, struct sock *sk,
+			       u32 seq, u32 expected)
+{
+	if (tls_offload_tx_resync_pending(sk))
+		return;
+	tls_offload_tx_resync_request(sk, seq, expected);
+	vktls_ktls_count(ktls, VKTLS_KTLS_RESYNC_REQ, 1);
+}
+
+/*
+ * The NIC sees the in-order segments of a stream and no others, so one that lies
+ * before the expected byte says nothing about the NIC: it was sent once, was
+ * lost on the wire, and comes again in the middle of the new ones. Software
+ * encrypts it and the stream goes on undisturbed. A segment after the expected
+ * byte means that something between was dropped on its way here (a qdisc, a full
+ * ring): the NIC could wait for it for ever, so this one takes a resync.
+ */
+static enum vktls_ktls_stat ktls_tx_judge(struct vktls_ktls *ktls,
+					  struct vktls_ktls_ctx *ctx,
+					  struct sock *sk, u32 seq, u32 len,
+					  u32 *id)
+{
+	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ctx->lock, flags);
+	if (ctx->in_sync && seq == ctx->expected) {
+		verdict = VKTLS_KTLS_ENCRYPTED_PACKETS;
+		*id = ctx->id;
+		ctx->expected += len;
+		if (ctx->expected - ctx->synced_at > SYNC_WINDOW)
+			ctx->synced_at = ctx->expected - SYNC_WINDOW;
+	} else if (ctx->in_sync && before(seq, ctx->expected)) {
+		verdict = VKTLS_KTLS_FALLBACK_RETRANSMIT;
+	} else if (ctx->in_sync) {
+		verdict = VKTLS_KTLS_FALLBACK_GAP;
+		ctx->in_sync = false;
+	}
+	if (!ctx->in_sync)
+		ktls_tx_ask_resync(ktls, sk, seq, ctx->expected);
+	spin_unlock_irqrestore(&ctx->lock, flags);
+	return verdict;
+}
+
+/*
+ * With checksum offload switched off after the connection began, the stack has
+ * put the sum of the plaintext in. What counts is the sum of what the wire gets.
+ */
+static int ktls_tx_csum_partial(struct sk_buff *skb)
+{
+	unsigned int len = skb->len - skb_transport_offset(skb);
+	struct tcphdr *th;
+
+	if (likely(skb->ip_summed == CHECKSUM_PARTIAL))
+		return 0;
+	if (skb_cow_head(skb, 0))
+		return -ENOMEM;
+	th = tcp_hdr(skb);
+	if (ip_hdr(skb)->version == 4)
+		th->check = ~tcp_v4_check(len, ip_hdr(skb)->saddr,
+					  ip_hdr(skb)->daddr, 0);
+	else
+		th->check = ~tcp_v6_check(len, &ipv6_hdr(skb)->saddr,
+					  &ipv6_hdr(skb)->daddr, 0);
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct tcphdr, check);
+	return 0;
+}
+
+/* Whether kernel TLS still has the record around @seq; if not, what that means. */
+static bool ktls_tx_has_record(struct tls_context *tls_ctx, u32 seq,
+			       enum vktls_ktls_stat *why)
+{
+	struct tls_offload_context_tx *tx = tls_offload_ctx_tx(tls_ctx);
+	struct tls_record_info *record;
+	unsigned long flags;
+	u64 rec_no;
+
+	spin_lock_irqsave(&tx->lock, flags);
+	record = tls_get_record(tx, seq, &rec_no);
+	if (!record)
+		*why = VKTLS_KTLS_DROP_NO_SYNC;
+	else if (tls_record_is_start_marker(record))
+		*why = VKTLS_KTLS_DROP_BYPASS;
+	else
+		*why = VKTLS_KTLS_FALLBACK_FAILED;
+	spin_unlock_irqrestore(&tx->lock, flags);
+	return *why == VKTLS_KTLS_FALLBACK_FAILED;
+}
+
+/*
+ * A marked segment that begins before the first record would, by the letter of
+ * the contract, be sent as it is; but it is plaintext, so it is not.
+ */
+static struct sk_buff *ktls_tx_fallback(struct vktls_ktls *ktls,
+					struct sk_buff *skb, u32 seq, u32 len)
+{
+	struct tls_context *tls_ctx = tls_get_ctx(skb->sk);
+	enum vktls_ktls_stat why;
+	struct sk_buff *nskb;
+
+	if (ktls_tx_has_record(tls_ctx, seq, &why)) {
+		nskb = tls_encrypt_skb(skb);
+		if (nskb) {
+			/* So that nobody behind us encrypts it once more. */
+			nskb->decrypted = 0;
+			return nskb;
+		}
+	} else {
+		kfree_skb(skb);
+	}
+	vktls_ktls_count(ktls, why, 1);
+	trace_vktls_tls_bypass(ktls->vd, why, seq, len);
+	return NULL;
+}
+
+static struct sk_buff *ktls_tx_marked(struct vktls_ktls *ktls,
+				      struct sk_buff *skb, u32 len, u32 *id)
+{
+	struct vktls_ktls_ctx *ctx = ktls_tx_ctx(skb->sk);
+	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
+	u32 seq = ntohl(tcp_hdr(skb)->seq);
+
+	if (ctx)
+		verdict = ktls_tx_judge(ktls, ctx, skb->sk, seq, len, id);
+	vktls_ktls_count(ktls, verdict, 1);
+	if (verdict == VKTLS_KTLS_ENCRYPTED_PACKETS) {
+		vktls_ktls_count(ktls, VKTLS_KTLS_ENCRYPTED_BYTES, len);
+		return skb;
+	}
+	vktls_ktls_count(ktls, VKTLS_KTLS_OOO, 1);
+	trace_vktls_tls_bypass(ktls->vd, verdict, seq, len);
+	return ktls_tx_fallback(ktls, skb, seq, len);
+}
+
+/**
+ * vktls_ktls_tx() - decide who encrypts a packet of an offloaded connection
+ * @tx: transmit ring, with room for the packet: there is no way back after this
+ * @skb: packet for which tls_is_skb_tx_device_offloaded() is true; consumed if
+ *	another one, or none, is returned
+ * @id: context for the NIC to encrypt with, or VKTLS_NO_CTX to send as it is
+ *
+ * Without payload there is nothing to do. Without the plaintext mark the payload
+ * is from before the offload, a handshake retransmitted. In a tunnel, or when
+ * the socket belongs to another device, the core has already encrypted it.
+ *
+ * Context: under the queue's xmit lock; bottom halves or interrupts off.
+ * Return: packet to send; NULL if it cannot be encrypted and was dropped.
+ */
+struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
+			      u32 *id)
+{
+	struct vktls_dev *vd = tx->qp->vd;
+	struct net_device *owner;
+	u32 len;
+
+	*id = VKTLS_NO_CTX;
+	if (skb->encapsulation)
+		return skb;
+	len = skb->len - skb_tcp_all_headers(skb);
+	if (!len)
+		return skb;
+	if (!skb_is_decrypted(skb)) {
+		vktls_ktls_count(vd->ktls, VKTLS_KTLS_SKIP_NO_SYNC, 1);
+		return skb;
+	}
+	owner = rcu_dereference_bh(tls_get_ctx(skb->sk)->netdev);
+	if (owner && owner != vd->netdev)
+		return skb;
+	if (ktls_tx_csum_partial(skb)) {
+		kfree_skb(skb);
+		vktls_ktls_count(vd->ktls, VKTLS_KTLS_FALLBACK_FAILED, 1);
+		return NULL;
+	}
+	return ktls_tx_marked(vd->ktls, skb, len, id);
+}
+
+/*
+ * What went wrong before the NIC was put in sync last, and is told late, carries
+ * a sequence number from before that.
+ */
+static void ktls_ctx_lose(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+			  enum vktls_ktls_stat why, u16 status, u32 seq)
+{
+	unsigned long flags;
+	bool lost;
+	u32 id;
+
+	spin_lock_irqsave(&ctx->lock, flags);
+	lost = ctx->in_sync && !before(seq, ctx->synced_at);
+	if (lost)
+		ctx->in_sync = false;
+	id = ctx->id;
+	spin_unlock_irqrestore(&ctx->lock, flags);
+	if (!lost)
+		return;
+	vktls_ktls_count(ktls, why, 1);
+	trace_vktls_tls_lost(ktls->vd, why, id, status, seq);
+}
+
+/**
+ * vktls_ktls_tx_lost() - a packet did not get through the NIC
+ * @vd: device
+ * @skb: packet that vktls_ktls_tx() returned; not freed yet
+ * @status: VKTLS_ST_* with which the NIC refused it, or 0 when it did not get it
+ *
+ * If the NIC was to encrypt it, the NIC now lags behind: its connection goes on
+ * in software up to a resync.
+ *
+ * Context: any.
+ */
+void vktls_ktls_tx_lost(struct vktls_dev *vd, const struct sk_buff *skb,
+			u16 status)
+{
+	enum vktls_ktls_stat why = VKTLS_KTLS_LOST_UNSENT;
+	struct vktls_ktls_ctx *ctx;
+
+	if (!tls_is_skb_tx_device_offloaded(skb) || !skb_is_decrypted(skb) ||
+	    skb->encapsulation)
+		return;
+	if (status)
+		why = VKTLS_KTLS_LOST_DEVICE;
+	ctx = ktls_tx_ctx(skb->sk);
+	if (ctx)
+		ktls_ctx_lose(vd->ktls, ctx, why, status,
+			      ntohl(tcp_hdr(skb)->seq));
+}
+
+/**
+ * vktls_ktls_lost() - the NIC says that a context is out of sync
+ * @vd: device
+ * @id: context
+ * @seq: TCP sequence that the NIC expects
+ *
+ * Context: process.
+ */
+void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u32 seq)
+{
+	struct vktls_ktls_ctx *ctx;
+
+	rcu_read_lock();
+	ctx = xa_load(&vd->ktls->ids, id);
+	if (ctx)
+		ktls_ctx_lose(vd->ktls, ctx, VKTLS_KTLS_LOST_DEVICE,
+			      VKTLS_ST_TLS_LOST, seq);
+	rcu_read_unlock();
+}
