@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The PCI Express function: properties, capabilities, birth, reset and death.
+ * Whatever ends here (reset, function-level reset, unplug) leaves no key, no
+ * queue and no firmware behind.
+ */
+#include "qemu/osdep.h"
+#include "qemu/units.h"
+#include "hw/pci/pcie.h"
+#include "hw/qdev-properties.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qemu/module.h"
+#include "trace.h"
+#include "vkdev.h"
+
+#define CAP_PM 0x40
+#define CAP_EXPRESS 0x80
+
+#define CONTEXTS_MAX (64 * KiB)
+
+void vkdev_reset(VkdevState *s)
+{
+    trace_vkdev_reset();
+    vkdev_slowpath_reset(s);
+    vkdev_queue_reset(s);
+    vkdev_ctx_reset(s);
+    vkdev_port_reset(s);
+    vkdev_mmio_reset(s);
+    memset(s->stats, 0, sizeof(s->stats));
+}
+
+static void pci_reset_hold(Object *obj, ResetType type)
+{
+    vkdev_reset(VKDEV(obj));
+}
+
+static void pci_config_write(PCIDevice *pci, uint32_t addr, uint32_t value,
+                             int len)
+{
+    pci_default_write_config(pci, addr, value, len);
+    pcie_cap_flr_write_config(pci, addr, value, len);
+}
+
+static bool pci_check_properties(VkdevState *s, Error **errp)
+{
+    if (!s->queues || s->queues > VKTLS_MAX_QUEUES) {
+        error_setg(errp, "queues must be 1 to %d", VKTLS_MAX_QUEUES);
+        return false;
+    }
+    if (s->contexts > CONTEXTS_MAX) {
+        error_setg(errp, "tls-contexts is at most %d", (int)CONTEXTS_MAX);
+        return false;
+    }
+    return true;
+}
+
+static bool pci_init_capabilities(VkdevState *s, Error **errp)
+{
+    PCIDevice *pci = PCI_DEVICE(s);
+
+    s->vectors = VKTLS_VEC_QUEUE(s->queues);
+    if (pci_pm_init(pci, CAP_PM, errp) < 0) {
+        return false;
+    }
+    if (pcie_endpoint_cap_init(pci, CAP_EXPRESS) < 0) {
+        error_setg(errp, "no room for the PCI Express capability");
+        return false;
+    }
+    if (msix_init_exclusive_bar(pci, s->vectors, VKTLS_BAR_MSIX, errp) < 0) {
+        pcie_cap_exit(pci);
+        return false;
+    }
+    for (unsigned i = 0; i < s->vectors; i++) {
+        msix_vector_use(pci, i);
+    }
+    pcie_cap_flr_init(pci);
+    return true;
+}
+
+static void pci_realize(PCIDevice *pci, Error **errp)
+{
+    VkdevState *s = VKDEV(pci);
+
+    if (!pci_check_properties(s, errp)) {
+        return;
+    }
+    vkdev_mmio_init(s);
+    if (!pci_init_capabilities(s, errp)) {
+        return;
+    }
+    vkdev_rx_init(s);
+    vkdev_port_init(s);
+    vkdev_ctx_init(s);
+    vkdev_queue_init(s);
+    vkdev_slowpath_init(s);
+}
+
+static void pci_exit(PCIDevice *pci)
+{
+    VkdevState *s = VKDEV(pci);
+
+    vkdev_reset(s);
+    vkdev_slowpath_fini(s);
+    vkdev_queue_fini(s);
+    vkdev_ctx_fini(s);
+    vkdev_port_fini(s);
+    vkdev_rx_fini(s);
+    pcie_cap_exit(pci);
+    msix_unuse_all_vectors(pci);
+    msix_uninit_exclusive_bar(pci);
+}
+
+static void pci_instance_init(Object *obj)
+{
+    VkdevState *s = VKDEV(obj);
+
+    vkdev_fault_init(s);
+    PCI_DEVICE(obj)->cap_present |= QEMU_PCI_CAP_EXPRESS;
+}
+
+/* Keys must not end up in a migration stream, so there is none. */
+static const VMStateDescription pci_vmstate = {
+    .name = TYPE_VKDEV,
+    .unmigratable = 1,
+};
+
+static const Property pci_properties[] = {
+    DEFINE_NIC_PROPERTIES(VkdevState, conf),
+    DEFINE_PROP_UINT32("queues", VkdevState, queues, 4),
+    DEFINE_PROP_UINT32("tls-contexts", VkdevState, contexts, 1024),
+};
+
+static void pci_class_init(ObjectClass *klass, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    PCIDeviceClass *pc = PCI_DEVICE_CLASS(klass);
+
+    pc->realize = pci_realize;
+    pc->exit = pci_exit;
+    pc->config_write = pci_config_write;
+    pc->vendor_id = VKTLS_PCI_VENDOR;
+    pc->device_id = VKTLS_PCI_DEVICE;
+    pc->revision = VKTLS_ABI_MAJOR;
+    pc->class_id = PCI_CLASS_NETWORK_ETHERNET;
+    RESETTABLE_CLASS(klass)->phases.hold = pci_reset_hold;
+    dc->desc = "NIC with inline TLS";
+    dc->vmsd = &pci_vmstate;
+    device_class_set_props(dc, pci_properties);
+    set_bit(DEVICE_CATEGORY_NETWORK, dc->categories);
+    vkdev_fault_class_init(klass);
+}
+
+static const TypeInfo pci_type = {
+    .name = TYPE_VKDEV,
+    .parent = TYPE_PCI_DEVICE,
+    .instance_size = sizeof(VkdevState),
+    .instance_init = pci_instance_init,
+    .class_init = pci_class_init,
+    .interfaces = (InterfaceInfo[]) { { INTERFACE_PCIE_DEVICE }, { } },
+};
+
+static void pci_register(void)
+{
+    type_register_static(&pci_type);
+}
+
+type_init(pci_register)

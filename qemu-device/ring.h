@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rings of 16-byte entries in host memory and the device's only way to that
+ * memory. Nothing here knows what an entry means.
+ */
+#ifndef VKDEV_RING_H
+#define VKDEV_RING_H
+
+#include "qemu/timer.h"
+
+#define VKDEV_ENTRY_BYTES 16
+
+typedef struct VkdevState VkdevState;
+
+/* Descriptors: the host moves the tail, the device the head. */
+typedef struct VkdevRing {
+    uint64_t addr;
+    uint32_t size;      /* entries, a power of two; 0 = no ring */
+    uint32_t head;
+    uint32_t tail;
+} VkdevRing;
+
+/* Completions: the device moves the tail, the host the head. */
+typedef struct VkdevCq {
+    VkdevState *dev;
+    VkdevRing ring;
+    QEMUTimer *timer;   /* moderation; running = an interrupt is due then */
+    uint32_t mod;       /* VKTLS_MOD_* */
+    uint32_t frames;    /* completed since the last interrupt or arming */
+    uint16_t vector;
+    uint8_t gen;        /* of the next entry */
+    bool armed;
+} VkdevCq;
+
+/**
+ * Read or write host memory. Fails, with a count and a log line, when any byte
+ * of it is not RAM: no access reaches another device's registers or our own.
+ */
+bool vkdev_dma_read(VkdevState *s, uint64_t addr, void *buf, uint32_t len);
+bool vkdev_dma_write(VkdevState *s, uint64_t addr, const void *buf,
+                     uint32_t len);
+
+void vkdev_ring_start(VkdevRing *ring, uint64_t addr, unsigned log2);
+void vkdev_ring_stop(VkdevRing *ring);
+
+/** Take the host's tail. False when there is no such index. */
+bool vkdev_ring_set_tail(VkdevRing *ring, uint32_t tail);
+
+/** Entries between head and tail. */
+uint32_t vkdev_ring_used(const VkdevRing *ring);
+
+/** Index of the entry @n places after the head. */
+uint32_t vkdev_ring_index(const VkdevRing *ring, uint32_t n);
+
+/** Read the entry @n places after the head; false when DMA failed. */
+bool vkdev_ring_peek(VkdevState *s, const VkdevRing *ring, uint32_t n,
+                     void *entry);
+
+/** Move the head over @n entries. */
+void vkdev_ring_consume(VkdevRing *ring, uint32_t n);
+
+void vkdev_cq_init(VkdevCq *cq, VkdevState *s);
+void vkdev_cq_fini(VkdevCq *cq);
+void vkdev_cq_start(VkdevCq *cq, uint64_t addr, unsigned log2,
+                    uint16_t vector);
+void vkdev_cq_stop(VkdevCq *cq);
+
+/** Entries that the host has not yet given back room for. */
+uint32_t vkdev_cq_room(const VkdevCq *cq);
+
+/**
+ * Write an entry, its last byte being the generation. There is room for it.
+ * False when DMA failed.
+ */
+bool vkdev_cq_push(VkdevCq *cq, void *entry);
+
+/** A frame or packet was completed: interrupt now or later. */
+void vkdev_cq_signal(VkdevCq *cq);
+
+/** The host's consumer index and arming bit; false when out of range. */
+bool vkdev_cq_set_head(VkdevCq *cq, uint32_t value);
+
+#endif

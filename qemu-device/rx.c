@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Receive: from frames on the wire to buffers in host memory. A frame is
+ * delivered whole or dropped and counted; it takes no buffer unless there are
+ * enough of them.
+ */
+#include "qemu/osdep.h"
+#include "qemu/iov.h"
+#include "qemu/main-loop.h"
+#include "net/eth.h"
+#include "trace.h"
+#include "vkdev.h"
+
+#define RX_MAX_BUFS DIV_ROUND_UP(VKDEV_FRAME_MAX, VKTLS_RX_BUF_MIN)
+
+/* A frame, and what its completions say of it. */
+typedef struct RxFrame {
+    uint8_t *data;
+    uint32_t len;
+    uint16_t flags;     /* VKTLS_RXC_* */
+    uint16_t vlan_tci;
+    uint32_t hash;
+    VkdevWire wire;
+} RxFrame;
+
+typedef struct RxBufs {
+    uint64_t addr[RX_MAX_BUFS];
+    uint32_t len[RX_MAX_BUFS];
+    unsigned count;
+} RxBufs;
+
+static bool rx_queue_ready(const VkdevQueue *q)
+{
+    return q->live && vkdev_ring_used(&q->ring) && vkdev_cq_room(&q->cq);
+}
+
+/*
+ * Frames wait at the peer while every queue is out of buffers, as they would
+ * behind flow control on a wire. With no queue at all they are taken and lost.
+ */
+bool vkdev_rx_can_receive(NetClientState *nc)
+{
+    VkdevState *s = qemu_get_nic_opaque(nc);
+    bool any = false;
+
+    if (!(s->port.flags & VKTLS_PORT_UP)) {
+        return true;
+    }
+    for (unsigned i = 0; i < s->queues; i++) {
+        if (rx_queue_ready(&s->rx[i])) {
+            return true;
+        }
+        any |= s->rx[i].live;
+    }
+    return !any;
+}
+
+static void rx_strip_vlan(RxFrame *f)
+{
+    if (f->len < VKDEV_ETH_HDR + VKDEV_VLAN_HDR ||
+        vkdev_get_be16(f->data + 12) != 0x8100) {
+        return;
+    }
+    f->vlan_tci = vkdev_get_be16(f->data + 14);
+    f->flags |= VKTLS_RXC_VLAN;
+    memmove(f->data + VKDEV_VLAN_HDR, f->data, 12);
+    f->data += VKDEV_VLAN_HDR;
+    f->len -= VKDEV_VLAN_HDR;
+}
+
+static void rx_check_sum(VkdevState *s, RxFrame *f)
+{
+    switch (vkdev_wire_sum_check(f->data, &f->wire, f->len)) {
+    case VKDEV_WIRE_SUM_OK:
+        f->flags |= VKTLS_RXC_L4_OK;
+        break;
+    case VKDEV_WIRE_SUM_BAD:
+        f->flags |= VKTLS_RXC_CSUM_BAD;
+        s->stats[VKTLS_STAT_RX_CSUM_ERRORS]++;
+        break;
+    case VKDEV_WIRE_SUM_NONE:
+        break;
+    }
+}
+
+/* A frame that no hash type covers goes to queue 0. */
+static unsigned rx_spread(const VkdevState *s, RxFrame *f)
+{
+    const struct vktls_rss *rss = &s->port.rss;
+    unsigned kind;
+
+    kind = vkdev_wire_hash(f->data, &f->wire, rss->key, rss->types, &f->hash);
+    f->flags |= kind;
+    return kind ? rss->table[f->hash % VKTLS_RSS_ENTRIES] : 0;
+}
+
+/* Do what the port's features ask for. Return: the queue's number. */
+static unsigned rx_classify(VkdevState *s, RxFrame *f)
+{
+    if (s->port.flags & VKTLS_PORT_VLAN_STRIP) {
+        rx_strip_vlan(f);
+    }
+    vkdev_wire_parse(f->data, f->len, &f->wire);
+    if (s->port.flags & VKTLS_PORT_RX_CSUM) {
+        rx_check_sum(s, f);
+    }
+    return s->port.flags & VKTLS_PORT_RSS ? rx_spread(s, f) : 0;
+}
+
+static uint16_t rx_take_desc(RxBufs *bufs, const struct vktls_rx_desc *desc)
+{
+    uint32_t len = le32_to_cpu(desc->len);
+
+    if (desc->reserved) {
+        return VKTLS_ST_RESERVED;
+    }
+    if (len < VKTLS_RX_BUF_MIN) {
+        return VKTLS_ST_LENGTH;
+    }
+    bufs->addr[bufs->count] = le64_to_cpu(desc->addr);
+    bufs->len[bufs->count] = len;
+    bufs->count++;
+    return VKTLS_ST_OK;
+}
+
+/* Find buffers for @len bytes. False when there are too few, or bad ones. */
+static bool rx_find_bufs(VkdevQueue *q, uint32_t len, RxBufs *bufs)
+{
+    uint32_t room = MIN(vkdev_ring_used(&q->ring), vkdev_cq_room(&q->cq));
+    struct vktls_rx_desc desc;
+    uint32_t got = 0;
+    uint16_t status;
+
+    bufs->count = 0;
+    while (got < len) {
+        if (bufs->count == room) {
+            return false;
+        }
+        status = VKTLS_ST_DMA;
+        if (vkdev_ring_peek(q->dev, &q->ring, bufs->count, &desc)) {
+            status = rx_take_desc(bufs, &desc);
+        }
+        if (status != VKTLS_ST_OK) {
+            vkdev_queue_stop(q, status);
+            return false;
+        }
+        bufs->len[bufs->count - 1] = MIN(bufs->len[bufs->count - 1],
+                                         len - got);
+        got += bufs->len[bufs->count - 1];
+    }
+    return true;
+}
+
+static bool rx_write_data(VkdevQueue *q, const RxFrame *f, const RxBufs *bufs)
+{
+    const uint8_t *p = f->data;
+
+    for (unsigned i = 0; i < bufs->count; i++) {
+        if (!vkdev_dma_write(q->dev, bufs->addr[i], p, bufs->len[i])) {
+            return false;
+        }
+        p += bufs->len[i];
+    }
+    return true;
+}
+
+static bool rx_write_cpls(VkdevQueue *q, const RxFrame *f, const RxBufs *bufs)
+{
+    for (unsigned i = 0; i < bufs->count; i++) {
+        uint16_t eop = i + 1 == bufs->count ? VKTLS_RXC_EOP : 0;
+        struct vktls_rx_cpl cpl = {
+            .index = cpu_to_le16(vkdev_ring_index(&q->ring, i)),
+            .flags = cpu_to_le16(f->flags | eop),
+            .len = cpu_to_le32(bufs->len[i]),
+            .hash = cpu_to_le32(f->hash),
+            .vlan_tci = cpu_to_le16(f->vlan_tci),
+        };
+
+        if (!vkdev_cq_push(&q->cq, &cpl)) {
+            return false;
+        }
+    }
+    vkdev_ring_consume(&q->ring, bufs->count);
+    return true;
+}
+
+static void rx_deliver(VkdevQueue *q, const RxFrame *f)
+{
+    VkdevState *s = q->dev;
+    RxBufs bufs;
+
+    if (!q->live || !rx_find_bufs(q, f->len, &bufs)) {
+        s->stats[VKTLS_STAT_RX_NO_BUFFER]++;
+        trace_vkdev_rx_no_buffer(q->id, f->len);
+        return;
+    }
+    if (!rx_write_data(q, f, &bufs) || !rx_write_cpls(q, f, &bufs)) {
+        vkdev_queue_stop(q, VKTLS_ST_DMA);
+        return;
+    }
+    s->stats[VKTLS_STAT_RX_FRAMES]++;
+    s->stats[VKTLS_STAT_RX_BYTES] += f->len;
+    if (is_multicast_ether_addr(f->data) && !is_broadcast_ether_addr(f->data)) {
+        s->stats[VKTLS_STAT_RX_MULTICAST]++;
+    }
+    trace_vkdev_rx_frame(q->id, f->len, f->flags, f->hash);
+    vkdev_cq_signal(&q->cq);
+}
+
+/* Is the frame one for this port, as far as can be seen from outside? */
+static bool rx_accept(VkdevState *s, const uint8_t *frame, size_t len)
+{
+    size_t max = s->port.mtu + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR;
+
+    if (len < VKDEV_ETH_HDR || len > MIN(max, VKDEV_FRAME_MAX)) {
+        s->stats[VKTLS_STAT_RX_LENGTH_ERRORS]++;
+        trace_vkdev_rx_length(len);
+        return false;
+    }
+    if (!vkdev_port_accepts(s, frame)) {
+        s->stats[VKTLS_STAT_RX_FILTERED]++;
+        trace_vkdev_rx_filtered(len);
+        return false;
+    }
+    return true;
+}
+
+static void rx_frame(VkdevState *s, size_t len)
+{
+    RxFrame f = { .data = s->rx_buf, .len = len };
+    unsigned queue = rx_classify(s, &f);
+
+    if (queue >= s->queues) {
+        s->stats[VKTLS_STAT_RX_NO_BUFFER]++;
+        trace_vkdev_rx_no_buffer(queue, f.len);
+        return;
+    }
+    rx_deliver(&s->rx[queue], &f);
+}
+
+ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
+                         int iovcnt)
+{
+    VkdevState *s = qemu_get_nic_opaque(nc);
+    size_t len = iov_size(iov, iovcnt);
+
+    if (!(s->port.flags & VKTLS_PORT_UP)) {
+        trace_vkdev_rx_port_down(len);
+        return len;
+    }
+    if (!vkdev_rx_can_receive(nc)) {
+        return 0;
+    }
+    iov_to_buf(iov, iovcnt, 0, s->rx_buf, sizeof(s->rx_buf));
+    if (!vkdev_fault_drops(s, false) && rx_accept(s, s->rx_buf, len)) {
+        rx_frame(s, len);
+    }
+    return len;
+}
+
+static void rx_flush(void *opaque)
+{
+    VkdevState *s = opaque;
+
+    qemu_flush_queued_packets(qemu_get_queue(s->nic));
+}
+
+void vkdev_rx_init(VkdevState *s)
+{
+    s->rx_bh = qemu_bh_new_guarded(rx_flush, s,
+                                   &DEVICE(s)->mem_reentrancy_guard);
+}
+
+void vkdev_rx_fini(VkdevState *s)
+{
+    qemu_bh_delete(s->rx_bh);
+    s->rx_bh = NULL;
+}
+
+void vkdev_rx_kick(VkdevState *s)
+{
+    qemu_bh_schedule(s->rx_bh);
+}

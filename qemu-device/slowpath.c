@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The embedded core as part of the device: when it runs, and what it can do to
+ * the rest. It runs in slices of a bottom half, so that the data path never
+ * waits for it.
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "trace.h"
+#include "vkdev.h"
+
+/* Instructions in one slice: well under a millisecond of the host. */
+#define SLICE 20000
+
+static bool op_dma_read(void *dev, uint64_t host, void *buf, uint32_t len)
+{
+    return vkdev_dma_read(dev, host, buf, len);
+}
+
+static bool op_dma_write(void *dev, uint64_t host, const void *buf,
+                         uint32_t len)
+{
+    return vkdev_dma_write(dev, host, buf, len);
+}
+
+static uint64_t op_now_ns(void *dev)
+{
+    return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+}
+
+static void op_kick(void *dev)
+{
+    VkdevState *s = dev;
+
+    qemu_bh_schedule(s->core_bh);
+}
+
+static void op_status_changed(void *dev)
+{
+    VkdevState *s = dev;
+
+    trace_vkdev_fw_state(vkdev_core_fw_state(s->core),
+                         vkdev_core_fw_code(s->core));
+}
+
+static void op_irq_raise(void *dev, uint32_t vector)
+{
+    vkdev_irq_raise(dev, vector);
+}
+
+static void op_trace_char(void *dev, char c)
+{
+    trace_vkdev_fw_char(c);
+}
+
+static void op_port_set(void *dev, uint32_t flags)
+{
+    VkdevState *s = dev;
+
+    trace_vkdev_port_set(flags);
+    s->port.flags = flags;
+    vkdev_rx_kick(s);
+}
+
+static void op_mtu_set(void *dev, uint32_t mtu)
+{
+    VkdevState *s = dev;
+
+    s->port.mtu = MIN(mtu, VKTLS_MTU_MAX);
+}
+
+static void op_mac_set(void *dev, const uint8_t addr[6])
+{
+    VkdevState *s = dev;
+
+    memcpy(s->port.mac, addr, 6);
+    qemu_format_nic_info_str(qemu_get_queue(s->nic), s->port.mac);
+}
+
+static void op_filters_set(void *dev, const uint8_t (*addr)[6], uint32_t count)
+{
+    VkdevPort *port = &((VkdevState *)dev)->port;
+
+    port->filter_count = MIN(count, VKTLS_MAC_FILTERS);
+    memcpy(port->filters, addr, port->filter_count * sizeof(*addr));
+    trace_vkdev_filters_set(port->filter_count);
+}
+
+static bool op_link_up(void *dev)
+{
+    return vkdev_port_link(dev);
+}
+
+static void op_rss_set(void *dev, const struct vktls_rss *rss)
+{
+    VkdevState *s = dev;
+
+    trace_vkdev_rss_set(rss->types);
+    s->port.rss = *rss;
+}
+
+static uint16_t op_queue_create(void *dev, const VkdevCoreQueue *queue)
+{
+    return vkdev_queue_create(dev, queue);
+}
+
+static uint16_t op_queue_destroy(void *dev, uint32_t type, uint32_t id)
+{
+    return vkdev_queue_destroy(dev, type, id);
+}
+
+static uint16_t op_tls_add(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
+{
+    return vkdev_ctx_add(dev, ctx, tls);
+}
+
+static uint16_t op_tls_del(void *dev, uint32_t ctx)
+{
+    return vkdev_ctx_del(dev, ctx);
+}
+
+static uint16_t op_tls_resync(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
+{
+    return vkdev_ctx_resync(dev, ctx, tls);
+}
+
+static uint16_t op_tls_query(void *dev, uint32_t ctx, VkdevCoreTlsState *state)
+{
+    return vkdev_ctx_query(dev, ctx, state);
+}
+
+static uint64_t op_stat_get(void *dev, uint32_t stat)
+{
+    VkdevState *s = dev;
+
+    switch (stat) {
+    case VKTLS_STAT_TLS_CTX_LIVE:
+        return s->ctx_live;
+    case VKTLS_STAT_EVENTS_LOST:
+        return vkdev_core_events_lost(s->core);
+    default:
+        return stat < VKTLS_STAT_NUM ? s->stats[stat] : 0;
+    }
+}
+
+static const VkdevCoreOps slowpath_ops = {
+    .dma_read = op_dma_read,
+    .dma_write = op_dma_write,
+    .now_ns = op_now_ns,
+    .kick = op_kick,
+    .status_changed = op_status_changed,
+    .irq_raise = op_irq_raise,
+    .trace_char = op_trace_char,
+    .port_set = op_port_set,
+    .mtu_set = op_mtu_set,
+    .mac_set = op_mac_set,
+    .filters_set = op_filters_set,
+    .link_up = op_link_up,
+    .rss_set = op_rss_set,
+    .queue_create = op_queue_create,
+    .queue_destroy = op_queue_destroy,
+    .tls_add = op_tls_add,
+    .tls_del = op_tls_del,
+    .tls_resync = op_tls_resync,
+    .tls_query = op_tls_query,
+    .stat_get = op_stat_get,
+};
+
+static void slowpath_run(void *opaque)
+{
+    VkdevState *s = opaque;
+    uint64_t deadline;
+
+    if (vkdev_core_run(s->core, SLICE)) {
+        qemu_bh_schedule(s->core_bh);
+        return;
+    }
+    deadline = vkdev_core_deadline(s->core);
+    if (deadline > INT64_MAX) {
+        timer_del(s->core_timer);
+    } else {
+        timer_mod(s->core_timer, deadline);
+    }
+}
+
+static void slowpath_timer(void *opaque)
+{
+    VkdevState *s = opaque;
+
+    qemu_bh_schedule(s->core_bh);
+}
+
+static void slowpath_config(VkdevState *s, VkdevCoreConfig *config)
+{
+    *config = (VkdevCoreConfig) {
+        .queues = s->queues,
+        .features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN |
+                    VKTLS_CAP_RX_CSUM | VKTLS_CAP_RSS,
+        .mbps = VKDEV_MBPS,
+        .tls_contexts = s->contexts,
+    };
+    memcpy(config->mac, s->conf.macaddr.a, sizeof(config->mac));
+    if (s->contexts) {
+        config->features |= VKTLS_CAP_TLS_TX;
+        config->tls_ciphers = vkdev_tls_ciphers();
+        config->tls_versions = vkdev_tls_versions();
+    }
+}
+
+void vkdev_slowpath_init(VkdevState *s)
+{
+    VkdevCoreConfig config;
+
+    slowpath_config(s, &config);
+    s->core_bh = qemu_bh_new_guarded(slowpath_run, s,
+                                     &DEVICE(s)->mem_reentrancy_guard);
+    s->core_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, slowpath_timer, s);
+    s->core = vkdev_core_alloc(&slowpath_ops, s, &config);
+}
+
+void vkdev_slowpath_fini(VkdevState *s)
+{
+    timer_free(s->core_timer);
+    qemu_bh_delete(s->core_bh);
+    vkdev_core_free(s->core);
+    s->core = NULL;
+}
+
+void vkdev_slowpath_reset(VkdevState *s)
+{
+    timer_del(s->core_timer);
+    qemu_bh_cancel(s->core_bh);
+    vkdev_core_reset(s->core);
+}
+
+void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,
+                 uint32_t arg)
+{
+    const VkdevCoreEvent event = { type, status, id, arg };
+
+    trace_vkdev_event(type, status, id, arg);
+    vkdev_core_event(s->core, &event);
+}

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Transmit: from descriptors to frames on the wire. A packet is gathered into
+ * the queue's own buffer and checked whole before anything of it is encrypted
+ * or sent; one that is refused is completed with a status and leaves nothing.
+ * A packet marked for TLS passes vkdev_ctx_encrypt() or does not leave.
+ */
+#include "qemu/osdep.h"
+#include "qemu/iov.h"
+#include "qemu/main-loop.h"
+#include "trace.h"
+#include "vkdev.h"
+
+/* One run of the bottom half: bytes moved, with a price for each step. */
+#define TX_BUDGET (1 << 20)
+#define TX_DESC_COST 64
+#define TX_FRAME_COST 512
+
+#define TXO_FLAGS (VKTLS_TXD_OFFLOAD | VKTLS_TXO_CSUM | VKTLS_TXO_TSO | \
+                   VKTLS_TXO_VLAN | VKTLS_TXO_TLS)
+#define TXD_FLAGS (VKTLS_TXD_EOP | VKTLS_TXD_CPL)
+
+#define TCP_SEQ 4
+#define TCP_SUM 16
+
+typedef struct TxDescs {
+    struct vktls_tx_desc desc[VKTLS_TX_MAX_DESCS];
+    unsigned count;     /* in the packet, which may be more */
+} TxDescs;
+
+/*
+ * Look for the end of the packet at the head. False when it is not there yet,
+ * or when the queue had to be stopped.
+ */
+static bool tx_scan(VkdevTxQueue *txq, TxDescs *d, int *budget)
+{
+    VkdevQueue *q = &txq->q;
+    uint32_t used = vkdev_ring_used(&q->ring);
+    struct vktls_tx_desc desc;
+
+    for (uint32_t n = 0; n < used; n++) {
+        *budget -= TX_DESC_COST;
+        if (!vkdev_ring_peek(q->dev, &q->ring, n, &desc)) {
+            vkdev_queue_stop(q, VKTLS_ST_DMA);
+            return false;
+        }
+        if (n < VKTLS_TX_MAX_DESCS) {
+            d->desc[n] = desc;
+        }
+        if (le16_to_cpu(desc.flags) & VKTLS_TXD_EOP) {
+            d->count = n + 1;
+            return true;
+        }
+    }
+    if (used == q->ring.size - 1) {
+        vkdev_queue_stop(q, VKTLS_ST_TX_DESC);
+    }
+    return false;
+}
+
+static bool tx_take_offload(VkdevTxPacket *pkt, const struct vktls_tx_desc *desc)
+{
+    struct vktls_tx_offload *off = &pkt->off;
+
+    memcpy(off, desc, sizeof(*off));
+    off->tls_ctx = le32_to_cpu(off->tls_ctx);
+    off->mss = le16_to_cpu(off->mss);
+    off->vlan_tci = le16_to_cpu(off->vlan_tci);
+    off->csum_start = le16_to_cpu(off->csum_start);
+    off->hdr_len = le16_to_cpu(off->hdr_len);
+    off->flags = le16_to_cpu(off->flags);
+    return !off->reserved && !(off->flags & ~TXO_FLAGS);
+}
+
+static bool tx_take_data(VkdevTxPacket *pkt, const struct vktls_tx_desc *desc)
+{
+    uint32_t len = le32_to_cpu(desc->len);
+
+    if (desc->reserved || (le16_to_cpu(desc->flags) & ~TXD_FLAGS) || !len ||
+        len > VKTLS_TX_MAX_BYTES) {
+        return false;
+    }
+    pkt->len += len;
+    return true;
+}
+
+static uint16_t tx_take_descs(VkdevTxPacket *pkt, const TxDescs *d)
+{
+    unsigned i = 0;
+
+    if (d->count > VKTLS_TX_MAX_DESCS) {
+        return VKTLS_ST_TX_DESC;
+    }
+    if (le16_to_cpu(d->desc[0].flags) & VKTLS_TXD_OFFLOAD) {
+        if (!tx_take_offload(pkt, &d->desc[0])) {
+            return VKTLS_ST_TX_DESC;
+        }
+        i = 1;
+    }
+    for (; i < d->count; i++) {
+        if (!tx_take_data(pkt, &d->desc[i])) {
+            return VKTLS_ST_TX_DESC;
+        }
+    }
+    if (pkt->len < VKDEV_ETH_HDR || pkt->len > VKTLS_TX_MAX_BYTES) {
+        return VKTLS_ST_TX_LENGTH;
+    }
+    return VKTLS_ST_OK;
+}
+
+static uint16_t tx_gather(VkdevTxQueue *txq, const TxDescs *d)
+{
+    VkdevTxPacket *pkt = &txq->pkt;
+    uint8_t *p = pkt->frame;
+
+    for (unsigned i = pkt->off.flags ? 1 : 0; i < d->count; i++) {
+        uint32_t len = le32_to_cpu(d->desc[i].len);
+
+        if (!vkdev_dma_read(txq->q.dev, le64_to_cpu(d->desc[i].addr), p,
+                            len)) {
+            return VKTLS_ST_DMA;
+        }
+        p += len;
+    }
+    vkdev_wire_parse(pkt->frame, pkt->len, &pkt->wire);
+    return VKTLS_ST_OK;
+}
+
+/* Does each frame that would leave fit the port's MTU? */
+static bool tx_fits(const VkdevState *s, const VkdevTxPacket *pkt)
+{
+    uint32_t len = pkt->len;
+
+    if (pkt->off.flags & VKTLS_TXO_TSO) {
+        len = MIN(len, pkt->wire.payload + (uint32_t)pkt->off.mss);
+    }
+    return len <= s->port.mtu + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR;
+}
+
+static uint16_t tx_check_tso(const VkdevTxPacket *pkt)
+{
+    const VkdevWire *w = &pkt->wire;
+
+    if (!vkdev_wire_is_tcp(w) || pkt->off.hdr_len != w->payload ||
+        !pkt->off.mss || w->payload > VKDEV_TSO_HDR_MAX) {
+        return VKTLS_ST_TX_OFFLOAD;
+    }
+    return VKTLS_ST_OK;
+}
+
+/*
+ * The engine encrypts from the TCP header to the packet's end. The packet
+ * must end where its IP header says, and its checksum must be made after.
+ */
+static uint16_t tx_check_tls(const VkdevTxPacket *pkt)
+{
+    const struct vktls_tx_offload *off = &pkt->off;
+    const VkdevWire *w = &pkt->wire;
+
+    if (!vkdev_wire_is_tcp(w)) {
+        return VKTLS_ST_TLS_NOT_TCP;
+    }
+    if (off->hdr_len != w->payload) {
+        return VKTLS_ST_TX_OFFLOAD;
+    }
+    if (off->flags & VKTLS_TXO_TSO) {
+        return VKTLS_ST_OK;
+    }
+    if (!(off->flags & VKTLS_TXO_CSUM) || off->csum_start != w->l4 ||
+        off->csum_offset != TCP_SUM) {
+        return VKTLS_ST_TX_OFFLOAD;
+    }
+    return w->l3 + w->ip_len == pkt->len ? VKTLS_ST_OK : VKTLS_ST_TX_LENGTH;
+}
+
+static uint16_t tx_check(const VkdevState *s, const VkdevTxPacket *pkt)
+{
+    const struct vktls_tx_offload *off = &pkt->off;
+    uint16_t status = VKTLS_ST_OK;
+
+    if (!(s->port.flags & VKTLS_PORT_UP)) {
+        return VKTLS_ST_STATE;
+    }
+    if (!vkdev_port_link(s)) {
+        return VKTLS_ST_TX_LINK;
+    }
+    if (off->flags & VKTLS_TXO_TLS) {
+        status = tx_check_tls(pkt);
+    }
+    if (status == VKTLS_ST_OK && (off->flags & VKTLS_TXO_TSO)) {
+        status = tx_check_tso(pkt);
+    }
+    if (status == VKTLS_ST_OK && (off->flags & VKTLS_TXO_CSUM) &&
+        off->csum_start + off->csum_offset + 2 > pkt->len) {
+        status = VKTLS_ST_TX_OFFLOAD;
+    }
+    if (status == VKTLS_ST_OK && !tx_fits(s, pkt)) {
+        status = VKTLS_ST_TX_LENGTH;
+    }
+    return status;
+}
+
+static uint16_t tx_encrypt(VkdevState *s, VkdevTxPacket *pkt)
+{
+    const VkdevWire *w = &pkt->wire;
+
+    return vkdev_ctx_encrypt(s, pkt->off.tls_ctx,
+                             vkdev_get_be32(pkt->frame + w->l4 + TCP_SEQ),
+                             pkt->frame + w->payload, pkt->len - w->payload,
+                             &pkt->tcp_seq);
+}
+
+static void tx_insert_vlan(VkdevTxPacket *pkt)
+{
+    VkdevWire *w = &pkt->wire;
+
+    vkdev_wire_vlan_insert(pkt->frame, pkt->off.vlan_tci);
+    pkt->frame -= VKDEV_VLAN_HDR;
+    pkt->len += VKDEV_VLAN_HDR;
+    w->l3 += VKDEV_VLAN_HDR;
+    w->l4 += VKDEV_VLAN_HDR;
+    w->payload += VKDEV_VLAN_HDR;
+}
+
+/* What is left to do for a checked and encrypted packet cannot fail. */
+static void tx_apply_offloads(VkdevState *s, VkdevTxPacket *pkt)
+{
+    const struct vktls_tx_offload *off = &pkt->off;
+    bool tso = off->flags & VKTLS_TXO_TSO;
+
+    if (!tso && (off->flags & VKTLS_TXO_CSUM)) {
+        vkdev_wire_sum_fill(pkt->frame, pkt->len, off->csum_start,
+                            off->csum_offset);
+    }
+    if (off->flags & VKTLS_TXO_VLAN) {
+        tx_insert_vlan(pkt);
+    }
+    if (tso) {
+        s->stats[VKTLS_STAT_TX_TSO_PACKETS]++;
+        vkdev_tso_init(&pkt->tso, pkt->frame, pkt->len, &pkt->wire, off->mss);
+    }
+}
+
+static uint16_t tx_prepare(VkdevTxQueue *txq, const TxDescs *d)
+{
+    VkdevTxPacket *pkt = &txq->pkt;
+    VkdevState *s = txq->q.dev;
+    uint16_t status = tx_take_descs(pkt, d);
+
+    if (status == VKTLS_ST_OK) {
+        status = tx_gather(txq, d);
+    }
+    if (status == VKTLS_ST_OK) {
+        status = tx_check(s, pkt);
+    }
+    if (status == VKTLS_ST_OK && (pkt->off.flags & VKTLS_TXO_TLS)) {
+        status = tx_encrypt(s, pkt);
+    }
+    if (status == VKTLS_ST_OK) {
+        tx_apply_offloads(s, pkt);
+    }
+    return status;
+}
+
+static bool tx_status_is_tls(uint16_t status)
+{
+    return status >= VKTLS_ST_TLS_NOT_TCP && status <= VKTLS_ST_TLS_CRYPTO;
+}
+
+static void tx_complete(VkdevTxQueue *txq, uint16_t status)
+{
+    VkdevTxPacket *pkt = &txq->pkt;
+    VkdevQueue *q = &txq->q;
+    struct vktls_tx_cpl cpl = { .status = cpu_to_le16(status) };
+
+    pkt->busy = false;
+    vkdev_ring_consume(&q->ring, pkt->descs);
+    if (status == VKTLS_ST_OK && !pkt->report) {
+        return;
+    }
+    cpl.head = cpu_to_le16(q->ring.head);
+    if (tx_status_is_tls(status)) {
+        cpl.tls_ctx = cpu_to_le32(pkt->off.tls_ctx);
+        cpl.tcp_seq = cpu_to_le32(pkt->tcp_seq);
+    }
+    if (!vkdev_cq_push(&q->cq, &cpl)) {
+        vkdev_queue_stop(q, VKTLS_ST_DMA);
+        return;
+    }
+    vkdev_cq_signal(&q->cq);
+}
+
+static void tx_refuse(VkdevTxQueue *txq, uint16_t status)
+{
+    VkdevState *s = txq->q.dev;
+
+    s->stats[VKTLS_STAT_TX_ERRORS]++;
+    trace_vkdev_tx_refuse(txq->q.id, txq->pkt.len, status);
+    vkdev_event(s, VKTLS_EVT_TX_ERROR, status, txq->q.id, 0);
+    tx_complete(txq, status);
+}
+
+/* Take the next packet off the ring. False when there is none to take. */
+static bool tx_next(VkdevTxQueue *txq, int *budget)
+{
+    VkdevTxPacket *pkt = &txq->pkt;
+    TxDescs d = { .count = 0 };
+    uint16_t status;
+
+    if (!vkdev_cq_room(&txq->q.cq) || !tx_scan(txq, &d, budget)) {
+        return false;
+    }
+    memset(pkt, 0, offsetof(VkdevTxPacket, tso));
+    pkt->frame = txq->buf + VKDEV_VLAN_HDR;
+    pkt->descs = d.count;
+    pkt->report = d.count <= VKTLS_TX_MAX_DESCS &&
+        (le16_to_cpu(d.desc[d.count - 1].flags) & VKTLS_TXD_CPL);
+    status = tx_prepare(txq, &d);
+    *budget -= pkt->len;
+    if (status != VKTLS_ST_OK) {
+        tx_refuse(txq, status);
+        return true;
+    }
+    trace_vkdev_tx_packet(txq->q.id, pkt->len, pkt->off.flags, pkt->off.mss);
+    pkt->busy = true;
+    return true;
+}
+
+static void tx_sent(NetClientState *nc, ssize_t ret)
+{
+    VkdevState *s = qemu_get_nic_opaque(nc);
+
+    s->tx_blocked = false;
+    for (unsigned i = 0; i < s->queues; i++) {
+        vkdev_tx_kick(&s->tx[i]);
+    }
+}
+
+/* Hand one frame to the peer, which copies what it cannot take at once. */
+static void tx_send_frame(VkdevState *s, struct iovec *iov, int iovcnt)
+{
+    static uint8_t zeros[VKDEV_ETH_MIN];
+    size_t len = iov_size(iov, iovcnt);
+
+    if (vkdev_fault_drops(s, true)) {
+        return;
+    }
+    s->stats[VKTLS_STAT_TX_FRAMES]++;
+    s->stats[VKTLS_STAT_TX_BYTES] += len;
+    if (len < VKDEV_ETH_MIN) {
+        iov[iovcnt].iov_base = zeros;
+        iov[iovcnt].iov_len = VKDEV_ETH_MIN - len;
+        iovcnt++;
+    }
+    if (!qemu_sendv_packet_async(qemu_get_queue(s->nic), iov, iovcnt,
+                                 tx_sent)) {
+        trace_vkdev_tx_blocked();
+        s->tx_blocked = true;
+    }
+}
+
+/* Send one frame of the packet in hand. */
+static void tx_send(VkdevTxQueue *txq)
+{
+    VkdevTxPacket *pkt = &txq->pkt;
+    struct iovec iov[3] = { { pkt->frame, pkt->len } };
+    const uint8_t *data;
+    uint32_t chunk;
+    int iovcnt = 1;
+
+    if (pkt->off.flags & VKTLS_TXO_TSO) {
+        vkdev_tso_next(&pkt->tso, &data, &chunk);
+        iov[0] = (struct iovec) { pkt->tso.hdr, pkt->tso.hdr_len };
+        iov[1] = (struct iovec) { (void *)data, chunk };
+        iovcnt = 2;
+    }
+    tx_send_frame(txq->q.dev, iov, iovcnt);
+    if (iovcnt == 1 || !pkt->tso.left) {
+        tx_complete(txq, VKTLS_ST_OK);
+    }
+}
+
+static void tx_run(void *opaque)
+{
+    VkdevTxQueue *txq = opaque;
+    VkdevState *s = txq->q.dev;
+    int budget = TX_BUDGET;
+
+    while (txq->q.live && !s->tx_blocked) {
+        if (budget <= 0) {
+            vkdev_tx_kick(txq);
+            return;
+        }
+        if (!txq->pkt.busy && !tx_next(txq, &budget)) {
+            return;
+        }
+        if (txq->pkt.busy) {
+            budget -= TX_FRAME_COST;
+            tx_send(txq);
+        }
+    }
+}
+
+void vkdev_tx_init(VkdevTxQueue *txq)
+{
+    txq->bh = qemu_bh_new_guarded(tx_run, txq,
+                                  &DEVICE(txq->q.dev)->mem_reentrancy_guard);
+}
+
+void vkdev_tx_fini(VkdevTxQueue *txq)
+{
+    vkdev_tx_stop(txq);
+    qemu_bh_delete(txq->bh);
+    txq->bh = NULL;
+}
+
+void vkdev_tx_start(VkdevTxQueue *txq)
+{
+    txq->buf = g_malloc(VKDEV_VLAN_HDR + VKTLS_TX_MAX_BYTES);
+}
+
+void vkdev_tx_stop(VkdevTxQueue *txq)
+{
+    qemu_bh_cancel(txq->bh);
+    txq->pkt.busy = false;
+    g_free(txq->buf);
+    txq->buf = NULL;
+}
+
+void vkdev_tx_kick(VkdevTxQueue *txq)
+{
+    if (txq->q.live) {
+        qemu_bh_schedule(txq->bh);
+    }
+}

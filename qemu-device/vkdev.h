@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The device as a whole: its state, and what its files call of each other, by
+ * the file that owns it. All of it runs under QEMU's big lock.
+ */
+#ifndef VKDEV_H
+#define VKDEV_H
+
+#include "hw/pci/msix.h"
+#include "hw/pci/pci_device.h"
+#include "net/net.h"
+#include "core.h"
+#include "ring.h"
+#include "tls.h"
+#include "wire.h"
+
+#define TYPE_VKDEV "vktls"
+OBJECT_DECLARE_SIMPLE_TYPE(VkdevState, VKDEV)
+
+#define VKDEV_FRAME_MAX (VKTLS_MTU_MAX + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR)
+#define VKDEV_MBPS 10000
+
+typedef struct VkdevQueue {
+    VkdevState *dev;
+    VkdevRing ring;
+    VkdevCq cq;
+    uint8_t type;       /* VKTLS_QUEUE_* */
+    uint8_t id;
+    bool live;          /* created, and not stopped by an error */
+    bool created;
+} VkdevQueue;
+
+/* A packet on its way from the ring to the wire. */
+typedef struct VkdevTxPacket {
+    struct vktls_tx_offload off;    /* in the host's byte order */
+    bool report;        /* completion wanted although all went well */
+    bool busy;          /* frames of it are still to be sent */
+    uint16_t descs;     /* ring entries, offload descriptor included */
+    uint32_t len;
+    uint8_t *frame;     /* in the queue's buffer */
+    uint32_t tcp_seq;   /* expected by the context, with a TLS status */
+    VkdevWire wire;
+    VkdevTso tso;
+} VkdevTxPacket;
+
+typedef struct VkdevTxQueue {
+    VkdevQueue q;
+    QEMUBH *bh;
+    uint8_t *buf;       /* room for a tag, then VKTLS_TX_MAX_BYTES */
+    VkdevTxPacket pkt;
+} VkdevTxQueue;
+
+/* What firmware set; see the port block of soc.h. */
+typedef struct VkdevPort {
+    uint32_t flags;     /* VKTLS_PORT_* */
+    uint32_t mtu;
+    uint8_t mac[6];
+    uint8_t filters[VKTLS_MAC_FILTERS][6];
+    uint32_t filter_count;
+    struct vktls_rss rss;
+} VkdevPort;
+
+/* A place in the table of TLS contexts. */
+typedef struct VkdevContext {
+    VkdevTlsCtx *tls;   /* NULL = free */
+    uint64_t packets;
+    uint64_t bytes;
+} VkdevContext;
+
+/* One direction's seeded loss. */
+typedef struct VkdevFault {
+    uint32_t drop_ppm;
+    uint64_t random;    /* state of the generator, never 0 */
+} VkdevFault;
+
+/* Registers that hold what was written, until something is started. */
+typedef struct VkdevRegs {
+    uint32_t fw_lo, fw_hi, fw_len;
+    uint32_t scratch;
+    uint32_t test_lo, test_hi, test_len, test_seed;
+    uint32_t test_result, test_where;
+    uint32_t cmdq_lo, cmdq_hi, cplq_lo, cplq_hi, cmdq_log2, cmdq_tail;
+    uint32_t evtq_lo, evtq_hi, evtq_log2, evtq_head;
+} VkdevRegs;
+
+struct VkdevState {
+    PCIDevice parent_obj;
+    MemoryRegion bar;
+    NICConf conf;
+    NICState *nic;
+    uint32_t queues;    /* pairs, a property */
+    uint32_t contexts;  /* places in the table, a property */
+    unsigned vectors;
+
+    VkdevRegs regs;
+    VkdevTxQueue tx[VKTLS_MAX_QUEUES];
+    VkdevQueue rx[VKTLS_MAX_QUEUES];
+    VkdevPort port;
+    QEMUBH *rx_bh;      /* asks the peer for frames that it held back */
+    bool tx_blocked;    /* the peer has not taken a frame yet */
+    uint8_t rx_buf[VKDEV_FRAME_MAX];
+
+    VkdevContext *ctx;
+    uint32_t ctx_live;
+
+    VkdevCore *core;
+    QEMUBH *core_bh;
+    QEMUTimer *core_timer;
+
+    VkdevFault fault_tx, fault_rx;
+    uint32_t fault_seed;
+    uint64_t stats[VKTLS_STAT_NUM];
+};
+
+/* pci.c */
+void vkdev_reset(VkdevState *s);
+
+/* mmio.c */
+void vkdev_mmio_init(VkdevState *s);
+void vkdev_mmio_reset(VkdevState *s);
+
+/* ring.c */
+void vkdev_irq_raise(VkdevState *s, unsigned vector);
+
+/* queue.c */
+void vkdev_queue_init(VkdevState *s);
+void vkdev_queue_fini(VkdevState *s);
+void vkdev_queue_reset(VkdevState *s);
+uint16_t vkdev_queue_create(VkdevState *s, const VkdevCoreQueue *cfg);
+uint16_t vkdev_queue_destroy(VkdevState *s, uint32_t type, uint32_t id);
+void vkdev_queue_stop(VkdevQueue *q, uint16_t status);
+
+/* tx.c */
+void vkdev_tx_init(VkdevTxQueue *txq);
+void vkdev_tx_fini(VkdevTxQueue *txq);
+void vkdev_tx_start(VkdevTxQueue *txq);
+void vkdev_tx_stop(VkdevTxQueue *txq);
+void vkdev_tx_kick(VkdevTxQueue *txq);
+
+/* rx.c */
+void vkdev_rx_init(VkdevState *s);
+void vkdev_rx_fini(VkdevState *s);
+void vkdev_rx_kick(VkdevState *s);
+bool vkdev_rx_can_receive(NetClientState *nc);
+ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
+                         int iovcnt);
+
+/* port.c */
+void vkdev_port_init(VkdevState *s);
+void vkdev_port_fini(VkdevState *s);
+void vkdev_port_reset(VkdevState *s);
+bool vkdev_port_link(const VkdevState *s);
+bool vkdev_port_accepts(const VkdevState *s, const uint8_t *frame);
+
+/* context.c */
+void vkdev_ctx_init(VkdevState *s);
+void vkdev_ctx_fini(VkdevState *s);
+void vkdev_ctx_reset(VkdevState *s);
+uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
+uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id);
+uint16_t vkdev_ctx_resync(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
+uint16_t vkdev_ctx_query(VkdevState *s, uint32_t id, VkdevCoreTlsState *state);
+uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
+                           uint8_t *payload, uint32_t len, uint32_t *expected);
+
+/* slowpath.c */
+void vkdev_slowpath_init(VkdevState *s);
+void vkdev_slowpath_fini(VkdevState *s);
+void vkdev_slowpath_reset(VkdevState *s);
+void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,
+                 uint32_t arg);
+
+/* fault.c */
+void vkdev_fault_init(VkdevState *s);
+void vkdev_fault_class_init(ObjectClass *klass);
+bool vkdev_fault_drops(VkdevState *s, bool tx);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What frames look like: Ethernet, VLAN, IPv4, IPv6, TCP and UDP headers,
+ * their checksums, the RSS hash and segmentation.
+ *
+ * Pure C: no QEMU and no kernel header, no allocation. Every offset that
+ * leaves here lies inside the frame that it was found in.
+ */
+#ifndef VKDEV_WIRE_H
+#define VKDEV_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VKDEV_ETH_HDR 14
+#define VKDEV_VLAN_HDR 4
+#define VKDEV_ETH_MIN 60
+#define VKDEV_TSO_HDR_MAX 512
+
+#define VKDEV_IPPROTO_TCP 6
+#define VKDEV_IPPROTO_UDP 17
+
+/* Where the headers of one frame are; a header that is not whole is not there. */
+typedef struct VkdevWire {
+    uint8_t version;    /* of IP: 4, 6, or 0 for none */
+    uint8_t proto;      /* IP protocol after all extension headers */
+    bool fragment;      /* one of several */
+    bool routed;        /* the addresses are not those of the checksum */
+    uint16_t l3;        /* offset of the IP header */
+    uint16_t l4;        /* of the TCP or UDP header, 0 for none */
+    uint16_t payload;   /* of what follows it */
+    uint32_t ip_len;    /* bytes from l3 on, as the IP header says */
+} VkdevWire;
+
+typedef enum VkdevWireSum {
+    VKDEV_WIRE_SUM_NONE,    /* nothing there that this code can check */
+    VKDEV_WIRE_SUM_OK,
+    VKDEV_WIRE_SUM_BAD,
+} VkdevWireSum;
+
+/* A packet being cut into frames of at most mss bytes of TCP payload. */
+typedef struct VkdevTso {
+    const uint8_t *payload;
+    uint32_t left;      /* payload bytes not yet cut */
+    uint32_t mss;
+    uint16_t l3;
+    uint16_t l4;
+    uint16_t hdr_len;
+    uint8_t version;
+    uint8_t tcp_flags;  /* of the packet */
+    bool first;
+    uint8_t hdr[VKDEV_TSO_HDR_MAX];     /* of the next frame */
+} VkdevTso;
+
+static inline uint16_t vkdev_get_be16(const uint8_t *p)
+{
+    return p[0] << 8 | p[1];
+}
+
+static inline void vkdev_put_be16(uint8_t *p, uint16_t v)
+{
+    p[0] = v >> 8;
+    p[1] = v;
+}
+
+static inline uint32_t vkdev_get_be32(const uint8_t *p)
+{
+    return (uint32_t)vkdev_get_be16(p) << 16 | vkdev_get_be16(p + 2);
+}
+
+static inline void vkdev_put_be32(uint8_t *p, uint32_t v)
+{
+    vkdev_put_be16(p, v >> 16);
+    vkdev_put_be16(p + 2, v);
+}
+
+/** Find the headers of the frame of @len bytes at @frame. */
+void vkdev_wire_parse(const uint8_t *frame, size_t len, VkdevWire *w);
+
+/** Is this a whole TCP packet whose addresses are the final ones? */
+bool vkdev_wire_is_tcp(const VkdevWire *w);
+
+/**
+ * Add up @len bytes from @start on, what the checksum's own field holds
+ * included, and store the complement in that field, @offset bytes after
+ * @start. False when field or start lie outside the @len bytes of the frame.
+ */
+bool vkdev_wire_sum_fill(uint8_t *frame, size_t len, size_t start,
+                         size_t offset);
+
+/** Check IPv4 header and TCP or UDP checksum of a parsed frame. */
+VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
+                                  size_t len);
+
+/**
+ * Toeplitz hash of a parsed frame under the hash types of @types
+ * (VKTLS_RSS_*), @key being VKTLS_RSS_KEY_BYTES long.
+ *
+ * Return: VKTLS_RXC_HASH_L3 or _L4, 0 when the frame is of no such type.
+ */
+unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
+                         const uint8_t *key, unsigned types, uint32_t *hash);
+
+/** Move the addresses 4 bytes forward from @frame, put a tag after them. */
+void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci);
+
+/**
+ * Begin to cut a TCP packet that vkdev_wire_is_tcp(). @frame stays in place
+ * until the last frame is taken.
+ *
+ * Return: false when the headers are longer than VKDEV_TSO_HDR_MAX.
+ */
+bool vkdev_tso_init(VkdevTso *tso, const uint8_t *frame, size_t len,
+                    const VkdevWire *w, uint16_t mss);
+
+/**
+ * The next frame: headers in @tso->hdr (@tso->hdr_len bytes), @chunk bytes of
+ * payload at @data. False after the last one.
+ */
+bool vkdev_tso_next(VkdevTso *tso, const uint8_t **data, uint32_t *chunk);
+
+#endif
