@@ -107,6 +107,7 @@ bool vkdev_core_run(VkdevCore *core, uint32_t budget)
     vkdev_rv32_run(&core->cpu, budget);
     if (core->cpu.state == VKDEV_RV32_CRASHED) {
         vkdev_core_set_state(core, VKTLS_FW_CRASHED, core->fw_code);
+        core->ops->irq_raise(core->dev, VKTLS_VEC_ASYNC);
         return false;
     }
     timer_update(core);
@@ -185,11 +186,28 @@ static void fifo_push(VkdevCoreFifo *fifo, const VkdevCoreEvent *event)
     fifo->count++;
 }
 
+/* After a loss, the next free place goes to the word of it. */
+static void fifo_tell_loss(VkdevCoreFifo *fifo)
+{
+    VkdevCoreEvent overflow = {
+        .type = VKTLS_EVT_OVERFLOW,
+        .arg = fifo->missed,
+    };
+
+    if (fifo->missed && fifo->count < VKDEV_CORE_EVENTS) {
+        fifo->missed = 0;
+        fifo_push(fifo, &overflow);
+    }
+}
+
 void vkdev_core_event(VkdevCore *core, const VkdevCoreEvent *event)
 {
     VkdevCoreFifo *fifo = &core->fifo;
 
-    if (fifo->count == VKDEV_CORE_EVENTS) {
+    if (core->mbox.evtq_log2) {
+        fifo_tell_loss(fifo);
+    }
+    if (!core->mbox.evtq_log2 || fifo->count == VKDEV_CORE_EVENTS) {
         fifo->missed++;
         fifo->lost++;
         return;
@@ -205,21 +223,14 @@ const VkdevCoreEvent *vkdev_core_event_peek(const VkdevCore *core)
     return fifo->count ? &fifo->event[fifo->first] : NULL;
 }
 
-/* The first free place goes to the word that some were lost. */
 void vkdev_core_event_pop(VkdevCore *core)
 {
     VkdevCoreFifo *fifo = &core->fifo;
-    VkdevCoreEvent overflow = { .type = VKTLS_EVT_OVERFLOW };
 
-    if (!fifo->count) {
-        return;
-    }
-    fifo->first = (fifo->first + 1) % VKDEV_CORE_EVENTS;
-    fifo->count--;
-    if (fifo->missed) {
-        overflow.arg = fifo->missed;
-        fifo->missed = 0;
-        fifo_push(fifo, &overflow);
+    if (fifo->count) {
+        fifo->first = (fifo->first + 1) % VKDEV_CORE_EVENTS;
+        fifo->count--;
+        fifo_tell_loss(fifo);
     }
 }
 

@@ -29,7 +29,7 @@ static bool lengths_fit(const uint8_t *image, uint32_t len)
     uint32_t body = FIELD32(image, body_len);
 
     return FIELD32(image, header_len) == sizeof(struct vktls_fw_header) &&
-           body > 0 && body == len - sizeof(struct vktls_fw_header);
+           body == len - sizeof(struct vktls_fw_header);
 }
 
 static bool reserved_is_zero(const uint8_t *image)
@@ -53,7 +53,7 @@ static bool digest_fits(uint8_t *image, uint32_t len)
     return !memcmp(stated, computed, sizeof(stated));
 }
 
-/* @len is at least a header. */
+/* @len is more than a header. */
 static uint16_t verify(uint8_t *image, uint32_t len)
 {
     if (FIELD32(image, magic) != VKTLS_FW_MAGIC) {
@@ -94,7 +94,7 @@ static uint16_t fetch_and_start(VkdevCore *core, uint64_t addr, uint32_t len)
     uint16_t status = VKTLS_ST_DMA;
     uint8_t *image;
 
-    if (len < sizeof(struct vktls_fw_header) || len > VKTLS_FW_MAX_BYTES) {
+    if (len <= sizeof(struct vktls_fw_header) || len > VKTLS_FW_MAX_BYTES) {
         return VKTLS_ST_FW_LENGTH;
     }
     image = malloc(len);

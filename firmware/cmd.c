@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
+/*
+ * From opcode to handler: one table, and the checks that all commands share.
+ * A command that fails a check reaches no handler and changes nothing.
+ */
+#include "fw.h"
+
+struct cmd_entry {
+	u16 (*run)(const void *payload, void *answer);
+	const char *name;	/* for the log */
+	u8 len;			/* of the payload, bytes */
+	u8 answer_len;
+};
+
+static u16 cmd_nop(const void *payload, void *answer)
+{
+	return VKTLS_ST_OK;
+}
+
+#define CMD(fn, text, in, out) { .run = (fn), .name = (text), .len = (in), .answer_len = (out) }
+
+static const struct cmd_entry cmd_table[VKTLS_CMD_NUM] = {
+	[VKTLS_CMD_NOP] = CMD(cmd_nop, "nop", 0, 0),
+	[VKTLS_CMD_CAPS] = CMD(port_caps, "caps", 0, sizeof(struct vktls_caps)),
+	[VKTLS_CMD_PORT_SET] = CMD(port_set, "port set", sizeof(struct vktls_port_cfg), 0),
+	[VKTLS_CMD_MAC_SET] = CMD(port_mac_set, "mac set", sizeof(struct vktls_mac), 0),
+	[VKTLS_CMD_FILTER_SET] = CMD(port_filter_set, "filter set", sizeof(struct vktls_buf), 0),
+	[VKTLS_CMD_LINK_GET] = CMD(port_link_get, "link get", 0, sizeof(struct vktls_link)),
+	[VKTLS_CMD_RSS_SET] = CMD(port_rss_set, "rss set", sizeof(struct vktls_buf), 0),
+	[VKTLS_CMD_QUEUE_CREATE] = CMD(port_queue_create, "queue create",
+				       sizeof(struct vktls_queue_cfg), 0),
+	[VKTLS_CMD_QUEUE_DESTROY] = CMD(port_queue_destroy, "queue destroy",
+					sizeof(struct vktls_queue_ref), 0),
+	[VKTLS_CMD_TLS_ADD] = CMD(conn_add, "tls add", sizeof(struct vktls_tls_add),
+				  sizeof(struct vktls_tls_ref)),
+	[VKTLS_CMD_TLS_DEL] = CMD(conn_del, "tls del", sizeof(struct vktls_tls_ref), 0),
+	[VKTLS_CMD_TLS_RESYNC] = CMD(conn_resync, "tls resync",
+				     sizeof(struct vktls_tls_resync), 0),
+	[VKTLS_CMD_TLS_QUERY] = CMD(conn_query, "tls query", sizeof(struct vktls_tls_ref),
+				    sizeof(struct vktls_tls_state)),
+	[VKTLS_CMD_STATS] = CMD(port_stats, "stats", sizeof(struct vktls_buf), 0),
+	[VKTLS_CMD_LOG_READ] = CMD(log_read, "log read", sizeof(struct vktls_buf),
+				   sizeof(struct vktls_log)),
+};
+
+/* All payload lengths are multiples of 4. */
+static bool cmd_rest_is_zero(const struct vktls_cmd *cmd)
+{
+	const u32 *word = (const u32 *)(cmd->payload + cmd->len);
+	const u32 *end = (const u32 *)(cmd->payload + sizeof(cmd->payload));
+
+	while (word < end) {
+		if (*word++)
+			return false;
+	}
+	return true;
+}
+
+static u16 cmd_check(const struct vktls_cmd *cmd)
+{
+	if (cmd->opcode >= VKTLS_CMD_NUM)
+		return VKTLS_ST_OPCODE;
+	if (cmd->len != cmd_table[cmd->opcode].len)
+		return VKTLS_ST_LENGTH;
+	if (!cmd_rest_is_zero(cmd))
+		return VKTLS_ST_RESERVED;
+	return VKTLS_ST_OK;
+}
+
+/**
+ * cmd_run() - check and execute one command
+ * @cmd: as the host wrote it
+ * @cpl: filled in but for head and gen; zero before
+ */
+void cmd_run(const struct vktls_cmd *cmd, struct vktls_cmd_cpl *cpl)
+{
+	const struct cmd_entry *entry;
+	u32 answer[sizeof(cpl->payload) / 4] __attribute__((aligned(8))) = { 0 };
+
+	cpl->opcode = cmd->opcode;
+	cpl->tag = cmd->tag;
+	cpl->status = cmd_check(cmd);
+	if (cpl->status) {
+		log_value("cmd: refused, opcode", cmd->opcode);
+		return;
+	}
+	entry = &cmd_table[cmd->opcode];
+	cpl->status = entry->run(cmd->payload, answer);
+	if (cpl->status) {
+		log_value(entry->name, cpl->status);
+		return;
+	}
+	cpl->len = entry->answer_len;
+	memcpy(cpl->payload, answer, entry->answer_len);
+}

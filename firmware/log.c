@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
+/*
+ * The firmware's log: a circular text buffer that the host reads by position,
+ * shown to the device's trace as it is written. Callers give it constant text
+ * and numbers that are no secret.
+ */
+#include "fw.h"
+
+#define LOG_BYTES	8192	/* a power of two: positions wrap with it */
+
+static char log_buf[LOG_BYTES];
+static u32 log_head;		/* bytes ever logged, modulo 2^32 */
+
+static void log_char(char c)
+{
+	log_buf[log_head++ % LOG_BYTES] = c;
+	io_write(SOC_SYS + SYS_PUTC, (u8)c);
+}
+
+static void log_text(const char *s)
+{
+	while (*s)
+		log_char(*s++);
+}
+
+static void log_hex(u32 value)
+{
+	int shift = 28;
+
+	while (shift && !(value >> shift))
+		shift -= 4;
+	log_text("0x");
+	for (; shift >= 0; shift -= 4)
+		log_char("0123456789abcdef"[value >> shift & 15]);
+}
+
+/* Milliseconds, padded to 7 places with blanks. */
+static void log_decimal(u32 value)
+{
+	char digits[10];
+	int n = 0;
+
+	do {
+		digits[n++] = '0' + value % 10;
+		value /= 10;
+	} while (value);
+	for (int pad = n; pad < 7; pad++)
+		log_char(' ');
+	while (n)
+		log_char(digits[--n]);
+}
+
+/* Long division: the quotient must fit 32 bits, or its upper bits are lost. */
+static u32 log_divide(u64 n, u32 d)
+{
+	u64 rest = 0;
+	u32 quotient = 0;
+
+	for (int bit = 63; bit >= 0; bit--) {
+		rest = rest << 1 | (n >> bit & 1);
+		quotient <<= 1;
+		if (rest >= d) {
+			rest -= d;
+			quotient |= 1;
+		}
+	}
+	return quotient;
+}
+
+static void log_stamp(void)
+{
+	u64 now = io_read(SOC_TIMER + TIMER_NOW_LO);
+
+	now |= (u64)io_read(SOC_TIMER + TIMER_NOW_HI) << 32;
+	log_decimal(log_divide(now, 1000000));
+	log_text("ms ");
+}
+
+/**
+ * log_value() - one line: time, text, number
+ */
+void log_value(const char *what, u32 value)
+{
+	log_stamp();
+	log_text(what);
+	log_char(' ');
+	log_hex(value);
+	log_char('\n');
+}
+
+/**
+ * log_fatal() - the last words before the core stops
+ */
+void log_fatal(u32 cause, u32 pc, u32 tval)
+{
+	log_value("fatal: trap", cause);
+	log_value("fatal: pc", pc);
+	log_value("fatal: value", tval);
+}
+
+/**
+ * log_read() - VKTLS_CMD_LOG_READ
+ */
+u16 log_read(const void *payload, void *answer)
+{
+	const struct vktls_buf *buf = payload;
+	struct vktls_log *log = answer;
+	u32 from = buf->arg;
+	u32 stored = log_head < LOG_BYTES ? log_head : LOG_BYTES;
+	u32 len, run, done;
+	u16 status;
+
+	if (log_head - from > stored)
+		from = log_head - stored;
+	len = log_head - from;
+	if (len > buf->len)
+		len = buf->len;
+	for (done = 0; done < len; done += run) {
+		u32 at = (from + done) % LOG_BYTES;
+
+		run = len - done;
+		if (run > LOG_BYTES - at)
+			run = LOG_BYTES - at;
+		status = mbox_host_write(buf->addr + done, log_buf + at, run);
+		if (status)
+			return status;
+	}
+	log->next = from + len;
+	log->len = len;
+	return VKTLS_ST_OK;
+}

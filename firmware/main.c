@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
+/*
+ * The firmware's one thread: look for work, do it, show that it lives, sleep.
+ * Interrupts stay masked; they end the sleep and nothing else.
+ */
+#include "fw.h"
+
+#define MAIN_BEAT_NS	200000000	/* the ABI asks for one in a second */
+#define MAIN_MIE	(1u << 11 | 1u << 7)	/* external, timer */
+#define MAIN_MIP_TIMER	(1u << 7)
+
+/* From link.ld: their addresses are the numbers. */
+extern const u8 fw_body_len[], fw_entry[];
+
+/* The image begins with this; mkfw fills in the digest. */
+static const struct vktls_fw_header main_header
+__attribute__((section(".header"), used)) = {
+	.magic = VKTLS_FW_MAGIC,
+	.abi_major = VKTLS_ABI_MAJOR,
+	.abi_minor = VKTLS_ABI_MINOR,
+	.header_len = sizeof(main_header),
+	.body_len = (uintptr_t)fw_body_len,
+	.entry = (uintptr_t)fw_entry,
+	.version = FW_VERSION,
+	.name = FW_NAME,
+};
+
+static u64 main_now(void)
+{
+	u64 lo = io_read(SOC_TIMER + TIMER_NOW_LO);
+
+	return lo | (u64)io_read(SOC_TIMER + TIMER_NOW_HI) << 32;
+}
+
+/* One beat, and the timer set for the next. */
+static void main_beat(void)
+{
+	static u32 beat;
+	u64 next = main_now() + MAIN_BEAT_NS;
+
+	io_write(SOC_TIMER + TIMER_CMP_LO, next);
+	io_write(SOC_TIMER + TIMER_CMP_HI, next >> 32);
+	io_write(SOC_SYS + SYS_HEARTBEAT, ++beat);
+}
+
+static bool main_beat_is_due(void)
+{
+	u32 mip;
+
+	asm volatile("csrr %0, mip" : "=r"(mip));
+	return mip & MAIN_MIP_TIMER;
+}
+
+/**
+ * main() - from start.S, with memory ready; does not return
+ */
+int main(void)
+{
+	log_value("main: version", io_read(SOC_SYS + SYS_FW_VERSION));
+	conn_init();
+	mbox_init();
+	asm volatile("csrw mie, %0" : : "r"(MAIN_MIE));
+	main_beat();
+	io_write(SOC_SYS + SYS_READY, 1);
+	for (;;) {
+		mbox_poll();
+		if (main_beat_is_due())
+			main_beat();
+		asm volatile("wfi" : : : "memory");
+	}
+}
