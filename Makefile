@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Every target is a thin name for a script or for Kbuild; "make help" lists them.
+
+BUILD := $(CURDIR)/build
+VM := tests/vm
+KVER ?= $(shell bash -c '. $(VM)/common.sh && . $(VM)/kernel.sh && echo $$KVER')
+KDIR ?= /usr/src/linux-headers-$(KVER)
+ARGS ?=
+
+.DEFAULT_GOAL := all
+.PHONY: all deps modules firmware qemu image selftests demo check check-full vm \
+	modules_install lint clean help
+
+all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
+	@echo "built; next: make check, make demo or make vm"
+
+deps: ## install the Debian packages that are missing (as root)
+	@$(VM)/deps
+
+modules: ## build vktls.ko and tls.ko into build/modules (KDIR= for your kernel)
+	@echo "[modules] for $(KDIR)"
+	@KVER="$(KVER)" KDIR="$(KDIR)" $(VM)/build-modules
+
+firmware: ## build the NIC's firmware into build/firmware
+	@echo "[firmware]"
+	@[ ! -f firmware/Makefile ] || $(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware
+
+qemu: ## build QEMU with the NIC in it (the first time about 3 minutes)
+	@echo "[qemu]"
+	@$(VM)/build-qemu
+
+selftests: ## build the kernel's own selftests for the guest
+	@echo "[selftests]"
+	@$(VM)/selftests
+
+image: selftests ## build what the guest boots
+	@echo "[image]"
+	@$(VM)/build-image
+
+demo: deps all ## show nginx's TLS records encrypted by the NIC
+	@tests/demo
+
+check: all ## run all tests (ARGS= words that choose suites)
+	@tests/check $(ARGS)
+
+check-full: all ## run all tests, the long ones too
+	@tests/check --full $(ARGS)
+
+vm: all ## open a shell in the VM (ARGS= options of tests/vm/run)
+	@$(VM)/run --interactive $(ARGS)
+
+modules_install: modules ## install the modules into updates/ of the kernel in KDIR
+	@echo "[modules_install] $(DESTDIR)/lib/modules/$(KVER)/updates"
+	@install -d "$(DESTDIR)/lib/modules/$(KVER)/updates"
+	@install -m 644 $(BUILD)/modules/*.ko "$(DESTDIR)/lib/modules/$(KVER)/updates/"
+	@depmod $(if $(DESTDIR),-b "$(DESTDIR)") "$(KVER)"
+
+lint: ## run shellcheck, checkpatch, sparse and W=1
+	@tests/lint
+
+clean: ## remove what was built here (the cache outside stays, see below)
+	@rm -rf $(BUILD)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "On a fresh Debian 12, as root: make demo. Without root: sudo make deps, then make."
+	@echo "Slow products are kept in $${XDG_CACHE_HOME:-~/.cache}/vktls; delete it to start anew."
