@@ -74,8 +74,8 @@ static u16 cmd_check(const struct vktls_cmd *cmd)
  */
 void cmd_run(const struct vktls_cmd *cmd, struct vktls_cmd_cpl *cpl)
 {
+	u64 answer[sizeof(cpl->payload) / sizeof(u64)] = { 0 };
 	const struct cmd_entry *entry;
-	u32 answer[sizeof(cpl->payload) / 4] __attribute__((aligned(8))) = { 0 };
 
 	cpl->opcode = cmd->opcode;
 	cpl->tag = cmd->tag;

@@ -14,12 +14,13 @@
 #include "soc.h"
 #include "vktls_abi.h"
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
+typedef __UINT8_TYPE__ u8;
+typedef __UINT16_TYPE__ u16;
+typedef __UINT32_TYPE__ u32;
+typedef __UINT64_TYPE__ u64;
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define BIT(n)		(1u << (n))
 
 static inline u32 io_read(u32 reg)
 {
@@ -34,6 +35,12 @@ static inline void io_write(u32 reg, u32 value)
 {
 	asm volatile("sw %0, 0(%1)" : : "r"(value), "r"(reg) : "memory");
 }
+
+/* link.ld: the addresses of these are the numbers */
+extern const u8 fw_body_len[], fw_entry[];
+
+/* main.c: link.ld puts it before everything else */
+extern const struct vktls_fw_header fw_header;
 
 /* start.S */
 void *memcpy(void *dst, const void *src, size_t n);

@@ -6,19 +6,15 @@
 #include "fw.h"
 
 #define MAIN_BEAT_NS	200000000	/* the ABI asks for one in a second */
-#define MAIN_MIE	(1u << 11 | 1u << 7)	/* external, timer */
-#define MAIN_MIP_TIMER	(1u << 7)
-
-/* From link.ld: their addresses are the numbers. */
-extern const u8 fw_body_len[], fw_entry[];
+#define MAIN_MIE	(BIT(11) | BIT(7))	/* external, timer */
+#define MAIN_MIP_TIMER	BIT(7)
 
 /* The image begins with this; mkfw fills in the digest. */
-static const struct vktls_fw_header main_header
-__attribute__((section(".header"), used)) = {
+const struct vktls_fw_header fw_header = {
 	.magic = VKTLS_FW_MAGIC,
 	.abi_major = VKTLS_ABI_MAJOR,
 	.abi_minor = VKTLS_ABI_MINOR,
-	.header_len = sizeof(main_header),
+	.header_len = sizeof(fw_header),
 	.body_len = (uintptr_t)fw_body_len,
 	.entry = (uintptr_t)fw_entry,
 	.version = FW_VERSION,
@@ -56,7 +52,7 @@ static bool main_beat_is_due(void)
  */
 int main(void)
 {
-	log_value("main: version", io_read(SOC_SYS + SYS_FW_VERSION));
+	log_value("boot: version", io_read(SOC_SYS + SYS_FW_VERSION));
 	conn_init();
 	mbox_init();
 	asm volatile("csrw mie, %0" : : "r"(MAIN_MIE));

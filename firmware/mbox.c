@@ -16,7 +16,7 @@ struct mbox_ring {
 static struct mbox_ring mbox_cmdq;
 static u64 mbox_cplq;		/* ring of mbox_cmdq.size completions */
 static struct mbox_ring mbox_evtq;
-static struct vktls_cmd mbox_cmd __attribute__((aligned(8)));
+static _Alignas(8) struct vktls_cmd mbox_cmd;
 
 static u64 mbox_reg64(u32 reg)
 {
