@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The one place that talks to the crypto API. Each key has one request, and
+ * an operation is over when the call returns, also on an asynchronous engine:
+ * nothing here outlives its caller. It knows records only by their lengths.
+ */
+
+#include <crypto/aead.h>
+#include <linux/crypto.h>
+
+#include "aead.h"
+
+static int tls_aead_keys(struct tls_aead *aead,
+			 const union tls_crypto_context *info)
+{
+	const struct tls_cipher *cipher = aead->cipher;
+	int err;
+
+	err = crypto_aead_setkey(aead->tfm, (u8 *)info + cipher->key_off,
+				 cipher->key_len);
+	if (err)
+		return err;
+
+	err = crypto_aead_setauthsize(aead->tfm, cipher->tag_len);
+	if (err)
+		return err;
+
+	aead->req = aead_request_alloc(aead->tfm, GFP_KERNEL);
+	return aead->req ? 0 : -ENOMEM;
+}
+
+/**
+ * tls_aead_init() - make a key ready for use
+ * @aead:	filled in; zeroed memory
+ * @cipher:	the cipher
+ * @info:	version, key, salt and IV as user space gave them
+ * @mask:	CRYPTO_ALG_ASYNC for callers that must not sleep, or 0
+ *
+ * Return: 0 or the crypto API's error; nothing is held after an error.
+ */
+int tls_aead_init(struct tls_aead *aead, const struct tls_cipher *cipher,
+		  const union tls_crypto_context *info, u32 mask)
+{
+	int err;
+
+	aead->cipher = cipher;
+	tls_rec_fmt_init(&aead->fmt, info->info.version, cipher->xor_nonce,
+			 cipher->iv_len, cipher->tag_len);
+
+	aead->tfm = crypto_alloc_aead(cipher->aead, 0, mask);
+	if (IS_ERR(aead->tfm)) {
+		err = PTR_ERR(aead->tfm);
+		aead->tfm = NULL;
+		return err;
+	}
+
+	err = tls_aead_keys(aead, info);
+	if (err)
+		tls_aead_fini(aead);
+	return err;
+}
+
+/**
+ * tls_aead_fini() - wipe and free a key
+ * @aead:	may never have been set up
+ */
+void tls_aead_fini(struct tls_aead *aead)
+{
+	if (aead->tfm) {
+		if (aead->req)
+			aead_request_free(aead->req);
+		crypto_free_aead(aead->tfm);
+	}
+	memzero_explicit(aead, sizeof(*aead));
+}
+
+/**
+ * tls_aead_move() - replace a key by a newer one
+ * @to:		its key is wiped
+ * @from:	left empty
+ */
+void tls_aead_move(struct tls_aead *to, struct tls_aead *from)
+{
+	tls_aead_fini(to);
+	*to = *from;
+	memzero_explicit(from, sizeof(*from));
+}
+
+/**
+ * tls_aead_iv() - set the nonce of the next operation
+ * @aead:	the key
+ * @iv:		TLS_REC_NONCE_LEN bytes
+ * @seq:	record number, big-endian
+ */
+void tls_aead_iv(struct tls_aead *aead, const u8 *iv, const u8 *seq)
+{
+	u8 *out = aead->iv;
+
+	memset(out, 0, sizeof(aead->iv));
+	/* CCM: one byte that says that the length takes three. */
+	if (aead->cipher->ccm)
+		*out++ = 2;
+	tls_rec_nonce(out, &aead->fmt, iv, seq);
+}
+
+static void tls_aead_request(struct tls_aead *aead, struct crypto_wait *wait,
+			     struct scatterlist *src, struct scatterlist *dst,
+			     u32 assoc, u32 len)
+{
+	aead_request_set_callback(aead->req, CRYPTO_TFM_REQ_MAY_BACKLOG,
+				  crypto_req_done, wait);
+	aead_request_set_ad(aead->req, assoc);
+	aead_request_set_crypt(aead->req, src, dst, len, aead->iv);
+}
+
+/**
+ * tls_aead_seal() - encrypt and authenticate
+ * @aead:	the key; tls_aead_iv() was called
+ * @src:	additional data, then plaintext
+ * @dst:	the same room, and the tag behind; may be @src
+ * @assoc:	bytes of additional data
+ * @len:	bytes of plaintext
+ *
+ * Context: may sleep when @aead was made without CRYPTO_ALG_ASYNC in its mask.
+ * Return: 0 or the crypto API's error.
+ */
+int tls_aead_seal(struct tls_aead *aead, struct scatterlist *src,
+		  struct scatterlist *dst, u32 assoc, u32 len)
+{
+	DECLARE_CRYPTO_WAIT(wait);
+
+	tls_aead_request(aead, &wait, src, dst, assoc, len);
+	return crypto_wait_req(crypto_aead_encrypt(aead->req), &wait);
+}
+
+/**
+ * tls_aead_open() - verify and decrypt
+ * @aead:	the key; tls_aead_iv() was called
+ * @src:	additional data, ciphertext, tag
+ * @dst:	additional data, room for the plaintext; may be @src
+ * @assoc:	bytes of additional data
+ * @len:	bytes of ciphertext and tag
+ *
+ * Context: as tls_aead_seal().
+ * Return: 0, -EBADMSG when the tag does not match, or another error.
+ */
+int tls_aead_open(struct tls_aead *aead, struct scatterlist *src,
+		  struct scatterlist *dst, u32 assoc, u32 len)
+{
+	DECLARE_CRYPTO_WAIT(wait);
+
+	tls_aead_request(aead, &wait, src, dst, assoc, len);
+	return crypto_wait_req(crypto_aead_decrypt(aead->req), &wait);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The operations of a TLS socket: copies of TCP's with some replaced. Each
+ * looks for a key of its direction and falls through to TCP without one, so
+ * that a socket's operations change once in its life. They hold no state.
+ */
+
+#include <net/inet_common.h>
+#include <net/ipv6.h>
+#include <net/tcp.h>
+
+#include "rx.h"
+#include "tls_main.h"
+#include "tx.h"
+
+/* One address family; @base is what a socket must have to be attached. */
+struct tls_family {
+	const struct proto *base;
+	const struct proto_ops *base_ops;
+	struct proto proto;
+	struct proto_ops ops;
+};
+
+static struct tls_family tls_families[2];	/* IPv4, IPv6 */
+static DEFINE_MUTEX(tls_family_lock);		/* building one */
+
+static int tls_setsockopt(struct sock *sk, int level, int optname,
+			  sockptr_t optval, unsigned int optlen)
+{
+	if (level != SOL_TLS)
+		return tls_get_ctx(sk)->sk_proto->setsockopt(sk, level, optname,
+							     optval, optlen);
+	return tls_sockopt_set(sk, optname, optval, optlen);
+}
+
+static int tls_getsockopt(struct sock *sk, int level, int optname,
+			  char __user *optval, int __user *optlen)
+{
+	if (level != SOL_TLS)
+		return tls_get_ctx(sk)->sk_proto->getsockopt(sk, level, optname,
+							     optval, optlen);
+	return tls_sockopt_get(sk, optname, optval, optlen);
+}
+
+static int tls_disconnect(struct sock *sk, int flags)
+{
+	return -EOPNOTSUPP;
+}
+
+/* Called with the socket locked: a sender that waits holds no tx_lock. */
+static void tls_shutdown(struct sock *sk, int how)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_tx *tx = tls_tx(sk);
+
+	if (tx && how & SEND_SHUTDOWN && mutex_trylock(&ctx->tx_lock)) {
+		tls_tx_drain(sk, tx);
+		mutex_unlock(&ctx->tx_lock);
+	}
+	ctx->sk_proto->shutdown(sk, how);
+}
+
+static int tls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	if (!tls_tx(sk))
+		return tls_get_ctx(sk)->sk_proto->sendmsg(sk, msg, size);
+	return tls_tx_sendmsg(sk, msg, size);
+}
+
+static void tls_splice_eof(struct socket *sock)
+{
+	const struct proto *base = tls_get_ctx(sock->sk)->sk_proto;
+
+	if (tls_tx(sock->sk))
+		tls_tx_splice_eof(sock);
+	else if (base->splice_eof)
+		base->splice_eof(sock);
+}
+
+static int tls_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
+		       int flags, int *addr_len)
+{
+	if (!tls_rx(sk))
+		return tls_get_ctx(sk)->sk_proto->recvmsg(sk, msg, len, flags,
+							  addr_len);
+	return tls_rx_recvmsg(sk, msg, len, flags, addr_len);
+}
+
+static bool tls_sock_is_readable(struct sock *sk)
+{
+	const struct proto *base = tls_get_ctx(sk)->sk_proto;
+	const struct tls_rx *rx = tls_rx(sk);
+
+	if (rx)
+		return tls_rx_readable(rx);
+	return base->sock_is_readable && base->sock_is_readable(sk);
+}
+
+static ssize_t tls_splice_read(struct socket *sock, loff_t *ppos,
+			       struct pipe_inode_info *pipe, size_t len,
+			       unsigned int flags)
+{
+	if (!tls_rx(sock->sk))
+		return tls_priv(sock->sk)->ops->splice_read(sock, ppos, pipe,
+							    len, flags);
+	return tls_rx_splice_read(sock, ppos, pipe, len, flags);
+}
+
+static int tls_read_sock(struct sock *sk, read_descriptor_t *desc,
+			 sk_read_actor_t actor)
+{
+	if (!tls_rx(sk))
+		return tls_priv(sk)->ops->read_sock(sk, desc, actor);
+	return tls_rx_read_sock(sk, desc, actor);
+}
+
+/* TCP calls a socket readable on part of a record already. */
+static __poll_t tls_poll(struct file *file, struct socket *sock,
+			 struct poll_table_struct *wait)
+{
+	__poll_t mask = tcp_poll(file, sock, wait);
+	struct sock *sk = sock->sk;
+	const struct tls_rx *rx = tls_rx(sk);
+
+	if (!rx || READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+		return mask;
+	if (tls_rx_readable(rx))
+		return mask | EPOLLIN | EPOLLRDNORM;
+	return mask & ~(EPOLLIN | EPOLLRDNORM);
+}
+
+static void tls_proto_build(struct proto *proto, const struct proto *base)
+{
+	*proto = *base;
+	proto->setsockopt = tls_setsockopt;
+	proto->getsockopt = tls_getsockopt;
+	proto->disconnect = tls_disconnect;
+	proto->shutdown = tls_shutdown;
+	proto->close = tls_close;
+	proto->sendmsg = tls_sendmsg;
+	proto->splice_eof = tls_splice_eof;
+	proto->recvmsg = tls_recvmsg;
+	proto->sock_is_readable = tls_sock_is_readable;
+#ifdef CONFIG_BPF_SYSCALL
+	proto->psock_update_sk_prot = NULL;	/* no sockmap on top */
+#endif
+}
+
+static void tls_ops_build(struct proto_ops *ops, const struct proto_ops *base)
+{
+	*ops = *base;
+	ops->splice_read = tls_splice_read;
+	ops->read_sock = tls_read_sock;
+	ops->poll = tls_poll;
+}
+
+/* IPv6 is a module: its operations are known when its first socket comes. */
+static struct tls_family *tls_family_get(const struct sock *sk)
+{
+	struct tls_family *family = &tls_families[sk->sk_family == AF_INET6];
+	const struct proto_ops *ops = READ_ONCE(sk->sk_socket->ops);
+
+	mutex_lock(&tls_family_lock);
+	if (!family->base) {
+		tls_proto_build(&family->proto, sk->sk_prot);
+		tls_ops_build(&family->ops, ops);
+		family->base_ops = ops;
+		family->base = sk->sk_prot;
+	}
+	mutex_unlock(&tls_family_lock);
+	if (family->base != sk->sk_prot || family->base_ops != ops)
+		return NULL;
+	return family;
+}
+
+static bool tls_proto_is_tcp(const struct sock *sk)
+{
+	if (sk->sk_family == AF_INET)
+		return sk->sk_prot == &tcp_prot;
+	return sk->sk_family == AF_INET6 && sk->sk_prot->init &&
+	       sk->sk_prot->sendmsg == tcp_prot.sendmsg &&
+	       sk->sk_prot->recvmsg == tcp_prot.recvmsg &&
+	       sk->sk_prot->close == tcp_prot.close;
+}
+
+/**
+ * tls_proto_attach() - make a socket a TLS socket
+ * @sk:		the socket, locked by its owner
+ * @ctx:	its context, filled in as far as operations need it
+ *
+ * Return: 0, or -EOPNOTSUPP for a socket that something else took over.
+ */
+int tls_proto_attach(struct sock *sk, struct tls_priv *ctx)
+{
+	struct tls_family *family;
+
+	if (!sk->sk_socket || !tls_proto_is_tcp(sk))
+		return -EOPNOTSUPP;
+	family = tls_family_get(sk);
+	if (!family)
+		return -EOPNOTSUPP;
+
+	ctx->ops = family->base_ops;
+	ctx->ctx.sk_proto = sk->sk_prot;
+	ctx->ctx.sk_write_space = sk->sk_write_space;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_pointer(inet_csk(sk)->icsk_ulp_data, &ctx->ctx);
+	/* Operations find the context by the pointer just stored. */
+	smp_store_release(&sk->sk_prot, &family->proto);
+	smp_store_release(&sk->sk_socket->ops, &family->ops);
+	write_unlock_bh(&sk->sk_callback_lock);
+	return 0;
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finding whole records in TCP's receive queue. Records stay in that queue
+ * until they are decrypted; only one that the receive window cannot hold is
+ * copied out. Segments may overlap, so each byte is found by its sequence
+ * number. It does not know what is inside a record.
+ */
+
+#include <net/tcp.h>
+#include <trace/events/sock.h>
+
+#include "offload.h"
+#include "reasm.h"
+#include "tls_main.h"
+
+/**
+ * tls_reasm_next() - the segment that holds a sequence number
+ * @sk:		the socket, locked
+ * @skb:	where to begin; NULL for the front of the queue
+ * @seq:	TCP sequence number
+ * @off:	offset of @seq in the segment
+ *
+ * Return: the first such segment, or NULL.
+ */
+struct sk_buff *tls_reasm_next(struct sock *sk, struct sk_buff *skb, u32 seq,
+			       u32 *off)
+{
+	struct sk_buff_head *queue = &sk->sk_receive_queue;
+
+	if (!skb)
+		skb = skb_peek(queue);
+	while (skb) {
+		*off = seq - TCP_SKB_CB(skb)->seq;
+		if (*off < skb->len)
+			return skb;
+		skb = skb_queue_is_last(queue, skb) ? NULL :
+		      skb_queue_next(queue, skb);
+	}
+	return NULL;
+}
+
+/**
+ * tls_reasm_read() - read bytes of the front record
+ * @sk:		the socket, locked
+ * @rx:		its receiving side
+ * @off:	offset in the record
+ * @buf:	destination
+ * @len:	bytes
+ *
+ * Return: 0, or -ENODATA when they did not arrive yet.
+ */
+int tls_reasm_read(struct sock *sk, const struct tls_rx *rx, u32 off, u8 *buf,
+		   u32 len)
+{
+	u32 seq = tcp_sk(sk)->copied_seq + off;
+	struct sk_buff *skb = NULL;
+	u32 skip, n;
+
+	if (rx->copy)
+		return skb_copy_bits(rx->copy, off, buf, len) ? -ENODATA : 0;
+
+	for (; len; len -= n, buf += n, seq += n) {
+		skb = tls_reasm_next(sk, skb, seq, &skip);
+		if (!skb)
+			return -ENODATA;
+		n = min(len, skb->len - skip);
+		if (skb_copy_bits(skb, skip, buf, n))
+			return -ENODATA;
+	}
+	return 0;
+}
+
+static void tls_reasm_parse(struct sock *sk, struct tls_rx *rx)
+{
+	u8 hdr[TLS_REC_HDR_LEN];
+	int err;
+
+	if (tls_reasm_read(sk, rx, 0, hdr, sizeof(hdr)))
+		return;
+	err = tls_rec_hdr_parse(&rx->rec, &rx->aead.fmt, hdr);
+	if (err) {
+		rx->framing = true;
+		tls_rx_abort(sk, rx, err);
+		return;
+	}
+	tls_offload_rx_header(sk, rx, hdr);
+}
+
+/**
+ * tls_reasm_check() - is the front record complete?
+ * @sk:		the socket, locked by its owner or in softirq
+ * @rx:		its receiving side
+ *
+ * Return: true when it is; a bad header breaks the stream for good.
+ */
+bool tls_reasm_check(struct sock *sk, struct tls_rx *rx)
+{
+	u32 have;
+
+	if (rx->ready || rx->error)
+		return rx->ready;
+
+	have = rx->copy ? rx->copy->len : tcp_inq(sk);
+	if (!rx->rec.full_len && have >= TLS_REC_HDR_LEN)
+		tls_reasm_parse(sk, rx);
+	if (rx->rec.full_len && have >= rx->rec.full_len)
+		WRITE_ONCE(rx->ready, true);
+	return rx->ready;
+}
+
+/* What TCP still lets the peer send is less than what the record lacks. */
+static bool tls_reasm_stuck(const struct sock *sk, const struct tls_rx *rx)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	u32 have = tp->rcv_nxt - tp->copied_seq;
+
+	if (!rx->rec.full_len || rx->ready || rx->error || !have)
+		return false;
+	return rx->copy || tcp_rmem_pressure(sk) ||
+	       have + tcp_receive_window(tp) < rx->rec.full_len;
+}
+
+static int tls_reasm_copy_begin(struct sock *sk, struct tls_rx *rx)
+{
+	int err;
+
+	rx->copy = alloc_skb_with_frags(0, rx->rec.full_len,
+					PAGE_ALLOC_COSTLY_ORDER, &err,
+					sk->sk_allocation);
+	if (!rx->copy)
+		return -ENOMEM;
+	TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_COPY);
+	return 0;
+}
+
+static int tls_reasm_copy_some(struct sk_buff *copy, struct sk_buff *skb,
+			       u32 skip, u32 n)
+{
+	struct skb_seq_state st;
+	u32 done = 0, len, at = copy->len;
+	const u8 *data;
+	int err = 0;
+
+	copy->data_len += n;
+	copy->len += n;
+	skb_prepare_seq_read(skb, skip, skip + n, &st);
+	while (!err && (len = skb_seq_read(done, &data, &st))) {
+		len = min(len, n - done);
+		err = skb_store_bits(copy, at + done, data, len);
+		done += len;
+	}
+	skb_abort_seq_read(&st);
+	return err;
+}
+
+/**
+ * tls_reasm_pull() - take the front record out of TCP's queue, if it must be
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side
+ * @force:	also when the window would do
+ *
+ * Return: 0 or -ENOMEM, after which it may be tried again.
+ */
+int tls_reasm_pull(struct sock *sk, struct tls_rx *rx, bool force)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+	struct sk_buff *skb;
+	u32 skip, n;
+	int err;
+
+	/* The fragments are there; skb->len says how much of them is filled. */
+	if (!force && !tls_reasm_stuck(sk, rx))
+		return 0;
+	if (!rx->copy) {
+		err = tls_reasm_copy_begin(sk, rx);
+		if (err)
+			return err;
+	}
+
+	while (rx->copy->len < rx->rec.full_len) {
+		skb = tls_reasm_next(sk, NULL, tp->copied_seq, &skip);
+		if (!skb)
+			break;
+		n = min(skb->len - skip, rx->rec.full_len - rx->copy->len);
+		err = tls_reasm_copy_some(rx->copy, skb, skip, n);
+		if (err)
+			return err;
+		tls_offload_rx_copied(rx, skb);
+		tcp_read_done(sk, n);
+	}
+	tls_reasm_check(sk, rx);
+	return 0;
+}
+
+/**
+ * tls_reasm_done() - the front record was decrypted; go to the next
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side
+ */
+void tls_reasm_done(struct sock *sk, struct tls_rx *rx)
+{
+	u32 len = rx->rec.full_len;
+
+	WRITE_ONCE(rx->ready, false);
+	rx->rec.full_len = 0;
+	if (rx->copy) {
+		kfree_skb(rx->copy);
+		rx->copy = NULL;
+	} else {
+		tcp_read_done(sk, len);
+	}
+	tls_reasm_check(sk, rx);
+}
+
+static u32 tls_reasm_entries(const struct sk_buff *skb)
+{
+	u32 n = 1 + skb_shinfo(skb)->nr_frags;
+	const struct sk_buff *frag;
+
+	skb_walk_frags(skb, frag)
+		n += 1 + skb_shinfo(frag)->nr_frags;
+	return n;
+}
+
+static u32 tls_reasm_count(struct sock *sk, const struct tls_rx *rx, u32 seq,
+			   u32 len)
+{
+	struct sk_buff *skb = NULL;
+	u32 skip, n = 0, end = seq + len;
+
+	if (rx->copy)
+		return tls_reasm_entries(rx->copy);
+	while (before(seq, end)) {
+		skb = tls_reasm_next(sk, skb, seq, &skip);
+		if (!skb)
+			break;
+		n += tls_reasm_entries(skb);
+		seq += skb->len - skip;
+	}
+	return n;
+}
+
+static int tls_reasm_fill(struct sock *sk, const struct tls_rx *rx,
+			  struct scatterlist *sg, u32 seq, u32 len)
+{
+	struct sk_buff *skb = NULL;
+	u32 skip, n;
+	int used = 0, ret;
+
+	for (; len; len -= n, seq += n) {
+		skb = tls_reasm_next(sk, skb, seq, &skip);
+		if (!skb)
+			return -ENODATA;
+		n = min(len, skb->len - skip);
+		ret = skb_to_sgvec_nomark(skb, sg + used, skip, n);
+		if (ret < 0)
+			return ret;
+		used += ret;
+	}
+	return used;
+}
+
+/**
+ * tls_reasm_sg() - describe a part of the front record
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side; the record is complete
+ * @sg:		out: a table whose first entry is left to the caller; freed by
+ *		the caller when it is not @rx->sg
+ * @off:	offset in the record
+ * @len:	bytes
+ *
+ * Return: 0 or an error, with nothing to free.
+ */
+int tls_reasm_sg(struct sock *sk, struct tls_rx *rx, struct scatterlist **sg,
+		 u32 off, u32 len)
+{
+	u32 seq = tcp_sk(sk)->copied_seq + off;
+	u32 n = 1 + tls_reasm_count(sk, rx, seq, len);
+	struct scatterlist *table = rx->sg;
+	int ret;
+
+	if (n > TLS_RX_SGS) {
+		table = kmalloc_array(n, sizeof(*table), sk->sk_allocation);
+		if (!table)
+			return -ENOMEM;
+	}
+	sg_init_table(table, n);
+
+	if (rx->copy)
+		ret = skb_to_sgvec_nomark(rx->copy, table + 1, off, len);
+	else
+		ret = tls_reasm_fill(sk, rx, table + 1, seq, len);
+	if (ret < 0) {
+		if (table != rx->sg)
+			kfree(table);
+		return ret;
+	}
+	sg_mark_end(&table[ret]);
+	*sg = table;
+	return 0;
+}
+
+/**
+ * tls_reasm_work() - gather a record that nobody reads
+ * @work:	in struct tls_rx
+ */
+void tls_reasm_work(struct work_struct *work)
+{
+	struct tls_rx *rx = container_of(work, struct tls_rx, work);
+	struct sock *sk = rx->ctx->ctx.sk;
+
+	lock_sock(sk);
+	if (tls_reasm_pull(sk, rx, false) == -ENOMEM)
+		tls_work_queue_rx(rx);
+	else if (rx->ready)
+		rx->data_ready(sk);
+	release_sock(sk);
+}
+
+/**
+ * tls_reasm_data_ready() - data arrived; tell the reader of whole records only
+ * @sk:		the socket
+ *
+ * Context: softirq, or the owner's backlog: the socket lock is held by us or
+ * by whoever runs this.
+ */
+void tls_reasm_data_ready(struct sock *sk)
+{
+	struct tls_rx *rx = tls_rx(sk);
+
+	trace_sk_data_ready(sk);
+	if (tls_reasm_check(sk, rx))
+		rx->data_ready(sk);
+	else if (tls_reasm_stuck(sk, rx))
+		tls_work_queue_rx(rx);
+}

@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The receiving side: waiting for records and handing their content to recv,
+ * splice and read_sock. One reader is at work at a time, so that sleeping with
+ * the socket unlocked never loses a place in the stream. Content of different
+ * types is never mixed in one call.
+ */
+
+#include <linux/sched/signal.h>
+#include <linux/splice.h>
+#include <net/tcp.h>
+
+#include "aead.h"
+#include "offload.h"
+#include "reasm.h"
+#include "rx.h"
+#include "rx_rec.h"
+#include "tls_main.h"
+
+/* What one call of recvmsg carries through its steps. */
+struct tls_rx_call {
+	struct msghdr *msg;
+	size_t len;
+	size_t target;
+	size_t copied;
+	long timeo;
+	bool peek;
+	bool typed;		/* @type was given to the caller */
+	u8 type;
+};
+
+/**
+ * tls_rx_abort() - the stream cannot be read any further
+ * @sk:		the socket, locked by its owner or in softirq
+ * @rx:		its receiving side
+ * @err:	what readers get from now on
+ */
+void tls_rx_abort(struct sock *sk, struct tls_rx *rx, int err)
+{
+	if (rx->error)
+		return;
+	WRITE_ONCE(rx->error, err);
+	WRITE_ONCE(sk->sk_err, -err);
+	/* Pairs with smp_rmb() in tcp_poll(). */
+	smp_wmb();
+	sk_error_report(sk);
+}
+
+/*
+ * A bad header leaves nothing to wait for, but a reader that will not wait is
+ * told once only, as it always was.
+ */
+static int tls_rx_error(struct sock *sk, struct tls_rx *rx, bool wait)
+{
+	if (rx->framing && rx->reported && !wait &&
+	    !(sk->sk_shutdown & RCV_SHUTDOWN))
+		return -EAGAIN;
+	WRITE_ONCE(rx->reported, true);
+	sock_error(sk);		/* it is the same one */
+	return rx->error;
+}
+
+static bool tls_rx_news(struct sock *sk, struct tls_rx *rx)
+{
+	return READ_ONCE(rx->ready) || READ_ONCE(rx->error) ||
+	       READ_ONCE(rx->key_pending) || READ_ONCE(sk->sk_err) ||
+	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN;
+}
+
+static int tls_rx_sleep(struct sock *sk, struct tls_rx *rx, long *timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int ret;
+
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+
+	add_wait_queue(sk_sleep(sk), &wait);
+	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	ret = sk_wait_event(sk, timeo, tls_rx_news(sk, rx), &wait);
+	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return ret < 0 ? ret : 0;
+}
+
+/* Returns 1 with a whole record in front, 0 at the end of the stream. */
+static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, long *timeo)
+{
+	int err;
+
+	for (;;) {
+		if (rx->error)
+			return tls_rx_error(sk, rx, *timeo);
+		if (rx->key_pending)
+			return -EKEYEXPIRED;
+		err = tls_reasm_pull(sk, rx, false);
+		if (tls_reasm_check(sk, rx))
+			return 1;
+		if (rx->error)
+			continue;
+		if (err)
+			return err;
+		if (sk->sk_err)
+			return sock_error(sk);
+		if (sk->sk_shutdown & RCV_SHUTDOWN || sock_flag(sk, SOCK_DONE))
+			return 0;
+		if (sk_flush_backlog(sk))
+			continue;
+		err = tls_rx_sleep(sk, rx, timeo);
+		if (err)
+			return err;
+	}
+}
+
+/* Takes the socket lock and the reader's seat. */
+static int tls_rx_enter(struct sock *sk, struct tls_rx *rx, long *timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int err = 0;
+
+	lock_sock(sk);
+	if (!rx->reader)
+		goto seat;
+
+	add_wait_queue(&rx->readers, &wait);
+	while (!err && rx->reader) {
+		if (!*timeo)
+			err = -EAGAIN;
+		else if (signal_pending(current))
+			err = sock_intr_errno(*timeo);
+		else
+			sk_wait_event(sk, timeo, !READ_ONCE(rx->reader), &wait);
+	}
+	remove_wait_queue(&rx->readers, &wait);
+	if (err) {
+		release_sock(sk);
+		return err;
+	}
+seat:
+	WRITE_ONCE(rx->reader, true);
+	return 0;
+}
+
+static void tls_rx_leave(struct sock *sk, struct tls_rx *rx)
+{
+	WRITE_ONCE(rx->reader, false);
+	if (waitqueue_active(&rx->readers))
+		wake_up(&rx->readers);
+	release_sock(sk);
+}
+
+/* The caller learns of the type once, and of other types it must. */
+static int tls_rx_put_type(struct tls_rx_call *call, u8 type)
+{
+	int err;
+
+	if (call->typed)
+		return 0;
+	err = put_cmsg(call->msg, SOL_TLS, TLS_GET_RECORD_TYPE, sizeof(type),
+		       &type);
+	if (type != TLS_REC_DATA &&
+	    (err || !call->msg->msg_control ||
+	     call->msg->msg_flags & MSG_CTRUNC))
+		return -EIO;
+	call->typed = true;
+	call->type = type;
+	return 0;
+}
+
+static void tls_rx_consume(struct tls_rx *rx, struct sk_buff *skb)
+{
+	__skb_unlink(skb, &rx->list);
+	consume_skb(skb);
+}
+
+/* Returns 1 when nothing more may go into this call. */
+static int tls_rx_deliver(struct tls_rx *rx, struct sk_buff *skb,
+			  struct tls_rx_call *call)
+{
+	struct tls_rx_cb *cb = TLS_RX_CB(skb);
+	u32 left = skb->len - cb->off;
+	u32 n = min_t(size_t, left, call->len - call->copied);
+	bool data = cb->type == TLS_REC_DATA;
+	int err;
+
+	if (call->typed && (!data || call->type != cb->type))
+		return 1;
+	if (left || !data) {
+		err = tls_rx_put_type(call, cb->type);
+		if (err)
+			return err;
+	}
+	if (n && skb_copy_datagram_iter(skb, cb->off, &call->msg->msg_iter, n))
+		return -EFAULT;
+
+	call->copied += n;
+	if (n == left)
+		call->msg->msg_flags |= MSG_EOR;
+	if (call->peek)
+		return !data || n < left;
+	cb->off += n;
+	if (n < left)
+		return 1;
+	tls_rx_consume(rx, skb);
+	return !data;
+}
+
+/* Decrypts the front record; returns 1 when it must wait for another call. */
+static int tls_rx_next(struct sock *sk, struct tls_rx *rx,
+		       struct tls_rx_call *call)
+{
+	int ret;
+
+	if (call->typed && !rx->aead.fmt.is_13 && rx->rec.type != call->type)
+		return 1;
+	if (!call->peek) {
+		ret = tls_rx_rec_to_iter(sk, rx, &call->msg->msg_iter,
+					 call->len - call->copied);
+		if (ret > 0) {
+			call->copied += ret;
+			call->msg->msg_flags |= MSG_EOR;
+			tls_rx_put_type(call, TLS_REC_DATA);
+			return 0;
+		}
+		if (ret < 0)
+			return ret;
+	}
+	return tls_rx_rec_to_list(sk, rx);
+}
+
+static struct sk_buff *tls_rx_peeked(const struct tls_rx *rx,
+				     struct sk_buff *last)
+{
+	if (!last)
+		return skb_peek(&rx->list);
+	return skb_peek_next(last, &rx->list);
+}
+
+static bool tls_rx_enough(const struct sock *sk, const struct tls_rx *rx,
+			  const struct tls_rx_call *call)
+{
+	if (call->copied >= call->len)
+		return true;
+	if (call->copied < call->target)
+		return false;
+	/* Peeking must not pile up more than TCP may. */
+	return !rx->ready ||
+	       (call->peek && call->copied > READ_ONCE(sk->sk_rcvbuf));
+}
+
+static int tls_rx_recv(struct sock *sk, struct tls_rx *rx,
+		       struct tls_rx_call *call)
+{
+	struct sk_buff *skb, *last = NULL;
+	int err = 0;
+
+	while (!err) {
+		skb = tls_rx_peeked(rx, call->peek ? last : NULL);
+		if (skb) {
+			err = tls_rx_deliver(rx, skb, call);
+			last = skb;
+			continue;
+		}
+		if (tls_rx_enough(sk, rx, call))
+			break;
+		err = tls_rx_wait(sk, rx, &call->timeo);
+		if (err <= 0)
+			break;
+		err = tls_rx_next(sk, rx, call);
+	}
+	if (call->copied || err > 0)
+		return call->copied;
+	return err;
+}
+
+/**
+ * tls_rx_recvmsg() - read content of records
+ * @sk:		the socket
+ * @msg:	destination; gets SOL_TLS/TLS_GET_RECORD_TYPE
+ * @len:	bytes of room
+ * @flags:	MSG_*
+ * @addr_len:	as for recvmsg
+ *
+ * Context: process; takes the socket lock.
+ * Return: bytes of one type of content, 0 at the end of the stream (or for an
+ * empty record of another type than data), or an error when there are none.
+ */
+int tls_rx_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags,
+		   int *addr_len)
+{
+	struct tls_rx *rx = tls_rx(sk);
+	struct tls_rx_call call = {
+		.msg = msg,
+		.len = len,
+		.peek = flags & MSG_PEEK,
+		.timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT),
+	};
+	int ret;
+
+	if (unlikely(flags & MSG_ERRQUEUE))
+		return sock_recv_errqueue(sk, msg, len, SOL_IP, IP_RECVERR);
+
+	ret = tls_rx_enter(sk, rx, &call.timeo);
+	if (ret)
+		return ret;
+	call.target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
+	ret = len ? tls_rx_recv(sk, rx, &call) : 0;
+	tls_rx_leave(sk, rx);
+	return ret;
+}
+
+/* The oldest decrypted record with content, decrypting one if need be. */
+static struct sk_buff *tls_rx_head(struct sock *sk, struct tls_rx *rx,
+				   long *timeo)
+{
+	struct sk_buff *skb;
+	int err;
+
+	for (;;) {
+		skb = skb_peek(&rx->list);
+		if (skb && (skb->len || TLS_RX_CB(skb)->type != TLS_REC_DATA))
+			return skb;
+		if (skb) {
+			tls_rx_consume(rx, skb);
+			continue;
+		}
+		err = tls_rx_wait(sk, rx, timeo);
+		if (err > 0)
+			err = tls_rx_rec_to_list(sk, rx);
+		else if (!err)
+			return NULL;
+		if (err)
+			return ERR_PTR(err);
+	}
+}
+
+static ssize_t tls_rx_splice_one(struct sock *sk, struct tls_rx *rx,
+				 struct pipe_inode_info *pipe, size_t len,
+				 unsigned int flags, long *timeo)
+{
+	struct sk_buff *skb = tls_rx_head(sk, rx, timeo);
+	struct tls_rx_cb *cb;
+	ssize_t n;
+
+	if (IS_ERR_OR_NULL(skb))
+		return PTR_ERR(skb);
+	cb = TLS_RX_CB(skb);
+	if (cb->type != TLS_REC_DATA)
+		return -EINVAL;
+
+	len = min_t(size_t, len, skb->len - cb->off);
+	n = skb_splice_bits(skb, sk, cb->off, pipe, len, flags);
+	if (n > 0) {
+		cb->off += n;
+		if (cb->off == skb->len)
+			tls_rx_consume(rx, skb);
+	}
+	return n;
+}
+
+/**
+ * tls_rx_splice_read() - move data of one record into a pipe
+ * @sock:	the socket
+ * @ppos:	unused
+ * @pipe:	the pipe
+ * @len:	at most so many bytes
+ * @flags:	SPLICE_F_*
+ *
+ * Return: bytes moved, 0 at the end of the stream, -EINVAL when the next
+ * record is not data, or another error.
+ */
+ssize_t tls_rx_splice_read(struct socket *sock, loff_t *ppos,
+			   struct pipe_inode_info *pipe, size_t len,
+			   unsigned int flags)
+{
+	struct sock *sk = sock->sk;
+	struct tls_rx *rx = tls_rx(sk);
+	bool nonblock = flags & SPLICE_F_NONBLOCK ||
+			(sock->file && sock->file->f_flags & O_NONBLOCK);
+	long timeo = sock_rcvtimeo(sk, nonblock);
+	ssize_t n;
+
+	n = tls_rx_enter(sk, rx, &timeo);
+	if (n)
+		return n;
+	n = tls_rx_splice_one(sk, rx, pipe, len, flags, &timeo);
+	tls_rx_leave(sk, rx);
+	return n;
+}
+
+/**
+ * tls_rx_read_sock() - hand decrypted data to a consumer in the kernel
+ * @sk:		the socket, locked by the caller
+ * @desc:	the consumer's
+ * @actor:	returns the bytes it took
+ *
+ * Return: bytes taken; -EAGAIN when there is nothing yet, -EINVAL when the
+ * next record is not data, or another error.
+ */
+int tls_rx_read_sock(struct sock *sk, read_descriptor_t *desc,
+		     sk_read_actor_t actor)
+{
+	struct tls_rx *rx = tls_rx(sk);
+	struct tls_rx_cb *cb;
+	struct sk_buff *skb;
+	int used, copied = 0;
+	long timeo = 0;
+
+	if (rx->reader)
+		return -EAGAIN;
+
+	do {
+		skb = tls_rx_head(sk, rx, &timeo);
+		if (IS_ERR_OR_NULL(skb))
+			return copied ? copied : PTR_ERR(skb);
+		cb = TLS_RX_CB(skb);
+		if (cb->type != TLS_REC_DATA)
+			return copied ? copied : -EINVAL;
+		used = actor(desc, skb, cb->off, skb->len - cb->off);
+		if (used <= 0)
+			return copied ? copied : used;
+		copied += used;
+		cb->off += used;
+		if (cb->off == skb->len)
+			tls_rx_consume(rx, skb);
+	} while (desc->count);
+	return copied;
+}
+
+/**
+ * tls_rx_readable() - would a reader get something at once?
+ * @rx:		the receiving side; nothing need be locked
+ *
+ * Return: true for content, and for an error that was not told yet.
+ */
+bool tls_rx_readable(const struct tls_rx *rx)
+{
+	if (!skb_queue_empty_lockless(&rx->list))
+		return true;
+	if (READ_ONCE(rx->error))
+		return !(rx->framing && READ_ONCE(rx->reported));
+	return READ_ONCE(rx->ready) && !READ_ONCE(rx->key_pending);
+}
+
+/**
+ * tls_rx_kick() - look at what is queued, as if it arrived now
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side
+ */
+void tls_rx_kick(struct sock *sk, struct tls_rx *rx)
+{
+	tls_reasm_check(sk, rx);
+	if (tls_rx_readable(rx))
+		rx->data_ready(sk);
+	else
+		tls_work_queue_rx(rx);
+}
+
+/**
+ * tls_rx_start() - begin to parse what TCP receives
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side, with a key
+ */
+void tls_rx_start(struct sock *sk, struct tls_rx *rx)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	rx->data_ready = sk->sk_data_ready;
+	sk->sk_data_ready = tls_reasm_data_ready;
+	write_unlock_bh(&sk->sk_callback_lock);
+	tls_rx_kick(sk, rx);
+}
+
+/**
+ * tls_rx_detach() - undo tls_rx_start()
+ * @sk:		the socket, locked by its owner; no reader is at work
+ * @rx:		its receiving side
+ */
+void tls_rx_detach(struct sock *sk, struct tls_rx *rx)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_data_ready = rx->data_ready;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/**
+ * tls_rx_drop() - free what was received and not read
+ * @rx:		the receiving side
+ */
+void tls_rx_drop(struct tls_rx *rx)
+{
+	__skb_queue_purge(&rx->list);
+	kfree_skb(rx->copy);
+	rx->copy = NULL;
+}
+
+/**
+ * tls_rx_alloc() - make a receiving side
+ * @ctx:	the socket's context
+ *
+ * Return: it, without a key, or NULL.
+ */
+struct tls_rx *tls_rx_alloc(struct tls_priv *ctx)
+{
+	struct tls_rx *rx = kzalloc(sizeof(*rx), GFP_KERNEL);
+
+	if (!rx)
+		return NULL;
+	rx->ctx = ctx;
+	__skb_queue_head_init(&rx->list);
+	init_waitqueue_head(&rx->readers);
+	INIT_WORK(&rx->work, tls_reasm_work);
+	return rx;
+}
+
+/**
+ * tls_rx_free() - undo tls_rx_alloc(), and wipe the key
+ * @rx:		the receiving side, dropped; may be NULL
+ */
+void tls_rx_free(struct tls_rx *rx)
+{
+	if (!rx)
+		return;
+	tls_aead_fini(&rx->aead);
+	kfree(rx);
+}

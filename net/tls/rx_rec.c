@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One incoming record: decrypting it, into the reader's own pages where that
+ * is safe and else into a buffer on the list of decrypted records. A record is
+ * consumed from TCP only after its tag was verified.
+ */
+
+#include <net/tcp.h>
+
+#include "aead.h"
+#include "offload.h"
+#include "reasm.h"
+#include "rx_rec.h"
+#include "tls_main.h"
+
+#define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
+
+static int tls_rx_nonce(struct sock *sk, struct tls_rx *rx)
+{
+	struct tls_context *ctx = &rx->ctx->ctx;
+	const struct tls_rec_fmt *fmt = &rx->aead.fmt;
+	u8 iv[TLS_REC_NONCE_LEN];
+
+	memcpy(iv, ctx->rx.iv, sizeof(iv));
+	if (fmt->explicit_len &&
+	    tls_reasm_read(sk, rx, TLS_REC_HDR_LEN,
+			   iv + rx->aead.cipher->salt_len, fmt->explicit_len))
+		return -EBADMSG;
+	tls_aead_iv(&rx->aead, iv, ctx->rx.rec_seq);
+	return 0;
+}
+
+/* The record takes its number only once it is authentic. */
+static void tls_rx_advance(struct sock *sk, struct tls_rx *rx)
+{
+	struct tls_context *ctx = &rx->ctx->ctx;
+
+	if (rx->aead.fmt.explicit_len)
+		tls_rec_counter_inc(ctx->rx.iv + rx->aead.cipher->salt_len,
+				    rx->aead.fmt.explicit_len);
+	if (tls_rec_counter_inc(ctx->rx.rec_seq, TLS_REC_SEQ_LEN))
+		tls_rx_abort(sk, rx, -EBADMSG);
+	tls_reasm_done(sk, rx);
+}
+
+/* @dst has room for the body behind its first entry, which is set here. */
+static int tls_rx_decrypt(struct sock *sk, struct tls_rx *rx,
+			  struct scatterlist *dst)
+{
+	struct tls_context *ctx = &rx->ctx->ctx;
+	struct tls_aead *aead = &rx->aead;
+	const struct tls_rec_fmt *fmt = &aead->fmt;
+	u32 len = rx->rec.body_len + fmt->tag_len;
+	struct scatterlist *src;
+	u32 assoc;
+	int err;
+
+	err = tls_rx_nonce(sk, rx);
+	if (!err)
+		err = tls_reasm_sg(sk, rx, &src, fmt->prepend_len, len);
+	if (err)
+		return err;
+
+	assoc = tls_rec_aad(aead->aad, fmt, rx->rec.type, rx->rec.body_len,
+			    ctx->rx.rec_seq);
+	sg_set_buf(&src[0], aead->aad, assoc);
+	sg_set_buf(&dst[0], aead->aad, assoc);
+	err = tls_aead_open(aead, src, dst, assoc, len);
+	if (src != rx->sg)
+		kfree(src);
+	return err;
+}
+
+static int tls_rx_decrypt_failed(struct sock *sk, struct tls_rx *rx, int err)
+{
+	if (err == -ENOMEM)
+		return err;
+	if (err == -EBADMSG)
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSDECRYPTERROR);
+	tls_rx_abort(sk, rx, -EBADMSG);
+	return -EBADMSG;
+}
+
+/* Finds the content type of TLS 1.3 and cuts it and the padding off. */
+static int tls_rx_strip(struct sk_buff *skb)
+{
+	u8 buf[TLS_RX_CHUNK];
+	u32 len = skb->len, n, end = 0;
+
+	for (; len && !end; len -= n) {
+		n = min_t(u32, len, len == skb->len ? 1 : sizeof(buf));
+		if (skb_copy_bits(skb, len - n, buf, n))
+			return -EBADMSG;
+		end = tls_rec_content_end(buf, n);
+		if (end)
+			break;
+	}
+	if (!end)
+		return -EBADMSG;
+	len = len - n + end - 1;
+	TLS_RX_CB(skb)->type = buf[end - 1];
+	return pskb_trim(skb, len);
+}
+
+static void tls_rx_handshake(struct sock *sk, struct tls_rx *rx,
+			     const struct sk_buff *skb)
+{
+	u8 buf[TLS_RX_CHUNK];
+	bool found = false;
+	u32 off, n;
+
+	for (off = 0; off < skb->len; off += n) {
+		n = min_t(u32, skb->len - off, sizeof(buf));
+		if (skb_copy_bits(skb, off, buf, n))
+			break;
+		found |= tls_hs_scan_key_update(&rx->hs, buf, n);
+	}
+	if (found) {
+		WRITE_ONCE(rx->key_pending, true);
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_RECEIVED);
+	}
+}
+
+static struct sk_buff *tls_rx_skb_alloc(struct sock *sk, u32 len)
+{
+	struct sk_buff *skb;
+	int err;
+
+	skb = alloc_skb_with_frags(0, len, PAGE_ALLOC_COSTLY_ORDER, &err,
+				   sk->sk_allocation);
+	if (skb) {
+		skb->data_len = len;
+		skb->len = len;
+	}
+	return skb;
+}
+
+static int tls_rx_decrypt_skb(struct sock *sk, struct tls_rx *rx,
+			      struct sk_buff *skb)
+{
+	struct scatterlist *dst = rx->out;
+	int n;
+
+	sg_init_table(dst, TLS_RX_OUTS);
+	n = skb_to_sgvec_nomark(skb, dst + 1, 0, skb->len);
+	if (n < 0)
+		return n;
+	sg_mark_end(&dst[n]);
+	return tls_rx_decrypt(sk, rx, dst);
+}
+
+/**
+ * tls_rx_rec_to_list() - decrypt the front record into a buffer
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side; the record is complete
+ *
+ * Return: 0, with the record at the end of @rx->list; -ENOMEM, with nothing
+ * changed; or an error that broke the stream.
+ */
+int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx)
+{
+	struct sk_buff *skb = tls_rx_skb_alloc(sk, rx->rec.body_len);
+	int err;
+
+	if (!skb)
+		return -ENOMEM;
+
+	TLS_RX_CB(skb)->off = 0;
+	TLS_RX_CB(skb)->type = rx->rec.type;
+	err = tls_offload_rx_to_skb(sk, rx, skb);
+	if (err > 0)
+		err = tls_rx_decrypt_skb(sk, rx, skb);
+	if (!err && rx->aead.fmt.is_13)
+		err = tls_rx_strip(skb);
+	if (err) {
+		kfree_skb(skb);
+		return tls_rx_decrypt_failed(sk, rx, err);
+	}
+
+	if (rx->aead.fmt.is_13 && TLS_RX_CB(skb)->type == TLS_REC_HANDSHAKE)
+		tls_rx_handshake(sk, rx, skb);
+	__skb_queue_tail(&rx->list, skb);
+	tls_rx_advance(sk, rx);
+	return 0;
+}
+
+/* Pages of @iter as destination; returns how many entries, with @pinned. */
+static int tls_rx_map(struct iov_iter *iter, u32 len, struct scatterlist *sg,
+		      unsigned int max, struct page **pinned)
+{
+	unsigned int n = 0;
+	size_t off, part;
+	ssize_t got;
+
+	while (len) {
+		struct page **pages = pinned + n;
+
+		if (n == max)
+			return -EMSGSIZE;
+		got = iov_iter_extract_pages(iter, &pages, len, max - n, 0,
+					     &off);
+		if (got <= 0)
+			return got ? got : -EFAULT;
+		for (len -= got; got; got -= part, off = 0, n++) {
+			part = min_t(size_t, got, PAGE_SIZE - off);
+			sg_set_page(&sg[n], pinned[n], part, off);
+		}
+	}
+	return n;
+}
+
+static void tls_rx_unmap(const struct iov_iter *iter, struct page **pinned)
+{
+	unsigned long n = 0;
+
+	if (!iov_iter_extract_will_pin(iter))
+		return;
+	while (pinned[n])
+		n++;
+	unpin_user_pages_dirty_lock(pinned, n, true);
+}
+
+static int tls_rx_open_mapped(struct sock *sk, struct tls_rx *rx,
+			      struct iov_iter *iter, u32 len,
+			      struct page **pinned)
+{
+	struct scatterlist *dst = rx->out;
+	int n;
+
+	sg_init_table(dst, TLS_RX_OUTS);
+	n = tls_rx_map(iter, len, dst + 1, TLS_RX_OUTS - 2, pinned);
+	if (n < 0)
+		return 1;
+	if (rx->aead.fmt.tail_len)
+		sg_set_buf(&dst[++n], &rx->aead.tail, 1);
+	sg_mark_end(&dst[n]);
+	return tls_rx_decrypt(sk, rx, dst);
+}
+
+/* An optimistic decryption met padding or a record that is not data. */
+static int tls_rx_retry(struct sock *sk, const struct tls_rx *rx)
+{
+	if (!rx->aead.tail)
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXNOPADVIOL);
+	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSDECRYPTRETRY);
+	return 1;
+}
+
+static bool tls_rx_may_map(const struct tls_rx *rx,
+			   const struct iov_iter *iter, u32 len, u32 room)
+{
+	return rx->rec.type == TLS_REC_DATA && len && len <= room &&
+	       (user_backed_iter(iter) || iov_iter_is_bvec(iter)) &&
+	       (!rx->aead.fmt.is_13 || rx->ctx->ctx.rx_no_pad);
+}
+
+/**
+ * tls_rx_rec_to_iter() - decrypt the front record into the reader's memory
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side; the record is complete
+ * @iter:	destination; advanced by the payload on success only
+ * @room:	bytes that may be written
+ *
+ * Return: bytes of payload; 0 when it cannot be done this way; an error that
+ * broke the stream.
+ */
+int tls_rx_rec_to_iter(struct sock *sk, struct tls_rx *rx,
+		       struct iov_iter *iter, u32 room)
+{
+	struct page *pinned[TLS_RX_OUTS] = {};
+	size_t before = iov_iter_count(iter);
+	u32 len = rx->rec.body_len - rx->aead.fmt.tail_len;
+	int err;
+
+	if (!tls_rx_may_map(rx, iter, len, room))
+		return 0;
+
+	err = tls_offload_rx_to_iter(sk, rx, iter, len);
+	if (err > 0) {
+		err = tls_rx_open_mapped(sk, rx, iter, len, pinned);
+		tls_rx_unmap(iter, pinned);
+	}
+	if (!err && rx->aead.fmt.is_13 && rx->aead.tail != TLS_REC_DATA)
+		err = tls_rx_retry(sk, rx);
+	if (err)
+		iov_iter_revert(iter, before - iov_iter_count(iter));
+	if (err == 1 || err == -ENOMEM)
+		return 0;
+	if (err)
+		return tls_rx_decrypt_failed(sk, rx, err);
+
+	tls_rx_advance(sk, rx);
+	return len;
+}

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The SOL_TLS options: keys in, replaced and read back, and the switches. A
+ * key is usable before anyone can see it, and an old one stays in force until
+ * its successor is.
+ */
+
+#include <linux/tcp.h>
+#include <linux/uaccess.h>
+#include <net/sock.h>
+
+#include "aead.h"
+#include "offload.h"
+#include "rx.h"
+#include "tls_main.h"
+#include "tx.h"
+
+#define TLS_TX_MAX_PAYLOAD_LEN	5	/* later kernels' <linux/tls.h> */
+#define TLS_TX_MIN_PAYLOAD	64	/* RFC 8449, with the type byte */
+
+/* A key as it comes from user space, checked. */
+struct tls_newkey {
+	union tls_crypto_context info;
+	const struct tls_cipher *cipher;
+};
+
+static bool tls_version_known(u16 version)
+{
+	return version == TLS_1_2_VERSION || version == TLS_1_3_VERSION;
+}
+
+static int tls_newkey_read(struct tls_newkey *key, sockptr_t optval,
+			   unsigned int optlen)
+{
+	struct tls_crypto_info *info = &key->info.info;
+
+	if (sockptr_is_null(optval) || optlen < sizeof(*info))
+		return -EINVAL;
+	if (copy_from_sockptr(info, optval, sizeof(*info)))
+		return -EFAULT;
+	if (!tls_version_known(info->version))
+		return -EINVAL;
+	key->cipher = tls_cipher_get(info->cipher_type);
+	if (!key->cipher || optlen != key->cipher->info_len)
+		return -EINVAL;
+	return copy_from_sockptr_offset(info + 1, optval, sizeof(*info),
+					optlen - sizeof(*info)) ? -EFAULT : 0;
+}
+
+static bool tls_same_kind(const union tls_crypto_context *a,
+			  const union tls_crypto_context *b)
+{
+	return a->info.version == b->info.version &&
+	       a->info.cipher_type == b->info.cipher_type;
+}
+
+/*
+ * Both directions are of one kind. Returns 1 when @old is to be replaced,
+ * which TLS 1.3 alone knows.
+ */
+static int tls_newkey_check(const struct tls_newkey *key,
+			    const union tls_crypto_context *old,
+			    const union tls_crypto_context *other)
+{
+	if (TLS_CRYPTO_INFO_READY(&old->info)) {
+		if (old->info.version != TLS_1_3_VERSION)
+			return -EBUSY;
+		return tls_same_kind(&key->info, old) ? 1 : -EINVAL;
+	}
+	if (TLS_CRYPTO_INFO_READY(&other->info) &&
+	    !tls_same_kind(&key->info, other))
+		return -EINVAL;
+	return 0;
+}
+
+static void tls_cipher_context_set(struct cipher_context *cc,
+				   const struct tls_newkey *key)
+{
+	const struct tls_cipher *cipher = key->cipher;
+	const u8 *info = (const u8 *)&key->info;
+
+	memcpy(cc->iv, info + cipher->salt_off, cipher->salt_len);
+	memcpy(cc->iv + cipher->salt_len, info + cipher->iv_off,
+	       cipher->iv_len);
+	memcpy(cc->rec_seq, info + cipher->seq_off, TLS_REC_SEQ_LEN);
+}
+
+static void tls_prot_info_set(struct tls_prot_info *prot,
+			      const struct tls_newkey *key,
+			      const struct tls_rec_fmt *fmt)
+{
+	prot->version = key->info.info.version;
+	prot->cipher_type = key->info.info.cipher_type;
+	prot->prepend_size = fmt->prepend_len;
+	prot->tag_size = fmt->tag_len;
+	prot->tail_size = fmt->tail_len;
+	prot->overhead_size = fmt->prepend_len + fmt->tag_len + fmt->tail_len;
+	prot->iv_size = key->cipher->iv_len;
+	prot->salt_size = key->cipher->salt_len;
+	prot->rec_seq_size = TLS_REC_SEQ_LEN;
+	prot->aad_size = fmt->is_13 ? TLS_REC_HDR_LEN : TLS_REC_AAD12_LEN;
+}
+
+static int tls_tx_first_key(struct sock *sk, struct tls_priv *ctx,
+			    const struct tls_newkey *key)
+{
+	struct tls_tx *tx = tls_tx_alloc(ctx);
+	int err;
+
+	if (!tx)
+		return -ENOMEM;
+	err = tls_aead_init(&tx->aead, key->cipher, &key->info, 0);
+	if (err) {
+		tls_tx_free(tx);
+		return err;
+	}
+
+	tls_prot_info_set(&ctx->ctx.prot_info, key, &tx->aead.fmt);
+	tls_cipher_context_set(&ctx->ctx.tx, key);
+	ctx->ctx.crypto_send = key->info;
+	ctx->ctx.tx_conf = TLS_SW;
+	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXSW);
+	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
+
+	/* Pairs with tls_tx(). */
+	smp_store_release(&ctx->ctx.priv_ctx_tx, tx);
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_write_space = tls_tx_write_space;
+	write_unlock_bh(&sk->sk_callback_lock);
+	tls_offload_tx_start(sk, tx);
+	return 0;
+}
+
+static int tls_tx_next_key(struct sock *sk, struct tls_priv *ctx,
+			   const struct tls_newkey *key)
+{
+	struct tls_tx *tx = tls_tx(sk);
+	struct tls_aead aead = {};
+	int err;
+
+	err = tls_aead_init(&aead, key->cipher, &key->info, 0);
+	if (err)
+		return err;
+	/* What is open was written before the key changed. */
+	err = tls_tx_flush(sk, tx, 0);
+	if (err && tx->open)
+		goto drop;
+	err = tls_offload_tx_rekey(sk, tx);
+	if (err)
+		goto drop;
+
+	tls_aead_move(&tx->aead, &aead);
+	tls_cipher_context_set(&ctx->ctx.tx, key);
+	ctx->ctx.crypto_send = key->info;
+	return 0;
+
+drop:
+	tls_aead_fini(&aead);
+	return err;
+}
+
+static int tls_set_tx(struct sock *sk, struct tls_priv *ctx,
+		      const struct tls_newkey *key)
+{
+	int err;
+
+	mutex_lock(&ctx->ctx.tx_lock);
+	lock_sock(sk);
+	err = tls_newkey_check(key, &ctx->ctx.crypto_send,
+			       &ctx->ctx.crypto_recv);
+	if (!err) {
+		err = tls_tx_first_key(sk, ctx, key);
+	} else if (tls_tx(sk)) {
+		if (err > 0)
+			err = tls_tx_next_key(sk, ctx, key);
+		if (err)
+			TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_ERROR);
+		else
+			TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_OK);
+	}
+	release_sock(sk);
+	mutex_unlock(&ctx->ctx.tx_lock);
+	return err;
+}
+
+static int tls_rx_first_key(struct sock *sk, struct tls_priv *ctx,
+			    const struct tls_newkey *key)
+{
+	struct tls_rx *rx = tls_rx_alloc(ctx);
+	int err;
+
+	if (!rx)
+		return -ENOMEM;
+	err = tls_aead_init(&rx->aead, key->cipher, &key->info, 0);
+	if (err) {
+		tls_rx_free(rx);
+		return err;
+	}
+
+	tls_prot_info_set(&ctx->ctx.prot_info, key, &rx->aead.fmt);
+	tls_cipher_context_set(&ctx->ctx.rx, key);
+	ctx->ctx.crypto_recv = key->info;
+	ctx->ctx.rx_conf = TLS_SW;
+	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXSW);
+	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
+
+	/* Pairs with tls_rx(). */
+	smp_store_release(&ctx->ctx.priv_ctx_rx, rx);
+	tls_offload_rx_start(sk, rx);
+	tls_rx_start(sk, rx);
+	return 0;
+}
+
+static int tls_rx_next_key(struct sock *sk, struct tls_priv *ctx,
+			   const struct tls_newkey *key)
+{
+	struct tls_rx *rx = tls_rx(sk);
+	struct tls_aead aead = {};
+	int err;
+
+	err = tls_aead_init(&aead, key->cipher, &key->info, 0);
+	if (err)
+		return err;
+
+	tls_aead_move(&rx->aead, &aead);
+	tls_cipher_context_set(&ctx->ctx.rx, key);
+	ctx->ctx.crypto_recv = key->info;
+	WRITE_ONCE(rx->key_pending, false);
+	tls_offload_rx_rekey(sk, rx);
+	tls_rx_kick(sk, rx);
+	return 0;
+}
+
+static int tls_set_rx(struct sock *sk, struct tls_priv *ctx,
+		      const struct tls_newkey *key)
+{
+	int err;
+
+	lock_sock(sk);
+	err = tls_newkey_check(key, &ctx->ctx.crypto_recv,
+			       &ctx->ctx.crypto_send);
+	if (!err) {
+		err = tls_rx_first_key(sk, ctx, key);
+	} else if (tls_rx(sk)) {
+		if (err > 0)
+			err = tls_rx_next_key(sk, ctx, key);
+		if (err)
+			TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_ERROR);
+		else
+			TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_OK);
+	}
+	release_sock(sk);
+	return err;
+}
+
+static int tls_set_key(struct sock *sk, bool tx, sockptr_t optval,
+		       unsigned int optlen)
+{
+	struct tls_priv *ctx = tls_priv(sk);
+	struct tls_newkey key = {};
+	int err;
+
+	err = tls_newkey_read(&key, optval, optlen);
+	if (!err)
+		err = tx ? tls_set_tx(sk, ctx, &key) : tls_set_rx(sk, ctx, &key);
+	memzero_explicit(&key, sizeof(key));
+	return err;
+}
+
+static int tls_set_zerocopy(struct sock *sk, sockptr_t optval,
+			    unsigned int optlen)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	unsigned int value;
+
+	if (sockptr_is_null(optval) || optlen != sizeof(value))
+		return -EINVAL;
+	if (copy_from_sockptr(&value, optval, sizeof(value)))
+		return -EFAULT;
+	if (value > 1)
+		return -EINVAL;
+	lock_sock(sk);
+	ctx->zerocopy_sendfile = value;
+	release_sock(sk);
+	return 0;
+}
+
+static int tls_set_no_pad(struct sock *sk, sockptr_t optval,
+			  unsigned int optlen)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	int err = -EINVAL;
+	u32 value;
+
+	if (sockptr_is_null(optval) || optlen < sizeof(value))
+		return -EINVAL;
+	err = copy_struct_from_sockptr(&value, sizeof(value), optval, optlen);
+	if (err)
+		return err == -E2BIG ? -EINVAL : err;
+	if (value > 1)
+		return -EINVAL;
+
+	lock_sock(sk);
+	err = -EINVAL;
+	if (ctx->prot_info.version == TLS_1_3_VERSION && tls_rx(sk) &&
+	    sk->sk_state == TCP_ESTABLISHED) {
+		ctx->rx_no_pad = value;
+		err = 0;
+	}
+	release_sock(sk);
+	return err;
+}
+
+static int tls_set_max_payload(struct sock *sk, sockptr_t optval,
+			       unsigned int optlen)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_tx *tx;
+	int err = -EINVAL;
+	u16 value;
+
+	if (sockptr_is_null(optval) || optlen != sizeof(value))
+		return -EINVAL;
+	if (copy_from_sockptr(&value, optval, sizeof(value)))
+		return -EFAULT;
+
+	mutex_lock(&ctx->tx_lock);
+	lock_sock(sk);
+	tx = tls_tx(sk);
+	if (!tx)
+		goto unlock;
+	if (value + tx->aead.fmt.tail_len < TLS_TX_MIN_PAYLOAD ||
+	    value > TLS_MAX_PAYLOAD_SIZE)
+		goto unlock;
+	err = tx->open ? -EBUSY : 0;
+	if (!err)
+		tx->max_payload = value;
+unlock:
+	release_sock(sk);
+	mutex_unlock(&ctx->tx_lock);
+	return err;
+}
+
+/**
+ * tls_sockopt_set() - setsockopt(SOL_TLS)
+ * @sk:		the socket, not locked
+ * @optname:	TLS_*
+ * @optval:	value
+ * @optlen:	its bytes
+ *
+ * Return: 0 or an error; after an error nothing has changed.
+ */
+int tls_sockopt_set(struct sock *sk, int optname, sockptr_t optval,
+		    unsigned int optlen)
+{
+	switch (optname) {
+	case TLS_TX:
+	case TLS_RX:
+		return tls_set_key(sk, optname == TLS_TX, optval, optlen);
+	case TLS_TX_ZEROCOPY_RO:
+		return tls_set_zerocopy(sk, optval, optlen);
+	case TLS_RX_EXPECT_NO_PAD:
+		return tls_set_no_pad(sk, optval, optlen);
+	case TLS_TX_MAX_PAYLOAD_LEN:
+		return tls_set_max_payload(sk, optval, optlen);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int tls_get_key(struct tls_priv *ctx, bool tx,
+		       union tls_crypto_context *out, int len)
+{
+	const union tls_crypto_context *key = tx ? &ctx->ctx.crypto_send :
+						   &ctx->ctx.crypto_recv;
+	const struct cipher_context *cc = tx ? &ctx->ctx.tx : &ctx->ctx.rx;
+	const struct tls_cipher *cipher;
+
+	if (len < (int)sizeof(key->info))
+		return -EINVAL;
+	if (!TLS_CRYPTO_INFO_READY(&key->info))
+		return -EBUSY;
+	cipher = tls_cipher_get(key->info.cipher_type);
+	if (len != sizeof(key->info) && len != cipher->info_len)
+		return -EINVAL;
+
+	memcpy(out, key, len);
+	if (len == sizeof(key->info))
+		return len;
+	memcpy((u8 *)out + cipher->iv_off, cc->iv + cipher->salt_len,
+	       cipher->iv_len);
+	memcpy((u8 *)out + cipher->seq_off, cc->rec_seq, TLS_REC_SEQ_LEN);
+	return len;
+}
+
+static int tls_get_value(struct sock *sk, struct tls_priv *ctx, int optname,
+			 union tls_crypto_context *out, int len)
+{
+	const struct tls_tx *tx = tls_tx(sk);
+	u32 value;
+	u16 max;
+
+	switch (optname) {
+	case TLS_TX:
+	case TLS_RX:
+		return tls_get_key(ctx, optname == TLS_TX, out, len);
+	case TLS_TX_ZEROCOPY_RO:
+		value = ctx->ctx.zerocopy_sendfile;
+		break;
+	case TLS_RX_EXPECT_NO_PAD:
+		if (ctx->ctx.prot_info.version != TLS_1_3_VERSION)
+			return -EINVAL;
+		value = ctx->ctx.rx_no_pad;
+		break;
+	case TLS_TX_MAX_PAYLOAD_LEN:
+		if (len < (int)sizeof(max) || !tx)
+			return -EINVAL;
+		max = tx->max_payload;
+		memcpy(out, &max, sizeof(max));
+		return sizeof(max);
+	default:
+		return -ENOPROTOOPT;
+	}
+	if (len < (int)sizeof(value))
+		return -EINVAL;
+	memcpy(out, &value, sizeof(value));
+	return sizeof(value);
+}
+
+/**
+ * tls_sockopt_get() - getsockopt(SOL_TLS)
+ * @sk:		the socket, not locked
+ * @optname:	TLS_*
+ * @optval:	destination
+ * @optlen:	its room; out: bytes written
+ *
+ * A key is read with the number that its next record takes.
+ *
+ * Return: 0 or an error.
+ */
+int tls_sockopt_get(struct sock *sk, int optname, char __user *optval,
+		    int __user *optlen)
+{
+	union tls_crypto_context out = {};
+	int len;
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (!optval)
+		return -EINVAL;
+
+	lock_sock(sk);
+	len = tls_get_value(sk, tls_priv(sk), optname, &out, len);
+	release_sock(sk);
+
+	if (len >= 0 && (copy_to_user(optval, &out, len) ||
+			 put_user(len, optlen)))
+		len = -EFAULT;
+	memzero_explicit(&out, sizeof(out));
+	return len < 0 ? len : 0;
+}

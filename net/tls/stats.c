@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Counters of a network namespace and /proc/net/tls_stat. The array is longer
+ * than the kernel's own and hangs on the same pointer, which is this module's.
+ */
+
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <net/ip.h>
+
+#include "stats.h"
+
+static const struct snmp_mib tls_mib_list[] = {
+	SNMP_MIB_ITEM("TlsCurrTxSw", LINUX_MIB_TLSCURRTXSW),
+	SNMP_MIB_ITEM("TlsCurrRxSw", LINUX_MIB_TLSCURRRXSW),
+	SNMP_MIB_ITEM("TlsCurrTxDevice", LINUX_MIB_TLSCURRTXDEVICE),
+	SNMP_MIB_ITEM("TlsCurrRxDevice", LINUX_MIB_TLSCURRRXDEVICE),
+	SNMP_MIB_ITEM("TlsTxSw", LINUX_MIB_TLSTXSW),
+	SNMP_MIB_ITEM("TlsRxSw", LINUX_MIB_TLSRXSW),
+	SNMP_MIB_ITEM("TlsTxDevice", LINUX_MIB_TLSTXDEVICE),
+	SNMP_MIB_ITEM("TlsRxDevice", LINUX_MIB_TLSRXDEVICE),
+	SNMP_MIB_ITEM("TlsDecryptError", LINUX_MIB_TLSDECRYPTERROR),
+	SNMP_MIB_ITEM("TlsRxDeviceResync", LINUX_MIB_TLSRXDEVICERESYNC),
+	SNMP_MIB_ITEM("TlsDecryptRetry", LINUX_MIB_TLSDECRYPTRETRY),
+	SNMP_MIB_ITEM("TlsRxNoPadViolation", LINUX_MIB_TLSRXNOPADVIOL),
+	SNMP_MIB_ITEM("TlsRxRekeyOk", TLS_MIB_RX_REKEY_OK),
+	SNMP_MIB_ITEM("TlsRxRekeyError", TLS_MIB_RX_REKEY_ERROR),
+	SNMP_MIB_ITEM("TlsTxRekeyOk", TLS_MIB_TX_REKEY_OK),
+	SNMP_MIB_ITEM("TlsTxRekeyError", TLS_MIB_TX_REKEY_ERROR),
+	SNMP_MIB_ITEM("TlsRxRekeyReceived", TLS_MIB_RX_REKEY_RECEIVED),
+	SNMP_MIB_ITEM("TlsRxCopy", TLS_MIB_RX_COPY),
+	SNMP_MIB_ITEM("TlsTxPushLater", TLS_MIB_TX_PUSH_LATER),
+	SNMP_MIB_ITEM("TlsTxSealLater", TLS_MIB_TX_SEAL_LATER),
+	SNMP_MIB_SENTINEL
+};
+
+static unsigned long tls_stats_fold(struct net *net, int entry)
+{
+	return snmp_fold_field(net->mib.tls_statistics, entry);
+}
+
+static int tls_stats_show(struct seq_file *seq, void *v)
+{
+	const struct snmp_mib *mib;
+
+	for (mib = tls_mib_list; mib->name; mib++)
+		seq_printf(seq, "%-32s\t%lu\n", mib->name,
+			   tls_stats_fold(seq->private, mib->entry));
+	return 0;
+}
+
+/**
+ * tls_stats_init() - make the counters of a namespace
+ * @net:	the namespace
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int tls_stats_init(struct net *net)
+{
+	struct tls_mib_all __percpu *all = alloc_percpu(struct tls_mib_all);
+
+	if (!all)
+		return -ENOMEM;
+	net->mib.tls_statistics = (struct linux_tls_mib __percpu *)all;
+
+	if (proc_create_net_single("tls_stat", 0444, net->proc_net,
+				   tls_stats_show, NULL))
+		return 0;
+
+	free_percpu(net->mib.tls_statistics);
+	net->mib.tls_statistics = NULL;
+	return -ENOMEM;
+}
+
+/**
+ * tls_stats_fini() - undo tls_stats_init()
+ * @net:	the namespace
+ */
+void tls_stats_fini(struct net *net)
+{
+	remove_proc_entry("tls_stat", net->proc_net);
+	free_percpu(net->mib.tls_statistics);
+	net->mib.tls_statistics = NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _TLS_STATS_H
+#define _TLS_STATS_H
+
+#include <net/net_namespace.h>
+#include <net/snmp.h>
+#include <linux/snmp.h>
+
+/* Counters beyond those of the kernel's own table, in the order shown. */
+enum {
+	TLS_MIB_RX_REKEY_OK = LINUX_MIB_TLSMAX,
+	TLS_MIB_RX_REKEY_ERROR,
+	TLS_MIB_TX_REKEY_OK,
+	TLS_MIB_TX_REKEY_ERROR,
+	TLS_MIB_RX_REKEY_RECEIVED,
+	TLS_MIB_RX_COPY,		/* records gathered, TCP window too small */
+	TLS_MIB_TX_PUSH_LATER,		/* records that waited for TCP */
+	TLS_MIB_TX_SEAL_LATER,		/* records left open by lack of memory */
+	TLS_MIB_MAX,
+};
+
+/* What net->mib.tls_statistics really points to: this module owns it. */
+struct tls_mib_all {
+	unsigned long mibs[TLS_MIB_MAX];
+};
+
+#define TLS_STATS(net) \
+	((struct tls_mib_all __percpu *)(net)->mib.tls_statistics)
+#define TLS_STAT_INC(net, field)	this_cpu_inc(TLS_STATS(net)->mibs[field])
+#define TLS_STAT_DEC(net, field)	this_cpu_dec(TLS_STATS(net)->mibs[field])
+
+int tls_stats_init(struct net *net);
+void tls_stats_fini(struct net *net);
+
+#endif /* _TLS_STATS_H */

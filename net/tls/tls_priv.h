@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _TLS_PRIV_H
+#define _TLS_PRIV_H
+
+#include <linux/bvec.h>
+#include <linux/scatterlist.h>
+#include <net/tls.h>
+
+#include "record.h"
+#include "stats.h"
+
+#define TLS_TX_SEGS	(MAX_SKB_FRAGS - 1)	/* wire segments of a record */
+#define TLS_TX_SRC	(TLS_TX_SEGS - 3)	/* room for header and tag */
+#define TLS_RX_SGS	32			/* more are allocated */
+#define TLS_RX_OUTS	20
+
+/* One key of one direction. Requests are built on it one at a time. */
+struct tls_aead {
+	struct crypto_aead *tfm;
+	struct aead_request *req;
+	const struct tls_cipher *cipher;
+	struct tls_rec_fmt fmt;
+	u8 aad[TLS_REC_AAD12_LEN];
+	u8 tail;			/* TLS 1.3 content type, in and out */
+	u8 iv[TLS_MAX_IV_SIZE + TLS_MAX_SALT_SIZE];
+};
+
+struct tls_segs {
+	unsigned int nr;
+	struct bio_vec v[TLS_TX_SEGS];	/* each holds one page reference */
+};
+
+/**
+ * struct tls_tx_rec - a record on its way from sendmsg to TCP
+ * @list:	in tls_tx.pending once sealed
+ * @type:	content type
+ * @len:	bytes of payload
+ * @wire_len:	bytes on the wire, once sealed
+ * @sent:	bytes that TCP took
+ * @charged:	bytes charged to the socket's memory
+ * @copied:	all payload lies in pages of our own: encrypt in place
+ * @pinned:	payload pages belong to the caller and are pinned, not held
+ * @plain:	payload stays plaintext for the device (or the fallback)
+ * @sn:		record number
+ * @src:	the header's room, then the payload
+ * @out:	the wire bytes, once sealed
+ */
+struct tls_tx_rec {
+	struct list_head list;
+	u8 type;
+	u32 len;
+	u32 wire_len;
+	u32 sent;
+	u32 charged;
+	bool copied;
+	bool pinned;
+	bool plain;
+	u64 sn;
+	struct tls_segs src;
+	struct tls_segs out;
+};
+
+/**
+ * struct tls_tx - the sending side of a socket
+ * @hw:		what drivers know of it; first, as priv_ctx_tx points here
+ * @ctx:	the socket's context
+ * @aead:	key for records encrypted here
+ * @open:	record that takes payload
+ * @spare:	one record kept for the next message
+ * @pending:	sealed records that TCP has not taken whole
+ * @work:	pushes @pending, and seals @open after a memory shortage
+ * @max_payload: largest payload of a data record
+ * @error:	the stream is broken for good
+ * @off:	device state, NULL while the socket was never offloaded
+ * @sg:		source and destination of one record
+ *
+ * All of it is guarded by tls_context.tx_lock and the socket lock together.
+ */
+struct tls_tx {
+	struct tls_offload_context_tx hw;
+	struct tls_priv *ctx;
+	struct tls_aead aead;
+	struct tls_tx_rec *open;
+	struct tls_tx_rec *spare;
+	struct list_head pending;
+	struct delayed_work work;
+	u16 max_payload;
+	int error;
+	struct tls_off_tx *off;
+	struct scatterlist sg[2][TLS_TX_SEGS + 2];
+};
+
+/**
+ * struct tls_rx - the receiving side of a socket
+ * @hw:		what drivers know of it; first, as priv_ctx_rx points here
+ * @ctx:	the socket's context
+ * @aead:	key in use
+ * @rec:	header of the record at the front of the TCP stream
+ * @ready:	that record is complete; read without a lock by poll
+ * @key_pending: a KeyUpdate was received and the new key was not set yet
+ * @reported:	the framing error in @error was returned once
+ * @reader:	a reader is at work and may sleep; guarded by the socket lock
+ * @readers:	readers that wait for @reader
+ * @error:	the stream is broken for good
+ * @framing:	@error came from a header
+ * @list:	decrypted records
+ * @copy:	the front record, where TCP's window is too small for it
+ * @data_ready:	TCP's callback
+ * @work:	fills @copy while nobody reads
+ * @hs:		position among the handshake messages received
+ * @sg:		source of one record, when it fits
+ * @out:	destination of one record
+ * @off:	device state
+ *
+ * Everything is guarded by the socket lock.
+ */
+struct tls_rx {
+	struct tls_offload_context_rx hw;
+	struct tls_priv *ctx;
+	struct tls_aead aead;
+	struct tls_rec_hdr rec;
+	bool ready;
+	bool key_pending;
+	bool reported;
+	bool reader;
+	bool framing;
+	int error;
+	wait_queue_head_t readers;
+	struct sk_buff_head list;
+	struct sk_buff *copy;
+	void (*data_ready)(struct sock *sk);
+	struct work_struct work;
+	struct tls_hs_scan hs;
+	struct scatterlist sg[TLS_RX_SGS];
+	struct scatterlist out[TLS_RX_OUTS];
+	struct tls_off_rx *off;
+};
+
+/* The socket's context: the kernel's own part first, see <net/tls.h>. */
+struct tls_priv {
+	struct tls_context ctx;
+	const struct proto_ops *ops;	/* what sk_socket->ops was */
+};
+
+static inline struct tls_priv *tls_priv(const struct sock *sk)
+{
+	return container_of(tls_get_ctx(sk), struct tls_priv, ctx);
+}
+
+/* Pairs with the release store that publishes a ready context. */
+static inline struct tls_tx *tls_tx(const struct sock *sk)
+{
+	return smp_load_acquire(&tls_get_ctx(sk)->priv_ctx_tx);
+}
+
+static inline struct tls_rx *tls_rx(const struct sock *sk)
+{
+	return smp_load_acquire(&tls_get_ctx(sk)->priv_ctx_rx);
+}
+
+#endif /* _TLS_PRIV_H */

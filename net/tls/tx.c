@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The sending side: which bytes go into which record, and getting sealed
+ * records into TCP in order. At most one record is open; a new one is begun
+ * only when TCP has taken all earlier ones. A sender that waits holds nothing.
+ */
+
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#include "aead.h"
+#include "offload.h"
+#include "tls_main.h"
+#include "tx.h"
+#include "tx_rec.h"
+
+#define TLS_TX_FLAGS	(MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR | \
+			 MSG_CMSG_COMPAT | MSG_SPLICE_PAGES | \
+			 MSG_SENDPAGE_NOPOLICY)
+#define TLS_TX_PIN_MIN	1024	/* below this, copying is cheaper */
+
+/* What one call of sendmsg carries through its steps. */
+struct tls_tx_call {
+	struct msghdr *msg;
+	long timeo;
+	size_t copied;
+	u8 type;
+	bool more;
+};
+
+static int tls_tx_push_one(struct sock *sk, struct tls_tx *tx,
+			   struct tls_tx_rec *rec, int flags)
+{
+	struct msghdr msg = {
+		.msg_flags = MSG_SPLICE_PAGES | MSG_DONTWAIT | MSG_NOSIGNAL |
+			     (flags & MSG_MORE),
+	};
+	int ret;
+
+	if (rec->copied && !rec->plain)
+		msg.msg_flags |= MSG_NO_SHARED_FRAGS;
+	if (rec->plain) {
+		msg.msg_flags |= MSG_SENDPAGE_DECRYPTED;
+		if (!rec->sent) {
+			ret = tls_offload_tx_queue(sk, tx, rec);
+			if (ret)
+				return ret;
+		}
+	}
+
+	/* TCP charges what it takes: let go of our own charge first. */
+	sk_mem_uncharge(sk, rec->charged);
+	rec->charged = 0;
+
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, rec->out.v, rec->out.nr,
+		      rec->wire_len);
+	iov_iter_advance(&msg.msg_iter, rec->sent);
+	ret = tcp_sendmsg_locked(sk, &msg, rec->wire_len - rec->sent);
+	if (ret < 0)
+		return ret;
+	rec->sent += ret;
+	return rec->sent < rec->wire_len ? -EAGAIN : 0;
+}
+
+/* Returns 0 when nothing is left, -EAGAIN when TCP is full. */
+static int tls_tx_push(struct sock *sk, struct tls_tx *tx, int flags)
+{
+	struct tls_tx_rec *rec;
+	int err;
+
+	while (!list_empty(&tx->pending)) {
+		rec = list_first_entry(&tx->pending, struct tls_tx_rec, list);
+		err = tls_tx_push_one(sk, tx, rec, flags);
+		if (err)
+			return err;
+		list_del(&rec->list);
+		tls_tx_rec_free(sk, tx, rec);
+	}
+	return 0;
+}
+
+/* Seals the open record and offers it to TCP. */
+static int tls_tx_close_open(struct sock *sk, struct tls_tx *tx, int flags)
+{
+	struct tls_tx_rec *rec = tx->open;
+	int err;
+
+	if (!rec)
+		return 0;
+	err = tls_tx_rec_seal(sk, tx, rec);
+	if (err == -ENOMEM) {
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_SEAL_LATER);
+		tls_work_queue(&tx->work, 1);
+		return err;
+	}
+	tx->open = NULL;
+	if (err) {
+		tls_tx_rec_free(sk, tx, rec);
+		return err;
+	}
+
+	list_add_tail(&rec->list, &tx->pending);
+	err = tls_tx_push(sk, tx, flags);
+	if (err == -EAGAIN)
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_PUSH_LATER);
+	return err;
+}
+
+/**
+ * tls_tx_flush() - seal the open record and push what is there
+ * @sk:		the socket, locked; tx_lock held
+ * @tx:		its sending side
+ * @flags:	MSG_MORE when more follows at once
+ *
+ * Return: 0 when TCP has everything; -EAGAIN or -ENOMEM when the rest goes out
+ * later by itself; another error when the stream is broken.
+ */
+int tls_tx_flush(struct sock *sk, struct tls_tx *tx, int flags)
+{
+	int err = tls_tx_push(sk, tx, flags);
+
+	return err ? err : tls_tx_close_open(sk, tx, flags);
+}
+
+static void tls_tx_work(struct work_struct *work)
+{
+	struct tls_tx *tx = container_of(to_delayed_work(work), struct tls_tx,
+					 work);
+	struct tls_context *ctx = &tx->ctx->ctx;
+	struct sock *sk = ctx->sk;
+
+	mutex_lock(&ctx->tx_lock);
+	lock_sock(sk);
+	/* Data that MSG_MORE holds back stays; a record left behind goes. */
+	if (!tls_tx_push(sk, tx, 0) && ctx->pending_open_record_frags)
+		tls_tx_close_open(sk, tx, 0);
+	release_sock(sk);
+	mutex_unlock(&ctx->tx_lock);
+}
+
+/**
+ * tls_tx_write_space() - TCP has room again
+ * @sk:		the socket
+ *
+ * Context: softirq, the socket lock held by us or by its owner.
+ */
+void tls_tx_write_space(struct sock *sk)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_tx *tx = tls_tx(sk);
+
+	if (tx && !list_empty_careful(&tx->pending))
+		tls_work_queue(&tx->work, 0);
+	ctx->sk_write_space(sk);
+}
+
+/*
+ * Other senders may run meanwhile, as they may in TCP: all state is looked at
+ * again after this.
+ */
+static int tls_tx_wait(struct sock *sk, struct tls_tx_call *call)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	int err;
+
+	if (!call->timeo) {
+		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+		return -EAGAIN;
+	}
+	mutex_unlock(&ctx->tx_lock);
+	err = sk_stream_wait_memory(sk, &call->timeo);
+	release_sock(sk);
+	mutex_lock(&ctx->tx_lock);
+	lock_sock(sk);
+	return err;
+}
+
+static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
+				       u8 type)
+{
+	if (!tx->open) {
+		tls_offload_tx_check(sk, tx);
+		tx->open = tls_tx_rec_alloc(sk, tx, type);
+		if (tx->open)
+			tx->open->plain = tls_offload_tx_on(tx);
+		tx->ctx->ctx.pending_open_record_frags = false;
+	}
+	return tx->open;
+}
+
+static bool tls_tx_may_pin(const struct tls_tx_rec *rec,
+			   const struct msghdr *msg, u32 n)
+{
+	return !rec->len && !rec->plain && n >= TLS_TX_PIN_MIN &&
+	       user_backed_iter(&msg->msg_iter);
+}
+
+/* Splicing by reference into a device record needs the user's consent. */
+static bool tls_tx_may_splice(const struct tls_tx *tx,
+			      const struct tls_tx_rec *rec,
+			      const struct msghdr *msg)
+{
+	return msg->msg_flags & MSG_SPLICE_PAGES &&
+	       (!rec->plain || tx->ctx->ctx.zerocopy_sendfile);
+}
+
+/* Returns 1 when the pages are not to be had and must be copied. */
+static int tls_tx_fill_pinned(struct sock *sk, struct tls_tx *tx,
+			      struct tls_tx_call *call, u32 n, int flags)
+{
+	struct tls_tx_rec *rec = tx->open;
+	int err;
+
+	err = tls_tx_rec_pin(sk, rec, call->msg, n);
+	if (err < 0)
+		return 1;
+	err = tls_tx_rec_seal(sk, tx, rec);
+	tx->open = NULL;
+	if (err) {
+		/* Not sent: the pages go back to the caller. */
+		iov_iter_revert(&call->msg->msg_iter, n);
+		tls_tx_rec_free(sk, tx, rec);
+		return err;
+	}
+	call->copied += n;
+	list_add_tail(&rec->list, &tx->pending);
+	err = tls_tx_push(sk, tx, flags);
+	return err == -EAGAIN ? 0 : err;
+}
+
+static int tls_tx_fill(struct sock *sk, struct tls_tx *tx,
+		       struct tls_tx_call *call, u32 room)
+{
+	struct tls_tx_rec *rec = tx->open;
+	u32 n = min_t(size_t, room, msg_data_left(call->msg));
+	int got;
+
+	if (tls_tx_may_splice(tx, rec, call->msg))
+		got = tls_tx_rec_splice(sk, rec, call->msg, n);
+	else
+		got = tls_tx_rec_copy(sk, rec, call->msg, n);
+	if (got > 0)
+		call->copied += got;
+	return got;
+}
+
+/* One step of the loop: some payload into the open record, or its end. */
+static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
+		       struct tls_tx_call *call)
+{
+	struct tls_tx_rec *rec = tls_tx_begin(sk, tx, call->type);
+	size_t left = msg_data_left(call->msg);
+	u32 room;
+	int err;
+
+	if (!rec)
+		return -ENOMEM;
+
+	room = tx->max_payload - min_t(u32, rec->len, tx->max_payload);
+	if (tls_tx_may_pin(rec, call->msg, min_t(size_t, left, room)) &&
+	    (left >= room || !call->more)) {
+		room = min_t(size_t, left, room);
+		err = tls_tx_fill_pinned(sk, tx, call, room,
+					 left > room || call->more ?
+					 MSG_MORE : 0);
+		if (err <= 0)
+			return err;
+		room = tx->max_payload;
+	}
+
+	err = tls_tx_fill(sk, tx, call, room);
+	if (err > 0 && err < room && (call->more || msg_data_left(call->msg)))
+		return 0;
+	if (err < 0 && err != -EMSGSIZE)
+		return err;
+
+	/* Full, out of segments, or the message ends here. */
+	tx->ctx->ctx.pending_open_record_frags = true;
+	left = msg_data_left(call->msg);
+	err = tls_tx_close_open(sk, tx, left || call->more ? MSG_MORE : 0);
+	return err == -EAGAIN ? 0 : err;
+}
+
+static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
+			    struct tls_tx_call *call)
+{
+	int err = tls_tx_push(sk, tx, MSG_MORE);
+
+	/* A record of another kind, or one left behind, goes first. */
+	if (!err && tx->open &&
+	    (tx->open->type != call->type ||
+	     tx->ctx->ctx.pending_open_record_frags))
+		err = tls_tx_close_open(sk, tx, MSG_MORE);
+	if (!err)
+		err = tls_tx_step(sk, tx, call);
+	if (err == -EAGAIN || err == -ENOMEM)
+		err = tls_tx_wait(sk, call);
+	return err;
+}
+
+static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
+		       struct tls_tx_call *call)
+{
+	int err = 0;
+
+	if (sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN)
+		return -EPIPE;
+	while (!err && msg_data_left(call->msg))
+		err = tls_tx_send_more(sk, tx, call);
+
+	/* A message without payload still ends what MSG_MORE held open. */
+	if (!err && !call->more && tx->open) {
+		err = tls_tx_flush(sk, tx, 0);
+		if (err == -EAGAIN || err == -ENOMEM)
+			err = 0;
+	}
+	return call->copied ? call->copied : err;
+}
+
+static int tls_tx_cmsg(struct msghdr *msg, struct tls_tx_call *call)
+{
+	struct cmsghdr *cmsg;
+
+	for_each_cmsghdr(cmsg, msg) {
+		if (!CMSG_OK(msg, cmsg))
+			return -EINVAL;
+		if (cmsg->cmsg_level != SOL_TLS)
+			continue;
+		if (cmsg->cmsg_type != TLS_SET_RECORD_TYPE ||
+		    cmsg->cmsg_len < CMSG_LEN(sizeof(call->type)) ||
+		    call->more)
+			return -EINVAL;
+		call->type = *(u8 *)CMSG_DATA(cmsg);
+	}
+	return 0;
+}
+
+static int tls_tx_call_init(struct sock *sk, struct msghdr *msg,
+			    struct tls_tx_call *call)
+{
+	if (msg->msg_flags & ~TLS_TX_FLAGS)
+		return -EOPNOTSUPP;
+	call->msg = msg;
+	call->timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
+	call->copied = 0;
+	call->type = TLS_REC_DATA;
+	call->more = msg->msg_flags & MSG_MORE;
+	if (call->more && msg->msg_flags & MSG_EOR)
+		return -EINVAL;
+	return msg->msg_controllen ? tls_tx_cmsg(msg, call) : 0;
+}
+
+/**
+ * tls_tx_sendmsg() - send user data as records
+ * @sk:		the socket
+ * @msg:	message, with SOL_TLS/TLS_SET_RECORD_TYPE or without
+ * @size:	bytes of payload
+ *
+ * Context: process; takes tx_lock and the socket lock.
+ * Return: bytes that are in records, or an error when there are none.
+ */
+int tls_tx_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_tx *tx = tls_tx(sk);
+	struct tls_tx_call call;
+	int ret;
+
+	ret = tls_tx_call_init(sk, msg, &call);
+	if (ret)
+		return ret;
+	if (mutex_lock_interruptible(&ctx->tx_lock))
+		return sock_intr_errno(call.timeo);
+
+	lock_sock(sk);
+	ret = tls_tx_send(sk, tx, &call);
+	if (ret < 0)
+		ret = sk_stream_error(sk, msg->msg_flags, ret);
+	release_sock(sk);
+	mutex_unlock(&ctx->tx_lock);
+	return ret;
+}
+
+/**
+ * tls_tx_splice_eof() - the file that sendfile reads ended early
+ * @sock:	the socket
+ */
+void tls_tx_splice_eof(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_tx *tx = tls_tx(sk);
+
+	mutex_lock(&ctx->tx_lock);
+	lock_sock(sk);
+	if (tx->open) {
+		ctx->pending_open_record_frags = true;
+		tls_tx_flush(sk, tx, 0);
+	}
+	release_sock(sk);
+	mutex_unlock(&ctx->tx_lock);
+}
+
+/**
+ * tls_tx_drain() - give TCP everything, whatever its buffer limit
+ * @sk:		the socket, locked; no sender is at work
+ * @tx:		its sending side
+ *
+ * For close and shutdown. There are at most two records to give.
+ */
+void tls_tx_drain(struct sock *sk, struct tls_tx *tx)
+{
+	int limit = sk->sk_sndbuf;
+
+	if (list_empty(&tx->pending) && !tx->open)
+		return;
+	WRITE_ONCE(sk->sk_sndbuf, INT_MAX);
+	tls_tx_flush(sk, tx, 0);
+	WRITE_ONCE(sk->sk_sndbuf, limit);
+}
+
+/**
+ * tls_tx_drop() - free what was not sent
+ * @sk:		the socket, locked
+ * @tx:		its sending side
+ */
+void tls_tx_drop(struct sock *sk, struct tls_tx *tx)
+{
+	struct tls_tx_rec *rec, *next;
+
+	list_for_each_entry_safe(rec, next, &tx->pending, list) {
+		list_del(&rec->list);
+		tls_tx_rec_free(sk, tx, rec);
+	}
+	if (tx->open)
+		tls_tx_rec_free(sk, tx, tx->open);
+	tx->open = NULL;
+	kfree(tx->spare);
+	tx->spare = NULL;
+}
+
+/**
+ * tls_tx_alloc() - make a sending side
+ * @ctx:	the socket's context
+ *
+ * Return: it, without a key, or NULL.
+ */
+struct tls_tx *tls_tx_alloc(struct tls_priv *ctx)
+{
+	struct tls_tx *tx = kzalloc(sizeof(*tx), GFP_KERNEL);
+
+	if (!tx)
+		return NULL;
+	tx->ctx = ctx;
+	tx->hw.ctx = &ctx->ctx;
+	tx->max_payload = TLS_MAX_PAYLOAD_SIZE;
+	INIT_LIST_HEAD(&tx->pending);
+	INIT_LIST_HEAD(&tx->hw.records_list);
+	spin_lock_init(&tx->hw.lock);
+	INIT_DELAYED_WORK(&tx->work, tls_tx_work);
+	return tx;
+}
+
+/**
+ * tls_tx_stop() - no work runs any more, and none starts
+ * @tx:		the sending side
+ *
+ * Context: process, without the socket lock, which the work takes.
+ */
+void tls_tx_stop(struct tls_tx *tx)
+{
+	disable_delayed_work_sync(&tx->work);
+}
+
+/**
+ * tls_tx_free() - undo tls_tx_alloc(), and wipe the key
+ * @tx:		the sending side, drained or dropped; may be NULL
+ */
+void tls_tx_free(struct tls_tx *tx)
+{
+	if (!tx)
+		return;
+	tls_aead_fini(&tx->aead);
+	kfree(tx);
+}
