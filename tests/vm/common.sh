@@ -37,7 +37,14 @@ run_logged()
 
 	shift 2
 	mkdir -p "$LOG"
-	"$@" </dev/null >"$log" 2>&1 || rc=$?
+	# not "|| rc=$?": that would let a function run on after an error
+	set +e
+	(
+		set -e
+		"$@"
+	) </dev/null >"$log" 2>&1
+	rc=$?
+	set -e
 	[ "$rc" != 0 ] || return 0
 	tail -n 30 "$log" >&2
 	die "$what failed with status $rc; the whole log is $log"

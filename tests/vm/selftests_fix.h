@@ -24,4 +24,4 @@ static inline void fix_key_generation(void *params, uint8_t generation)
 /* The helper's definition has three arguments and stays as it is. */
 #define tls_crypto_info_init(version, cipher, params, ...)		\
 	tls_crypto_info_init(version, cipher, params)			\
-	__VA_OPT__(; fix_key_generation(params, __VA_ARGS__))
+	__VA_OPT__(, fix_key_generation(params, __VA_ARGS__))
