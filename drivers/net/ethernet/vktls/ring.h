@@ -13,9 +13,11 @@
 #include "vktls_abi.h"
 
 struct page_pool;
+struct vktls_config;
 struct vktls_dev;
+struct vktls_qp;
 
-/* A descriptor ring and its completion ring, of one size; all are 16 bytes. */
+/* A descriptor ring and its completion ring, of one size; entries of 16 bytes. */
 struct vktls_ring {
 	void *desc;
 	void *cpl;
@@ -34,36 +36,55 @@ struct vktls_tx_buf {
 	bool page;		/* mapped as a page */
 };
 
-struct vktls_tx_stats {
-	u64_stats_t packets;	/* frames on the wire, as far as is known here */
-	u64_stats_t bytes;
-	u64_stats_t gso_packets;
-	u64_stats_t gso_bytes;
-	u64_stats_t csum_partial;
-	u64_stats_t stop;
-	u64_stats_t wake;
-	u64_stats_t doorbells;
-	u64_stats_t dropped;	/* not given to the NIC */
-	u64_stats_t errors;	/* refused by the NIC */
+/* The first ones are counted by the producer, from WAKE on by NAPI. */
+enum vktls_tx_stat {
+	VKTLS_TXS_PACKETS,	/* frames as they will be on the wire */
+	VKTLS_TXS_BYTES,
+	VKTLS_TXS_GSO_PACKETS,	/* packets for the NIC to cut */
+	VKTLS_TXS_GSO_BYTES,
+	VKTLS_TXS_CSUM,		/* packets for the NIC to sum */
+	VKTLS_TXS_TLS,		/* packets for the NIC to encrypt */
+	VKTLS_TXS_DOORBELLS,
+	VKTLS_TXS_STOP,
+	VKTLS_TXS_DROPPED,	/* never given to the NIC */
+	VKTLS_TXS_WAKE,
+	VKTLS_TXS_ERRORS,	/* refused by the NIC */
+	VKTLS_TXS_NUM
+};
+
+enum vktls_rx_stat {
+	VKTLS_RXS_PACKETS,
+	VKTLS_RXS_BYTES,
+	VKTLS_RXS_CSUM_OK,
+	VKTLS_RXS_CSUM_NONE,
+	VKTLS_RXS_CSUM_BAD,
+	VKTLS_RXS_ALLOC_FAIL,
+	VKTLS_RXS_DROPPED,	/* had no skb to go into */
+	VKTLS_RXS_NUM
+};
+
+struct vktls_totals {
+	u64 tx[VKTLS_TXS_NUM];
+	u64 rx[VKTLS_RXS_NUM];
+	u64 irqs;
 };
 
 struct vktls_tx_ring {
-	/* constant while the ring lives */
 	struct vktls_qp *qp;
 	struct netdev_queue *txq;
 	struct vktls_tx_buf *bufs;
+	struct vktls_ring ring;
 
 	/* producer: under the queue's xmit lock */
 	u32 tail ____cacheline_aligned_in_smp;
 	u32 rung;		/* tail that the NIC knows */
+	struct u64_stats_sync xmit_sync;
 
 	/* consumer: NAPI */
 	u32 head ____cacheline_aligned_in_smp;
+	struct u64_stats_sync poll_sync;
 
-	struct vktls_ring ring;
-	struct u64_stats_sync xmit_sync;	/* fields counted by the producer */
-	struct u64_stats_sync clean_sync;	/* errors, wake */
-	struct vktls_tx_stats stats;
+	u64_stats_t stats[VKTLS_TXS_NUM];
 };
 
 /* A page fragment that the NIC may fill. */
@@ -72,67 +93,67 @@ struct vktls_rx_buf {
 	unsigned int offset;
 };
 
-struct vktls_rx_stats {
-	u64_stats_t packets;
-	u64_stats_t bytes;
-	u64_stats_t csum_ok;
-	u64_stats_t csum_none;
-	u64_stats_t csum_bad;
-	u64_stats_t alloc_fail;
-	u64_stats_t dropped;
-	u64_stats_t starved;	/* polls that ended with too few buffers */
-};
-
+/* NAPI owns all that changes. */
 struct vktls_rx_ring {
 	struct vktls_qp *qp;
 	struct vktls_rx_buf *bufs;
 	struct page_pool *pool;
+	struct vktls_ring ring;
 	unsigned int buf_size;	/* truesize of one buffer */
-	unsigned int room;	/* bytes the NIC may write to one buffer */
+	unsigned int room;	/* bytes of it that the NIC may write */
 
-	u32 tail;		/* NAPI */
+	u32 tail;
 	u32 head;
 	u32 rung;
 	struct sk_buff *skb;	/* frame whose last buffer is still to come */
-	bool drop;		/* rest of a frame that is thrown away */
+	bool drop;		/* so is the rest of one that is thrown away */
 
-	struct vktls_ring ring;
 	struct u64_stats_sync sync;
-	struct vktls_rx_stats stats;
+	u64_stats_t stats[VKTLS_RXS_NUM];
 };
 
 /* A queue pair: one vector, one NAPI instance, one ring each way. */
 struct vktls_qp {
 	struct vktls_dev *vd;
-	struct napi_struct napi;
 	unsigned int index;
+	struct napi_struct napi;
 	struct vktls_rx_ring rx;
 	struct vktls_tx_ring tx;
 	struct dim rx_dim, tx_dim;
-	u64_stats_t irqs;	/* written by the interrupt handler alone */
+	u16 events;		/* interrupts; handler */
 	struct u64_stats_sync irq_sync;
-	char name[IFNAMSIZ + 16];
+	u64_stats_t irqs;
+	char name[IFNAMSIZ + 8];
 };
 
 /* ring.c */
-int vktls_ring_alloc(struct device *dev, struct vktls_ring *ring, u8 log2);
-void vktls_ring_free(struct device *dev, struct vktls_ring *ring);
-int vktls_ring_create(struct vktls_qp *qp, struct vktls_ring *ring, u16 type);
-int vktls_ring_destroy(struct vktls_qp *qp, u16 type);
-void *vktls_ring_cpl_peek(const struct vktls_ring *ring);
+int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2);
+void vktls_ring_free(struct vktls_dev *vd, struct vktls_ring *ring);
+int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type);
+void vktls_ring_del(struct vktls_qp *qp, u16 type);
+void *vktls_ring_peek(const struct vktls_ring *ring);
 
 /* tx.c */
 netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev);
 int vktls_tx_alloc(struct vktls_qp *qp, u8 log2);
 void vktls_tx_free(struct vktls_qp *qp);
-bool vktls_tx_poll(struct vktls_tx_ring *tx, int budget);
-void vktls_tx_drain(struct vktls_tx_ring *tx);
+void vktls_tx_reset(struct vktls_tx_ring *tx);
+void vktls_tx_poll(struct vktls_tx_ring *tx, int budget);
 
 /* rx.c */
 int vktls_rx_alloc(struct vktls_qp *qp, u8 log2, unsigned int mtu);
 void vktls_rx_free(struct vktls_qp *qp);
-bool vktls_rx_fill(struct vktls_rx_ring *rx, gfp_t gfp);
+void vktls_rx_start(struct vktls_rx_ring *rx);
+void vktls_rx_reset(struct vktls_rx_ring *rx);
 int vktls_rx_poll(struct vktls_rx_ring *rx, int budget);
 
 /* napi.c */
+struct vktls_qp **vktls_qps_alloc(struct vktls_dev *vd,
+				  const struct vktls_config *cfg);
+void vktls_qps_free(struct vktls_qp **qp, unsigned int num);
+int vktls_qps_start(struct vktls_qp **qp, unsigned int num);
+void vktls_qps_stop(struct vktls_qp **qp, unsigned int num);
+void vktls_qp_moderate(struct vktls_qp *qp);
+void vktls_qp_totals(struct vktls_qp *qp, struct vktls_totals *sum);
+
 #endif /* VKTLS_RING_H */

@@ -28,6 +28,11 @@ enum vktls_state_bit {
 	VKTLS_FW_UP,		/* firmware takes commands; changes under RTNL */
 };
 
+enum vktls_reset_reason {
+	VKTLS_RESET_TX,		/* a queue hangs or was stopped by the NIC */
+	VKTLS_RESET_FW,		/* firmware crashed or is silent */
+};
+
 /* What the user chose; kept over reset. RTNL. */
 struct vktls_config {
 	unsigned int qps;	/* queue pairs in use */
@@ -48,33 +53,33 @@ struct vktls_dev {
 	struct devlink *devlink;
 	unsigned long state;	/* enum vktls_state_bit */
 	unsigned int max_qps;	/* hardware and vectors allow this many */
+	struct vktls_cmdq *cmdq;
+	struct vktls_caps caps;	/* RTNL; valid since the first VKTLS_FW_UP */
+	char fw_status[64];	/* RTNL; outcome of the last load */
 
-	/* Queue pairs while the interface runs. RTNL; readers: + stats_lock. */
+	/* Queue pairs while the interface is up. RTNL and stats_lock to change. */
 	struct vktls_qp **qp;
 	unsigned int nqps;
-	struct vktls_config cfg;
+	bool active;		/* RTNL; they run */
+	struct vktls_config cfg;	/* RTNL */
 	struct vktls_moderation tx_mod, rx_mod;	/* RTNL */
+	struct vktls_rss rss;	/* RTNL */
 
-	struct vktls_cmdq *cmdq;	/* NULL while the device is stopped */
-	struct vktls_caps caps;		/* valid since the first VKTLS_FW_UP */
-
-	struct mutex port_lock;		/* port flags, filters, RSS in the NIC */
-	bool port_up;			/* port_lock */
-	struct vktls_rss rss;		/* RTNL; what the NIC has or will get */
+	struct mutex port_lock;	/* port modes and filters in the NIC */
+	bool port_up;		/* port_lock */
 	struct work_struct rx_mode_work;
 
-	struct delayed_work service;	/* heartbeat, counters, lost interrupts */
-	u32 heartbeat;			/* service: last value that was read */
-	unsigned int heartbeat_same;	/* service: checks without a step */
-	struct work_struct reset_work;	/* reports to tx_health or fw_health */
-	unsigned long reset_reason;	/* bit 0: tx, bit 1: firmware */
+	struct delayed_work service;	/* heartbeat, counters */
+	u32 heartbeat;		/* service; last value */
+	unsigned int heartbeat_same;	/* service; periods without a step */
+	struct work_struct reset_work;
+	unsigned long reset_reason;	/* bits of enum vktls_reset_reason */
 	struct devlink_health_reporter *fw_health, *tx_health;
-	u64 resets;			/* RTNL */
-	char fw_status[64];		/* RTNL: outcome of the last load */
+	u64 resets;		/* RTNL */
 
-	spinlock_t stats_lock;		/* three below, and qp for its readers */
+	spinlock_t stats_lock;	/* the three below, and qp */
 	u64 hw_stats[VKTLS_STAT_NUM];	/* last copy of the NIC's counters */
-	u64 hw_stats_past[VKTLS_STAT_NUM];	/* up to the last function reset */
+	u64 hw_stats_past[VKTLS_STAT_NUM];	/* up to the last reset */
 	struct vktls_totals *past;	/* of queue pairs that are gone */
 
 	struct vktls_ktls *ktls;	/* owned by ktls.c */
@@ -106,52 +111,69 @@ static inline void vktls_write(struct vktls_dev *vd, u32 reg, u32 val)
 int vktls_selftest_scratch(struct vktls_dev *vd);
 int vktls_selftest_dma(struct vktls_dev *vd);
 int vktls_selftest_irq(struct vktls_dev *vd, unsigned int vector);
-int vktls_selftest_cmd(struct vktls_dev *vd);
 
 /* fw.c */
+#define VKTLS_FW_FILE		"vktls/vktls.fw"
 int vktls_fw_load(struct vktls_dev *vd);
 const char *vktls_status_name(unsigned int status);
 
 /* cmd.c */
+#define VKTLS_CMD_BUF_BYTES	4096
+int vktls_cmdq_alloc(struct vktls_dev *vd);
+void vktls_cmdq_free(struct vktls_dev *vd);
 int vktls_cmdq_start(struct vktls_dev *vd);
 void vktls_cmdq_stop(struct vktls_dev *vd);
-void vktls_cmdq_abort(struct vktls_dev *vd);
+void vktls_cmdq_abort(struct vktls_dev *vd, int err);
 int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, void *rsp, size_t rsp_len);
 int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
 		       size_t len, void *rsp, size_t rsp_len);
 
 /* port.c: the meaning of commands that are not TLS */
-int vktls_port_start(struct vktls_dev *vd);
-void vktls_port_stop(struct vktls_dev *vd);
 int vktls_port_sync(struct vktls_dev *vd);
+int vktls_port_set_up(struct vktls_dev *vd, bool up);
 int vktls_port_mac_set(struct vktls_dev *vd, const u8 *addr);
 int vktls_port_rss_sync(struct vktls_dev *vd);
-void vktls_port_rss_default(struct vktls_dev *vd);
+void vktls_port_rss_spread(struct vktls_dev *vd, unsigned int queues);
 int vktls_port_link_get(struct vktls_dev *vd, struct vktls_link *link);
 void vktls_port_link_sync(struct vktls_dev *vd);
 int vktls_port_stats_sync(struct vktls_dev *vd);
+void vktls_port_stats_keep(struct vktls_dev *vd);
 void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event);
 
-/* reset.c: life of the function: start, stop, recover */
+/* reset.c */
 int vktls_hw_start(struct vktls_dev *vd);
 void vktls_hw_stop(struct vktls_dev *vd);
-int vktls_hw_reset(struct vktls_dev *vd);
+void vktls_hw_quiesce(struct vktls_dev *vd);
+void vktls_hw_suspend(struct vktls_dev *vd);
+int vktls_hw_resume(struct vktls_dev *vd);
 void vktls_reset_init(struct vktls_dev *vd);
-void vktls_reset_fini(struct vktls_dev *vd);
-void vktls_reset_request(struct vktls_dev *vd, bool firmware);
+void vktls_reset_start(struct vktls_dev *vd);
+void vktls_reset_stop(struct vktls_dev *vd);
+void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason);
 
 /* netdev.c */
-extern const struct net_device_ops vktls_netdev_ops;
-void vktls_netdev_setup(struct vktls_dev *vd);
+void vktls_netdev_init(struct vktls_dev *vd);
 void vktls_netdev_adopt_caps(struct vktls_dev *vd);
+void vktls_netdev_halt(struct vktls_dev *vd);
+int vktls_netdev_resume(struct vktls_dev *vd);
 int vktls_netdev_reconfigure(struct vktls_dev *vd,
-			     const struct vktls_config *cfg, unsigned int mtu);
+			     const struct vktls_config *cfg);
+
+/* stats.c */
+extern const struct netdev_stat_ops vktls_stat_ops;
+void vktls_stats_keep(struct vktls_dev *vd);
+unsigned int vktls_stats_num(struct vktls_dev *vd);
+void vktls_stats_names(struct vktls_dev *vd, u8 *data);
+void vktls_stats_values(struct vktls_dev *vd, u64 *data);
+void vktls_stats_get64(struct net_device *netdev,
+		       struct rtnl_link_stats64 *stats);
 
 /* ethtool.c, devlink.c */
 extern const struct ethtool_ops vktls_ethtool_ops;
-struct vktls_dev *vktls_devlink_alloc(struct pci_dev *pdev);
 int vktls_devlink_init(struct vktls_dev *vd);
 void vktls_devlink_fini(struct vktls_dev *vd);
+void vktls_devlink_register(struct vktls_dev *vd);
+void vktls_devlink_unregister(struct vktls_dev *vd);
 
 #endif /* VKTLS_H */

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The command and event queues: transport only, no meaning. Any number of
+ * callers may sleep on commands at once; a slot holds its caller's answer, and a
+ * command is wiped from the ring as soon as it is answered or given up, because
+ * it may have carried a key.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/interrupt.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/wait.h>
+
+#include "trace.h"
+#include "vktls.h"
+
+#define CMDQ_LOG2		6
+#define CMDQ_SIZE		BIT(CMDQ_LOG2)
+#define CMDQ_MASK		(CMDQ_SIZE - 1)
+#define EVTQ_LOG2		8
+#define EVTQ_MASK		(BIT(EVTQ_LOG2) - 1)
+#define CMD_TIMEOUT		(10 * HZ)
+
+/* One command on its way; index is that of its place in the ring. */
+struct vktls_cmd_slot {
+	struct completion done;
+	u32 tag;
+	u16 status;		/* VKTLS_ST_*, once answered */
+	u16 rsp_len;		/* bytes that the caller wants */
+	void *rsp;
+	int err;		/* given up: why */
+	bool pending;		/* the NIC owes an answer */
+	bool busy;		/* pending, or the caller has yet to look */
+};
+
+struct vktls_cmdq {
+	struct vktls_dev *vd;
+	struct vktls_cmd *cmds;
+	struct vktls_cmd_cpl *cpls;
+	struct vktls_event *events;
+	dma_addr_t cmds_dma;
+	dma_addr_t cpls_dma;
+	dma_addr_t events_dma;
+
+	spinlock_t lock;	/* all below but buf; also in hard interrupt */
+	u32 head;		/* oldest slot that may be busy */
+	u32 tail;
+	u32 cpl_head;
+	int err;		/* not 0: takes no commands, and why */
+	struct vktls_cmd_slot slots[CMDQ_SIZE];
+	wait_queue_head_t wait;	/* for head to move, or err */
+
+	u32 evt_head;		/* written by the threaded interrupt alone */
+
+	struct mutex buf_lock;	/* buf, while a command that uses it lives */
+	void *buf;
+	dma_addr_t buf_dma;
+};
+
+static int cmd_errno(u16 status)
+{
+	switch (status) {
+	case VKTLS_ST_OK:
+		return 0;
+	case VKTLS_ST_OPCODE:
+	case VKTLS_ST_UNSUPPORTED:
+		return -EOPNOTSUPP;
+	case VKTLS_ST_LENGTH:
+	case VKTLS_ST_PARAM:
+	case VKTLS_ST_RESERVED:
+		return -EINVAL;
+	case VKTLS_ST_NOENT:
+		return -ENOENT;
+	case VKTLS_ST_EXIST:
+		return -EEXIST;
+	case VKTLS_ST_FULL:
+		return -ENOSPC;
+	case VKTLS_ST_DMA:
+		return -EFAULT;
+	case VKTLS_ST_STATE:
+		return -EBUSY;
+	default:
+		return -EIO;
+	}
+}
+
+/* Slots fall free in any order, places in the ring are reused in theirs. */
+static void cmdq_advance(struct vktls_cmdq *q)
+{
+	while (q->head != q->tail && !q->slots[q->head & CMDQ_MASK].busy)
+		q->head++;
+	wake_up_all(&q->wait);
+}
+
+static void cmd_finish(struct vktls_cmdq *q, unsigned int index)
+{
+	struct vktls_cmd_slot *slot = &q->slots[index];
+
+	memzero_explicit(&q->cmds[index], sizeof(q->cmds[index]));
+	slot->pending = false;
+	complete(&slot->done);
+}
+
+static void cmd_answer(struct vktls_cmdq *q, const struct vktls_cmd_cpl *cpl)
+{
+	u32 tag = le32_to_cpu(cpl->tag);
+	struct vktls_cmd_slot *slot = &q->slots[tag & CMDQ_MASK];
+	size_t len;
+
+	if (!slot->pending || slot->tag != tag) {
+		dev_warn_ratelimited(&q->vd->pdev->dev,
+				     "answer to no command: tag %#x\n", tag);
+		return;
+	}
+	len = min3(le16_to_cpu(cpl->len), slot->rsp_len,
+		   (u16)sizeof(cpl->payload));
+	memcpy(slot->rsp, cpl->payload, len);
+	memset(slot->rsp + len, 0, slot->rsp_len - len);
+	slot->status = le16_to_cpu(cpl->status);
+	cmd_finish(q, tag & CMDQ_MASK);
+}
+
+static void cmdq_poll(struct vktls_cmdq *q)
+{
+	struct vktls_cmd_cpl *cpl;
+	u8 gen;
+
+	lockdep_assert_held(&q->lock);
+	if (q->err)
+		return;
+	for (;; q->cpl_head++) {
+		cpl = &q->cpls[q->cpl_head & CMDQ_MASK];
+		gen = (q->cpl_head & CMDQ_SIZE) ? 0 : VKTLS_GEN;
+		if ((READ_ONCE(cpl->gen) & VKTLS_GEN) != gen)
+			break;
+		/* The NIC writes gen after the rest of the completion. */
+		dma_rmb();
+		cmd_answer(q, cpl);
+	}
+}
+
+static bool cmdq_event_peek(const struct vktls_cmdq *q)
+{
+	u32 head = READ_ONCE(q->evt_head);
+	u8 gen = (head & BIT(EVTQ_LOG2)) ? 0 : VKTLS_GEN;
+
+	return (READ_ONCE(q->events[head & EVTQ_MASK].gen) & VKTLS_GEN) == gen;
+}
+
+static irqreturn_t cmdq_irq(int irq, void *data)
+{
+	struct vktls_cmdq *q = data;
+
+	spin_lock(&q->lock);
+	cmdq_poll(q);
+	spin_unlock(&q->lock);
+	return cmdq_event_peek(q) ? IRQ_WAKE_THREAD : IRQ_HANDLED;
+}
+
+static irqreturn_t cmdq_irq_thread(int irq, void *data)
+{
+	struct vktls_cmdq *q = data;
+	struct vktls_event event;
+
+	while (cmdq_event_peek(q)) {
+		/* The NIC writes gen after the rest of the event. */
+		dma_rmb();
+		event = q->events[q->evt_head & EVTQ_MASK];
+		WRITE_ONCE(q->evt_head, q->evt_head + 1);
+		vktls_write(q->vd, VKTLS_REG_EVTQ_HEAD,
+			    q->evt_head & EVTQ_MASK);
+		vktls_port_event(q->vd, &event);
+	}
+	return IRQ_HANDLED;
+}
+
+static bool cmdq_has_room(struct vktls_cmdq *q)
+{
+	return q->err || q->tail - q->head < CMDQ_MASK;
+}
+
+static struct vktls_cmd_slot *cmd_submit(struct vktls_cmdq *q, u16 opcode,
+					 const void *req, size_t req_len,
+					 void *rsp, size_t rsp_len)
+{
+	unsigned int index = q->tail & CMDQ_MASK;
+	struct vktls_cmd_slot *slot = &q->slots[index];
+	struct vktls_cmd *cmd = &q->cmds[index];
+
+	lockdep_assert_held(&q->lock);
+	reinit_completion(&slot->done);
+	slot->tag += CMDQ_SIZE;
+	slot->rsp = rsp;
+	slot->rsp_len = rsp_len;
+	slot->err = 0;
+	slot->pending = true;
+	slot->busy = true;
+	memset(cmd, 0, sizeof(*cmd));
+	cmd->opcode = cpu_to_le16(opcode);
+	cmd->len = cpu_to_le16(req_len);
+	cmd->tag = cpu_to_le32(slot->tag);
+	memcpy(cmd->payload, req, req_len);
+	q->tail++;
+	vktls_write(q->vd, VKTLS_REG_CMDQ_TAIL, q->tail & CMDQ_MASK);
+	return slot;
+}
+
+static void cmdq_fail(struct vktls_cmdq *q, int err)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&q->lock);
+	if (!q->err)
+		q->err = err;
+	for (i = 0; i < CMDQ_SIZE; i++) {
+		if (!q->slots[i].pending)
+			continue;
+		q->slots[i].err = q->err;
+		cmd_finish(q, i);
+	}
+	wake_up_all(&q->wait);
+}
+
+/* An answer whose interrupt was lost still counts; silence ends the queue. */
+static void cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
+{
+	struct vktls_dev *vd = q->vd;
+
+	/* Finds out whether the NIC is there at all. */
+	vktls_read(vd, VKTLS_REG_STATUS);
+	spin_lock_irq(&q->lock);
+	cmdq_poll(q);
+	if (slot->pending) {
+		dev_err(&vd->pdev->dev, "no answer to command %#x\n",
+			le16_to_cpu(q->cmds[slot->tag & CMDQ_MASK].opcode));
+		cmdq_fail(q, -ETIMEDOUT);
+		vktls_reset_request(vd, VKTLS_RESET_FW);
+	} else if (!slot->err) {
+		dev_warn_ratelimited(&vd->pdev->dev,
+				     "an interrupt for commands was lost\n");
+	}
+	spin_unlock_irq(&q->lock);
+}
+
+/**
+ * vktls_cmd_exec() - run one command and wait for its answer
+ * @vd: device
+ * @opcode: VKTLS_CMD_*
+ * @req: payload in ABI byte order, at most 120 bytes; a caller whose payload
+ *	holds a key wipes its own copy
+ * @req_len: bytes in @req
+ * @rsp: where the answer's payload goes, filled up with zeros
+ * @rsp_len: bytes in @rsp, at most 48
+ *
+ * Context: process; sleeps up to ten seconds. No lock is needed.
+ * Return: 0, the errno for the NIC's status, -ENETDOWN when no firmware runs,
+ * -ETIMEDOUT when it stopped answering, -ENODEV when the NIC is gone.
+ */
+int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
+		   size_t req_len, void *rsp, size_t rsp_len)
+{
+	struct vktls_cmdq *q = vd->cmdq;
+	struct vktls_cmd_slot *slot;
+	ktime_t start = ktime_get();
+	int err;
+
+	spin_lock_irq(&q->lock);
+	wait_event_lock_irq(q->wait, cmdq_has_room(q), q->lock);
+	err = q->err;
+	if (err) {
+		spin_unlock_irq(&q->lock);
+		return err;
+	}
+	slot = cmd_submit(q, opcode, req, req_len, rsp, rsp_len);
+	spin_unlock_irq(&q->lock);
+
+	if (!wait_for_completion_timeout(&slot->done, CMD_TIMEOUT))
+		cmd_overdue(q, slot);
+
+	spin_lock_irq(&q->lock);
+	err = slot->err ? slot->err : cmd_errno(slot->status);
+	trace_vktls_cmd(vd, opcode, slot->tag, err,
+			ktime_us_delta(ktime_get(), start));
+	slot->busy = false;
+	cmdq_advance(q);
+	spin_unlock_irq(&q->lock);
+	return err;
+}
+
+/**
+ * vktls_cmd_exec_buf() - run a command whose data does not fit a command
+ * @vd: device
+ * @opcode: VKTLS_CMD_* that takes struct vktls_buf
+ * @arg: its field arg
+ * @buf: data, given to the NIC and read back from it
+ * @len: bytes in @buf, at most VKTLS_CMD_BUF_BYTES
+ * @rsp: where the answer's payload goes
+ * @rsp_len: bytes in @rsp
+ *
+ * Context: process; sleeps. Takes the buffer lock.
+ * Return: as vktls_cmd_exec(); @buf is then as it was.
+ */
+int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
+		       size_t len, void *rsp, size_t rsp_len)
+{
+	struct vktls_cmdq *q = vd->cmdq;
+	struct vktls_buf req = {
+		.addr = cpu_to_le64(q->buf_dma),
+		.len = cpu_to_le32(len),
+		.arg = cpu_to_le32(arg),
+	};
+	int err;
+
+	mutex_lock(&q->buf_lock);
+	memcpy(q->buf, buf, len);
+	err = vktls_cmd_exec(vd, opcode, &req, sizeof(req), rsp, rsp_len);
+	if (!err)
+		memcpy(buf, q->buf, len);
+	mutex_unlock(&q->buf_lock);
+	return err;
+}
+
+static void cmdq_write_addr(struct vktls_dev *vd, u32 reg, dma_addr_t addr)
+{
+	vktls_write(vd, reg, lower_32_bits(addr));
+	vktls_write(vd, reg + 4, upper_32_bits(addr));
+}
+
+static void cmdq_clear(struct vktls_cmdq *q)
+{
+	unsigned int i;
+
+	memset(q->cmds, 0, sizeof(*q->cmds) << CMDQ_LOG2);
+	memset(q->cpls, 0, sizeof(*q->cpls) << CMDQ_LOG2);
+	memset(q->events, 0, sizeof(*q->events) << EVTQ_LOG2);
+	q->head = 0;
+	q->tail = 0;
+	q->cpl_head = 0;
+	q->evt_head = 0;
+	for (i = 0; i < CMDQ_SIZE; i++)
+		q->slots[i].tag = i;
+}
+
+/**
+ * vktls_cmdq_start() - give the queues to a NIC that has just been reset
+ * @vd: device whose firmware is ready
+ *
+ * Context: process, RTNL or probe; the queues are stopped.
+ * Return: 0 or errno; on failure the queues stay stopped.
+ */
+int vktls_cmdq_start(struct vktls_dev *vd)
+{
+	struct vktls_cmdq *q = vd->cmdq;
+	int err;
+
+	cmdq_clear(q);
+	err = request_threaded_irq(vktls_irq_vector(vd, VKTLS_VEC_ASYNC),
+				   cmdq_irq, cmdq_irq_thread, 0,
+				   pci_name(vd->pdev), q);
+	if (err)
+		return err;
+
+	cmdq_write_addr(vd, VKTLS_REG_CMDQ_ADDR_LO, q->cmds_dma);
+	cmdq_write_addr(vd, VKTLS_REG_CPLQ_ADDR_LO, q->cpls_dma);
+	vktls_write(vd, VKTLS_REG_CMDQ_LOG2, CMDQ_LOG2);
+	cmdq_write_addr(vd, VKTLS_REG_EVTQ_ADDR_LO, q->events_dma);
+	vktls_write(vd, VKTLS_REG_EVTQ_LOG2, EVTQ_LOG2);
+	spin_lock_irq(&q->lock);
+	q->err = 0;
+	spin_unlock_irq(&q->lock);
+	return 0;
+}
+
+/**
+ * vktls_cmdq_abort() - fail all commands from now on, running ones included
+ * @vd: device
+ * @err: what their callers get
+ *
+ * Context: any.
+ */
+void vktls_cmdq_abort(struct vktls_dev *vd, int err)
+{
+	struct vktls_cmdq *q = vd->cmdq;
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->lock, flags);
+	cmdq_fail(q, err);
+	spin_unlock_irqrestore(&q->lock, flags);
+}
+
+/**
+ * vktls_cmdq_stop() - end the use of the queues
+ * @vd: device that was reset or is gone, after vktls_cmdq_abort()
+ *
+ * Returns when the last caller has left and no handler runs.
+ * Context: process; not called twice without a start between.
+ */
+void vktls_cmdq_stop(struct vktls_dev *vd)
+{
+	struct vktls_cmdq *q = vd->cmdq;
+
+	wait_event(q->wait, READ_ONCE(q->head) == READ_ONCE(q->tail));
+	free_irq(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), q);
+}
+
+static int cmdq_alloc_dma(struct device *dev, struct vktls_cmdq *q)
+{
+	q->cmds = dma_alloc_coherent(dev, sizeof(*q->cmds) << CMDQ_LOG2,
+				     &q->cmds_dma, GFP_KERNEL);
+	if (!q->cmds)
+		return -ENOMEM;
+	q->cpls = dma_alloc_coherent(dev, sizeof(*q->cpls) << CMDQ_LOG2,
+				     &q->cpls_dma, GFP_KERNEL);
+	if (!q->cpls)
+		goto free_cmds;
+	q->events = dma_alloc_coherent(dev, sizeof(*q->events) << EVTQ_LOG2,
+				       &q->events_dma, GFP_KERNEL);
+	if (!q->events)
+		goto free_cpls;
+	q->buf = dma_alloc_coherent(dev, VKTLS_CMD_BUF_BYTES, &q->buf_dma,
+				    GFP_KERNEL);
+	if (!q->buf)
+		goto free_events;
+	return 0;
+
+free_events:
+	dma_free_coherent(dev, sizeof(*q->events) << EVTQ_LOG2, q->events,
+			  q->events_dma);
+free_cpls:
+	dma_free_coherent(dev, sizeof(*q->cpls) << CMDQ_LOG2, q->cpls,
+			  q->cpls_dma);
+free_cmds:
+	dma_free_coherent(dev, sizeof(*q->cmds) << CMDQ_LOG2, q->cmds,
+			  q->cmds_dma);
+	return -ENOMEM;
+}
+
+/**
+ * vktls_cmdq_alloc() - allocate the queues, stopped
+ * @vd: device
+ *
+ * They live as long as the device, whatever happens to its firmware, so that
+ * a caller never finds them gone.
+ * Return: 0 or -ENOMEM.
+ */
+int vktls_cmdq_alloc(struct vktls_dev *vd)
+{
+	struct vktls_cmdq *q;
+	unsigned int i;
+	int err;
+
+	q = kvzalloc(sizeof(*q), GFP_KERNEL);
+	if (!q)
+		return -ENOMEM;
+	q->vd = vd;
+	q->err = -ENETDOWN;
+	spin_lock_init(&q->lock);
+	mutex_init(&q->buf_lock);
+	init_waitqueue_head(&q->wait);
+	for (i = 0; i < CMDQ_SIZE; i++)
+		init_completion(&q->slots[i].done);
+	err = cmdq_alloc_dma(&vd->pdev->dev, q);
+	if (err) {
+		kvfree(q);
+		return err;
+	}
+	vd->cmdq = q;
+	return 0;
+}
+
+/**
+ * vktls_cmdq_free() - undo vktls_cmdq_alloc()
+ * @vd: device whose queues are stopped and have no users left
+ */
+void vktls_cmdq_free(struct vktls_dev *vd)
+{
+	struct device *dev = &vd->pdev->dev;
+	struct vktls_cmdq *q = vd->cmdq;
+
+	dma_free_coherent(dev, VKTLS_CMD_BUF_BYTES, q->buf, q->buf_dma);
+	dma_free_coherent(dev, sizeof(*q->events) << EVTQ_LOG2, q->events,
+			  q->events_dma);
+	dma_free_coherent(dev, sizeof(*q->cpls) << CMDQ_LOG2, q->cpls,
+			  q->cpls_dma);
+	dma_free_coherent(dev, sizeof(*q->cmds) << CMDQ_LOG2, q->cmds,
+			  q->cmds_dma);
+	kvfree(q);
+	vd->cmdq = NULL;
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * devlink: what firmware runs or why none does, reload, and the two health
+ * reporters through which all recovery goes. The devlink lock is outside RTNL.
+ */
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "ring.h"
+#include "vktls.h"
+
+#define LOG_MAX		(64 * 1024)
+
+static struct vktls_dev *devlink_dev(struct devlink *devlink)
+{
+	return *(struct vktls_dev **)devlink_priv(devlink);
+}
+
+static int devlink_put_firmware(struct vktls_dev *vd,
+				struct devlink_info_req *req)
+{
+	u32 version = le32_to_cpu(vd->caps.fw_version);
+	char text[24];
+	int err;
+
+	snprintf(text, sizeof(text), "%u.%u.%u", version >> 16,
+		 version >> 8 & 0xff, version & 0xff);
+	err = devlink_info_version_running_put(req,
+					       DEVLINK_INFO_VERSION_GENERIC_FW,
+					       text);
+	if (err)
+		return err;
+	snprintf(text, sizeof(text), "%.*s", (int)sizeof(vd->caps.fw_name),
+		 vd->caps.fw_name);
+	return devlink_info_version_running_put(req, "fw.name", text);
+}
+
+static int devlink_info_get(struct devlink *devlink,
+			    struct devlink_info_req *req,
+			    struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = devlink_dev(devlink);
+	u32 abi = vktls_read(vd, VKTLS_REG_ABI);
+	char text[24];
+	int err;
+
+	snprintf(text, sizeof(text), "%u.%u", abi >> 16, abi & 0xffff);
+	err = devlink_info_version_fixed_put(req, "abi", text);
+	if (err)
+		return err;
+	rtnl_lock();
+	err = devlink_info_version_running_put(req, "fw.status",
+					       vd->fw_status);
+	if (!err && test_bit(VKTLS_FW_UP, &vd->state))
+		err = devlink_put_firmware(vd, req);
+	rtnl_unlock();
+	return err;
+}
+
+static int devlink_reload_down(struct devlink *devlink, bool netns_change,
+			       enum devlink_reload_action action,
+			       enum devlink_reload_limit limit,
+			       struct netlink_ext_ack *extack)
+{
+	if (netns_change) {
+		NL_SET_ERR_MSG(extack, "change of namespace is not supported");
+		return -EOPNOTSUPP;
+	}
+	rtnl_lock();
+	vktls_hw_suspend(devlink_dev(devlink));
+	rtnl_unlock();
+	return 0;
+}
+
+static int devlink_reload_up(struct devlink *devlink,
+			     enum devlink_reload_action action,
+			     enum devlink_reload_limit limit,
+			     u32 *actions_performed,
+			     struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = devlink_dev(devlink);
+	int err;
+
+	rtnl_lock();
+	err = vktls_hw_resume(vd);
+	if (err)
+		NL_SET_ERR_MSG_FMT(extack, "firmware %s: %s", VKTLS_FW_FILE,
+				   vd->fw_status);
+	rtnl_unlock();
+	/* Both actions are one: the function starts anew, firmware included. */
+	*actions_performed = BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT) |
+			     BIT(DEVLINK_RELOAD_ACTION_FW_ACTIVATE);
+	return err;
+}
+
+static const struct devlink_ops devlink_ops = {
+	.info_get = devlink_info_get,
+	.reload_actions = BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT) |
+			  BIT(DEVLINK_RELOAD_ACTION_FW_ACTIVATE),
+	.reload_down = devlink_reload_down,
+	.reload_up = devlink_reload_up,
+};
+
+static int health_recover(struct devlink_health_reporter *reporter, void *ctx,
+			  struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
+	int err;
+
+	rtnl_lock();
+	vktls_hw_suspend(vd);
+	err = vktls_hw_resume(vd);
+	rtnl_unlock();
+	if (!err)
+		netdev_info(vd->netdev, "recovered\n");
+	return err;
+}
+
+static int fw_diagnose(struct devlink_health_reporter *reporter,
+		       struct devlink_fmsg *fmsg,
+		       struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
+
+	rtnl_lock();
+	devlink_fmsg_string_pair_put(fmsg, "status", vd->fw_status);
+	devlink_fmsg_bool_pair_put(fmsg, "running",
+				   test_bit(VKTLS_FW_UP, &vd->state));
+	devlink_fmsg_u32_pair_put(fmsg, "heartbeat",
+				  vktls_read(vd, VKTLS_REG_HEARTBEAT));
+	devlink_fmsg_u64_pair_put(fmsg, "resets", vd->resets);
+	rtnl_unlock();
+	return 0;
+}
+
+/* Firmware hands out its log in pieces; an empty one is the end. */
+static int fw_log_read(struct vktls_dev *vd, char *log, size_t *len)
+{
+	struct vktls_log part;
+	size_t done = 0, got;
+	u32 pos = 0;
+	int err;
+
+	while (done + VKTLS_CMD_BUF_BYTES <= LOG_MAX) {
+		err = vktls_cmd_exec_buf(vd, VKTLS_CMD_LOG_READ, pos,
+					 log + done, VKTLS_CMD_BUF_BYTES,
+					 &part, sizeof(part));
+		if (err)
+			return err;
+		got = le32_to_cpu(part.len);
+		if (!got || got > VKTLS_CMD_BUF_BYTES)
+			break;
+		done += got;
+		pos = le32_to_cpu(part.next);
+	}
+	*len = done;
+	return 0;
+}
+
+static int fw_dump(struct devlink_health_reporter *reporter,
+		   struct devlink_fmsg *fmsg, void *ctx,
+		   struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
+	char *log, *rest, *line;
+	size_t len;
+	int err;
+
+	log = vzalloc(LOG_MAX + 1);
+	if (!log)
+		return -ENOMEM;
+	err = fw_log_read(vd, log, &len);
+	if (err)
+		goto free_log;
+	log[len] = '\0';
+	devlink_fmsg_arr_pair_nest_start(fmsg, "log");
+	for (rest = log; (line = strsep(&rest, "\n"));)
+		if (*line)
+			devlink_fmsg_string_put(fmsg, line);
+	devlink_fmsg_arr_pair_nest_end(fmsg);
+
+free_log:
+	vfree(log);
+	return err;
+}
+
+static void tx_diagnose_queue(struct devlink_fmsg *fmsg,
+			      const struct vktls_tx_ring *tx)
+{
+	devlink_fmsg_obj_nest_start(fmsg);
+	devlink_fmsg_u32_pair_put(fmsg, "queue", tx->qp->index);
+	devlink_fmsg_u32_pair_put(fmsg, "head", READ_ONCE(tx->head));
+	devlink_fmsg_u32_pair_put(fmsg, "tail", READ_ONCE(tx->tail));
+	devlink_fmsg_u32_pair_put(fmsg, "rung", READ_ONCE(tx->rung));
+	devlink_fmsg_u32_pair_put(fmsg, "completion",
+				  READ_ONCE(tx->ring.cpl_head));
+	devlink_fmsg_bool_pair_put(fmsg, "stopped",
+				   netif_xmit_stopped(tx->txq));
+	devlink_fmsg_obj_nest_end(fmsg);
+}
+
+static int tx_diagnose(struct devlink_health_reporter *reporter,
+		       struct devlink_fmsg *fmsg,
+		       struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
+	unsigned int i;
+
+	rtnl_lock();
+	devlink_fmsg_arr_pair_nest_start(fmsg, "queues");
+	for (i = 0; i < vd->nqps; i++)
+		tx_diagnose_queue(fmsg, &vd->qp[i]->tx);
+	devlink_fmsg_arr_pair_nest_end(fmsg);
+	rtnl_unlock();
+	return 0;
+}
+
+static const struct devlink_health_reporter_ops fw_health_ops = {
+	.name = "fw",
+	.recover = health_recover,
+	.diagnose = fw_diagnose,
+	.dump = fw_dump,
+};
+
+static const struct devlink_health_reporter_ops tx_health_ops = {
+	.name = "tx",
+	.recover = health_recover,
+	.diagnose = tx_diagnose,
+};
+
+static int devlink_add_health(struct vktls_dev *vd)
+{
+	vd->fw_health = devlink_health_reporter_create(vd->devlink,
+						       &fw_health_ops, 0, vd);
+	if (IS_ERR(vd->fw_health))
+		return PTR_ERR(vd->fw_health);
+	vd->tx_health = devlink_health_reporter_create(vd->devlink,
+						       &tx_health_ops, 0, vd);
+	if (IS_ERR(vd->tx_health)) {
+		devlink_health_reporter_destroy(vd->fw_health);
+		return PTR_ERR(vd->tx_health);
+	}
+	return 0;
+}
+
+/**
+ * vktls_devlink_init() - prepare devlink; nobody sees it yet
+ * @vd: device
+ *
+ * Return: 0 or errno.
+ */
+int vktls_devlink_init(struct vktls_dev *vd)
+{
+	int err;
+
+	vd->devlink = devlink_alloc(&devlink_ops, sizeof(struct vktls_dev *),
+				    &vd->pdev->dev);
+	if (!vd->devlink)
+		return -ENOMEM;
+	*(struct vktls_dev **)devlink_priv(vd->devlink) = vd;
+	err = devlink_add_health(vd);
+	if (err)
+		devlink_free(vd->devlink);
+	return err;
+}
+
+/**
+ * vktls_devlink_fini() - undo vktls_devlink_init()
+ * @vd: device; no reset is requested any more
+ */
+void vktls_devlink_fini(struct vktls_dev *vd)
+{
+	devlink_health_reporter_destroy(vd->tx_health);
+	devlink_health_reporter_destroy(vd->fw_health);
+	devlink_free(vd->devlink);
+}
+
+/**
+ * vktls_devlink_register() - let users see devlink
+ * @vd: device, in working order or waiting to be mended
+ */
+void vktls_devlink_register(struct vktls_dev *vd)
+{
+	devlink_register(vd->devlink);
+}
+
+/**
+ * vktls_devlink_unregister() - undo vktls_devlink_register()
+ * @vd: device
+ *
+ * Context: process; waits for running operations.
+ */
+void vktls_devlink_unregister(struct vktls_dev *vd)
+{
+	devlink_unregister(vd->devlink);
+}

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ethtool: shows and changes what struct vktls_dev holds. Counters are in
+ * stats.c, and whatever needs other rings is done by netdev.c.
+ */
+#include <linux/ethtool.h>
+#include <linux/rtnetlink.h>
+
+#include "ring.h"
+#include "vktls.h"
+
+/* Registers that reading does not change. */
+static const u16 dump_regs[] = {
+	VKTLS_REG_MAGIC, VKTLS_REG_ABI, VKTLS_REG_STATUS, VKTLS_REG_QUEUES,
+	VKTLS_REG_HEARTBEAT, VKTLS_REG_FW_VERSION, VKTLS_REG_TEST_SCRATCH,
+	VKTLS_REG_TEST_RESULT, VKTLS_REG_TEST_WHERE,
+};
+
+enum { TEST_REGISTERS, TEST_COMMAND, TEST_LINK, TEST_DMA, TEST_IRQ, TEST_NUM };
+
+static const char test_names[TEST_NUM][ETH_GSTRING_LEN] = {
+	[TEST_REGISTERS] = "registers (online)",
+	[TEST_COMMAND] = "command (online)",
+	[TEST_LINK] = "link (online)",
+	[TEST_DMA] = "DMA (offline)",
+	[TEST_IRQ] = "interrupts (offline)",
+};
+
+static void ethtool_get_drvinfo(struct net_device *netdev,
+				struct ethtool_drvinfo *info)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	u32 version = le32_to_cpu(vd->caps.fw_version);
+
+	strscpy(info->driver, KBUILD_MODNAME, sizeof(info->driver));
+	strscpy(info->bus_info, pci_name(vd->pdev), sizeof(info->bus_info));
+	if (test_bit(VKTLS_FW_UP, &vd->state))
+		snprintf(info->fw_version, sizeof(info->fw_version),
+			 "%u.%u.%u", version >> 16, version >> 8 & 0xff,
+			 version & 0xff);
+	else
+		strscpy(info->fw_version, "none", sizeof(info->fw_version));
+}
+
+static int ethtool_get_regs_len(struct net_device *netdev)
+{
+	return ARRAY_SIZE(dump_regs) * 2 * sizeof(u32);
+}
+
+/* Pairs of offset and value. */
+static void ethtool_get_regs(struct net_device *netdev,
+			     struct ethtool_regs *regs, void *data)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	u32 *out = data;
+	unsigned int i;
+
+	regs->version = 1;
+	for (i = 0; i < ARRAY_SIZE(dump_regs); i++) {
+		*out++ = dump_regs[i];
+		*out++ = vktls_read(vd, dump_regs[i]);
+	}
+}
+
+static int ethtool_get_link_ksettings(struct net_device *netdev,
+				      struct ethtool_link_ksettings *ks)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	struct vktls_link link;
+
+	ethtool_link_ksettings_zero_link_mode(ks, supported);
+	ethtool_link_ksettings_zero_link_mode(ks, advertising);
+	ks->base.port = PORT_NONE;
+	ks->base.autoneg = AUTONEG_DISABLE;
+	ks->base.speed = SPEED_UNKNOWN;
+	ks->base.duplex = DUPLEX_UNKNOWN;
+	if (!netif_carrier_ok(netdev) || vktls_port_link_get(vd, &link))
+		return 0;
+	ks->base.speed = le32_to_cpu(link.mbps);
+	ks->base.duplex = DUPLEX_FULL;
+	return 0;
+}
+
+static void ethtool_get_ringparam(struct net_device *netdev,
+				  struct ethtool_ringparam *ring,
+				  struct kernel_ethtool_ringparam *kernel_ring,
+				  struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+
+	ring->rx_max_pending = BIT(VKTLS_RING_MAX_LOG2);
+	ring->tx_max_pending = BIT(VKTLS_RING_MAX_LOG2);
+	ring->rx_pending = BIT(vd->cfg.rx_log2);
+	ring->tx_pending = BIT(vd->cfg.tx_log2);
+}
+
+static bool ethtool_ring_valid(u32 pending)
+{
+	return pending >= BIT(VKTLS_RING_MIN_LOG2) && is_power_of_2(pending);
+}
+
+static int ethtool_set_ringparam(struct net_device *netdev,
+				 struct ethtool_ringparam *ring,
+				 struct kernel_ethtool_ringparam *kernel_ring,
+				 struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	struct vktls_config cfg = vd->cfg;
+
+	if (ring->rx_mini_pending || ring->rx_jumbo_pending)
+		return -EINVAL;
+	if (!ethtool_ring_valid(ring->rx_pending) ||
+	    !ethtool_ring_valid(ring->tx_pending)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "rings have %lu to %lu entries, a power of two",
+				   BIT(VKTLS_RING_MIN_LOG2),
+				   BIT(VKTLS_RING_MAX_LOG2));
+		return -EINVAL;
+	}
+	cfg.rx_log2 = ilog2(ring->rx_pending);
+	cfg.tx_log2 = ilog2(ring->tx_pending);
+	return vktls_netdev_reconfigure(vd, &cfg);
+}
+
+static void ethtool_get_channels(struct net_device *netdev,
+				 struct ethtool_channels *channels)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+
+	channels->max_combined = vd->max_qps;
+	channels->combined_count = vd->cfg.qps;
+}
+
+static int ethtool_set_channels(struct net_device *netdev,
+				struct ethtool_channels *channels)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	struct vktls_config cfg = vd->cfg;
+
+	if (!channels->combined_count)
+		return -EINVAL;
+	cfg.qps = channels->combined_count;
+	return vktls_netdev_reconfigure(vd, &cfg);
+}
+
+static int ethtool_get_coalesce(struct net_device *netdev,
+				struct ethtool_coalesce *coal,
+				struct kernel_ethtool_coalesce *kernel_coal,
+				struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+
+	coal->rx_coalesce_usecs = vd->rx_mod.usecs;
+	coal->rx_max_coalesced_frames = vd->rx_mod.frames;
+	coal->use_adaptive_rx_coalesce = vd->rx_mod.adaptive;
+	coal->tx_coalesce_usecs = vd->tx_mod.usecs;
+	coal->tx_max_coalesced_frames = vd->tx_mod.frames;
+	coal->use_adaptive_tx_coalesce = vd->tx_mod.adaptive;
+	return 0;
+}
+
+static int ethtool_set_coalesce(struct net_device *netdev,
+				struct ethtool_coalesce *coal,
+				struct kernel_ethtool_coalesce *kernel_coal,
+				struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	unsigned int i;
+
+	if (max(coal->rx_coalesce_usecs, coal->tx_coalesce_usecs) >
+	    VKTLS_MOD_USECS_MAX ||
+	    max(coal->rx_max_coalesced_frames, coal->tx_max_coalesced_frames) >
+	    U8_MAX) {
+		NL_SET_ERR_MSG_FMT(extack, "at most %u usecs and %u frames",
+				   VKTLS_MOD_USECS_MAX, U8_MAX);
+		return -ERANGE;
+	}
+	vd->rx_mod.usecs = coal->rx_coalesce_usecs;
+	vd->rx_mod.frames = coal->rx_max_coalesced_frames;
+	vd->rx_mod.adaptive = coal->use_adaptive_rx_coalesce;
+	vd->tx_mod.usecs = coal->tx_coalesce_usecs;
+	vd->tx_mod.frames = coal->tx_max_coalesced_frames;
+	vd->tx_mod.adaptive = coal->use_adaptive_tx_coalesce;
+	for (i = 0; vd->active && i < vd->nqps; i++)
+		vktls_qp_moderate(vd->qp[i]);
+	return 0;
+}
+
+static u32 ethtool_get_rxfh_indir_size(struct net_device *netdev)
+{
+	return VKTLS_RSS_ENTRIES;
+}
+
+static u32 ethtool_get_rxfh_key_size(struct net_device *netdev)
+{
+	return VKTLS_RSS_KEY_BYTES;
+}
+
+static int ethtool_get_rxfh(struct net_device *netdev,
+			    struct ethtool_rxfh_param *rxfh)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	unsigned int i;
+
+	rxfh->hfunc = ETH_RSS_HASH_TOP;
+	if (rxfh->key)
+		memcpy(rxfh->key, vd->rss.key, VKTLS_RSS_KEY_BYTES);
+	for (i = 0; rxfh->indir && i < VKTLS_RSS_ENTRIES; i++)
+		rxfh->indir[i] = vd->rss.table[i];
+	return 0;
+}
+
+/* What the NIC does not take is not kept. */
+static int ethtool_change_rss(struct vktls_dev *vd, const struct vktls_rss *rss)
+{
+	struct vktls_rss old = vd->rss;
+	int err;
+
+	vd->rss = *rss;
+	if (!vd->active)
+		return 0;
+	err = vktls_port_rss_sync(vd);
+	if (err)
+		vd->rss = old;
+	return err;
+}
+
+static int ethtool_set_rxfh(struct net_device *netdev,
+			    struct ethtool_rxfh_param *rxfh,
+			    struct netlink_ext_ack *extack)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	struct vktls_rss rss = vd->rss;
+	unsigned int i;
+
+	if (rxfh->hfunc != ETH_RSS_HASH_NO_CHANGE &&
+	    rxfh->hfunc != ETH_RSS_HASH_TOP) {
+		NL_SET_ERR_MSG(extack, "the only hash function is toeplitz");
+		return -EOPNOTSUPP;
+	}
+	if (rxfh->key)
+		memcpy(rss.key, rxfh->key, VKTLS_RSS_KEY_BYTES);
+	for (i = 0; rxfh->indir && i < VKTLS_RSS_ENTRIES; i++)
+		rss.table[i] = rxfh->indir[i];
+	return ethtool_change_rss(vd, &rss);
+}
+
+static u8 ethtool_flow_type(u32 flow)
+{
+	switch (flow) {
+	case TCP_V4_FLOW:
+		return VKTLS_RSS_TCP4;
+	case UDP_V4_FLOW:
+		return VKTLS_RSS_UDP4;
+	case TCP_V6_FLOW:
+		return VKTLS_RSS_TCP6;
+	case UDP_V6_FLOW:
+		return VKTLS_RSS_UDP6;
+	default:
+		return 0;
+	}
+}
+
+static bool ethtool_flow_is_ip(u32 flow)
+{
+	return flow == IPV4_FLOW || flow == IPV6_FLOW ||
+	       flow == SCTP_V4_FLOW || flow == SCTP_V6_FLOW ||
+	       flow == AH_ESP_V4_FLOW || flow == AH_ESP_V6_FLOW;
+}
+
+static int ethtool_get_flow_hash(struct vktls_dev *vd, u32 flow, u64 *fields)
+{
+	u8 type = ethtool_flow_type(flow);
+
+	if (!type && !ethtool_flow_is_ip(flow))
+		return -EINVAL;
+	*fields = RXH_IP_SRC | RXH_IP_DST;
+	if (vd->rss.types & type)
+		*fields |= RXH_L4_B_0_1 | RXH_L4_B_2_3;
+	return 0;
+}
+
+static int ethtool_set_flow_hash(struct vktls_dev *vd, u32 flow, u64 fields)
+{
+	const u64 l3 = RXH_IP_SRC | RXH_IP_DST;
+	const u64 l4 = RXH_L4_B_0_1 | RXH_L4_B_2_3;
+	struct vktls_rss rss = vd->rss;
+	u8 type = ethtool_flow_type(flow);
+
+	if (type && fields == (l3 | l4))
+		rss.types |= type;
+	else if ((type || ethtool_flow_is_ip(flow)) && fields == l3)
+		rss.types &= ~type;
+	else
+		return -EINVAL;
+	return ethtool_change_rss(vd, &rss);
+}
+
+static int ethtool_get_rxnfc(struct net_device *netdev,
+			     struct ethtool_rxnfc *nfc, u32 *rules)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+
+	switch (nfc->cmd) {
+	case ETHTOOL_GRXRINGS:
+		nfc->data = vd->cfg.qps;
+		return 0;
+	case ETHTOOL_GRXFH:
+		return ethtool_get_flow_hash(vd, nfc->flow_type, &nfc->data);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int ethtool_set_rxnfc(struct net_device *netdev,
+			     struct ethtool_rxnfc *nfc)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+
+	if (nfc->cmd != ETHTOOL_SRXFH)
+		return -EOPNOTSUPP;
+	return ethtool_set_flow_hash(vd, nfc->flow_type, nfc->data);
+}
+
+static int ethtool_get_sset_count(struct net_device *netdev, int sset)
+{
+	switch (sset) {
+	case ETH_SS_STATS:
+		return vktls_stats_num(netdev_priv(netdev));
+	case ETH_SS_TEST:
+		return TEST_NUM;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static void ethtool_get_strings(struct net_device *netdev, u32 sset, u8 *data)
+{
+	if (sset == ETH_SS_STATS)
+		vktls_stats_names(netdev_priv(netdev), data);
+	else if (sset == ETH_SS_TEST)
+		memcpy(data, test_names, sizeof(test_names));
+}
+
+static void ethtool_get_ethtool_stats(struct net_device *netdev,
+				      struct ethtool_stats *stats, u64 *data)
+{
+	vktls_stats_values(netdev_priv(netdev), data);
+}
+
+static int ethtool_test_irqs(struct vktls_dev *vd)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < vd->max_qps; i++)
+		err = vktls_selftest_irq(vd, VKTLS_VEC_QUEUE(i));
+	return err;
+}
+
+/* Stops the function, which loses TLS contexts: they go on in software. */
+static void ethtool_test_offline(struct vktls_dev *vd, u64 *result)
+{
+	vktls_hw_suspend(vd);
+	result[TEST_DMA] = vktls_selftest_dma(vd) ? 1 : 0;
+	result[TEST_IRQ] = ethtool_test_irqs(vd) ? 1 : 0;
+	vktls_hw_resume(vd);
+}
+
+static void ethtool_self_test(struct net_device *netdev,
+			      struct ethtool_test *test, u64 *result)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	unsigned int i;
+
+	memset(result, 0, TEST_NUM * sizeof(*result));
+	result[TEST_REGISTERS] = vktls_selftest_scratch(vd) ? 1 : 0;
+	result[TEST_COMMAND] = vktls_cmd_exec(vd, VKTLS_CMD_NOP, NULL, 0, NULL,
+					      0) ? 1 : 0;
+	result[TEST_LINK] = !(vktls_read(vd, VKTLS_REG_STATUS) &
+			      VKTLS_STATUS_LINK);
+	if (test->flags & ETH_TEST_FL_OFFLINE)
+		ethtool_test_offline(vd, result);
+	for (i = 0; i < TEST_NUM; i++)
+		if (result[i])
+			test->flags |= ETH_TEST_FL_FAILED;
+}
+
+const struct ethtool_ops vktls_ethtool_ops = {
+	.supported_coalesce_params = ETHTOOL_COALESCE_USECS |
+				     ETHTOOL_COALESCE_MAX_FRAMES |
+				     ETHTOOL_COALESCE_USE_ADAPTIVE,
+	.get_drvinfo = ethtool_get_drvinfo,
+	.get_regs_len = ethtool_get_regs_len,
+	.get_regs = ethtool_get_regs,
+	.get_link = ethtool_op_get_link,
+	.get_link_ksettings = ethtool_get_link_ksettings,
+	.get_ringparam = ethtool_get_ringparam,
+	.set_ringparam = ethtool_set_ringparam,
+	.get_channels = ethtool_get_channels,
+	.set_channels = ethtool_set_channels,
+	.get_coalesce = ethtool_get_coalesce,
+	.set_coalesce = ethtool_set_coalesce,
+	.get_rxfh_indir_size = ethtool_get_rxfh_indir_size,
+	.get_rxfh_key_size = ethtool_get_rxfh_key_size,
+	.get_rxfh = ethtool_get_rxfh,
+	.set_rxfh = ethtool_set_rxfh,
+	.get_rxnfc = ethtool_get_rxnfc,
+	.set_rxnfc = ethtool_set_rxnfc,
+	.get_sset_count = ethtool_get_sset_count,
+	.get_strings = ethtool_get_strings,
+	.get_ethtool_stats = ethtool_get_ethtool_stats,
+	.self_test = ethtool_self_test,
+	.get_ts_info = ethtool_op_get_ts_info,
+};

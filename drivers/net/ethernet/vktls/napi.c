@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Queue pairs as a whole: their memory, vector, NAPI instance, moderation and
+ * counters. A completion queue interrupts once for each time it is armed, and
+ * both are armed together when NAPI has nothing left to do.
+ */
+#include <linux/interrupt.h>
+#include <linux/slab.h>
+
+#include "ring.h"
+#include "vktls.h"
+
+static void qp_write(struct vktls_qp *qp, u32 reg, u32 val)
+{
+	vktls_write(qp->vd, VKTLS_REG_QP(qp->index) + reg, val);
+}
+
+/* The NIC interrupts at once if it wrote something behind these indices. */
+static void qp_arm(struct vktls_qp *qp)
+{
+	struct vktls_ring *tx = &qp->tx.ring, *rx = &qp->rx.ring;
+
+	qp_write(qp, VKTLS_QP_TX_CQ, (tx->cpl_head & tx->mask) | VKTLS_CQ_ARM);
+	qp_write(qp, VKTLS_QP_RX_CQ, (rx->cpl_head & rx->mask) | VKTLS_CQ_ARM);
+}
+
+static irqreturn_t qp_irq(int irq, void *data)
+{
+	struct vktls_qp *qp = data;
+
+	WRITE_ONCE(qp->events, qp->events + 1);
+	u64_stats_update_begin(&qp->irq_sync);
+	u64_stats_inc(&qp->irqs);
+	u64_stats_update_end(&qp->irq_sync);
+	napi_schedule_irqoff(&qp->napi);
+	return IRQ_HANDLED;
+}
+
+static int qp_poll(struct napi_struct *napi, int budget)
+{
+	struct vktls_qp *qp = container_of(napi, struct vktls_qp, napi);
+	int done = 0;
+
+	vktls_tx_poll(&qp->tx, budget);
+	if (budget)
+		done = vktls_rx_poll(&qp->rx, budget);
+	if (done < budget && napi_complete_done(napi, done)) {
+		qp_arm(qp);
+	} else {
+		qp_write(qp, VKTLS_QP_TX_CQ,
+			 qp->tx.ring.cpl_head & qp->tx.ring.mask);
+		qp_write(qp, VKTLS_QP_RX_CQ,
+			 qp->rx.ring.cpl_head & qp->rx.ring.mask);
+	}
+	return done;
+}
+
+static u32 qp_mod_value(unsigned int usecs, unsigned int frames)
+{
+	usecs = min_t(unsigned int, usecs, VKTLS_MOD_USECS_MAX);
+	frames = min_t(unsigned int, frames, U8_MAX);
+	return usecs | frames << VKTLS_MOD_FRAMES_SHIFT;
+}
+
+static void qp_dim_apply(struct vktls_qp *qp, struct dim *dim, u32 reg,
+			 struct dim_cq_moder mod)
+{
+	qp_write(qp, reg, qp_mod_value(mod.usec, mod.pkts));
+	dim->state = DIM_START_MEASURE;
+}
+
+static void qp_rx_dim_work(struct work_struct *work)
+{
+	struct dim *dim = container_of(work, struct dim, work);
+
+	qp_dim_apply(container_of(dim, struct vktls_qp, rx_dim), dim,
+		     VKTLS_QP_RX_MOD,
+		     net_dim_get_rx_moderation(dim->mode, dim->profile_ix));
+}
+
+static void qp_tx_dim_work(struct work_struct *work)
+{
+	struct dim *dim = container_of(work, struct dim, work);
+
+	qp_dim_apply(container_of(dim, struct vktls_qp, tx_dim), dim,
+		     VKTLS_QP_TX_MOD,
+		     net_dim_get_tx_moderation(dim->mode, dim->profile_ix));
+}
+
+/**
+ * vktls_qp_moderate() - give the NIC the moderation that the user chose
+ * @qp: queue pair, started
+ *
+ * Where it is adaptive, net_dim goes on from there.
+ * Context: RTNL.
+ */
+void vktls_qp_moderate(struct vktls_qp *qp)
+{
+	const struct vktls_moderation *rx = &qp->vd->rx_mod;
+	const struct vktls_moderation *tx = &qp->vd->tx_mod;
+
+	/* No late decision of net_dim may overwrite what follows. */
+	cancel_work_sync(&qp->rx_dim.work);
+	cancel_work_sync(&qp->tx_dim.work);
+	qp->rx_dim.state = DIM_START_MEASURE;
+	qp->tx_dim.state = DIM_START_MEASURE;
+	qp_write(qp, VKTLS_QP_RX_MOD, qp_mod_value(rx->usecs, rx->frames));
+	qp_write(qp, VKTLS_QP_TX_MOD, qp_mod_value(tx->usecs, tx->frames));
+}
+
+static_assert((int)VKTLS_RXS_NUM <= (int)VKTLS_TXS_NUM);
+
+static void qp_sum(u64 *sum, const u64_stats_t *stats, unsigned int first,
+		   unsigned int end, const struct u64_stats_sync *sync)
+{
+	u64 copy[VKTLS_TXS_NUM];
+	unsigned int i, start;
+
+	do {
+		start = u64_stats_fetch_begin(sync);
+		for (i = first; i < end; i++)
+			copy[i] = u64_stats_read(&stats[i]);
+	} while (u64_stats_fetch_retry(sync, start));
+	for (i = first; i < end; i++)
+		sum[i] += copy[i];
+}
+
+/**
+ * vktls_qp_totals() - add the counters of a queue pair to a sum
+ * @qp: queue pair
+ * @sum: to add to
+ *
+ * Context: any; the caller keeps @qp alive.
+ */
+void vktls_qp_totals(struct vktls_qp *qp, struct vktls_totals *sum)
+{
+	qp_sum(sum->tx, qp->tx.stats, 0, VKTLS_TXS_WAKE, &qp->tx.xmit_sync);
+	qp_sum(sum->tx, qp->tx.stats, VKTLS_TXS_WAKE, VKTLS_TXS_NUM,
+	       &qp->tx.poll_sync);
+	qp_sum(sum->rx, qp->rx.stats, 0, VKTLS_RXS_NUM, &qp->rx.sync);
+	qp_sum(&sum->irqs, &qp->irqs, 0, 1, &qp->irq_sync);
+}
+
+static struct vktls_qp *qp_alloc(struct vktls_dev *vd, unsigned int index,
+				 const struct vktls_config *cfg)
+{
+	struct vktls_qp *qp;
+	int err;
+
+	qp = kvzalloc(sizeof(*qp), GFP_KERNEL);
+	if (!qp)
+		return ERR_PTR(-ENOMEM);
+	qp->vd = vd;
+	qp->index = index;
+	u64_stats_init(&qp->irq_sync);
+	/* The page pool wants to know its NAPI instance, so that comes first. */
+	netif_napi_add(vd->netdev, &qp->napi, qp_poll);
+	err = vktls_tx_alloc(qp, cfg->tx_log2);
+	if (err)
+		goto del_napi;
+	err = vktls_rx_alloc(qp, cfg->rx_log2, vd->netdev->mtu);
+	if (err)
+		goto free_tx;
+	return qp;
+
+free_tx:
+	vktls_tx_free(qp);
+del_napi:
+	netif_napi_del(&qp->napi);
+	kvfree(qp);
+	return ERR_PTR(err);
+}
+
+static void qp_free(struct vktls_qp *qp)
+{
+	vktls_rx_free(qp);
+	vktls_tx_free(qp);
+	netif_napi_del(&qp->napi);
+	kvfree(qp);
+}
+
+/**
+ * vktls_qps_alloc() - allocate queue pairs, stopped
+ * @vd: device
+ * @cfg: how many, and how large; netdev->mtu counts too
+ *
+ * Context: RTNL. Others may be running: nothing is shared with them.
+ * Return: array of cfg->qps, or ERR_PTR.
+ */
+struct vktls_qp **vktls_qps_alloc(struct vktls_dev *vd,
+				  const struct vktls_config *cfg)
+{
+	struct vktls_qp **qp;
+	unsigned int i;
+	int err;
+
+	qp = kcalloc(cfg->qps, sizeof(*qp), GFP_KERNEL);
+	if (!qp)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < cfg->qps; i++) {
+		qp[i] = qp_alloc(vd, i, cfg);
+		if (IS_ERR(qp[i])) {
+			err = PTR_ERR(qp[i]);
+			vktls_qps_free(qp, i);
+			return ERR_PTR(err);
+		}
+	}
+	return qp;
+}
+
+/**
+ * vktls_qps_free() - undo vktls_qps_alloc()
+ * @qp: array
+ * @num: its length
+ */
+void vktls_qps_free(struct vktls_qp **qp, unsigned int num)
+{
+	while (num--)
+		qp_free(qp[num]);
+	kfree(qp);
+}
+
+static void qp_set_napi(struct vktls_qp *qp, struct napi_struct *napi)
+{
+	struct net_device *netdev = qp->vd->netdev;
+
+	netif_queue_set_napi(netdev, qp->index, NETDEV_QUEUE_TYPE_RX, napi);
+	netif_queue_set_napi(netdev, qp->index, NETDEV_QUEUE_TYPE_TX, napi);
+}
+
+static void qp_dim_init(struct dim *dim, work_func_t func)
+{
+	memset(dim, 0, sizeof(*dim));
+	dim->mode = DIM_CQ_PERIOD_MODE_START_FROM_EQE;
+	INIT_WORK(&dim->work, func);
+}
+
+static int qp_start(struct vktls_qp *qp)
+{
+	int irq = vktls_irq_vector(qp->vd, VKTLS_VEC_QUEUE(qp->index));
+	int err;
+
+	qp_dim_init(&qp->rx_dim, qp_rx_dim_work);
+	qp_dim_init(&qp->tx_dim, qp_tx_dim_work);
+	err = vktls_ring_add(qp, &qp->tx.ring, VKTLS_QUEUE_TX);
+	if (err)
+		return err;
+	err = vktls_ring_add(qp, &qp->rx.ring, VKTLS_QUEUE_RX);
+	if (err)
+		goto del_tx_ring;
+	snprintf(qp->name, sizeof(qp->name), "%s-%u", qp->vd->netdev->name,
+		 qp->index);
+	err = request_irq(irq, qp_irq, 0, qp->name, qp);
+	if (err)
+		goto del_rx_ring;
+	netif_napi_set_irq(&qp->napi, irq);
+	vktls_rx_start(&qp->rx);
+	vktls_qp_moderate(qp);
+	napi_enable(&qp->napi);
+	qp_set_napi(qp, &qp->napi);
+	qp_arm(qp);
+	return 0;
+
+del_rx_ring:
+	vktls_ring_del(qp, VKTLS_QUEUE_RX);
+del_tx_ring:
+	vktls_ring_del(qp, VKTLS_QUEUE_TX);
+	return err;
+}
+
+static void qp_stop_napi(struct vktls_qp *qp)
+{
+	qp_set_napi(qp, NULL);
+	napi_disable(&qp->napi);
+	cancel_work_sync(&qp->rx_dim.work);
+	cancel_work_sync(&qp->tx_dim.work);
+	free_irq(vktls_irq_vector(qp->vd, VKTLS_VEC_QUEUE(qp->index)), qp);
+}
+
+static void qp_stop_rings(struct vktls_qp *qp)
+{
+	vktls_ring_del(qp, VKTLS_QUEUE_RX);
+	vktls_ring_del(qp, VKTLS_QUEUE_TX);
+	vktls_rx_reset(&qp->rx);
+	vktls_tx_reset(&qp->tx);
+}
+
+/**
+ * vktls_qps_stop() - undo vktls_qps_start(), and stop transmission
+ * @qp: array
+ * @num: its length
+ *
+ * Context: RTNL; sleeps. Works without a living NIC too.
+ */
+void vktls_qps_stop(struct vktls_qp **qp, unsigned int num)
+{
+	unsigned int i;
+
+	for (i = num; i--;)
+		qp_stop_napi(qp[i]);
+	/* NAPI wakes transmit queues, so they can be stopped for good only now. */
+	if (num)
+		netif_tx_disable(qp[0]->vd->netdev);
+	for (i = num; i--;)
+		qp_stop_rings(qp[i]);
+}
+
+/**
+ * vktls_qps_start() - let queue pairs run
+ * @qp: array, stopped
+ * @num: its length
+ *
+ * Context: RTNL; sleeps.
+ * Return: 0, or errno with all of them stopped.
+ */
+int vktls_qps_start(struct vktls_qp **qp, unsigned int num)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < num; i++) {
+		err = qp_start(qp[i]);
+		if (err) {
+			netdev_err(qp[i]->vd->netdev,
+				   "queue %u does not start: error %d\n", i,
+				   err);
+			vktls_qps_stop(qp, i);
+			return err;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The network interface: its operations, its features, and the exchange of
+ * queue pairs while it runs. Transmission is stopped whenever vd->qp changes or
+ * queue pairs do not run, so the transmit path needs no lock for either.
+ */
+#include <linux/etherdevice.h>
+#include <linux/if_arp.h>
+#include <linux/if_vlan.h>
+
+#include "ktls.h"
+#include "ring.h"
+#include "vktls.h"
+
+/* What the stack gets when the NIC has the capability on the right. */
+static const struct {
+	netdev_features_t features;
+	u32 cap;
+} netdev_caps[] = {
+	{ NETIF_F_SG | NETIF_F_HW_CSUM, VKTLS_CAP_TX_CSUM },
+	{ NETIF_F_TSO | NETIF_F_TSO6, VKTLS_CAP_TSO },
+	{ NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_CTAG_RX, VKTLS_CAP_VLAN },
+	{ NETIF_F_RXCSUM, VKTLS_CAP_RX_CSUM },
+	{ NETIF_F_RXHASH, VKTLS_CAP_RSS },
+};
+
+static void netdev_set_qps(struct vktls_dev *vd, struct vktls_qp **qp,
+			   unsigned int num)
+{
+	spin_lock_bh(&vd->stats_lock);
+	vktls_stats_keep(vd);
+	vd->qp = qp;
+	vd->nqps = num;
+	spin_unlock_bh(&vd->stats_lock);
+}
+
+/**
+ * vktls_netdev_halt() - stop transmission and queue pairs, which stay allocated
+ * @vd: device; does nothing when they do not run
+ *
+ * Context: RTNL; sleeps. Works without a living NIC too.
+ */
+void vktls_netdev_halt(struct vktls_dev *vd)
+{
+	if (!vd->active)
+		return;
+	vd->active = false;
+	cancel_work_sync(&vd->rx_mode_work);
+	vktls_port_set_up(vd, false);
+	vktls_qps_stop(vd->qp, vd->nqps);
+}
+
+/**
+ * vktls_netdev_resume() - give the NIC all settings and let queue pairs run
+ * @vd: device with vd->qp allocated; the caller wakes transmission
+ *
+ * Context: RTNL; sleeps.
+ * Return: 0, or errno with everything stopped.
+ */
+int vktls_netdev_resume(struct vktls_dev *vd)
+{
+	int err;
+
+	err = vktls_port_mac_set(vd, vd->netdev->dev_addr);
+	if (err)
+		return err;
+	err = vktls_qps_start(vd->qp, vd->nqps);
+	if (err)
+		return err;
+	err = vktls_port_rss_sync(vd);
+	if (err)
+		goto stop_qps;
+	err = vktls_port_set_up(vd, true);
+	if (err)
+		goto stop_qps;
+	vd->active = true;
+	vktls_port_link_sync(vd);
+	return 0;
+
+stop_qps:
+	vktls_qps_stop(vd->qp, vd->nqps);
+	return err;
+}
+
+static void netdev_adopt_config(struct vktls_dev *vd,
+				const struct vktls_config *cfg)
+{
+	vd->cfg = *cfg;
+	if (!netif_is_rxfh_configured(vd->netdev))
+		vktls_port_rss_spread(vd, cfg->qps);
+}
+
+/* Runs on with @qp instead of vd->qp. */
+static int netdev_exchange(struct vktls_dev *vd, struct vktls_qp **qp,
+			   const struct vktls_config *cfg)
+{
+	vktls_netdev_halt(vd);
+	netdev_set_qps(vd, qp, cfg->qps);
+	netdev_adopt_config(vd, cfg);
+	return vktls_netdev_resume(vd);
+}
+
+/* With the device detached, so that no packet comes for a queue not there. */
+static int netdev_replace(struct vktls_dev *vd, struct vktls_qp **qp,
+			  const struct vktls_config *cfg)
+{
+	struct vktls_config old = vd->cfg;
+	struct vktls_qp **old_qp = vd->qp;
+	int err;
+
+	err = netif_set_real_num_queues(vd->netdev, cfg->qps, cfg->qps);
+	if (err)
+		return err;
+	err = netdev_exchange(vd, qp, cfg);
+	if (!err)
+		return 0;
+	netdev_err(vd->netdev, "new rings do not start, going back\n");
+	if (netif_set_real_num_queues(vd->netdev, old.qps, old.qps) ||
+	    netdev_exchange(vd, old_qp, &old))
+		vktls_reset_request(vd, VKTLS_RESET_FW);
+	return err;
+}
+
+/**
+ * vktls_netdev_reconfigure() - change number or size of rings
+ * @vd: device
+ * @cfg: wanted; netdev->mtu counts too
+ *
+ * While the interface runs, the new rings are allocated first, and if they do
+ * not start, the old ones run on. A NIC that starts neither is reset.
+ * Context: RTNL; sleeps.
+ * Return: 0 or errno.
+ */
+int vktls_netdev_reconfigure(struct vktls_dev *vd,
+			     const struct vktls_config *cfg)
+{
+	unsigned int num = cfg->qps, old_num = vd->nqps;
+	struct vktls_qp **old_qp = vd->qp;
+	struct vktls_qp **qp;
+	int err;
+
+	if (!vd->active) {
+		netdev_adopt_config(vd, cfg);
+		return 0;
+	}
+	qp = vktls_qps_alloc(vd, cfg);
+	if (IS_ERR(qp))
+		return PTR_ERR(qp);
+	netif_device_detach(vd->netdev);
+	err = netdev_replace(vd, qp, cfg);
+	netif_device_attach(vd->netdev);
+	if (vd->qp == qp)
+		vktls_qps_free(old_qp, old_num);
+	else
+		vktls_qps_free(qp, num);
+	return err;
+}
+
+static int netdev_open(struct net_device *netdev)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	struct vktls_qp **qp;
+	int err;
+
+	if (!test_bit(VKTLS_FW_UP, &vd->state)) {
+		netdev_err(netdev, "no firmware runs: %s\n", vd->fw_status);
+		return -ENETDOWN;
+	}
+	qp = vktls_qps_alloc(vd, &vd->cfg);
+	if (IS_ERR(qp))
+		return PTR_ERR(qp);
+	err = netif_set_real_num_queues(netdev, vd->cfg.qps, vd->cfg.qps);
+	if (err)
+		goto free_qps;
+	netdev_set_qps(vd, qp, vd->cfg.qps);
+	err = vktls_netdev_resume(vd);
+	if (err)
+		goto unset_qps;
+	netif_tx_start_all_queues(netdev);
+	return 0;
+
+unset_qps:
+	netdev_set_qps(vd, NULL, 0);
+free_qps:
+	vktls_qps_free(qp, vd->cfg.qps);
+	return err;
+}
+
+static int netdev_stop(struct net_device *netdev)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	unsigned int num = vd->nqps;
+	struct vktls_qp **qp = vd->qp;
+
+	vktls_netdev_halt(vd);
+	netif_carrier_off(netdev);
+	netdev_set_qps(vd, NULL, 0);
+	vktls_qps_free(qp, num);
+	return 0;
+}
+
+static void netdev_rx_mode_work(struct work_struct *work)
+{
+	struct vktls_dev *vd = container_of(work, struct vktls_dev,
+					    rx_mode_work);
+	int err = vktls_port_sync(vd);
+
+	if (err)
+		netdev_err(vd->netdev, "receive filters not set: error %d\n",
+			   err);
+}
+
+/* Called with the address lock held, where commands cannot be awaited. */
+static void netdev_set_rx_mode(struct net_device *netdev)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+
+	schedule_work(&vd->rx_mode_work);
+}
+
+static int netdev_set_mac(struct net_device *netdev, void *addr)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	const struct sockaddr *sa = addr;
+	int err;
+
+	err = eth_prepare_mac_addr_change(netdev, addr);
+	if (err)
+		return err;
+	if (test_bit(VKTLS_FW_UP, &vd->state)) {
+		err = vktls_port_mac_set(vd, sa->sa_data);
+		if (err)
+			return err;
+	}
+	eth_commit_mac_addr_change(netdev, addr);
+	return 0;
+}
+
+static int netdev_change_mtu(struct net_device *netdev, int mtu)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	unsigned int old = netdev->mtu;
+	int err;
+
+	WRITE_ONCE(netdev->mtu, mtu);
+	err = vktls_netdev_reconfigure(vd, &vd->cfg);
+	if (!err)
+		return 0;
+	WRITE_ONCE(netdev->mtu, old);
+	if (vd->active)
+		vktls_port_sync(vd);
+	return err;
+}
+
+static int netdev_set_features(struct net_device *netdev,
+			       netdev_features_t features)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	netdev_features_t old = netdev->features;
+	int err;
+
+	if (!vd->active)
+		return 0;
+	netdev->features = features;
+	err = vktls_port_sync(vd);
+	if (err)
+		netdev->features = old;
+	return err;
+}
+
+static void netdev_tx_timeout(struct net_device *netdev, unsigned int queue)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	const struct vktls_tx_ring *tx;
+
+	spin_lock(&vd->stats_lock);
+	if (queue < vd->nqps) {
+		tx = &vd->qp[queue]->tx;
+		netdev_err(netdev, "queue %u: head %u, tail %u, completion %u\n",
+			   queue, READ_ONCE(tx->head), READ_ONCE(tx->tail),
+			   READ_ONCE(tx->ring.cpl_head));
+	}
+	spin_unlock(&vd->stats_lock);
+	vktls_reset_request(vd, VKTLS_RESET_TX);
+}
+
+static const struct net_device_ops netdev_ops = {
+	.ndo_open = netdev_open,
+	.ndo_stop = netdev_stop,
+	.ndo_start_xmit = vktls_tx_xmit,
+	.ndo_set_rx_mode = netdev_set_rx_mode,
+	.ndo_set_mac_address = netdev_set_mac,
+	.ndo_validate_addr = eth_validate_addr,
+	.ndo_change_mtu = netdev_change_mtu,
+	.ndo_set_features = netdev_set_features,
+	.ndo_tx_timeout = netdev_tx_timeout,
+	.ndo_get_stats64 = vktls_stats_get64,
+};
+
+static netdev_features_t netdev_cap_features(const struct vktls_dev *vd)
+{
+	u32 caps = le32_to_cpu(vd->caps.features);
+	netdev_features_t features = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(netdev_caps); i++)
+		if (caps & netdev_caps[i].cap)
+			features |= netdev_caps[i].features;
+	return features;
+}
+
+static void netdev_adopt_mac(struct vktls_dev *vd)
+{
+	struct sockaddr sa = { .sa_family = ARPHRD_ETHER };
+	struct net_device *netdev = vd->netdev;
+
+	ether_addr_copy(netdev->perm_addr, vd->caps.mac);
+	if (netdev->addr_assign_type != NET_ADDR_RANDOM ||
+	    !is_valid_ether_addr(vd->caps.mac))
+		return;
+	if (netdev->reg_state != NETREG_REGISTERED) {
+		eth_hw_addr_set(netdev, vd->caps.mac);
+		netdev->addr_assign_type = NET_ADDR_PERM;
+		return;
+	}
+	ether_addr_copy(sa.sa_data, vd->caps.mac);
+	if (!dev_set_mac_address(netdev, &sa, NULL))
+		netdev->addr_assign_type = NET_ADDR_PERM;
+}
+
+/**
+ * vktls_netdev_adopt_caps() - offer what the NIC, now known, can do
+ * @vd: device with valid vd->caps
+ *
+ * What is new is switched on, TLS apart: a user asks for that.
+ * Context: RTNL, or probe before registration.
+ */
+void vktls_netdev_adopt_caps(struct vktls_dev *vd)
+{
+	struct net_device *netdev = vd->netdev;
+	netdev_features_t features = netdev_cap_features(vd);
+	netdev_features_t fresh = features & ~netdev->hw_features;
+
+	netdev->hw_features = features | vktls_ktls_features(vd);
+	netdev->vlan_features = features & (NETIF_F_SG | NETIF_F_HW_CSUM |
+					    NETIF_F_ALL_TSO);
+	netdev->max_mtu = le16_to_cpu(vd->caps.mtu_max);
+	netdev_adopt_mac(vd);
+	netdev->features |= fresh;
+	if (netdev->reg_state == NETREG_REGISTERED) {
+		netdev->wanted_features |= fresh;
+		netdev_update_features(netdev);
+	}
+}
+
+/**
+ * vktls_netdev_init() - set up what does not depend on firmware
+ * @vd: device, not registered
+ */
+void vktls_netdev_init(struct vktls_dev *vd)
+{
+	struct net_device *netdev = vd->netdev;
+
+	netdev->netdev_ops = &netdev_ops;
+	netdev->stat_ops = &vktls_stat_ops;
+	netdev->ethtool_ops = &vktls_ethtool_ops;
+	netdev->watchdog_timeo = 5 * HZ;
+	netdev->min_mtu = VKTLS_MTU_MIN;
+	netdev->max_mtu = VKTLS_MTU_MAX;
+	netdev->priv_flags |= IFF_UNICAST_FLT | IFF_LIVE_ADDR_CHANGE;
+	eth_hw_addr_random(netdev);
+	INIT_WORK(&vd->rx_mode_work, netdev_rx_mode_work);
+	netif_carrier_off(netdev);
+
+	vd->cfg.qps = min_t(unsigned int, vd->max_qps,
+			    netif_get_num_default_rss_queues());
+	vd->cfg.tx_log2 = 9;
+	vd->cfg.rx_log2 = 9;
+	vd->rx_mod = (struct vktls_moderation){ 16, 32, true };
+	vd->tx_mod = (struct vktls_moderation){ 32, 64, true };
+	vd->rss.types = VKTLS_RSS_IPV4 | VKTLS_RSS_TCP4 | VKTLS_RSS_UDP4 |
+			VKTLS_RSS_IPV6 | VKTLS_RSS_TCP6 | VKTLS_RSS_UDP6;
+	netdev_rss_key_fill(vd->rss.key, sizeof(vd->rss.key));
+	vktls_port_rss_spread(vd, vd->cfg.qps);
+}

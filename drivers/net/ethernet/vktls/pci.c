@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The PCI function: found, mapped, tested, started, registered, and the exact
+ * reverse. A NIC that fails its self-test is not bound; one without firmware is,
+ * so that devlink can mend it.
+ */
+#include <linux/etherdevice.h>
+#include <linux/module.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+
+#include "ktls.h"
+#include "ring.h"
+#include "vktls.h"
+
+/**
+ * vktls_dev_lost() - the NIC does not answer reads any more
+ * @vd: device
+ *
+ * Called by the register accessor. Commands fail with -ENODEV from now on.
+ * Context: any, no lock of the command queue held.
+ */
+void vktls_dev_lost(struct vktls_dev *vd)
+{
+	if (test_and_set_bit(VKTLS_GONE, &vd->state))
+		return;
+	dev_err(&vd->pdev->dev, "device is gone\n");
+	if (vd->cmdq)
+		vktls_cmdq_abort(vd, -ENODEV);
+	netif_carrier_off(vd->netdev);
+}
+
+/**
+ * vktls_irq_vector() - Linux interrupt number of a vector
+ * @vd: device
+ * @vector: VKTLS_VEC_*
+ *
+ * Return: number for request_irq().
+ */
+int vktls_irq_vector(struct vktls_dev *vd, unsigned int vector)
+{
+	return pci_irq_vector(vd->pdev, vector);
+}
+
+static int pci_identify(struct vktls_dev *vd)
+{
+	struct device *dev = &vd->pdev->dev;
+	u32 magic = vktls_read(vd, VKTLS_REG_MAGIC);
+	u32 abi = vktls_read(vd, VKTLS_REG_ABI);
+
+	if (magic != VKTLS_MAGIC) {
+		dev_err(dev, "magic is %#x, not %#x\n", magic, VKTLS_MAGIC);
+		return -ENODEV;
+	}
+	if (abi >> 16 != VKTLS_ABI_MAJOR || (abi & 0xffff) < VKTLS_ABI_MINOR) {
+		dev_err(dev, "device has ABI %u.%u, this driver knows %u.%u\n",
+			abi >> 16, abi & 0xffff, VKTLS_ABI_MAJOR,
+			VKTLS_ABI_MINOR);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static int pci_map(struct vktls_dev *vd)
+{
+	struct pci_dev *pdev = vd->pdev;
+	int err;
+
+	err = pci_enable_device_mem(pdev);
+	if (err)
+		return err;
+	err = pci_request_mem_regions(pdev, KBUILD_MODNAME);
+	if (err)
+		goto disable_device;
+	vd->regs = pci_iomap(pdev, VKTLS_BAR_REGS, VKTLS_BAR_REGS_SIZE);
+	if (!vd->regs) {
+		err = -ENOMEM;
+		goto release_regions;
+	}
+	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (err)
+		goto unmap;
+	pci_set_master(pdev);
+	return 0;
+
+unmap:
+	pci_iounmap(pdev, vd->regs);
+release_regions:
+	pci_release_mem_regions(pdev);
+disable_device:
+	pci_disable_device(pdev);
+	return err;
+}
+
+static void pci_unmap(struct vktls_dev *vd)
+{
+	pci_iounmap(vd->pdev, vd->regs);
+	pci_release_mem_regions(vd->pdev);
+	pci_disable_device(vd->pdev);
+}
+
+static int pci_vectors_alloc(struct vktls_dev *vd)
+{
+	unsigned int queues = vktls_read(vd, VKTLS_REG_QUEUES);
+	int num;
+
+	queues = clamp(queues, 1U, (unsigned int)VKTLS_MAX_QUEUES);
+	num = pci_alloc_irq_vectors(vd->pdev, VKTLS_VEC_QUEUE(1),
+				    VKTLS_VEC_QUEUE(queues), PCI_IRQ_MSIX);
+	if (num < 0) {
+		dev_err(&vd->pdev->dev, "no MSI-X vectors: error %d\n", num);
+		return num;
+	}
+	vd->max_qps = num - VKTLS_VEC_QUEUE(0);
+	return 0;
+}
+
+static int pci_selftest(struct vktls_dev *vd)
+{
+	unsigned int vector;
+	int err;
+
+	err = vktls_selftest_scratch(vd);
+	if (!err)
+		err = vktls_selftest_dma(vd);
+	for (vector = 0; !err && vector < VKTLS_VEC_QUEUE(vd->max_qps); vector++)
+		err = vktls_selftest_irq(vd, vector);
+	return err;
+}
+
+static struct vktls_dev *pci_dev_alloc(struct pci_dev *pdev)
+{
+	struct net_device *netdev;
+	struct vktls_dev *vd;
+
+	netdev = alloc_etherdev_mqs(sizeof(*vd), VKTLS_MAX_QUEUES,
+				    VKTLS_MAX_QUEUES);
+	if (!netdev)
+		return NULL;
+	SET_NETDEV_DEV(netdev, &pdev->dev);
+	vd = netdev_priv(netdev);
+	vd->netdev = netdev;
+	vd->pdev = pdev;
+	mutex_init(&vd->port_lock);
+	spin_lock_init(&vd->stats_lock);
+	vd->past = kzalloc(sizeof(*vd->past), GFP_KERNEL);
+	if (!vd->past) {
+		free_netdev(netdev);
+		return NULL;
+	}
+	pci_set_drvdata(pdev, vd);
+	return vd;
+}
+
+static void pci_dev_free(struct vktls_dev *vd)
+{
+	kfree(vd->past);
+	free_netdev(vd->netdev);
+}
+
+/* Up to a NIC that passed its tests and has vectors and idle command queues. */
+static int pci_setup(struct vktls_dev *vd)
+{
+	int err;
+
+	err = pci_map(vd);
+	if (err)
+		return err;
+	err = pci_identify(vd);
+	if (err)
+		goto unmap;
+	err = pci_vectors_alloc(vd);
+	if (err)
+		goto unmap;
+	err = pci_selftest(vd);
+	if (err)
+		goto free_vectors;
+	err = vktls_cmdq_alloc(vd);
+	if (err)
+		goto free_vectors;
+	return 0;
+
+free_vectors:
+	pci_free_irq_vectors(vd->pdev);
+unmap:
+	pci_unmap(vd);
+	return err;
+}
+
+static void pci_teardown(struct vktls_dev *vd)
+{
+	vktls_cmdq_free(vd);
+	pci_free_irq_vectors(vd->pdev);
+	pci_unmap(vd);
+}
+
+static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct vktls_dev *vd;
+	int err;
+
+	vd = pci_dev_alloc(pdev);
+	if (!vd)
+		return -ENOMEM;
+	err = pci_setup(vd);
+	if (err)
+		goto free_dev;
+	vktls_reset_init(vd);
+	vktls_netdev_init(vd);
+	err = vktls_ktls_init(vd);
+	if (err)
+		goto teardown;
+	if (!vktls_hw_start(vd))
+		vktls_netdev_adopt_caps(vd);
+	err = vktls_devlink_init(vd);
+	if (err)
+		goto stop_hw;
+	err = register_netdev(vd->netdev);
+	if (err)
+		goto fini_devlink;
+	vktls_devlink_register(vd);
+	vktls_reset_start(vd);
+	return 0;
+
+fini_devlink:
+	vktls_reset_stop(vd);
+	vktls_devlink_fini(vd);
+stop_hw:
+	vktls_hw_stop(vd);
+	vktls_ktls_fini(vd);
+teardown:
+	pci_teardown(vd);
+free_dev:
+	pci_dev_free(vd);
+	return err;
+}
+
+static void pci_remove(struct pci_dev *pdev)
+{
+	struct vktls_dev *vd = pci_get_drvdata(pdev);
+
+	/* Finds out whether this is a surprise, before anybody waits. */
+	vktls_read(vd, VKTLS_REG_MAGIC);
+	vktls_devlink_unregister(vd);
+	vktls_reset_stop(vd);
+	unregister_netdev(vd->netdev);
+	cancel_work_sync(&vd->rx_mode_work);
+	vktls_devlink_fini(vd);
+	vktls_hw_stop(vd);
+	vktls_ktls_fini(vd);
+	pci_teardown(vd);
+	pci_dev_free(vd);
+}
+
+/* Nothing may reach memory after the kernel has changed (kexec). */
+static void pci_shutdown(struct pci_dev *pdev)
+{
+	struct vktls_dev *vd = pci_get_drvdata(pdev);
+
+	rtnl_lock();
+	vktls_hw_suspend(vd);
+	rtnl_unlock();
+	pci_disable_device(pdev);
+}
+
+static const struct pci_device_id pci_ids[] = {
+	{ PCI_DEVICE(VKTLS_PCI_VENDOR, VKTLS_PCI_DEVICE) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, pci_ids);
+
+static struct pci_driver pci_driver = {
+	.name = KBUILD_MODNAME,
+	.id_table = pci_ids,
+	.probe = pci_probe,
+	.remove = pci_remove,
+	.shutdown = pci_shutdown,
+};
+module_pci_driver(pci_driver);
+
+MODULE_DESCRIPTION("vktls NIC with inline TLS");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What commands and events mean, TLS ones apart: port modes, addresses, RSS,
+ * link and counters. The NIC's settings always follow from struct net_device
+ * and struct vktls_dev, so that they can be given to it again after a reset.
+ */
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/slab.h>
+
+#include "ktls.h"
+#include "trace.h"
+#include "vktls.h"
+
+/* As many addresses as the NIC has places for; returns how many there are. */
+static unsigned int port_filters_collect(struct net_device *netdev,
+					 struct vktls_mac *macs, u32 *flags)
+{
+	struct netdev_hw_addr *ha;
+	unsigned int num = 0;
+
+	netif_addr_lock_bh(netdev);
+	if (netdev->flags & IFF_PROMISC)
+		*flags |= VKTLS_PORT_PROMISC;
+	if (netdev->flags & IFF_ALLMULTI)
+		*flags |= VKTLS_PORT_ALLMULTI;
+	if (netdev_uc_count(netdev) > VKTLS_MAC_FILTERS)
+		*flags |= VKTLS_PORT_PROMISC;
+	else
+		netdev_for_each_uc_addr(ha, netdev)
+			ether_addr_copy(macs[num++].addr, ha->addr);
+	if (netdev_mc_count(netdev) > VKTLS_MAC_FILTERS - num)
+		*flags |= VKTLS_PORT_ALLMULTI;
+	else
+		netdev_for_each_mc_addr(ha, netdev)
+			ether_addr_copy(macs[num++].addr, ha->addr);
+	netif_addr_unlock_bh(netdev);
+	return num;
+}
+
+static u32 port_flags(const struct vktls_dev *vd)
+{
+	u32 caps = le32_to_cpu(vd->caps.features);
+	u32 flags = VKTLS_PORT_BROADCAST;
+
+	if (vd->port_up)
+		flags |= VKTLS_PORT_UP;
+	if (vd->netdev->features & NETIF_F_RXCSUM)
+		flags |= VKTLS_PORT_RX_CSUM;
+	if (vd->netdev->features & NETIF_F_HW_VLAN_CTAG_RX)
+		flags |= VKTLS_PORT_VLAN_STRIP;
+	if (caps & VKTLS_CAP_RSS)
+		flags |= VKTLS_PORT_RSS;
+	return flags;
+}
+
+static int port_sync_locked(struct vktls_dev *vd)
+{
+	struct vktls_mac macs[VKTLS_MAC_FILTERS] = {};
+	struct vktls_port_cfg cfg = {};
+	u32 flags = port_flags(vd);
+	unsigned int num;
+	int err;
+
+	num = port_filters_collect(vd->netdev, macs, &flags);
+	err = vktls_cmd_exec_buf(vd, VKTLS_CMD_FILTER_SET, 0, macs,
+				 num * sizeof(*macs), NULL, 0);
+	if (err)
+		return err;
+	cfg.flags = cpu_to_le32(flags);
+	cfg.mtu = cpu_to_le32(vd->netdev->mtu);
+	return vktls_cmd_exec(vd, VKTLS_CMD_PORT_SET, &cfg, sizeof(cfg), NULL,
+			      0);
+}
+
+/**
+ * vktls_port_sync() - give the NIC modes, filters and MTU of the interface
+ * @vd: device
+ *
+ * Context: process; sleeps. Takes port_lock.
+ * Return: 0 or errno of the commands.
+ */
+int vktls_port_sync(struct vktls_dev *vd)
+{
+	int err;
+
+	mutex_lock(&vd->port_lock);
+	err = port_sync_locked(vd);
+	mutex_unlock(&vd->port_lock);
+	return err;
+}
+
+/**
+ * vktls_port_set_up() - let frames flow, or not
+ * @vd: device
+ * @up: whether they flow
+ *
+ * Context: RTNL; sleeps.
+ * Return: 0 or errno of the commands.
+ */
+int vktls_port_set_up(struct vktls_dev *vd, bool up)
+{
+	int err;
+
+	mutex_lock(&vd->port_lock);
+	vd->port_up = up;
+	err = port_sync_locked(vd);
+	mutex_unlock(&vd->port_lock);
+	return err;
+}
+
+/**
+ * vktls_port_mac_set() - set the address of the port
+ * @vd: device
+ * @addr: six bytes
+ *
+ * Context: process; sleeps.
+ * Return: 0 or errno of the command.
+ */
+int vktls_port_mac_set(struct vktls_dev *vd, const u8 *addr)
+{
+	struct vktls_mac mac = {};
+
+	ether_addr_copy(mac.addr, addr);
+	return vktls_cmd_exec(vd, VKTLS_CMD_MAC_SET, &mac, sizeof(mac), NULL,
+			      0);
+}
+
+/**
+ * vktls_port_rss_sync() - give the NIC vd->rss
+ * @vd: device
+ *
+ * Context: RTNL; sleeps.
+ * Return: 0 or errno of the command.
+ */
+int vktls_port_rss_sync(struct vktls_dev *vd)
+{
+	struct vktls_rss rss = vd->rss;
+
+	if (!(le32_to_cpu(vd->caps.features) & VKTLS_CAP_RSS))
+		return 0;
+	return vktls_cmd_exec_buf(vd, VKTLS_CMD_RSS_SET, 0, &rss, sizeof(rss),
+				  NULL, 0);
+}
+
+/**
+ * vktls_port_rss_spread() - point the RSS table at all queues in turn
+ * @vd: device
+ * @queues: number of receive queues
+ *
+ * Only changes vd->rss.
+ * Context: RTNL or probe.
+ */
+void vktls_port_rss_spread(struct vktls_dev *vd, unsigned int queues)
+{
+	unsigned int i;
+
+	for (i = 0; i < VKTLS_RSS_ENTRIES; i++)
+		vd->rss.table[i] = ethtool_rxfh_indir_default(i, queues);
+}
+
+/**
+ * vktls_port_link_get() - ask for the state of the link
+ * @vd: device
+ * @link: answer
+ *
+ * Context: process; sleeps.
+ * Return: 0 or errno of the command.
+ */
+int vktls_port_link_get(struct vktls_dev *vd, struct vktls_link *link)
+{
+	return vktls_cmd_exec(vd, VKTLS_CMD_LINK_GET, NULL, 0, link,
+			      sizeof(*link));
+}
+
+/**
+ * vktls_port_link_sync() - make the carrier what the register says
+ * @vd: device
+ *
+ * Events tell of changes; this is for the start, and for lost events.
+ * Context: process.
+ */
+void vktls_port_link_sync(struct vktls_dev *vd)
+{
+	u32 status = vktls_read(vd, VKTLS_REG_STATUS);
+
+	if (status != ~0u && (status & VKTLS_STATUS_LINK))
+		netif_carrier_on(vd->netdev);
+	else
+		netif_carrier_off(vd->netdev);
+}
+
+/**
+ * vktls_port_stats_sync() - copy the NIC's counters to vd->hw_stats
+ * @vd: device
+ *
+ * Context: process; sleeps. Takes stats_lock.
+ * Return: 0 or errno of the command.
+ */
+int vktls_port_stats_sync(struct vktls_dev *vd)
+{
+	__le64 *stats;
+	unsigned int i;
+	int err;
+
+	stats = kcalloc(VKTLS_STAT_NUM, sizeof(*stats), GFP_KERNEL);
+	if (!stats)
+		return -ENOMEM;
+	err = vktls_cmd_exec_buf(vd, VKTLS_CMD_STATS, 0, stats,
+				 VKTLS_STAT_NUM * sizeof(*stats), NULL, 0);
+	if (!err) {
+		spin_lock_bh(&vd->stats_lock);
+		for (i = 0; i < VKTLS_STAT_NUM; i++)
+			vd->hw_stats[i] = le64_to_cpu(stats[i]);
+		spin_unlock_bh(&vd->stats_lock);
+	}
+	kfree(stats);
+	return err;
+}
+
+/**
+ * vktls_port_stats_keep() - the NIC will count from zero again
+ * @vd: device that is about to be reset
+ *
+ * Context: RTNL. Takes stats_lock.
+ */
+void vktls_port_stats_keep(struct vktls_dev *vd)
+{
+	unsigned int i;
+
+	spin_lock_bh(&vd->stats_lock);
+	for (i = 0; i < VKTLS_STAT_NUM; i++) {
+		/* A level is what is there now, and nothing will be. */
+		if (i != VKTLS_STAT_TLS_CTX_LIVE)
+			vd->hw_stats_past[i] += vd->hw_stats[i];
+		vd->hw_stats[i] = 0;
+	}
+	spin_unlock_bh(&vd->stats_lock);
+}
+
+/**
+ * vktls_port_event() - act on an event
+ * @vd: device
+ * @event: as the NIC wrote it
+ *
+ * Context: threaded interrupt.
+ */
+void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
+{
+	u32 id = le32_to_cpu(event->id), arg = le32_to_cpu(event->arg);
+	u16 type = le16_to_cpu(event->type);
+	u16 status = le16_to_cpu(event->status);
+
+	trace_vktls_event(vd, type, status, id, arg);
+	switch (type) {
+	case VKTLS_EVT_LINK:
+		vktls_port_link_sync(vd);
+		break;
+	case VKTLS_EVT_QUEUE_ERROR:
+		netdev_err(vd->netdev, "%s queue %u stopped: %s\n",
+			   id >> 8 == VKTLS_QUEUE_TX ? "transmit" : "receive",
+			   id & 0xff, vktls_status_name(status));
+		vktls_reset_request(vd, VKTLS_RESET_TX);
+		break;
+	case VKTLS_EVT_TLS_LOST:
+		vktls_ktls_lost(vd, id, arg);
+		break;
+	case VKTLS_EVT_OVERFLOW:
+		/* TX_ERROR and TLS_LOST are told by completions as well. */
+		netdev_warn(vd->netdev, "%u events were lost\n", arg);
+		vktls_port_link_sync(vd);
+		break;
+	case VKTLS_EVT_TX_ERROR:
+		/* The completion of the packet counts it. */
+		break;
+	default:
+		netdev_warn(vd->netdev, "unknown event %u\n", type);
+	}
+}

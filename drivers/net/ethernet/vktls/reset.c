@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of the function: start, stop, watch, and the one way to recover that
+ * serves hung queues, dead firmware and devlink reload alike. Everything that
+ * the NIC held is given to it again; its TLS contexts are told to be lost.
+ */
+#include <linux/iopoll.h>
+#include <linux/rtnetlink.h>
+
+#include "ktls.h"
+#include "trace.h"
+#include "vktls.h"
+
+#define RESET_USECS		(1 * USEC_PER_SEC)
+#define SERVICE_PERIOD		(1 * HZ)
+/* Periods without a step of the heartbeat before firmware is asked. */
+#define HEARTBEAT_PATIENCE	5
+
+static int hw_reset_function(struct vktls_dev *vd)
+{
+	u32 status;
+	int err;
+
+	vktls_write(vd, VKTLS_REG_CTRL, VKTLS_CTRL_RESET);
+	err = read_poll_timeout(vktls_read, status,
+				status == ~0u ||
+				(status & VKTLS_STATUS_FW_STATE) ==
+				VKTLS_FW_NONE,
+				100, RESET_USECS, false, vd, VKTLS_REG_STATUS);
+	return status == ~0u ? -ENODEV : err;
+}
+
+/**
+ * vktls_hw_quiesce() - keep a NIC that does not obey away from memory
+ * @vd: device
+ *
+ * Its commands fail from here on; recovery is requested if it was running.
+ * Context: process.
+ */
+void vktls_hw_quiesce(struct vktls_dev *vd)
+{
+	vktls_cmdq_abort(vd, -EIO);
+	hw_reset_function(vd);
+	if (test_bit(VKTLS_FW_UP, &vd->state))
+		vktls_reset_request(vd, VKTLS_RESET_FW);
+}
+
+/**
+ * vktls_hw_start() - from a function in any state to one that takes commands
+ * @vd: device, stopped
+ *
+ * Context: RTNL or probe; sleeps.
+ * Return: 0 or errno; vd->fw_status says what is wrong with the firmware.
+ */
+int vktls_hw_start(struct vktls_dev *vd)
+{
+	int err;
+
+	pci_set_master(vd->pdev);
+	err = hw_reset_function(vd);
+	if (err)
+		return err;
+	err = vktls_fw_load(vd);
+	if (err)
+		goto reset;
+	err = vktls_cmdq_start(vd);
+	if (err)
+		goto reset;
+	err = vktls_cmd_exec(vd, VKTLS_CMD_CAPS, NULL, 0, &vd->caps,
+			     sizeof(vd->caps));
+	if (err)
+		goto stop_cmdq;
+	vd->heartbeat_same = 0;
+	set_bit(VKTLS_FW_UP, &vd->state);
+	vktls_ktls_start(vd);
+	trace_vktls_hw(vd, true);
+	return 0;
+
+stop_cmdq:
+	vktls_cmdq_abort(vd, -ENETDOWN);
+	hw_reset_function(vd);
+	vktls_cmdq_stop(vd);
+	return err;
+reset:
+	hw_reset_function(vd);
+	return err;
+}
+
+/**
+ * vktls_hw_stop() - undo vktls_hw_start()
+ * @vd: device; does nothing when it is stopped
+ *
+ * Context: RTNL or remove, transmission stopped; sleeps.
+ */
+void vktls_hw_stop(struct vktls_dev *vd)
+{
+	if (!test_and_clear_bit(VKTLS_FW_UP, &vd->state))
+		return;
+	trace_vktls_hw(vd, false);
+	vktls_ktls_stop(vd);
+	vktls_port_stats_sync(vd);
+	vktls_cmdq_abort(vd, -ENETDOWN);
+	hw_reset_function(vd);
+	vktls_cmdq_stop(vd);
+	vktls_port_stats_keep(vd);
+}
+
+/**
+ * vktls_hw_suspend() - stop interface and function, keeping what the user chose
+ * @vd: device; may be suspended already
+ *
+ * Context: RTNL; sleeps.
+ */
+void vktls_hw_suspend(struct vktls_dev *vd)
+{
+	netif_device_detach(vd->netdev);
+	vktls_netdev_halt(vd);
+	vktls_hw_stop(vd);
+}
+
+/**
+ * vktls_hw_resume() - undo vktls_hw_suspend()
+ * @vd: device
+ *
+ * An interface that is up runs again; if the NIC does not come back, it is
+ * closed, so that it can be opened when the NIC is mended.
+ * Context: RTNL; sleeps.
+ * Return: 0 or errno.
+ */
+int vktls_hw_resume(struct vktls_dev *vd)
+{
+	int err;
+
+	vd->resets++;
+	err = vktls_hw_start(vd);
+	if (!err) {
+		vktls_netdev_adopt_caps(vd);
+		if (netif_running(vd->netdev))
+			err = vktls_netdev_resume(vd);
+	}
+	netif_device_attach(vd->netdev);
+	if (err && netif_running(vd->netdev))
+		dev_close(vd->netdev);
+	return err;
+}
+
+static void reset_work(struct work_struct *work)
+{
+	struct vktls_dev *vd = container_of(work, struct vktls_dev, reset_work);
+
+	if (test_and_clear_bit(VKTLS_RESET_FW, &vd->reset_reason)) {
+		clear_bit(VKTLS_RESET_TX, &vd->reset_reason);
+		devlink_health_report(vd->fw_health, "firmware is silent",
+				      NULL);
+	}
+	if (test_and_clear_bit(VKTLS_RESET_TX, &vd->reset_reason))
+		devlink_health_report(vd->tx_health, "a queue hangs", NULL);
+}
+
+/**
+ * vktls_reset_request() - have a health reporter recover the device soon
+ * @vd: device
+ * @reason: what was seen
+ *
+ * Context: any.
+ */
+void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason)
+{
+	if (test_bit(VKTLS_GONE, &vd->state))
+		return;
+	set_bit(reason, &vd->reset_reason);
+	schedule_work(&vd->reset_work);
+}
+
+/* A heartbeat that stands still may be a slow host: only silence is proof. */
+static void service_heartbeat(struct vktls_dev *vd)
+{
+	u32 beat = vktls_read(vd, VKTLS_REG_HEARTBEAT);
+
+	if (beat != vd->heartbeat) {
+		vd->heartbeat = beat;
+		vd->heartbeat_same = 0;
+		return;
+	}
+	if (++vd->heartbeat_same < HEARTBEAT_PATIENCE)
+		return;
+	vd->heartbeat_same = 0;
+	/* An overdue answer requests the reset. */
+	vktls_cmd_exec(vd, VKTLS_CMD_NOP, NULL, 0, NULL, 0);
+}
+
+static void service_work(struct work_struct *work)
+{
+	struct vktls_dev *vd = container_of(to_delayed_work(work),
+					    struct vktls_dev, service);
+	u32 status = vktls_read(vd, VKTLS_REG_STATUS);
+
+	if (test_bit(VKTLS_GONE, &vd->state))
+		return;
+	if (test_bit(VKTLS_FW_UP, &vd->state)) {
+		if ((status & VKTLS_STATUS_FW_STATE) == VKTLS_FW_CRASHED) {
+			vktls_cmdq_abort(vd, -EIO);
+			vktls_reset_request(vd, VKTLS_RESET_FW);
+		} else {
+			service_heartbeat(vd);
+			vktls_port_stats_sync(vd);
+		}
+	}
+	schedule_delayed_work(&vd->service, SERVICE_PERIOD);
+}
+
+/**
+ * vktls_reset_init() - prepare to watch the function
+ * @vd: device
+ */
+void vktls_reset_init(struct vktls_dev *vd)
+{
+	INIT_WORK(&vd->reset_work, reset_work);
+	INIT_DELAYED_WORK(&vd->service, service_work);
+}
+
+/**
+ * vktls_reset_start() - watch the function from now on
+ * @vd: device that is registered everywhere
+ */
+void vktls_reset_start(struct vktls_dev *vd)
+{
+	schedule_delayed_work(&vd->service, SERVICE_PERIOD);
+}
+
+/**
+ * vktls_reset_stop() - end watching and recovering
+ * @vd: device; requests that come later are not served
+ *
+ * Context: process, neither RTNL nor the devlink lock held.
+ */
+void vktls_reset_stop(struct vktls_dev *vd)
+{
+	disable_delayed_work_sync(&vd->service);
+	disable_work_sync(&vd->reset_work);
+}

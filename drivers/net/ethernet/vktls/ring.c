@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of one descriptor ring with its completion ring, and their birth and
+ * end in the NIC. Knows nothing of what the entries mean, save that a completion
+ * ends in its generation.
+ */
+#include <linux/dma-mapping.h>
+
+#include "ring.h"
+#include "vktls.h"
+
+#define ENTRY_BYTES	16
+
+static_assert(sizeof(struct vktls_tx_desc) == ENTRY_BYTES);
+static_assert(sizeof(struct vktls_tx_offload) == ENTRY_BYTES);
+static_assert(sizeof(struct vktls_tx_cpl) == ENTRY_BYTES);
+static_assert(sizeof(struct vktls_rx_desc) == ENTRY_BYTES);
+static_assert(sizeof(struct vktls_rx_cpl) == ENTRY_BYTES);
+
+/**
+ * vktls_ring_alloc() - allocate a ring, empty and zeroed
+ * @vd: device
+ * @ring: to fill in
+ * @log2: entries, as a power of two
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2)
+{
+	size_t bytes = (size_t)ENTRY_BYTES << log2;
+
+	ring->desc = dma_alloc_coherent(&vd->pdev->dev, bytes, &ring->desc_dma,
+					GFP_KERNEL);
+	if (!ring->desc)
+		return -ENOMEM;
+	ring->cpl = dma_alloc_coherent(&vd->pdev->dev, bytes, &ring->cpl_dma,
+				       GFP_KERNEL);
+	if (!ring->cpl) {
+		dma_free_coherent(&vd->pdev->dev, bytes, ring->desc,
+				  ring->desc_dma);
+		return -ENOMEM;
+	}
+	ring->log2 = log2;
+	ring->mask = BIT(log2) - 1;
+	ring->cpl_head = 0;
+	return 0;
+}
+
+/**
+ * vktls_ring_free() - undo vktls_ring_alloc()
+ * @vd: device
+ * @ring: that the NIC knows no more
+ */
+void vktls_ring_free(struct vktls_dev *vd, struct vktls_ring *ring)
+{
+	size_t bytes = (size_t)ENTRY_BYTES << ring->log2;
+
+	dma_free_coherent(&vd->pdev->dev, bytes, ring->cpl, ring->cpl_dma);
+	dma_free_coherent(&vd->pdev->dev, bytes, ring->desc, ring->desc_dma);
+}
+
+/**
+ * vktls_ring_add() - make a ring known to the NIC
+ * @qp: queue pair it belongs to
+ * @ring: empty ring; indices start from zero again
+ * @type: VKTLS_QUEUE_*
+ *
+ * Context: process; sleeps.
+ * Return: 0 or errno of the command.
+ */
+int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type)
+{
+	struct vktls_queue_cfg cfg = {
+		.ref.type = cpu_to_le16(type),
+		.ref.queue = cpu_to_le16(qp->index),
+		.log2 = cpu_to_le16(ring->log2),
+		.vector = cpu_to_le16(VKTLS_VEC_QUEUE(qp->index)),
+		.ring = cpu_to_le64(ring->desc_dma),
+		.cq = cpu_to_le64(ring->cpl_dma),
+	};
+
+	memset(ring->cpl, 0, (size_t)ENTRY_BYTES << ring->log2);
+	ring->cpl_head = 0;
+	return vktls_cmd_exec(qp->vd, VKTLS_CMD_QUEUE_CREATE, &cfg, sizeof(cfg),
+			      NULL, 0);
+}
+
+/**
+ * vktls_ring_del() - make the NIC forget a ring
+ * @qp: queue pair it belongs to
+ * @type: VKTLS_QUEUE_*
+ *
+ * When this returns, whatever it returns, the NIC does not touch the ring: a
+ * NIC that does not obey is reset first.
+ * Context: process; sleeps.
+ */
+void vktls_ring_del(struct vktls_qp *qp, u16 type)
+{
+	struct vktls_queue_ref ref = {
+		.type = cpu_to_le16(type),
+		.queue = cpu_to_le16(qp->index),
+	};
+
+	if (vktls_cmd_exec(qp->vd, VKTLS_CMD_QUEUE_DESTROY, &ref, sizeof(ref),
+			   NULL, 0))
+		vktls_hw_quiesce(qp->vd);
+}
+
+/**
+ * vktls_ring_peek() - next completion that the NIC has written
+ * @ring: ring to look at; the caller moves cpl_head when done with it
+ *
+ * Context: NAPI.
+ * Return: the completion, all of it valid, or NULL.
+ */
+void *vktls_ring_peek(const struct vktls_ring *ring)
+{
+	u8 *cpl = ring->cpl + (ring->cpl_head & ring->mask) * ENTRY_BYTES;
+	u8 gen = (ring->cpl_head >> ring->log2) & 1 ? 0 : VKTLS_GEN;
+
+	if ((READ_ONCE(cpl[ENTRY_BYTES - 1]) & VKTLS_GEN) != gen)
+		return NULL;
+	/* The NIC writes the generation after the rest of the completion. */
+	dma_rmb();
+	return cpl;
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Packets in: page fragments to the NIC, completions to skbs, skbs to GRO. The
+ * NIC fills buffers in ring order, so a completion that names another buffer, or
+ * more bytes than it has, ends the trust in the NIC and resets it.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <net/page_pool/helpers.h>
+
+#include "ring.h"
+#include "trace.h"
+#include "vktls.h"
+
+#define RX_HEADROOM	(NET_SKB_PAD + NET_IP_ALIGN)
+#define RX_OVERHEAD	(RX_HEADROOM + \
+			 SKB_DATA_ALIGN(sizeof(struct skb_shared_info)))
+/* Fewer free places than this are not worth a doorbell. */
+#define RX_FILL_BATCH	16U
+
+static void rx_count(struct vktls_rx_ring *rx, enum vktls_rx_stat stat, u64 add)
+{
+	u64_stats_update_begin(&rx->sync);
+	u64_stats_add(&rx->stats[stat], add);
+	u64_stats_update_end(&rx->sync);
+}
+
+static u32 rx_free_places(const struct vktls_rx_ring *rx)
+{
+	return rx->ring.mask - (rx->tail - rx->head);
+}
+
+static bool rx_fill_one(struct vktls_rx_ring *rx, gfp_t gfp)
+{
+	u32 index = rx->tail & rx->ring.mask;
+	struct vktls_rx_buf *buf = &rx->bufs[index];
+	struct vktls_rx_desc *desc = rx->ring.desc;
+
+	buf->page = page_pool_alloc_frag(rx->pool, &buf->offset, rx->buf_size,
+					 gfp | __GFP_NOWARN);
+	if (unlikely(!buf->page)) {
+		rx_count(rx, VKTLS_RXS_ALLOC_FAIL, 1);
+		return false;
+	}
+	desc += index;
+	desc->addr = cpu_to_le64(page_pool_get_dma_addr(buf->page) +
+				 buf->offset + RX_HEADROOM);
+	desc->len = cpu_to_le32(rx->room);
+	desc->reserved = 0;
+	rx->tail++;
+	return true;
+}
+
+static void rx_ring_doorbell(struct vktls_rx_ring *rx)
+{
+	if (rx->rung == rx->tail)
+		return;
+	rx->rung = rx->tail;
+	/* writel() inside orders the descriptors before the tail. */
+	vktls_write(rx->qp->vd, VKTLS_REG_QP(rx->qp->index) + VKTLS_QP_RX_TAIL,
+		    rx->tail & rx->ring.mask);
+}
+
+static void rx_fill(struct vktls_rx_ring *rx, gfp_t gfp)
+{
+	while (rx_free_places(rx) && rx_fill_one(rx, gfp))
+		;
+	rx_ring_doorbell(rx);
+}
+
+/* Without buffers there are no completions, hence no interrupt to try again. */
+static bool rx_starving(const struct vktls_rx_ring *rx)
+{
+	return rx->tail - rx->head < rx->ring.mask / 4;
+}
+
+static void rx_put_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf)
+{
+	page_pool_put_full_page(rx->pool, buf->page, true);
+	buf->page = NULL;
+}
+
+static struct sk_buff *rx_first_buf(struct vktls_rx_ring *rx,
+				    const struct vktls_rx_buf *buf, u32 len)
+{
+	void *va = page_address(buf->page) + buf->offset;
+	struct sk_buff *skb;
+
+	net_prefetch(va + RX_HEADROOM);
+	if (unlikely(len < ETH_HLEN))
+		return NULL;
+	skb = napi_build_skb(va, rx->buf_size);
+	if (unlikely(!skb))
+		return NULL;
+	skb_mark_for_recycle(skb);
+	skb_reserve(skb, RX_HEADROOM);
+	skb_put(skb, len);
+	return skb;
+}
+
+static bool rx_next_buf(struct vktls_rx_ring *rx, struct sk_buff *skb,
+			const struct vktls_rx_buf *buf, u32 len)
+{
+	unsigned int frags = skb_shinfo(skb)->nr_frags;
+
+	if (unlikely(frags == MAX_SKB_FRAGS))
+		return false;
+	skb_add_rx_frag(skb, frags, buf->page, buf->offset + RX_HEADROOM, len,
+			rx->buf_size);
+	return true;
+}
+
+/* The buffer goes into the frame's skb, or back if the frame is dropped. */
+static void rx_take_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf,
+			u32 len)
+{
+	dma_addr_t addr = page_pool_get_dma_addr(buf->page);
+
+	dma_sync_single_range_for_cpu(&rx->qp->vd->pdev->dev, addr,
+				      buf->offset + RX_HEADROOM, len,
+				      page_pool_get_dma_dir(rx->pool));
+	if (rx->drop) {
+		rx_put_buf(rx, buf);
+		return;
+	}
+	if (!rx->skb) {
+		rx->skb = rx_first_buf(rx, buf, len);
+		rx->drop = !rx->skb;
+	} else {
+		rx->drop = !rx_next_buf(rx, rx->skb, buf, len);
+	}
+	if (rx->drop)
+		rx_put_buf(rx, buf);
+	buf->page = NULL;
+}
+
+static void rx_set_csum(struct vktls_rx_ring *rx, struct sk_buff *skb,
+			u16 flags)
+{
+	if (!(rx->qp->vd->netdev->features & NETIF_F_RXCSUM))
+		return;
+	if (flags & VKTLS_RXC_L4_OK) {
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+		rx_count(rx, VKTLS_RXS_CSUM_OK, 1);
+	} else if (flags & VKTLS_RXC_CSUM_BAD) {
+		rx_count(rx, VKTLS_RXS_CSUM_BAD, 1);
+	} else {
+		rx_count(rx, VKTLS_RXS_CSUM_NONE, 1);
+	}
+}
+
+static void rx_set_hash(struct vktls_rx_ring *rx, struct sk_buff *skb,
+			u16 flags, u32 hash)
+{
+	if (!(rx->qp->vd->netdev->features & NETIF_F_RXHASH))
+		return;
+	if (flags & VKTLS_RXC_HASH_L4)
+		skb_set_hash(skb, hash, PKT_HASH_TYPE_L4);
+	else if (flags & VKTLS_RXC_HASH_L3)
+		skb_set_hash(skb, hash, PKT_HASH_TYPE_L3);
+}
+
+static void rx_deliver(struct vktls_rx_ring *rx, const struct vktls_rx_cpl *cpl)
+{
+	u16 flags = le16_to_cpu(cpl->flags);
+	struct sk_buff *skb = rx->skb;
+
+	rx->skb = NULL;
+	if (unlikely(rx->drop)) {
+		rx->drop = false;
+		rx_count(rx, VKTLS_RXS_DROPPED, 1);
+		/* NULL when the first buffer already had no skb. */
+		kfree_skb(skb);
+		return;
+	}
+	trace_vktls_rx(rx, skb->len, flags);
+	rx_count(rx, VKTLS_RXS_PACKETS, 1);
+	rx_count(rx, VKTLS_RXS_BYTES, skb->len);
+	rx_set_csum(rx, skb, flags);
+	rx_set_hash(rx, skb, flags, le32_to_cpu(cpl->hash));
+	if (flags & VKTLS_RXC_VLAN)
+		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),
+				       le16_to_cpu(cpl->vlan_tci));
+	skb_record_rx_queue(skb, rx->qp->index);
+	skb->protocol = eth_type_trans(skb, rx->qp->vd->netdev);
+	napi_gro_receive(&rx->qp->napi, skb);
+}
+
+static bool rx_complete(struct vktls_rx_ring *rx,
+			const struct vktls_rx_cpl *cpl)
+{
+	u32 index = rx->head & rx->ring.mask;
+	u32 len = le32_to_cpu(cpl->len);
+
+	if (unlikely(le16_to_cpu(cpl->index) != index || len > rx->room ||
+		     rx->head == rx->tail)) {
+		netdev_err(rx->qp->vd->netdev,
+			   "queue %u: buffer %u of %u bytes completed, %u is due\n",
+			   rx->qp->index, le16_to_cpu(cpl->index), len, index);
+		vktls_reset_request(rx->qp->vd, VKTLS_RESET_TX);
+		return false;
+	}
+	rx_take_buf(rx, &rx->bufs[index], len);
+	rx->head++;
+	if (cpl->flags & cpu_to_le16(VKTLS_RXC_EOP))
+		rx_deliver(rx, cpl);
+	return true;
+}
+
+/**
+ * vktls_rx_poll() - take what the NIC has received
+ * @rx: ring
+ * @budget: frames that may be handed on, from NAPI
+ *
+ * Context: NAPI of the queue pair.
+ * Return: frames that were handled, @budget to be called again.
+ */
+int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
+{
+	struct vktls_qp *qp = rx->qp;
+	u64 bytes = u64_stats_read(&rx->stats[VKTLS_RXS_BYTES]);
+	struct vktls_rx_cpl *cpl;
+	struct dim_sample sample;
+	int frames = 0;
+
+	while (frames < budget && (cpl = vktls_ring_peek(&rx->ring))) {
+		if (!rx_complete(rx, cpl))
+			break;
+		if (cpl->flags & cpu_to_le16(VKTLS_RXC_EOP))
+			frames++;
+		rx->ring.cpl_head++;
+	}
+	if (rx_free_places(rx) >= RX_FILL_BATCH) {
+		vktls_write(qp->vd, VKTLS_REG_QP(qp->index) + VKTLS_QP_RX_CQ,
+			    rx->ring.cpl_head & rx->ring.mask);
+		rx_fill(rx, GFP_ATOMIC);
+	}
+	if (frames && qp->vd->rx_mod.adaptive) {
+		bytes = u64_stats_read(&rx->stats[VKTLS_RXS_BYTES]) - bytes;
+		dim_update_sample(READ_ONCE(qp->events), frames, bytes,
+				  &sample);
+		net_dim(&qp->rx_dim, sample);
+	}
+	return unlikely(rx_starving(rx)) ? budget : frames;
+}
+
+/**
+ * vktls_rx_start() - give the NIC its first buffers
+ * @rx: ring that the NIC knows
+ *
+ * Context: process; NAPI is disabled.
+ */
+void vktls_rx_start(struct vktls_rx_ring *rx)
+{
+	rx_fill(rx, GFP_KERNEL);
+}
+
+/**
+ * vktls_rx_reset() - take all buffers back, and start from zero
+ * @rx: ring that the NIC knows no more
+ *
+ * Context: process; NAPI is disabled.
+ */
+void vktls_rx_reset(struct vktls_rx_ring *rx)
+{
+	for (; rx->head != rx->tail; rx->head++)
+		page_pool_put_full_page(rx->pool,
+					rx->bufs[rx->head & rx->ring.mask].page,
+					false);
+	kfree_skb(rx->skb);
+	rx->skb = NULL;
+	rx->drop = false;
+	rx->head = 0;
+	rx->tail = 0;
+	rx->rung = 0;
+}
+
+static struct page_pool *rx_pool_create(struct vktls_qp *qp, u8 log2)
+{
+	struct page_pool_params params = {
+		.flags = PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
+		.pool_size = BIT(log2),
+		.nid = dev_to_node(&qp->vd->pdev->dev),
+		.dev = &qp->vd->pdev->dev,
+		.napi = &qp->napi,
+		.netdev = qp->vd->netdev,
+		.queue_idx = qp->index,
+		.dma_dir = DMA_FROM_DEVICE,
+		.max_len = PAGE_SIZE,
+	};
+
+	return page_pool_create(&params);
+}
+
+/* Half pages when a whole frame fits one, so that jumbo frames need few. */
+static unsigned int rx_buf_size(unsigned int mtu)
+{
+	unsigned int frame = mtu + ETH_HLEN + VLAN_HLEN;
+
+	if (frame + RX_OVERHEAD <= PAGE_SIZE / 2)
+		return PAGE_SIZE / 2;
+	return PAGE_SIZE;
+}
+
+/**
+ * vktls_rx_alloc() - allocate the receive half of a queue pair, no buffers yet
+ * @qp: queue pair
+ * @log2: descriptors, as a power of two
+ * @mtu: bytes, largest frame to expect without link header
+ *
+ * Return: 0 or errno.
+ */
+int vktls_rx_alloc(struct vktls_qp *qp, u8 log2, unsigned int mtu)
+{
+	struct vktls_rx_ring *rx = &qp->rx;
+	int err;
+
+	rx->qp = qp;
+	rx->buf_size = rx_buf_size(mtu);
+	rx->room = rx->buf_size - RX_OVERHEAD;
+	u64_stats_init(&rx->sync);
+	rx->bufs = kvcalloc(BIT(log2), sizeof(*rx->bufs), GFP_KERNEL);
+	if (!rx->bufs)
+		return -ENOMEM;
+	rx->pool = rx_pool_create(qp, log2);
+	if (IS_ERR(rx->pool)) {
+		err = PTR_ERR(rx->pool);
+		goto free_bufs;
+	}
+	err = vktls_ring_alloc(qp->vd, &rx->ring, log2);
+	if (err)
+		goto destroy_pool;
+	return 0;
+
+destroy_pool:
+	page_pool_destroy(rx->pool);
+free_bufs:
+	kvfree(rx->bufs);
+	return err;
+}
+
+/**
+ * vktls_rx_free() - undo vktls_rx_alloc()
+ * @qp: queue pair, stopped and without buffers
+ */
+void vktls_rx_free(struct vktls_qp *qp)
+{
+	vktls_ring_free(qp->vd, &qp->rx.ring);
+	page_pool_destroy(qp->rx.pool);
+	kvfree(qp->rx.bufs);
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Counters for everybody who asks: ethtool -S, rtnetlink, the queue statistics
+ * of netdev-genl. Queue pairs come and go; what they counted stays in vd->past,
+ * and what the NIC counted before a reset in vd->hw_stats_past.
+ */
+#include <linux/ethtool.h>
+#include <net/netdev_queues.h>
+
+#include "ktls.h"
+#include "ring.h"
+#include "vktls.h"
+
+static const char * const tx_names[VKTLS_TXS_NUM] = {
+	[VKTLS_TXS_PACKETS] = "packets",
+	[VKTLS_TXS_BYTES] = "bytes",
+	[VKTLS_TXS_GSO_PACKETS] = "gso_packets",
+	[VKTLS_TXS_GSO_BYTES] = "gso_bytes",
+	[VKTLS_TXS_CSUM] = "csum_partial",
+	[VKTLS_TXS_TLS] = "tls_packets",
+	[VKTLS_TXS_DOORBELLS] = "doorbells",
+	[VKTLS_TXS_STOP] = "stop",
+	[VKTLS_TXS_DROPPED] = "dropped",
+	[VKTLS_TXS_WAKE] = "wake",
+	[VKTLS_TXS_ERRORS] = "errors",
+};
+
+static const char * const rx_names[VKTLS_RXS_NUM] = {
+	[VKTLS_RXS_PACKETS] = "packets",
+	[VKTLS_RXS_BYTES] = "bytes",
+	[VKTLS_RXS_CSUM_OK] = "csum_unnecessary",
+	[VKTLS_RXS_CSUM_NONE] = "csum_none",
+	[VKTLS_RXS_CSUM_BAD] = "csum_bad",
+	[VKTLS_RXS_ALLOC_FAIL] = "alloc_fail",
+	[VKTLS_RXS_DROPPED] = "dropped",
+};
+
+static const char * const hw_names[VKTLS_STAT_NUM] = {
+	[VKTLS_STAT_TX_FRAMES] = "tx_frames",
+	[VKTLS_STAT_TX_BYTES] = "tx_bytes",
+	[VKTLS_STAT_TX_TSO_PACKETS] = "tx_tso_packets",
+	[VKTLS_STAT_TX_ERRORS] = "tx_errors",
+	[VKTLS_STAT_RX_FRAMES] = "rx_frames",
+	[VKTLS_STAT_RX_BYTES] = "rx_bytes",
+	[VKTLS_STAT_RX_FILTERED] = "rx_filtered",
+	[VKTLS_STAT_RX_NO_BUFFER] = "rx_no_buffer",
+	[VKTLS_STAT_RX_CSUM_ERRORS] = "rx_csum_errors",
+	[VKTLS_STAT_RX_LENGTH_ERRORS] = "rx_length_errors",
+	[VKTLS_STAT_RX_MULTICAST] = "rx_multicast",
+	[VKTLS_STAT_DMA_READ_BYTES] = "dma_read_bytes",
+	[VKTLS_STAT_DMA_WRITE_BYTES] = "dma_write_bytes",
+	[VKTLS_STAT_DMA_ERRORS] = "dma_errors",
+	[VKTLS_STAT_INTERRUPTS] = "interrupts",
+	[VKTLS_STAT_DOORBELLS] = "doorbells",
+	[VKTLS_STAT_TLS_TX_PACKETS] = "tls_tx_packets",
+	[VKTLS_STAT_TLS_TX_BYTES] = "tls_tx_bytes",
+	[VKTLS_STAT_TLS_TX_RECORDS] = "tls_tx_records",
+	[VKTLS_STAT_TLS_TX_DROP_SEQ] = "tls_tx_drop_seq",
+	[VKTLS_STAT_TLS_TX_DROP_HEADER] = "tls_tx_drop_header",
+	[VKTLS_STAT_TLS_TX_DROP_NONCE] = "tls_tx_drop_nonce",
+	[VKTLS_STAT_TLS_TX_DROP_OTHER] = "tls_tx_drop_other",
+	[VKTLS_STAT_TLS_CTX_LIVE] = "tls_ctx_live",
+	[VKTLS_STAT_TLS_CTX_ADDS] = "tls_ctx_adds",
+	[VKTLS_STAT_TLS_CTX_DELS] = "tls_ctx_dels",
+	[VKTLS_STAT_TLS_RESYNCS] = "tls_resyncs",
+	[VKTLS_STAT_FAULTS_INJECTED] = "faults_injected",
+	[VKTLS_STAT_EVENTS_LOST] = "events_lost",
+};
+
+/* Totals over queue pairs, then the NIC, TLS, and each queue pair. */
+#define QP_NAMES	(VKTLS_TXS_NUM + VKTLS_RXS_NUM + 1)
+
+/**
+ * vktls_stats_keep() - add the counters of vd->qp to those of past ones
+ * @vd: device whose queue pairs are about to go
+ *
+ * Context: RTNL, stats_lock held.
+ */
+void vktls_stats_keep(struct vktls_dev *vd)
+{
+	unsigned int i;
+
+	for (i = 0; i < vd->nqps; i++)
+		vktls_qp_totals(vd->qp[i], vd->past);
+}
+
+static void stats_sum(struct vktls_dev *vd, struct vktls_totals *sum)
+{
+	unsigned int i;
+
+	spin_lock_bh(&vd->stats_lock);
+	*sum = *vd->past;
+	for (i = 0; i < vd->nqps; i++)
+		vktls_qp_totals(vd->qp[i], sum);
+	spin_unlock_bh(&vd->stats_lock);
+}
+
+static u64 stats_hw(struct vktls_dev *vd, unsigned int stat)
+{
+	return vd->hw_stats[stat] + vd->hw_stats_past[stat];
+}
+
+/**
+ * vktls_stats_num() - how many counters ethtool -S shows
+ * @vd: device
+ *
+ * Context: RTNL.
+ * Return: number of names and of values.
+ */
+unsigned int vktls_stats_num(struct vktls_dev *vd)
+{
+	return QP_NAMES * (1 + vd->cfg.qps) + 1 + VKTLS_STAT_NUM +
+	       vktls_ktls_stats_num();
+}
+
+static void stats_names_qp(u8 **data, const char *suffix)
+{
+	unsigned int i;
+
+	for (i = 0; i < VKTLS_TXS_NUM; i++)
+		ethtool_sprintf(data, "tx%s_%s", suffix, tx_names[i]);
+	for (i = 0; i < VKTLS_RXS_NUM; i++)
+		ethtool_sprintf(data, "rx%s_%s", suffix, rx_names[i]);
+	ethtool_sprintf(data, "irq%s", suffix);
+}
+
+/**
+ * vktls_stats_names() - names for ethtool -S
+ * @vd: device
+ * @data: vktls_stats_num() times ETH_GSTRING_LEN bytes
+ *
+ * Context: RTNL.
+ */
+void vktls_stats_names(struct vktls_dev *vd, u8 *data)
+{
+	char suffix[12];
+	unsigned int i;
+
+	stats_names_qp(&data, "");
+	for (i = 0; i < VKTLS_STAT_NUM; i++)
+		ethtool_sprintf(&data, "dev_%s", hw_names[i]);
+	ethtool_puts(&data, "resets");
+	vktls_ktls_stats_names(&data);
+	for (i = 0; i < vd->cfg.qps; i++) {
+		snprintf(suffix, sizeof(suffix), "%u", i);
+		stats_names_qp(&data, suffix);
+	}
+}
+
+static u64 *stats_values_qp(u64 *data, const struct vktls_totals *sum)
+{
+	memcpy(data, sum->tx, sizeof(sum->tx));
+	data += VKTLS_TXS_NUM;
+	memcpy(data, sum->rx, sizeof(sum->rx));
+	data += VKTLS_RXS_NUM;
+	*data++ = sum->irqs;
+	return data;
+}
+
+/**
+ * vktls_stats_values() - values for ethtool -S, the NIC's own fresh from it
+ * @vd: device
+ * @data: vktls_stats_num() values
+ *
+ * Context: RTNL; sleeps.
+ */
+void vktls_stats_values(struct vktls_dev *vd, u64 *data)
+{
+	struct vktls_totals sum;
+	unsigned int i;
+
+	if (test_bit(VKTLS_FW_UP, &vd->state))
+		vktls_port_stats_sync(vd);
+	stats_sum(vd, &sum);
+	data = stats_values_qp(data, &sum);
+	spin_lock_bh(&vd->stats_lock);
+	for (i = 0; i < VKTLS_STAT_NUM; i++)
+		*data++ = stats_hw(vd, i);
+	spin_unlock_bh(&vd->stats_lock);
+	*data++ = vd->resets;
+	vktls_ktls_stats_get(vd, data);
+	data += vktls_ktls_stats_num();
+	for (i = 0; i < vd->cfg.qps; i++) {
+		memset(&sum, 0, sizeof(sum));
+		if (vd->qp)
+			vktls_qp_totals(vd->qp[i], &sum);
+		data = stats_values_qp(data, &sum);
+	}
+}
+
+/**
+ * vktls_stats_get64() - ndo_get_stats64
+ * @netdev: interface
+ * @stats: to fill in
+ *
+ * The NIC's counters are at most a second old: commands cannot be awaited here.
+ * Context: any but hard interrupt.
+ */
+void vktls_stats_get64(struct net_device *netdev,
+		       struct rtnl_link_stats64 *stats)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	struct vktls_totals sum;
+
+	stats_sum(vd, &sum);
+	stats->tx_packets = sum.tx[VKTLS_TXS_PACKETS];
+	stats->tx_bytes = sum.tx[VKTLS_TXS_BYTES];
+	stats->tx_dropped = sum.tx[VKTLS_TXS_DROPPED];
+	stats->tx_errors = sum.tx[VKTLS_TXS_ERRORS];
+	stats->rx_packets = sum.rx[VKTLS_RXS_PACKETS];
+	stats->rx_bytes = sum.rx[VKTLS_RXS_BYTES];
+	stats->rx_dropped = sum.rx[VKTLS_RXS_DROPPED];
+	spin_lock_bh(&vd->stats_lock);
+	stats->multicast = stats_hw(vd, VKTLS_STAT_RX_MULTICAST);
+	stats->rx_missed_errors = stats_hw(vd, VKTLS_STAT_RX_NO_BUFFER);
+	stats->rx_length_errors = stats_hw(vd, VKTLS_STAT_RX_LENGTH_ERRORS);
+	stats->rx_errors = stats->rx_length_errors;
+	spin_unlock_bh(&vd->stats_lock);
+}
+
+static void stats_genl_rx(const struct vktls_totals *sum,
+			  struct netdev_queue_stats_rx *rx)
+{
+	rx->packets = sum->rx[VKTLS_RXS_PACKETS];
+	rx->bytes = sum->rx[VKTLS_RXS_BYTES];
+	rx->alloc_fail = sum->rx[VKTLS_RXS_ALLOC_FAIL];
+	rx->csum_unnecessary = sum->rx[VKTLS_RXS_CSUM_OK];
+	rx->csum_none = sum->rx[VKTLS_RXS_CSUM_NONE];
+	rx->csum_bad = sum->rx[VKTLS_RXS_CSUM_BAD];
+}
+
+static void stats_genl_tx(const struct vktls_totals *sum,
+			  struct netdev_queue_stats_tx *tx)
+{
+	tx->packets = sum->tx[VKTLS_TXS_PACKETS];
+	tx->bytes = sum->tx[VKTLS_TXS_BYTES];
+	tx->needs_csum = sum->tx[VKTLS_TXS_CSUM];
+	tx->hw_gso_packets = sum->tx[VKTLS_TXS_GSO_PACKETS];
+	tx->hw_gso_bytes = sum->tx[VKTLS_TXS_GSO_BYTES];
+	tx->stop = sum->tx[VKTLS_TXS_STOP];
+	tx->wake = sum->tx[VKTLS_TXS_WAKE];
+}
+
+static void stats_queue_rx(struct net_device *netdev, int idx,
+			   struct netdev_queue_stats_rx *rx)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	struct vktls_totals sum = {};
+
+	if (vd->qp)
+		vktls_qp_totals(vd->qp[idx], &sum);
+	stats_genl_rx(&sum, rx);
+}
+
+static void stats_queue_tx(struct net_device *netdev, int idx,
+			   struct netdev_queue_stats_tx *tx)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	struct vktls_totals sum = {};
+
+	if (vd->qp)
+		vktls_qp_totals(vd->qp[idx], &sum);
+	stats_genl_tx(&sum, tx);
+}
+
+static void stats_base(struct net_device *netdev,
+		       struct netdev_queue_stats_rx *rx,
+		       struct netdev_queue_stats_tx *tx)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+
+	stats_genl_rx(vd->past, rx);
+	stats_genl_tx(vd->past, tx);
+}
+
+/* All of them are called under RTNL. */
+const struct netdev_stat_ops vktls_stat_ops = {
+	.get_queue_stats_rx = stats_queue_rx,
+	.get_queue_stats_tx = stats_queue_tx,
+	.get_base_stats = stats_base,
+};

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Packets out: from skb to descriptors, and from completions back to freed skbs.
+ * A packet's descriptors are all written or none, and the NIC sees them with the
+ * doorbell only; the last packet before each doorbell asks for a completion.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <linux/tcp.h>
+#include <net/netdev_queues.h>
+#include <net/tls.h>
+
+#include "ktls.h"
+#include "ring.h"
+#include "trace.h"
+#include "vktls.h"
+
+/* The queue stops below the one and starts again above the other. */
+#define TX_STOP_DESCS	VKTLS_TX_MAX_DESCS
+#define TX_START_DESCS	min_t(u32, 2 * VKTLS_TX_MAX_DESCS, tx->ring.mask)
+
+/* What one packet needs of the NIC. */
+struct tx_packet {
+	struct sk_buff *skb;
+	struct vktls_tx_offload off;
+	unsigned int hdr_len;	/* to the end of the TCP header, with TSO */
+	unsigned int segs;
+};
+
+static u32 tx_room(const struct vktls_tx_ring *tx)
+{
+	return tx->ring.mask - (READ_ONCE(tx->tail) - READ_ONCE(tx->head));
+}
+
+static struct vktls_tx_desc *tx_desc(struct vktls_tx_ring *tx, u32 index)
+{
+	struct vktls_tx_desc *desc = tx->ring.desc;
+
+	return &desc[index & tx->ring.mask];
+}
+
+static struct vktls_tx_buf *tx_buf(struct vktls_tx_ring *tx, u32 index)
+{
+	return &tx->bufs[index & tx->ring.mask];
+}
+
+static void tx_count(struct vktls_tx_ring *tx, enum vktls_tx_stat stat)
+{
+	u64_stats_update_begin(&tx->xmit_sync);
+	u64_stats_inc(&tx->stats[stat]);
+	u64_stats_update_end(&tx->xmit_sync);
+}
+
+/*
+ * The last descriptor of all is still ours, so the wish for a completion can be
+ * put into it when it is known that nothing follows for now.
+ */
+static void tx_ring_doorbell(struct vktls_tx_ring *tx)
+{
+	if (tx->rung == tx->tail)
+		return;
+	tx_desc(tx, tx->tail - 1)->flags |= cpu_to_le16(VKTLS_TXD_CPL);
+	tx->rung = tx->tail;
+	tx_count(tx, VKTLS_TXS_DOORBELLS);
+	/* writel() inside orders the descriptors before the tail. */
+	vktls_write(tx->qp->vd, VKTLS_REG_QP(tx->qp->index) + VKTLS_QP_TX_TAIL,
+		    tx->tail & tx->ring.mask);
+}
+
+static void tx_unmap(struct vktls_tx_ring *tx, struct vktls_tx_buf *buf)
+{
+	struct device *dev = &tx->qp->vd->pdev->dev;
+
+	if (!dma_unmap_len(buf, len))
+		return;
+	if (buf->page)
+		dma_unmap_page(dev, dma_unmap_addr(buf, addr),
+			       dma_unmap_len(buf, len), DMA_TO_DEVICE);
+	else
+		dma_unmap_single(dev, dma_unmap_addr(buf, addr),
+				 dma_unmap_len(buf, len), DMA_TO_DEVICE);
+	dma_unmap_len_set(buf, len, 0);
+}
+
+static void tx_offload_tso(struct tx_packet *pkt)
+{
+	struct sk_buff *skb = pkt->skb;
+
+	pkt->hdr_len = skb_tcp_all_headers(skb);
+	pkt->segs = max_t(unsigned int, skb_shinfo(skb)->gso_segs, 1);
+	pkt->off.mss = cpu_to_le16(skb_shinfo(skb)->gso_size);
+	pkt->off.hdr_len = cpu_to_le16(pkt->hdr_len);
+	pkt->off.flags |= cpu_to_le16(VKTLS_TXO_TSO);
+}
+
+static void tx_offload_prepare(struct tx_packet *pkt, u32 tls_ctx)
+{
+	struct sk_buff *skb = pkt->skb;
+	struct vktls_tx_offload *off = &pkt->off;
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		off->csum_start = cpu_to_le16(skb_checksum_start_offset(skb));
+		off->csum_offset = skb->csum_offset;
+		off->flags |= cpu_to_le16(VKTLS_TXO_CSUM);
+	}
+	if (skb_is_gso(skb))
+		tx_offload_tso(pkt);
+	if (skb_vlan_tag_present(skb)) {
+		off->vlan_tci = cpu_to_le16(skb_vlan_tag_get(skb));
+		off->flags |= cpu_to_le16(VKTLS_TXO_VLAN);
+	}
+	if (tls_ctx != VKTLS_NO_CTX) {
+		off->tls_ctx = cpu_to_le32(tls_ctx);
+		off->hdr_len = cpu_to_le16(skb_tcp_all_headers(skb));
+		off->flags |= cpu_to_le16(VKTLS_TXO_TLS);
+	}
+	if (off->flags)
+		off->flags |= cpu_to_le16(VKTLS_TXD_OFFLOAD);
+}
+
+static void tx_write(struct vktls_tx_ring *tx, u32 index, dma_addr_t addr,
+		     unsigned int len, bool page)
+{
+	struct vktls_tx_desc *desc = tx_desc(tx, index);
+	struct vktls_tx_buf *buf = tx_buf(tx, index);
+
+	desc->addr = cpu_to_le64(addr);
+	desc->len = cpu_to_le32(len);
+	desc->reserved = 0;
+	desc->flags = 0;
+	dma_unmap_addr_set(buf, addr, addr);
+	dma_unmap_len_set(buf, len, len);
+	buf->page = page;
+	buf->skb = NULL;
+}
+
+/* Returns the index after the last descriptor written, and sets *err. */
+static u32 tx_map_frags(struct vktls_tx_ring *tx, const struct sk_buff *skb,
+			u32 index, int *err)
+{
+	struct device *dev = &tx->qp->vd->pdev->dev;
+	const skb_frag_t *frag;
+	dma_addr_t addr;
+	unsigned int i;
+
+	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
+		frag = &skb_shinfo(skb)->frags[i];
+		addr = skb_frag_dma_map(dev, frag, 0, skb_frag_size(frag),
+					DMA_TO_DEVICE);
+		*err = dma_mapping_error(dev, addr);
+		if (*err)
+			break;
+		tx_write(tx, index++, addr, skb_frag_size(frag), true);
+	}
+	return index;
+}
+
+/* Write the packet after the tail; does not move it. Returns the new tail. */
+static u32 tx_map(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
+		  int *err)
+{
+	struct device *dev = &tx->qp->vd->pdev->dev;
+	const struct sk_buff *skb = pkt->skb;
+	u32 index = tx->tail;
+	dma_addr_t addr;
+
+	if (pkt->off.flags) {
+		dma_unmap_len_set(tx_buf(tx, index), len, 0);
+		tx_buf(tx, index)->skb = NULL;
+		memcpy(tx_desc(tx, index++), &pkt->off, sizeof(pkt->off));
+	}
+	addr = dma_map_single(dev, skb->data, skb_headlen(skb), DMA_TO_DEVICE);
+	*err = dma_mapping_error(dev, addr);
+	if (*err)
+		return index;
+	tx_write(tx, index++, addr, skb_headlen(skb), false);
+	return tx_map_frags(tx, skb, index, err);
+}
+
+static void tx_unwind(struct vktls_tx_ring *tx, u32 end)
+{
+	while (end != tx->tail)
+		tx_unmap(tx, tx_buf(tx, --end));
+}
+
+static void tx_account(struct vktls_tx_ring *tx, const struct tx_packet *pkt)
+{
+	unsigned int len = pkt->skb->len;
+	unsigned int wire = len + (pkt->segs - 1) * pkt->hdr_len;
+
+	u64_stats_update_begin(&tx->xmit_sync);
+	u64_stats_add(&tx->stats[VKTLS_TXS_PACKETS], pkt->segs);
+	u64_stats_add(&tx->stats[VKTLS_TXS_BYTES], wire);
+	if (skb_is_gso(pkt->skb)) {
+		u64_stats_inc(&tx->stats[VKTLS_TXS_GSO_PACKETS]);
+		u64_stats_add(&tx->stats[VKTLS_TXS_GSO_BYTES], len);
+	}
+	if (pkt->off.flags & cpu_to_le16(VKTLS_TXO_CSUM))
+		u64_stats_inc(&tx->stats[VKTLS_TXS_CSUM]);
+	if (pkt->off.flags & cpu_to_le16(VKTLS_TXO_TLS))
+		u64_stats_inc(&tx->stats[VKTLS_TXS_TLS]);
+	u64_stats_update_end(&tx->xmit_sync);
+}
+
+static void tx_stop_if_full(struct vktls_tx_ring *tx)
+{
+	/* Barriers within: partner of those around the wake in tx_poll. */
+	if (!netif_txq_maybe_stop(tx->txq, tx_room(tx), TX_STOP_DESCS,
+				  TX_START_DESCS))
+		tx_count(tx, VKTLS_TXS_STOP);
+}
+
+static void tx_publish(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
+		       u32 end)
+{
+	unsigned int bytes = pkt->skb->len;
+	bool more = netdev_xmit_more();
+
+	tx_desc(tx, end - 1)->flags = cpu_to_le16(VKTLS_TXD_EOP);
+	tx_buf(tx, end - 1)->skb = pkt->skb;
+	trace_vktls_tx_post(tx, pkt->skb, end - tx->tail,
+			    le16_to_cpu(pkt->off.flags));
+	tx_account(tx, pkt);
+	skb_tx_timestamp(pkt->skb);
+	WRITE_ONCE(tx->tail, end);
+	tx_stop_if_full(tx);
+	if (__netdev_tx_sent_queue(tx->txq, bytes, more))
+		tx_ring_doorbell(tx);
+}
+
+/* Consumes the skb whatever happens. */
+static int tx_send(struct vktls_tx_ring *tx, struct sk_buff *skb, u32 tls_ctx)
+{
+	struct tx_packet pkt = { .skb = skb, .segs = 1 };
+	u32 end;
+	int err;
+
+	if (skb_shinfo(skb)->nr_frags + 2 > VKTLS_TX_MAX_DESCS &&
+	    skb_linearize(skb)) {
+		err = -ENOMEM;
+		goto free_skb;
+	}
+	tx_offload_prepare(&pkt, tls_ctx);
+	end = tx_map(tx, &pkt, &err);
+	if (err)
+		goto unmap;
+	tx_publish(tx, &pkt, end);
+	return 0;
+
+unmap:
+	tx_unwind(tx, end);
+free_skb:
+	vktls_ktls_tx_lost(tx->qp->vd, skb, 0);
+	dev_kfree_skb_any(skb);
+	return err;
+}
+
+/**
+ * vktls_tx_xmit() - ndo_start_xmit
+ * @skb: packet
+ * @netdev: interface
+ *
+ * Context: under the queue's xmit lock, BH off.
+ * Return: NETDEV_TX_OK, or NETDEV_TX_BUSY with the skb untouched when the ring
+ * has no room for the largest packet.
+ */
+netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev)
+{
+	struct vktls_dev *vd = netdev_priv(netdev);
+	struct vktls_tx_ring *tx = &vd->qp[skb_get_queue_mapping(skb)]->tx;
+	u32 tls_ctx = VKTLS_NO_CTX;
+
+	if (unlikely(!netif_txq_maybe_stop(tx->txq, tx_room(tx), TX_STOP_DESCS,
+					   TX_START_DESCS))) {
+		tx_ring_doorbell(tx);
+		return NETDEV_TX_BUSY;
+	}
+	if (tls_is_skb_tx_device_offloaded(skb)) {
+		skb = vktls_ktls_tx(tx, skb, &tls_ctx);
+		if (!skb)
+			goto flush;
+	}
+	if (!tx_send(tx, skb, tls_ctx))
+		return NETDEV_TX_OK;
+	tx_count(tx, VKTLS_TXS_DROPPED);
+
+flush:
+	/* Packets before this one may have waited for its doorbell. */
+	tx_ring_doorbell(tx);
+	return NETDEV_TX_OK;
+}
+
+/* The status is that of the last packet before the completion's head. */
+/* Free what lies before @end; adds what it was to packets and bytes. */
+static void tx_release(struct vktls_tx_ring *tx, u32 end, int budget,
+		       unsigned int *packets, unsigned int *bytes)
+{
+	struct vktls_tx_buf *buf;
+	u32 head;
+
+	for (head = tx->head; head != end; head++) {
+		buf = tx_buf(tx, head);
+		tx_unmap(tx, buf);
+		if (!buf->skb)
+			continue;
+		*packets += 1;
+		*bytes += buf->skb->len;
+		napi_consume_skb(buf->skb, budget);
+		buf->skb = NULL;
+	}
+	WRITE_ONCE(tx->head, end);
+}
+
+/* The status is that of the last packet before @end alone. */
+static void tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
+{
+	struct sk_buff *skb = tx_buf(tx, end - 1)->skb;
+
+	u64_stats_update_begin(&tx->poll_sync);
+	u64_stats_inc(&tx->stats[VKTLS_TXS_ERRORS]);
+	u64_stats_update_end(&tx->poll_sync);
+	if (skb)
+		vktls_ktls_tx_lost(tx->qp->vd, skb, status);
+}
+
+static bool tx_complete(struct vktls_tx_ring *tx,
+			const struct vktls_tx_cpl *cpl, int budget,
+			unsigned int *packets, unsigned int *bytes)
+{
+	u32 done = (le16_to_cpu(cpl->head) - tx->head) & tx->ring.mask;
+	u16 status = le16_to_cpu(cpl->status);
+
+	if (unlikely(!done || done > READ_ONCE(tx->tail) - tx->head)) {
+		netdev_err(tx->qp->vd->netdev,
+			   "queue %u: completion of what was not sent\n",
+			   tx->qp->index);
+		vktls_reset_request(tx->qp->vd, VKTLS_RESET_TX);
+		return false;
+	}
+	trace_vktls_tx_done(tx, done, status);
+	if (unlikely(status))
+		tx_refused(tx, tx->head + done, status);
+	tx_release(tx, tx->head + done, budget, packets, bytes);
+	return true;
+}
+
+/**
+ * vktls_tx_poll() - take what the NIC has completed
+ * @tx: ring
+ * @budget: of NAPI, 0 under netpoll
+ *
+ * Context: NAPI of the queue pair.
+ */
+void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
+{
+	unsigned int packets = 0, bytes = 0;
+	struct vktls_tx_cpl *cpl;
+	struct dim_sample sample;
+
+	while ((cpl = vktls_ring_peek(&tx->ring))) {
+		if (!tx_complete(tx, cpl, budget, &packets, &bytes))
+			break;
+		tx->ring.cpl_head++;
+	}
+	if (!packets)
+		return;
+	/* Barriers within: partner of those in tx_stop_if_full. */
+	if (!__netif_txq_completed_wake(tx->txq, packets, bytes, tx_room(tx),
+					TX_START_DESCS, false)) {
+		u64_stats_update_begin(&tx->poll_sync);
+		u64_stats_inc(&tx->stats[VKTLS_TXS_WAKE]);
+		u64_stats_update_end(&tx->poll_sync);
+	}
+	if (tx->qp->vd->tx_mod.adaptive) {
+		dim_update_sample(READ_ONCE(tx->qp->events), packets, bytes,
+				  &sample);
+		net_dim(&tx->qp->tx_dim, sample);
+	}
+}
+
+/**
+ * vktls_tx_alloc() - allocate the transmit half of a queue pair
+ * @qp: queue pair
+ * @log2: descriptors, as a power of two
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vktls_tx_alloc(struct vktls_qp *qp, u8 log2)
+{
+	struct vktls_tx_ring *tx = &qp->tx;
+	int err;
+
+	tx->qp = qp;
+	tx->txq = netdev_get_tx_queue(qp->vd->netdev, qp->index);
+	u64_stats_init(&tx->xmit_sync);
+	u64_stats_init(&tx->poll_sync);
+	tx->bufs = kvcalloc(BIT(log2), sizeof(*tx->bufs), GFP_KERNEL);
+	if (!tx->bufs)
+		return -ENOMEM;
+	err = vktls_ring_alloc(qp->vd, &tx->ring, log2);
+	if (err)
+		kvfree(tx->bufs);
+	return err;
+}
+
+/**
+ * vktls_tx_reset() - free what the NIC has not completed, and start from zero
+ * @tx: ring that the NIC knows no more
+ *
+ * Context: process; transmission and NAPI are stopped.
+ */
+void vktls_tx_reset(struct vktls_tx_ring *tx)
+{
+	unsigned int packets = 0, bytes = 0;
+	u32 index;
+
+	for (index = tx->head; index != tx->tail; index++) {
+		if (tx_buf(tx, index)->skb)
+			vktls_ktls_tx_lost(tx->qp->vd, tx_buf(tx, index)->skb,
+					   0);
+	}
+	tx_release(tx, tx->tail, 0, &packets, &bytes);
+	netdev_tx_reset_queue(tx->txq);
+	tx->head = 0;
+	tx->tail = 0;
+	tx->rung = 0;
+}
+
+/**
+ * vktls_tx_free() - undo vktls_tx_alloc()
+ * @qp: queue pair, stopped
+ */
+void vktls_tx_free(struct vktls_qp *qp)
+{
+	vktls_ring_free(qp->vd, &qp->tx.ring);
+	kvfree(qp->tx.bufs);
+}
