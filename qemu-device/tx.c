@@ -137,12 +137,13 @@ static bool tx_fits(const VkdevState *s, const VkdevTxPacket *pkt)
     return len <= s->port.mtu + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR;
 }
 
+/* A tag may still have to go between the headers. */
 static uint16_t tx_check_tso(const VkdevTxPacket *pkt)
 {
     const VkdevWire *w = &pkt->wire;
 
     if (!vkdev_wire_is_tcp(w) || pkt->off.hdr_len != w->payload ||
-        !pkt->off.mss || w->payload > VKDEV_TSO_HDR_MAX) {
+        !pkt->off.mss || w->payload > VKDEV_TSO_HDR_MAX - VKDEV_VLAN_HDR) {
         return VKTLS_ST_TX_OFFLOAD;
     }
     return VKTLS_ST_OK;
