@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runs in the guest under the counting plugin: moves a known number of bytes to
+ * or from the peer, or sets TLS up and tears it down, with a marker instruction
+ * before and after each measured batch. Buffers are touched before, and the peer
+ * confirms a batch before the end marker, so that a batch pays for all its work.
+ *
+ *	load FIGURE MODE TLS SIZE COUNT BATCHES PEER
+ *
+ * FIGURE	number in the markers, 0..255
+ * MODE		send, sendfile, recv, setup
+ * TLS		plain, 1.2, 1.3 (AES-128-GCM)
+ * SIZE		bytes in one call, and so in one record
+ * COUNT	calls in one batch
+ * BATCHES	measured batches; two more go before, to warm up
+ * PEER		address of tests/bench/peer.py
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/tls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "marker.h"
+
+#ifndef SOL_TLS
+#define SOL_TLS		282
+#endif
+#ifndef TCP_ULP
+#define TCP_ULP		31
+#endif
+
+#define PORT		5001
+#define WARM_UP		2
+#define MAX_SIZE	(1 << 20)
+
+struct job {
+	unsigned int figure;
+	const char *mode;
+	const char *tls;
+	unsigned long size;
+	unsigned long count;
+	unsigned int batches;
+	const char *peer;
+	int file;
+	char *buf;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* The marker's operand is part of the instruction: one copy for each figure. */
+#define MARK_CASE(op, n)	case n: MARKER(op, n); break
+#define MARK_8(op, n)							\
+	MARK_CASE(op, (n)); MARK_CASE(op, (n) + 1);			\
+	MARK_CASE(op, (n) + 2); MARK_CASE(op, (n) + 3);			\
+	MARK_CASE(op, (n) + 4); MARK_CASE(op, (n) + 5);			\
+	MARK_CASE(op, (n) + 6); MARK_CASE(op, (n) + 7)
+#define MARK_32(op, n)							\
+	MARK_8(op, n); MARK_8(op, (n) + 8);				\
+	MARK_8(op, (n) + 16); MARK_8(op, (n) + 24)
+
+static void mark_start(unsigned int figure)
+{
+	switch (figure) {
+	MARK_32(MARKER_START, 0);
+	MARK_32(MARKER_START, 32);
+	}
+}
+
+static void mark_stop(unsigned int figure)
+{
+	switch (figure) {
+	MARK_32(MARKER_STOP, 0);
+	MARK_32(MARKER_STOP, 32);
+	}
+}
+
+static bool is(const char *word, const char *other)
+{
+	return !strcmp(word, other);
+}
+
+static unsigned int overhead(const struct job *job)
+{
+	if (is(job->tls, "plain"))
+		return 0;
+	return is(job->tls, "1.2") ? 5 + 8 + 16 : 5 + 1 + 16;
+}
+
+static void put(int fd, const void *data, size_t len)
+{
+	if (write(fd, data, len) != (ssize_t)len)
+		die("write");
+}
+
+/* Tells the peer what will come, before TLS is set up. */
+static int dial(const struct job *job)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(PORT),
+	};
+	unsigned long batch = job->count * (job->size + overhead(job));
+	char line[128];
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	int len;
+
+	inet_pton(AF_INET, job->peer, &to.sin_addr);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
+		die("connect");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	len = snprintf(line, sizeof(line), "%s %s %lu %lu %lu\n",
+		       is(job->mode, "recv") ? "source" : "sink", job->tls,
+		       batch, job->size, job->count);
+	put(fd, line, len);
+	return fd;
+}
+
+static void tls_start(int fd, const char *version, int direction)
+{
+	struct tls12_crypto_info_aes_gcm_128 info = {
+		.info.version = is(version, "1.2") ? TLS_1_2_VERSION :
+						     TLS_1_3_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+		/* the peer knows them: see peer.py */
+		.key = "0123456789abcde",
+		.salt = "vkt",
+		.iv = "bench-i",
+	};
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
+		die("TCP_ULP");
+	if (setsockopt(fd, SOL_TLS, direction, &info, sizeof(info)))
+		die("SOL_TLS");
+}
+
+static void send_batch(const struct job *job, int fd)
+{
+	unsigned long i;
+	ssize_t n;
+	char ack;
+
+	for (i = 0; i < job->count; i++) {
+		n = send(fd, job->buf, job->size, 0);
+		if (n != (ssize_t)job->size)
+			die("send");
+	}
+	if (recv(fd, &ack, 1, 0) != 1)
+		die("no confirmation");
+}
+
+static void sendfile_batch(const struct job *job, int fd)
+{
+	size_t left = job->size * job->count;
+	off_t at = 0;
+	ssize_t n;
+	char ack;
+
+	for (; left; left -= n) {
+		n = sendfile(fd, job->file, &at, left);
+		if (n <= 0)
+			die("sendfile");
+	}
+	if (recv(fd, &ack, 1, 0) != 1)
+		die("no confirmation");
+}
+
+static void recv_batch(const struct job *job, int fd)
+{
+	size_t left = job->size * job->count;
+	ssize_t n;
+
+	put(fd, "g", 1);
+	for (; left; left -= n) {
+		n = recv(fd, job->buf, job->size, 0);
+		if (n <= 0)
+			die("recv");
+	}
+}
+
+static void move(const struct job *job)
+{
+	void (*batch)(const struct job *job, int fd) = send_batch;
+	int fd = dial(job);
+	unsigned int i;
+
+	if (is(job->mode, "sendfile"))
+		batch = sendfile_batch;
+	else if (is(job->mode, "recv"))
+		batch = recv_batch;
+	if (!is(job->tls, "plain"))
+		tls_start(fd, job->tls, is(job->mode, "recv") ? TLS_RX : TLS_TX);
+	for (i = 0; i < job->batches + WARM_UP; i++) {
+		if (i >= WARM_UP)
+			mark_start(job->figure);
+		batch(job, fd);
+		if (i >= WARM_UP)
+			mark_stop(job->figure);
+	}
+	close(fd);
+}
+
+/* count connections, each set up and closed between the markers */
+static void setup(const struct job *job)
+{
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < job->batches + WARM_UP; i++) {
+		fd = dial(job);
+		usleep(20000);
+		if (i >= WARM_UP)
+			mark_start(job->figure);
+		if (!is(job->tls, "plain"))
+			tls_start(fd, job->tls, TLS_TX);
+		close(fd);
+		usleep(100000);		/* what the kernel does later counts too */
+		if (i >= WARM_UP)
+			mark_stop(job->figure);
+	}
+}
+
+static void prepare(struct job *job)
+{
+	size_t len = job->size * job->count, done;
+
+	job->buf = aligned_alloc(4096, MAX_SIZE);
+	if (!job->buf)
+		die("memory");
+	memset(job->buf, 0x5a, MAX_SIZE);
+	if (!is(job->mode, "sendfile"))
+		return;
+	job->file = memfd_create("load", 0);
+	for (done = 0; done < len; done += job->size)
+		put(job->file, job->buf, job->size);
+}
+
+int main(int argc, char **argv)
+{
+	struct job job;
+
+	if (argc != 8) {
+		fprintf(stderr, "usage: load FIGURE MODE TLS SIZE COUNT BATCHES PEER\n");
+		return 2;
+	}
+	job = (struct job) {
+		.figure = atoi(argv[1]), .mode = argv[2], .tls = argv[3],
+		.size = atol(argv[4]), .count = atol(argv[5]),
+		.batches = atoi(argv[6]), .peer = argv[7],
+	};
+	if (!job.size || job.size > MAX_SIZE || job.figure > 63) {
+		fprintf(stderr, "load: SIZE is 1..%d, FIGURE 0..63\n", MAX_SIZE);
+		return 2;
+	}
+	prepare(&job);
+	if (is(job.mode, "setup"))
+		setup(&job);
+	else
+		move(&job);
+	return 0;
+}
