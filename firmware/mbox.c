@@ -16,7 +16,10 @@ struct mbox_ring {
 static struct mbox_ring mbox_cmdq;
 static u64 mbox_cplq;		/* ring of mbox_cmdq.size completions */
 static struct mbox_ring mbox_evtq;
-static _Alignas(8) struct vktls_cmd mbox_cmd;
+static union {
+	struct vktls_cmd cmd;
+	u64 align;		/* of the payload: handlers rely on it */
+} mbox_slot;
 
 static u64 mbox_reg64(u32 reg)
 {
@@ -89,13 +92,13 @@ static void mbox_cmd_one(void)
 	u32 at = mbox_cmdq.index;
 	u16 status;
 
-	status = mbox_host_read(&mbox_cmd, mbox_cmdq.addr + at * sizeof(mbox_cmd),
-				sizeof(mbox_cmd));
+	status = mbox_host_read(&mbox_slot, mbox_cmdq.addr + at * sizeof(mbox_slot),
+				sizeof(mbox_slot));
 	if (status == VKTLS_ST_OK)
-		cmd_run(&mbox_cmd, &cpl);
+		cmd_run(&mbox_slot.cmd, &cpl);
 	else
 		cpl.status = status;
-	memset(&mbox_cmd, 0, sizeof(mbox_cmd));
+	memset(&mbox_slot, 0, sizeof(mbox_slot));
 	mbox_ring_advance(&mbox_cmdq);
 	cpl.head = mbox_cmdq.index;
 	status = mbox_host_write(mbox_cplq + at * sizeof(cpl), &cpl, sizeof(cpl));

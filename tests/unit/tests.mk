@@ -9,18 +9,36 @@ rv32-src = qemu-device/rv32.c qemu-device/rv32_csr.c
 rv32_test-src = $(rv32-src)
 rv32_priv_test-src = $(rv32-src)
 
+# the firmware image is $(BUILD)/firmware/vktls.fw
+core-src = qemu-device/core.c qemu-device/core_blocks.c qemu-device/core_load.c \
+	   qemu-device/sha256.c $(rv32-src)
+fw-src = tests/unit/fw_rig.c $(core-src)
+fw_cmd_test-src = $(fw-src)
+fw_refuse_test-src = $(fw-src)
+fw_mbox_test-src = $(fw-src)
+fw_load_test-src = $(fw-src)
+
 aead-src = qemu-device/aead.c
 aead-libs = -lIPSec_MB -lgnutls
 aead-cflags = -DVKDEV_AEAD_IPSEC_MB
 aead_test-src = $(aead-src)
 aead_test-libs = $(aead-libs)
 aead_test-cflags = $(aead-cflags)
+aead_nettle_test-src = $(aead-src)
+aead_nettle_test-libs = -lnettle -lgnutls
+aead_nettle_test-cflags = -DVKDEV_AEAD_NETTLE
 
-engine-src = tests/unit/engine_model.c qemu-device/tls.c qemu-device/record.c \
-	     $(aead-src)
+engine-src = tests/unit/engine_model.c qemu-device/record.c qemu-device/tls.c \
+	     qemu-device/tls_rx.c qemu-device/tls_tx.c $(aead-src)
 engine_test-src = tests/unit/engine_drive.c $(engine-src)
 engine_test-libs = $(aead-libs)
 engine_test-cflags = $(aead-cflags)
+engine_replay_test-src = $(engine-src)
+engine_replay_test-libs = $(aead-libs)
+engine_replay_test-cflags = $(aead-cflags)
+engine_rx_test-src = $(engine-src)
+engine_rx_test-libs = $(aead-libs)
+engine_rx_test-cflags = $(aead-cflags)
 
 # looks through the whole process for keys, which shadow memory does not allow
 engine_wipe_test-src = $(engine-src)

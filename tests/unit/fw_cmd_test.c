@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every command of the ABI through the real firmware: what reaches the NIC, what
+ * comes back, what it costs, and that no key stays behind.
+ */
+#include "fw_good.h"
+
+static void test_nop(void)
+{
+	ktap_expect_eq(rig_status(VKTLS_CMD_NOP, NULL, 0), VKTLS_ST_OK);
+	ktap_expect_eq(rig.cpl.len, 0);
+	ktap_expect_eq(rig.irqs[VKTLS_VEC_ASYNC], 1);
+	ktap_expect_eq(rig.calls, 0);
+}
+
+static void test_caps(void)
+{
+	const struct vktls_caps *caps = (void *)rig.cpl.payload;
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_CAPS, NULL, 0), VKTLS_ST_OK);
+	ktap_expect_eq(rig.cpl.len, sizeof(*caps));
+	ktap_expect_eq(caps->features, rig_config.features);
+	ktap_expect_eq(caps->queues, RIG_QUEUES);
+	ktap_expect_eq(caps->mtu_max, VKTLS_MTU_MAX);
+	ktap_expect_eq(caps->tls_contexts, RIG_CONTEXTS);
+	ktap_expect_eq(caps->tls_ciphers, rig_config.tls_ciphers);
+	ktap_expect_eq(caps->tls_versions, rig_config.tls_versions);
+	ktap_expect_eq(caps->fw_version, vkdev_core_fw_version(rig.core));
+	ktap_expect_mem(caps->mac, rig_config.mac, 6);
+	ktap_expect_mem(caps->reserved, "\0\0", 2);
+	ktap_expect_mem(caps->fw_name, "vktls\0\0\0\0\0\0\0\0\0\0", 16);
+}
+
+static void test_port_set(void)
+{
+	struct vktls_port_cfg cfg = { .flags = 0x7f, .mtu = 9000 };
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_PORT_SET, &cfg, sizeof(cfg)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.port_flags, 0x7f);
+	ktap_expect_eq(rig.mtu, 9000);
+	cfg = (struct vktls_port_cfg){ .flags = 0, .mtu = 68 };
+	ktap_expect_eq(rig_status(VKTLS_CMD_PORT_SET, &cfg, sizeof(cfg)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.port_flags, 0);
+	ktap_expect_eq(rig.mtu, 68);
+}
+
+static void test_mac_set(void)
+{
+	struct vktls_mac mac = { .addr = { 0x52, 0x54, 0x00, 0xff, 0x81, 0x02 } };
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_MAC_SET, &mac, sizeof(mac)), VKTLS_ST_OK);
+	ktap_expect_mem(rig.mac, mac.addr, 6);
+}
+
+static uint16_t filter_set(const struct vktls_mac *macs, uint32_t n)
+{
+	struct vktls_buf buf = { .addr = RIG_BUF, .len = n * sizeof(*macs) };
+
+	memcpy(rig_at(RIG_BUF), macs, n * sizeof(*macs));
+	return rig_status(VKTLS_CMD_FILTER_SET, &buf, sizeof(buf));
+}
+
+static void test_filter_set(void)
+{
+	struct vktls_mac macs[VKTLS_MAC_FILTERS] = { 0 };
+	struct vktls_buf none = { .addr = 0, .len = 0 };
+
+	for (int i = 0; i < VKTLS_MAC_FILTERS; i++)
+		memcpy(macs[i].addr, (uint8_t []){ 0x33, 0x33, i, 0x80, 0xff, i + 7 }, 6);
+	ktap_expect_eq(filter_set(macs, VKTLS_MAC_FILTERS), VKTLS_ST_OK);
+	ktap_expect_eq(rig.filter_count, VKTLS_MAC_FILTERS);
+	for (int i = 0; i < VKTLS_MAC_FILTERS; i++)
+		ktap_expect_mem(rig.filters[i], macs[i].addr, 6);
+	ktap_expect_eq(filter_set(macs + 3, 1), VKTLS_ST_OK);
+	ktap_expect_eq(rig.filter_count, 1);
+	ktap_expect_mem(rig.filters[0], macs[3].addr, 6);
+	ktap_expect_eq(rig_status(VKTLS_CMD_FILTER_SET, &none, sizeof(none)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.filter_count, 0);
+	rig.calls = 0;
+	macs[1].reserved[1] = 1;
+	ktap_expect_eq(filter_set(macs, 2), VKTLS_ST_RESERVED);
+	ktap_expect_eq(rig.calls, 0);
+}
+
+static void test_link_get(void)
+{
+	const struct vktls_link *link = (void *)rig.cpl.payload;
+
+	for (int up = 0; up < 2; up++) {
+		rig.link = up;
+		ktap_expect_eq(rig_status(VKTLS_CMD_LINK_GET, NULL, 0), VKTLS_ST_OK);
+		ktap_expect_eq(rig.cpl.len, sizeof(*link));
+		ktap_expect_eq(link->up, up);
+		ktap_expect_eq(link->mbps, RIG_MBPS);
+	}
+}
+
+static uint16_t rss_set(const struct vktls_rss *rss)
+{
+	struct vktls_buf buf = { .addr = RIG_BUF, .len = sizeof(*rss) };
+
+	memcpy(rig_at(RIG_BUF), rss, sizeof(*rss));
+	return rig_status(VKTLS_CMD_RSS_SET, &buf, sizeof(buf));
+}
+
+static void test_rss_set(void)
+{
+	struct vktls_rss rss = rss_good();
+
+	ktap_expect_eq(rss_set(&rss), VKTLS_ST_OK);
+	ktap_expect_mem(&rig.rss, &rss, sizeof(rss));
+	rig.calls = 0;
+	rss.types = 0x40;
+	ktap_expect_eq(rss_set(&rss), VKTLS_ST_PARAM);
+	rss = rss_good();
+	rss.reserved[6] = 1;
+	ktap_expect_eq(rss_set(&rss), VKTLS_ST_RESERVED);
+	rss = rss_good();
+	rss.table[127] = RIG_QUEUES;
+	ktap_expect_eq(rss_set(&rss), VKTLS_ST_PARAM);
+	ktap_expect_eq(rig.calls, 0);
+}
+
+static void test_queue(void)
+{
+	struct vktls_queue_cfg cfg = queue_good();
+	const VkdevCoreQueue *got = &rig.queues[VKTLS_QUEUE_RX][3].cfg;
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_QUEUE_CREATE, &cfg, sizeof(cfg)), VKTLS_ST_OK);
+	ktap_expect(rig.queues[VKTLS_QUEUE_RX][3].live);
+	ktap_expect_eq(got->log2, 12);
+	ktap_expect_eq(got->vector, RIG_QUEUES);
+	ktap_expect_eq(got->ring, cfg.ring);
+	ktap_expect_eq(got->cq, cfg.cq);
+	ktap_expect_eq(rig_status(VKTLS_CMD_QUEUE_CREATE, &cfg, sizeof(cfg)), VKTLS_ST_EXIST);
+	ktap_expect_eq(rig_status(VKTLS_CMD_QUEUE_DESTROY, &cfg.ref, sizeof(cfg.ref)), VKTLS_ST_OK);
+	ktap_expect(!rig.queues[VKTLS_QUEUE_RX][3].live);
+	ktap_expect_eq(rig_status(VKTLS_CMD_QUEUE_DESTROY, &cfg.ref, sizeof(cfg.ref)),
+		       VKTLS_ST_NOENT);
+	cfg.ref.type = VKTLS_QUEUE_TX;
+	cfg.log2 = 6;
+	cfg.vector = 0;
+	ktap_expect_eq(rig_status(VKTLS_CMD_QUEUE_CREATE, &cfg, sizeof(cfg)), VKTLS_ST_OK);
+	ktap_expect(rig.queues[VKTLS_QUEUE_TX][3].live);
+}
+
+static void test_tls_add(void)
+{
+	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
+	const VkdevCoreTls *got = &rig.ctx[0].tls;
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.cpl.len, sizeof(struct vktls_tls_ref));
+	ktap_expect_eq(((struct vktls_tls_ref *)rig.cpl.payload)->ctx, 0);
+	ktap_expect(rig.ctx[0].live);
+	ktap_expect_eq(got->version, VKTLS_VERSION_TLS12);
+	ktap_expect_eq(got->cipher, VKTLS_CIPHER_AES_256_GCM);
+	ktap_expect_eq(got->direction, VKTLS_DIR_TX);
+	ktap_expect_eq(got->tcp_seq, add.tcp_seq);
+	ktap_expect_mem(got->rec_no, add.rec_no, 8);
+	ktap_expect_mem(got->iv, add.iv, 12);
+	ktap_expect_mem(got->key, add.key, 32);
+	add = tls_add(VKTLS_CIPHER_AES_128_GCM);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_OK);
+	ktap_expect_mem(rig.ctx[1].tls.key, add.key, 32);
+}
+
+static void test_tls_places(void)
+{
+	struct vktls_tls_ref ref = { .ctx = 2 };
+	bool used[RIG_CONTEXTS] = { 0 };
+	uint32_t ctx;
+
+	for (int i = 0; i < RIG_CONTEXTS; i++) {
+		ctx = add_context();
+		if (!ktap_expect(ctx < RIG_CONTEXTS && !used[ctx]))
+			return;
+		used[ctx] = true;
+	}
+	ktap_expect_eq(add_context(), UINT32_MAX);
+	ktap_expect_eq(rig.cpl.status, VKTLS_ST_FULL);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_DEL, &ref, sizeof(ref)), VKTLS_ST_OK);
+	ktap_expect(!rig.ctx[2].live);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_DEL, &ref, sizeof(ref)), VKTLS_ST_NOENT);
+	ktap_expect_eq(add_context(), 2);
+	ktap_expect_eq(add_context(), UINT32_MAX);
+}
+
+/* A number must not come back at once: packets of the old context may be late. */
+static void test_tls_reuse_order(void)
+{
+	struct vktls_tls_ref ref = { .ctx = add_context() };
+
+	ktap_expect_eq(ref.ctx, 0);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_DEL, &ref, sizeof(ref)), VKTLS_ST_OK);
+	for (uint32_t i = 1; i < RIG_CONTEXTS; i++)
+		ktap_expect_eq(add_context(), i);
+	ktap_expect_eq(add_context(), 0);
+}
+
+static void test_tls_resync(void)
+{
+	struct vktls_tls_resync resync = {
+		.ctx = add_context(),
+		.tcp_seq = 0xfffffff0,
+		.rec_no = { 0xff, 0xee, 0, 0, 0, 0, 0x11, 0x22 },
+	};
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_RESYNC, &resync, sizeof(resync)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.ctx[resync.ctx].tls.tcp_seq, 0xfffffff0);
+	ktap_expect_mem(rig.ctx[resync.ctx].tls.rec_no, resync.rec_no, 8);
+}
+
+static void test_tls_query(void)
+{
+	struct vktls_tls_state state;
+	struct vktls_tls_ref ref = { .ctx = add_context() };
+
+	rig.state = (VkdevCoreTlsState){
+		.state = VKTLS_TLS_LOST,
+		.tcp_seq = 0x80000001,
+		.rec_no = { 9, 8, 7, 6, 5, 4, 3, 0xf2 },
+		.packets = 0x8000000100000002ull,
+		.bytes = 0x9000000300000004ull,
+	};
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_QUERY, &ref, sizeof(ref)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.cpl.len, sizeof(state));
+	memcpy(&state, rig.cpl.payload, sizeof(state));
+	ktap_expect_eq(state.state, VKTLS_TLS_LOST);
+	ktap_expect_eq(state.tcp_seq, rig.state.tcp_seq);
+	ktap_expect_mem(state.rec_no, rig.state.rec_no, 8);
+	ktap_expect_eq(state.packets, rig.state.packets);
+	ktap_expect_eq(state.bytes, rig.state.bytes);
+}
+
+/* What the NIC refuses is what the host hears, and takes no place. */
+static void test_nic_refuses(void)
+{
+	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_128_GCM);
+	struct vktls_tls_resync resync = { .ctx = add_context() };
+	struct vktls_tls_ref ref = { .ctx = resync.ctx };
+	struct vktls_queue_cfg cfg = queue_good();
+
+	rig.refuse = VKTLS_ST_TLS_CRYPTO;
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_TLS_CRYPTO);
+	ktap_expect_eq(add_context(), resync.ctx + 1);
+	rig.refuse = VKTLS_ST_TLS_REUSE;
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_RESYNC, &resync, sizeof(resync)),
+		       VKTLS_ST_TLS_REUSE);
+	rig.refuse = VKTLS_ST_STATE;
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_DEL, &ref, sizeof(ref)), VKTLS_ST_STATE);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_DEL, &ref, sizeof(ref)), VKTLS_ST_OK);
+	rig.refuse = VKTLS_ST_DMA;
+	ktap_expect_eq(rig_status(VKTLS_CMD_QUEUE_CREATE, &cfg, sizeof(cfg)), VKTLS_ST_DMA);
+}
+
+/* The mock answers 0x11 * (n + 1) in the high word and n in the low one. */
+static void test_stats(void)
+{
+	struct vktls_buf buf = { .addr = RIG_BUF, .len = 1000 };
+	uint64_t got[VKTLS_STAT_NUM + 1];
+	bool ok = true;
+
+	memset(rig_at(RIG_BUF), 0xee, sizeof(got));
+	ktap_expect_eq(rig_status(VKTLS_CMD_STATS, &buf, sizeof(buf)), VKTLS_ST_OK);
+	memcpy(got, rig_at(RIG_BUF), sizeof(got));
+	for (uint64_t i = 0; i < VKTLS_STAT_NUM; i++)
+		ok = ok && got[i] == (0x11 * (i + 1) << 32 | i);
+	ktap_expect(ok);
+	ktap_expect_eq(got[VKTLS_STAT_NUM], 0xeeeeeeeeeeeeeeeeull);
+	buf.len = 16;
+	memset(rig_at(RIG_BUF), 0xee, sizeof(got));
+	ktap_expect_eq(rig_status(VKTLS_CMD_STATS, &buf, sizeof(buf)), VKTLS_ST_OK);
+	memcpy(got, rig_at(RIG_BUF), sizeof(got));
+	ktap_expect_eq(got[1], 0x2200000001ull);
+	ktap_expect_eq(got[2], 0xeeeeeeeeeeeeeeeeull);
+}
+
+static void test_log_read(void)
+{
+	const struct vktls_log *log = (void *)rig.cpl.payload;
+	struct vktls_buf buf = { .addr = RIG_BUF, .len = 4096 };
+	uint32_t first;
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_LOG_READ, &buf, sizeof(buf)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.cpl.len, sizeof(*log));
+	ktap_expect_eq(log->next, log->len);
+	ktap_expect_eq(log->len, rig.trace_len);
+	ktap_expect_mem(rig_at(RIG_BUF), rig.trace, log->len);
+	ktap_expect(strstr(rig.trace, "   5000ms boot: version 0x10000\n"));
+	first = log->next;
+	rig_status(VKTLS_CMD_NUM, NULL, 0);
+	buf.arg = first;
+	ktap_expect_eq(rig_status(VKTLS_CMD_LOG_READ, &buf, sizeof(buf)), VKTLS_ST_OK);
+	ktap_expect(log->next > first && log->len == log->next - first);
+	ktap_expect_mem(rig_at(RIG_BUF), rig.trace + first, log->len);
+	buf.arg = log->next;
+	ktap_expect_eq(rig_status(VKTLS_CMD_LOG_READ, &buf, sizeof(buf)), VKTLS_ST_OK);
+	ktap_expect_eq(log->len, 0);
+}
+
+/* More than the buffer holds: the oldest is gone, the rest is read in pieces. */
+static void test_log_wraps(void)
+{
+	const struct vktls_log *log = (void *)rig.cpl.payload;
+	struct vktls_buf buf = { .addr = RIG_BUF, .len = 1000 };
+	char text[8192];
+	uint32_t n = 0;
+
+	while (rig.trace_len < 20000)
+		rig_status(VKTLS_CMD_NUM, NULL, 0);
+	do {
+		if (!ktap_expect_eq(rig_status(VKTLS_CMD_LOG_READ, &buf, sizeof(buf)), VKTLS_ST_OK))
+			return;
+		if (!ktap_expect(n + log->len <= sizeof(text)))
+			return;
+		memcpy(text + n, rig_at(RIG_BUF), log->len);
+		n += log->len;
+		buf.arg = log->next;
+	} while (log->len);
+	ktap_expect_eq(n, sizeof(text));
+	ktap_expect_mem(text, rig.trace + rig.trace_len - n, n);
+	buf.arg += 5;
+	ktap_expect_eq(rig_status(VKTLS_CMD_LOG_READ, &buf, sizeof(buf)), VKTLS_ST_OK);
+	ktap_expect_eq(log->len, 1000);
+}
+
+/* Every word of the key, anywhere in the core, after success and refusal. */
+static void expect_no_key(void)
+{
+	for (size_t i = 0; i < sizeof(key); i += 4)
+		ktap_expect(!rig_sram_has(key + i, 4));
+}
+
+static void test_key_wiped(void)
+{
+	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
+	uint8_t odd[sizeof(add) + 1] = { 0 };
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_OK);
+	expect_no_key();
+	rig.refuse = VKTLS_ST_TLS_CRYPTO;
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_TLS_CRYPTO);
+	expect_no_key();
+	add.cipher = 7;
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_UNSUPPORTED);
+	expect_no_key();
+	memcpy(odd, &add, sizeof(add));
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, odd, sizeof(odd)), VKTLS_ST_LENGTH);
+	expect_no_key();
+	ktap_expect_eq(rig_status(VKTLS_CMD_NUM, &add, sizeof(add)), VKTLS_ST_OPCODE);
+	expect_no_key();
+	ktap_expect(!strstr(rig.trace, "c51e9b70") && !strstr(rig.trace, "709b1ec5"));
+}
+
+/* Goal of the design: adding a context takes at most 2000 instructions. */
+static void test_cost(void)
+{
+	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
+	struct vktls_tls_resync resync = { .ctx = 0 };
+	struct vktls_tls_ref ref = { .ctx = 0 };
+
+	rig_status(VKTLS_CMD_NOP, NULL, 0);
+	printf("# instructions: nop %llu", (unsigned long long)rig.cost);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_OK);
+	printf(", tls add %llu", (unsigned long long)rig.cost);
+	ktap_expect(rig.cost <= 2000);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_RESYNC, &resync, sizeof(resync)), VKTLS_ST_OK);
+	printf(", resync %llu", (unsigned long long)rig.cost);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_QUERY, &ref, sizeof(ref)), VKTLS_ST_OK);
+	printf(", query %llu", (unsigned long long)rig.cost);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_DEL, &ref, sizeof(ref)), VKTLS_ST_OK);
+	printf(", del %llu\n", (unsigned long long)rig.cost);
+}
+
+int main(void)
+{
+	ktap_start();
+	RUN(test_nop);
+	RUN(test_caps);
+	RUN(test_port_set);
+	RUN(test_mac_set);
+	RUN(test_filter_set);
+	RUN(test_link_get);
+	RUN(test_rss_set);
+	RUN(test_queue);
+	RUN(test_tls_add);
+	RUN(test_tls_places);
+	RUN(test_tls_reuse_order);
+	RUN(test_tls_resync);
+	RUN(test_tls_query);
+	RUN(test_nic_refuses);
+	RUN(test_stats);
+	RUN(test_log_read);
+	RUN(test_log_wraps);
+	RUN(test_key_wiped);
+	RUN(test_cost);
+	rig_fini();
+	return ktap_finish();
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A good payload for each command, and a booted rig to send it to. */
+#ifndef FW_GOOD_H
+#define FW_GOOD_H
+
+#include <string.h>
+
+#include "fw_rig.h"
+#include "ktap.h"
+
+static const uint8_t key[32] = {
+	0xc5, 0x1e, 0x9b, 0x70, 0x3f, 0xd2, 0xa6, 0x84, 0x5b, 0xe9, 0x17, 0x62, 0xf8, 0x4d, 0x33,
+	0xac, 0x91, 0x0e, 0x7a, 0xd5, 0x26, 0xbf, 0x48, 0xc3, 0x6d, 0x12, 0xf4, 0x89, 0x5e, 0xa0,
+	0x37, 0xdb,
+};
+
+static inline struct vktls_tls_add tls_add(uint8_t cipher)
+{
+	struct vktls_tls_add add = {
+		.version = VKTLS_VERSION_TLS12,
+		.cipher = cipher,
+		.direction = VKTLS_DIR_TX,
+		.tcp_seq = 0x89abcdef,
+		.rec_no = { 1, 2, 3, 4, 5, 6, 7, 8 },
+		.iv = { 0xa0, 0xa1, 0xa2, 0xa3, 0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7 },
+	};
+
+	memcpy(add.key, key, cipher == VKTLS_CIPHER_AES_128_GCM ? 16 : 32);
+	return add;
+}
+
+/* A context's number, or UINT32_MAX. */
+static inline uint32_t add_context(void)
+{
+	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
+
+	if (rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)))
+		return UINT32_MAX;
+	return ((struct vktls_tls_ref *)rig.cpl.payload)->ctx;
+}
+
+static inline struct vktls_rss rss_good(void)
+{
+	struct vktls_rss rss = { .types = 0x3f };
+
+	for (int i = 0; i < VKTLS_RSS_KEY_BYTES; i++)
+		rss.key[i] = 0xf0 - i;
+	for (int i = 0; i < VKTLS_RSS_ENTRIES; i++)
+		rss.table[i] = i % RIG_QUEUES;
+	return rss;
+}
+
+static inline struct vktls_queue_cfg queue_good(void)
+{
+	return (struct vktls_queue_cfg){
+		.ref = { .type = VKTLS_QUEUE_RX, .queue = 3 },
+		.log2 = 12,
+		.vector = RIG_QUEUES,
+		.ring = 0xfedcba9876543240ull,
+		.cq = 0x0123456789abcdc0ull,
+	};
+}
+
+/* A good payload for an opcode; context 0 exists, queue 3 does not. */
+static inline uint16_t good_payload(uint16_t opcode, uint8_t payload[120])
+{
+	struct vktls_port_cfg port = { .flags = VKTLS_PORT_UP, .mtu = 1500 };
+	struct vktls_mac mac = { .addr = { 2, 0, 0, 0, 0, 1 } };
+	struct vktls_buf buf = { .addr = RIG_BUF, .len = 176 };
+	struct vktls_queue_cfg queue = queue_good();
+	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_128_GCM);
+	struct vktls_tls_resync resync = { .ctx = 0 };
+	struct vktls_rss rss = rss_good();
+	const struct {
+		const void *payload;
+		uint16_t len;
+	} good[VKTLS_CMD_NUM] = {
+		[VKTLS_CMD_PORT_SET] = { &port, sizeof(port) },
+		[VKTLS_CMD_MAC_SET] = { &mac, sizeof(mac) },
+		[VKTLS_CMD_FILTER_SET] = { &buf, sizeof(buf) },
+		[VKTLS_CMD_RSS_SET] = { &buf, sizeof(buf) },
+		[VKTLS_CMD_QUEUE_CREATE] = { &queue, sizeof(queue) },
+		[VKTLS_CMD_QUEUE_DESTROY] = { &queue.ref, sizeof(queue.ref) },
+		[VKTLS_CMD_TLS_ADD] = { &add, sizeof(add) },
+		[VKTLS_CMD_TLS_DEL] = { &resync, 4 },
+		[VKTLS_CMD_TLS_RESYNC] = { &resync, sizeof(resync) },
+		[VKTLS_CMD_TLS_QUERY] = { &resync, 4 },
+		[VKTLS_CMD_STATS] = { &buf, sizeof(buf) },
+		[VKTLS_CMD_LOG_READ] = { &buf, sizeof(buf) },
+	};
+
+	memset(payload, 0, 120);
+	memset(rig_at(RIG_BUF), 0, 0x1000);
+	if (opcode == VKTLS_CMD_RSS_SET)
+		memcpy(rig_at(RIG_BUF), &rss, sizeof(rss));
+	if (good[opcode].len)
+		memcpy(payload, good[opcode].payload, good[opcode].len);
+	return good[opcode].len;
+}
+
+static inline void fresh(void)
+{
+	rig_init(&rig_config);
+	ktap_expect(rig_boot());
+	rig.irqs[VKTLS_VEC_ASYNC] = 0;
+	rig.calls = 0;
+}
+
+#define RUN(fn) do {		\
+	fresh();		\
+	KTAP_RUN(fn);		\
+} while (0)
+
+#endif
