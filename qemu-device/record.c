@@ -49,6 +49,14 @@ static VkdevRecordPart part_at(const VkdevRecord *r,
     return r->pos < tag ? VKDEV_RECORD_PAYLOAD : VKDEV_RECORD_TAG;
 }
 
+static void record_end(VkdevRecord *r)
+{
+    if (r->pos == r->len) {
+        r->pos = 0;
+        r->len = 0;
+    }
+}
+
 unsigned vkdev_record_step(VkdevRecord *r, const VkdevRecordShape *shape,
                            const uint8_t *p, size_t len,
                            VkdevRecordPiece *piece)
@@ -71,11 +79,18 @@ unsigned vkdev_record_step(VkdevRecord *r, const VkdevRecordShape *shape,
         }
         r->len = VKDEV_RECORD_HEADER_LEN + field_len(r->head);
     }
-    if (piece->part == VKDEV_RECORD_TAG && piece->part_ends) {
-        r->pos = 0;
-        r->len = 0;
-    }
+    record_end(r);
     return VKTLS_ST_OK;
+}
+
+bool vkdev_record_skip(VkdevRecord *r, uint32_t n)
+{
+    if (r->pos < VKDEV_RECORD_HEADER_LEN || n > r->len - r->pos) {
+        return false;
+    }
+    r->pos += n;
+    record_end(r);
+    return true;
 }
 
 uint32_t vkdev_record_payload_len(const VkdevRecord *r,

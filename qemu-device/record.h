@@ -60,6 +60,12 @@ unsigned vkdev_record_step(VkdevRecord *r, const VkdevRecordShape *shape,
                            const uint8_t *p, size_t len,
                            VkdevRecordPiece *piece);
 
+/**
+ * Pass over @n bytes that nobody has seen. False, and no change, when they
+ * reach beyond the present record or its length is not known.
+ */
+bool vkdev_record_skip(VkdevRecord *r, uint32_t n);
+
 /** Payload bytes of the record whose header @r has walked. */
 uint32_t vkdev_record_payload_len(const VkdevRecord *r,
                                   const VkdevRecordShape *shape);

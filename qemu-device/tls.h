@@ -12,6 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * What the engine does and the ABI does not name yet: taken by vkdev_tls_add()
+ * with beyond_abi only, and not announced.
+ */
+#define VKDEV_TLS_CIPHER_CHACHA20 2
+#define VKDEV_TLS_VERSION_13 1
+#define VKDEV_TLS_DIR_RX 1
+
 typedef struct VkdevTlsCtx VkdevTlsCtx;
 
 /* As in struct vktls_tls_add; the caller wipes it. */
@@ -23,6 +31,7 @@ typedef struct VkdevTlsParams {
     uint64_t rec_no;   /* of that record */
     uint8_t iv[12];    /* TLS 1.2 GCM: 4 bytes salt, 8 first explicit nonce */
     uint8_t key[32];   /* shorter keys first, then zero */
+    bool beyond_abi;   /* take what is not announced, too */
 } VkdevTlsParams;
 
 /* What one call did, for the caller to add up. */
@@ -30,12 +39,23 @@ typedef struct VkdevTlsCount {
     uint32_t packets;     /* encrypted: 0 or 1 */
     uint32_t bytes;       /* TCP payload of these */
     uint32_t records;     /* completed with a tag */
+    uint32_t replays;     /* records encrypted again: 0 or 1 */
     uint32_t drop_seq;    /* refusals, by reason */
     uint32_t drop_header;
     uint32_t drop_nonce;  /* nonce or record number */
     uint32_t drop_other;
     bool lost;            /* this call is the one that lost the context */
 } VkdevTlsCount;
+
+/* What became of a received packet. */
+typedef struct VkdevTlsRxResult {
+    bool decrypted;      /* all of it; otherwise it goes on as it came */
+    bool lost;           /* this call lost the place in the stream */
+    bool auth_error;     /* because a tag was wrong */
+    bool resync_req;     /* ask the host: does a record begin at resync_seq? */
+    uint32_t resync_seq; /* of the first byte of what looks like a header */
+    uint32_t records;    /* authenticated from their first byte to the last */
+} VkdevTlsRxResult;
 
 typedef struct VkdevTlsState {
     uint32_t state;   /* VKTLS_TLS_IN_SYNC or VKTLS_TLS_LOST */
@@ -71,15 +91,46 @@ void vkdev_tls_del(VkdevTlsCtx *ctx);
  * - VKTLS_ST_TLS_HEADER, _NONCE, _WRAP: no in-order packet can follow; the
  *   context is lost until a resync.
  * - VKTLS_ST_TLS_LOST: the context waits for a resync.
+ * - VKTLS_ST_STATE: the context receives.
  */
 unsigned vkdev_tls_tx(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint8_t *buf,
                       size_t len, VkdevTlsCount *count);
 
 /**
- * Continue at the record @rec_no, whose header starts at @tcp_seq.
+ * Encrypt once more, apart from the stream, the whole record @rec_no: @len
+ * bytes at @rec, laid out as for vkdev_tls_tx(), header and placeholder
+ * included. Any part of the result may be sent again. The context's place does
+ * not change.
+ *
+ * VKTLS_ST_TLS_REUSE: the engine did not send that record, or does not remember
+ * its tag any more, or the tag is another now, so that the plaintext must be
+ * too; in the last case @rec is wiped. VKTLS_ST_TLS_HEADER, _NONCE: not that
+ * record.
+ */
+unsigned vkdev_tls_replay(VkdevTlsCtx *ctx, uint64_t rec_no, uint8_t *rec,
+                          size_t len, VkdevTlsCount *count);
+
+/**
+ * Follow a received packet: @len bytes of TCP payload at @from, the first of
+ * which has the number @tcp_seq, in any order, with gaps and repetitions. When
+ * result->decrypted, @to holds all of it with the payloads decrypted and the
+ * framing as it was, and each tag that ended in it was right; otherwise what
+ * @to holds means nothing. @from and @to do not overlap.
+ */
+unsigned vkdev_tls_rx(VkdevTlsCtx *ctx, uint32_t tcp_seq, const uint8_t *from,
+                      uint8_t *to, size_t len, VkdevTlsRxResult *result);
+
+/**
+ * Transmit: continue at the record @rec_no, whose header starts at @tcp_seq.
  * VKTLS_ST_TLS_REUSE: the engine has started that record, or the context began
- * after it; VKTLS_ST_TLS_WRAP: the last record number was started. The context
- * is then as before.
+ * after it; VKTLS_ST_TLS_WRAP: the last record number was started.
+ *
+ * Receive: the record @rec_no does start at @tcp_seq, as the answer to a
+ * request or as a hint about one that is still to come. VKTLS_ST_STATE: the
+ * context is in sync; VKTLS_ST_TLS_SEQ: that place has gone by;
+ * VKTLS_ST_PARAM: the number does not fit the records since.
+ *
+ * After a refusal the context is as before.
  */
 unsigned vkdev_tls_resync(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint64_t rec_no);
 

@@ -9,10 +9,18 @@
 #include "engine_model.h"
 
 const struct suite suites[] = {
-	{ "tls12 aes-128-gcm", VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_128_GCM,
+	{ "tls12 aes-128-gcm", VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_128_GCM, true,
 	  VKDEV_AEAD_AES_128_GCM, 8, 20, 24, 0, 16384 },
-	{ "tls12 aes-256-gcm", VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_256_GCM,
+	{ "tls12 aes-256-gcm", VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_256_GCM, true,
 	  VKDEV_AEAD_AES_256_GCM, 8, 20, 24, 0, 16384 },
+	{ "tls12 chacha20-poly1305", VKTLS_VERSION_TLS12, VKDEV_TLS_CIPHER_CHACHA20, false,
+	  VKDEV_AEAD_CHACHA20_POLY1305, 0, 20, 24, 0, 16384 },
+	{ "tls13 aes-128-gcm", VKDEV_TLS_VERSION_13, VKTLS_CIPHER_AES_128_GCM, false,
+	  VKDEV_AEAD_AES_128_GCM, 0, 23, 23, 1, 16385 },
+	{ "tls13 aes-256-gcm", VKDEV_TLS_VERSION_13, VKTLS_CIPHER_AES_256_GCM, false,
+	  VKDEV_AEAD_AES_256_GCM, 0, 23, 23, 1, 16385 },
+	{ "tls13 chacha20-poly1305", VKDEV_TLS_VERSION_13, VKDEV_TLS_CIPHER_CHACHA20, false,
+	  VKDEV_AEAD_CHACHA20_POLY1305, 0, 23, 23, 1, 16385 },
 };
 
 const unsigned int suites_num = sizeof(suites) / sizeof(suites[0]);
@@ -91,7 +99,14 @@ static size_t model_nonce_aad(const struct model *m, uint64_t rec_no, const uint
 			      size_t payload, uint8_t *nonce, uint8_t *aad)
 {
 	memcpy(nonce, m->p.iv, 12);
-	memcpy(nonce + 4, rec + 5, 8);
+	if (m->s->nonce_len)
+		memcpy(nonce + 4, rec + 5, 8);
+	else
+		put64(nonce + 4, get64(m->p.iv + 4) ^ rec_no);
+	if (m->s->version == VKDEV_TLS_VERSION_13) {
+		memcpy(aad, rec, 5);
+		return 5;
+	}
 	put64(aad, rec_no);
 	memcpy(aad + 8, rec, 3);
 	aad[11] = payload >> 8;

@@ -8,16 +8,17 @@
 #include "engine_drive.h"
 #include "engine_rig.h"
 #include "ktap.h"
+#include "../vectors/tls13_records.h"
 
 static struct rig rig;
 
 #define for_each_suite(s) \
 	for (const struct suite *s = suites; s < suites + suites_num; s++)
 
-/* A few records of all small sizes that matter, under 500 bytes together. */
+/* A few records of the small sizes that matter, over 150 bytes together. */
 static bool small_stream(struct rig *g, const struct suite *s, uint64_t seed)
 {
-	static const size_t payload[] = { 1, 0, 16, 33 };
+	static const size_t payload[] = { 1, 0, 16, 60 };
 	bool ok = rig_open(g, s, seed);
 
 	for (size_t i = 0; i < ARRAY_SIZE(payload); i++) {
@@ -341,15 +342,47 @@ static void query_and_counts_follow_every_byte(void)
 	ktap_expect_eq(records, 4 * suites_num);
 }
 
+/* The host's view of the two records: plaintext, content type, placeholder. */
+static void rfc8448_records(void)
+{
+	VkdevTlsParams p = {
+		.version = VKDEV_TLS_VERSION_13, .cipher = VKTLS_CIPHER_AES_128_GCM,
+		.direction = VKTLS_DIR_TX, .beyond_abi = true,
+	};
+	uint8_t buf[sizeof(rfc8448_wire)] = { 23, 3, 3, 0, 0x43 };
+	VkdevTlsCtx *ctx = NULL;
+	VkdevTlsCount count;
+
+	for (unsigned int i = 0; i < 50; i++)
+		buf[5 + i] = i;
+	buf[55] = 23;
+	memcpy(buf + 72, "\x17\3\3\0\x13\1\0\x15", 8);
+	memcpy(p.key, rfc8448_key, sizeof(rfc8448_key));
+	memcpy(p.iv, rfc8448_iv, sizeof(rfc8448_iv));
+	ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_OK);
+	ktap_expect_eq(vkdev_tls_tx(ctx, 0, buf, sizeof(buf), &count), VKTLS_ST_OK);
+	ktap_expect_mem(buf, rfc8448_wire, sizeof(buf));
+	vkdev_tls_del(ctx);
+}
+
 static void context_parameters(void)
 {
+	uint32_t ciphers = 0, versions = 0;
 	struct prng rng = { 10 };
 	VkdevTlsCtx *ctx = NULL;
 	VkdevTlsParams p;
 
 	for_each_suite(s) {
-		ktap_expect(vkdev_tls_ciphers() & 1u << s->cipher);
-		ktap_expect(vkdev_tls_versions() & 1u << s->version);
+		if (s->announced) {
+			ciphers |= 1u << s->cipher;
+			versions |= 1u << s->version;
+		}
+		p = rig_params(s, &rng);
+		p.beyond_abi = false;
+		ktap_expect_eq(vkdev_tls_add(&p, &ctx),
+			       s->announced ? VKTLS_ST_OK : VKTLS_ST_UNSUPPORTED);
+		vkdev_tls_del(ctx);
+		ctx = NULL;
 		for (size_t i = vkdev_aead_key_len(s->alg); i < sizeof(p.key); i++) {
 			p = rig_params(s, &rng);
 			p.key[i] = 1;
@@ -366,6 +399,8 @@ static void context_parameters(void)
 		ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_UNSUPPORTED);
 	}
 	ktap_expect(!ctx);
+	ktap_expect_eq(vkdev_tls_ciphers(), ciphers);
+	ktap_expect_eq(vkdev_tls_versions(), versions);
 	vkdev_tls_del(NULL);
 }
 
@@ -406,6 +441,7 @@ int main(void)
 	KTAP_RUN(resync_never_goes_back);
 	KTAP_RUN(resync_skips_ahead);
 	KTAP_RUN(query_and_counts_follow_every_byte);
+	KTAP_RUN(rfc8448_records);
 	KTAP_RUN(context_parameters);
 	KTAP_RUN(random_operations);
 	return ktap_finish();

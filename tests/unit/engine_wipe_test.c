@@ -62,6 +62,7 @@ static __attribute__((noinline)) VkdevTlsCtx *add(const struct suite *s,
 {
 	VkdevTlsParams p = {
 		.version = s->version, .cipher = s->cipher, .direction = VKTLS_DIR_TX,
+		.beyond_abi = true,
 	};
 	VkdevTlsCtx *ctx = NULL;
 

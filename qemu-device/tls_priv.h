@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the TLS engine share; nobody else includes it. */
+#ifndef VKDEV_TLS_PRIV_H
+#define VKDEV_TLS_PRIV_H
+
+#include "aead.h"
+#include "record.h"
+#include "tls.h"
+
+#define VKDEV_TLS_SENT 128 /* records whose tag is remembered for replay */
+#define VKDEV_TLS_RX_LOG 16 /* headers that an answer of the host may name */
+
+typedef struct VkdevTlsSuite {
+    uint8_t version; /* VKTLS_VERSION_* */
+    uint8_t cipher;  /* VKTLS_CIPHER_* */
+    bool announced;  /* the ABI has it */
+    VkdevAeadAlg alg;
+    VkdevRecordShape shape;
+} VkdevTlsSuite;
+
+/* Place in the stream, at byte precision; copied to look ahead. */
+typedef struct VkdevTlsCursor {
+    VkdevRecord rec;
+    uint64_t rec_no;
+    bool used_up; /* the last record number was completed */
+} VkdevTlsCursor;
+
+typedef struct VkdevTlsStream {
+    VkdevTlsCursor at;
+    VkdevAeadState aead; /* from the end of a record's head to its tag */
+    uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* from its first byte to its last */
+} VkdevTlsStream;
+
+typedef struct VkdevTlsSent {
+    bool valid;
+    uint64_t rec_no;
+    uint8_t tag[VKDEV_AEAD_TAG_LEN];
+} VkdevTlsSent;
+
+typedef struct VkdevTlsTx {
+    uint64_t nonce_base; /* explicit nonce - record number, constant */
+    uint64_t floor;      /* lowest record number that was never started */
+    bool floor_wrapped;  /* there is no such number */
+    VkdevTlsSent sent[VKDEV_TLS_SENT]; /* by record number modulo its size */
+} VkdevTlsTx;
+
+typedef enum VkdevTlsRxMode {
+    VKDEV_TLS_RX_SYNC,   /* place and record number are known */
+    VKDEV_TLS_RX_TRACK,  /* follows a candidate; numbers count from it */
+    VKDEV_TLS_RX_SEARCH, /* looks for a candidate */
+} VkdevTlsRxMode;
+
+typedef struct VkdevTlsRx {
+    VkdevTlsRxMode mode;
+    bool broken;     /* not all of the record at the cursor came in sync */
+    uint64_t logged; /* TRACK: headers seen since and with the candidate */
+    uint32_t log[VKDEV_TLS_RX_LOG]; /* where they began; a ring */
+    uint8_t window[VKDEV_RECORD_HEADER_LEN]; /* SEARCH: last bytes, in order */
+    uint8_t window_len;
+} VkdevTlsRx;
+
+struct VkdevTlsCtx {
+    const VkdevTlsSuite *suite;
+    VkdevAeadKey *key;
+    uint8_t direction;
+    uint8_t iv[VKDEV_AEAD_NONCE_LEN];
+    bool lost;
+    uint32_t tcp_seq; /* of the byte at the cursor */
+    VkdevTlsStream s;
+    union {
+        VkdevTlsTx tx;
+        VkdevTlsRx rx;
+    };
+};
+
+/* tls.c */
+unsigned vkdev_tls_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
+                        const uint8_t *p, size_t len, VkdevRecordPiece *piece);
+void vkdev_tls_record_start(const VkdevTlsCtx *c, VkdevTlsStream *s);
+void vkdev_tls_stream_move(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no);
+uint64_t vkdev_tls_explicit(const uint8_t *nonce);
+
+/* tls_tx.c */
+void vkdev_tls_tx_init(VkdevTlsCtx *c);
+unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
+                             uint64_t rec_no);
+
+/* tls_rx.c */
+void vkdev_tls_rx_init(VkdevTlsCtx *c);
+unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
+                             uint64_t rec_no);
+
+#endif

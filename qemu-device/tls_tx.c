@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Transmit side of the TLS engine. A record number starts AEAD for the wire at
+ * most once in a context's life, and a replay leaves only if it gives the tag
+ * that was sent before: no (key, nonce) pair serves two plaintexts, whatever
+ * the host does.
+ */
+#include <string.h>
+
+#include "tls_priv.h"
+#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+
+#define SALT_LEN 4
+
+void vkdev_tls_tx_init(VkdevTlsCtx *c)
+{
+    c->tx.nonce_base = vkdev_tls_explicit(c->iv + SALT_LEN) - c->s.at.rec_no;
+    c->tx.floor = c->s.at.rec_no;
+}
+
+/* One step of the walk, and the explicit nonce must be the record number's. */
+static unsigned tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
+                        const uint8_t *p, size_t len, VkdevRecordPiece *piece)
+{
+    unsigned st = vkdev_tls_step(c, at, p, len, piece);
+
+    if (st == VKTLS_ST_OK && piece->part == VKDEV_RECORD_NONCE &&
+        piece->part_ends &&
+        vkdev_tls_explicit(at->rec.head + VKDEV_RECORD_HEADER_LEN) !=
+        at->rec_no + c->tx.nonce_base) {
+        return VKTLS_ST_TLS_NONCE;
+    }
+    return st;
+}
+
+/* Walk over all of @len bytes; @at ends behind them. */
+static unsigned tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
+                         const uint8_t *p, size_t len)
+{
+    VkdevRecordPiece piece;
+    unsigned st;
+
+    for (; len; p += piece.len, len -= piece.len) {
+        st = tx_step(c, at, p, len, &piece);
+        if (st != VKTLS_ST_OK) {
+            return st;
+        }
+    }
+    return VKTLS_ST_OK;
+}
+
+static void tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
+                     const VkdevRecordPiece *piece, uint8_t *p)
+{
+    if (piece->head_ends) {
+        vkdev_tls_record_start(c, s);
+    }
+    if (piece->part == VKDEV_RECORD_PAYLOAD) {
+        vkdev_aead_encrypt(c->key, &s->aead, p, p, piece->len);
+    } else if (piece->part == VKDEV_RECORD_TAG) {
+        if (!piece->offset) {
+            vkdev_aead_finish(c->key, &s->aead, s->tag);
+        }
+        memcpy(p, s->tag + piece->offset, piece->len);
+    }
+}
+
+/* The number of the record at the cursor is used now. */
+static void tx_floor_raise(VkdevTlsCtx *c)
+{
+    c->tx.floor = c->s.at.rec_no + 1;
+    c->tx.floor_wrapped = !c->tx.floor;
+}
+
+static void tx_remember(VkdevTlsCtx *c)
+{
+    uint64_t rec_no = c->s.at.rec_no - 1; /* the cursor is behind it */
+    VkdevTlsSent *sent = &c->tx.sent[rec_no % VKDEV_TLS_SENT];
+
+    sent->valid = true;
+    sent->rec_no = rec_no;
+    memcpy(sent->tag, c->s.tag, sizeof(sent->tag));
+}
+
+/* The second pass, over bytes that tx_check() has accepted. */
+static void tx_encrypt(VkdevTlsCtx *c, uint8_t *p, size_t len,
+                       VkdevTlsCount *count)
+{
+    VkdevRecordPiece piece;
+
+    c->tcp_seq += len;
+    count->packets = 1;
+    count->bytes = len;
+    for (; len; p += piece.len, len -= piece.len) {
+        tx_step(c, &c->s.at, p, len, &piece);
+        tx_piece(c, &c->s, &piece, p);
+        if (piece.head_ends) {
+            tx_floor_raise(c);
+        }
+        if (piece.part == VKDEV_RECORD_TAG && piece.part_ends) {
+            tx_remember(c);
+            count->records++;
+        }
+    }
+}
+
+static void count_drop(unsigned st, VkdevTlsCount *count)
+{
+    switch (st) {
+    case VKTLS_ST_TLS_SEQ:
+        count->drop_seq = 1;
+        break;
+    case VKTLS_ST_TLS_HEADER:
+        count->drop_header = 1;
+        break;
+    case VKTLS_ST_TLS_NONCE:
+    case VKTLS_ST_TLS_WRAP:
+    case VKTLS_ST_TLS_REUSE:
+        count->drop_nonce = 1;
+        break;
+    default:
+        count->drop_other = 1;
+    }
+}
+
+unsigned vkdev_tls_tx(VkdevTlsCtx *c, uint32_t tcp_seq, uint8_t *buf,
+                      size_t len, VkdevTlsCount *count)
+{
+    VkdevTlsCursor at = c->s.at;
+    unsigned st;
+
+    *count = (VkdevTlsCount) { 0 };
+    if (c->direction != VKTLS_DIR_TX) {
+        st = VKTLS_ST_STATE;
+    } else if (c->lost) {
+        st = VKTLS_ST_TLS_LOST;
+    } else if (tcp_seq != c->tcp_seq) {
+        st = VKTLS_ST_TLS_SEQ;
+    } else {
+        st = tx_check(c, &at, buf, len);
+        c->lost = count->lost = st != VKTLS_ST_OK;
+    }
+    if (st == VKTLS_ST_OK) {
+        tx_encrypt(c, buf, len, count);
+    } else {
+        count_drop(st, count);
+    }
+    return st;
+}
+
+unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
+                             uint64_t rec_no)
+{
+    if (c->tx.floor_wrapped) {
+        return VKTLS_ST_TLS_WRAP;
+    }
+    if (rec_no < c->tx.floor) {
+        return VKTLS_ST_TLS_REUSE;
+    }
+    vkdev_tls_stream_move(c, tcp_seq, rec_no);
+    return VKTLS_ST_OK;
+}
+
+/* Is it exactly one record, with a head that this context can have sent? */
+static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
+                             const uint8_t *rec, size_t len)
+{
+    const VkdevTlsSent *sent = &c->tx.sent[rec_no % VKDEV_TLS_SENT];
+    VkdevTlsCursor at = { .rec_no = rec_no };
+    size_t want;
+    unsigned st;
+
+    if (c->direction != VKTLS_DIR_TX) {
+        return VKTLS_ST_STATE;
+    }
+    if (!sent->valid || sent->rec_no != rec_no) {
+        return VKTLS_ST_TLS_REUSE;
+    }
+    if (len < VKDEV_RECORD_HEADER_LEN) {
+        return VKTLS_ST_TLS_HEADER;
+    }
+    want = VKDEV_RECORD_HEADER_LEN + ((size_t)rec[3] << 8 | rec[4]);
+    st = tx_check(c, &at, rec, len < want ? len : want);
+    return st == VKTLS_ST_OK && len != want ? VKTLS_ST_TLS_HEADER : st;
+}
+
+/* Encrypt the record apart from the stream; is the tag the one of then? */
+static bool replay_encrypt(const VkdevTlsCtx *c, uint64_t rec_no,
+                           uint8_t *rec, size_t len)
+{
+    const VkdevTlsSent *sent = &c->tx.sent[rec_no % VKDEV_TLS_SENT];
+    VkdevTlsStream s = { .at.rec_no = rec_no };
+    VkdevRecordPiece piece;
+    bool same;
+
+    for (uint8_t *p = rec; len; p += piece.len, len -= piece.len) {
+        tx_step(c, &s.at, p, len, &piece);
+        tx_piece(c, &s, &piece, p);
+    }
+    same = !vkdev_aead_tag_differs(s.tag, sent->tag);
+    vkdev_aead_wipe(&s, sizeof(s));
+    return same;
+}
+
+unsigned vkdev_tls_replay(VkdevTlsCtx *c, uint64_t rec_no, uint8_t *rec,
+                          size_t len, VkdevTlsCount *count)
+{
+    unsigned st = replay_check(c, rec_no, rec, len);
+
+    *count = (VkdevTlsCount) { 0 };
+    if (st == VKTLS_ST_OK && !replay_encrypt(c, rec_no, rec, len)) {
+        vkdev_aead_wipe(rec, len);
+        st = VKTLS_ST_TLS_REUSE;
+    }
+    if (st == VKTLS_ST_OK) {
+        count->replays = 1;
+    } else {
+        count_drop(st, count);
+    }
+    return st;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Replay: a record that was sent can be had again, bit for bit, while the
+ * stream goes on; anything else under its number cannot be had at all.
+ */
+#include "engine_rig.h"
+#include "ktap.h"
+
+#define RECORDS		20
+#define REMEMBERED	128	/* VKDEV_TLS_SENT */
+
+static struct rig rig;
+static uint8_t rec[REC_MAX];
+
+static size_t rec_len(const struct rig *g, unsigned int n)
+{
+	return (n + 1 < g->records ? g->start[n + 1] : g->len) - g->start[n];
+}
+
+static bool open_stream(const struct suite *s, unsigned int records, size_t most)
+{
+	bool ok = rig_open(&rig, s, records);
+
+	while (ok && rig.records < records)
+		ok = rig_record(&rig, s->type_max,
+				s->payload_min + prng_below(&rig.rng, most));
+	return ok;
+}
+
+/* The host's plaintext of record n, with another placeholder than last time. */
+static size_t host_record(unsigned int n)
+{
+	size_t len = rec_len(&rig, n);
+
+	memcpy(rec, rig.in + rig.start[n], len);
+	memset(rec + len - TAG_LEN, 0xee, TAG_LEN);
+	return len;
+}
+
+static unsigned int replay(unsigned int n, size_t len)
+{
+	return vkdev_tls_replay(rig.ctx, rig.m.p.rec_no + n, rec, len, &rig.count);
+}
+
+static bool state_same(const VkdevTlsState *a)
+{
+	VkdevTlsState b;
+
+	vkdev_tls_query(rig.ctx, &b);
+	return a->state == b.state && a->tcp_seq == b.tcp_seq && a->rec_no == b.rec_no &&
+	       a->rec_pos == b.rec_pos;
+}
+
+/* In the middle of each record, every earlier one is replayed; all fits. */
+static void replays_between_packets(const void *row)
+{
+	size_t from = 0, to;
+	VkdevTlsState q;
+
+	ktap_expect(open_stream(row, RECORDS, 3000));
+	for (unsigned int n = 1; n < RECORDS; n++, from = to) {
+		to = rig.start[n] + prng_below(&rig.rng, rec_len(&rig, n));
+		ktap_expect_eq(rig_send(&rig, from, to), VKTLS_ST_OK);
+		vkdev_tls_query(rig.ctx, &q);
+		for (unsigned int i = 0; i < n; i++) {
+			size_t len = host_record(i);
+
+			ktap_expect_eq(replay(i, len), VKTLS_ST_OK);
+			ktap_expect_mem(rec, rig.want + rig.start[i], len);
+			ktap_expect(rig.count.replays == 1 && !rig.count.packets);
+		}
+		ktap_expect(state_same(&q));
+	}
+	ktap_expect_eq(rig_send(&rig, from, rig.len), VKTLS_ST_OK);
+	ktap_expect_mem(rig.out, rig.want, rig.len);
+	rig_close(&rig);
+}
+
+static void unsent_and_unfinished_are_refused(const void *row)
+{
+	ktap_expect(open_stream(row, 3, 100));
+	ktap_expect_eq(rig_send(&rig, 0, rig.start[2] - 1), VKTLS_ST_OK);
+	for (unsigned int n = 1; n < 3; n++) {
+		size_t len = host_record(n);
+
+		ktap_expect_eq(replay(n, len), VKTLS_ST_TLS_REUSE);
+		ktap_expect(!rig.count.replays && rig.count.drop_nonce == 1);
+		ktap_expect(!memcmp(rec, rig.in + rig.start[n], len - TAG_LEN));
+	}
+	rig_close(&rig);
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	while (len && !*p++)
+		len--;
+	return !len;
+}
+
+/* Any flipped bit behind the head: refused, and nothing usable is left. */
+static void another_plaintext_is_refused(const void *row)
+{
+	const struct suite *s = row;
+	size_t head = 5 + s->nonce_len;
+
+	ktap_expect(open_stream(s, 2, 40));
+	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
+	for (size_t bit = 8 * head; bit < 8 * (rec_len(&rig, 1) - TAG_LEN); bit++) {
+		size_t len = host_record(1);
+
+		rec[bit / 8] ^= 1 << bit % 8;
+		ktap_expect_eq(replay(1, len), VKTLS_ST_TLS_REUSE);
+		ktap_expect(all_zero(rec, len) && !rig.count.replays);
+	}
+	rig_close(&rig);
+}
+
+static void another_head_is_refused(const void *row)
+{
+	const struct suite *s = row;
+	unsigned int st;
+
+	ktap_expect(open_stream(s, 2, 40));
+	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
+	for (size_t bit = 0; bit < 8u * (5 + s->nonce_len); bit++) {
+		size_t len = host_record(1);
+
+		rec[bit / 8] ^= 1 << bit % 8;
+		st = replay(1, len);
+		ktap_expect(st == VKTLS_ST_TLS_REUSE || st == VKTLS_ST_TLS_HEADER ||
+			    st == VKTLS_ST_TLS_NONCE);
+		ktap_expect(!rig.count.replays);
+	}
+	rig_close(&rig);
+}
+
+static void only_one_whole_record(const void *row)
+{
+	size_t len;
+
+	ktap_expect(open_stream(row, 2, 40));
+	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
+	for (size_t cut = 0; cut < rec_len(&rig, 0); cut++) {
+		host_record(0);
+		ktap_expect_eq(replay(0, cut), VKTLS_ST_TLS_HEADER);
+	}
+	len = host_record(0);
+	ktap_expect_eq(replay(0, len + 1), VKTLS_ST_TLS_HEADER);
+	ktap_expect_eq(replay(0, len), VKTLS_ST_OK);
+	rig_close(&rig);
+}
+
+static void old_records_are_forgotten(const void *row)
+{
+	ktap_expect(open_stream(row, REMEMBERED + 10, 30));
+	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
+	for (unsigned int n = 0; n < rig.records; n++)
+		ktap_expect_eq(replay(n, host_record(n)),
+			       n < 10 ? VKTLS_ST_TLS_REUSE : VKTLS_ST_OK);
+	rig_close(&rig);
+}
+
+/* A lost context still repeats what it sent, and after the resync as well. */
+static void replay_while_lost(const void *row)
+{
+	ktap_expect(open_stream(row, 4, 60));
+	ktap_expect_eq(rig_send(&rig, 0, rig.start[1]), VKTLS_ST_OK);
+	rig.in[rig.start[1] + 1] = 9;
+	ktap_expect_eq(rig_send(&rig, rig.start[1], rig.start[2]), VKTLS_ST_TLS_HEADER);
+	ktap_expect_eq(replay(0, host_record(0)), VKTLS_ST_OK);
+	ktap_expect_eq(vkdev_tls_resync(rig.ctx, rig.m.p.tcp_seq + rig.start[2],
+					rig.m.p.rec_no + 2), VKTLS_ST_OK);
+	ktap_expect_eq(rig_send(&rig, rig.start[2], rig.len), VKTLS_ST_OK);
+	ktap_expect_eq(replay(0, host_record(0)), VKTLS_ST_OK);
+	ktap_expect_mem(rec, rig.want, rec_len(&rig, 0));
+	ktap_expect_eq(replay(2, host_record(2)), VKTLS_ST_OK);
+	ktap_expect_eq(replay(1, host_record(1)), VKTLS_ST_TLS_REUSE);
+	rig_close(&rig);
+}
+
+static void for_all(void (*fn)(const void *), const char *what)
+{
+	char name[80];
+
+	for (unsigned int i = 0; i < suites_num; i++) {
+		snprintf(name, sizeof(name), "%s: %s", what, suites[i].name);
+		ktap_case(name, fn, &suites[i]);
+	}
+}
+
+int main(void)
+{
+	ktap_start();
+	for_all(replays_between_packets, "replays between packets");
+	for_all(unsent_and_unfinished_are_refused, "unsent and unfinished are refused");
+	for_all(another_plaintext_is_refused, "another plaintext is refused");
+	for_all(another_head_is_refused, "another head is refused");
+	for_all(only_one_whole_record, "only one whole record");
+	for_all(old_records_are_forgotten, "old records are forgotten");
+	for_all(replay_while_lost, "replay while lost");
+	return ktap_finish();
+}
