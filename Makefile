@@ -23,7 +23,7 @@ modules: ## build vktls.ko and tls.ko into build/modules (KDIR= for your kernel)
 
 firmware: ## build the NIC's firmware into build/firmware
 	@echo "[firmware]"
-	@[ ! -f firmware/Makefile ] || $(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware
+	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware
 
 qemu: ## build QEMU with the NIC in it (the first time about 3 minutes)
 	@echo "[qemu]"

@@ -46,8 +46,10 @@ run_logged()
 	rc=$?
 	set -e
 	[ "$rc" != 0 ] || return 0
-	tail -n 30 "$log" >&2
-	die "$what failed with status $rc; the whole log is $log"
+	grep -E 'error:|Error [0-9]|undefined|No rule' "$log" | head -n 10 >&2
+	say "--- the end of $log ---"
+	tail -n 20 "$log" >&2
+	die "$what failed with status $rc" "read $log"
 }
 
 # locked NAME COMMAND...: one holder of a cache entry at a time, across
