@@ -75,32 +75,22 @@ void vkdev_queue_reset(VkdevState *s)
     }
 }
 
-static uint16_t queue_check(VkdevState *s, const VkdevCoreQueue *cfg)
+static bool queue_cfg_ok(VkdevState *s, const VkdevCoreQueue *cfg)
 {
-    if (cfg->log2 < VKTLS_RING_MIN_LOG2 || cfg->log2 > VKTLS_RING_MAX_LOG2) {
-        return VKTLS_ST_LENGTH;
-    }
-    if (cfg->vector >= s->vectors || cfg->ring % VKTLS_RING_ALIGN ||
-        cfg->cq % VKTLS_RING_ALIGN) {
-        return VKTLS_ST_PARAM;
-    }
-    return VKTLS_ST_OK;
+    return cfg->log2 >= VKTLS_RING_MIN_LOG2 &&
+           cfg->log2 <= VKTLS_RING_MAX_LOG2 && cfg->vector < s->vectors &&
+           !(cfg->ring % VKTLS_RING_ALIGN) && !(cfg->cq % VKTLS_RING_ALIGN);
 }
 
 uint16_t vkdev_queue_create(VkdevState *s, const VkdevCoreQueue *cfg)
 {
     VkdevQueue *q = queue_find(s, cfg->type, cfg->id);
-    uint16_t status;
 
-    if (!q) {
+    if (!q || !queue_cfg_ok(s, cfg)) {
         return VKTLS_ST_PARAM;
     }
     if (q->created) {
         return VKTLS_ST_EXIST;
-    }
-    status = queue_check(s, cfg);
-    if (status != VKTLS_ST_OK) {
-        return status;
     }
     vkdev_ring_start(&q->ring, cfg->ring, cfg->log2);
     vkdev_cq_start(&q->cq, cfg->cq, cfg->log2, cfg->vector);
