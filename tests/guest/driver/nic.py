@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The NIC under test, eth0, and its peer at the other end of the wire, eth0 of
+the namespace "peer": commands, counters, and traffic whose content is checked."""
+import contextlib
+import hashlib
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+IF = "eth0"
+V4 = ("192.0.2.1", "192.0.2.2")
+V6 = ("2001:db8::1", "2001:db8::2")
+
+
+def run(*argv, check=True, ns=None):
+    """Run a command; its output. A failure shows what the command said."""
+    argv = [str(a) for a in argv]
+    if ns:
+        argv = ["ip", "netns", "exec", ns] + argv
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(argv)}: status {done.returncode}: "
+                             f"{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def fails(*argv):
+    """Run a command that has to fail; what it said."""
+    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False)
+    if not done.returncode:
+        raise AssertionError(f"{' '.join(map(str, argv))} succeeded: {done.stdout}")
+    return done.stdout + done.stderr
+
+
+def peer(*argv, check=True):
+    return run(*argv, check=check, ns="peer")
+
+
+def wait(what, test, seconds=15):
+    """Wait until test() is true; fails with what was waited for."""
+    end = time.monotonic() + seconds
+    while not test():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        time.sleep(0.05)
+
+
+def qmp(command, **arguments):
+    """Have our own QEMU do something."""
+    return json.loads(run("qmp", json.dumps({"execute": command, "arguments": arguments})))
+
+
+def pci():
+    """Address of the NIC; remembered, for when it has no driver."""
+    if not pci.address:
+        pci.address = os.path.basename(os.path.realpath(f"/sys/class/net/{IF}/device"))
+    return pci.address
+
+
+pci.address = None
+
+
+def dmesg_mark():
+    """A line in the kernel's log; dmesg_since() shows what comes after."""
+    mark = f"vktls-test {random.getrandbits(64):x}"
+    with open("/dev/kmsg", "w", encoding="ascii") as kmsg:
+        kmsg.write(mark + "\n")
+    return mark
+
+
+def dmesg_since(mark):
+    return run("dmesg").split(mark, 1)[1]
+
+
+def stats():
+    """ethtool -S as a dictionary."""
+    found = {}
+    for line in run("ethtool", "-S", IF).splitlines():
+        name, _, value = line.strip().rpartition(": ")
+        if name:
+            found[name] = int(value)
+    return found
+
+
+@contextlib.contextmanager
+def counted():
+    """What ethtool -S grew by while the block ran; filled in at its end."""
+    grown, before = {}, stats()
+    yield grown
+    after = stats()
+    grown.update({name: after[name] - before.get(name, 0) for name in after})
+
+
+def at_least(grown, name, least):
+    if grown[name] < least:
+        raise AssertionError(f"{name} grew by {grown[name]}, less than {least}")
+
+
+def features():
+    """ethtool -k as a dictionary of booleans."""
+    found = {}
+    for line in run("ethtool", "-k", IF).splitlines()[1:]:
+        name, _, value = line.strip().partition(": ")
+        found[name] = value.split()[0] == "on"
+    return found
+
+
+def ping(address=V4[1], size=56, count=2, ns=None, more=()):
+    """Ping until count answers came; loss is a failure."""
+    run("ping", "-q", "-c", count, "-i", "0.05", "-W", "3", "-s", size, *more, address, ns=ns)
+
+
+@contextlib.contextmanager
+def namespace(name):
+    """What this thread opens in the block belongs to that namespace."""
+    if not name:
+        yield
+        return
+    with open("/proc/thread-self/ns/net", encoding="ascii") as own, \
+            open(f"/run/netns/{name}", encoding="ascii") as other:
+        os.setns(other.fileno(), os.CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            os.setns(own.fileno(), os.CLONE_NEWNET)
+
+
+def fresh_socket(v6=False, ns=None, kind=socket.SOCK_STREAM):
+    with namespace(ns):
+        return socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, kind)
+
+
+def raw_peer():
+    """A socket that sends whole frames from the peer."""
+    with namespace("peer"):
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        sock.bind((IF, 0))
+        return sock
+
+
+class Transfer:
+    """Bytes from one end to the other, in threads; the digest is compared."""
+
+    def __init__(self, size, receive=False, v6=False, pair=None):
+        server_ns, client_ns = (None, "peer") if receive else ("peer", None)
+        address = (pair or (V6 if v6 else V4))[0 if receive else 1]
+        self.size, self.sent, self.got, self.count = size, None, None, 0
+        self.error = None
+        self.listener = fresh_socket(v6, server_ns)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((address, 0))
+        self.listener.listen(1)
+        self.client = fresh_socket(v6, client_ns)
+        self.client.settimeout(60)
+        self.client.connect(self.listener.getsockname())
+        self.server, _ = self.listener.accept()
+        self.server.settimeout(60)
+        self.threads = [threading.Thread(target=self._guard, args=(fn,), daemon=True)
+                        for fn in (self._send, self._receive)]
+        for thread in self.threads:
+            thread.start()
+
+    def _guard(self, fn):
+        try:
+            fn()
+        except OSError as err:
+            self.error = err
+
+    def _send(self):
+        digest, left, source = hashlib.sha256(), self.size, random.Random(1)
+        while left:
+            chunk = source.randbytes(min(left, 65536))
+            self.client.sendall(chunk)
+            digest.update(chunk)
+            left -= len(chunk)
+        self.client.shutdown(socket.SHUT_WR)
+        self.sent = digest.hexdigest()
+
+    def _receive(self):
+        digest = hashlib.sha256()
+        while (chunk := self.server.recv(65536)):
+            digest.update(chunk)
+            self.count += len(chunk)
+        self.got = digest.hexdigest()
+
+    def finish(self, seconds=60):
+        """Wait for the end; every byte has come through, once and in order."""
+        end = time.monotonic() + seconds
+        for thread in self.threads:
+            thread.join(max(0, end - time.monotonic()))
+        self.close()
+        if self.error:
+            raise AssertionError(f"transfer: {self.error} after {self.count} bytes")
+        if self.got is None or (self.count, self.got) != (self.size, self.sent):
+            raise AssertionError(f"{self.count} of {self.size} bytes came, "
+                                 f"digest {self.got}, not {self.sent}")
+
+    def close(self):
+        for sock in (self.client, self.server, self.listener):
+            sock.close()
+
+
+def transfer(size, receive=False, v6=False):
+    Transfer(size, receive, v6).finish()
+
+
+class Noise:
+    """Traffic both ways for as long as the block runs; its content is not judged."""
+
+    def __enter__(self):
+        self.server = subprocess.Popen(["ip", "netns", "exec", "peer", "iperf3", "-s", "-p",
+                                        "5299"], stdout=subprocess.DEVNULL)
+        wait("iperf3 to listen", lambda: "5299" in peer("ss", "-Hltn"))
+        self.client = subprocess.Popen(["iperf3", "-c", V4[1], "-p", "5299", "-t", "600",
+                                        "--bidir", "-P", "2"], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+        self.moves()
+        return self
+
+    def moves(self):
+        """Wait until the NIC sends and receives."""
+        before = link_stats()
+        wait("traffic", lambda: all(link_stats()[way] - before[way] > 200
+                                    for way in ("tx", "rx")), 30)
+
+    def __exit__(self, *_):
+        for process in (self.client, self.server):
+            process.kill()
+            process.wait()
+
+
+def link_stats():
+    """Packets as rtnetlink counts them."""
+    found = json.loads(run("ip", "-j", "-s", "link", "show", IF))[0]["stats64"]
+    return {way: found[way]["packets"] for way in ("tx", "rx")}
+
+
+def setup_link():
+    """Addresses and link as every VM starts with."""
+    run("ip", "link", "set", IF, "up")
+    run("ip", "addr", "replace", V4[0] + "/24", "dev", IF)
+    run("ip", "-6", "addr", "replace", V6[0] + "/64", "dev", IF, "nodad")
+    wait("the link", lambda: read(f"/sys/class/net/{IF}/carrier") == "1")
+
+
+def read(path):
+    with open(path, encoding="ascii") as file:
+        return file.read().strip()
+
+
+TRACING = "/sys/kernel/tracing"
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+@contextlib.contextmanager
+def traced(*events):
+    """Lines that the events printed while the block ran; filled in at its end."""
+    lines = []
+    if not os.path.exists(f"{TRACING}/events"):
+        run("mount", "-t", "tracefs", "none", TRACING)
+    write(f"{TRACING}/trace", "")
+    for event in events:
+        write(f"{TRACING}/events/{event}/enable", "1")
+    try:
+        yield lines
+    finally:
+        for event in events:
+            write(f"{TRACING}/events/{event}/enable", "0")
+    lines += [line for line in read(f"{TRACING}/trace").splitlines() if line[0] != "#"]
+
+
+def mac(interface=IF, ns=None):
+    return json.loads(run("ip", "-j", "link", "show", interface, ns=ns))[0]["address"]
+
+
+def mac_bytes(text):
+    return bytes.fromhex(text.replace(":", ""))
