@@ -62,14 +62,15 @@ def pack(kind, **members):
 
 
 def unpack(kind, data):
-    """Members of struct vktls_KIND as numbers, and as bytes above 8 bytes."""
+    """Members of struct vktls_KIND: little-endian numbers, or bytes."""
     kind, members = "vktls_" + kind, {}
     for name in HEADER.structs[kind]:
         at = NUMBERS[f"{kind}.{name} offset"]
         size = NUMBERS[f"{kind}.{name} size"]
         value = data[at:at + size]
-        members[name] = value if size not in (1, 2, 4, 8) else \
-            int.from_bytes(value, "little")
+        if size in (1, 2, 4, 8) and name != "rec_no":
+            value = int.from_bytes(value, "little")
+        members[name] = value
     return members
 
 

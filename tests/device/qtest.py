@@ -126,6 +126,11 @@ class Machine:
         if data:
             self.do("b64write", addr, len(data), base64.b64encode(data).decode())
 
+    def write_words(self, addr, data):
+        """Write so that QEMU's side of qtest never holds DATA in one piece."""
+        for at in range(0, len(data), 4):
+            self.write32(addr + at, int.from_bytes(data[at:at + 4], "little"))
+
     def step(self, seconds):
         """Let the guest's time pass."""
         self.do("clock_step", str(int(seconds * 1e9)))

@@ -1,0 +1,445 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""TLS transmit through real firmware: what leaves is decrypted by another
+library; what may not leave does not."""
+
+import struct
+import sys
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from nic import ABI, QUIET, TxQueue, case, main, pack, unpack
+from packets import HOP_BY_HOP, payload, receive_tcp, tcp, tcp_frame, ethernet, ip, UDP, udp
+
+KEYS = {ABI.CIPHER_AES_128_GCM: bytes(range(16)),
+        ABI.CIPHER_AES_256_GCM: bytes(range(100, 132))}
+SALT, NONCE = b"salt", 0x1122334455667788
+OVERHEAD = 5 + 8 + 16
+SECRET = b"this must never be seen on the wire "
+
+
+class Flow:
+    """The host's side of one offloaded connection and the reader's."""
+
+    def __init__(self, nic, cipher=0, version=4, rec_no=0, seq=5000, **tcp_more):
+        self.nic, self.version, self.tcp_more = nic, version, tcp_more
+        self.key, self.seq, self.rec_no = KEYS[cipher], seq, rec_no
+        self.base = NONCE - rec_no
+        answer = nic.command("TLS_ADD", pack(
+            "tls_add", version=ABI.VERSION_TLS12, cipher=cipher, tcp_seq=seq,
+            rec_no=rec_no.to_bytes(8, "big"), key=self.key,
+            iv=SALT + NONCE.to_bytes(8, "big")))
+        self.ctx = unpack("tls_ref", answer)["ctx"]
+        self.wire = b""
+        self.read_no = rec_no
+
+    def ref(self):
+        return pack("tls_ref", ctx=self.ctx)
+
+    def record(self, plain, kind=23, nonce=None):
+        """A record as the host hands it over: plaintext, place for the tag."""
+        nonce = self.base + self.rec_no if nonce is None else nonce
+        self.rec_no += 1
+        return struct.pack(">BHH", kind, 0x303, len(plain) + 24) + \
+            nonce.to_bytes(8, "big") + plain + b"\xee" * 16
+
+    def packet(self, data, mss=0, **offload):
+        """Frame and offload of the next bytes of the stream."""
+        frame, l4, hdr_len = tcp_frame(self.version, data, seq=self.seq, whole=False,
+                                       **self.tcp_more)
+        self.seq = (self.seq + len(data)) & 0xffffffff
+        flags = ABI.TXO_TLS | (ABI.TXO_TSO if mss else ABI.TXO_CSUM)
+        return frame, dict(flags=flags, tls_ctx=self.ctx, hdr_len=hdr_len, mss=mss,
+                           csum_start=l4, csum_offset=16) | offload
+
+    def send(self, tx, data, mss=0):
+        """Send bytes of the stream as one packet, collect what leaves."""
+        frame, offload = self.packet(data, mss)
+        tx.send_ok(frame, pieces=3, **offload)
+        segments = receive_tcp(self.nic, -(-len(data) // mss) if mss else 1)
+        self.wire += b"".join(s.data for s in segments)
+        return segments
+
+    def read(self):
+        """Decrypt the next whole record from the wire: type and plaintext."""
+        kind, version, size = struct.unpack_from(">BHH", self.wire)
+        body, self.wire = self.wire[5:5 + size], self.wire[5 + size:]
+        assert version == 0x303 and len(body) == size, "record is torn"
+        assert body[:8] == (self.base + self.read_no).to_bytes(8, "big")
+        aad = struct.pack(">QBHH", self.read_no, kind, version, size - 24)
+        self.read_no += 1
+        return kind, AESGCM(self.key).decrypt(SALT + body[:8], body[8:], aad)
+
+    def state(self):
+        return unpack("tls_state", self.nic.command("TLS_QUERY", self.ref()))
+
+    def resync(self, status="OK", **members):
+        members = dict(ctx=self.ctx, tcp_seq=self.seq,
+                       rec_no=self.rec_no.to_bytes(8, "big")) | members
+        self.nic.command("TLS_RESYNC", pack("tls_resync", **members), status)
+
+
+def start(nic, mtu=1500):
+    nic.boot().up(mtu=mtu)
+    return TxQueue(nic)
+
+
+def no_secret(nic):
+    """Nothing leaves any more, so no plaintext does."""
+    assert nic.wire.receive(QUIET) is None
+
+
+@case()
+def one_record_in_one_packet(nic):
+    tx = start(nic)
+    for cipher in KEYS:
+        for version in (4, 6):
+            flow = Flow(nic, cipher, version)
+            for size in (0, 1, 1000):
+                flow.send(tx, flow.record(payload(size)))
+                assert SECRET not in flow.wire
+                assert flow.read() == (23, payload(size))
+            assert flow.wire == b""
+
+
+@case()
+def record_over_many_frames(nic):
+    """TSO after encryption: the largest record, over IPv4 and IPv6."""
+    tx = start(nic)
+    for version in (4, 6):
+        flow = Flow(nic, 1, version)
+        plain = (SECRET * 500)[:16384]
+        for segment in flow.send(tx, flow.record(plain), mss=1400):
+            assert SECRET[:8] not in segment.data
+        assert flow.read() == (23, plain)
+
+
+@case()
+def many_records_in_one_packet(nic):
+    tx = start(nic)
+    flow = Flow(nic)
+    plains = [payload(size, size) for size in (1, 0, 500, 16000, 3, 16384)]
+    flow.send(tx, b"".join(flow.record(p) for p in plains), mss=1000)
+    assert [flow.read()[1] for _ in plains] == plains
+
+
+@case()
+def stream_cut_anywhere(nic):
+    """Packet borders in headers, nonces, payloads and tags."""
+    tx = start(nic)
+    flow = Flow(nic)
+    plains = [payload(n * 11, n) for n in range(30)]
+    stream = b"".join(flow.record(p) for p in plains)
+    size = 1
+    while stream:
+        flow.send(tx, stream[:size])
+        stream, size = stream[size:], size % 37 + 1
+    assert [flow.read()[1] for _ in plains] == plains
+    state = flow.state()
+    assert state["state"] == ABI.TLS_IN_SYNC and state["tcp_seq"] == flow.seq
+    assert int.from_bytes(state["rec_no"], "big") == 30
+    assert state["bytes"] == sum(len(p) + OVERHEAD for p in plains)
+
+
+@case()
+def record_types_and_numbers(nic):
+    tx = start(nic)
+    flow = Flow(nic, rec_no=(1 << 40) - 1, seq=0xfffffff0)
+    for kind in (21, 22, 23):
+        flow.send(tx, flow.record(b"x" * kind, kind))
+        assert flow.read() == (kind, b"x" * kind)
+
+
+@case()
+def headers_with_options(nic):
+    tx = start(nic)
+    for version, more in ((4, {"ip_options": bytes([1]) * 40, "options": bytes([1]) * 12}),
+                          (6, {"ip_options": HOP_BY_HOP})):
+        flow = Flow(nic, 0, version, **more)
+        flow.send(tx, flow.record(payload(3000)), mss=900)
+        assert flow.read() == (23, payload(3000))
+
+
+@case()
+def vlan_and_tls(nic):
+    tx = start(nic)
+    flow = Flow(nic)
+    frame, offload = flow.packet(flow.record(payload(3000)), mss=1000)
+    offload["flags"] |= ABI.TXO_VLAN
+    tx.send_ok(frame, vlan_tci=0x123, **offload)
+    segments = receive_tcp(nic, 4)
+    assert {s.tci for s in segments} == {0x123}
+    flow.wire = b"".join(s.data for s in segments)
+    assert flow.read() == (23, payload(3000))
+
+
+@case()
+def flows_do_not_mix(nic):
+    tx = start(nic)
+    flows = [Flow(nic, n % 2, seq=n * 1000) for n in range(20)]
+    for size in (10, 700):
+        halves = []
+        for flow in flows:
+            record = flow.record(payload(size, flow.ctx))
+            flow.send(tx, record[:size])
+            halves.append(record[size:])
+        for flow, half in zip(flows, halves):
+            flow.send(tx, half)
+            assert flow.read() == (23, payload(size, flow.ctx))
+
+
+def refuse(tx, flow, why, frame, **offload):
+    """A marked packet that stays inside; nothing of it is ever seen."""
+    cpl = tx.refused(why, frame, **offload)
+    no_secret(flow.nic)
+    return cpl
+
+
+@case()
+def out_of_sequence(nic):
+    """Neither again nor ahead; in order still goes on."""
+    tx = start(nic)
+    flow = Flow(nic)
+    flow.send(tx, flow.record(SECRET))
+    expected = flow.seq
+    for seq in (expected - 1, expected - 65, expected + 1, expected + (1 << 31)):
+        flow.seq = seq & 0xffffffff
+        frame, offload = flow.packet(flow.record(SECRET, nonce=NONCE))
+        cpl = refuse(tx, flow, "TLS_SEQ", frame, **offload)
+        assert (cpl["tls_ctx"], cpl["tcp_seq"]) == (flow.ctx, expected)
+    assert nic.stats()["TLS_TX_DROP_SEQ"] == 4
+    flow.seq, flow.rec_no = expected, 1
+    flow.send(tx, flow.record(b"after"))
+    assert [flow.read()[1] for _ in range(2)] == [SECRET, b"after"]
+
+
+@case()
+def resync_at_the_next_record(nic):
+    tx = start(nic)
+    flow = Flow(nic)
+    flow.send(tx, flow.record(SECRET))
+    assert flow.read()[1] == SECRET
+    flow.seq += 1000        # two records go out in software
+    flow.rec_no += 2
+    flow.resync()
+    flow.read_no += 2
+    flow.send(tx, flow.record(b"back"))
+    assert flow.read() == (23, b"back")
+    assert nic.stats()["TLS_RESYNCS"] == 1
+
+
+@case()
+def resync_never_goes_back(nic):
+    """A record number that was started is never encrypted again."""
+    tx = start(nic)
+    flow = Flow(nic, rec_no=10)
+    flow.send(tx, flow.record(SECRET)[:20])
+    for number in (10, 9, 0):
+        flow.resync("TLS_REUSE", rec_no=number.to_bytes(8, "big"))
+    flow.resync(rec_no=(11).to_bytes(8, "big"))
+    for number in (10, 0):
+        flow.resync("TLS_REUSE", rec_no=number.to_bytes(8, "big"))
+
+
+@case()
+def bad_record_loses_the_context(nic):
+    """An impossible header, a nonce that is not the next."""
+    tx = start(nic)
+    for why, counter, spoil in (
+            ("TLS_HEADER", "TLS_TX_DROP_HEADER", lambda r: b"\x63" + r[1:]),
+            ("TLS_HEADER", "TLS_TX_DROP_HEADER", lambda r: r[:1] + b"\x02" + r[2:]),
+            ("TLS_HEADER", "TLS_TX_DROP_HEADER", lambda r: r[:3] + b"\xff\xff" + r[5:]),
+            ("TLS_HEADER", "TLS_TX_DROP_HEADER", lambda r: r[:3] + b"\0\x17" + r[5:]),
+            ("TLS_NONCE", "TLS_TX_DROP_NONCE", lambda r: r[:12] + b"\0" + r[13:])):
+        flow = Flow(nic)
+        before = nic.stats()[counter]
+        frame, offload = flow.packet(spoil(flow.record(SECRET)))
+        cpl = tx.send(frame, **offload)
+        assert cpl["status"] == getattr(ABI, "ST_" + why)
+        event = nic.event("TLS_LOST")
+        assert (event["id"], event["status"]) == (flow.ctx, cpl["status"])
+        nic.event("TX_ERROR")
+        assert nic.stats()[counter] == before + 1
+        assert flow.state()["state"] == ABI.TLS_LOST
+        frame, offload = flow.packet(flow.record(SECRET))
+        refuse(tx, flow, "TLS_LOST", frame, **offload)
+        flow.resync()
+        flow.read_no = flow.rec_no
+        flow.send(tx, flow.record(b"again"))
+        assert flow.read() == (23, b"again")
+
+
+@case()
+def marked_packets_that_are_not_right(nic):
+    """Not TCP, no such context, no checksum, header length that would leave
+    plaintext, bytes after the IP packet, fragments, truncated headers."""
+    tx = start(nic)
+    flow = Flow(nic)
+    frame, offload = flow.packet(flow.record(SECRET))
+    datagram = ethernet(0x0800, ip(4, UDP, udp(4, SECRET)))
+    fragment = frame[:20] + b"\x20\0" + frame[22:]
+    for why, packet, change in (
+            ("TLS_NOT_TCP", datagram, {}), ("TLS_NOT_TCP", fragment, {}),
+            ("TLS_NOT_TCP", ethernet(0x88b5, SECRET), {}),
+            ("TLS_NOT_TCP", frame[:50], {}),
+            ("NOENT", frame, {"tls_ctx": flow.ctx + 1}),
+            ("NOENT", frame, {"tls_ctx": 0xffffffff}),
+            ("TX_OFFLOAD", frame, {"flags": ABI.TXO_TLS}),
+            ("TX_OFFLOAD", frame, {"csum_start": offload["csum_start"] + 40}),
+            ("TX_OFFLOAD", frame, {"csum_offset": 60}),
+            ("TX_OFFLOAD", frame, {"hdr_len": offload["hdr_len"] + 20}),
+            ("TX_OFFLOAD", frame, {"hdr_len": 0}),
+            ("TX_OFFLOAD", frame, {"flags": ABI.TXO_TLS | ABI.TXO_TSO}),
+            ("TX_LENGTH", frame + SECRET, {}),
+            ("TX_LENGTH", frame[:-1], {})):
+        refuse(tx, flow, why, packet, **offload | change)
+    tx.send_ok(frame, **offload)
+    flow.wire = receive_tcp(nic)[0].data
+    assert flow.read() == (23, SECRET)
+
+
+@case()
+def bytes_behind_a_segmented_packet_are_encrypted(nic):
+    """With TSO the IP length is the device's to write: all bytes count."""
+    tx = start(nic)
+    flow = Flow(nic)
+    frame, offload = flow.packet(flow.record(SECRET * 10), mss=100)
+    frame = frame[:16] + b"\0\x28" + frame[18:]
+    tx.send_ok(frame, **offload)
+    flow.wire = b"".join(s.data for s in receive_tcp(nic, -(-389 // 100)))
+    assert SECRET not in flow.wire
+    assert flow.read() == (23, SECRET * 10)
+
+
+@case()
+def refused_before_encryption_changes_nothing(nic):
+    """A packet that fails for another reason does not move the context."""
+    tx = start(nic)
+    flow = Flow(nic)
+    frame, offload = flow.packet(flow.record(payload(2000)))
+    refuse(tx, flow, "TX_LENGTH", frame, **offload)
+    assert flow.state()["tcp_seq"] == 5000
+    flow.seq, flow.rec_no = 5000, 0
+    flow.send(tx, flow.record(b"first"))
+    assert flow.read() == (23, b"first")
+
+
+@case(tls_contexts=4)
+def table_is_bounded(nic):
+    tx = start(nic)
+    flows = [Flow(nic, seq=n) for n in range(4)]
+    try:
+        Flow(nic)
+        raise RuntimeError("a fifth of four contexts")
+    except AssertionError as why:
+        assert "ST_FULL" in str(why), why
+    stats = nic.stats()
+    assert (stats["TLS_CTX_LIVE"], stats["TLS_CTX_ADDS"]) == (4, 4)
+    nic.command("TLS_DEL", flows[1].ref())
+    nic.command("TLS_DEL", flows[1].ref(), "NOENT")
+    frame, offload = flows[1].packet(flows[1].record(SECRET))
+    refuse(tx, flows[1], "NOENT", frame, **offload)
+    again = Flow(nic, 1)
+    again.send(tx, again.record(b"new"))
+    assert again.read() == (23, b"new")
+    assert nic.stats()["TLS_CTX_LIVE"] == 4
+
+
+@case(tls_contexts=0)
+def device_without_tls(nic):
+    nic.boot().up()
+    caps = unpack("caps", nic.command("CAPS"))
+    assert not caps["features"] & ABI.CAP_TLS_TX
+    assert (caps["tls_contexts"], caps["tls_ciphers"], caps["tls_versions"]) == (0, 0, 0)
+    nic.command("TLS_ADD", pack("tls_add"), "UNSUPPORTED")
+    cpl = TxQueue(nic).send(tcp_frame(4, SECRET)[0], ABI.TXO_TLS | ABI.TXO_CSUM,
+                            hdr_len=54, csum_start=34, csum_offset=16)
+    assert cpl["status"] == ABI.ST_NOENT
+    no_secret(nic)
+
+
+@case()
+def reset_forgets_contexts(nic):
+    tx = start(nic)
+    flow = Flow(nic)
+    flow.send(tx, flow.record(SECRET))
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    tx = start(nic)
+    assert nic.stats()["TLS_CTX_LIVE"] == 0
+    frame, offload = flow.packet(flow.record(SECRET))
+    refuse(tx, flow, "NOENT", frame, **offload)
+
+
+@case()
+def lost_frames_do_not_disturb(nic):
+    """Loss is on the wire: the context goes on as if nothing happened."""
+    tx = start(nic)
+    flow = Flow(nic)
+    path = "/machine/peripheral/nic"
+    nic.m.qmp("qom-set", path=path, property="fault-tx-drop-ppm", value=1000000)
+    frame, offload = flow.packet(flow.record(SECRET))
+    tx.send_ok(frame, **offload)
+    no_secret(nic)
+    nic.m.qmp("qom-set", path=path, property="fault-tx-drop-ppm", value=0)
+    flow.send(tx, flow.record(b"second"))
+    flow.read_no = 1
+    assert flow.read() == (23, b"second")
+
+
+@case()
+def counters(nic):
+    tx = start(nic)
+    flow = Flow(nic)
+    flow.send(tx, flow.record(payload(100)) + flow.record(payload(200))[:50])
+    stats = nic.stats()
+    assert stats["TLS_TX_PACKETS"] == 1
+    assert stats["TLS_TX_BYTES"] == 100 + OVERHEAD + 50
+    assert stats["TLS_TX_RECORDS"] == 1
+
+
+def key_in_memory(nic, key):
+    """Does the process of QEMU hold that key anywhere it can write?"""
+    pid = nic.m.process.pid
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, \
+            open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            area, mode = line.split()[:2]
+            if "w" not in mode or line.rstrip().endswith("[vvar]"):
+                continue
+            begin, end = (int(x, 16) for x in area.split("-"))
+            try:
+                memory.seek(begin)
+                if key in memory.read(end - begin):
+                    return area
+            except (OSError, ValueError, OverflowError):
+                continue
+    return None
+
+
+def forget_guest(nic):
+    """Wipe the command ring, where a key came from."""
+    nic.m.write(nic.cmdq.addr, bytes(nic.cmdq.count * nic.cmdq.size))
+
+
+@case()
+def keys_are_gone(nic):
+    """After delete and after reset no key is left anywhere in the process."""
+    key = bytes.fromhex("d06ff1a5c9e27b3344a1f0de6b9c1725")
+    KEYS[ABI.CIPHER_AES_128_GCM] = key
+    tx = start(nic)
+    nic.m.write = nic.m.write_words
+    for end in ("delete", "reset"):
+        flow = Flow(nic)
+        flow.send(tx, flow.record(SECRET))
+        forget_guest(nic)
+        assert key_in_memory(nic, key), "the search finds nothing at all"
+        if end == "delete":
+            nic.command("TLS_DEL", flow.ref())
+        else:
+            nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+        area = key_in_memory(nic, key)
+        assert not area, f"key is left after {end}: {area}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.modules[__name__]))
