@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Failures under the offload, one at a time, each with the counter that names it:
+refused contexts, commands that fail, packets with wrong sequence numbers, memory
+that is not there. No byte is lost and none leaves in the clear."""
+import errno
+import os
+import socket
+import sys
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+PARAMETERS = "/sys/module/tlsfault/parameters/"
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
+SEND_QUEUE, REPAIR_OFF_NO_PROBE = 2, -1
+TLS_ADD, TLS_RESYNC = 9, 11     # VKTLS_CMD_*
+
+
+def fault(**settings):
+    """Set parameters of the module that makes functions fail."""
+    for name, value in settings.items():
+        file = os.open(PARAMETERS + name, os.O_WRONLY)
+        try:
+            os.write(file, str(value).encode())
+        finally:
+            os.close(file)
+
+
+def fault_left(name):
+    """How many failures are still to come."""
+    with open(PARAMETERS + name, encoding="ascii") as file:
+        return int(file.read())
+
+
+def refused(what, counter):
+    """An offload that no kernel asks for so far."""
+    watch = rig.Watch()
+    try:
+        fault(ask=what)
+    except OSError as err:
+        ktap.equal(err.errno, errno.EOPNOTSUPP, "errno")
+    else:
+        raise AssertionError(f"{what} was not refused")
+    watch.expect(**{counter: 1}, tx_tls_ctx=0)
+
+
+def add_failed():
+    """The NIC does not take a context: the connection is the kernel's."""
+    watch = rig.Watch()
+    fault(cmd_opcode=TLS_ADD, cmd_result=-errno.EIO, cmd_times=1)
+    flow = rig.Flow()
+    flow.send(rig.pattern(50000))
+    flow.finish()
+    watch.expect(tx_tls_add_failed=1, tx_tls_ctx=0, TlsTxSw=1,
+                 tx_tls_encrypted_bytes=0)
+
+
+def gap(flow):
+    """Lose a segment between stack and driver, so that the context is lost."""
+    undo = rig.near_qdisc("loss", "100%")
+    flow.send(rig.pattern(700))
+    undo()
+    flow.send(rig.pattern(700))
+    flow.drain()
+
+
+def resync_failed():
+    """Two resyncs fail, with a pause that spares the NIC; the third succeeds."""
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    fault(cmd_opcode=TLS_RESYNC, cmd_result=-errno.EIO, cmd_times=2)
+    gap(flow)
+    tries = 0
+    while not watch["tx_tls_resync_ok"]:
+        flow.send(rig.pattern(3000))
+        flow.drain()
+        tries += 1
+    watch.expect(tx_tls_resync_failed=2, tx_tls_resync_ok=1,
+                 tx_tls_resync_req=1)
+    ktap.equal(fault_left("cmd_times"), 0, "faults left")
+    if tries < 4:
+        raise AssertionError("failed resyncs were not spaced out")
+    before = watch["tx_tls_encrypted_bytes"]
+    flow.send(rig.pattern(100000))
+    flow.finish()
+    if watch["tx_tls_encrypted_bytes"] - before < 100000:
+        raise AssertionError("the flow did not come back to the NIC")
+
+
+def context_gone():
+    """The NIC does not know the context any more: it is given anew."""
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    fault(cmd_opcode=TLS_RESYNC, cmd_result=-errno.ENOENT, cmd_times=1)
+    gap(flow)
+    flow.send(rig.pattern(100000))
+    flow.drain()
+    flow.send(rig.pattern(100000))
+    flow.finish()
+    watch.expect(tx_tls_readd=1, tx_tls_resync_ok=1, tx_tls_resync_failed=0)
+
+
+def device_refuses():
+    """
+    A resync that only seems to succeed: the NIC refuses what it does not expect,
+    nothing leaves, and the stream recovers by itself.
+    """
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    fault(cmd_opcode=TLS_RESYNC, cmd_result=0, cmd_times=1)
+    gap(flow)
+    for _ in range(4):
+        flow.send(rig.pattern(30000))
+        flow.drain()
+    flow.finish()
+    watch.some("tx_tls_lost_device", "dev_tls_tx_drop_seq")
+    watch.expect(tx_tls_resync_ok=2, tx_tls_resync_req=2)
+
+
+def map_failed():
+    """A packet that could not be mapped never gets to the NIC."""
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(700))
+    flow.drain()
+    fault(map_times=1)
+    flow.send(rig.pattern(700))
+    for _ in range(3):
+        flow.send(rig.pattern(30000))
+        flow.drain()
+    flow.finish()
+    ktap.equal(fault_left("map_times"), 0, "faults left")
+    watch.expect(tx_tls_lost_unsent=1, tx_tls_resync_ok=1,
+                 tx_tls_lost_device=0)
+
+
+def fallback_failed():
+    """Software could not encrypt a retransmission: it is dropped, and repaired."""
+    rig.far_loss("loss", "100%")
+    ktap.defer(rig.far_loss_end)
+    watch = rig.Watch()
+    # the connection itself has to come about before the loss
+    rig.far_loss_end()
+    flow = rig.Flow()
+    rig.far_loss("loss", "100%")
+    fault(encrypt_times=1)
+    flow.send(rig.pattern(700))
+    rig.wait_for(lambda: not fault_left("encrypt_times"), 20,
+                 lambda: "no retransmission came")
+    rig.far_loss_end()
+    flow.finish()
+    watch.expect(tx_tls_fallback_failed=1, tx_tls_resync_req=0)
+    watch.some("tx_tls_fallback_retransmit")
+
+
+def send_sequence(sock):
+    """TCP sequence number of the next byte."""
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, SEND_QUEUE)
+    seq = sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_NO_PROBE)
+    return seq & 0xffffffff
+
+
+def rewrite_sequence(port, seq):
+    """Give every segment to that port this number, before the driver sees it."""
+    rig.run("tc", "qdisc", "add", "dev", rig.IFACE, "clsact")
+    rig.run("tc", "filter", "add", "dev", rig.IFACE, "egress", "protocol", "ip",
+            "flower", "ip_proto", "tcp", "dst_port", str(port), "action",
+            "pedit", "munge", "offset", "24", "u32", "set", hex(seq))
+
+
+def rewrite_end():
+    """Undo rewrite_sequence()."""
+    rig.run("tc", "qdisc", "del", "dev", rig.IFACE, "clsact", check=False)
+
+
+def wrong_sequence(distance, counter, warm_up):
+    """
+    A segment whose number lies that far before the offload's first byte. It is
+    plaintext, there is no record for it, and so it is dropped.
+    """
+    near, far = rig.connect()
+    start = send_sequence(near)
+    watch = rig.Watch()
+    flow = rig.Flow(pair=(near, far))
+    if warm_up:
+        flow.send(rig.pattern(5000))
+        flow.drain()
+    port = near.getpeername()[1]
+    rewrite_sequence(port, (start - distance) & 0xffffffff)
+    ktap.defer(rewrite_end)
+    flow.send(rig.pattern(700))
+    rig.wait_for(lambda: watch[counter], 10, lambda: f"{counter} stands still")
+    rewrite_end()
+    flow.send(rig.pattern(30000))
+    flow.finish()
+    watch.expect(tx_tls_fallback_failed=0, tx_tls_lost_device=0)
+
+
+def main():
+    """Register and run."""
+    rig.offload()
+    rig.control()
+    rig.far_receive_frames()
+    rig.run("modprobe", "tlsfault")
+    ktap.add("receive_refused", refused, "receive", "rx_tls_refused")
+    ktap.add("version_refused", refused, "version", "tx_tls_refused_version")
+    ktap.add("cipher_refused", refused, "cipher", "tx_tls_refused_cipher")
+    for fn in (add_failed, resync_failed, context_gone, device_refuses,
+               map_failed, fallback_failed):
+        ktap.add(fn.__name__, fn, timeout=60)
+    ktap.add("sequence_before_the_offload", wrong_sequence, 100,
+             "tx_tls_drop_bypass_req", False)
+    ktap.add("sequence_acknowledged", wrong_sequence, -1000,
+             "tx_tls_drop_no_sync_data", True)
+    ktap.main()
+
+
+main()

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the cases of this folder share: sockets on both ends of the wire, data
+that can be recognised on it, counters before and after, and a receiver that
+opens records without the kernel's TLS.
+
+Names follow the wire: "near" is the NIC under test, "far" its peer.
+"""
+import contextlib
+import fcntl
+import hashlib
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import ktls     # pylint: disable=wrong-import-position
+
+IFACE = "eth0"
+NEAR = {4: "192.0.2.1", 6: "2001:db8::1"}
+FAR = {4: "192.0.2.2", 6: "2001:db8::2"}
+FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+CLONE_NEWNET = 0x40000000
+MARK = b"VKTLSPLAIN"    # what must never be seen on the wire
+CONTROL = b"VKTLSCONTROL"   # what must be: proof that somebody looked at it
+BLOCK = 1 << 16
+SIOCOUTQ = 0x5411
+
+
+def run(*argv, check=True):
+    """Run a command and return what it prints."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(argv)}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+def far_run(*argv, check=True):
+    """Run a command in the peer's namespace."""
+    return run("ip", "netns", "exec", "peer", *argv, check=check)
+
+
+@contextlib.contextmanager
+def far_side():
+    """Sockets made inside belong to the peer; they stay there afterwards."""
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    peer = os.open("/run/netns/peer", os.O_RDONLY)
+    try:
+        os.setns(peer, CLONE_NEWNET)
+        yield
+    finally:
+        os.setns(home, CLONE_NEWNET)
+        os.close(peer)
+        os.close(home)
+
+
+def connect(family=4):
+    """A TCP connection over the wire: (near socket, far socket)."""
+    with far_side():
+        server = socket.create_server((FAR[family], 0), family=FAMILY[family])
+    with server:
+        near = socket.create_connection(server.getsockname()[:2])
+        far, _ = server.accept()
+    near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return near, far
+
+
+def control():
+    """Send a message in the clear, for who judges the wire to find."""
+    near, far = connect()
+    with near, far:
+        near.sendall(CONTROL)
+        near.shutdown(socket.SHUT_WR)
+        while far.recv(100):
+            pass
+
+
+def pattern(size):
+    """Bytes in which MARK occurs every 16, and no two blocks are alike."""
+    base = b"".join(MARK + b"%06x" % i for i in range(BLOCK // 16))
+    blocks = []
+    for number in range((size + BLOCK - 1) // BLOCK):
+        block = bytearray(base)
+        block[10:16] = b"%06x" % (number & 0xffffff)
+        block[26:32] = b"block:"
+        blocks.append(bytes(block))
+    return b"".join(blocks)[:size]
+
+
+def counters():
+    """ethtool -S as a dictionary."""
+    out = {}
+    for line in run("ethtool", "-S", IFACE).splitlines()[1:]:
+        name, _, value = line.rpartition(":")
+        if value.strip().isdigit():
+            out[name.strip()] = int(value)
+    return out
+
+
+class Watch:
+    """Counters of the driver and of the kernel's TLS since it was made."""
+
+    def __init__(self):
+        self.nic, self.tls = counters(), ktls.tls_stat()
+
+    def __getitem__(self, name):
+        if name.startswith("Tls"):
+            return ktls.tls_stat()[name] - self.tls[name]
+        return counters()[name] - self.nic[name]
+
+    def expect(self, **exact):
+        """Fail unless every named counter moved by exactly that much."""
+        for name, value in exact.items():
+            if self[name] != value:
+                raise AssertionError(
+                    f"{name} moved by {self[name]}, expected {value}; "
+                    f"{self.report()}")
+
+    def some(self, *names):
+        """Fail if any of the counters stood still."""
+        for name in names:
+            if not self[name] > 0:
+                raise AssertionError(f"{name} stood still; {self.report()}")
+
+    def settle(self, name, value, timeout=10):
+        """Wait for a counter that moves behind our back."""
+        wait_for(lambda: self[name] == value, timeout,
+                 lambda: f"{name} is {self[name]}, not {value}")
+
+    def report(self):
+        """All TLS counters that moved."""
+        now = counters()
+        return ", ".join(f"{n}={now[n] - self.nic[n]}" for n in now
+                         if "tls" in n and now[n] != self.nic[n])
+
+
+def wait_for(condition, timeout, what):
+    """Poll a condition; what() says what did not happen."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(what())
+        time.sleep(0.05)
+
+
+class Receiver(threading.Thread):
+    """Takes what arrives at the far end, as it was on the wire, to its end."""
+
+    def __init__(self, far):
+        super().__init__(daemon=True)
+        self.far, self.chunks, self.error = far, [], None
+        self.start()
+
+    def run(self):
+        try:
+            while chunk := self.far.recv(1 << 18):
+                self.chunks.append(chunk)
+        except OSError as err:
+            self.error = err
+
+    @property
+    def count(self):
+        """Bytes so far."""
+        return sum(map(len, self.chunks))
+
+    def finish(self, timeout=120):
+        """The whole stream."""
+        self.join(timeout)
+        if self.is_alive():
+            raise AssertionError(f"stream did not end; {self.count} bytes")
+        if self.error:
+            raise self.error
+        return b"".join(self.chunks)
+
+
+class Flow:
+    """One connection whose near end sends with kernel TLS, keys known to us."""
+
+    def __init__(self, cipher="aes-128-gcm", family=4, seq=0, before=b"",
+                 pair=None, reading=True):
+        self.near, self.far = pair or connect(family)
+        if before:
+            self.near.sendall(before)
+        self.before = before
+        self.key = ktls.Key(cipher, ktls.TLS12, seq=seq)
+        self.opener = self.key.clone()
+        self.sent = hashlib.sha256()
+        self.length = 0
+        self.wire = 0
+        ktls.attach(self.near, tx=self.key)
+        self.receiver = None
+        if reading:
+            self.receive()
+
+    def receive(self):
+        """Begin to read at the far end."""
+        self.receiver = Receiver(self.far)
+
+    def note(self, data):
+        """Data that was handed to the kernel."""
+        self.sent.update(data)
+        self.length += len(data)
+
+    def send(self, data, flags=0):
+        """All of data."""
+        view = memoryview(data)
+        while view:
+            view = view[self.near.send(view, flags):]
+        self.note(data)
+
+    def sendfile(self, path, size):
+        """The file at path, from its start."""
+        with open(path, "rb") as file:
+            done = 0
+            while done < size:
+                done += os.sendfile(self.near.fileno(), file.fileno(), done,
+                                    size - done)
+            self.note(file.read(size))
+
+    def unsent(self):
+        """Bytes that the far end has not acknowledged."""
+        answer = fcntl.ioctl(self.near, SIOCOUTQ, struct.pack("i", 0))
+        return struct.unpack("i", answer)[0]
+
+    def drain(self, timeout=60):
+        """Wait until all that was sent is acknowledged."""
+        wait_for(lambda: not self.unsent(), timeout,
+                 lambda: f"{self.unsent()} bytes are not acknowledged")
+
+    def finish(self, timeout=120):
+        """Close the near end and check what the far end got, byte by byte."""
+        self.near.close()
+        self.check(self.receiver.finish(timeout))
+        self.far.close()
+
+    def check(self, stream):
+        """Open the records of a stream; returns (type, data) of each."""
+        if stream[:len(self.before)] != self.before:
+            raise AssertionError("bytes from before the offload differ")
+        stream = stream[len(self.before):]
+        self.wire = len(stream)
+        if MARK in stream:
+            raise AssertionError("plaintext on the wire")
+        got, length, records = hashlib.sha256(), 0, []
+        for record in split(stream):
+            kind, data = self.opener.open(record)
+            records.append((kind, len(data)))
+            if kind == ktls.DATA:
+                got.update(data)
+                length += len(data)
+        if (length, got.digest()) != (self.length, self.sent.digest()):
+            raise AssertionError(
+                f"sent {self.length} bytes, got {length} or others")
+        return records
+
+
+def split(stream):
+    """Whole records one after another; anything else is an error."""
+    at, view = 0, memoryview(stream)
+    while at < len(view):
+        end = at + 5 + int.from_bytes(view[at + 3:at + 5], "big")
+        if end > len(view):
+            raise AssertionError("the stream ends within a record")
+        yield bytes(view[at:end])
+        at = end
+
+
+def feature(name, value):
+    """ethtool -K, on or off."""
+    run("ethtool", "-K", IFACE, name, "on" if value else "off")
+
+
+def offload(value=True):
+    """Switch TLS transmit offload."""
+    feature("tls-hw-tx-offload", value)
+
+
+def far_receive_frames():
+    """Let the peer see frames, not what it would merge of them."""
+    far_run("ethtool", "-K", "eth0", "gro", "off")
+
+
+def far_loss(*netem):
+    """netem on what arrives at the peer; returns the undoing function."""
+    far_receive_frames()
+    run("modprobe", "ifb", "numifbs=0")
+    far_run("ip", "link", "add", "ifb0", "type", "ifb")
+    far_run("ip", "link", "set", "ifb0", "up")
+    far_run("tc", "qdisc", "add", "dev", "ifb0", "root", "netem", *netem)
+    far_run("tc", "qdisc", "add", "dev", "eth0", "clsact")
+    far_run("tc", "filter", "add", "dev", "eth0", "ingress", "matchall",
+            "action", "mirred", "egress", "redirect", "dev", "ifb0")
+    return far_loss_end
+
+
+def far_loss_end():
+    """Undo far_loss()."""
+    far_run("tc", "qdisc", "del", "dev", "eth0", "clsact", check=False)
+    far_run("ip", "link", "del", "ifb0", check=False)
+
+
+def near_qdisc(*netem):
+    """netem between the near stack and the driver; returns the undoing."""
+    run("tc", "qdisc", "replace", "dev", IFACE, "root", "netem", *netem)
+    return lambda: run("tc", "qdisc", "del", "dev", IFACE, "root", check=False)
+
+
+def near_reorder():
+    """
+    Some segments, by a bit of their sequence number, wait in a slow class of
+    the near qdisc and are overtaken; returns the undoing. netem cannot do that:
+    to delay a packet it takes it from its socket, and the kernel drops packets
+    that are to be encrypted and have none.
+    """
+    run("tc", "qdisc", "replace", "dev", IFACE, "root", "handle", "1:", "prio",
+        "bands", "2", "priomap", *["0"] * 16)
+    run("tc", "qdisc", "add", "dev", IFACE, "parent", "1:2", "tbf", "rate",
+        "10mbit", "burst", "16k", "limit", "1m")
+    run("tc", "filter", "add", "dev", IFACE, "parent", "1:", "protocol", "ip",
+        "u32", "match", "ip", "protocol", "6", "0xff", "match", "u32",
+        "0x2000", "0x2000", "at", "24", "flowid", "1:2")
+    return lambda: run("tc", "qdisc", "del", "dev", IFACE, "root", check=False)
+
+
+def patient_tcp(test_over):
+    """
+    New sockets do not retransmit on a timer for a while, so that a test is not
+    overtaken by it; test_over is told how to undo that.
+    """
+    name = "net.ipv4.tcp_rto_min_us"
+    old = run("sysctl", "-n", name).strip()
+    run("sysctl", "-qw", f"{name}=5000000")
+    test_over(run, "sysctl", "-qw", f"{name}={old}")
+
+
+def mtu(value):
+    """On both ends; the kernel drops IPv6 below 1280."""
+    run("ip", "link", "set", IFACE, "mtu", str(value))
+    far_run("ip", "link", "set", "eth0", "mtu", str(value))
+    if value >= 1280:
+        run("ip", "addr", "replace", NEAR[6] + "/64", "dev", IFACE, "nodad")
+        far_run("ip", "addr", "replace", FAR[6] + "/64", "dev", "eth0", "nodad")
+
+
+def readable(sock, timeout):
+    """Is there something to read within that time?"""
+    return bool(select.select([sock], [], [], timeout)[0])

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * For tests alone: lets one function after another fail under the TLS offload,
+ * by sending its callers to a stand-in, and asks the driver for offloads that
+ * no kernel asks for. Knows the driver by its symbols, not by its headers. The
+ * driver has to be loaded first.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <net/tls.h>
+
+static int encrypt_times;
+module_param(encrypt_times, int, 0644);
+MODULE_PARM_DESC(encrypt_times, "calls of tls_encrypt_skb() that fail");
+
+static int map_times;
+module_param(map_times, int, 0644);
+MODULE_PARM_DESC(map_times, "mappings for transmission that fail");
+
+static int cmd_times;
+module_param(cmd_times, int, 0644);
+MODULE_PARM_DESC(cmd_times, "device commands that never reach the device");
+
+static int cmd_opcode;
+module_param(cmd_opcode, int, 0644);
+MODULE_PARM_DESC(cmd_opcode, "which commands");
+
+static int cmd_result;
+module_param(cmd_result, int, 0644);
+MODULE_PARM_DESC(cmd_result, "what they return");
+
+static char *iface = "eth0";
+module_param(iface, charp, 0444);
+MODULE_PARM_DESC(iface, "interface to ask");
+
+static struct sk_buff *encrypt_stand_in(struct sk_buff *skb)
+{
+	kfree_skb(skb);
+	return NULL;
+}
+
+static int cmd_stand_in(void)
+{
+	return cmd_result;
+}
+
+static dma_addr_t map_stand_in(void)
+{
+	return DMA_MAPPING_ERROR;
+}
+
+/* At a function's first instruction: run another one of its type instead. */
+static int divert(struct pt_regs *regs, int *times, void *to)
+{
+	if (*times <= 0)
+		return 0;
+	(*times)--;
+	instruction_pointer_set(regs, (unsigned long)to);
+	return 1;
+}
+
+static int on_encrypt(struct kprobe *p, struct pt_regs *regs)
+{
+	return divert(regs, &encrypt_times, encrypt_stand_in);
+}
+
+static int on_map(struct kprobe *p, struct pt_regs *regs)
+{
+	const struct device *dev = (void *)regs_get_kernel_argument(regs, 0);
+
+	if (!dev->driver || strcmp(dev->driver->name, "vktls") ||
+	    (int)regs_get_kernel_argument(regs, 4) != DMA_TO_DEVICE)
+		return 0;
+	return divert(regs, &map_times, map_stand_in);
+}
+
+static int on_cmd(struct kprobe *p, struct pt_regs *regs)
+{
+	if ((u16)regs_get_kernel_argument(regs, 1) != cmd_opcode)
+		return 0;
+	return divert(regs, &cmd_times, cmd_stand_in);
+}
+
+static struct kprobe probes[] = {
+	{ .symbol_name = "tls_encrypt_skb", .pre_handler = on_encrypt },
+	{ .symbol_name = "dma_map_page_attrs", .pre_handler = on_map },
+	{ .symbol_name = "vktls_cmd_exec", .pre_handler = on_cmd },
+};
+
+/* tls_dev_add as no kernel calls it; the socket is not looked at if refused. */
+static int ask(enum tls_offload_ctx_dir direction, u16 version, u16 cipher)
+{
+	struct tls12_crypto_info_aes_gcm_256 info = {
+		.info = { .version = version, .cipher_type = cipher },
+	};
+	struct net_device *netdev;
+	int err = -ENODEV;
+
+	rtnl_lock();
+	netdev = __dev_get_by_name(&init_net, iface);
+	if (netdev && netdev->tlsdev_ops)
+		err = netdev->tlsdev_ops->tls_dev_add(netdev, NULL, direction,
+						      &info.info, 0);
+	rtnl_unlock();
+	return err;
+}
+
+static int ask_set(const char *value, const struct kernel_param *param)
+{
+	if (sysfs_streq(value, "receive"))
+		return ask(TLS_OFFLOAD_CTX_DIR_RX, TLS_1_2_VERSION,
+			   TLS_CIPHER_AES_GCM_128);
+	if (sysfs_streq(value, "version"))
+		return ask(TLS_OFFLOAD_CTX_DIR_TX, 0x0302,
+			   TLS_CIPHER_AES_GCM_128);
+	if (sysfs_streq(value, "cipher"))
+		return ask(TLS_OFFLOAD_CTX_DIR_TX, TLS_1_2_VERSION,
+			   TLS_CIPHER_SM4_GCM);
+	return -EINVAL;
+}
+
+static const struct kernel_param_ops ask_ops = { .set = ask_set };
+module_param_cb(ask, &ask_ops, NULL, 0200);
+MODULE_PARM_DESC(ask, "receive, version or cipher: the write fails as the offload does");
+
+static int __init tlsfault_init(void)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(probes); i++) {
+		err = register_kprobe(&probes[i]);
+		if (err) {
+			pr_err("no probe on %s: %d\n", probes[i].symbol_name,
+			       err);
+			goto unregister;
+		}
+	}
+	return 0;
+
+unregister:
+	while (i--)
+		unregister_kprobe(&probes[i]);
+	return err;
+}
+module_init(tlsfault_init);
+
+static void __exit tlsfault_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(probes); i++)
+		unregister_kprobe(&probes[i]);
+}
+module_exit(tlsfault_exit);
+
+MODULE_DESCRIPTION("Faults under the TLS offload, for tests");
+MODULE_LICENSE("GPL");
