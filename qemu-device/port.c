@@ -72,8 +72,13 @@ void vkdev_port_fini(VkdevState *s)
     s->nic = NULL;
 }
 
+/*
+ * A frame that the peer has not taken yet is lost with everything else: it
+ * would call back into a device that may be gone by then.
+ */
 void vkdev_port_reset(VkdevState *s)
 {
+    qemu_purge_queued_packets(qemu_get_queue(s->nic));
     memset(&s->port, 0, sizeof(s->port));
     s->port.mtu = 1500;
     memcpy(s->port.mac, s->conf.macaddr.a, 6);

@@ -389,27 +389,28 @@ class Nic:
         return dict(zip(names, words))
 
 
-def case(**properties):
+def case(kind=Nic, **properties):
     """A test case: a function that gets a NIC of its own, with these
     properties. QEMU has to outlive it."""
     def decorate(function):
         @functools.wraps(function)
         def run():
             with tempfile.TemporaryDirectory(prefix="vktls-") as tempdir:
-                nic = Nic(**properties)
+                nic = kind(**properties)
                 try:
                     nic.open(tempdir)
                     function(nic)
                 finally:
                     nic.close()
-        run.is_case = True
+        run.case_of = function.__module__
         return run
     return decorate
 
 
 def main(module):
     """Run the cases of a module as KTAP, in their order."""
-    cases = [f for f in vars(module).values() if getattr(f, "is_case", False)]
+    cases = [f for f in vars(module).values()
+             if getattr(f, "case_of", None) == module.__name__]
     failed = 0
     print(f"KTAP version 1\n1..{len(cases)}")
     for number, function in enumerate(cases, 1):
