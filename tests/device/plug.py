@@ -5,10 +5,10 @@ everything."""
 
 import sys
 
-from nic import ABI, Nic, TxQueue, Wire, RxQueue, case, main
+from nic import ABI, Nic, RxQueue, TxQueue, Wire, case, main
 from packets import ethernet, payload, tcp_frame
 from qtest import Function, Machine
-from tls import KEYS, Flow, key_in_memory
+from tls import KEYS, Flow, key_in_memory, wipe_commands
 
 PORT = 5                # device number of the root port on bus 0
 WINDOW = 0xd8000000
@@ -127,7 +127,7 @@ def keys_are_gone_after_unplug(nic):
     nic.m.write = nic.m.write_words
     flow = Flow(nic)
     flow.send(tx, flow.record(b"something"))
-    nic.m.write(nic.cmdq.addr, bytes(nic.cmdq.count * nic.cmdq.size))
+    wipe_commands(nic)
     assert key_in_memory(nic, key), "the search finds nothing at all"
     nic.unplug()
     area = key_in_memory(nic, key)
