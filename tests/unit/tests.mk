@@ -45,3 +45,6 @@ engine_wipe_test-src = $(engine-src)
 engine_wipe_test-libs = $(aead-libs)
 engine_wipe_test-cflags = $(aead-cflags)
 engine_wipe_test-sanitize = -fsanitize=undefined
+
+wire_test-src = qemu-device/wire.c
+wire_test-cflags = -Idrivers/net/ethernet/vktls

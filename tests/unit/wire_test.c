@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device's view of frames: where headers are, and that no frame, however
+ * broken, leads outside itself. Every frame lies at the end of memory of its
+ * own size, so that the address sanitizer sees the first byte too far.
+ */
+#include <stdlib.h>
+
+#include "../../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "../../qemu-device/wire.h"
+#include "ktap.h"
+#include "prng.h"
+
+#define V4 "\x45\0\0\x28\0\1\0\0\x40\6\0\0\xc0\0\2\1\xc0\0\2\2"
+#define V4_OPTIONS "\x46\0\0\x2c\0\1\0\0\x40\6\0\0\xc0\0\2\1\xc0\0\2\2\1\1\1\0"
+#define V4_UDP "\x45\0\0\x22\0\1\0\0\x40\x11\x76\xc5\xc0\0\2\1\xc0\0\2\2"
+#define V4_FRAGMENT "\x45\0\0\x28\0\1\x20\0\x40\6\0\0\xc0\0\2\1\xc0\0\2\2"
+#define V6(len, next) "\x60\0\0\0\0" len next "\x40" \
+	"\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1" \
+	"\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\2"
+#define TCP_HDR "\1\xbb\xc3\x50\0\0\0\1\0\0\0\2\x50\x10\2\0\0\0\0\0"
+#define UDP_HDR "\0\x35\xc3\x50\0\xe\1\1"
+#define MACS "\x52\x54\0\1\2\3\x52\x54\0\xa\xb\xc"
+#define TAG "\x81\0\0\1"
+
+struct row {
+	const char *what;
+	const char *frame;
+	size_t len;
+	uint8_t version, proto;
+	uint16_t l3, l4, payload;
+	bool tcp;
+};
+
+#define ROW(what, frame, ...) { what, frame, sizeof(frame) - 1, __VA_ARGS__ }
+
+static const struct row rows[] = {
+	ROW("nothing", "", 0, 0, 0, 0, 0, false),
+	ROW("addresses alone", MACS "\x08", 0, 0, 0, 0, 0, false),
+	ROW("no IP", MACS "\x08\6abc", 0, 0, 0, 0, 0, false),
+	ROW("IPv4", MACS "\x08\0" V4 TCP_HDR, 4, 6, 14, 34, 54, true),
+	ROW("UDP", MACS "\x08\0" V4_UDP UDP_HDR "abcdef",
+	    4, 17, 14, 34, 42, false),
+	ROW("IPv4 with options", MACS "\x08\0" V4_OPTIONS TCP_HDR,
+	    4, 6, 14, 38, 58, true),
+	ROW("IPv4 fragment", MACS "\x08\0" V4_FRAGMENT TCP_HDR,
+	    4, 6, 14, 0, 0, false),
+	ROW("IPv4 cut in its header", MACS "\x08\0\x45\0\0\x28",
+	    0, 0, 0, 0, 0, false),
+	ROW("IPv4 that says 6", MACS "\x86\xdd" V4 TCP_HDR,
+	    0, 0, 0, 0, 0, false),
+	ROW("TCP cut in its header", MACS "\x08\0" V4 "\1\xbb\xc3",
+	    4, 6, 14, 0, 0, false),
+	ROW("one tag", MACS TAG "\x08\0" V4 TCP_HDR, 4, 6, 18, 38, 58, true),
+	ROW("two tags", MACS "\x88\xa8\0\1" TAG "\x08\0" V4 TCP_HDR,
+	    4, 6, 22, 42, 62, true),
+	ROW("three tags", MACS TAG TAG TAG "\x08\0" V4 TCP_HDR,
+	    0, 0, 0, 0, 0, false),
+	ROW("IPv6", MACS "\x86\xdd" V6("\x14", "\6") TCP_HDR,
+	    6, 6, 14, 54, 74, true),
+	ROW("IPv6 hop by hop", MACS "\x86\xdd" V6("\x1c", "\0")
+	    "\6\0\1\4\0\0\0\0" TCP_HDR, 6, 6, 14, 62, 82, true),
+	ROW("IPv6 destination, authentication", MACS "\x86\xdd" V6("\x28", "\x3c")
+	    "\x33\0\1\4\0\0\0\0" "\6\1\0\0\0\0\0\1\0\0\0\1" TCP_HDR,
+	    6, 6, 14, 74, 94, true),
+	ROW("IPv6 fragment", MACS "\x86\xdd" V6("\x1c", "\x2c")
+	    "\6\0\0\1\0\0\0\1" TCP_HDR, 6, 6, 14, 0, 0, false),
+	ROW("IPv6 only fragment", MACS "\x86\xdd" V6("\x1c", "\x2c")
+	    "\6\0\0\0\0\0\0\1" TCP_HDR, 6, 6, 14, 62, 82, true),
+	ROW("IPv6 still to be routed", MACS "\x86\xdd" V6("\x1c", "\x2b")
+	    "\6\0\4\1\0\0\0\0" TCP_HDR, 6, 6, 14, 62, 82, false),
+	ROW("IPv6 routed", MACS "\x86\xdd" V6("\x1c", "\x2b")
+	    "\6\0\4\0\0\0\0\0" TCP_HDR, 6, 6, 14, 62, 82, true),
+	ROW("IPv6 extension past the end", MACS "\x86\xdd" V6("\x1c", "\0")
+	    "\6\xff\1\4\0\0\0\0" TCP_HDR, 6, 0, 14, 0, 0, false),
+};
+
+/* A copy whose end is the end of what may be read. */
+static uint8_t *exact_copy(const void *data, size_t len)
+{
+	uint8_t *p = malloc(len);
+
+	memcpy(p, data, len);
+	return p;
+}
+
+static void parses(const void *data)
+{
+	const struct row *row = data;
+	uint8_t *frame = exact_copy(row->frame, row->len);
+	struct VkdevWire w;
+
+	vkdev_wire_parse(frame, row->len, &w);
+	ktap_expect_eq(w.version, row->version);
+	ktap_expect_eq(w.proto, row->proto);
+	ktap_expect_eq(w.l3, row->l3);
+	ktap_expect_eq(w.l4, row->l4);
+	ktap_expect_eq(w.payload, row->payload);
+	ktap_expect_eq(vkdev_wire_is_tcp(&w), row->tcp);
+	free(frame);
+}
+
+/* RFC 1071, written the slow way */
+static uint16_t plain_sum(const uint8_t *p, size_t len)
+{
+	uint32_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		sum += i % 2 ? p[i] : p[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* In UDP zero means that there is no checksum. */
+static void sum_is_never_zero(void)
+{
+	uint8_t zeros[64] = { 0 };
+
+	ktap_expect(vkdev_wire_sum_fill(zeros, sizeof(zeros), 10, 6));
+	ktap_expect_mem(zeros + 16, "\xff\xff", 2);
+}
+
+static void sum_is_right(void)
+{
+	struct prng r = { 2 };
+	uint8_t frame[257];
+	size_t n;
+
+	for (n = 0; n < 1000; n++) {
+		size_t len = 20 + prng_below(&r, sizeof(frame) - 20);
+
+		prng_fill(&r, frame, sizeof(frame));
+		memset(frame + 16, 0, 2);
+		vkdev_wire_sum_fill(frame, len, 0, 16);
+		ktap_expect_eq(plain_sum(frame, len), 0xffff);
+	}
+}
+
+static void sum_outside_is_refused(void)
+{
+	uint8_t frame[64] = { 0 };
+
+	ktap_expect(vkdev_wire_sum_fill(frame, 64, 46, 16));
+	ktap_expect(!vkdev_wire_sum_fill(frame, 64, 47, 16));
+	ktap_expect(!vkdev_wire_sum_fill(frame, 64, 0xffff, 0));
+	ktap_expect(!vkdev_wire_sum_fill(frame, 64, 0, 255));
+	ktap_expect(!vkdev_wire_sum_fill(frame, 0, 0, 0));
+}
+
+/* Everything that the device does with a frame that a stranger made. */
+static void handle(uint8_t *frame, size_t len, struct prng *r)
+{
+	static const uint8_t key[VKTLS_RSS_KEY_BYTES] = { 0x6d, 0x5a };
+	struct VkdevTso tso;
+	struct VkdevWire w;
+	const uint8_t *data;
+	uint32_t hash, chunk, total = 0;
+
+	vkdev_wire_parse(frame, len, &w);
+	ktap_expect(w.l3 <= len && w.l4 <= len && w.payload <= len);
+	vkdev_wire_sum_check(frame, &w, len);
+	vkdev_wire_hash(frame, &w, key, 0x3f, &hash);
+	if (!vkdev_wire_is_tcp(&w) ||
+	    !vkdev_tso_init(&tso, frame, len, &w, 1 + prng_below(r, 100)))
+		return;
+	while (vkdev_tso_next(&tso, &data, &chunk)) {
+		ktap_expect(data == frame + w.payload + total);
+		total += chunk;
+	}
+	ktap_expect_eq(total, len - w.payload);
+}
+
+static void survives_mutation(void)
+{
+	struct prng r = { 3 };
+	unsigned int n;
+
+	for (n = 0; n < 200000; n++) {
+		const struct row *row =
+			&rows[prng_below(&r, sizeof(rows) / sizeof(rows[0]))];
+		size_t more = prng_below(&r, 64), i;
+		size_t len = prng_below(&r, row->len + more + 1);
+		uint8_t *frame = malloc(len);
+
+		prng_fill(&r, frame, len);
+		memcpy(frame, row->frame, len < row->len ? len : row->len);
+		for (i = prng_below(&r, 4); i && len; i--)
+			frame[prng_below(&r, len)] = prng_next(&r);
+		handle(frame, len, &r);
+		free(frame);
+	}
+}
+
+int main(void)
+{
+	size_t i;
+
+	ktap_start();
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ktap_case(rows[i].what, parses, &rows[i]);
+	KTAP_RUN(sum_is_never_zero);
+	KTAP_RUN(sum_is_right);
+	KTAP_RUN(sum_outside_is_refused);
+	KTAP_RUN(survives_mutation);
+	return ktap_finish();
+}
