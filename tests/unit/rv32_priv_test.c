@@ -4,6 +4,7 @@
  * that must be illegal, CSRs, interrupts, wfi, and when the core gives up.
  */
 #include "ktap.h"
+#include "prng.h"
 #include "rv32_asm.h"
 #include "rv32_rig.h"
 
@@ -423,6 +424,25 @@ static void test_run(void)
 		   cpu.crash_pc == RAM_BASE + RAM_SIZE, "running off the window faults");
 }
 
+/* Whatever runs: x0 is zero, the pc is aligned, no byte is reached beyond the window. */
+static void test_random_code(void)
+{
+	struct prng r = { .state = 42 };
+	bool ok = true;
+
+	for (int i = 0; i < 3000; i++) {
+		setup(0, DATA, MMIO);
+		prng_fill(&r, ram, sizeof(ram));
+		for (uint32_t at = CODE; at < HANDLER; at += 4)
+			poke(at, (peek(at) & ~0x7fu) | "\x03\x13\x17\x23\x33\x37\x63\x6f\x73"
+							[prng_below(&r, 9)]);
+		poke(HANDLER, MRET);
+		vkdev_rv32_run(&cpu, 500);
+		ok = ok && cpu.x[0] == 0 && !(cpu.pc & 3);
+	}
+	ktap_check(ok, "random code keeps the invariants");
+}
+
 int main(void)
 {
 	ktap_start();
@@ -441,5 +461,6 @@ int main(void)
 	test_wfi();
 	test_crash();
 	test_run();
+	test_random_code();
 	return ktap_finish();
 }
