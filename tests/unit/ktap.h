@@ -92,7 +92,7 @@ static inline void ktap_skip(const char *why)
 }
 
 static inline bool ktap_want(bool ok, const char *file, int line,
-			      const char *what)
+			     const char *what)
 {
 	if (!ok) {
 		printf("# %s:%d: expected %s\n", file, line, what);
@@ -101,8 +101,8 @@ static inline bool ktap_want(bool ok, const char *file, int line,
 	return ok;
 }
 
-static inline bool ktap_want_eq(uint64_t got, uint64_t wanted,
-				 const char *file, int line, const char *what)
+static inline bool ktap_want_eq(uint64_t got, uint64_t wanted, const char *file,
+				int line, const char *what)
 {
 	if (got != wanted)
 		printf("# %s:%d: %s is 0x%llx, expected 0x%llx\n", file, line,
@@ -113,7 +113,7 @@ static inline bool ktap_want_eq(uint64_t got, uint64_t wanted,
 }
 
 static inline bool ktap_want_mem(const void *got, const void *wanted,
-				  size_t len, const char *file, int line)
+				 size_t len, const char *file, int line)
 {
 	const unsigned char *g = got, *w = wanted;
 	size_t i;

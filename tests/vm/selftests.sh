@@ -3,5 +3,6 @@
 # Sourced after common.sh: where the kernel's selftests for the guest are.
 
 KERNEL_SOURCE=/usr/src/linux-source-6.12.tar.xz
+# shellcheck disable=SC2034 # used by those who source this
 SELFTESTS=$CACHE/selftests/$(key_of "$VM_DIR/selftests" \
 	"$VM_DIR/selftests_fix.h" "$(stat -c %s "$KERNEL_SOURCE" 2>/dev/null)")

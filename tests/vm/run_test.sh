@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The VM runner: what it must pass on, and what it must never take for a pass.
+# QEMU's own NICs do, so this holds whatever state our driver is in.
+set -uo pipefail
+
+run=$(dirname "$(readlink -f "$0")")/run
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+number=0
+failed=0
+
+# check NAME COMMAND...: a case passes when the command does
+check()
+{
+	local name=$1 ok=ok
+
+	shift
+	number=$((number + 1))
+	if ! "$@"; then
+		ok="not ok"
+		failed=1
+		sed 's/^/# /' "$work/err"
+	fi
+	echo "$ok $number $name"
+}
+
+# vm STATUS OPTION...: run the VM and expect that exit status
+vm()
+{
+	local expected=$1
+
+	shift
+	"$run" --nic virtio-net "$@" >"$work/out" 2>"$work/err"
+	status=$?
+	[ "$status" = "$expected" ]
+}
+
+panicked()
+{
+	grep -q 'sysrq triggered crash' "$work/err"
+}
+
+captured()
+{
+	tshark -r "$work/pcap" 2>/dev/null | grep -q 'ICMP.*request'
+}
+
+mkdir "$work/share"
+echo in >"$work/share/in"
+# shellcheck disable=SC2016 # for the guest's shell
+script='cat /mnt/host/in; echo wrong >&2; echo back >/mnt/host/out
+ping -q -c 1 192.0.2.2 >/dev/null || exit 1
+ip netns exec peer ping -q -c 1 2001:db8::1 >/dev/null || exit 1
+echo last >/dev/stdout; exit 7'
+
+echo "KTAP version 1"
+check "the exit status is the command's" \
+	vm 7 --share "$work/share" --pcap "$work/pcap" -- "$script"
+check "standard output is the command's alone" \
+	diff <(printf 'in\nlast\n') "$work/out"
+check "standard error is kept apart" diff <(echo wrong) "$work/err"
+check "what the guest leaves in the share comes back" \
+	diff <(echo back) "$work/share/out"
+check "the capture has the wire's packets" captured
+check "a panic is a failure, whatever was printed" \
+	vm 125 -- 'echo ok; echo c >/proc/sysrq-trigger'
+check "the console shows the panic" panicked
+check "no end in time is a failure" vm 124 --timeout 15 -- 'sleep 100'
+check "a kernel warning is a failure" \
+	vm 125 --smp 1 -- 'echo "WARNING: CPU: 0 PID: 1 at test" >/dev/kmsg'
+check "a command that does not exist has its own status" vm 127 -- no-such command
+check "a wrong option is refused" vm 125 --tls theirs -- true
+echo "1..$number"
+exit $failed
