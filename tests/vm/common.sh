@@ -80,6 +80,19 @@ key_of()
 	done | sha256sum | cut -c1-12
 }
 
+# forget KEPT FILE...: remove what older versions left, unless it was used in
+# the last week
+forget()
+{
+	local kept=$1 file
+
+	shift
+	for file in "$@"; do
+		[ "$file" != "$kept" ] || continue
+		find "$file" -maxdepth 0 -atime +7 -exec rm -rf {} + 2>/dev/null
+	done
+}
+
 disk_free_mib()
 {
 	mkdir -p "$1"
