@@ -84,6 +84,8 @@ static void test_ring_again(void)
 		rig_status(VKTLS_CMD_NOP, NULL, 0);
 	memset(rig_at(RIG_CPLQ), 0, CMDS * sizeof(struct vktls_cmd_cpl));
 	ktap_expect(vkdev_core_cmdq_set(rig.core, RIG_CMDQ, RIG_CPLQ, RIG_CMDQ_LOG2));
+	ktap_expect(rig_run());
+	ktap_expect(!rig_at(RIG_CPLQ)[sizeof(struct vktls_cmd_cpl) - 1]);
 	rig.cmd_index = 0;
 	rig.cmd_gen = VKTLS_GEN;
 	ktap_expect_eq(rig_status(VKTLS_CMD_NOP, NULL, 0), VKTLS_ST_OK);
