@@ -5,6 +5,7 @@
  * TLS marked as plaintext leaves here with a context for the NIC, or encrypted,
  * or not at all. Knows nothing of rings and commands.
  */
+#include <linux/highmem.h>
 #include <linux/tcp.h>
 #include <net/ip6_checksum.h>
 #include <net/tcp.h>
@@ -148,11 +149,11 @@ static struct sk_buff *ktls_tx_fallback(struct vktls_ktls *ktls,
 }
 
 static struct sk_buff *ktls_tx_marked(struct vktls_ktls *ktls,
-				      struct sk_buff *skb, u32 len, u32 *id)
+				      struct sk_buff *skb, u32 seq, u32 len,
+				      u32 *id)
 {
 	struct vktls_ktls_ctx *ctx = ktls_tx_ctx(skb->sk);
 	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
-	u32 seq = ntohl(tcp_hdr(skb)->seq);
 
 	if (ctx)
 		verdict = ktls_tx_judge(ktls, ctx, skb->sk, seq, len, id);
@@ -166,6 +167,99 @@ static struct sk_buff *ktls_tx_marked(struct vktls_ktls *ktls,
 	return ktls_tx_fallback(ktls, skb, seq, len);
 }
 
+static bool ktls_tx_frag_same(const skb_frag_t *frag, u32 offset,
+			      const void *data, u32 len)
+{
+	u32 page_off, page_len, done;
+	bool same = true;
+	struct page *page;
+	void *va;
+
+	skb_frag_foreach_page(frag, skb_frag_off(frag) + offset, len, page,
+			      page_off, page_len, done) {
+		va = kmap_local_page(page);
+		same = same && !memcmp(va + page_off, data + done, page_len);
+		kunmap_local(va);
+	}
+	return same;
+}
+
+/* Is the linear part of @skb from @at on what @record has from @offset on? */
+static bool ktls_tx_same(const struct tls_record_info *record, u32 offset,
+			 const struct sk_buff *skb, u32 at, u32 len)
+{
+	const skb_frag_t *frag;
+	u32 n, size;
+	int i;
+
+	for (i = 0; i < record->num_frags && len; i++) {
+		frag = &record->frags[i];
+		size = skb_frag_size(frag);
+		if (offset >= size) {
+			offset -= size;
+			continue;
+		}
+		n = min(len, size - offset);
+		if (!ktls_tx_frag_same(frag, offset, skb->data + at, n))
+			return false;
+		offset = 0;
+		at += n;
+		len -= n;
+	}
+	return true;
+}
+
+/*
+ * Who encrypts in software leaves all of the payload behind the headers in one
+ * piece, and the mark where it was; TCP has none of it there. A packet between
+ * the two (segmented without scatter-gather, say) is held against the records:
+ * what is equal is plaintext.
+ */
+static enum vktls_ktls_stat ktls_tx_look(struct sk_buff *skb, u32 seq, u32 at)
+{
+	struct tls_offload_context_tx *tx =
+		tls_offload_ctx_tx(tls_get_ctx(skb->sk));
+	u32 offset, n, len = skb_headlen(skb) - at;
+	enum vktls_ktls_stat what = VKTLS_KTLS_ENCRYPTED_PACKETS;
+	struct tls_record_info *record;
+	unsigned long flags;
+	u64 rec_no;
+
+	spin_lock_irqsave(&tx->lock, flags);
+	for (; len && what == VKTLS_KTLS_ENCRYPTED_PACKETS; len -= n) {
+		record = tls_get_record(tx, seq, &rec_no);
+		if (!record || tls_record_is_start_marker(record)) {
+			what = record ? VKTLS_KTLS_DROP_BYPASS :
+					VKTLS_KTLS_DROP_NO_SYNC;
+			break;
+		}
+		offset = seq - tls_record_start_seq(record);
+		n = min(len, record->len - offset);
+		if (!ktls_tx_same(record, offset, skb, at, n))
+			what = VKTLS_KTLS_SKIP_ENCRYPTED;
+		seq += n;
+		at += n;
+	}
+	spin_unlock_irqrestore(&tx->lock, flags);
+	return what;
+}
+
+/* No context is concerned if the NIC then refuses it. */
+static struct sk_buff *ktls_tx_unmark(struct sk_buff *skb)
+{
+	skb->decrypted = 0;
+	return skb;
+}
+
+static struct sk_buff *ktls_tx_drop(struct vktls_ktls *ktls,
+				    struct sk_buff *skb,
+				    enum vktls_ktls_stat why)
+{
+	kfree_skb(skb);
+	vktls_ktls_count(ktls, why, 1);
+	return NULL;
+}
+
 /**
  * vktls_ktls_tx() - decide who encrypts a packet of an offloaded connection
  * @tx: transmit ring, with room for the packet: there is no way back after this
@@ -174,8 +268,14 @@ static struct sk_buff *ktls_tx_marked(struct vktls_ktls *ktls,
  * @id: context for the NIC to encrypt with, or VKTLS_NO_CTX to send as it is
  *
  * Without payload there is nothing to do. Without the plaintext mark the payload
- * is from before the offload, a handshake retransmitted. In a tunnel, or when
- * the socket belongs to another device, the core has already encrypted it.
+ * is from before the offload, a handshake retransmitted.
+ *
+ * The mark alone does not make it plaintext. If the packet passed another
+ * interface on its way here (a bridge, a VLAN, a tunnel), or the socket belongs
+ * to another device, then kernel TLS has encrypted it, and its own tls.ko of Linux
+ * 6.12 leaves the mark. To encrypt it once more with key and nonce that are the same
+ * would bring the plaintext back. Nor can the NIC help a packet in a tunnel that
+ * nobody encrypted, because the route itself wrapped it.
  *
  * Context: under the queue's xmit lock; bottom halves or interrupts off.
  * Return: packet to send; NULL if it cannot be encrypted and was dropped.
@@ -183,29 +283,39 @@ static struct sk_buff *ktls_tx_marked(struct vktls_ktls *ktls,
 struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 			      u32 *id)
 {
-	struct vktls_dev *vd = tx->qp->vd;
-	struct net_device *owner;
-	u32 len;
+	struct vktls_ktls *ktls = tx->qp->vd->ktls;
+	const struct net_device *owner;
+	enum vktls_ktls_stat what;
+	u32 hdr_len, seq;
 
 	*id = VKTLS_NO_CTX;
-	if (skb->encapsulation)
-		return skb;
-	len = skb->len - skb_tcp_all_headers(skb);
-	if (!len)
-		return skb;
+	hdr_len = skb->encapsulation ? skb_inner_tcp_all_headers(skb) :
+				       skb_tcp_all_headers(skb);
+	if (skb->len == hdr_len)
+		return ktls_tx_unmark(skb);
+	if (unlikely(hdr_len > skb_headlen(skb)))
+		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
 	if (!skb_is_decrypted(skb)) {
-		vktls_ktls_count(vd->ktls, VKTLS_KTLS_SKIP_NO_SYNC, 1);
+		vktls_ktls_count(ktls, VKTLS_KTLS_SKIP_NO_SYNC, 1);
 		return skb;
 	}
 	owner = rcu_dereference_bh(tls_get_ctx(skb->sk)->netdev);
-	if (owner && owner != vd->netdev)
-		return skb;
-	if (ktls_tx_csum_partial(skb)) {
-		kfree_skb(skb);
-		vktls_ktls_count(vd->ktls, VKTLS_KTLS_FALLBACK_FAILED, 1);
-		return NULL;
+	if (owner && owner != tx->qp->vd->netdev)
+		return ktls_tx_unmark(skb);
+	seq = ntohl(skb->encapsulation ? inner_tcp_hdr(skb)->seq :
+					 tcp_hdr(skb)->seq);
+	what = ktls_tx_look(skb, seq, hdr_len);
+	if (what == VKTLS_KTLS_SKIP_ENCRYPTED) {
+		vktls_ktls_count(ktls, what, 1);
+		return ktls_tx_unmark(skb);
 	}
-	return ktls_tx_marked(vd->ktls, skb, len, id);
+	if (what != VKTLS_KTLS_ENCRYPTED_PACKETS)
+		return ktls_tx_drop(ktls, skb, what);
+	if (skb->encapsulation)
+		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
+	if (ktls_tx_csum_partial(skb))
+		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_FALLBACK_FAILED);
+	return ktls_tx_marked(ktls, skb, seq, skb->len - hdr_len, id);
 }
 
 /*
@@ -248,8 +358,7 @@ void vktls_ktls_tx_lost(struct vktls_dev *vd, const struct sk_buff *skb,
 	enum vktls_ktls_stat why = VKTLS_KTLS_LOST_UNSENT;
 	struct vktls_ktls_ctx *ctx;
 
-	if (!tls_is_skb_tx_device_offloaded(skb) || !skb_is_decrypted(skb) ||
-	    skb->encapsulation)
+	if (!tls_is_skb_tx_device_offloaded(skb) || !skb_is_decrypted(skb))
 		return;
 	if (status)
 		why = VKTLS_KTLS_LOST_DEVICE;

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A flow that the NIC encrypts gets another interface on top of the NIC for its
+way out. Kernel TLS then encrypts in software and leaves its mark on the packet;
+a NIC that encrypted it once more would put the plaintext on the wire."""
+import os
+import sys
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+CHUNK = 100000
+NEAR, FAR = rig.NEAR[4], rig.FAR[4]
+
+
+def shell(commands):
+    """One command a line."""
+    for line in commands.strip().splitlines():
+        rig.run("sh", "-c", line.strip())
+
+
+def moved(there, back):
+    """Before, after, and when it has moved back to the NIC itself."""
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(CHUNK))
+    flow.drain()
+    watch.some("tx_tls_encrypted_bytes")
+    by_nic = watch["tx_tls_encrypted_bytes"]
+    ktap.defer(shell, back)
+    shell(there)
+    flow.send(rig.pattern(CHUNK))
+    flow.drain()
+    watch.some("tx_tls_skip_encrypted")
+    watch.expect(tx_tls_encrypted_bytes=by_nic)
+    shell(back)
+    flow.send(rig.pattern(CHUNK))
+    flow.drain()
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+    watch.some("tx_tls_resync_ok")
+    if watch["tx_tls_encrypted_bytes"] <= by_nic:
+        raise AssertionError("the NIC does not encrypt again")
+
+
+BRIDGE = """
+    ip link add br0 type bridge
+    ip link set br0 up
+    ip link set eth0 master br0
+    ip address flush dev eth0 scope global
+    ip address add 192.0.2.1/24 dev br0
+"""
+BRIDGE_BACK = """
+    ip link del br0 || true
+    ip address replace 192.0.2.1/24 dev eth0
+"""
+MACVLAN = f"""
+    ip link add mv0 link eth0 type macvlan mode bridge
+    ip link set mv0 up
+    ip route replace {FAR}/32 dev mv0 src {NEAR}
+"""
+MACVLAN_BACK = "ip link del mv0 || true"
+VLAN = f"""
+    ip link add link eth0 name eth0.5 type vlan id 5
+    ip link set eth0.5 up
+    ip -n peer link add link eth0 name eth0.5 type vlan id 5
+    ip -n peer link set eth0.5 up
+    ip -n peer route replace {NEAR}/32 dev eth0.5 src {FAR}
+    ip route replace {FAR}/32 dev eth0.5 src {NEAR}
+"""
+VLAN_BACK = """
+    ip link del eth0.5 || true
+    ip -n peer link del eth0.5 || true
+"""
+TUNNEL = f"""
+    ip link add tun5 type ipip local {NEAR} remote {FAR}
+    ip link set tun5 up
+    ip -n peer link add tun5 type ipip local {FAR} remote {NEAR}
+    ip -n peer link set tun5 up
+    ip route replace {FAR}/32 dev eth0 src {NEAR} table 5
+    ip rule add ipproto ipencap table 5 pref 5
+    ip route replace {FAR}/32 dev tun5 src {NEAR}
+"""
+TUNNEL_BACK = f"""
+    ip route del {FAR}/32 dev tun5 || true
+    ip rule del pref 5 || true
+    ip link del tun5 || true
+    ip -n peer link del tun5 || true
+"""
+
+
+def main():
+    """Register and run."""
+    rig.offload()
+    rig.control()
+    rig.run("sysctl", "-w", "net.ipv4.conf.all.rp_filter=0")
+    rig.far_run("sysctl", "-w", "net.ipv4.conf.all.rp_filter=0")
+    for name, there, back in (("bridge", BRIDGE, BRIDGE_BACK),
+                              ("macvlan", MACVLAN, MACVLAN_BACK),
+                              ("vlan", VLAN, VLAN_BACK),
+                              ("tunnel", TUNNEL, TUNNEL_BACK)):
+        ktap.add(name, moved, there, back, timeout=60)
+    ktap.main()
+
+
+main()
