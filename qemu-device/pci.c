@@ -78,6 +78,13 @@ static bool pci_init_capabilities(VkdevState *s, Error **errp)
     return true;
 }
 
+static void pci_fini_capabilities(PCIDevice *pci)
+{
+    pcie_cap_exit(pci);
+    msix_unuse_all_vectors(pci);
+    msix_uninit_exclusive_bar(pci);
+}
+
 static void pci_realize(PCIDevice *pci, Error **errp)
 {
     VkdevState *s = VKDEV(pci);
@@ -89,11 +96,16 @@ static void pci_realize(PCIDevice *pci, Error **errp)
     if (!pci_init_capabilities(s, errp)) {
         return;
     }
+    qemu_macaddr_default_if_unset(&s->conf.macaddr);
+    if (!vkdev_slowpath_init(s)) {
+        error_setg(errp, "no memory for the embedded core");
+        pci_fini_capabilities(pci);
+        return;
+    }
+    vkdev_ctx_init(s);
     vkdev_rx_init(s);
     vkdev_port_init(s);
-    vkdev_ctx_init(s);
     vkdev_queue_init(s);
-    vkdev_slowpath_init(s);
 }
 
 static void pci_exit(PCIDevice *pci)
@@ -101,14 +113,12 @@ static void pci_exit(PCIDevice *pci)
     VkdevState *s = VKDEV(pci);
 
     vkdev_reset(s);
-    vkdev_slowpath_fini(s);
     vkdev_queue_fini(s);
-    vkdev_ctx_fini(s);
     vkdev_port_fini(s);
     vkdev_rx_fini(s);
-    pcie_cap_exit(pci);
-    msix_unuse_all_vectors(pci);
-    msix_uninit_exclusive_bar(pci);
+    vkdev_ctx_fini(s);
+    vkdev_slowpath_fini(s);
+    pci_fini_capabilities(pci);
 }
 
 static void pci_instance_init(Object *obj)

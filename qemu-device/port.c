@@ -58,7 +58,6 @@ static NetClientInfo port_net_info = {
 
 void vkdev_port_init(VkdevState *s)
 {
-    qemu_macaddr_default_if_unset(&s->conf.macaddr);
     s->nic = qemu_new_nic(&port_net_info, &s->conf,
                           object_get_typename(OBJECT(s)), DEVICE(s)->id,
                           &DEVICE(s)->mem_reentrancy_guard, s);

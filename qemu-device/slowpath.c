@@ -207,15 +207,19 @@ static void slowpath_config(VkdevState *s, VkdevCoreConfig *config)
     }
 }
 
-void vkdev_slowpath_init(VkdevState *s)
+bool vkdev_slowpath_init(VkdevState *s)
 {
     VkdevCoreConfig config;
 
     slowpath_config(s, &config);
+    s->core = vkdev_core_alloc(&slowpath_ops, s, &config);
+    if (!s->core) {
+        return false;
+    }
     s->core_bh = qemu_bh_new_guarded(slowpath_run, s,
                                      &DEVICE(s)->mem_reentrancy_guard);
     s->core_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, slowpath_timer, s);
-    s->core = vkdev_core_alloc(&slowpath_ops, s, &config);
+    return true;
 }
 
 void vkdev_slowpath_fini(VkdevState *s)

@@ -340,7 +340,7 @@ static void tx_sent(NetClientState *nc, ssize_t ret)
 /* Hand one frame to the peer, which copies what it cannot take at once. */
 static void tx_send_frame(VkdevState *s, struct iovec *iov, int iovcnt)
 {
-    static uint8_t zeros[VKDEV_ETH_MIN];
+    static const uint8_t zeros[VKDEV_ETH_MIN];
     size_t len = iov_size(iov, iovcnt);
 
     if (vkdev_fault_drops(s, true)) {
@@ -349,7 +349,7 @@ static void tx_send_frame(VkdevState *s, struct iovec *iov, int iovcnt)
     s->stats[VKTLS_STAT_TX_FRAMES]++;
     s->stats[VKTLS_STAT_TX_BYTES] += len;
     if (len < VKDEV_ETH_MIN) {
-        iov[iovcnt].iov_base = zeros;
+        iov[iovcnt].iov_base = (void *)zeros;
         iov[iovcnt].iov_len = VKDEV_ETH_MIN - len;
         iovcnt++;
     }

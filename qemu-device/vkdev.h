@@ -10,45 +10,13 @@
 #include "hw/pci/pci_device.h"
 #include "net/net.h"
 #include "core.h"
-#include "ring.h"
+#include "queue.h"
 #include "tls.h"
-#include "wire.h"
 
 #define TYPE_VKDEV "vktls"
 OBJECT_DECLARE_SIMPLE_TYPE(VkdevState, VKDEV)
 
-#define VKDEV_FRAME_MAX (VKTLS_MTU_MAX + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR)
 #define VKDEV_MBPS 10000
-
-typedef struct VkdevQueue {
-    VkdevState *dev;
-    VkdevRing ring;
-    VkdevCq cq;
-    uint8_t type;       /* VKTLS_QUEUE_* */
-    uint8_t id;
-    bool live;          /* created, and not stopped by an error */
-    bool created;
-} VkdevQueue;
-
-/* A packet on its way from the ring to the wire. */
-typedef struct VkdevTxPacket {
-    struct vktls_tx_offload off;    /* in the host's byte order */
-    bool report;        /* completion wanted although all went well */
-    bool busy;          /* frames of it are still to be sent */
-    uint16_t descs;     /* ring entries, offload descriptor included */
-    uint32_t len;
-    uint8_t *frame;     /* in the queue's buffer */
-    uint32_t tcp_seq;   /* expected by the context, with a TLS status */
-    VkdevWire wire;
-    VkdevTso tso;
-} VkdevTxPacket;
-
-typedef struct VkdevTxQueue {
-    VkdevQueue q;
-    QEMUBH *bh;
-    uint8_t *buf;       /* room for a tag, then VKTLS_TX_MAX_BYTES */
-    VkdevTxPacket pkt;
-} VkdevTxQueue;
 
 /* What firmware set; see the port block of soc.h. */
 typedef struct VkdevPort {
@@ -122,29 +90,6 @@ void vkdev_mmio_reset(VkdevState *s);
 /* ring.c */
 void vkdev_irq_raise(VkdevState *s, unsigned vector);
 
-/* queue.c */
-void vkdev_queue_init(VkdevState *s);
-void vkdev_queue_fini(VkdevState *s);
-void vkdev_queue_reset(VkdevState *s);
-uint16_t vkdev_queue_create(VkdevState *s, const VkdevCoreQueue *cfg);
-uint16_t vkdev_queue_destroy(VkdevState *s, uint32_t type, uint32_t id);
-void vkdev_queue_stop(VkdevQueue *q, uint16_t status);
-
-/* tx.c */
-void vkdev_tx_init(VkdevTxQueue *txq);
-void vkdev_tx_fini(VkdevTxQueue *txq);
-void vkdev_tx_start(VkdevTxQueue *txq);
-void vkdev_tx_stop(VkdevTxQueue *txq);
-void vkdev_tx_kick(VkdevTxQueue *txq);
-
-/* rx.c */
-void vkdev_rx_init(VkdevState *s);
-void vkdev_rx_fini(VkdevState *s);
-void vkdev_rx_kick(VkdevState *s);
-bool vkdev_rx_can_receive(NetClientState *nc);
-ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
-                         int iovcnt);
-
 /* port.c */
 void vkdev_port_init(VkdevState *s);
 void vkdev_port_fini(VkdevState *s);
@@ -164,7 +109,7 @@ uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            uint8_t *payload, uint32_t len, uint32_t *expected);
 
 /* slowpath.c */
-void vkdev_slowpath_init(VkdevState *s);
+bool vkdev_slowpath_init(VkdevState *s);
 void vkdev_slowpath_fini(VkdevState *s);
 void vkdev_slowpath_reset(VkdevState *s);
 void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,

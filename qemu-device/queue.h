@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Transmit and receive queues: what firmware created, and the packets that
+ * move through it. All of it runs under QEMU's big lock.
+ */
+#ifndef VKDEV_QUEUE_H
+#define VKDEV_QUEUE_H
+
+#include "net/net.h"
+#include "core.h"
+#include "ring.h"
+#include "wire.h"
+
+#define VKDEV_FRAME_MAX (VKTLS_MTU_MAX + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR)
+
+typedef struct VkdevQueue {
+    VkdevState *dev;
+    VkdevRing ring;
+    VkdevCq cq;
+    uint8_t type;       /* VKTLS_QUEUE_* */
+    uint8_t id;
+    bool live;          /* created, and not stopped by an error */
+    bool created;
+} VkdevQueue;
+
+/* A packet on its way from the ring to the wire. */
+typedef struct VkdevTxPacket {
+    struct vktls_tx_offload off;    /* in the host's byte order */
+    bool report;        /* completion wanted although all went well */
+    bool busy;          /* frames of it are still to be sent */
+    uint16_t descs;     /* ring entries, offload descriptor included */
+    uint32_t len;
+    uint8_t *frame;     /* in the queue's buffer */
+    uint32_t tcp_seq;   /* expected by the context, with a TLS status */
+    VkdevWire wire;
+    VkdevTso tso;
+} VkdevTxPacket;
+
+typedef struct VkdevTxQueue {
+    VkdevQueue q;
+    QEMUBH *bh;
+    uint8_t *buf;       /* room for a tag, then VKTLS_TX_MAX_BYTES */
+    VkdevTxPacket pkt;
+} VkdevTxQueue;
+
+/* queue.c */
+void vkdev_queue_init(VkdevState *s);
+void vkdev_queue_fini(VkdevState *s);
+void vkdev_queue_reset(VkdevState *s);
+uint16_t vkdev_queue_create(VkdevState *s, const VkdevCoreQueue *cfg);
+uint16_t vkdev_queue_destroy(VkdevState *s, uint32_t type, uint32_t id);
+void vkdev_queue_stop(VkdevQueue *q, uint16_t status);
+
+/* tx.c */
+void vkdev_tx_init(VkdevTxQueue *txq);
+void vkdev_tx_fini(VkdevTxQueue *txq);
+void vkdev_tx_start(VkdevTxQueue *txq);
+void vkdev_tx_stop(VkdevTxQueue *txq);
+void vkdev_tx_kick(VkdevTxQueue *txq);
+
+/* rx.c */
+void vkdev_rx_init(VkdevState *s);
+void vkdev_rx_fini(VkdevState *s);
+void vkdev_rx_kick(VkdevState *s);
+bool vkdev_rx_can_receive(NetClientState *nc);
+ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
+                         int iovcnt);
+
+#endif
