@@ -107,9 +107,9 @@ void vkdev_rv32_set_irq(VkdevRv32 *cpu, VkdevRv32Irq irq, bool level);
  * @budget: at most this many instructions, trapping ones included
  *
  * Stops early in wfi with nothing pending, and when the core crashes. It
- * crashes on a trap while mtvec's base is 0 and on an exception between trap entry
- * and mret: firmware that faults in its fault handler would loop for ever.
- * No interrupt is taken in between either, whatever mstatus.MIE says.
+ * crashes on a trap while mtvec's base is 0 and on an exception between trap
+ * entry and mret: firmware that faults in its fault handler would loop for
+ * ever. No interrupt is taken in between either, whatever mstatus.MIE says.
  *
  * Return: instructions executed.
  */

@@ -213,16 +213,17 @@ static void test_tls_resync(void)
 
 static void test_tls_query(void)
 {
-	struct vktls_tls_state state;
-	struct vktls_tls_ref ref = { .ctx = add_context() };
-
-	rig.state = (VkdevCoreTlsState){
+	const VkdevCoreTlsState lost = {
 		.state = VKTLS_TLS_LOST,
 		.tcp_seq = 0x80000001,
 		.rec_no = { 9, 8, 7, 6, 5, 4, 3, 0xf2 },
 		.packets = 0x8000000100000002ull,
 		.bytes = 0x9000000300000004ull,
 	};
+	struct vktls_tls_state state;
+	struct vktls_tls_ref ref = { .ctx = add_context() };
+
+	rig.state = lost;
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_QUERY, &ref, sizeof(ref)), VKTLS_ST_OK);
 	ktap_expect_eq(rig.cpl.len, sizeof(state));
 	memcpy(&state, rig.cpl.payload, sizeof(state));

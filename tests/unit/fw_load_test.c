@@ -168,7 +168,6 @@ static void load_program(void)
 	};
 	uint32_t len = HEADER + header.body_len;
 
-	rig_init(&rig_config);
 	memcpy(image(), &header, HEADER);
 	memcpy(image() + HEADER, program, header.body_len);
 	seal(len);
@@ -180,6 +179,7 @@ static void load_program(void)
 static const VkdevRv32 *run_program(void)
 {
 	emit(WFI);
+	rig_init(&rig_config);
 	load_program();
 	ktap_expect(rig_run());
 	return vkdev_core_cpu(rig.core);
@@ -297,9 +297,27 @@ static void test_key_window(void)
 	ktap_expect_eq(rig.ctx[0].tls.iv[0], 0);
 }
 
+/* Nothing of one firmware is there for the next: a key that was never used. */
+static void test_reset_forgets(void)
+{
+	emit_store(SOC_TLS + TLS_KEY, 0x11223344);
+	emit_store(SOC_PORT + PORT_FLAGS, VKTLS_PORT_UP);
+	run_program();
+	vkdev_core_reset(rig.core);
+	emit_store(SOC_TLS + TLS_CMD, TLS_ADD);
+	emit_load(SOC_PORT + PORT_FLAGS);
+	emit(WFI);
+	load_program();
+	ktap_expect(rig_run());
+	ktap_expect(rig.ctx[0].live);
+	ktap_expect_eq(rig.ctx[0].tls.key[0], 0);
+	ktap_expect_eq(vkdev_core_cpu(rig.core)->x[3], 0);
+}
+
 /* A core that never sleeps gives the host its turn after each slice. */
 static void test_endless_loop(void)
 {
+	rig_init(&rig_config);
 	emit(JAL(0, 0));
 	load_program();
 	for (int i = 1; i <= 3; i++) {
@@ -325,6 +343,7 @@ int main(void)
 	CASES(bad_accesses, test_bad_access);
 	CASES(dma_cases, test_dma);
 	KTAP_RUN(test_key_window);
+	KTAP_RUN(test_reset_forgets);
 	KTAP_RUN(test_endless_loop);
 	rig_fini();
 	return ktap_finish();

@@ -125,7 +125,7 @@ static void test_events(void)
 	ktap_expect(rig_run());
 	ktap_expect_eq(rig.irqs[VKTLS_VEC_ASYNC], 1);
 	e = rig_event();
-	if (ktap_expect(e != NULL))
+	if (ktap_expect(e))
 		ktap_expect(e->type == VKTLS_EVT_LINK && e->arg == 1 && !e->id && !e->status);
 	for (uint32_t n = 0; n < 5 * EVENTS; n++) {
 		send_event(n);

@@ -368,5 +368,6 @@ bool rig_sram_has(const void *bytes, size_t n)
 {
 	const VkdevRv32 *cpu = vkdev_core_cpu(rig.core);
 
-	return memmem(cpu->ram, cpu->ram_size, bytes, n) || memmem(cpu->x, sizeof(cpu->x), bytes, n);
+	return memmem(cpu->ram, cpu->ram_size, bytes, n) ||
+	       memmem(cpu->x, sizeof(cpu->x), bytes, n);
 }
