@@ -15,6 +15,7 @@
 #include "vkdev.h"
 
 #define CAP_PM 0x40
+#define PM_VERSION 3    /* of the PM specification: 1.2 */
 #define CAP_EXPRESS 0x80
 
 #define CONTEXTS_MAX (64 * KiB)
@@ -55,12 +56,24 @@ static bool pci_check_properties(VkdevState *s, Error **errp)
     return true;
 }
 
+/* D3 hides the registers and keeps what they hold. */
+static bool pci_init_pm(PCIDevice *pci, Error **errp)
+{
+    if (pci_pm_init(pci, CAP_PM, errp) < 0) {
+        return false;
+    }
+    pci_set_word(pci->config + CAP_PM + PCI_PM_PMC, PM_VERSION);
+    pci_set_word(pci->config + CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+    pci_set_word(pci->wmask + CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+    return true;
+}
+
 static bool pci_init_capabilities(VkdevState *s, Error **errp)
 {
     PCIDevice *pci = PCI_DEVICE(s);
 
     s->vectors = VKTLS_VEC_QUEUE(s->queues);
-    if (pci_pm_init(pci, CAP_PM, errp) < 0) {
+    if (!pci_init_pm(pci, errp)) {
         return false;
     }
     if (pcie_endpoint_cap_init(pci, CAP_EXPRESS) < 0) {

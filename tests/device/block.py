@@ -172,6 +172,17 @@ def function_level_reset(nic):
     assert nic.read(ABI.REG_TEST_SCRATCH) == 0
 
 
+@case()
+def power_states(nic):
+    """In D3 there are no registers; D0 finds them as they were."""
+    control = nic.pci.capability(1) + 4
+    nic.write(ABI.REG_TEST_SCRATCH, 42)
+    nic.pci.set_config(control, 3, 2)
+    assert nic.read(ABI.REG_MAGIC) != ABI.MAGIC
+    nic.pci.set_config(control, 0, 2)
+    assert nic.read(ABI.REG_TEST_SCRATCH) == 42
+
+
 def image():
     with open(FIRMWARE, "rb") as f:
         return f.read()
