@@ -55,6 +55,20 @@ u16 mbox_host_write(u64 host, const void *src, u32 len)
 	return mbox_dma(DMA_TO_HOST, host, src, len);
 }
 
+/*
+ * Write a completion or an event. Its last word goes on its own, after the rest:
+ * the generation in it is what the host looks at first.
+ */
+static u16 mbox_entry_write(u64 host, const void *entry, u32 len)
+{
+	u32 rest = len - sizeof(u32);
+	u16 status = mbox_host_write(host, entry, rest);
+
+	if (status)
+		return status;
+	return mbox_host_write(host + rest, (const u8 *)entry + rest, sizeof(u32));
+}
+
 static void mbox_ring_set(struct mbox_ring *ring, u32 addr_reg, u32 log2)
 {
 	ring->addr = mbox_reg64(addr_reg);
@@ -101,15 +115,19 @@ static void mbox_cmd_one(void)
 	memset(&mbox_slot, 0, sizeof(mbox_slot));
 	mbox_ring_advance(&mbox_cmdq);
 	cpl.head = mbox_cmdq.index;
-	status = mbox_host_write(mbox_cplq + at * sizeof(cpl), &cpl, sizeof(cpl));
+	status = mbox_entry_write(mbox_cplq + at * sizeof(cpl), &cpl, sizeof(cpl));
 	if (status)
 		log_value("mbox: completion lost, slot", at);
 }
 
-/* The commands that the last doorbell told of. Return: whether there were any. */
+/*
+ * The commands that the last doorbell told of. Return: whether there were any.
+ * The ring may have been set up anew a moment ago, with a tail that the ring
+ * known here does not have.
+ */
 static bool mbox_cmds(void)
 {
-	u32 tail = io_read(SOC_MBOX + MBOX_CMDQ_TAIL);
+	u32 tail = io_read(SOC_MBOX + MBOX_CMDQ_TAIL) & (mbox_cmdq.size - 1);
 	bool any = mbox_cmdq.size && mbox_cmdq.index != tail;
 
 	while (mbox_cmdq.size && mbox_cmdq.index != tail)
@@ -137,7 +155,7 @@ static void mbox_event_one(u32 type)
 	u64 to = mbox_evtq.addr + mbox_evtq.index * sizeof(event);
 
 	io_write(SOC_HWEV + HWEV_POP, 1);
-	if (mbox_host_write(to, &event, sizeof(event)))
+	if (mbox_entry_write(to, &event, sizeof(event)))
 		log_value("mbox: event lost, slot", mbox_evtq.index);
 	mbox_ring_advance(&mbox_evtq);
 }
