@@ -90,8 +90,8 @@ static void tls_close_tx(struct sock *sk, struct tls_tx *tx)
 {
 	tls_tx_drain(sk, tx);
 	tls_tx_drop(sk, tx);
-	if (tls_get_ctx(sk)->tx_conf == TLS_SW)
-		TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
+	tls_offload_tx_close(sk, tx);
+	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
 }
 
 static void tls_close_rx(struct sock *sk, struct tls_rx *rx)
@@ -99,8 +99,7 @@ static void tls_close_rx(struct sock *sk, struct tls_rx *rx)
 	tls_rx_detach(sk, rx);
 	tls_offload_rx_close(sk, rx);
 	tls_rx_drop(rx);
-	if (tls_get_ctx(sk)->rx_conf == TLS_SW)
-		TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
+	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
 }
 
 static void tls_close_detach(struct sock *sk, struct tls_priv *ctx, bool keep)
@@ -138,14 +137,14 @@ void tls_close(struct sock *sk, long timeout)
 		tls_close_tx(sk, tx);
 	if (rx)
 		tls_close_rx(sk, rx);
-	keep = tx && tx->off;
+	keep = ctx->ctx.sk_destruct;
 	tls_close_detach(sk, ctx, keep);
 	release_sock(sk);
 
 	base->close(sk, timeout);
 	/* A device's context goes with the last packet, see the destructor. */
 	if (!keep)
-		tls_ctx_free(ctx);
+		tls_ctx_put(&ctx->ctx);
 }
 
 static void tls_update(struct sock *sk, struct proto *p,
@@ -163,13 +162,14 @@ static void tls_update(struct sock *sk, struct proto *p,
 	}
 }
 
-static u16 tls_conf_info(u8 conf)
+/* A device that is gone has left the socket to software already. */
+static u16 tls_conf_info(u8 conf, bool lost)
 {
 	switch (conf) {
 	case TLS_SW:
 		return TLS_CONF_SW;
 	case TLS_HW:
-		return TLS_CONF_HW;
+		return lost ? TLS_CONF_SW : TLS_CONF_HW;
 	case TLS_HW_RECORD:
 		return TLS_CONF_HW_RECORD;
 	default:
@@ -179,6 +179,7 @@ static u16 tls_conf_info(u8 conf)
 
 static int tls_get_info_put(const struct tls_context *ctx, struct sk_buff *skb)
 {
+	const bool *lost = container_of(ctx, struct tls_priv, ctx)->lost;
 	u16 version = ctx->prot_info.version;
 	int err = 0;
 
@@ -188,9 +189,11 @@ static int tls_get_info_put(const struct tls_context *ctx, struct sk_buff *skb)
 				  ctx->prot_info.cipher_type);
 	if (!err)
 		err = nla_put_u16(skb, TLS_INFO_TXCONF,
-				  tls_conf_info(ctx->tx_conf)) ?:
+				  tls_conf_info(ctx->tx_conf,
+						lost[TLS_OFFLOAD_CTX_DIR_TX])) ?:
 		      nla_put_u16(skb, TLS_INFO_RXCONF,
-				  tls_conf_info(ctx->rx_conf));
+				  tls_conf_info(ctx->rx_conf,
+						lost[TLS_OFFLOAD_CTX_DIR_RX]));
 	if (!err && ctx->tx_conf == TLS_HW && ctx->zerocopy_sendfile)
 		err = nla_put_flag(skb, TLS_INFO_ZC_RO_TX);
 	if (!err && ctx->rx_no_pad)

@@ -4,18 +4,138 @@
 
 #include "tls_priv.h"
 
-static inline int tls_offload_init(void) { return 0; }
-static inline void tls_offload_fini(void) { }
-static inline void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx) { }
-static inline bool tls_offload_tx_on(struct tls_tx *tx) { return false; }
-static inline int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx, struct tls_tx_rec *rec) { return 0; }
-static inline void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx) { }
-static inline int tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx) { return 0; }
-static inline void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx, const u8 *hdr) { }
-static inline void tls_offload_rx_copied(struct tls_rx *rx, struct sk_buff *skb) { }
-static inline int tls_offload_rx_to_skb(struct sock *sk, struct tls_rx *rx, struct sk_buff *skb) { return 1; }
-static inline int tls_offload_rx_to_iter(struct sock *sk, struct tls_rx *rx, struct iov_iter *iter, u32 len) { return 1; }
-static inline void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx) { }
-static inline void tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx) { }
-static inline void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx) { }
-#endif
+/* Keys outlive a KeyUpdate while records that used them are unacknowledged. */
+struct tls_epoch {
+	refcount_t refs;
+	spinlock_t lock;	/* one fallback at a time; softirq */
+	struct tls_aead aead;
+	u8 iv[TLS_REC_NONCE_LEN];
+};
+
+/* One plaintext record that the peer has not acknowledged whole. */
+struct tls_off_rec {
+	struct tls_record_info info;	/* what drivers see of it */
+	refcount_t refs;
+	u64 sn;
+	struct tls_epoch *epoch;
+};
+
+/**
+ * struct tls_link - one direction of a socket on one device
+ * @refs:	the list, and the side of the socket
+ * @list:	in the list of all links; its unlinking entitles to tls_dev_del
+ * @sk:		the socket, NULL once it is being freed
+ * @ctx:	held
+ * @dev:	held
+ * @tracker:	for @dev
+ * @dir:	direction
+ * @lost:	the device gave it up; written once
+ * @listed:	in the list
+ * @counted:	among the device's sockets in the statistics
+ */
+struct tls_link {
+	refcount_t refs;
+	struct list_head list;
+	struct sock *sk;
+	struct tls_context *ctx;
+	struct net_device *dev;
+	netdevice_tracker tracker;
+	enum tls_offload_ctx_dir dir;
+	bool lost;
+	bool listed;
+	bool counted;
+};
+
+/**
+ * struct tls_off_tx - a socket whose sending side was given to a device once
+ * @ring:	unacknowledged plaintext records in order of their sequence
+ * @mask:	size of @ring minus one
+ * @head:	oldest record
+ * @tail:	one past the newest
+ * @acked:	all before it was acknowledged
+ * @marker:	stands for bytes that are no plaintext record
+ * @link:	the device, NULL while there is none
+ * @epoch:	key of new plaintext records
+ * @drain_end:	the old key's last byte, while @draining
+ * @draining:	new records are sealed here until @drain_end is acknowledged
+ * @hooked:	TCP tells of acknowledgments
+ *
+ * Records up to @marker are guarded by hw.lock, the rest by tx_lock and the
+ * socket lock together.
+ */
+struct tls_off_tx {
+	struct tls_off_rec **ring;
+	u32 mask, head, tail;
+	u32 acked;
+	struct tls_record_info marker;
+
+	struct tls_link *link;
+	struct tls_epoch *epoch;
+	u32 drain_end;
+	bool draining;
+	bool hooked;
+};
+
+/* Why a direction left its device. */
+enum tls_left {
+	TLS_LEFT_DEVICE,
+	TLS_LEFT_REKEY,
+	TLS_LEFT_ROUTE,
+};
+
+/* offload_dev.c */
+int tls_offload_init(void);
+void tls_offload_fini(void);
+u32 tls_offload_generation(void);
+struct tls_link *tls_link_add(struct sock *sk, enum tls_offload_ctx_dir dir,
+			      u32 seq, int *err);
+void tls_link_del(struct tls_link *link);
+void tls_link_put(struct tls_link *link);
+void tls_link_orphan(struct tls_link *link);
+void tls_link_retire(struct tls_link *link);
+void tls_link_uncount(struct tls_link *link);
+int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn);
+int tls_offload_candidate(struct sock *sk, enum tls_offload_ctx_dir dir);
+bool tls_offload_routes_to(struct sock *sk, const struct net_device *dev);
+const void *tls_offload_route(struct sock *sk);
+
+/* offload_tx.c */
+void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx);
+void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx);
+void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx);
+bool tls_offload_tx_on(const struct tls_tx *tx);
+void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx);
+void tls_offload_tx_destroy(struct tls_tx *tx);
+void tls_offload_count(struct net *net, bool tx, int dev);
+void tls_epoch_put(struct tls_epoch *epoch);
+
+/* offload_rec.c */
+int tls_offload_rec_prepare(struct tls_tx *tx);
+void tls_offload_rec_drop(struct tls_tx *tx);
+int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
+			 struct tls_tx_rec *rec);
+struct tls_off_rec *tls_off_rec_get(struct tls_tx *tx, u32 seq);
+void tls_off_rec_put(struct tls_off_rec *rec);
+void tls_offload_tx_acked(struct sock *sk, u32 seq);
+
+/* offload_sock.c */
+void tls_ctx_put(struct tls_context *ctx);
+void tls_offload_hook(struct sock *sk);
+
+/* fallback.c */
+int tls_fallback_init(void);
+void tls_fallback_fini(void);
+
+/* offload_rx.c */
+void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx);
+void tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx);
+void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx);
+void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx);
+void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx);
+int tls_offload_rx_copied(struct tls_rx *rx, const struct sk_buff *skb);
+int tls_offload_rx_to_skb(struct sock *sk, struct tls_rx *rx,
+			  struct sk_buff *skb);
+int tls_offload_rx_to_iter(struct sock *sk, struct tls_rx *rx,
+			   struct iov_iter *iter, u32 len);
+
+#endif /* _TLS_OFFLOAD_PRIV_H */

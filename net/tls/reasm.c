@@ -83,7 +83,7 @@ static void tls_reasm_parse(struct sock *sk, struct tls_rx *rx)
 		tls_rx_abort(sk, rx, err);
 		return;
 	}
-	tls_offload_rx_header(sk, rx, hdr);
+	tls_offload_rx_header(sk, rx);
 }
 
 /**
@@ -182,10 +182,12 @@ int tls_reasm_pull(struct sock *sk, struct tls_rx *rx, bool force)
 		if (!skb)
 			break;
 		n = min(skb->len - skip, rx->rec.full_len - rx->copy->len);
-		err = tls_reasm_copy_some(rx->copy, skb, skip, n);
-		if (err)
+		err = tls_offload_rx_copied(rx, skb) ?:
+		      tls_reasm_copy_some(rx->copy, skb, skip, n);
+		if (err) {
+			tls_rx_abort(sk, rx, -EBADMSG);
 			return err;
-		tls_offload_rx_copied(rx, skb);
+		}
 		tcp_read_done(sk, n);
 	}
 	tls_reasm_check(sk, rx);
@@ -203,6 +205,8 @@ void tls_reasm_done(struct sock *sk, struct tls_rx *rx)
 
 	WRITE_ONCE(rx->ready, false);
 	rx->rec.full_len = 0;
+	rx->state = 0;
+	rx->flips = 0;
 	if (rx->copy) {
 		kfree_skb(rx->copy);
 		rx->copy = NULL;

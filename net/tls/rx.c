@@ -95,6 +95,7 @@ static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, long *timeo)
 			return tls_rx_error(sk, rx, *timeo);
 		if (rx->key_pending)
 			return -EKEYEXPIRED;
+		tls_offload_rx_check(sk, rx);
 		err = tls_reasm_pull(sk, rx, false);
 		if (tls_reasm_check(sk, rx))
 			return 1;
@@ -124,7 +125,7 @@ static int tls_rx_enter(struct sock *sk, struct tls_rx *rx, long *timeo)
 	if (!rx->reader)
 		goto seat;
 
-	add_wait_queue(&rx->readers, &wait);
+	add_wait_queue_exclusive(&rx->readers, &wait);
 	while (!err && rx->reader) {
 		if (!*timeo)
 			err = -EAGAIN;
@@ -135,6 +136,8 @@ static int tls_rx_enter(struct sock *sk, struct tls_rx *rx, long *timeo)
 	}
 	remove_wait_queue(&rx->readers, &wait);
 	if (err) {
+		/* The seat may have been offered to us. */
+		wake_up(&rx->readers);
 		release_sock(sk);
 		return err;
 	}

@@ -15,7 +15,14 @@
 
 #define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
 
-static int tls_rx_nonce(struct sock *sk, struct tls_rx *rx)
+/**
+ * tls_rx_nonce() - set the nonce for the front record
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side
+ *
+ * Return: 0 or -EBADMSG.
+ */
+int tls_rx_nonce(struct sock *sk, struct tls_rx *rx)
 {
 	struct tls_context *ctx = &rx->ctx->ctx;
 	const struct tls_rec_fmt *fmt = &rx->aead.fmt;
@@ -247,10 +254,9 @@ static int tls_rx_retry(struct sock *sk, const struct tls_rx *rx)
 }
 
 static bool tls_rx_may_map(const struct tls_rx *rx,
-			   const struct iov_iter *iter, u32 len, u32 room)
+			   const struct iov_iter *iter)
 {
-	return rx->rec.type == TLS_REC_DATA && len && len <= room &&
-	       (user_backed_iter(iter) || iov_iter_is_bvec(iter)) &&
+	return (user_backed_iter(iter) || iov_iter_is_bvec(iter)) &&
 	       (!rx->aead.fmt.is_13 || rx->ctx->ctx.rx_no_pad);
 }
 
@@ -272,19 +278,20 @@ int tls_rx_rec_to_iter(struct sock *sk, struct tls_rx *rx,
 	u32 len = rx->rec.body_len - rx->aead.fmt.tail_len;
 	int err;
 
-	if (!tls_rx_may_map(rx, iter, len, room))
+	if (rx->rec.type != TLS_REC_DATA || !len || len > room)
 		return 0;
 
 	err = tls_offload_rx_to_iter(sk, rx, iter, len);
-	if (err > 0) {
+	if (err > 0 && tls_rx_may_map(rx, iter)) {
 		err = tls_rx_open_mapped(sk, rx, iter, len, pinned);
 		tls_rx_unmap(iter, pinned);
+		if (!err && rx->aead.fmt.is_13 &&
+		    rx->aead.tail != TLS_REC_DATA)
+			err = tls_rx_retry(sk, rx);
 	}
-	if (!err && rx->aead.fmt.is_13 && rx->aead.tail != TLS_REC_DATA)
-		err = tls_rx_retry(sk, rx);
 	if (err)
 		iov_iter_revert(iter, before - iov_iter_count(iter));
-	if (err == 1 || err == -ENOMEM)
+	if (err == 1 || err == -EAGAIN || err == -ENOMEM)
 		return 0;
 	if (err)
 		return tls_rx_decrypt_failed(sk, rx, err);

@@ -145,9 +145,7 @@ static int tls_tx_next_key(struct sock *sk, struct tls_priv *ctx,
 	err = tls_tx_flush(sk, tx, 0);
 	if (err && tx->open)
 		goto drop;
-	err = tls_offload_tx_rekey(sk, tx);
-	if (err)
-		goto drop;
+	tls_offload_tx_rekey(sk, tx);
 
 	tls_aead_move(&tx->aead, &aead);
 	tls_cipher_context_set(&ctx->ctx.tx, key);
@@ -368,12 +366,28 @@ int tls_sockopt_set(struct sock *sk, int optname, sockptr_t optval,
 	}
 }
 
+/**
+ * tls_key_refresh() - bring the stored key up to the next record
+ * @ctx:	context; the socket is locked
+ * @tx:		direction
+ */
+void tls_key_refresh(struct tls_context *ctx, bool tx)
+{
+	union tls_crypto_context *key = tx ? &ctx->crypto_send :
+					     &ctx->crypto_recv;
+	const struct cipher_context *cc = tx ? &ctx->tx : &ctx->rx;
+	const struct tls_cipher *cipher = tls_cipher_get(key->info.cipher_type);
+
+	memcpy((u8 *)key + cipher->iv_off, cc->iv + cipher->salt_len,
+	       cipher->iv_len);
+	memcpy((u8 *)key + cipher->seq_off, cc->rec_seq, TLS_REC_SEQ_LEN);
+}
+
 static int tls_get_key(struct tls_priv *ctx, bool tx,
 		       union tls_crypto_context *out, int len)
 {
 	const union tls_crypto_context *key = tx ? &ctx->ctx.crypto_send :
 						   &ctx->ctx.crypto_recv;
-	const struct cipher_context *cc = tx ? &ctx->ctx.tx : &ctx->ctx.rx;
 	const struct tls_cipher *cipher;
 
 	if (len < (int)sizeof(key->info))
@@ -384,12 +398,8 @@ static int tls_get_key(struct tls_priv *ctx, bool tx,
 	if (len != sizeof(key->info) && len != cipher->info_len)
 		return -EINVAL;
 
+	tls_key_refresh(&ctx->ctx, tx);
 	memcpy(out, key, len);
-	if (len == sizeof(key->info))
-		return len;
-	memcpy((u8 *)out + cipher->iv_off, cc->iv + cipher->salt_len,
-	       cipher->iv_len);
-	memcpy((u8 *)out + cipher->seq_off, cc->rec_seq, TLS_REC_SEQ_LEN);
 	return len;
 }
 

@@ -31,6 +31,12 @@ static const struct snmp_mib tls_mib_list[] = {
 	SNMP_MIB_ITEM("TlsRxCopy", TLS_MIB_RX_COPY),
 	SNMP_MIB_ITEM("TlsTxPushLater", TLS_MIB_TX_PUSH_LATER),
 	SNMP_MIB_ITEM("TlsTxSealLater", TLS_MIB_TX_SEAL_LATER),
+	SNMP_MIB_ITEM("TlsTxFallback", TLS_MIB_TX_FALLBACK),
+	SNMP_MIB_ITEM("TlsTxFallbackAcked", TLS_MIB_TX_FALLBACK_ACKED),
+	SNMP_MIB_ITEM("TlsTxFallbackError", TLS_MIB_TX_FALLBACK_ERROR),
+	SNMP_MIB_ITEM("TlsTxDeviceResync", TLS_MIB_TX_RESYNC),
+	SNMP_MIB_ITEM("TlsTxDeviceRefused", TLS_MIB_TX_DEVICE_REFUSED),
+	SNMP_MIB_ITEM("TlsRxDeviceMended", TLS_MIB_RX_DEVICE_MENDED),
 	SNMP_MIB_SENTINEL
 };
 

@@ -16,6 +16,12 @@ enum {
 	TLS_MIB_RX_COPY,		/* records gathered, TCP window too small */
 	TLS_MIB_TX_PUSH_LATER,		/* records that waited for TCP */
 	TLS_MIB_TX_SEAL_LATER,		/* records left open by lack of memory */
+	TLS_MIB_TX_FALLBACK,		/* packets encrypted on their way */
+	TLS_MIB_TX_FALLBACK_ACKED,	/* dropped: acknowledged meanwhile */
+	TLS_MIB_TX_FALLBACK_ERROR,	/* dropped: no memory, or no cipher */
+	TLS_MIB_TX_RESYNC,		/* devices told of a record's start */
+	TLS_MIB_TX_DEVICE_REFUSED,	/* tls_dev_add failed */
+	TLS_MIB_RX_DEVICE_MENDED,	/* records decrypted in part */
 	TLS_MIB_MAX,
 };
 

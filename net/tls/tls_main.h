@@ -18,6 +18,7 @@ void tls_rx_abort(struct sock *sk, struct tls_rx *rx, int err);
 int tls_proto_attach(struct sock *sk, struct tls_priv *ctx);
 
 /* sockopt.c */
+void tls_key_refresh(struct tls_context *ctx, bool tx);
 int tls_sockopt_set(struct sock *sk, int optname, sockptr_t optval,
 		    unsigned int optlen);
 int tls_sockopt_get(struct sock *sk, int optname, char __user *optval,

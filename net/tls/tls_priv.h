@@ -4,6 +4,7 @@
 
 #include <linux/bvec.h>
 #include <linux/scatterlist.h>
+#include <linux/workqueue.h>
 #include <net/tls.h>
 
 #include "record.h"
@@ -13,6 +14,7 @@
 #define TLS_TX_SRC	(TLS_TX_SEGS - 3)	/* room for header and tag */
 #define TLS_RX_SGS	32			/* more are allocated */
 #define TLS_RX_OUTS	20
+#define TLS_RX_FLIPS	64
 
 /* One key of one direction. Requests are built on it one at a time. */
 struct tls_aead {
@@ -41,6 +43,7 @@ struct tls_segs {
  * @copied:	all payload lies in pages of our own: encrypt in place
  * @pinned:	payload pages belong to the caller and are pinned, not held
  * @plain:	payload stays plaintext for the device (or the fallback)
+ * @epoch:	key of a plaintext record
  * @sn:		record number
  * @src:	the header's room, then the payload
  * @out:	the wire bytes, once sealed
@@ -56,6 +59,7 @@ struct tls_tx_rec {
 	bool pinned;
 	bool plain;
 	u64 sn;
+	struct tls_epoch *epoch;
 	struct tls_segs src;
 	struct tls_segs out;
 };
@@ -71,6 +75,11 @@ struct tls_tx_rec {
  * @work:	pushes @pending, and seals @open after a memory shortage
  * @max_payload: largest payload of a data record
  * @error:	the stream is broken for good
+ * @plain:	the last record given to TCP was plaintext
+ * @generation:	when a device was asked last, see tls_offload_generation()
+ * @route:	where the socket sent then
+ * @retry:	jiffies after which it is asked again, or 0
+ * @backoff:	jiffies from a refusal to the next
  * @off:	device state, NULL while the socket was never offloaded
  * @sg:		source and destination of one record
  *
@@ -86,6 +95,11 @@ struct tls_tx {
 	struct delayed_work work;
 	u16 max_payload;
 	int error;
+	bool plain;
+	u32 generation;
+	const void *route;
+	unsigned long retry;
+	unsigned long backoff;
 	struct tls_off_tx *off;
 	struct scatterlist sg[2][TLS_TX_SEGS + 2];
 };
@@ -110,7 +124,12 @@ struct tls_tx {
  * @hs:		position among the handshake messages received
  * @sg:		source of one record, when it fits
  * @out:	destination of one record
- * @off:	device state
+ * @link:	the device, or NULL
+ * @generation:	when a device was asked last
+ * @offloaded:	there was a device once
+ * @state:	what the device made of the front record, once known
+ * @flips:	entries of @flip
+ * @flip:	where bytes of @copy change between ciphertext and plaintext
  *
  * Everything is guarded by the socket lock.
  */
@@ -133,13 +152,20 @@ struct tls_rx {
 	struct tls_hs_scan hs;
 	struct scatterlist sg[TLS_RX_SGS];
 	struct scatterlist out[TLS_RX_OUTS];
-	struct tls_off_rx *off;
+	struct tls_link *link;
+	u32 generation;
+	bool offloaded;
+	u8 state;
+	u8 flips;
+	u16 flip[TLS_RX_FLIPS];
 };
 
 /* The socket's context: the kernel's own part first, see <net/tls.h>. */
 struct tls_priv {
 	struct tls_context ctx;
 	const struct proto_ops *ops;	/* what sk_socket->ops was */
+	bool lost[2];			/* by the device, by direction */
+	struct work_struct destroy;	/* after the last packet */
 };
 
 static inline struct tls_priv *tls_priv(const struct sock *sk)

@@ -28,6 +28,16 @@ struct tls_tx_call {
 	bool more;
 };
 
+/* A segment holds plaintext for the device alone or none of it. */
+static int tls_tx_push_first(struct sock *sk, struct tls_tx *tx,
+			     struct tls_tx_rec *rec)
+{
+	if (rec->plain != tx->plain)
+		tcp_write_collapse_fence(sk);
+	tx->plain = rec->plain;
+	return rec->epoch ? tls_offload_tx_queue(sk, tx, rec) : 0;
+}
+
 static int tls_tx_push_one(struct sock *sk, struct tls_tx *tx,
 			   struct tls_tx_rec *rec, int flags)
 {
@@ -39,13 +49,12 @@ static int tls_tx_push_one(struct sock *sk, struct tls_tx *tx,
 
 	if (rec->copied && !rec->plain)
 		msg.msg_flags |= MSG_NO_SHARED_FRAGS;
-	if (rec->plain) {
+	if (rec->plain)
 		msg.msg_flags |= MSG_SENDPAGE_DECRYPTED;
-		if (!rec->sent) {
-			ret = tls_offload_tx_queue(sk, tx, rec);
-			if (ret)
-				return ret;
-		}
+	if (!rec->sent) {
+		ret = tls_tx_push_first(sk, tx, rec);
+		if (ret)
+			return ret;
 	}
 
 	/* TCP charges what it takes: let go of our own charge first. */
@@ -181,8 +190,11 @@ static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 	if (!tx->open) {
 		tls_offload_tx_check(sk, tx);
 		tx->open = tls_tx_rec_alloc(sk, tx, type);
-		if (tx->open)
-			tx->open->plain = tls_offload_tx_on(tx);
+		if (tx->open && tls_offload_tx_on(tx)) {
+			tx->open->plain = true;
+			tx->open->epoch = tx->off->epoch;
+			refcount_inc(&tx->off->epoch->refs);
+		}
 		tx->ctx->ctx.pending_open_record_frags = false;
 	}
 	return tx->open;

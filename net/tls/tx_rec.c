@@ -9,6 +9,7 @@
 #include <net/sock.h>
 
 #include "aead.h"
+#include "offload.h"
 #include "tx_rec.h"
 
 /* Returns 1 when the bytes were joined to the last segment, 0 for a new one. */
@@ -167,6 +168,7 @@ void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 {
 	tls_tx_rec_drop_src(rec);
 	tls_segs_put(&rec->out);
+	tls_epoch_put(rec->epoch);
 	sk_mem_uncharge(sk, rec->charged);
 	if (tx->spare)
 		kfree(rec);

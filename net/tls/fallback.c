@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Encrypting in software a packet that was built for a device: it went another
+ * way, or the device cannot take it in its order. Records are encrypted one at
+ * a time, each with its own key and number, only as far as the packet needs.
+ */
+
+#include <linux/if_vlan.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "aead.h"
+#include "offload.h"
+#include "tls_main.h"
+
+/* Ciphertext of one record; a CPU uses its own with softirqs off. */
+#define TLS_SCRATCH	(TLS_REC_PAYLOAD_MAX + 64)
+
+static DEFINE_PER_CPU(u8 *, tls_scratch);
+
+static u32 tls_frags_to_sg(const struct tls_record_info *info, u32 skip,
+			   u32 len, struct scatterlist *sg)
+{
+	u32 i, n = 0, part;
+
+	for (i = 0; i < info->num_frags && len; i++) {
+		const skb_frag_t *frag = &info->frags[i];
+		u32 size = skb_frag_size(frag);
+
+		if (skip >= size) {
+			skip -= size;
+			continue;
+		}
+		part = min(len, size - skip);
+		sg_set_page(&sg[n++], skb_frag_page(frag), part,
+			    skb_frag_off(frag) + skip);
+		len -= part;
+		skip = 0;
+	}
+	return n;
+}
+
+static void tls_frags_read(const struct tls_record_info *info, u8 *out,
+			   u32 len)
+{
+	struct scatterlist sg[2];
+
+	sg_init_table(sg, ARRAY_SIZE(sg));
+	sg_mark_end(&sg[tls_frags_to_sg(info, 0, len, sg) - 1]);
+	sg_copy_to_buffer(sg, ARRAY_SIZE(sg), out, len);
+}
+
+/* Encrypts the record's first @len bytes behind the prepended part. */
+static int tls_fallback_seal(struct tls_off_rec *rec, const u8 *hdr, u32 body,
+			     u32 len, u8 *out)
+{
+	struct scatterlist src[MAX_SKB_FRAGS + 1], dst[2];
+	struct tls_aead *aead = &rec->epoch->aead;
+	const struct tls_rec_fmt *fmt = &aead->fmt;
+	__be64 sn = cpu_to_be64(rec->sn);
+	u8 iv[TLS_REC_NONCE_LEN];
+	u32 assoc, n;
+	int err;
+
+	spin_lock_bh(&rec->epoch->lock);
+	memcpy(iv, rec->epoch->iv, sizeof(iv));
+	memcpy(iv + aead->cipher->salt_len, hdr + TLS_REC_HDR_LEN,
+	       fmt->explicit_len);
+	tls_aead_iv(aead, iv, (u8 *)&sn);
+	assoc = tls_rec_aad(aead->aad, fmt, hdr[0], body, (u8 *)&sn);
+
+	sg_init_table(src, ARRAY_SIZE(src));
+	sg_set_buf(&src[0], aead->aad, assoc);
+	n = tls_frags_to_sg(&rec->info, fmt->prepend_len, len, src + 1);
+	sg_mark_end(&src[n]);
+	sg_init_table(dst, ARRAY_SIZE(dst));
+	sg_set_buf(&dst[0], aead->aad, assoc);
+	sg_set_buf(&dst[1], out, len + fmt->tag_len);
+	err = tls_aead_seal(aead, src, dst, assoc, len);
+	spin_unlock_bh(&rec->epoch->lock);
+	return err;
+}
+
+/* Stores bytes @from to @from + @len of a record as they must be sent. */
+static int tls_fallback_rec(struct tls_off_rec *rec, u32 from, u32 len,
+			    struct sk_buff *skb, u32 at)
+{
+	const struct tls_rec_fmt *fmt = &rec->epoch->aead.fmt;
+	u32 body = rec->info.len - fmt->prepend_len - fmt->tag_len;
+	u8 hdr[TLS_REC_MAX_PREPEND], *scratch;
+	u32 n, end = from + len;
+	int err = 0;
+
+	tls_frags_read(&rec->info, hdr, fmt->prepend_len);
+	if (from < fmt->prepend_len) {
+		n = min(len, fmt->prepend_len - from);
+		err = skb_store_bits(skb, at, hdr + from, n);
+		from += n;
+		at += n;
+	}
+	if (err || from == end)
+		return err;
+
+	scratch = __this_cpu_read(tls_scratch);
+	n = min(body, end - fmt->prepend_len);
+	err = tls_fallback_seal(rec, hdr, body, n, scratch);
+	if (err)
+		return err;
+	return skb_store_bits(skb, at, scratch + from - fmt->prepend_len,
+			      end - from);
+}
+
+static int tls_fallback_fill(struct tls_tx *tx, u32 seq, struct sk_buff *skb,
+			     u32 at)
+{
+	struct tls_off_rec *rec;
+	u32 n;
+	int err;
+
+	for (; at < skb->len; at += n, seq += n) {
+		rec = tls_off_rec_get(tx, seq);
+		if (!rec)
+			return -ENOENT;
+		n = min(skb->len - at, rec->info.end_seq - seq);
+		err = tls_fallback_rec(rec,
+				       seq - tls_record_start_seq(&rec->info),
+				       n, skb, at);
+		tls_off_rec_put(rec);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The same packet with room for other payload. */
+static struct sk_buff *tls_fallback_alloc(const struct sk_buff *skb, u32 hdr)
+{
+	u32 headroom = skb_headroom(skb);
+	struct sk_buff *new;
+	int err;
+
+	new = alloc_skb_with_frags(headroom + hdr, skb->len - hdr,
+				   PAGE_ALLOC_COSTLY_ORDER, &err, GFP_ATOMIC);
+	if (!new)
+		return NULL;
+	skb_reserve(new, headroom);
+	skb_put(new, hdr);
+	new->data_len = skb->len - hdr;
+	new->len += new->data_len;
+	skb_copy_header(new, skb);
+	memcpy(new->data, skb->data, hdr);
+	new->decrypted = 0;
+	return new;
+}
+
+/* The new packet takes over the old one's charge on the socket. */
+static void tls_fallback_own(struct sk_buff *new, struct sk_buff *skb)
+{
+	struct sock *sk = skb->sk;
+	int delta = new->truesize - skb->truesize;
+
+	new->sk = sk;
+	new->destructor = skb->destructor;
+	skb->sk = NULL;
+	skb->destructor = NULL;
+	if (delta > 0)
+		refcount_add(delta, &sk->sk_wmem_alloc);
+	else if (delta)
+		WARN_ON_ONCE(refcount_sub_and_test(-delta,
+						   &sk->sk_wmem_alloc));
+}
+
+static struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb)
+{
+	u32 hdr = skb_tcp_all_headers(skb);
+	struct sk_buff *new;
+	int err = -ENOMEM;
+
+	if (!skb_is_decrypted(skb) || skb->len <= hdr)
+		return skb;
+	if (hdr > skb_headlen(skb))
+		goto drop;
+
+	new = tls_fallback_alloc(skb, hdr);
+	if (!new)
+		goto drop;
+	local_bh_disable();
+	err = tls_fallback_fill(tls_tx(sk), ntohl(tcp_hdr(skb)->seq), new,
+				hdr);
+	local_bh_enable();
+	if (err) {
+		kfree_skb(new);
+		goto drop;
+	}
+	tls_fallback_own(new, skb);
+	consume_skb(skb);
+	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_FALLBACK);
+	return new;
+
+drop:
+	TLS_STAT_INC(sock_net(sk), err == -ENOENT ? TLS_MIB_TX_FALLBACK_ACKED :
+						    TLS_MIB_TX_FALLBACK_ERROR);
+	kfree_skb(skb);
+	return NULL;
+}
+
+/* A VLAN or a bond above the device sends through it, and asks again there. */
+static bool tls_goes_to(struct net_device *owner, struct net_device *dev)
+{
+	while (is_vlan_dev(dev))
+		dev = vlan_dev_real_dev(dev);
+	return owner && (owner == dev || (netif_is_bond_master(dev) &&
+			 netdev_has_upper_dev_all_rcu(owner, dev)));
+}
+
+/**
+ * tls_validate_xmit_skb() - a packet of an offloaded socket is being sent
+ * @sk:		the socket
+ * @dev:	device it is sent through
+ * @skb:	the packet
+ *
+ * Context: RCU, softirqs off.
+ * Return: the packet, or an encrypted one in its place, or NULL when it was
+ * dropped: TCP sends it again if it is still needed.
+ */
+struct sk_buff *tls_validate_xmit_skb(struct sock *sk, struct net_device *dev,
+				      struct sk_buff *skb)
+{
+	struct net_device *owner = rcu_dereference_bh(tls_get_ctx(sk)->netdev);
+
+	if (!skb_is_decrypted(skb) || tls_goes_to(owner, dev))
+		return skb;
+	return tls_fallback(sk, skb);
+}
+
+/* The same for a socket without a device. */
+struct sk_buff *tls_validate_xmit_skb_sw(struct sock *sk,
+					 struct net_device *dev,
+					 struct sk_buff *skb)
+{
+	return tls_fallback(sk, skb);
+}
+
+/**
+ * tls_encrypt_skb() - a driver wants a packet encrypted in software
+ * @skb:	packet of an offloaded socket; consumed
+ *
+ * Context: softirqs off.
+ * Return: the packet to send, its plaintext mark cleared; NULL when it was
+ * dropped.
+ */
+struct sk_buff *tls_encrypt_skb(struct sk_buff *skb)
+{
+	return tls_fallback(skb->sk, skb);
+}
+
+/**
+ * tls_fallback_init() - get the memory that encryption in softirq needs
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int tls_fallback_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		u8 *buf = kmalloc_node(TLS_SCRATCH, GFP_KERNEL,
+				       cpu_to_node(cpu));
+
+		if (!buf) {
+			tls_fallback_fini();
+			return -ENOMEM;
+		}
+		per_cpu(tls_scratch, cpu) = buf;
+	}
+	return 0;
+}
+
+/**
+ * tls_fallback_fini() - undo tls_fallback_init()
+ */
+void tls_fallback_fini(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		kfree_sensitive(per_cpu(tls_scratch, cpu));
+		per_cpu(tls_scratch, cpu) = NULL;
+	}
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Plaintext records that were given to TCP and are not acknowledged, found by
+ * TCP sequence number: a ring in order of sequence, searched by halves. What
+ * no record covers was acknowledged, or was never plaintext.
+ */
+
+#include <linux/module.h>
+#include <linux/skbuff_ref.h>
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "offload.h"
+
+#define TLS_RING_MIN	16
+
+static struct tls_off_tx *tls_off(const struct tls_offload_context_tx *hw)
+{
+	return container_of(hw, struct tls_tx, hw)->off;
+}
+
+/**
+ * tls_off_rec_put() - let go of a record
+ * @rec:	the record
+ */
+void tls_off_rec_put(struct tls_off_rec *rec)
+{
+	int i;
+
+	if (!refcount_dec_and_test(&rec->refs))
+		return;
+	for (i = 0; i < rec->info.num_frags; i++)
+		__skb_frag_unref(&rec->info.frags[i], false);
+	tls_epoch_put(rec->epoch);
+	kfree(rec);
+}
+
+static struct tls_off_rec *tls_ring_at(const struct tls_off_tx *off, u32 i)
+{
+	return off->ring[i & off->mask];
+}
+
+/* The first record that ends behind @seq; hw.lock is held. */
+static struct tls_off_rec *tls_ring_find(const struct tls_off_tx *off, u32 seq)
+{
+	u32 low = off->head, high = off->tail, mid;
+
+	while (low != high) {
+		mid = low + (high - low) / 2;
+		if (after(tls_ring_at(off, mid)->info.end_seq, seq))
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low == off->tail ? NULL : tls_ring_at(off, low);
+}
+
+/**
+ * tls_get_record() - the record that holds a TCP sequence number
+ * @context:	the driver's view of the sending side; its lock is held
+ * @seq:	TCP sequence number
+ * @p_record_sn: out: record number, host byte order
+ *
+ * Return: the record; one of length zero for bytes that are to be sent as they
+ * are; NULL for bytes that were acknowledged, which need not be sent.
+ */
+struct tls_record_info *tls_get_record(struct tls_offload_context_tx *context,
+				       u32 seq, u64 *p_record_sn)
+{
+	struct tls_off_tx *off = tls_off(context);
+	struct tls_off_rec *rec = tls_ring_find(off, seq);
+
+	if (rec && !before(seq, tls_record_start_seq(&rec->info))) {
+		*p_record_sn = rec->sn;
+		return &rec->info;
+	}
+	if (before(seq, off->acked))
+		return NULL;
+	off->marker.end_seq = rec ? tls_record_start_seq(&rec->info) : seq + 1;
+	*p_record_sn = rec ? rec->sn : 0;
+	return &off->marker;
+}
+
+/**
+ * tls_off_rec_get() - find and hold the plaintext record of a byte
+ * @tx:		sending side
+ * @seq:	TCP sequence number
+ *
+ * Return: the record, or NULL when the byte needs no encryption any more.
+ */
+struct tls_off_rec *tls_off_rec_get(struct tls_tx *tx, u32 seq)
+{
+	struct tls_off_rec *rec;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tx->hw.lock, flags);
+	rec = tls_ring_find(tx->off, seq);
+	if (rec && before(seq, tls_record_start_seq(&rec->info)))
+		rec = NULL;
+	if (rec)
+		refcount_inc(&rec->refs);
+	spin_unlock_irqrestore(&tx->hw.lock, flags);
+	return rec;
+}
+
+static bool tls_ring_full(const struct tls_off_tx *off)
+{
+	return off->tail - off->head > off->mask;
+}
+
+/**
+ * tls_offload_rec_prepare() - make room for one more record
+ * @tx:		sending side; the socket is locked
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int tls_offload_rec_prepare(struct tls_tx *tx)
+{
+	struct tls_off_tx *off = tx->off;
+	struct tls_off_rec **ring, **old;
+	unsigned long flags;
+	u32 size, i;
+
+	if (off->ring && !tls_ring_full(off))
+		return 0;
+	size = off->ring ? (off->mask + 1) * 2 : TLS_RING_MIN;
+	ring = kvmalloc_array(size, sizeof(*ring), GFP_KERNEL);
+	if (!ring)
+		return -ENOMEM;
+
+	spin_lock_irqsave(&tx->hw.lock, flags);
+	for (i = off->head; i != off->tail; i++)
+		ring[i & (size - 1)] = tls_ring_at(off, i);
+	old = off->ring;
+	off->ring = ring;
+	off->mask = size - 1;
+	spin_unlock_irqrestore(&tx->hw.lock, flags);
+	kvfree(old);
+	return 0;
+}
+
+static void tls_off_rec_frags(struct tls_record_info *info,
+			      const struct tls_segs *segs)
+{
+	unsigned int i;
+
+	for (i = 0; i < segs->nr; i++) {
+		const struct bio_vec *v = &segs->v[i];
+
+		skb_frag_fill_page_desc(&info->frags[i], v->bv_page,
+					v->bv_offset, v->bv_len);
+		__skb_frag_ref(&info->frags[i]);
+	}
+	info->num_frags = segs->nr;
+}
+
+/**
+ * tls_offload_tx_queue() - note a plaintext record that TCP is about to take
+ * @sk:		the socket, locked
+ * @tx:		its sending side
+ * @rec:	the record, sealed
+ *
+ * Return: 0 or -ENOMEM, with nothing done.
+ */
+int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
+			 struct tls_tx_rec *rec)
+{
+	struct tls_off_tx *off = tx->off;
+	struct tls_off_rec *new;
+	unsigned long flags;
+
+	if (tls_offload_rec_prepare(tx))
+		return -ENOMEM;
+	new = kmalloc(sizeof(*new), sk->sk_allocation);
+	if (!new)
+		return -ENOMEM;
+
+	refcount_set(&new->refs, 1);
+	new->sn = rec->sn;
+	new->epoch = rec->epoch;
+	rec->epoch = NULL;
+	INIT_LIST_HEAD(&new->info.list);
+	new->info.len = rec->wire_len;
+	new->info.end_seq = tcp_sk(sk)->write_seq + rec->wire_len;
+	tls_off_rec_frags(&new->info, &rec->out);
+
+	spin_lock_irqsave(&tx->hw.lock, flags);
+	off->ring[off->tail++ & off->mask] = new;
+	spin_unlock_irqrestore(&tx->hw.lock, flags);
+	return 0;
+}
+
+static void tls_off_rec_put_list(struct list_head *list)
+{
+	struct tls_off_rec *rec, *next;
+
+	list_for_each_entry_safe(rec, next, list, info.list) {
+		list_del_init(&rec->info.list);
+		tls_off_rec_put(rec);
+	}
+}
+
+/**
+ * tls_offload_tx_acked() - TCP's callback for acknowledgments
+ * @sk:		the socket, locked
+ * @seq:	first byte not acknowledged
+ *
+ * Context: softirq or process.
+ */
+void tls_offload_tx_acked(struct sock *sk, u32 seq)
+{
+	struct tls_tx *tx = tls_tx(sk);
+	struct tls_off_tx *off = tx->off;
+	struct tls_off_rec *rec;
+	unsigned long flags;
+	LIST_HEAD(done);
+
+	spin_lock_irqsave(&tx->hw.lock, flags);
+	off->acked = seq;
+	while (off->head != off->tail) {
+		rec = tls_ring_at(off, off->head);
+		if (after(rec->info.end_seq, seq))
+			break;
+		list_add_tail(&rec->info.list, &done);
+		off->head++;
+	}
+	spin_unlock_irqrestore(&tx->hw.lock, flags);
+	tls_off_rec_put_list(&done);
+}
+
+/**
+ * tls_offload_rec_drop() - forget all records
+ * @tx:		sending side whose packets are all gone
+ */
+void tls_offload_rec_drop(struct tls_tx *tx)
+{
+	struct tls_off_tx *off = tx->off;
+
+	while (off->head != off->tail)
+		tls_off_rec_put(tls_ring_at(off, off->head++));
+	kvfree(off->ring);
+	off->ring = NULL;
+}
