@@ -57,7 +57,7 @@ typedef struct VkdevCoreEvent {
  * ids, addresses and modes itself, as firmware may be wrong.
  */
 typedef struct VkdevCoreOps {
-    /* Host memory; false when any byte is not. */
+    /* Host memory; false when any byte is not, as where addresses wrap. */
     bool (*dma_read)(void *dev, uint64_t host, void *buf, uint32_t len);
     bool (*dma_write)(void *dev, uint64_t host, const void *buf, uint32_t len);
     uint64_t (*now_ns)(void *dev);

@@ -152,9 +152,6 @@ static uint32_t dma_start(VkdevCore *core, uint32_t cmd)
     if (!len || len > SOC_SRAM_SIZE - at) {
         return VKTLS_ST_LENGTH;
     }
-    if (host + len < host) {
-        return VKTLS_ST_DMA;
-    }
     switch (cmd) {
     case DMA_FROM_HOST:
         ok = core->ops->dma_read(core->dev, host, core->sram + at, len);

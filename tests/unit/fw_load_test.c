@@ -236,6 +236,14 @@ static void test_bad_access(const void *row)
 	ktap_expect_eq(rig.irqs[VKTLS_VEC_ASYNC], 1);
 }
 
+static void test_no_such_filter(void)
+{
+	emit_store(SOC_PORT + PORT_FILTER_SEL, VKTLS_MAC_FILTERS);
+	emit_store(SOC_PORT + PORT_FILTER_HI, 1);
+	ktap_expect_eq(run_program()->crash_cause, VKDEV_RV32_STORE_FAULT);
+	ktap_expect_eq(vkdev_core_fw_state(rig.core), VKTLS_FW_CRASHED);
+}
+
 static const struct dma_case {
 	const char *name;
 	uint64_t host;
@@ -341,6 +349,7 @@ int main(void)
 	KTAP_RUN(test_load_twice);
 	KTAP_RUN(test_rings_before_load);
 	CASES(bad_accesses, test_bad_access);
+	KTAP_RUN(test_no_such_filter);
 	CASES(dma_cases, test_dma);
 	KTAP_RUN(test_key_window);
 	KTAP_RUN(test_reset_forgets);
