@@ -46,7 +46,7 @@ run_logged()
 	rc=$?
 	set -e
 	[ "$rc" != 0 ] || return 0
-	grep -E 'error:|Error [0-9]|undefined|No rule' "$log" | head -n 10 >&2
+	grep -E '^E:|error:|undefined|No rule' "$log" | head -n 10 >&2 || true
 	say "--- the end of $log ---"
 	tail -n 20 "$log" >&2
 	die "$what failed with status $rc" "read $log"
