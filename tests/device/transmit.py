@@ -149,6 +149,25 @@ def moderation_counts(nic):
 
 
 @case()
+def interrupt_message_to_own_registers(nic):
+    """Sent from the data path and from a timer: it resets nothing."""
+    tx = start(nic)
+    entry = nic.pci.bars[1] + 16
+    nic.m.write32(entry, nic.pci.bars[0] + ABI.REG_CTRL)
+    nic.m.write32(entry + 8, ABI.CTRL_RESET)
+    for usecs in (0, 100):
+        nic.write(tx.mod_reg, usecs)
+        tx.give_back(arm=True)
+        tx.data(PLAIN)
+        tx.ring_doorbell()
+        assert nic.wire.receive()
+        nic.m.step(0.001)
+        assert nic.fw_state() == ABI.FW_READY
+        assert not nic.read(tx.cq_reg) & ABI.CQ_ARM, "no interrupt was sent"
+        tx.completion()
+
+
+@case()
 def moderation_out_of_range(nic):
     tx = start(nic)
     nic.write(tx.mod_reg, 7)

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host that does anything, from a seed: QEMU lives, no marked plaintext
+leaves, and after a reset the device is as new. SEED=n repeats a run."""
+
+import os
+import random
+import struct
+import sys
+
+from nic import ABI, QUIET, Ring, RxQueue, TxQueue, case, main, pack
+from packets import ethernet, payload, tcp_frame
+from qtest import RAM_END, RAM_START
+from tls import SECRET, Flow
+
+STEPS = 3000
+SEED = int(os.environ.get("SEED", "1"))
+PLAIN = ethernet(0x88b5, payload(200))
+
+
+class Host:
+    """Random values that are often nearly right."""
+
+    def __init__(self, nic, seed):
+        self.nic, self.m, self.any = nic, nic.m, random.Random(seed)
+        bars = nic.pci.bars
+        self.places = [RAM_START, RAM_END, RAM_END - 8, bars[0], bars[0] + ABI.REG_CTRL,
+                       bars[1], 0, 0xfee00000, (1 << 64) - 8, 1 << 40]
+
+    def number(self):
+        return self.any.choice((0, 1, 2, 63, 64, 65, 255, 256, 4095, 0x7fff, 0xffff,
+                                0x10000, 0xffffffff, self.any.getrandbits(32)))
+
+    def place(self):
+        if self.any.random() < 0.7:
+            return self.any.randrange(RAM_START, RAM_END, 8)
+        return self.any.choice(self.places) + self.any.choice((0, 0, 4, 64))
+
+    def scribble_registers(self):
+        regs = [ABI.REG_TEST_OP, ABI.REG_TEST_LEN, ABI.REG_TEST_ADDR_LO,
+                ABI.REG_FW_ADDR_LO, ABI.REG_FW_LEN, ABI.REG_CMDQ_TAIL,
+                ABI.REG_EVTQ_HEAD, ABI.REG_CMDQ_ADDR_LO, ABI.REG_EVTQ_LOG2]
+        regs += [0x1000 + n for n in range(0, 0x80, 4)] * 2
+        self.nic.write(self.any.choice(regs), self.number())
+
+    def scribble_ring(self, ring):
+        entry = self.any.randbytes(16)
+        if self.any.random() < 0.9:
+            flags = self.any.choice((0, 1, 3, 3, 3, ABI.TXD_OFFLOAD | ABI.TXO_TLS,
+                                     ABI.TXD_OFFLOAD | ABI.TXO_TLS | ABI.TXO_TSO,
+                                     ABI.TXD_OFFLOAD | ABI.TXO_TLS | ABI.TXO_CSUM,
+                                     ABI.TXD_OFFLOAD | ABI.TXO_TSO, 1 << 5))
+            entry = struct.pack("<QIHH", self.place() & (1 << 64) - 1,
+                                self.any.choice((1, 14, 60, 200, 1500, 9000, 65792,
+                                                 self.number())), 0, flags)
+            if flags & ABI.TXD_OFFLOAD:
+                entry = struct.pack("<IHHHHBBH", self.any.choice((0, 1, self.number())),
+                                    self.any.choice((0, 1, 100, 1400)), 5,
+                                    self.any.choice((34, self.number() & 0xffff)),
+                                    self.any.choice((54, self.number() & 0xffff)),
+                                    16, 0, flags)
+        at = self.any.randrange(ring.count)
+        self.m.write(ring.addr + at * 16, entry)
+
+    def command(self):
+        payload_len = self.any.choice((0, 4, 8, 16, 24, 60, 120))
+        self.m.write(self.nic.cmdq.addr + self.any.randrange(16) * 128, pack(
+            "cmd", opcode=self.any.randrange(ABI.CMD_NUM + 1), len=payload_len,
+            payload=self.any.randbytes(payload_len)))
+        self.nic.write(ABI.REG_CMDQ_TAIL, self.any.randrange(16))
+
+
+@case()
+def anything_from_a_seed(nic):
+    nic.boot().up("PROMISC", "RX_CSUM", "VLAN_STRIP", "RSS", mtu=9000)
+    host = Host(nic, SEED)
+    rings = [TxQueue(nic, 0).ring, RxQueue(nic, 0).ring, TxQueue(nic, 1).ring,
+             RxQueue(nic, 1).ring]
+    flow = Flow(nic)
+    for at in range(RAM_END - 0x200000, RAM_END - 0x2000, 0x4000):
+        nic.m.write(at, host.any.choice((PLAIN, tcp_frame(4, SECRET * 30)[0],
+                                         tcp_frame(6, SECRET * 30)[0])))
+    assert flow.ctx == 0
+    for step in range(STEPS):
+        host.any.choice((host.scribble_registers,
+                         lambda: host.scribble_ring(host.any.choice(rings)),
+                         lambda: host.scribble_ring(host.any.choice(rings)),
+                         lambda: nic.write(0x1000 + host.any.choice((0, 4, 0x40, 0x44)),
+                                           host.any.randrange(64)),
+                         host.command))()
+        if step % 50 == 0:
+            nic.wire.send(host.any.choice((PLAIN, host.any.randbytes(1500),
+                                           tcp_frame(6, payload(900))[0])))
+            nic.m.step(0.001)
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    as_new(nic)
+
+
+def as_new(nic):
+    assert nic.fw_state() == ABI.FW_NONE
+    while nic.wire.receive(QUIET):
+        pass
+    nic.boot().up()
+    TxQueue(nic).send_ok(PLAIN)
+    assert nic.wire.receive() == PLAIN
+    assert nic.stats()["TLS_CTX_LIVE"] == 0
+
+
+@case()
+def marked_packets_from_a_seed(nic):
+    """Whatever headers, lengths and offloads a marked packet has, it leaves
+    encrypted or not at all."""
+    nic.boot().up(mtu=9000)
+    tx, host = TxQueue(nic, log2=8), Host(nic, SEED + 1)
+    left = 0
+    for _ in range(400):
+        flow = Flow(nic, seq=1000)
+        frame, offload = flow.packet(flow.record(SECRET * host.any.randrange(1, 60)),
+                                     host.any.choice((0, 0, 100, 1400)))
+        frame = bytearray(frame)
+        for _ in range(host.any.choice((0, 1, 1, 2, 8))):
+            frame[host.any.randrange(12, 60)] = host.any.getrandbits(8)
+        for name in host.any.sample(("mss", "hdr_len", "csum_start", "csum_offset"),
+                                    host.any.choice((0, 0, 1))):
+            offload[name] = host.number() & (0xff if name == "csum_offset" else 0xffff)
+        offload["flags"] ^= host.any.choice((0, 0, ABI.TXO_CSUM, ABI.TXO_TSO, ABI.TXO_VLAN))
+        cpl = tx.send(bytes(frame), **offload)
+        left += cpl["status"] == ABI.ST_OK
+        nic.command("TLS_DEL", flow.ref())
+    while sent := nic.wire.receive(QUIET):
+        assert SECRET[:12] not in sent, f"plaintext left: {sent.hex()}"
+    assert 20 < left < 380, f"{left} of 400 left: the test tests little"
+
+
+@case()
+def rings_that_overlap(nic):
+    """All rings and buffers in one page."""
+    nic.boot().up("PROMISC")
+    page = nic.m.alloc(4096)
+    for kind in (TxQueue, RxQueue):
+        queue = kind(nic, ring=page, cq=page)
+        for at in range(0, 4096, 16):
+            nic.m.write(page + at, struct.pack("<QIHH", page, 2048, 0, 3))
+        for tail in (63, 10, 0, 63):
+            nic.write(queue.tail_reg, tail)
+            nic.write(queue.cq_reg, tail)
+            nic.wire.send(PLAIN)
+        nic.m.step(0.01)
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    as_new(nic)
+
+
+@case()
+def command_rings_that_overlap(nic):
+    nic.boot()
+    ring = Ring(nic.m, 8)
+    for reg in (ABI.REG_CMDQ_ADDR_LO, ABI.REG_CPLQ_ADDR_LO, ABI.REG_EVTQ_ADDR_LO):
+        nic.write(reg, ring.addr)
+    nic.write(ABI.REG_CMDQ_LOG2, 5)
+    nic.write(ABI.REG_EVTQ_LOG2, 8)
+    for tail in (31, 5, 4, 31):
+        nic.write(ABI.REG_CMDQ_TAIL, tail)
+        nic.m.step(0.01)
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    as_new(nic)
+
+
+@case()
+def image_is_the_registers(nic):
+    """Loader, command and event queues pointed at the device itself."""
+    for base in nic.pci.bars:
+        nic.write(ABI.REG_FW_ADDR_LO, base)
+        nic.write(ABI.REG_FW_LEN, 4096)
+        nic.write(ABI.REG_CTRL, ABI.CTRL_FW_LOAD)
+        assert nic.read(ABI.REG_STATUS) & ABI.STATUS_FW_STATE == ABI.FW_REFUSED
+        nic.boot()
+        for reg in (ABI.REG_CMDQ_ADDR_LO, ABI.REG_CPLQ_ADDR_LO, ABI.REG_EVTQ_ADDR_LO):
+            nic.write(reg, base)
+        nic.write(ABI.REG_CMDQ_LOG2, 4)
+        nic.write(ABI.REG_EVTQ_LOG2, 4)
+        nic.write(ABI.REG_CMDQ_TAIL, 3)
+        nic.m.step(0.01)
+        nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+        as_new(nic)
+        nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.modules[__name__]))
