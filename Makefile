@@ -3,8 +3,10 @@
 
 BUILD := $(CURDIR)/build
 VM := tests/vm
-KVER ?= $(shell bash -c '. $(VM)/common.sh && . $(VM)/kernel.sh && echo $$KVER')
-KDIR ?= /usr/src/linux-headers-$(KVER)
+kernel := $(shell KVER="$(KVER)" KDIR="$(KDIR)" bash -c \
+	'. $(VM)/common.sh; . $(VM)/kernel.sh; echo $$KDIR $$KVER')
+KDIR := $(word 1,$(kernel))
+KVER := $(word 2,$(kernel))
 ARGS ?=
 
 .DEFAULT_GOAL := all

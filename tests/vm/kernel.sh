@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Sourced: which kernel the modules are built for and the guest boots.
-# KVER and KDIR may be set by the caller; otherwise the newest installed
-# 6.12 headers of the distribution are taken.
+# The caller may set KDIR, a kernel's build folder; otherwise the newest installed
+# 6.12 headers of the distribution are taken. KVER is that kernel's release.
 
 find_kver()
 {
@@ -18,14 +18,17 @@ find_kver()
 	echo "$best"
 }
 
-KVER=${KVER:-$(find_kver)}
-KDIR=${KDIR:-/usr/src/linux-headers-$KVER}
+if [ -n "${KDIR:-}" ]; then
+	KVER=${KVER:-$(make -s -C "$KDIR" kernelrelease 2>/dev/null || true)}
+else
+	KVER=${KVER:-$(find_kver)}
+	KDIR=/usr/src/linux-headers-${KVER:-6.12-amd64}
+fi
 
 need_kernel_headers()
 {
 	if [ -z "$KVER" ] || [ ! -f "$KDIR/Makefile" ]; then
-		die "no kernel headers for Linux 6.12 (${KVER:-none found})" \
-		    "make deps"
+		die "there are no kernel headers in $KDIR" "make deps"
 	fi
 	grep -qs '^CONFIG_TLS=[ym]' "$KDIR/.config" ||
 		die "the kernel in $KDIR has no TLS (CONFIG_TLS is not set)" \
