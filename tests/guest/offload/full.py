@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A card whose table of contexts is full: the connections that find no room are
+the kernel's, and a place that becomes free is used."""
+import os
+import sys
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+ROOM = 4    # as said in full.vm
+
+
+@ktap.case()
+def table_full():
+    """Two more connections than there are places."""
+    watch = rig.Watch()
+    flows = [rig.Flow() for _ in range(ROOM + 2)]
+    watch.expect(tx_tls_ctx=ROOM, tx_tls_no_space=2, TlsTxDevice=ROOM,
+                 TlsTxSw=2)
+    for flow in flows:
+        flow.send(rig.pattern(50000))
+    for flow in flows:
+        flow.finish()
+    watch.settle("tx_tls_del", ROOM)
+    watch.expect(tx_tls_add_failed=0, tx_tls_encrypted_bytes=sum(
+        flow.wire for flow in flows[:ROOM]))
+
+
+@ktap.case()
+def place_freed():
+    """The place of a connection that ended goes to the next."""
+    watch = rig.Watch()
+    flows = [rig.Flow() for _ in range(ROOM)]
+    for number in range(10):
+        flows.pop(0).finish()
+        watch.settle("tx_tls_del", number + 1)
+        flows.append(rig.Flow())
+    for flow in flows:
+        flow.send(rig.pattern(1000))
+        flow.finish()
+    watch.expect(tx_tls_ctx=ROOM + 10, tx_tls_no_space=0)
+
+
+rig.offload()
+ktap.main()
