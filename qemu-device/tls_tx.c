@@ -167,7 +167,6 @@ static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
 {
     const VkdevTlsSent *sent = &c->tx.sent[rec_no % VKDEV_TLS_SENT];
     VkdevTlsCursor at = { .rec_no = rec_no };
-    size_t want;
     unsigned st;
 
     if (c->direction != VKTLS_DIR_TX) {
@@ -176,12 +175,11 @@ static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
     if (!sent->valid || sent->rec_no != rec_no) {
         return VKTLS_ST_TLS_REUSE;
     }
-    if (len < VKDEV_RECORD_HEADER_LEN) {
+    st = tx_check(c, &at, rec, len);
+    if (st == VKTLS_ST_OK && (at.rec.pos || at.rec_no != rec_no + 1)) {
         return VKTLS_ST_TLS_HEADER;
     }
-    want = VKDEV_RECORD_HEADER_LEN + ((size_t)rec[3] << 8 | rec[4]);
-    st = tx_check(c, &at, rec, len < want ? len : want);
-    return st == VKTLS_ST_OK && len != want ? VKTLS_ST_TLS_HEADER : st;
+    return st;
 }
 
 /* Encrypt the record apart from the stream; is the tag the one of then? */

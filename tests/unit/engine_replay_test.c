@@ -90,6 +90,21 @@ static void unsent_and_unfinished_are_refused(const void *row)
 	rig_close(&rig);
 }
 
+/* Nothing was sent yet, and a free place of the memory is not record 0. */
+static void record_zero_unsent(const void *row)
+{
+	const struct suite *s = row;
+	VkdevTlsParams p = rig_params(s, &(struct prng) { 1 });
+	size_t len;
+
+	p.rec_no = 0;
+	ktap_expect(rig_open_with(&rig, s, &p) && rig_record(&rig, 23, 40));
+	len = host_record(0);
+	ktap_expect_eq(replay(0, len), VKTLS_ST_TLS_REUSE);
+	ktap_expect_mem(rec, rig.in, len - TAG_LEN);
+	rig_close(&rig);
+}
+
 static bool all_zero(const uint8_t *p, size_t len)
 {
 	while (len && !*p++)
@@ -146,6 +161,9 @@ static void only_one_whole_record(const void *row)
 	}
 	len = host_record(0);
 	ktap_expect_eq(replay(0, len + 1), VKTLS_ST_TLS_HEADER);
+	memcpy(rec, rig.in, rig.len);
+	ktap_expect_eq(replay(0, rig.len), VKTLS_ST_TLS_HEADER);
+	host_record(0);
 	ktap_expect_eq(replay(0, len), VKTLS_ST_OK);
 	rig_close(&rig);
 }
@@ -154,9 +172,13 @@ static void old_records_are_forgotten(const void *row)
 {
 	ktap_expect(open_stream(row, REMEMBERED + 10, 30));
 	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
-	for (unsigned int n = 0; n < rig.records; n++)
-		ktap_expect_eq(replay(n, host_record(n)),
-			       n < 10 ? VKTLS_ST_TLS_REUSE : VKTLS_ST_OK);
+	for (unsigned int n = 0; n < rig.records; n++) {
+		size_t len = host_record(n);
+
+		ktap_expect_eq(replay(n, len), n < 10 ? VKTLS_ST_TLS_REUSE : VKTLS_ST_OK);
+		if (n < 10)
+			ktap_expect_mem(rec, rig.in + rig.start[n], len - TAG_LEN);
+	}
 	rig_close(&rig);
 }
 
@@ -193,6 +215,7 @@ int main(void)
 	ktap_start();
 	for_all(replays_between_packets, "replays between packets");
 	for_all(unsent_and_unfinished_are_refused, "unsent and unfinished are refused");
+	for_all(record_zero_unsent, "record 0 is refused before it was sent");
 	for_all(another_plaintext_is_refused, "another plaintext is refused");
 	for_all(another_head_is_refused, "another head is refused");
 	for_all(only_one_whole_record, "only one whole record");

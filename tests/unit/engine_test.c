@@ -391,6 +391,9 @@ static void context_parameters(void)
 		p = rig_params(s, &rng);
 		p.direction = 0x80;
 		ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_UNSUPPORTED);
+		p.direction = VKDEV_TLS_DIR_RX;
+		p.beyond_abi = false;
+		ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_UNSUPPORTED);
 		p = rig_params(s, &rng);
 		p.version = 0x80;
 		ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_UNSUPPORTED);
