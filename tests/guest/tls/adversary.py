@@ -8,6 +8,7 @@ and authentic before the fault, then a clear error that stays, never a byte more
 import errno
 import os
 import pathlib
+import select
 import socket
 import struct
 import sys
@@ -27,7 +28,8 @@ def reader(version, cipher="aes-128-gcm", seq=0):
     ktap.defer(raw.close)
     ktap.defer(tls.close)
     ktls.attach(tls, rx=key.clone())
-    tls.settimeout(10)
+    # a reader that waits; Python's own timeouts would make it one that does not
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 10, 0))
     return raw, tls, key
 
 
@@ -50,6 +52,25 @@ def after_good(version, damage, *wanted):
     raw.sendall(damage(key))
     ktap.equal(tls.recv(1 << 16), GOOD, "record before the fault")
     expect_error(tls, *wanted)
+
+
+def told_once(version):
+    """A header that makes no sense, and a reader that does not wait: as ever, it
+    gets the error once and then sleeps in poll, while one that waits gets it
+    again, not a hang."""
+    raw, tls, _ = reader(version)
+    raw.sendall(b"\xff" * 64)
+    poll = select.poll()
+    poll.register(tls, select.POLLIN)
+    ktap.equal(len(poll.poll(5000)), 1, "events before the error")
+    with_errno = []
+    for flags in (socket.MSG_DONTWAIT, socket.MSG_DONTWAIT, 0):
+        try:
+            tls.recv(64, flags)
+        except OSError as err:
+            with_errno.append(err.errno)
+    ktap.equal(with_errno, [errno.EMSGSIZE, errno.EAGAIN, errno.EMSGSIZE], "errors")
+    ktap.equal(poll.poll(0), [], "events after the error")
 
 
 def header(kind, version, length):
@@ -213,7 +234,7 @@ def register():
                          damage, *errors)
         for shape in (truncate_each_byte, byte_by_byte, reset_in_record,
                       empty_record, largest_record, sequence_wrap,
-                      control_without_room, types_never_mixed):
+                      control_without_room, types_never_mixed, told_once):
             ktap.add(f"{shape.__name__} {name}", shape, version, timeout=120)
 
 
