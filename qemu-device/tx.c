@@ -58,7 +58,8 @@ static bool tx_scan(VkdevTxQueue *txq, TxDescs *d, int *budget)
     return false;
 }
 
-static bool tx_take_offload(VkdevTxPacket *pkt, const struct vktls_tx_desc *desc)
+static bool tx_take_offload(VkdevTxPacket *pkt,
+                            const struct vktls_tx_desc *desc)
 {
     struct vktls_tx_offload *off = &pkt->off;
 

@@ -21,7 +21,7 @@
 #define VKDEV_IPPROTO_TCP 6
 #define VKDEV_IPPROTO_UDP 17
 
-/* Where the headers of one frame are; a header that is not whole is not there. */
+/* Where the headers of one frame are; one that is not whole is not there. */
 typedef struct VkdevWire {
     uint8_t version;    /* of IP: 4, 6, or 0 for none */
     uint8_t proto;      /* IP protocol after all extension headers */
