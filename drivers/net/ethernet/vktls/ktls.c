@@ -262,7 +262,7 @@ static int ktls_dev_add(struct net_device *netdev, struct sock *sk,
 				 VKTLS_KTLS_ADD_FAILED, 1);
 		return err;
 	}
-	*ktls_slot(tls_get_ctx(sk)) = ctx;
+	WRITE_ONCE(*ktls_slot(tls_get_ctx(sk)), ctx);
 	vktls_ktls_count(ktls, VKTLS_KTLS_CTX, 1);
 	return 0;
 }
@@ -284,7 +284,7 @@ static void ktls_dev_del(struct net_device *netdev, struct tls_context *tls_ctx,
 	if (direction != TLS_OFFLOAD_CTX_DIR_TX)
 		return;
 	ctx = *ktls_slot(tls_ctx);
-	*ktls_slot(tls_ctx) = NULL;
+	WRITE_ONCE(*ktls_slot(tls_ctx), NULL);
 	down_read(&ktls->life);
 	if (ctx->id != VKTLS_NO_CTX) {
 		xa_erase(&ktls->ids, ctx->id);
@@ -292,7 +292,7 @@ static void ktls_dev_del(struct net_device *netdev, struct tls_context *tls_ctx,
 	}
 	up_read(&ktls->life);
 	vktls_ktls_count(ktls, VKTLS_KTLS_DEL, 1);
-	/* vktls_ktls_lost() may have found it in ids a moment ago. */
+	/* Packets and events may have found it a moment ago. */
 	kfree_rcu(ctx, rcu);
 }
 

@@ -13,9 +13,16 @@
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
+#include <net/tls.h>
 
 struct vktls_dev;
 struct vktls_tx_ring;
+
+/* A connection may leave the NIC while a packet marked for it waits in a queue. */
+static inline bool vktls_ktls_wants(const struct sk_buff *skb)
+{
+	return skb_is_decrypted(skb) || tls_is_skb_tx_device_offloaded(skb);
+}
 
 /* Probe and remove, netdev not registered; sets netdev->tlsdev_ops. */
 int vktls_ktls_init(struct vktls_dev *vd);
@@ -32,7 +39,7 @@ void vktls_ktls_stop(struct vktls_dev *vd);
 void vktls_ktls_start(struct vktls_dev *vd);
 
 /*
- * Under the xmit lock, for tls_is_skb_tx_device_offloaded(skb). Returns the
+ * Under the xmit lock, for packets that vktls_ktls_wants(). Returns the
  * packet to send, or NULL when it was consumed. *id is the NIC's context that
  * encrypts it, or VKTLS_NO_CTX to send it as it is.
  */

@@ -19,10 +19,21 @@
 /* A context's errors are stale or true within this distance, in bytes. */
 #define SYNC_WINDOW	BIT(30)
 
-static struct vktls_ktls_ctx *ktls_tx_ctx(const struct sock *sk)
+/*
+ * Our context of the packet's socket, if it has one now: the socket may have
+ * gone to another device, or left this one, since the packet was let through.
+ * Under RCU.
+ */
+static struct vktls_ktls_ctx *ktls_tx_ctx(const struct vktls_dev *vd,
+					  const struct sk_buff *skb)
 {
-	return *(struct vktls_ktls_ctx **)
-		tls_driver_ctx(sk, TLS_OFFLOAD_CTX_DIR_TX);
+	struct vktls_ktls_ctx **slot;
+
+	if (!tls_is_skb_tx_device_offloaded(skb) ||
+	    rcu_access_pointer(tls_get_ctx(skb->sk)->netdev) != vd->netdev)
+		return NULL;
+	slot = tls_driver_ctx(skb->sk, TLS_OFFLOAD_CTX_DIR_TX);
+	return READ_ONCE(*slot);
 }
 
 /*
@@ -152,7 +163,7 @@ static struct sk_buff *ktls_tx_marked(struct vktls_ktls *ktls,
 				      struct sk_buff *skb, u32 seq, u32 len,
 				      u32 *id)
 {
-	struct vktls_ktls_ctx *ctx = ktls_tx_ctx(skb->sk);
+	struct vktls_ktls_ctx *ctx = ktls_tx_ctx(ktls->vd, skb);
 	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
 
 	if (ctx)
@@ -225,6 +236,8 @@ static enum vktls_ktls_stat ktls_tx_look(struct sk_buff *skb, u32 seq, u32 at)
 	unsigned long flags;
 	u64 rec_no;
 
+	if (likely(!len))
+		return what;
 	spin_lock_irqsave(&tx->lock, flags);
 	for (; len && what == VKTLS_KTLS_ENCRYPTED_PACKETS; len -= n) {
 		record = tls_get_record(tx, seq, &rec_no);
@@ -260,51 +273,14 @@ static struct sk_buff *ktls_tx_drop(struct vktls_ktls *ktls,
 	return NULL;
 }
 
-/**
- * vktls_ktls_tx() - decide who encrypts a packet of an offloaded connection
- * @tx: transmit ring, with room for the packet: there is no way back after this
- * @skb: packet for which tls_is_skb_tx_device_offloaded() is true; consumed if
- *	another one, or none, is returned
- * @id: context for the NIC to encrypt with, or VKTLS_NO_CTX to send as it is
- *
- * Without payload there is nothing to do. Without the plaintext mark the payload
- * is from before the offload, a handshake retransmitted.
- *
- * The mark alone does not make it plaintext. If the packet passed another
- * interface on its way here (a bridge, a VLAN, a tunnel), or the socket belongs
- * to another device, then kernel TLS has encrypted it, and its own tls.ko of Linux
- * 6.12 leaves the mark. To encrypt it once more with key and nonce that are the same
- * would bring the plaintext back. Nor can the NIC help a packet in a tunnel that
- * nobody encrypted, because the route itself wrapped it.
- *
- * Context: under the queue's xmit lock; bottom halves or interrupts off.
- * Return: packet to send; NULL if it cannot be encrypted and was dropped.
- */
-struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
-			      u32 *id)
+/* Plaintext or not, whoever let it through: nothing is taken for granted. */
+static struct sk_buff *ktls_tx_sort(struct vktls_ktls *ktls,
+				    struct sk_buff *skb, u32 hdr_len, u32 *id)
 {
-	struct vktls_ktls *ktls = tx->qp->vd->ktls;
-	const struct net_device *owner;
-	enum vktls_ktls_stat what;
-	u32 hdr_len, seq;
+	u32 seq = ntohl(skb->encapsulation ? inner_tcp_hdr(skb)->seq :
+					     tcp_hdr(skb)->seq);
+	enum vktls_ktls_stat what = ktls_tx_look(skb, seq, hdr_len);
 
-	*id = VKTLS_NO_CTX;
-	hdr_len = skb->encapsulation ? skb_inner_tcp_all_headers(skb) :
-				       skb_tcp_all_headers(skb);
-	if (skb->len == hdr_len)
-		return ktls_tx_unmark(skb);
-	if (unlikely(hdr_len > skb_headlen(skb)))
-		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
-	if (!skb_is_decrypted(skb)) {
-		vktls_ktls_count(ktls, VKTLS_KTLS_SKIP_NO_SYNC, 1);
-		return skb;
-	}
-	owner = rcu_dereference_bh(tls_get_ctx(skb->sk)->netdev);
-	if (owner && owner != tx->qp->vd->netdev)
-		return ktls_tx_unmark(skb);
-	seq = ntohl(skb->encapsulation ? inner_tcp_hdr(skb)->seq :
-					 tcp_hdr(skb)->seq);
-	what = ktls_tx_look(skb, seq, hdr_len);
 	if (what == VKTLS_KTLS_SKIP_ENCRYPTED) {
 		vktls_ktls_count(ktls, what, 1);
 		return ktls_tx_unmark(skb);
@@ -316,6 +292,47 @@ struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 	if (ktls_tx_csum_partial(skb))
 		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_FALLBACK_FAILED);
 	return ktls_tx_marked(ktls, skb, seq, skb->len - hdr_len, id);
+}
+
+/**
+ * vktls_ktls_tx() - decide who encrypts a packet of an offloaded connection
+ * @tx: transmit ring, with room for the packet: there is no way back after this
+ * @skb: packet for which vktls_ktls_wants() is true; consumed if another one, or
+ *	none, is returned
+ * @id: context for the NIC to encrypt with, or VKTLS_NO_CTX to send as it is
+ *
+ * Without payload there is nothing to do. Without the plaintext mark the payload
+ * is from before the offload, a handshake retransmitted.
+ *
+ * The mark alone does not make it plaintext. If the packet passed another
+ * interface on its way here (a bridge, a VLAN, a tunnel), then kernel TLS has
+ * encrypted it, and the tls.ko of Linux 6.12 leaves the mark. To encrypt it once more
+ * with key and nonce that are the same would bring the plaintext back. Nor can the
+ * NIC help a packet in a tunnel that nobody encrypted, because the route itself
+ * wrapped it. And a packet that was let through for the NIC may have waited in a
+ * queue until its connection left: software encrypts that one.
+ *
+ * Context: under the queue's xmit lock; bottom halves or interrupts off.
+ * Return: packet to send; NULL if it cannot be encrypted and was dropped.
+ */
+struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
+			      u32 *id)
+{
+	struct vktls_ktls *ktls = tx->qp->vd->ktls;
+	u32 hdr_len;
+
+	*id = VKTLS_NO_CTX;
+	hdr_len = skb->encapsulation ? skb_inner_tcp_all_headers(skb) :
+				       skb_tcp_all_headers(skb);
+	if (skb->len == hdr_len)
+		return ktls_tx_unmark(skb);
+	if (!skb_is_decrypted(skb)) {
+		vktls_ktls_count(ktls, VKTLS_KTLS_SKIP_NO_SYNC, 1);
+		return skb;
+	}
+	if (unlikely(hdr_len > skb_headlen(skb)))
+		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
+	return ktls_tx_sort(ktls, skb, hdr_len, id);
 }
 
 /*
@@ -358,14 +375,16 @@ void vktls_ktls_tx_lost(struct vktls_dev *vd, const struct sk_buff *skb,
 	enum vktls_ktls_stat why = VKTLS_KTLS_LOST_UNSENT;
 	struct vktls_ktls_ctx *ctx;
 
-	if (!tls_is_skb_tx_device_offloaded(skb) || !skb_is_decrypted(skb))
+	if (!skb_is_decrypted(skb))
 		return;
 	if (status)
 		why = VKTLS_KTLS_LOST_DEVICE;
-	ctx = ktls_tx_ctx(skb->sk);
+	rcu_read_lock();
+	ctx = ktls_tx_ctx(vd, skb);
 	if (ctx)
 		ktls_ctx_lose(vd->ktls, ctx, why, status,
 			      ntohl(tcp_hdr(skb)->seq));
+	rcu_read_unlock();
 }
 
 /**

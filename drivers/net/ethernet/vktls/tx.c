@@ -276,7 +276,7 @@ netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev)
 		tx_ring_doorbell(tx);
 		return NETDEV_TX_BUSY;
 	}
-	if (tls_is_skb_tx_device_offloaded(skb)) {
+	if (vktls_ktls_wants(skb)) {
 		skb = vktls_ktls_tx(tx, skb, &tls_ctx);
 		if (!skb)
 			goto flush;
