@@ -7,6 +7,7 @@ import json
 import os
 import random
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -192,11 +193,14 @@ class Transfer:
             self.count += len(chunk)
         self.got = digest.hexdigest()
 
-    def finish(self, seconds=60):
+    def finish(self, seconds=25):
         """Wait for the end; every byte has come through, once and in order."""
         end = time.monotonic() + seconds
         for thread in self.threads:
             thread.join(max(0, end - time.monotonic()))
+        if self.threads[1].is_alive():
+            raise AssertionError(f"{self.count} of {self.size} bytes after {seconds} s\n" +
+                                 snapshot())
         self.close()
         if self.error:
             raise AssertionError(f"transfer: {self.error} after {self.count} bytes")
@@ -207,6 +211,15 @@ class Transfer:
     def close(self):
         for sock in (self.client, self.server, self.listener):
             sock.close()
+
+
+def snapshot():
+    """All there is to know about a connection that stalls."""
+    busy = {name: value for name, value in stats().items() if value}
+    regs = {hex(reg): hex(value) for reg, value in registers().items()}
+    return "\n".join((run("ss", "-tinom"), peer("ss", "-tinom"), str(busy), str(regs),
+                      run("devlink", "health", "diagnose", f"pci/{pci()}", "reporter", "tx"),
+                      run("grep", IF, "/proc/interrupts"), run("dmesg")[-2000:]))
 
 
 def transfer(size, receive=False, v6=False):
@@ -238,6 +251,13 @@ class Noise:
             process.wait()
 
 
+def registers():
+    """ethtool -d as a dictionary of offset to value."""
+    done = subprocess.run(["ethtool", "-d", IF, "raw", "on"], stdout=subprocess.PIPE, check=True)
+    words = [word for word, in struct.iter_unpack("<I", done.stdout)]
+    return dict(zip(words[::2], words[1::2]))
+
+
 def link_stats():
     """Packets as rtnetlink counts them."""
     found = json.loads(run("ip", "-j", "-s", "link", "show", IF))[0]["stats64"]
@@ -246,9 +266,10 @@ def link_stats():
 
 def setup_link():
     """Addresses and link as every VM starts with."""
-    run("ip", "link", "set", IF, "up")
-    run("ip", "addr", "replace", V4[0] + "/24", "dev", IF)
-    run("ip", "-6", "addr", "replace", V6[0] + "/64", "dev", IF, "nodad")
+    for i, ns in enumerate((None, "peer")):
+        run("ip", "link", "set", IF, "up", ns=ns)
+        run("ip", "addr", "replace", V4[i] + "/24", "dev", IF, ns=ns)
+        run("ip", "-6", "addr", "replace", V6[i] + "/64", "dev", IF, "nodad", ns=ns)
     wait("the link", lambda: read(f"/sys/class/net/{IF}/carrier") == "1")
 
 

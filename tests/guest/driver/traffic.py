@@ -10,8 +10,8 @@ import subprocess
 import time
 
 from nic import (IF, V4, V6, Transfer, at_least, counted, fails, features, fresh_socket,
-                 link_stats, mac, mac_bytes, peer, ping, raw_peer, run, setup_link, stats,
-                 traced, transfer, wait)
+                 link_stats, mac, mac_bytes, peer, ping, raw_peer, registers, run, setup_link,
+                 stats, traced, transfer, wait)
 import ktap
 
 MIB = 1 << 20
@@ -327,11 +327,25 @@ def moderation():
                              f"{counted_out} after 2 frames")
 
 
+def moderation_registers():
+    """RX_MOD and TX_MOD of the queues in use."""
+    now = registers()
+    return [now[0x1000 + 0x40 * queue + reg] for queue in (0, 1) for reg in (0x10, 0x14)]
+
+
 def adaptive():
-    """net_dim turns the knobs of the NIC under load, and only if it is told to."""
-    run("ethtool", "-C", IF, "adaptive-rx", "on", "adaptive-tx", "on")
-    transfer(8 * MIB, receive=True)
-    transfer(8 * MIB)
+    """net_dim turns the NIC's knobs under load, and only if it is told to."""
+    settings = ("rx-usecs", 100, "rx-frames", 10, "tx-usecs", 200, "tx-frames", 20)
+    ktap.defer(run, "ethtool", "-C", IF, "adaptive-rx", "on", "adaptive-tx", "on", *settings)
+    run("ethtool", "-C", IF, "adaptive-rx", "off", "adaptive-tx", "off", *settings)
+    fixed = [20 << 16 | 200, 10 << 16 | 100] * 2
+    ktap.equal(moderation_registers(), fixed, "moderation that was set")
+    transfer(4 * MIB, receive=True)
+    ktap.equal(moderation_registers(), fixed, "moderation after load")
+    run("ethtool", "-C", IF, "adaptive-rx", "on", "adaptive-tx", "on", *settings)
+    stream = Transfer(1 << 40, receive=True)
+    ktap.defer(stream.close)
+    wait("net_dim to act", lambda: moderation_registers() != fixed, 60)
 
 
 def filters():

@@ -16,6 +16,11 @@ static const u16 dump_regs[] = {
 	VKTLS_REG_TEST_RESULT, VKTLS_REG_TEST_WHERE,
 };
 
+static const u8 dump_qp_regs[] = {
+	VKTLS_QP_TX_TAIL, VKTLS_QP_RX_TAIL, VKTLS_QP_TX_CQ, VKTLS_QP_RX_CQ,
+	VKTLS_QP_TX_MOD, VKTLS_QP_RX_MOD,
+};
+
 enum { TEST_REGISTERS, TEST_COMMAND, TEST_LINK, TEST_DMA, TEST_IRQ, TEST_NUM };
 
 static const char test_names[TEST_NUM][ETH_GSTRING_LEN] = {
@@ -44,7 +49,17 @@ static void ethtool_get_drvinfo(struct net_device *netdev,
 
 static int ethtool_get_regs_len(struct net_device *netdev)
 {
-	return ARRAY_SIZE(dump_regs) * 2 * sizeof(u32);
+	struct vktls_dev *vd = netdev_priv(netdev);
+
+	return (ARRAY_SIZE(dump_regs) +
+		ARRAY_SIZE(dump_qp_regs) * vd->max_qps) * 2 * sizeof(u32);
+}
+
+static u32 *ethtool_put_reg(struct vktls_dev *vd, u32 *out, u32 reg)
+{
+	*out++ = reg;
+	*out++ = vktls_read(vd, reg);
+	return out;
 }
 
 /* Pairs of offset and value. */
@@ -52,14 +67,16 @@ static void ethtool_get_regs(struct net_device *netdev,
 			     struct ethtool_regs *regs, void *data)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
+	unsigned int i, qp;
 	u32 *out = data;
-	unsigned int i;
 
 	regs->version = 1;
-	for (i = 0; i < ARRAY_SIZE(dump_regs); i++) {
-		*out++ = dump_regs[i];
-		*out++ = vktls_read(vd, dump_regs[i]);
-	}
+	for (i = 0; i < ARRAY_SIZE(dump_regs); i++)
+		out = ethtool_put_reg(vd, out, dump_regs[i]);
+	for (qp = 0; qp < vd->max_qps; qp++)
+		for (i = 0; i < ARRAY_SIZE(dump_qp_regs); i++)
+			out = ethtool_put_reg(vd, out, VKTLS_REG_QP(qp) +
+						       dump_qp_regs[i]);
 }
 
 static int ethtool_get_link_ksettings(struct net_device *netdev,

@@ -297,9 +297,8 @@ static const struct net_device_ops netdev_ops = {
 	.ndo_get_stats64 = vktls_stats_get64,
 };
 
-static netdev_features_t netdev_cap_features(const struct vktls_dev *vd)
+static netdev_features_t netdev_cap_features(u32 caps)
 {
-	u32 caps = le32_to_cpu(vd->caps.features);
 	netdev_features_t features = 0;
 	unsigned int i;
 
@@ -338,10 +337,14 @@ static void netdev_adopt_mac(struct vktls_dev *vd)
 void vktls_netdev_adopt_caps(struct vktls_dev *vd)
 {
 	struct net_device *netdev = vd->netdev;
-	netdev_features_t features = netdev_cap_features(vd);
+	netdev_features_t ours = netdev_cap_features(~0u) | NETIF_F_HW_TLS_TX;
+	u32 caps = le32_to_cpu(vd->caps.features);
+	netdev_features_t features = netdev_cap_features(caps);
 	netdev_features_t fresh = features & ~netdev->hw_features;
 
-	netdev->hw_features = features | vktls_ktls_features(vd);
+	/* The core adds features of its own, which stay. */
+	netdev->hw_features &= ~ours;
+	netdev->hw_features |= features | vktls_ktls_features(vd);
 	netdev->vlan_features = features & (NETIF_F_SG | NETIF_F_HW_CSUM |
 					    NETIF_F_ALL_TSO);
 	netdev->max_mtu = le16_to_cpu(vd->caps.mtu_max);
