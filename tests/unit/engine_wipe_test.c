@@ -50,15 +50,13 @@ static unsigned int scan_all(const struct secret *s)
 	return found;
 }
 
-static __attribute__((noinline)) void unmask(const struct secret *s, uint8_t *out)
+static void unmask(const struct secret *s, uint8_t *out)
 {
 	for (size_t i = 0; i < s->len; i++)
 		out[i] = s->masked[i] ^ MASK;
 }
 
-static __attribute__((noinline)) VkdevTlsCtx *add(const struct suite *s,
-						  const struct secret *key,
-						  const struct secret *iv)
+static VkdevTlsCtx *add(const struct suite *s, const struct secret *key, const struct secret *iv)
 {
 	VkdevTlsParams p = {
 		.version = s->version, .cipher = s->cipher, .direction = VKTLS_DIR_TX,
@@ -74,8 +72,8 @@ static __attribute__((noinline)) VkdevTlsCtx *add(const struct suite *s,
 }
 
 /* Leave a record in progress, behind its head or in its payload. */
-static __attribute__((noinline)) unsigned int encrypt(VkdevTlsCtx *ctx, const struct suite *s,
-						      const struct secret *iv, size_t payload)
+static unsigned int encrypt(VkdevTlsCtx *ctx, const struct suite *s, const struct secret *iv,
+			    size_t payload)
 {
 	uint8_t packet[5 + 8 + 100] = { s->type_max, 3, 3, 0x20 };
 	uint8_t nonce[IV_LEN];
@@ -104,11 +102,11 @@ struct life {
 
 static __attribute__((noinline)) void deep_down(void (*fn)(struct life *), struct life *l)
 {
-	volatile uint8_t room[65536];
+	uint8_t room[65536];
 
-	room[0] = 1;
+	vkdev_aead_wipe(room, sizeof(room));
 	fn(l);
-	room[sizeof(room) - 1] = room[0];
+	vkdev_aead_wipe(room, sizeof(room));
 }
 
 static void life_begin(struct life *l)
