@@ -44,10 +44,11 @@ static void tls_off_rx_try(struct sock *sk, struct tls_rx *rx)
 				     ctx->rx.rec_seq, err);
 	if (!link)
 		return;
+	if (rx->offloaded)
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_DEVICE_AGAIN);
 	rx->link = link;
 	rx->offloaded = true;
 	ctx->rx_conf = TLS_HW;
-	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXDEVICE);
 	tls_offload_hook(sk);
 }
 

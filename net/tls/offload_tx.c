@@ -110,12 +110,13 @@ static void tls_off_started(struct sock *sk, struct tls_tx *tx,
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 
+	if (tx->off->hooked)
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_DEVICE_AGAIN);
 	tx->off->link = link;
 	tx->retry = 0;
 	tx->backoff = 0;
 	clear_bit(TLS_TX_SYNC_SCHED, &ctx->flags);
 	ctx->tx_conf = TLS_HW;
-	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXDEVICE);
 	tls_off_hook(sk);
 }
 

@@ -119,7 +119,6 @@ static int tls_tx_first_key(struct sock *sk, struct tls_priv *ctx,
 	tls_cipher_context_set(&ctx->ctx.tx, key);
 	ctx->ctx.crypto_send = key->info;
 	ctx->ctx.tx_conf = TLS_SW;
-	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXSW);
 	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
 
 	/* Pairs with tls_tx(). */
@@ -128,6 +127,10 @@ static int tls_tx_first_key(struct sock *sk, struct tls_priv *ctx,
 	sk->sk_write_space = tls_tx_write_space;
 	write_unlock_bh(&sk->sk_callback_lock);
 	tls_offload_tx_start(sk, tx);
+	if (ctx->ctx.tx_conf == TLS_HW)
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXDEVICE);
+	else
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXSW);
 	return 0;
 }
 
@@ -199,12 +202,15 @@ static int tls_rx_first_key(struct sock *sk, struct tls_priv *ctx,
 	tls_cipher_context_set(&ctx->ctx.rx, key);
 	ctx->ctx.crypto_recv = key->info;
 	ctx->ctx.rx_conf = TLS_SW;
-	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXSW);
 	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
 
 	/* Pairs with tls_rx(). */
 	smp_store_release(&ctx->ctx.priv_ctx_rx, rx);
 	tls_offload_rx_start(sk, rx);
+	if (ctx->ctx.rx_conf == TLS_HW)
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXDEVICE);
+	else
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXSW);
 	tls_rx_start(sk, rx);
 	return 0;
 }

@@ -36,6 +36,8 @@ static const struct snmp_mib tls_mib_list[] = {
 	SNMP_MIB_ITEM("TlsTxFallbackError", TLS_MIB_TX_FALLBACK_ERROR),
 	SNMP_MIB_ITEM("TlsTxDeviceResync", TLS_MIB_TX_RESYNC),
 	SNMP_MIB_ITEM("TlsTxDeviceRefused", TLS_MIB_TX_DEVICE_REFUSED),
+	SNMP_MIB_ITEM("TlsTxDeviceAgain", TLS_MIB_TX_DEVICE_AGAIN),
+	SNMP_MIB_ITEM("TlsRxDeviceAgain", TLS_MIB_RX_DEVICE_AGAIN),
 	SNMP_MIB_ITEM("TlsRxDeviceMended", TLS_MIB_RX_DEVICE_MENDED),
 	SNMP_MIB_SENTINEL
 };

@@ -21,6 +21,8 @@ enum {
 	TLS_MIB_TX_FALLBACK_ERROR,	/* dropped: no memory, or no cipher */
 	TLS_MIB_TX_RESYNC,		/* devices told of a record's start */
 	TLS_MIB_TX_DEVICE_REFUSED,	/* tls_dev_add failed */
+	TLS_MIB_TX_DEVICE_AGAIN,	/* offloads after the first */
+	TLS_MIB_RX_DEVICE_AGAIN,
 	TLS_MIB_RX_DEVICE_MENDED,	/* records decrypted in part */
 	TLS_MIB_MAX,
 };
