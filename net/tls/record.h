@@ -3,6 +3,9 @@
 #define _TLS_RECORD_H
 
 #include <linux/types.h>
+#ifndef __KERNEL__
+#include <stdbool.h>
+#endif
 
 /* RFC 5246 section 6.2, RFC 8446 section 5. */
 #define TLS_REC_HDR_LEN		5

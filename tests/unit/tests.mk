@@ -48,3 +48,6 @@ engine_wipe_test-sanitize = -fsanitize=undefined
 
 wire_test-src = qemu-device/wire.c
 wire_test-cflags = -Idrivers/net/ethernet/vktls
+
+tls_record_test-src = net/tls/record.c
+tls_record_test-libs = -lnettle
