@@ -398,6 +398,29 @@ def counters(nic):
     assert stats["TLS_TX_RECORDS"] == 1
 
 
+@case()
+def traces_hold_no_secrets(nic):
+    """With every trace on, from the command with the key to its end."""
+    key = bytes.fromhex("a3d95b17c04e6f82911e2dbb70f4c865")
+    KEYS[ABI.CIPHER_AES_128_GCM] = key
+    nic.m.qmp("trace-event-set-state", name="vkdev_*", enable=True)
+    tx = start(nic)
+    flow = Flow(nic)
+    flow.send(tx, flow.record(SECRET))
+    frame, offload = flow.packet(flow.record(SECRET))
+    refuse(tx, flow, "TX_OFFLOAD", frame, **offload | {"hdr_len": 1})
+    nic.command("TLS_DEL", flow.ref())
+    said = nic.m.logged()
+    for event in ("ctx_add", "ctx_encrypt", "tx_refuse", "ctx_del"):
+        assert "vkdev_" + event in said, f"no trace of {event}"
+    for secret in (key, SECRET):
+        for at in range(0, 16, 4):
+            piece = secret[at:at + 4]
+            for text in (piece.hex(), piece[::-1].hex(), repr(piece)[2:-1],
+                         str(int.from_bytes(piece, "little"))):
+                assert text not in said.lower(), f"{text} is in the log"
+
+
 def areas(pid):
     """Memory that a process can write, in pieces that overlap a little."""
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
