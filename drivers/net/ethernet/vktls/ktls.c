@@ -76,6 +76,7 @@ static const char ktls_stat_names[][ETH_GSTRING_LEN] = {
 	[VKTLS_KTLS_FALLBACK_RETRANSMIT] = "tx_tls_fallback_retransmit",
 	[VKTLS_KTLS_FALLBACK_GAP] = "tx_tls_fallback_gap",
 	[VKTLS_KTLS_FALLBACK_LOST] = "tx_tls_fallback_lost",
+	[VKTLS_KTLS_FALLBACK_BYTES] = "tx_tls_fallback_bytes",
 	[VKTLS_KTLS_FALLBACK_FAILED] = "tx_tls_fallback_failed",
 	[VKTLS_KTLS_LOST_RESET] = "tx_tls_lost_reset",
 	[VKTLS_KTLS_LOST_DEVICE] = "tx_tls_lost_device",

@@ -149,6 +149,7 @@ static struct sk_buff *ktls_tx_fallback(struct vktls_ktls *ktls,
 		if (nskb) {
 			/* So that nobody behind us encrypts it once more. */
 			nskb->decrypted = 0;
+			vktls_ktls_count(ktls, VKTLS_KTLS_FALLBACK_BYTES, len);
 			return nskb;
 		}
 	} else {
