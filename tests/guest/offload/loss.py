@@ -40,7 +40,8 @@ def wire_loss(percent, size):
         flow = transfer(size, family, cipher)
         watch.expect(tx_tls_encrypted_bytes=flow.wire, tx_tls_fallback_gap=0,
                      tx_tls_resync_req=0, **NO_DROPS)
-        watch.some("tx_tls_fallback_retransmit", "tx_tls_ooo")
+        watch.some("tx_tls_fallback_retransmit", "tx_tls_ooo",
+                   "tx_tls_fallback_bytes")
 
 
 def wire_reorder():
