@@ -6,7 +6,9 @@
  *
  * Everything is little-endian; record numbers, nonces and keys are byte strings
  * in wire order. Reserved fields are written as zero and refused if they are not.
- * Registers are 32 bits wide and take aligned 32-bit accesses only.
+ * Registers are 32 bits wide and take aligned 32-bit accesses only. Ring indices
+ * lie in 0..size-1; equal ones mean empty, so that one entry always stays free;
+ * a write of an index out of range is ignored.
  */
 #ifndef VKTLS_ABI_H
 #define VKTLS_ABI_H
@@ -46,10 +48,7 @@
 #define VKTLS_VEC_ASYNC			0
 #define VKTLS_VEC_QUEUE(n)		(1 + (n))
 
-/*
- * Status codes: one number space for commands, completions, firmware loading
- * and events.
- */
+/* Status codes: one number space for everything that has a status */
 #define VKTLS_ST_OK			0
 #define VKTLS_ST_OPCODE			1	/* unknown command */
 #define VKTLS_ST_LENGTH			2	/* a length field is out of range */
@@ -78,12 +77,6 @@
 #define VKTLS_ST_TLS_REUSE		53	/* would encrypt a record number again */
 #define VKTLS_ST_TLS_LOST		54	/* context waits for resync */
 #define VKTLS_ST_TLS_CRYPTO		55	/* the engine failed */
-
-/*
- * Ring indices, in registers and in memory, lie in 0..size-1. Equal indices mean
- * empty, so that one entry of a ring always stays free. A doorbell or consumer
- * index out of range is ignored.
- */
 
 /* ---- Registers, BAR 0 ---- */
 
