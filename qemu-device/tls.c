@@ -10,7 +10,6 @@
 #include "tls_priv.h"
 #include "../drivers/net/ethernet/vktls/vktls_abi.h"
 
-#define SALT_LEN 4
 #define AAD_MAX 13
 
 #define SHAPE_TLS12_GCM \
@@ -195,12 +194,13 @@ static void record_nonce(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
 {
     memcpy(nonce, c->iv, VKDEV_AEAD_NONCE_LEN);
     if (c->suite->shape.nonce_len) {
-        memcpy(nonce + SALT_LEN, at->rec.head + VKDEV_RECORD_HEADER_LEN,
+        memcpy(nonce + VKDEV_SALT_LEN,
+               at->rec.head + VKDEV_RECORD_HEADER_LEN,
                VKDEV_RECORD_NONCE_LEN);
         return;
     }
     for (int i = 0; i < 8; i++) {
-        nonce[SALT_LEN + i] ^= at->rec_no >> (56 - 8 * i);
+        nonce[VKDEV_SALT_LEN + i] ^= at->rec_no >> (56 - 8 * i);
     }
 }
 

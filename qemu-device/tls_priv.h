@@ -7,6 +7,7 @@
 #include "record.h"
 #include "tls.h"
 
+#define VKDEV_SALT_LEN 4
 #define VKDEV_TLS_SENT 128 /* records whose tag is remembered for replay */
 #define VKDEV_TLS_RX_LOG 16 /* headers that an answer of the host may name */
 

@@ -10,11 +10,10 @@
 #include "tls_priv.h"
 #include "../drivers/net/ethernet/vktls/vktls_abi.h"
 
-#define SALT_LEN 4
-
 void vkdev_tls_tx_init(VkdevTlsCtx *c)
 {
-    c->tx.nonce_base = vkdev_tls_explicit(c->iv + SALT_LEN) - c->s.at.rec_no;
+    c->tx.nonce_base = vkdev_tls_explicit(c->iv + VKDEV_SALT_LEN) -
+                       c->s.at.rec_no;
     c->tx.floor = c->s.at.rec_no;
 }
 

@@ -58,6 +58,14 @@ static inline bool rig_open(struct rig *g, const struct suite *s, uint64_t seed)
 	return rig_open_with(g, s, &p);
 }
 
+/* A fresh context for the same stream. */
+static inline bool rig_again(struct rig *g)
+{
+	vkdev_tls_del(g->ctx);
+	g->ctx = NULL;
+	return vkdev_tls_add(&g->m.p, &g->ctx) == VKTLS_ST_OK;
+}
+
 static inline void rig_close(struct rig *g)
 {
 	vkdev_tls_del(g->ctx);

@@ -32,29 +32,31 @@ static bool small_stream(struct rig *g, const struct suite *s, uint64_t seed)
 static void splits_in_two(void)
 {
 	for_each_suite(s) {
-		for (size_t cut = 0; !ktap.bad && cut <= 150; cut++) {
-			ktap_expect(small_stream(&rig, s, cut));
+		ktap_expect(small_stream(&rig, s, 0));
+		for (size_t cut = 0; !ktap.bad && cut <= rig.len; cut++) {
+			ktap_expect(rig_again(&rig));
 			ktap_expect_eq(rig_send(&rig, 0, cut), VKTLS_ST_OK);
 			ktap_expect_eq(rig_send(&rig, cut, rig.len), VKTLS_ST_OK);
 			ktap_expect_mem(rig.out, rig.want, rig.len);
-			rig_close(&rig);
 		}
+		rig_close(&rig);
 	}
 }
 
 static void splits_in_three(void)
 {
 	for_each_suite(s) {
+		ktap_expect(small_stream(&rig, s, 1));
 		for (size_t a = 1; !ktap.bad && a < 90; a++) {
 			for (size_t b = a + 1; !ktap.bad && b < 100; b++) {
-				ktap_expect(small_stream(&rig, s, a));
+				ktap_expect(rig_again(&rig));
 				rig_send(&rig, 0, a);
 				rig_send(&rig, a, b);
 				rig_send(&rig, b, rig.len);
 				ktap_expect_mem(rig.out, rig.want, rig.len);
-				rig_close(&rig);
 			}
 		}
+		rig_close(&rig);
 	}
 }
 
@@ -414,7 +416,7 @@ static void random_operations(void)
 	static uint8_t data[300];
 	const char *bad;
 
-	for (uint64_t seed = 1; seed <= 30000; seed++) {
+	for (uint64_t seed = 1; seed <= 6000; seed++) {
 		struct prng rng = { seed };
 
 		prng_fill(&rng, data, sizeof(data));
