@@ -241,6 +241,18 @@ def segmentation_of_long_headers(nic):
 
 
 @case()
+def segmentation_of_too_long_headers(nic):
+    """508 bytes of headers and a tag between them; more is refused."""
+    tx = start(nic)
+    extension = bytes([0, 53]) + bytes(430)
+    cut(nic, tx, 6, 5000, 900, vlan=5, ip_options=extension)
+    for options in (bytes([1]) * 4, bytes([1]) * 8):
+        frame, _, hdr_len = tcp_frame(6, payload(5000), ip_options=extension, options=options)
+        tx.refused("TX_OFFLOAD", frame, ABI.TXO_TSO | ABI.TXO_VLAN, hdr_len=hdr_len, mss=900,
+                   vlan_tci=5)
+
+
+@case()
 def segmentation_flags_and_ids(nic):
     tx = start(nic)
     flags = ACK | FIN | PSH | CWR
