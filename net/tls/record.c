@@ -182,11 +182,13 @@ __u32 tls_rec_content_end(const __u8 *buf, __u32 len)
 	return len;
 }
 
-static bool tls_hs_scan_header(struct tls_hs_scan *scan)
+static void tls_hs_scan_header(struct tls_hs_scan *scan, __u8 byte)
 {
+	scan->hdr[scan->hdr_len++] = byte;
+	if (scan->hdr_len < sizeof(scan->hdr))
+		return;
 	scan->skip = scan->hdr[1] << 16 | scan->hdr[2] << 8 | scan->hdr[3];
 	scan->hdr_len = 0;
-	return scan->hdr[0] == TLS_HS_KEY_UPDATE;
 }
 
 /**
@@ -195,9 +197,10 @@ static bool tls_hs_scan_header(struct tls_hs_scan *scan)
  * @buf:	content of a handshake record
  * @len:	its bytes
  *
- * Messages may share a record and may be cut by records.
+ * Messages may share a record and may be cut by records; the old key is good
+ * for the last byte of a KeyUpdate.
  *
- * Return: true when a KeyUpdate begins in this record.
+ * Return: true when a KeyUpdate ends in this record.
  */
 bool tls_hs_scan_key_update(struct tls_hs_scan *scan, const __u8 *buf,
 			    __u32 len)
@@ -211,10 +214,10 @@ bool tls_hs_scan_key_update(struct tls_hs_scan *scan, const __u8 *buf,
 			scan->skip -= n;
 		} else {
 			n = 1;
-			scan->hdr[scan->hdr_len++] = *buf;
-			if (scan->hdr_len == sizeof(scan->hdr))
-				found |= tls_hs_scan_header(scan);
+			tls_hs_scan_header(scan, *buf);
 		}
+		if (!scan->skip && !scan->hdr_len)
+			found |= scan->hdr[0] == TLS_HS_KEY_UPDATE;
 		buf += n;
 		len -= n;
 	}
