@@ -5,6 +5,7 @@ completions, interrupts; and packets that are refused."""
 
 import struct
 import sys
+import time
 
 from nic import ABI, PEER, QUIET, TxQueue, case, main, pack
 from packets import (ACK, CWR, FIN, HOP_BY_HOP, PSH, ethernet, payload,
@@ -440,6 +441,7 @@ def doorbell_out_of_range(nic):
         nic.write(tx.tail_reg, value)
         nic.write(tx.cq_reg, value)
     nic.write(tx.cq_reg, 5)
+    assert nic.read(tx.cq_reg) == 0, "a head past the device's tail is taken"
     tx.send_ok(PLAIN)
     assert "TX_TAIL" in nic.m.logged() and "TX_CQ" in nic.m.logged()
 
@@ -481,6 +483,27 @@ def far_end_that_takes_nothing(nic):
     nic.wire.taking.set()
     assert b"".join(s.data for s in receive_tcp(nic, 120)) == data
     assert nic.wire.receive() == PLAIN
+
+
+@case(fault_tx_drop_ppm=1000000)
+def long_work_does_not_hold_the_device(nic):
+    """Millions of tiny frames that nobody slows down: registers are answered
+    all the while, and a reset ends it."""
+    tx = start(nic, log2=12)
+    frame, _, hdr_len = tcp_frame(4, payload(60000))
+    tx.data(frame)
+    data = nic.m.read(tx.ring.addr, 16)
+    for _ in range(2000):
+        tx.offload(ABI.TXO_TSO, mss=4, hdr_len=hdr_len)
+        tx.ring.put(data)
+    tx.ring_doorbell()
+    for _ in range(20):
+        begin = time.monotonic()
+        assert nic.read(ABI.REG_MAGIC) == ABI.MAGIC
+        assert time.monotonic() - begin < 1, "a register access waits for the ring"
+    assert nic.m.read(tx.cq.addr + 1000 * 16, 16) == bytes(16), "all is done"
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    assert nic.fw_state() == ABI.FW_NONE
 
 
 @case()
