@@ -195,6 +195,8 @@ static struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb)
 		goto drop;
 	}
 	tls_fallback_own(new, skb);
+	/* validate_xmit_skb_list() takes this for the end of a list. */
+	new->prev = new;
 	consume_skb(skb);
 	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_FALLBACK);
 	return new;

@@ -3,6 +3,7 @@
 #define _TLS_OFFLOAD_PRIV_H
 
 #include "tls_priv.h"
+#include "tx_rec.h"
 
 /* Keys outlive a KeyUpdate while records that used them are unacknowledged. */
 struct tls_epoch {
@@ -26,7 +27,7 @@ struct tls_off_rec {
  * @list:	in the list of all links; its unlinking entitles to tls_dev_del
  * @sk:		the socket, NULL once it is being freed
  * @ctx:	held
- * @dev:	held
+ * @dev:	held until tls_dev_del; nobody looks at it once @lost is seen
  * @tracker:	for @dev
  * @dir:	direction
  * @lost:	the device gave it up; written once
@@ -93,6 +94,7 @@ void tls_link_del(struct tls_link *link);
 void tls_link_put(struct tls_link *link);
 void tls_link_orphan(struct tls_link *link);
 void tls_link_retire(struct tls_link *link);
+void tls_link_drop(struct tls_link *link);
 void tls_link_uncount(struct tls_link *link);
 int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn);
 int tls_offload_candidate(struct sock *sk, enum tls_offload_ctx_dir dir);

@@ -247,14 +247,15 @@ void tls_link_put(struct tls_link *link)
 {
 	if (!refcount_dec_and_test(&link->refs))
 		return;
-	netdev_put(link->dev, &link->tracker);
 	tls_ctx_put(link->ctx);
 	kfree(link);
 }
 
+/* The device may go at once; the socket notices the loss when it likes. */
 static void tls_link_del_listed(struct tls_link *link)
 {
 	link->dev->tlsdev_ops->tls_dev_del(link->dev, link->ctx, link->dir);
+	netdev_put(link->dev, &link->tracker);
 	tls_link_put(link);
 }
 
@@ -278,19 +279,6 @@ void tls_link_del(struct tls_link *link)
 		tls_link_del_listed(link);
 }
 
-/**
- * tls_link_orphan() - the socket is about to be freed
- * @link:	its link
- *
- * Context: any but hard interrupts.
- */
-void tls_link_orphan(struct tls_link *link)
-{
-	spin_lock_bh(&tls_link_lock);
-	link->sk = NULL;
-	spin_unlock_bh(&tls_link_lock);
-}
-
 static void tls_link_uncount_locked(struct tls_link *link)
 {
 	if (link->counted)
@@ -310,6 +298,34 @@ void tls_link_uncount(struct tls_link *link)
 	spin_unlock_bh(&tls_link_lock);
 }
 
+/**
+ * tls_link_drop() - take a direction from its device for good
+ * @link:	the link; stays valid until put
+ *
+ * For receiving: resyncs run under the socket lock, so none is on its way.
+ *
+ * Context: process; the socket is locked.
+ */
+void tls_link_drop(struct tls_link *link)
+{
+	tls_link_uncount(link);
+	WRITE_ONCE(link->lost, true);
+	tls_link_del(link);
+}
+
+/**
+ * tls_link_orphan() - the socket is about to be freed
+ * @link:	its link
+ *
+ * Context: any but hard interrupts.
+ */
+void tls_link_orphan(struct tls_link *link)
+{
+	spin_lock_bh(&tls_link_lock);
+	link->sk = NULL;
+	spin_unlock_bh(&tls_link_lock);
+}
+
 /* tls_link_lock is held: the socket is there if the link says so. */
 static void tls_link_lose(struct tls_link *link)
 {
@@ -321,6 +337,7 @@ static void tls_link_lose(struct tls_link *link)
 	tls_link_uncount_locked(link);
 	if (tx && link->sk) {
 		RCU_INIT_POINTER(link->ctx->netdev, NULL);
+		/* Pairs with tls_is_skb_tx_device_offloaded(). */
 		smp_store_release(&link->sk->sk_validate_xmit_skb,
 				  tls_validate_xmit_skb_sw);
 	}

@@ -79,7 +79,7 @@ void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx)
 	if (!rx->link)
 		return;
 	set_bit(TLS_RX_DEV_CLOSED, &tls_get_ctx(sk)->flags);
-	tls_link_retire(rx->link);
+	tls_link_drop(rx->link);
 	tls_off_rx_unlink(sk, rx);
 }
 
@@ -91,7 +91,7 @@ void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx)
 void tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx)
 {
 	if (rx->link) {
-		tls_link_retire(rx->link);
+		tls_link_drop(rx->link);
 		tls_off_rx_unlink(sk, rx);
 		trace_tls_device_left(sk, TLS_OFFLOAD_CTX_DIR_RX,
 				      TLS_LEFT_REKEY);

@@ -207,6 +207,7 @@ static void tls_off_resync(struct sock *sk, struct tls_tx *tx)
 	if (err)
 		return;
 	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_RESYNC);
+	/* Pairs with the barrier in tls_offload_tx_resync_pending(). */
 	smp_mb__before_atomic();
 	clear_bit_unlock(TLS_TX_SYNC_SCHED, &ctx->flags);
 }
@@ -214,6 +215,7 @@ static void tls_off_resync(struct sock *sk, struct tls_tx *tx)
 /* Returns true when the link stays as it is. */
 static bool tls_off_keep(struct sock *sk, struct tls_tx *tx)
 {
+	const void *route = tls_offload_route(sk);
 	struct tls_off_tx *off = tx->off;
 
 	if (READ_ONCE(off->link->lost)) {
@@ -228,8 +230,9 @@ static bool tls_off_keep(struct sock *sk, struct tls_tx *tx)
 		tls_off_retire(sk, tx, TLS_LEFT_REKEY);
 		return false;
 	}
-	if (tls_offload_route(sk) != tx->route) {
-		tx->route = tls_offload_route(sk);
+	/* Without a route nothing is sent: wait for the next one. */
+	if (route && route != tx->route) {
+		tx->route = route;
 		if (!tls_offload_routes_to(sk, off->link->dev)) {
 			tls_off_retire(sk, tx, TLS_LEFT_ROUTE);
 			return false;

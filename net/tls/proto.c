@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The operations of a TLS socket: copies of TCP's with some replaced. Each
- * looks for a key of its direction and falls through to TCP without one, so
+ * looks for a key of its direction and leaves to TCP what has none, so
  * that a socket's operations change once in its life. They hold no state.
  */
 
@@ -206,8 +206,9 @@ int tls_proto_attach(struct sock *sk, struct tls_priv *ctx)
 
 	write_lock_bh(&sk->sk_callback_lock);
 	rcu_assign_pointer(inet_csk(sk)->icsk_ulp_data, &ctx->ctx);
-	/* Operations find the context by the pointer just stored. */
+	/* Operations, read without a lock, find the context just stored. */
 	smp_store_release(&sk->sk_prot, &family->proto);
+	/* The same for the other set of them. */
 	smp_store_release(&sk->sk_socket->ops, &family->ops);
 	write_unlock_bh(&sk->sk_callback_lock);
 	return 0;

@@ -12,7 +12,7 @@
 #define TLS_REC_SEQ_LEN		8
 #define TLS_REC_NONCE_LEN	12
 #define TLS_REC_AAD12_LEN	13
-#define TLS_REC_PAYLOAD_MAX	(1U << 14)
+#define TLS_REC_PAYLOAD_MAX	16384U
 #define TLS_REC_MAX_PREPEND	(TLS_REC_HDR_LEN + 8)
 
 #define TLS_REC_WIRE_VERSION	0x0303	/* both versions put this outside */

@@ -149,6 +149,7 @@ seat:
 static void tls_rx_leave(struct sock *sk, struct tls_rx *rx)
 {
 	WRITE_ONCE(rx->reader, false);
+	/* Whoever waits joined the queue under the socket lock, which we hold. */
 	if (waitqueue_active(&rx->readers))
 		wake_up(&rx->readers);
 	release_sock(sk);

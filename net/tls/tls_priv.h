@@ -2,7 +2,6 @@
 #ifndef _TLS_PRIV_H
 #define _TLS_PRIV_H
 
-#include <linux/bvec.h>
 #include <linux/scatterlist.h>
 #include <linux/workqueue.h>
 #include <net/tls.h>
@@ -11,7 +10,6 @@
 #include "stats.h"
 
 #define TLS_TX_SEGS	(MAX_SKB_FRAGS - 1)	/* wire segments of a record */
-#define TLS_TX_SRC	(TLS_TX_SEGS - 3)	/* room for header and tag */
 #define TLS_RX_SGS	32			/* more are allocated */
 #define TLS_RX_OUTS	20
 #define TLS_RX_FLIPS	64
@@ -27,42 +25,7 @@ struct tls_aead {
 	u8 iv[TLS_MAX_IV_SIZE + TLS_MAX_SALT_SIZE];
 };
 
-struct tls_segs {
-	unsigned int nr;
-	struct bio_vec v[TLS_TX_SEGS];	/* each holds one page reference */
-};
-
-/**
- * struct tls_tx_rec - a record on its way from sendmsg to TCP
- * @list:	in tls_tx.pending once sealed
- * @type:	content type
- * @len:	bytes of payload
- * @wire_len:	bytes on the wire, once sealed
- * @sent:	bytes that TCP took
- * @charged:	bytes charged to the socket's memory
- * @copied:	all payload lies in pages of our own: encrypt in place
- * @pinned:	payload pages belong to the caller and are pinned, not held
- * @plain:	payload stays plaintext for the device (or the fallback)
- * @epoch:	key of a plaintext record
- * @sn:		record number
- * @src:	the header's room, then the payload
- * @out:	the wire bytes, once sealed
- */
-struct tls_tx_rec {
-	struct list_head list;
-	u8 type;
-	u32 len;
-	u32 wire_len;
-	u32 sent;
-	u32 charged;
-	bool copied;
-	bool pinned;
-	bool plain;
-	u64 sn;
-	struct tls_epoch *epoch;
-	struct tls_segs src;
-	struct tls_segs out;
-};
+struct tls_tx_rec;
 
 /**
  * struct tls_tx - the sending side of a socket
@@ -173,14 +136,15 @@ static inline struct tls_priv *tls_priv(const struct sock *sk)
 	return container_of(tls_get_ctx(sk), struct tls_priv, ctx);
 }
 
-/* Pairs with the release store that publishes a ready context. */
 static inline struct tls_tx *tls_tx(const struct sock *sk)
 {
+	/* Pairs with the release in tls_tx_first_key(). */
 	return smp_load_acquire(&tls_get_ctx(sk)->priv_ctx_tx);
 }
 
 static inline struct tls_rx *tls_rx(const struct sock *sk)
 {
+	/* Pairs with the release in tls_rx_first_key(). */
 	return smp_load_acquire(&tls_get_ctx(sk)->priv_ctx_rx);
 }
 

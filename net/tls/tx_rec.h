@@ -2,7 +2,48 @@
 #ifndef _TLS_TX_REC_H
 #define _TLS_TX_REC_H
 
+#include <linux/bvec.h>
+
 #include "tls_priv.h"
+
+#define TLS_TX_SRC	(TLS_TX_SEGS - 3)	/* room for header and tag */
+
+struct tls_segs {
+	unsigned int nr;
+	struct bio_vec v[TLS_TX_SEGS];	/* each holds one page reference */
+};
+
+/**
+ * struct tls_tx_rec - a record on its way from sendmsg to TCP
+ * @list:	in tls_tx.pending once sealed
+ * @type:	content type
+ * @len:	bytes of payload
+ * @wire_len:	bytes on the wire, once sealed
+ * @sent:	bytes that TCP took
+ * @charged:	bytes charged to the socket's memory
+ * @copied:	all payload lies in pages of our own: encrypt in place
+ * @pinned:	payload pages belong to the caller and are pinned, not held
+ * @plain:	payload stays plaintext for the device (or the fallback)
+ * @epoch:	key of a plaintext record
+ * @sn:		record number
+ * @src:	the header's room, then the payload
+ * @out:	the wire bytes, once sealed
+ */
+struct tls_tx_rec {
+	struct list_head list;
+	u8 type;
+	u32 len;
+	u32 wire_len;
+	u32 sent;
+	u32 charged;
+	bool copied;
+	bool pinned;
+	bool plain;
+	u64 sn;
+	struct tls_epoch *epoch;
+	struct tls_segs src;
+	struct tls_segs out;
+};
 
 struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
 				    u8 type);
