@@ -1,0 +1,442 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a program may ask of a TLS socket, and what it is told: socket options,
+control messages, ss, /proc/net/tls_stat."""
+import contextlib
+import errno
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+
+HEADER = 4      # struct tls_crypto_info
+VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
+# linux/tls.h: number, bytes of the structure, the algorithm in the kernel
+OTHERS = {"sm4-gcm": (55, 40, "gcm(sm4)"), "sm4-ccm": (56, 40, "ccm(sm4)"),
+          "aria-128-gcm": (57, 40, "gcm(aria)"),
+          "aria-256-gcm": (58, 56, "gcm(aria)")}
+STOCK_NAMES = """
+TlsCurrTxSw TlsCurrRxSw TlsCurrTxDevice TlsCurrRxDevice TlsTxSw TlsRxSw
+TlsTxDevice TlsRxDevice TlsDecryptError TlsRxDeviceResync TlsDecryptRetry
+TlsRxNoPadViolation""".split()
+NEWER_NAMES = """
+TlsRxRekeyOk TlsRxRekeyError TlsTxRekeyOk TlsTxRekeyError
+TlsRxRekeyReceived""".split()
+CLONE_NEWNET = 0x40000000
+
+
+def pair():
+    """Two connected sockets that end with the case."""
+    near, far = ktls.tcp_pair()
+    for end in (near, far):
+        ktap.defer(end.close)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
+                       struct.pack("ll", 10, 0))
+    return near, far
+
+
+def tls_pair(version=ktls.TLS12, cipher="aes-128-gcm"):
+    """(raw socket, TLS socket, the key it sends with, the one it reads)."""
+    raw, tls = pair()
+    tx, rx = ktls.Key(cipher, version), ktls.Key(cipher, version)
+    ktls.attach(tls, tx.clone(), rx.clone())
+    return raw, tls, tx, rx
+
+
+@contextlib.contextmanager
+def refused(*wanted):
+    """The body fails with one of these errors."""
+    try:
+        yield
+    except OSError as err:
+        if err.errno not in wanted:
+            raise AssertionError(f"error {err}") from err
+    else:
+        raise AssertionError("not refused")
+
+
+def ulp(sock):
+    sock.setsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")
+
+
+def take(raw, count):
+    """That many whole records from a raw socket."""
+    stream = b""
+    while len(ktls.split(stream)[0]) < count:
+        chunk = raw.recv(1 << 16)
+        if not chunk:
+            raise AssertionError("the stream ended")
+        stream += chunk
+    records, rest = ktls.split(stream)
+    ktap.equal((len(records), rest), (count, b""), "records")
+    return records
+
+
+@ktap.case()
+def ulp_needs_a_connection():
+    """Neither a fresh nor a listening socket can be a TLS socket."""
+    with socket.socket() as fresh, refused(errno.ENOTCONN):
+        ulp(fresh)
+    with socket.create_server(("127.0.0.1", 0)) as server, \
+            refused(errno.ENOTCONN):
+        ulp(server)
+
+
+@ktap.case()
+def ulp_is_set_once():
+    near, _ = pair()
+    with refused(errno.ENOPROTOOPT):
+        near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, bytes(40))
+    ulp(near)
+    with refused(errno.EEXIST):
+        ulp(near)
+
+
+@ktap.case()
+def ulp_alone_is_tcp():
+    """Without a key, a TLS socket still carries TCP's bytes both ways."""
+    near, far = pair()
+    ulp(near)
+    near.sendall(b"out")
+    far.sendall(b"in")
+    ktap.equal((far.recv(9), near.recv(9)), (b"out", b"in"), "plain bytes")
+
+
+@ktap.case()
+def no_disconnect():
+    """A TLS socket cannot be used for another connection."""
+    _, tls, _, _ = tls_pair()
+    done = subprocess.run(
+        [sys.executable, "-c", "import ctypes, sys\n"
+         "libc = ctypes.CDLL(None, use_errno=True)\n"
+         "libc.connect(int(sys.argv[1]), bytes(16), 16)\n"
+         "sys.exit(ctypes.get_errno())", str(tls.fileno())],
+        pass_fds=[tls.fileno()], check=False)
+    ktap.equal(done.returncode, errno.EOPNOTSUPP, "error")
+
+
+@ktap.case()
+def key_sizes():
+    """A key has one size; nothing else is taken, and then the right one is."""
+    for option in (ktls.TLS_TX, ktls.TLS_RX):
+        near, _ = pair()
+        ulp(near)
+        info = ktls.Key().crypto_info()
+        for size in range(len(info) + 9):
+            if size != len(info):
+                with refused(errno.EINVAL):
+                    near.setsockopt(ktls.SOL_TLS, option,
+                                    (info + bytes(8))[:size])
+        near.setsockopt(ktls.SOL_TLS, option, info)
+
+
+@ktap.case()
+def key_kinds():
+    """Versions and ciphers that do not exist; two directions of two kinds."""
+    near, _ = pair()
+    ulp(near)
+    for version, cipher in ((0x0302, 51), (0x0305, 51), (0, 51), (0x0303, 0),
+                            (0x0303, 50), (0x0303, 59), (0x0304, 0xffff)):
+        with refused(errno.EINVAL):
+            near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX,
+                            struct.pack("=HH", version, cipher) + bytes(36))
+    ktls_tx = ktls.Key("aes-128-gcm", ktls.TLS13)
+    near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, ktls_tx.crypto_info())
+    for other in (ktls.Key("aes-128-gcm", ktls.TLS12),
+                  ktls.Key("aes-256-gcm", ktls.TLS13)):
+        with refused(errno.EINVAL):
+            near.setsockopt(ktls.SOL_TLS, ktls.TLS_RX, other.crypto_info())
+
+
+def known_to_kernel(algorithm):
+    """Can the kernel compute this AEAD?"""
+    with socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET) as probe:
+        try:
+            probe.bind(("aead", algorithm))
+        except FileNotFoundError:
+            return False
+    return True
+
+
+@ktap.case()
+def cipher_without_module():
+    """A cipher that the kernel does not have is refused with ENOENT, one that
+    it has is taken, and the socket is as good as before."""
+    for number, size, algorithm in OTHERS.values():
+        near, _ = pair()
+        ulp(near)
+        info = struct.pack("=HH", ktls.TLS13, number) + bytes(size - HEADER)
+        if known_to_kernel(algorithm):
+            near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, info)
+            continue
+        with refused(errno.ENOENT):
+            near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, info)
+        near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, ktls.Key().crypto_info())
+
+
+@ktap.case()
+def second_key_of_12():
+    """TLS 1.2 has no KeyUpdate: the key stays, and works."""
+    raw, tls, tx, rx = tls_pair()
+    for option in (ktls.TLS_TX, ktls.TLS_RX):
+        with refused(errno.EBUSY):
+            tls.setsockopt(ktls.SOL_TLS, option, ktls.Key().crypto_info())
+    tls.sendall(b"still")
+    ktap.equal(tx.open(take(raw, 1)[0]), (ktls.DATA, b"still"), "record")
+    raw.sendall(rx.seal(b"works"))
+    ktap.equal(tls.recv(99), b"works", "data")
+
+
+def live_sequence(version, cipher):
+    """getsockopt gives the header, or the key with the next record's number."""
+    raw, tls, tx, rx = tls_pair(version, cipher)
+    for count in range(3):
+        for option, key in ((ktls.TLS_TX, tx), (ktls.TLS_RX, rx)):
+            info = key.crypto_info()
+            ktap.equal(tls.getsockopt(ktls.SOL_TLS, option, HEADER),
+                       info[:HEADER], "header")
+            got = tls.getsockopt(ktls.SOL_TLS, option, len(info))
+            ktap.equal(got[-8:], struct.pack(">Q", count), "sequence")
+            ktap.equal(got[HEADER + len(key.iv):-8],
+                       info[HEADER + len(key.iv):-8], "key and salt")
+            with refused(errno.EINVAL):
+                tls.getsockopt(ktls.SOL_TLS, option, len(info) - 1)
+            with refused(errno.EINVAL):
+                tls.getsockopt(ktls.SOL_TLS, option, HEADER - 1)
+        tls.sendall(b"x")
+        tx.open(take(raw, 1)[0])
+        raw.sendall(rx.seal(b"y"))
+        ktap.equal(tls.recv(9), b"y", "data")
+
+
+@ktap.case()
+def key_not_set():
+    near, _ = pair()
+    ulp(near)
+    for option in (ktls.TLS_TX, ktls.TLS_RX):
+        with refused(errno.EBUSY):
+            near.getsockopt(ktls.SOL_TLS, option, HEADER)
+
+
+@ktap.case()
+def switches():
+    """TLS_TX_ZEROCOPY_RO and TLS_RX_EXPECT_NO_PAD take 0 and 1 alone; the second
+    is for TLS 1.3 with a key to read with."""
+    _, tls, _, _ = tls_pair(ktls.TLS13)
+    for option in (ktls.TLS_TX_ZEROCOPY_RO, ktls.TLS_RX_EXPECT_NO_PAD):
+        for value in (1, 0, 1):
+            tls.setsockopt(ktls.SOL_TLS, option, value)
+            ktap.equal(tls.getsockopt(ktls.SOL_TLS, option), value, "value")
+        with refused(errno.EINVAL):
+            tls.setsockopt(ktls.SOL_TLS, option, 2)
+        with refused(errno.EINVAL):
+            tls.setsockopt(ktls.SOL_TLS, option, b"\1")
+        ktap.equal(tls.getsockopt(ktls.SOL_TLS, option), 1, "after refusals")
+    _, old, _, _ = tls_pair(ktls.TLS12)
+    with refused(errno.EINVAL):
+        old.setsockopt(ktls.SOL_TLS, ktls.TLS_RX_EXPECT_NO_PAD, 1)
+    half, _ = pair()
+    ktls.attach(half, tx=ktls.Key(version=ktls.TLS13))
+    with refused(errno.EINVAL):
+        half.setsockopt(ktls.SOL_TLS, ktls.TLS_RX_EXPECT_NO_PAD, 1)
+
+
+@ktap.case()
+def no_such_option():
+    _, tls, _, _ = tls_pair()
+    for option in (0, 6, 99):
+        with refused(errno.ENOPROTOOPT):
+            tls.setsockopt(ktls.SOL_TLS, option, 1)
+        with refused(errno.ENOPROTOOPT):
+            tls.getsockopt(ktls.SOL_TLS, option, 4)
+
+
+def largest_payload(version, lowest):
+    """TLS_TX_MAX_PAYLOAD_LEN: RFC 8449's limit holds for send and sendfile."""
+    raw, tls, tx, _ = tls_pair(version)
+
+    def limit(value):
+        tls.setsockopt(ktls.SOL_TLS, ktls.TLS_TX_MAX_PAYLOAD_LEN,
+                       struct.pack("=H", value))
+
+    def current():
+        return struct.unpack("=H", tls.getsockopt(
+            ktls.SOL_TLS, ktls.TLS_TX_MAX_PAYLOAD_LEN, 2))[0]
+
+    ktap.equal(current(), ktls.MAX_PLAIN, "at first")
+    for bad in (0, lowest - 1, ktls.MAX_PLAIN + 1):
+        with refused(errno.EINVAL):
+            limit(bad)
+    for value in (lowest, 1000, ktls.MAX_PLAIN):
+        limit(value)
+        ktap.equal(current(), value, "limit")
+        data = os.urandom(5 * value + 1)
+        tls.sendall(data)
+        got = [tx.open(record)[1] for record in take(raw, 6)]
+        ktap.equal([len(part) for part in got], [value] * 5 + [1], "lengths")
+        ktap.equal(b"".join(got), data, "data")
+    limit(700)
+    with open("/tmp/payload", "wb") as file:
+        file.write(data[:2100])
+    with open("/tmp/payload", "rb") as file:
+        os.sendfile(tls.fileno(), file.fileno(), 0, 2100)
+    got = [tx.open(record)[1] for record in take(raw, 3)]
+    ktap.equal(b"".join(got), data[:2100], "file")
+    tls.send(b"open", socket.MSG_MORE)
+    with refused(errno.EBUSY):
+        limit(800)
+
+
+@ktap.case()
+def payload_without_key():
+    near, _ = pair()
+    ulp(near)
+    with refused(errno.EINVAL):
+        near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX_MAX_PAYLOAD_LEN,
+                        struct.pack("=H", 1000))
+
+
+def record_types(version):
+    """Every type by cmsg, both ways; an open data record goes out first."""
+    raw, tls, tx, rx = tls_pair(version)
+    tls.send(b"held", socket.MSG_MORE)
+    for kind in (ktls.ALERT, ktls.HANDSHAKE, 24, 255):
+        ktls.send_record(tls, b"out", kind)
+    got = [tx.open(record) for record in take(raw, 5)]
+    ktap.equal(got, [(ktls.DATA, b"held")] + [
+        (kind, b"out") for kind in (ktls.ALERT, ktls.HANDSHAKE, 24, 255)],
+        "sent")
+    for kind in (ktls.DATA, ktls.ALERT, 24, 255):
+        raw.sendall(rx.seal(b"in", kind))
+        ktap.equal(ktls.recv_record(tls), (kind, b"in"), "received")
+
+
+@ktap.case()
+def bad_control_messages():
+    """A type with MSG_MORE, of no size, or unknown; none sends anything."""
+    raw, tls, tx, _ = tls_pair()
+    alert = (ktls.SOL_TLS, ktls.TLS_SET_RECORD_TYPE, bytes([ktls.ALERT]))
+    with refused(errno.EINVAL):
+        tls.sendmsg([b"x"], [alert], socket.MSG_MORE)
+    with refused(errno.EINVAL):
+        tls.sendmsg([b"x"], [alert[:2] + (b"",)])
+    with refused(errno.EINVAL):
+        tls.sendmsg([b"x"], [(ktls.SOL_TLS, 99, b"\x15")])
+    tls.sendall(b"next")
+    ktap.equal(tx.open(take(raw, 1)[0]), (ktls.DATA, b"next"), "record")
+
+
+@ktap.case()
+def padding_and_no_pad():
+    """With TLS_RX_EXPECT_NO_PAD, padded records still come out right, and are
+    counted."""
+    raw, tls, _, rx = tls_pair(ktls.TLS13)
+    tls.setsockopt(ktls.SOL_TLS, ktls.TLS_RX_EXPECT_NO_PAD, 1)
+    before = ktls.tls_stat()
+    for pad in (0, 1, 300):
+        raw.sendall(rx.seal(b"padded" * 50, pad=pad))
+        ktap.equal(tls.recv(1 << 15), b"padded" * 50, "data")
+    after = ktls.tls_stat()
+    for name in ("TlsRxNoPadViolation", "TlsDecryptRetry"):
+        ktap.equal(after[name] - before[name], 2, name)
+
+
+def ss(sock, user=None):
+    """What ss says of one socket."""
+    port = sock.getsockname()[1]
+    done = subprocess.run(["ss", "-Htieno", f"sport = :{port}"], check=True,
+                          capture_output=True, text=True, user=user)
+    return done.stdout
+
+
+@ktap.case()
+def socket_diagnostics():
+    """ss -tie: version, cipher, both directions and the switches, for the
+    administrator; nothing of it for others."""
+    raw, tls, _, _ = tls_pair(ktls.TLS13, "aes-256-gcm")
+    tls.setsockopt(ktls.SOL_TLS, ktls.TLS_RX_EXPECT_NO_PAD, 1)
+    said = ss(tls)
+    for word in ("tcp-ulp-tls", "version: 1.3", "cipher: aes-gcm-256",
+                 "rxconf: sw", "txconf: sw", "no_pad_rx"):
+        if word not in said:
+            raise AssertionError(f"no '{word}' in: {said}")
+    if "tcp-ulp-tls" in ss(raw):
+        raise AssertionError(f"a plain socket: {ss(raw)}")
+    if "tcp-ulp-tls" in ss(tls, user=65534):
+        raise AssertionError("told to everybody")
+
+
+@ktap.case()
+def half_diagnostics():
+    """One direction alone."""
+    near, _ = pair()
+    ktls.attach(near, rx=ktls.Key("aes-128-gcm", ktls.TLS12))
+    said = ss(near)
+    for word in ("version: 1.2", "cipher: aes-gcm-128", "rxconf: sw",
+                 "txconf: none"):
+        if word not in said:
+            raise AssertionError(f"no '{word}' in: {said}")
+
+
+@ktap.case()
+def statistic_names():
+    """The kernel's names first, as stock has them; then those of later ones."""
+    with open("/proc/net/tls_stat", encoding="ascii") as stat:
+        names = [line.split()[0] for line in stat]
+    ktap.equal(names[:12], STOCK_NAMES, "names of stock")
+    ktap.equal(names[12:17], NEWER_NAMES, "newer names")
+    ktap.equal(len(set(names)), len(names), "distinct names")
+
+
+@ktap.case()
+def statistics():
+    """One socket counts in each direction while it lives, and once for ever."""
+    names = ("TlsCurrTxSw", "TlsCurrRxSw", "TlsTxSw", "TlsRxSw")
+
+    def read():
+        stat = ktls.tls_stat()
+        return [stat[name] - before[name] for name in names]
+
+    before = ktls.tls_stat()
+    _, tls, _, _ = tls_pair()
+    ktap.equal(read(), [1, 1, 1, 1], "alive")
+    tls.close()
+    ktap.equal(read(), [0, 0, 1, 1], "closed")
+
+
+@ktap.case()
+def statistics_of_a_namespace():
+    """Sockets count where they were made."""
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    ktap.defer(os.close, home)
+    before = ktls.tls_stat()
+    os.unshare(CLONE_NEWNET)
+    try:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        tls_pair()
+        there = ktls.tls_stat()
+    finally:
+        os.setns(home, CLONE_NEWNET)
+    ktap.equal([there[name] for name in STOCK_NAMES],
+               [1, 1, 0, 0, 1, 1] + [0] * 6, "there")
+    ktap.equal(ktls.tls_stat(), before, "here")
+
+
+def main():
+    for name, version in VERSIONS.items():
+        ktap.add(f"record_types {name}", record_types, version)
+        for cipher in ktls.CIPHERS:
+            ktap.add(f"live_sequence {name} {cipher}", live_sequence, version,
+                     cipher)
+    ktap.add("largest_payload 1.2", largest_payload, ktls.TLS12, 64)
+    ktap.add("largest_payload 1.3", largest_payload, ktls.TLS13, 63)
+    ktap.main()
+
+
+main()
