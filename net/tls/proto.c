@@ -47,19 +47,6 @@ static int tls_disconnect(struct sock *sk, int flags)
 	return -EOPNOTSUPP;
 }
 
-/* Called with the socket locked: a sender that waits holds no tx_lock. */
-static void tls_shutdown(struct sock *sk, int how)
-{
-	struct tls_context *ctx = tls_get_ctx(sk);
-	struct tls_tx *tx = tls_tx(sk);
-
-	if (tx && how & SEND_SHUTDOWN && mutex_trylock(&ctx->tx_lock)) {
-		tls_tx_drain(sk, tx);
-		mutex_unlock(&ctx->tx_lock);
-	}
-	ctx->sk_proto->shutdown(sk, how);
-}
-
 static int tls_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 {
 	if (!tls_tx(sk))
@@ -129,13 +116,29 @@ static __poll_t tls_poll(struct file *file, struct socket *sock,
 	return mask & ~(EPOLLIN | EPOLLRDNORM);
 }
 
+/* What was written goes before the end of the stream does. */
+static int tls_shutdown(struct socket *sock, int how)
+{
+	struct sock *sk = sock->sk;
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_tx *tx = tls_tx(sk);
+
+	if (tx && how != SHUT_RD) {
+		mutex_lock(&ctx->tx_lock);
+		lock_sock(sk);
+		tls_tx_drain(sk, tx);
+		release_sock(sk);
+		mutex_unlock(&ctx->tx_lock);
+	}
+	return tls_priv(sk)->ops->shutdown(sock, how);
+}
+
 static void tls_proto_build(struct proto *proto, const struct proto *base)
 {
 	*proto = *base;
 	proto->setsockopt = tls_setsockopt;
 	proto->getsockopt = tls_getsockopt;
 	proto->disconnect = tls_disconnect;
-	proto->shutdown = tls_shutdown;
 	proto->close = tls_close;
 	proto->sendmsg = tls_sendmsg;
 	proto->splice_eof = tls_splice_eof;
@@ -152,6 +155,7 @@ static void tls_ops_build(struct proto_ops *ops, const struct proto_ops *base)
 	ops->splice_read = tls_splice_read;
 	ops->read_sock = tls_read_sock;
 	ops->poll = tls_poll;
+	ops->shutdown = tls_shutdown;
 }
 
 /* IPv6 is a module: its operations are known when its first socket comes. */

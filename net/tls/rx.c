@@ -96,8 +96,9 @@ static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, long *timeo)
 		if (rx->key_pending)
 			return -EKEYEXPIRED;
 		tls_offload_rx_check(sk, rx);
+		tls_reasm_check(sk, rx);
 		err = tls_reasm_pull(sk, rx, false);
-		if (tls_reasm_check(sk, rx))
+		if (rx->ready)
 			return 1;
 		if (rx->error)
 			continue;
@@ -148,6 +149,9 @@ seat:
 
 static void tls_rx_leave(struct sock *sk, struct tls_rx *rx)
 {
+	/* The next record must become whole though nobody reads on. */
+	if (tls_reasm_pull(sk, rx, false))
+		tls_work_queue_rx(rx);
 	WRITE_ONCE(rx->reader, false);
 	/* Whoever waits joined the queue under the socket lock, which we hold. */
 	if (waitqueue_active(&rx->readers))

@@ -313,7 +313,7 @@ static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
 		       struct tls_tx_call *call)
 {
-	int err = 0;
+	int err = tx->error;
 
 	if (sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN)
 		return -EPIPE;
@@ -326,6 +326,9 @@ static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
 		if (err == -EAGAIN || err == -ENOMEM)
 			err = 0;
 	}
+	/* What a broken stream swallowed was not sent. */
+	if (err && err == tx->error)
+		return err;
 	return call->copied ? call->copied : err;
 }
 

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Engines that answer later: cryptd, with a queue of one request, and pcrypt are
+laid around the kernel's own ciphers, one around the other. They outrank them, so
+that TLS sockets get them without asking."""
+import errno
+import hashlib
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+
+VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
+ALGORITHMS = {"aes-128-gcm": "gcm(aes)", "aes-128-ccm": "ccm(aes)",
+              "chacha20-poly1305": "rfc7539(chacha20,poly1305)"}
+SIZE = 1 << 20
+FLOWS = 6
+
+
+def probe(name):
+    """Have the kernel find or make an AEAD of that name."""
+    with socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET) as sock:
+        sock.bind(("aead", name))
+
+
+def best(algorithm):
+    """What a user of the algorithm gets, as /proc/crypto has it."""
+    with open("/proc/crypto", encoding="ascii") as file:
+        blocks = file.read().strip().split("\n\n")
+    found = []
+    for block in blocks:
+        one = dict((word.strip() for word in line.split(":", 1))
+                   for line in block.splitlines())
+        if (one["name"], one["type"], one["internal"]) == (algorithm, "aead",
+                                                           "no"):
+            found.append(one)
+    return max(found, key=lambda one: int(one["priority"]))
+
+
+def wrap(template):
+    """Lay an asynchronous engine around the best cipher there is."""
+    subprocess.run(["modprobe", template], check=True)
+    for algorithm in ALGORITHMS.values():
+        probe(algorithm)
+        inner = best(algorithm)["driver"]
+        probe(f"{template}({inner})")
+        now = best(algorithm)
+        ktap.equal((now["driver"], now["async"]),
+                   (f"{template}({inner})", "yes"), algorithm)
+
+
+def tls_pair(cipher, version):
+    """Two TLS sockets, keys in both directions."""
+    ends = ktls.tcp_pair()
+    there, back = (ktls.Key(cipher, version) for _ in range(2))
+    for end, tx, rx in ((ends[0], there, back), (ends[1], back, there)):
+        ktap.defer(end.close)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
+                       struct.pack("ll", 60, 0))
+        ktls.attach(end, tx.clone(), rx.clone())
+    return ends
+
+
+def in_use(cipher, version):
+    """Four directions hold four references to the engine."""
+    before = int(best(ALGORITHMS[cipher])["refcnt"])
+    tls_pair(cipher, version)
+    ktap.equal(int(best(ALGORITHMS[cipher])["refcnt"]) - before, 4,
+               "references to the engine")
+
+
+def receive(sock, digest):
+    while chunk := sock.recv(1 << 17):
+        digest.update(chunk)
+
+
+def transfer(cipher, version, size=SIZE):
+    """That much both ways at once, and the same comes out."""
+    ends = tls_pair(cipher, version)
+    data = os.urandom(size)
+    digests = [hashlib.sha256() for _ in ends]
+    threads = [threading.Thread(target=receive, args=pair)
+               for pair in zip(ends, digests)]
+    def push(sock):
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+    threads += [threading.Thread(target=push, args=(end,)) for end in ends]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wanted = hashlib.sha256(data).hexdigest()
+    ktap.equal([digest.hexdigest() for digest in digests], [wanted] * 2,
+               "digests")
+
+
+def crowd(cipher, version):
+    """More requests at a time than the engine's queue holds."""
+    def guarded():
+        try:
+            transfer(cipher, version, SIZE // 4)
+        except Exception as err:    # pylint: disable=broad-except
+            problems.append(err)
+
+    problems = []
+    threads = [threading.Thread(target=guarded) for _ in range(FLOWS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if problems:
+        raise problems[0]
+
+
+def bad_tag(cipher, version):
+    """The engine's late verdict reaches the reader, and no content does."""
+    key = ktls.Key(cipher, version)
+    raw, tls = ktls.tcp_pair()
+    ktap.defer(raw.close)
+    ktap.defer(tls.close)
+    ktls.attach(tls, rx=key.clone())
+    record = key.seal(b"good")
+    raw.sendall(record + record[:-1] + bytes([record[-1] ^ 1]))
+    ktap.equal(tls.recv(4), b"good", "record before it")
+    for _ in range(2):
+        try:
+            got = tls.recv(99)
+        except OSError as err:
+            ktap.equal(err.errno, errno.EBADMSG, "error")
+        else:
+            raise AssertionError(f"read {got!r}")
+
+
+def close_while_sending(cipher, version):
+    """The peer goes away while requests are with the engine."""
+    for _ in range(20):
+        near, far = tls_pair(cipher, version)
+        near.setblocking(False)
+        try:
+            while True:
+                near.send(bytes(1 << 16))
+        except BlockingIOError:
+            pass
+        far.close()
+        near.close()
+
+
+def register(engine):
+    def engaged():
+        wrap(engine)
+    ktap.add(f"{engine} engaged", engaged)
+    for cipher in ALGORITHMS:
+        for name, version in VERSIONS.items():
+            words = f"{engine} {cipher} {name}"
+            ktap.add(f"in_use {words}", in_use, cipher, version)
+            ktap.add(f"transfer {words}", transfer, cipher, version)
+            ktap.add(f"bad_tag {words}", bad_tag, cipher, version)
+    ktap.add(f"crowd {engine}", crowd, "aes-128-gcm", ktls.TLS12, timeout=60)
+    ktap.add(f"close_while_sending {engine}", close_while_sending,
+             "aes-128-gcm", ktls.TLS13)
+
+
+def queue_of_one():
+    """The queue is as short as this test wants it."""
+    subprocess.run(["modprobe", "cryptd"], check=True)
+    with open("/proc/cmdline", encoding="ascii") as file:
+        if "cryptd.cryptd_max_cpu_qlen=1" not in file.read().split():
+            raise AssertionError("no cryptd.cryptd_max_cpu_qlen=1")
+
+
+if __name__ == "__main__":
+    ktap.add("queue_of_one", queue_of_one)
+    register("cryptd")
+    register("pcrypt")
+    ktap.main()

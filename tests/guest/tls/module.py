@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Our tls.ko beside the distribution's: the same exports with the same versions,
+the same aliases, the distribution's modules on top; loaded when needed, kept while
+used, and nothing left behind."""
+import errno
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+
+TREE = pathlib.Path("/lib/modules") / os.uname().release
+OURS = TREE / "updates/tls.ko"
+USERS = ("bonding", "nfp", "cxgb4")
+ROUNDS, SOCKETS = 15, 40
+NAMESPACES = 150
+NOBODY = 65534
+
+
+def run(*argv, check=True):
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(argv)}: {done.stderr}")
+    return done
+
+
+def stock():
+    """The distribution's module file."""
+    return next((TREE / "kernel/net/tls").glob("tls.ko*"))
+
+
+def loaded(name="tls"):
+    return pathlib.Path("/sys/module", name).exists()
+
+
+def unload(name="tls", patience=10):
+    """A closed connection may hold the module until its last packet is gone."""
+    end = time.monotonic() + patience
+    while run("rmmod", name, check=False).returncode:
+        if time.monotonic() > end:
+            raise AssertionError(f"{name} is still in use")
+        time.sleep(0.1)
+
+
+def fresh():
+    """tls is not loaded, nor what needs it."""
+    for name in (*USERS, "vktls", "tls"):
+        if loaded(name):
+            unload(name)
+
+
+def tls_socket(keys=True):
+    """(TLS socket, its peer), closed with the case."""
+    near, far = ktls.tcp_pair()
+    ktap.defer(near.close)
+    ktap.defer(far.close)
+    near.setsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")
+    if keys:
+        key = ktls.Key()
+        near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, key.crypto_info())
+        near.setsockopt(ktls.SOL_TLS, ktls.TLS_RX, key.crypto_info())
+    return near, far
+
+
+def exports(path):
+    """{symbol: version} of a module file."""
+    lines = run("modprobe", "--show-exports", str(path)).stdout.splitlines()
+    return {symbol: version for version, symbol in map(str.split, lines)
+            if symbol.startswith("tls_")}
+
+
+@ktap.case()
+def same_exports():
+    """Each export of the distribution's module, with its version."""
+    theirs, ours = exports(stock()), exports(OURS)
+    ktap.equal(len(theirs), 5, "exports of the distribution's module")
+    ktap.equal({symbol: ours.get(symbol) for symbol in theirs}, theirs,
+               "versions")
+
+
+@ktap.case()
+def same_words():
+    """Licence and aliases."""
+    def words(path, field):
+        return sorted(run("modinfo", "-F", field, str(path)).stdout.split("\n"))
+
+    for field in ("alias", "license"):
+        ktap.equal(words(OURS, field), words(stock(), field), field)
+
+
+@ktap.case()
+def replaces_stock():
+    """By name, modprobe takes ours."""
+    fresh()
+    run("modprobe", "tls")
+    ktap.equal(pathlib.Path("/sys/module/tls/srcversion").read_text("ascii"),
+               run("modinfo", "-F", "srcversion", str(OURS)).stdout,
+               "srcversion of what is loaded")
+
+
+def carries(user):
+    """A module of the distribution loads on it, and goes again."""
+    fresh()
+    run("modprobe", user)
+    holders = os.listdir("/sys/module/tls/holders")
+    if user not in holders:
+        raise AssertionError(f"{user} does not hold tls: {holders}")
+    if not run("rmmod", "tls", check=False).returncode:
+        raise AssertionError(f"tls went from under {user}")
+    unload(user)
+
+
+@ktap.case()
+def loads_itself():
+    """A socket that asks for it gets it; one without privileges does not."""
+    fresh()
+    near, far = ktls.tcp_pair()
+    ktap.defer(near.close)
+    ktap.defer(far.close)
+    done = subprocess.run(
+        [sys.executable, "-c", "import socket, sys\n"
+         "sock = socket.socket(fileno=int(sys.argv[1]))\n"
+         "try:\n"
+         f"    sock.setsockopt(socket.IPPROTO_TCP, {ktls.TCP_ULP}, b'tls')\n"
+         "except OSError as err:\n"
+         "    sys.exit(err.errno)", str(near.fileno())],
+        pass_fds=[near.fileno()], user=NOBODY, group=NOBODY, check=False)
+    ktap.equal((done.returncode, loaded()), (errno.ENOENT, False),
+               "without privileges")
+    near.setsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")
+    ktap.equal(loaded(), True, "loaded")
+
+
+@ktap.case()
+def alias_by_name():
+    """The alias that the kernel asks for."""
+    fresh()
+    run("modprobe", "tcp-ulp-tls")
+    ktap.equal(loaded(), True, "loaded")
+
+
+@ktap.case()
+def stays_while_used():
+    """rmmod is refused while a socket lives, with keys or without; data still
+    flows after that, and then it goes."""
+    fresh()
+    for keys in (False, True):
+        near, far = tls_socket(keys)
+        if not run("rmmod", "tls", check=False).returncode:
+            raise AssertionError("gone under a socket")
+        near.sendall(b"alive")
+        if not far.recv(99):
+            raise AssertionError("no data")
+        near.close()
+        far.close()
+        unload()
+
+
+def slab():
+    """Objects in use by cache."""
+    lines = pathlib.Path("/proc/slabinfo").read_text("ascii").splitlines()[2:]
+    return {line.split()[0]: int(line.split()[1]) for line in lines}
+
+
+def percpu():
+    """KiB of per-processor memory."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file
+                    if line.startswith("Percpu:"))
+
+
+def life():
+    """Load it, use it, and unload it."""
+    for _ in range(SOCKETS):
+        ends = ktls.tcp_pair()
+        key = ktls.Key()
+        ktls.attach(ends[0], key.clone(), key.clone())
+        ktls.attach(ends[1], key.clone(), key.clone())
+        ends[0].sendall(b"x" * 3000)
+        ends[1].send(b"unread", socket.MSG_MORE)
+        ktap.equal(len(ends[1].recv(1000)), 1000, "a part")
+        for end in ends:
+            end.close()
+    unload()
+
+
+def settle():
+    """Let deferred frees happen."""
+    pathlib.Path("/proc/sys/vm/drop_caches").write_text("3", "ascii")
+    time.sleep(1)
+
+
+@ktap.case(timeout=120)
+def leaves_nothing():
+    """Loaded, used by many sockets, and gone again: one object left by each
+    socket would show."""
+    fresh()
+    life()
+    settle()
+    before = slab()
+    for _ in range(ROUNDS):
+        life()
+    settle()
+    grown = {name: count - before.get(name, 0) for name, count in slab().items()
+             if count - before.get(name, 0) >= ROUNDS * SOCKETS // 2}
+    ktap.equal(grown, {}, "caches that grew")
+
+
+@ktap.case(timeout=120)
+def namespaces_leave_nothing():
+    """The counters of a namespace go with it."""
+    run("modprobe", "tls")
+    for _ in range(10):
+        run("unshare", "--net", "true")
+    settle()
+    before = percpu()
+    for _ in range(NAMESPACES):
+        run("unshare", "--net", "true")
+    settle()
+    # the counters alone take 200 bytes for each processor, in each
+    ktap.equal(percpu() - before < NAMESPACES * 200 * os.cpu_count() // 1024 // 2,
+               True, f"{before} KiB, now {percpu()}")
+
+
+def main():
+    for user in USERS:
+        ktap.add(f"carries {user}", carries, user, timeout=60)
+    ktap.main()
+
+
+main()

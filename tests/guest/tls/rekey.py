@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""TLS 1.3 KeyUpdate in both directions, beyond what the kernel's own selftest
+asks: messages that share a record or are cut by records, errors, counters.
+"""
+import errno
+import os
+import pathlib
+import select
+import socket
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+
+TICKET = bytes([4, 0, 0, 5, 24, 0, 0, 1, 0])    # its content looks like one
+
+
+def pair(direction):
+    """(raw peer, kernel TLS socket, the peer's key)."""
+    key = ktls.Key("aes-128-gcm", ktls.TLS13)
+    raw, tls = ktls.tcp_pair()
+    ktap.defer(raw.close)
+    ktap.defer(tls.close)
+    ktls.attach(tls, **{direction: key.clone()})
+    raw.settimeout(20)
+    tls.settimeout(20)
+    return raw, tls, key
+
+
+def fails(code, fn, *args):
+    """fn(*args) fails with this errno."""
+    try:
+        fn(*args)
+    except OSError as err:
+        ktap.equal(errno.errorcode[err.errno], errno.errorcode[code], "errno")
+    else:
+        raise AssertionError(f"no {errno.errorcode[code]}")
+
+
+def moved(before, **expected):
+    """Counters that moved by so much."""
+    now = ktls.tls_stat()
+    ktap.equal({n: now[n] - before[n] for n in expected}, expected, "counters")
+
+
+def change(tls, name):
+    """Give tls a new key for a direction; returns the peer's."""
+    key = ktls.Key("aes-128-gcm", ktls.TLS13)
+    tls.setsockopt(ktls.SOL_TLS, name, key.crypto_info())
+    return key
+
+
+def expired(tls):
+    """The next key is awaited."""
+    ktap.equal(select.select([tls], [], [], 0)[0], [], "readable")
+    tls.settimeout(None)
+    fails(errno.EKEYEXPIRED, tls.recv, 1)
+
+
+@ktap.case()
+def behind_another_message():
+    """A KeyUpdate that shares its record with a ticket is found."""
+    raw, tls, key = pair("rx")
+    before = ktls.tls_stat()
+    raw.sendall(key.seal(TICKET + ktls.KEY_UPDATE, ktls.HANDSHAKE))
+    ktap.equal(ktls.recv_record(tls), (ktls.HANDSHAKE,
+                                       TICKET + ktls.KEY_UPDATE), "record")
+    expired(tls)
+    moved(before, TlsRxRekeyReceived=1)
+    new = change(tls, ktls.TLS_RX)
+    raw.sendall(new.seal(b"new key"))
+    ktap.equal(tls.recv(99), b"new key", "payload")
+    moved(before, TlsRxRekeyReceived=1, TlsRxRekeyOk=1, TlsRxRekeyError=0)
+
+
+@ktap.case()
+def no_false_alarm():
+    """A ticket that contains the bytes of a KeyUpdate is none."""
+    raw, tls, key = pair("rx")
+    raw.sendall(key.seal(TICKET, ktls.HANDSHAKE) + key.seal(b"on"))
+    ktap.equal(ktls.recv_record(tls), (ktls.HANDSHAKE, TICKET), "record")
+    ktap.equal(tls.recv(99), b"on", "payload")
+
+
+@ktap.case()
+def cut_by_records():
+    """A ticket over two records, the KeyUpdate at the second one's end."""
+    raw, tls, key = pair("rx")
+    raw.sendall(key.seal(TICKET[:3], ktls.HANDSHAKE) +
+                key.seal(TICKET[3:] + ktls.KEY_UPDATE, ktls.HANDSHAKE))
+    ktls.recv_record(tls)
+    ktls.recv_record(tls)
+    expired(tls)
+
+
+@ktap.case()
+def old_key_survives():
+    """A refused key changes nothing."""
+    raw, tls, key = pair("tx")
+    before = ktls.tls_stat()
+    info = bytearray(ktls.Key("aes-128-gcm", ktls.TLS12).crypto_info())
+    fails(errno.EINVAL, tls.setsockopt, ktls.SOL_TLS, ktls.TLS_TX, bytes(info))
+    other = ktls.Key("aes-256-gcm", ktls.TLS13)
+    fails(errno.EINVAL, tls.setsockopt, ktls.SOL_TLS, ktls.TLS_TX,
+          other.crypto_info())
+    tls.send(b"old key")
+    ktap.equal(key.open(raw.recv(99)), (ktls.DATA, b"old key"), "record")
+    moved(before, TlsTxRekeyError=2, TlsTxRekeyOk=0)
+
+
+@ktap.case()
+def open_record_keeps_its_key():
+    """Data that MSG_MORE held was written before the key changed."""
+    raw, tls, key = pair("tx")
+    tls.send(b"before", socket.MSG_MORE)
+    new = change(tls, ktls.TLS_TX)
+    tls.send(b"after")
+    stream = b""
+    while len(ktls.split(stream)[0]) < 2:
+        stream += raw.recv(999)
+    first, second = ktls.split(stream)[0]
+    ktap.equal(key.open(first), (ktls.DATA, b"before"), "first")
+    ktap.equal(new.open(second), (ktls.DATA, b"after"), "second")
+
+
+@ktap.case(timeout=120)
+def hundred_updates():
+    """A hundred changes while data flows and fills the buffers."""
+    raw, tls, key = pair("rx")
+    for i in range(100):
+        data = os.urandom(5000 + i)
+        raw.sendall(key.seal(data) + key.seal(ktls.KEY_UPDATE, ktls.HANDSHAKE))
+        got = b""
+        while len(got) < len(data):
+            got += tls.recv(len(data))
+        ktap.equal(got, data, f"payload {i}")
+        ktap.equal(ktls.recv_record(tls)[0], ktls.HANDSHAKE, "type")
+        key = change(tls, ktls.TLS_RX)
+
+
+if __name__ == "__main__":
+    ktap.main()

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the sender puts on the wire, opened by the raw TCP peer without the
+kernel's TLS: which records, of which types, with which bytes, and when.
+"""
+import errno
+import os
+import pathlib
+import socket
+import struct
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+
+VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
+
+
+def sender(version, cipher="aes-128-gcm"):
+    """(raw peer, kernel TLS sender, the peer's key)."""
+    key = ktls.Key(cipher, version)
+    raw, tls = ktls.tcp_pair()
+    ktap.defer(raw.close)
+    ktap.defer(tls.close)
+    ktls.attach(tls, tx=key)
+    raw.settimeout(20)
+    return raw, tls, key.clone()
+
+
+def drain(raw, key, until):
+    """Open records until that many bytes of payload came: [(type, data)]."""
+    stream, got, total = b"", [], 0
+    while total < until:
+        more = raw.recv(1 << 16)
+        if not more:
+            break
+        records, stream = ktls.split(stream + more)
+        for record in records:
+            got.append(key.open(record))
+            total += len(got[-1][1])
+    ktap.equal(stream, b"", "half a record at the end")
+    return got
+
+
+def quiet(raw, seconds=0.2):
+    """Nothing arrives."""
+    raw.settimeout(seconds)
+    try:
+        ktap.equal(raw.recv(1), b"", "unexpected byte")
+        raise AssertionError("the connection was closed")
+    except TimeoutError:
+        raw.settimeout(20)
+
+
+def fails(code, fn, *args):
+    """fn(*args) fails with this errno."""
+    try:
+        fn(*args)
+    except OSError as err:
+        ktap.equal(errno.errorcode[err.errno], errno.errorcode[code], "errno")
+    else:
+        raise AssertionError(f"no {errno.errorcode[code]}")
+
+
+def more_then_close(version):
+    raw, tls, key = sender(version)
+    tls.send(b"held", socket.MSG_MORE)
+    quiet(raw)
+    tls.close()
+    ktap.equal(drain(raw, key, 99), [(ktls.DATA, b"held")], "records")
+
+
+def more_then_shutdown(version):
+    raw, tls, key = sender(version)
+    tls.send(b"held", socket.MSG_MORE)
+    tls.shutdown(socket.SHUT_WR)
+    ktap.equal(drain(raw, key, 99), [(ktls.DATA, b"held")], "records")
+
+
+def more_then_control(version):
+    """A record of another type ends the open one and keeps the order."""
+    raw, tls, key = sender(version)
+    tls.send(b"held", socket.MSG_MORE)
+    ktls.send_record(tls, b"\1\0", ktls.ALERT)
+    ktap.equal(drain(raw, key, 6),
+               [(ktls.DATA, b"held"), (ktls.ALERT, b"\1\0")], "records")
+
+
+def more_then_nothing(version):
+    """A message without payload and without MSG_MORE ends the record."""
+    raw, tls, key = sender(version)
+    tls.send(b"held", socket.MSG_MORE)
+    tls.send(b"")
+    ktap.equal(drain(raw, key, 4), [(ktls.DATA, b"held")], "records")
+
+
+def more_until_full(version):
+    raw, tls, key = sender(version)
+    data = os.urandom(ktls.MAX_PLAIN + 100)
+    for i in range(0, len(data), 1000):
+        tls.send(data[i:i + 1000], socket.MSG_MORE)
+    got = drain(raw, key, ktls.MAX_PLAIN)
+    ktap.equal([len(d) for _, d in got], [ktls.MAX_PLAIN], "record lengths")
+    tls.send(b"!")
+    got += drain(raw, key, 101)
+    ktap.equal(b"".join(d for _, d in got), data + b"!", "payload")
+
+
+def eor_with_more(version):
+    _, tls, _ = sender(version)
+    fails(errno.EINVAL, tls.send, b"x", socket.MSG_EOR | socket.MSG_MORE)
+
+
+def type_with_more(version):
+    _, tls, _ = sender(version)
+    control = [(ktls.SOL_TLS, ktls.TLS_SET_RECORD_TYPE, b"\x15")]
+    fails(errno.EINVAL, tls.sendmsg, [b"x"], control, socket.MSG_MORE)
+
+
+def many_fragments(version):
+    """More iovecs and spliced pieces than a record has segments."""
+    raw, tls, key = sender(version)
+    pieces = [os.urandom(37) for _ in range(200)]
+    tls.sendmsg(pieces)
+    read, write = os.pipe()
+    ktap.defer(os.close, read)
+    ktap.defer(os.close, write)
+    spliced = b""
+    for _ in range(30):
+        part = os.urandom(61)
+        os.write(write, part)
+        os.splice(read, tls.fileno(), 61, flags=os.SPLICE_F_MORE)
+        spliced += part
+    tls.send(b"end")
+    want = b"".join(pieces) + spliced + b"end"
+    got = drain(raw, key, len(want))
+    ktap.equal(b"".join(d for _, d in got), want, "payload")
+
+
+def nonblocking(version):
+    """All that send() took arrives, and it takes no more than it says."""
+    raw, tls, key = sender(version)
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    tls.setblocking(False)
+    sent, seen_full = b"", False
+    for _ in range(200):
+        part = os.urandom(9000)
+        try:
+            sent += part[:tls.send(part)]
+        except BlockingIOError:
+            seen_full = True
+            break
+    ktap.equal(seen_full, True, "the buffer was full once")
+    got = drain(raw, key, len(sent))
+    ktap.equal(b"".join(d for _, d in got), sent, "payload")
+
+
+def full_buffer_then_close(version):
+    """A record that TCP had no room for is not lost by close()."""
+    raw, tls, key = sender(version)
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    tls.setblocking(False)
+    sent = b""
+    try:
+        while True:
+            part = os.urandom(16000)
+            sent += part[:tls.send(part)]
+    except BlockingIOError:
+        pass
+    tls.close()
+    got = drain(raw, key, len(sent))
+    ktap.equal(b"".join(d for _, d in got), sent, "payload")
+
+
+def two_senders(version):
+    """Blocked senders do not mix their messages' bytes inside a record."""
+    raw, tls, key = sender(version)
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    size = 20 * ktls.MAX_PLAIN
+    threads = [threading.Thread(target=tls.sendall, args=(bytes([c]) * size,))
+               for c in b"ab"]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    got = drain(raw, key, 2 * size)
+    for thread in threads:
+        thread.join()
+    ktap.equal({len(set(d)) for _, d in got}, {1}, "kinds of byte in a record")
+    ktap.equal(sum(d.count(b"a") for _, d in got), size, "bytes of one sender")
+
+
+def largest_payload(version):
+    """TLS_TX_MAX_PAYLOAD_LEN, after RFC 8449."""
+    raw, tls, key = sender(version)
+    name = ktls.TLS_TX_MAX_PAYLOAD_LEN
+    low = 64 if version == ktls.TLS12 else 63
+    for bad in (0, low - 1, ktls.MAX_PLAIN + 1):
+        fails(errno.EINVAL, tls.setsockopt, ktls.SOL_TLS, name,
+              struct.pack("=H", bad))
+    ktap.equal(tls.getsockopt(ktls.SOL_TLS, name, 2),
+               struct.pack("=H", ktls.MAX_PLAIN), "default")
+    tls.setsockopt(ktls.SOL_TLS, name, struct.pack("=H", 1000))
+    tls.send(os.urandom(2500))
+    lengths = [len(d) for _, d in drain(raw, key, 2500)]
+    ktap.equal(lengths, [1000, 1000, 500], "record lengths")
+    tls.send(b"x", socket.MSG_MORE)
+    fails(errno.EBUSY, tls.setsockopt, ktls.SOL_TLS, name,
+          struct.pack("=H", 2000))
+
+
+def last_number(version):
+    """A key is never used again once its record number wrapped."""
+    key = ktls.Key("aes-128-gcm", version, (1 << 64) - 1)
+    raw, tls = ktls.tcp_pair()
+    ktap.defer(raw.close)
+    ktap.defer(tls.close)
+    ktls.attach(tls, tx=key)
+    tls.send(b"last")
+    fails(errno.EBADMSG, tls.send, b"one more")
+    raw.settimeout(20)
+    ktap.equal(drain(raw, key.clone(), 4), [(ktls.DATA, b"last")], "records")
+
+
+CASES = [more_then_close, more_then_shutdown, more_then_control,
+         more_then_nothing, more_until_full, eor_with_more, type_with_more,
+         many_fragments, nonblocking, full_buffer_then_close, two_senders,
+         largest_payload, last_number]
+
+for text, number in VERSIONS.items():
+    for fn in CASES:
+        ktap.add(f"{fn.__name__} {text}", fn, number)
+
+if __name__ == "__main__":
+    ktap.main()
