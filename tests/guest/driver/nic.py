@@ -70,6 +70,15 @@ def pci():
 pci.address = None
 
 
+def config(device, mask, value):
+    """Set these bits of the command register of a PCI device."""
+    with open(f"/sys/bus/pci/devices/{device}/config", "r+b", buffering=0) as file:
+        file.seek(4)
+        command, = struct.unpack("<H", file.read(2))
+        file.seek(4)
+        file.write(struct.pack("<H", command & ~mask | value))
+
+
 def dmesg_mark():
     """A line in the kernel's log; dmesg_since() shows what comes after."""
     mark = f"vktls-test {random.getrandbits(64):x}"

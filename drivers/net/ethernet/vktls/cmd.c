@@ -228,8 +228,7 @@ static void cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	struct vktls_dev *vd = q->vd;
 
-	/* Finds out whether the NIC is there at all. */
-	vktls_read(vd, VKTLS_REG_STATUS);
+	vktls_dev_check(vd);
 	spin_lock_irq(&q->lock);
 	cmdq_poll(q);
 	if (slot->pending) {

@@ -85,13 +85,13 @@ static int fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
 	vktls_write(vd, VKTLS_REG_CTRL, VKTLS_CTRL_FW_LOAD);
 	err = read_poll_timeout(vktls_read, status, fw_settled(status), 1000,
 				FW_BOOT_USECS, false, vd, VKTLS_REG_STATUS);
+	if (!vktls_dev_check(vd)) {
+		fw_note(vd, "device is gone");
+		return -ENODEV;
+	}
 	if (err) {
 		fw_note(vd, "does not start");
 		return err;
-	}
-	if (status == ~0u) {
-		fw_note(vd, "device is gone");
-		return -ENODEV;
 	}
 	switch (status & VKTLS_STATUS_FW_STATE) {
 	case VKTLS_FW_READY:

@@ -205,7 +205,7 @@ static void netdev_rx_mode_work(struct work_struct *work)
 					    rx_mode_work);
 	int err = vktls_port_sync(vd);
 
-	if (err)
+	if (err && err != -ENODEV)
 		netdev_err(vd->netdev, "receive filters not set: error %d\n",
 			   err);
 }

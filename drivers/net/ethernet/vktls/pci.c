@@ -14,20 +14,27 @@
 #include "vktls.h"
 
 /**
- * vktls_dev_lost() - the NIC does not answer reads any more
+ * vktls_dev_check() - find out whether the NIC is still there
  * @vd: device
  *
- * Called by the register accessor. Commands fail with -ENODEV from now on.
+ * A read of all ones makes the register accessor ask; so do those who miss an
+ * answer, as not every platform reads ones where nothing is. A NIC that is gone
+ * stays so: its commands fail with -ENODEV, its carrier is off.
  * Context: any, no lock of the command queue held.
+ * Return: true if it is there.
  */
-void vktls_dev_lost(struct vktls_dev *vd)
+bool vktls_dev_check(struct vktls_dev *vd)
 {
+	if (test_bit(VKTLS_GONE, &vd->state))
+		return false;
+	if (readl(vd->regs + VKTLS_REG_MAGIC) == VKTLS_MAGIC)
+		return true;
 	if (test_and_set_bit(VKTLS_GONE, &vd->state))
-		return;
+		return false;
 	dev_err(&vd->pdev->dev, "device is gone\n");
-	if (vd->cmdq)
-		vktls_cmdq_abort(vd, -ENODEV);
+	vktls_cmdq_abort(vd, -ENODEV);
 	netif_carrier_off(vd->netdev);
+	return false;
 }
 
 /**
@@ -45,8 +52,8 @@ int vktls_irq_vector(struct vktls_dev *vd, unsigned int vector)
 static int pci_identify(struct vktls_dev *vd)
 {
 	struct device *dev = &vd->pdev->dev;
-	u32 magic = vktls_read(vd, VKTLS_REG_MAGIC);
-	u32 abi = vktls_read(vd, VKTLS_REG_ABI);
+	u32 magic = readl(vd->regs + VKTLS_REG_MAGIC);
+	u32 abi = readl(vd->regs + VKTLS_REG_ABI);
 
 	if (magic != VKTLS_MAGIC) {
 		dev_err(dev, "magic is %#x, not %#x\n", magic, VKTLS_MAGIC);
@@ -169,19 +176,21 @@ static int pci_setup(struct vktls_dev *vd)
 	err = pci_identify(vd);
 	if (err)
 		goto unmap;
-	err = pci_vectors_alloc(vd);
+	err = vktls_cmdq_alloc(vd);
 	if (err)
 		goto unmap;
-	err = pci_selftest(vd);
+	err = pci_vectors_alloc(vd);
 	if (err)
-		goto free_vectors;
-	err = vktls_cmdq_alloc(vd);
+		goto free_cmdq;
+	err = pci_selftest(vd);
 	if (err)
 		goto free_vectors;
 	return 0;
 
 free_vectors:
 	pci_free_irq_vectors(vd->pdev);
+free_cmdq:
+	vktls_cmdq_free(vd);
 unmap:
 	pci_unmap(vd);
 	return err;
@@ -189,8 +198,8 @@ unmap:
 
 static void pci_teardown(struct vktls_dev *vd)
 {
-	vktls_cmdq_free(vd);
 	pci_free_irq_vectors(vd->pdev);
+	vktls_cmdq_free(vd);
 	pci_unmap(vd);
 }
 
@@ -239,8 +248,8 @@ static void pci_remove(struct pci_dev *pdev)
 {
 	struct vktls_dev *vd = pci_get_drvdata(pdev);
 
-	/* Finds out whether this is a surprise, before anybody waits. */
-	vktls_read(vd, VKTLS_REG_MAGIC);
+	/* A surprise is noticed before anybody waits for the NIC. */
+	vktls_dev_check(vd);
 	vktls_devlink_unregister(vd);
 	vktls_reset_stop(vd);
 	unregister_netdev(vd->netdev);

@@ -23,11 +23,10 @@ static int hw_reset_function(struct vktls_dev *vd)
 
 	vktls_write(vd, VKTLS_REG_CTRL, VKTLS_CTRL_RESET);
 	err = read_poll_timeout(vktls_read, status,
-				status == ~0u ||
 				(status & VKTLS_STATUS_FW_STATE) ==
-				VKTLS_FW_NONE,
+				VKTLS_FW_NONE || !vktls_dev_check(vd),
 				100, RESET_USECS, false, vd, VKTLS_REG_STATUS);
-	return status == ~0u ? -ENODEV : err;
+	return vktls_dev_check(vd) ? err : -ENODEV;
 }
 
 /**
@@ -132,14 +131,15 @@ int vktls_hw_resume(struct vktls_dev *vd)
 	int err;
 
 	vd->resets++;
+	/* What was asked for up to here is answered by what follows. */
+	WRITE_ONCE(vd->reset_reason, 0);
 	err = vktls_hw_start(vd);
-	if (!err) {
-		vktls_netdev_adopt_caps(vd);
-		if (netif_running(vd->netdev))
-			err = vktls_netdev_resume(vd);
-	}
+	if (!err && netif_running(vd->netdev))
+		err = vktls_netdev_resume(vd);
 	netif_device_attach(vd->netdev);
-	if (err && netif_running(vd->netdev))
+	if (!err)
+		vktls_netdev_adopt_caps(vd);
+	else if (netif_running(vd->netdev))
 		dev_close(vd->netdev);
 	return err;
 }
@@ -195,7 +195,7 @@ static void service_work(struct work_struct *work)
 					    struct vktls_dev, service);
 	u32 status = vktls_read(vd, VKTLS_REG_STATUS);
 
-	if (test_bit(VKTLS_GONE, &vd->state))
+	if (!vktls_dev_check(vd))
 		return;
 	if (test_bit(VKTLS_FW_UP, &vd->state)) {
 		if ((status & VKTLS_STATUS_FW_STATE) == VKTLS_FW_CRASHED) {

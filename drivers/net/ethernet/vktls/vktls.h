@@ -86,7 +86,7 @@ struct vktls_dev {
 };
 
 /* pci.c */
-void vktls_dev_lost(struct vktls_dev *vd);
+bool vktls_dev_check(struct vktls_dev *vd);
 int vktls_irq_vector(struct vktls_dev *vd, unsigned int vector);
 
 static inline u32 vktls_read(struct vktls_dev *vd, u32 reg)
@@ -96,8 +96,8 @@ static inline u32 vktls_read(struct vktls_dev *vd, u32 reg)
 	if (unlikely(test_bit(VKTLS_GONE, &vd->state)))
 		return ~0u;
 	val = readl(vd->regs + reg);
-	if (unlikely(val == ~0u) && readl(vd->regs + VKTLS_REG_MAGIC) == ~0u)
-		vktls_dev_lost(vd);
+	if (unlikely(val == ~0u))
+		vktls_dev_check(vd);
 	return val;
 }
 
