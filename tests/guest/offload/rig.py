@@ -28,6 +28,8 @@ CLONE_NEWNET = 0x40000000
 MARK = b"VKTLSPLAIN"    # what must never be seen on the wire
 CONTROL = b"VKTLSCONTROL"   # what must be: proof that somebody looked at it
 BLOCK = 1 << 16
+with open("/run/vktls/env", encoding="ascii") as _env:
+    STOCK = "TLS=stock" in _env.read().split()  # whose tls.ko this is
 SIOCOUTQ = 0x5411
 
 
