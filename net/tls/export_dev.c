@@ -19,6 +19,48 @@
 #include <net/tls.h>
 #include <net/tls_prot.h>
 
+#include "export.h"
+
+/**
+ * tls_device_sk_destruct() - an offloaded socket has no packet left
+ * @sk:		the socket
+ *
+ * Context: any, mostly softirq: what may sleep is left to a work.
+ */
+void tls_device_sk_destruct(struct sock *sk)
+{
+	tls_sock_destruct(sk);
+}
 EXPORT_SYMBOL_GPL(tls_device_sk_destruct);
+
+/**
+ * tls_offload_tx_resync_request() - a driver lost its place in the stream
+ * @sk:		the socket
+ * @got_seq:	TCP sequence number it saw
+ * @exp_seq:	the one it expected
+ *
+ * It is told of the beginning of the next record by tls_dev_resync.
+ *
+ * Context: any.
+ */
+void tls_offload_tx_resync_request(struct sock *sk, u32 got_seq, u32 exp_seq)
+{
+	tls_off_resync_later(sk, got_seq, exp_seq);
+}
 EXPORT_SYMBOL_GPL(tls_offload_tx_resync_request);
+
+/**
+ * tls_get_record() - the record that holds a TCP sequence number
+ * @context:	the driver's view of the sending side; its lock is held
+ * @seq:	TCP sequence number
+ * @p_record_sn: out: record number, host byte order
+ *
+ * Return: the record; one of length zero for bytes that are to be sent as they
+ * are; NULL for bytes that were acknowledged, which need not be sent.
+ */
+struct tls_record_info *tls_get_record(struct tls_offload_context_tx *context,
+				       u32 seq, u64 *p_record_sn)
+{
+	return tls_off_rec_find(context, seq, p_record_sn);
+}
 EXPORT_SYMBOL(tls_get_record);

@@ -12,5 +12,35 @@
 #include <net/ip6_checksum.h>
 #include <net/tls.h>
 
+#include "export.h"
+
+/**
+ * tls_encrypt_skb() - a driver wants a packet encrypted in software
+ * @skb:	packet of an offloaded socket; consumed
+ *
+ * Context: softirqs off.
+ * Return: the packet to send, its plaintext mark cleared; NULL when it was
+ * dropped.
+ */
+struct sk_buff *tls_encrypt_skb(struct sk_buff *skb)
+{
+	return tls_fallback(skb->sk, skb);
+}
 EXPORT_SYMBOL_GPL(tls_encrypt_skb);
+
+/**
+ * tls_validate_xmit_skb() - a packet of an offloaded socket is being sent
+ * @sk:		the socket
+ * @dev:	device it is sent through
+ * @skb:	the packet
+ *
+ * Context: RCU, softirqs off.
+ * Return: the packet, or an encrypted one in its place, or NULL when it was
+ * dropped: TCP sends it again if it is still needed.
+ */
+struct sk_buff *tls_validate_xmit_skb(struct sock *sk, struct net_device *dev,
+				      struct sk_buff *skb)
+{
+	return tls_fallback_unless(sk, dev, skb);
+}
 EXPORT_SYMBOL_GPL(tls_validate_xmit_skb);

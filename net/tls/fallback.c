@@ -12,8 +12,10 @@
 #include <net/tls.h>
 
 #include "aead.h"
+#include "export.h"
 #include "offload.h"
 #include "tls_main.h"
+#include "trace.h"
 
 /* Ciphertext of one record; a CPU uses its own with softirqs off. */
 #define TLS_SCRATCH	(TLS_REC_PAYLOAD_MAX + 64)
@@ -172,7 +174,16 @@ static void tls_fallback_own(struct sk_buff *new, struct sk_buff *skb)
 						   &sk->sk_wmem_alloc));
 }
 
-static struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb)
+/**
+ * tls_fallback() - encrypt a packet in software, if it is plaintext
+ * @sk:		its socket
+ * @skb:	the packet; consumed
+ *
+ * Context: RCU; takes care of softirqs itself.
+ * Return: the packet to send, its plaintext mark cleared; NULL when it was
+ * dropped.
+ */
+struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb)
 {
 	u32 hdr = skb_tcp_all_headers(skb);
 	struct sk_buff *new;
@@ -199,11 +210,13 @@ static struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb)
 	new->prev = new;
 	consume_skb(skb);
 	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_FALLBACK);
+	trace_tls_fallback(sk, ntohl(tcp_hdr(new)->seq), new->len - hdr, 0);
 	return new;
 
 drop:
 	TLS_STAT_INC(sock_net(sk), err == -ENOENT ? TLS_MIB_TX_FALLBACK_ACKED :
 						    TLS_MIB_TX_FALLBACK_ERROR);
+	trace_tls_fallback(sk, ntohl(tcp_hdr(skb)->seq), skb->len - hdr, err);
 	kfree_skb(skb);
 	return NULL;
 }
@@ -217,18 +230,9 @@ static bool tls_goes_to(struct net_device *owner, struct net_device *dev)
 			 netdev_has_upper_dev_all_rcu(owner, dev)));
 }
 
-/**
- * tls_validate_xmit_skb() - a packet of an offloaded socket is being sent
- * @sk:		the socket
- * @dev:	device it is sent through
- * @skb:	the packet
- *
- * Context: RCU, softirqs off.
- * Return: the packet, or an encrypted one in its place, or NULL when it was
- * dropped: TCP sends it again if it is still needed.
- */
-struct sk_buff *tls_validate_xmit_skb(struct sock *sk, struct net_device *dev,
-				      struct sk_buff *skb)
+/* See tls_validate_xmit_skb(). */
+struct sk_buff *tls_fallback_unless(struct sock *sk, struct net_device *dev,
+				    struct sk_buff *skb)
 {
 	struct net_device *owner = rcu_dereference_bh(tls_get_ctx(sk)->netdev);
 
@@ -243,19 +247,6 @@ struct sk_buff *tls_validate_xmit_skb_sw(struct sock *sk,
 					 struct sk_buff *skb)
 {
 	return tls_fallback(sk, skb);
-}
-
-/**
- * tls_encrypt_skb() - a driver wants a packet encrypted in software
- * @skb:	packet of an offloaded socket; consumed
- *
- * Context: softirqs off.
- * Return: the packet to send, its plaintext mark cleared; NULL when it was
- * dropped.
- */
-struct sk_buff *tls_encrypt_skb(struct sk_buff *skb)
-{
-	return tls_fallback(skb->sk, skb);
 }
 
 /**

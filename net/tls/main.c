@@ -278,6 +278,7 @@ static void __exit tls_module_exit(void)
 	tcp_unregister_ulp(&tls_ulp_ops);
 	tls_offload_fini();
 	destroy_workqueue(tls_wq);
+	tls_proto_fini();
 	unregister_pernet_subsys(&tls_pernet_ops);
 }
 

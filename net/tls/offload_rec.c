@@ -10,6 +10,7 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
+#include "export.h"
 #include "offload.h"
 
 #define TLS_RING_MIN	16
@@ -55,17 +56,9 @@ static struct tls_off_rec *tls_ring_find(const struct tls_off_tx *off, u32 seq)
 	return low == off->tail ? NULL : tls_ring_at(off, low);
 }
 
-/**
- * tls_get_record() - the record that holds a TCP sequence number
- * @context:	the driver's view of the sending side; its lock is held
- * @seq:	TCP sequence number
- * @p_record_sn: out: record number, host byte order
- *
- * Return: the record; one of length zero for bytes that are to be sent as they
- * are; NULL for bytes that were acknowledged, which need not be sent.
- */
-struct tls_record_info *tls_get_record(struct tls_offload_context_tx *context,
-				       u32 seq, u64 *p_record_sn)
+/* See tls_get_record(). */
+struct tls_record_info *tls_off_rec_find(struct tls_offload_context_tx *context,
+					 u32 seq, u64 *p_record_sn)
 {
 	struct tls_off_tx *off = tls_off(context);
 	struct tls_off_rec *rec = tls_ring_find(off, seq);

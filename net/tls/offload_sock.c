@@ -9,6 +9,7 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
+#include "export.h"
 #include "offload.h"
 #include "tls_main.h"
 
@@ -32,13 +33,8 @@ static void tls_sock_destroy(struct work_struct *work)
 	module_put(THIS_MODULE);
 }
 
-/**
- * tls_device_sk_destruct() - an offloaded socket has no packet left
- * @sk:		the socket
- *
- * Context: any, mostly softirq: what may sleep is left to a work.
- */
-void tls_device_sk_destruct(struct sock *sk)
+/* See tls_device_sk_destruct(). */
+void tls_sock_destruct(struct sock *sk)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 	struct tls_tx *tx = ctx->priv_ctx_tx;

@@ -12,6 +12,7 @@
 #include <net/tls.h>
 
 #include "aead.h"
+#include "export.h"
 #include "offload.h"
 #include "tls_main.h"
 #include "trace.h"
@@ -202,8 +203,7 @@ static void tls_off_resync(struct sock *sk, struct tls_tx *tx)
 	/* The device begins anew with a segment of its own. */
 	tcp_write_collapse_fence(sk);
 	err = tls_link_resync(tx->off->link, sk, seq, ctx->tx.rec_seq);
-	trace_tls_device_tx_resync_send(sk, seq,
-					get_unaligned_be64(ctx->tx.rec_seq));
+	trace_tls_device_tx_resync_send(sk, seq, ctx->tx.rec_seq);
 	if (err)
 		return;
 	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_RESYNC);
@@ -303,17 +303,8 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
 	off->drain_end = tcp_sk(sk)->write_seq + tls_off_pending(tx);
 }
 
-/**
- * tls_offload_tx_resync_request() - a driver lost its place in the stream
- * @sk:		the socket
- * @got_seq:	TCP sequence number it saw
- * @exp_seq:	the one it expected
- *
- * It is told of the beginning of the next record by tls_dev_resync.
- *
- * Context: any.
- */
-void tls_offload_tx_resync_request(struct sock *sk, u32 got_seq, u32 exp_seq)
+/* See tls_offload_tx_resync_request(). */
+void tls_off_resync_later(struct sock *sk, u32 got_seq, u32 exp_seq)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 

@@ -18,7 +18,7 @@ struct tls_family {
 	const struct proto *base;
 	const struct proto_ops *base_ops;
 	struct proto proto;
-	struct proto_ops ops;
+	const struct proto_ops *ops;
 };
 
 static struct tls_family tls_families[2];	/* IPv4, IPv6 */
@@ -163,11 +163,14 @@ static struct tls_family *tls_family_get(const struct sock *sk)
 {
 	struct tls_family *family = &tls_families[sk->sk_family == AF_INET6];
 	const struct proto_ops *ops = READ_ONCE(sk->sk_socket->ops);
+	void *copy;
 
 	mutex_lock(&tls_family_lock);
-	if (!family->base) {
+	copy = family->base ? NULL : kmalloc(sizeof(*ops), GFP_KERNEL);
+	if (copy) {
 		tls_proto_build(&family->proto, sk->sk_prot);
-		tls_ops_build(&family->ops, ops);
+		tls_ops_build(copy, ops);
+		family->ops = copy;
 		family->base_ops = ops;
 		family->base = sk->sk_prot;
 	}
@@ -213,7 +216,16 @@ int tls_proto_attach(struct sock *sk, struct tls_priv *ctx)
 	/* Operations, read without a lock, find the context just stored. */
 	smp_store_release(&sk->sk_prot, &family->proto);
 	/* The same for the other set of them. */
-	smp_store_release(&sk->sk_socket->ops, &family->ops);
+	smp_store_release(&sk->sk_socket->ops, family->ops);
 	write_unlock_bh(&sk->sk_callback_lock);
 	return 0;
+}
+
+/**
+ * tls_proto_fini() - free what attaching built; no socket is left
+ */
+void tls_proto_fini(void)
+{
+	kfree(tls_families[0].ops);
+	kfree(tls_families[1].ops);
 }

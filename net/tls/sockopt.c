@@ -41,7 +41,7 @@ static int tls_newkey_read(struct tls_newkey *key, sockptr_t optval,
 	if (!tls_version_known(info->version))
 		return -EINVAL;
 	key->cipher = tls_cipher_get(info->cipher_type);
-	if (!key->cipher || optlen != key->cipher->info_len)
+	if (!key->cipher || optlen != tls_cipher_info_len(key->cipher))
 		return -EINVAL;
 	return copy_from_sockptr_offset(info + 1, optval, sizeof(*info),
 					optlen - sizeof(*info)) ? -EFAULT : 0;
@@ -401,7 +401,7 @@ static int tls_get_key(struct tls_priv *ctx, bool tx,
 	if (!TLS_CRYPTO_INFO_READY(&key->info))
 		return -EBUSY;
 	cipher = tls_cipher_get(key->info.cipher_type);
-	if (len != sizeof(key->info) && len != cipher->info_len)
+	if (len != sizeof(key->info) && len != tls_cipher_info_len(cipher))
 		return -EINVAL;
 
 	tls_key_refresh(&ctx->ctx, tx);

@@ -16,6 +16,7 @@ void tls_rx_abort(struct sock *sk, struct tls_rx *rx, int err);
 
 /* proto.c */
 int tls_proto_attach(struct sock *sk, struct tls_priv *ctx);
+void tls_proto_fini(void);
 
 /* sockopt.c */
 void tls_key_refresh(struct tls_context *ctx, bool tx);
