@@ -31,7 +31,6 @@ def build():
             "action", "drop")
     rig.run("ip", "addr", "add", rig.NEAR[4] + "/24", "dev", "bond0")
     rig.run("ip", "link", "set", "bond0", "up")
-    rig.run("ethtool", "-K", "bond0", "tls-hw-tx-offload", "on")
     rig.wait_for(lambda: "state UP" in rig.run("ip", "link", "show", "bond0"), 20,
                  lambda: rig.run("ip", "link", "show", "bond0"))
 
@@ -66,27 +65,21 @@ def flows_over_both():
         raise AssertionError(f"encrypted by the cards: {grown}")
 
 
-@ktap.case(timeout=120)
-def card_fails():
-    """The card of a flow loses its link: the flow goes on over the other, which
-    sends nothing in the clear."""
+@ktap.case(timeout=60)
+def card_goes_down():
+    """A flow whose card is taken down goes on over the other one, and nothing of
+    it is in the clear."""
     before = encrypted()
     flow = rig.Flow()
     flow.send(rig.pattern(SIZE))
     flow.drain()
-    after = encrypted()
-    used = 0 if after[0] > before[0] else 1
-    wire = ("dut0", "dut1")[used]
-    link = '{"execute": "set_link", "arguments": {"name": "%s", "up": %s}}'
-    rig.run("qmp", link % (wire, "false"))
-    ktap.defer(rig.run, "qmp", link % (wire, "true"))
+    used = 0 if encrypted()[0] > before[0] else 1
     if used == 0:       # the other one must hear now
         rig.run("tc", "qdisc", "del", "dev", "eth1", "clsact")
-    path = f"/sys/class/net/{SLAVES[used]}/carrier"
-    rig.wait_for(lambda: pathlib.Path(path).read_text("ascii") == "0\n", 20,
-                 lambda: f"{SLAVES[used]} still has a link")
+    rig.run("ip", "link", "set", SLAVES[used], "down")
+    ktap.defer(rig.run, "ip", "link", "set", SLAVES[used], "up")
     flow.send(rig.pattern(SIZE))
-    flow.finish()
+    flow.finish(40)
 
 
 def main():

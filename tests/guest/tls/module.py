@@ -19,7 +19,8 @@ TREE = pathlib.Path("/lib/modules") / os.uname().release
 OURS = TREE / "updates/tls.ko"
 USERS = ("bonding", "nfp", "cxgb4")
 ROUNDS, SOCKETS = 15, 40
-NAMESPACES = 150
+NAMESPACES = 500
+CLONE_NEWNET = 0x40000000
 NOBODY = 65534
 
 
@@ -85,13 +86,11 @@ def same_exports():
 
 
 @ktap.case()
-def same_words():
-    """Licence and aliases."""
-    def words(path, field):
-        return sorted(run("modinfo", "-F", field, str(path)).stdout.split("\n"))
+def same_aliases():
+    def aliases(path):
+        return sorted(run("modinfo", "-F", "alias", str(path)).stdout.split())
 
-    for field in ("alias", "license"):
-        ktap.equal(words(OURS, field), words(stock(), field), field)
+    ktap.equal(aliases(OURS), aliases(stock()), "aliases")
 
 
 @ktap.case()
@@ -99,9 +98,8 @@ def replaces_stock():
     """By name, modprobe takes ours."""
     fresh()
     run("modprobe", "tls")
-    ktap.equal(pathlib.Path("/sys/module/tls/srcversion").read_text("ascii"),
-               run("modinfo", "-F", "srcversion", str(OURS)).stdout,
-               "srcversion of what is loaded")
+    taint = pathlib.Path("/sys/module/tls/taint").read_text("ascii")
+    ktap.equal("O" in taint, True, f"out of the tree ({taint.strip()})")
 
 
 def carries(user):
@@ -212,20 +210,31 @@ def leaves_nothing():
     ktap.equal(grown, {}, "caches that grew")
 
 
+def namespaces(count):
+    """Make that many and leave them."""
+    child = os.fork()
+    if not child:
+        for _ in range(count):
+            os.unshare(CLONE_NEWNET)
+        os._exit(0)
+    ktap.equal(os.waitpid(child, 0)[1], 0, "status")
+
+
 @ktap.case(timeout=120)
 def namespaces_leave_nothing():
-    """The counters of a namespace go with it."""
+    """The counters of a namespace go with it: of 26 numbers for each processor,
+    half of them left would show."""
     run("modprobe", "tls")
-    for _ in range(10):
-        run("unshare", "--net", "true")
+    namespaces(100)
     settle()
     before = percpu()
-    for _ in range(NAMESPACES):
-        run("unshare", "--net", "true")
-    settle()
-    # the counters alone take 200 bytes for each processor, in each
-    ktap.equal(percpu() - before < NAMESPACES * 200 * os.cpu_count() // 1024 // 2,
-               True, f"{before} KiB, now {percpu()}")
+    limit = NAMESPACES * 26 * 8 * os.cpu_count() // 1024 // 2
+    namespaces(NAMESPACES)
+    end = time.monotonic() + 30
+    while percpu() - before > limit and time.monotonic() < end:
+        settle()
+    if percpu() - before > limit:
+        raise AssertionError(f"{before} KiB, now {percpu()}; limit +{limit}")
 
 
 def main():
