@@ -339,6 +339,11 @@ def patient_tcp(test_over):
     test_over(run, "sysctl", "-qw", f"{name}={old}")
 
 
+def segments_at_once(count):
+    """At most so many segments in one packet between TCP and the driver."""
+    run("ip", "link", "set", IFACE, "gso_max_segs", str(count))
+
+
 def mtu(value):
     """On both ends; the kernel drops IPv6 below 1280."""
     run("ip", "link", "set", IFACE, "mtu", str(value))
