@@ -7,7 +7,8 @@
  * second figure.
  *
  * Arguments: out=FILE (one line for each measurement: id, instructions, bytes),
- * hist=FILE (instructions by address of the translation block, all measurements).
+ * hist=FILE (id, address of a translated block, instructions executed in it; for
+ * tests/bench/hist).
  */
 #include <glib.h>
 #include <inttypes.h>
@@ -20,6 +21,7 @@
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 #define MARKER_BYTES	7
+#define FIGURES		64	/* ids in markers; load.c has no more */
 
 struct counts {
 	uint64_t insns;
@@ -31,12 +33,12 @@ struct block {
 	uint64_t addr;
 	struct qemu_plugin_scoreboard *score;
 	uint64_t at_start;
-	uint64_t measured;
+	uint64_t measured[FIGURES];
 };
 
 static struct qemu_plugin_scoreboard *score;
 static qemu_plugin_u64 insns, copied;
-static struct counts started[256];
+static struct counts started[FIGURES];
 static FILE *out;
 static char *hist_path;
 static GHashTable *blocks;
@@ -59,7 +61,7 @@ static void blocks_start(void)
 	g_mutex_unlock(&lock);
 }
 
-static void blocks_stop(void)
+static void blocks_stop(unsigned int figure)
 {
 	GHashTableIter it;
 	gpointer value;
@@ -69,7 +71,7 @@ static void blocks_stop(void)
 	while (g_hash_table_iter_next(&it, NULL, &value)) {
 		struct block *block = value;
 
-		block->measured += block_count(block) - block->at_start;
+		block->measured[figure] += block_count(block) - block->at_start;
 	}
 	g_mutex_unlock(&lock);
 }
@@ -77,7 +79,8 @@ static void blocks_stop(void)
 static void marker(unsigned int cpu, void *data)
 {
 	uint32_t code = GPOINTER_TO_UINT(data);
-	struct counts *from = &started[code & 0xff];
+	unsigned int figure = code & 0xff;
+	struct counts *from = &started[figure];
 	struct counts now = {
 		.insns = qemu_plugin_u64_get(insns, cpu),
 		.copied = qemu_plugin_u64_get(copied, cpu),
@@ -90,8 +93,8 @@ static void marker(unsigned int cpu, void *data)
 		return;
 	}
 	if (hist_path)
-		blocks_stop();
-	fprintf(out, "%u %" PRIu64 " %" PRIu64 "\n", code & 0xff,
+		blocks_stop(figure);
+	fprintf(out, "%u %" PRIu64 " %" PRIu64 "\n", figure,
 		now.insns - from->insns, now.copied - from->copied);
 	fflush(out);
 }
@@ -103,7 +106,7 @@ static bool is_marker(const uint8_t *code, size_t len, uint32_t *value)
 	if (len != MARKER_BYTES || memcmp(code, opcode, sizeof(opcode)))
 		return false;
 	memcpy(value, code + sizeof(opcode), sizeof(*value));
-	return *value >> 16 == MARKER_MAGIC;
+	return *value >> 16 == MARKER_MAGIC && (*value & 0xff) < FIGURES;
 }
 
 /* Bytes in one step of a repeated movs or stos; 0 for any other instruction */
@@ -180,10 +183,20 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	}
 }
 
+static void block_print(const struct block *block, FILE *hist)
+{
+	unsigned int i;
+
+	for (i = 0; i < FIGURES; i++)
+		if (block->measured[i])
+			fprintf(hist, "%u %016" PRIx64 " %" PRIu64 "\n", i,
+				block->addr, block->measured[i]);
+}
+
 static void finish(qemu_plugin_id_t id, void *data)
 {
 	GHashTableIter it;
-	gpointer value;
+	gpointer block;
 	FILE *hist;
 
 	(void)id;
@@ -193,13 +206,8 @@ static void finish(qemu_plugin_id_t id, void *data)
 	if (!hist)
 		return;
 	g_hash_table_iter_init(&it, blocks);
-	while (g_hash_table_iter_next(&it, NULL, &value)) {
-		struct block *block = value;
-
-		if (block->measured)
-			fprintf(hist, "%016" PRIx64 " %" PRIu64 "\n",
-				block->addr, block->measured);
-	}
+	while (g_hash_table_iter_next(&it, NULL, &block))
+		block_print(block, hist);
 	fclose(hist);
 }
 

@@ -213,24 +213,38 @@ static void move(const struct job *job)
 	close(fd);
 }
 
-/* count connections, each set up and closed between the markers */
+static void setup_batch(const struct job *job, const int *fds)
+{
+	unsigned long i;
+
+	for (i = 0; i < job->count; i++)
+		if (!is(job->tls, "plain"))
+			tls_start(fds[i], job->tls, TLS_TX);
+	for (i = 0; i < job->count; i++)
+		close(fds[i]);
+	usleep(100000);		/* what the kernel does later counts too */
+}
+
+/* A batch sets up and closes so many connections, made before the marker. */
 static void setup(const struct job *job)
 {
+	int *fds = calloc(job->count, sizeof(*fds));
+	unsigned long n;
 	unsigned int i;
-	int fd;
 
+	if (!fds)
+		die("memory");
 	for (i = 0; i < job->batches + WARM_UP; i++) {
-		fd = dial(job);
-		usleep(20000);
+		for (n = 0; n < job->count; n++)
+			fds[n] = dial(job);
+		usleep(100000);
 		if (i >= WARM_UP)
 			mark_start(job->figure);
-		if (!is(job->tls, "plain"))
-			tls_start(fd, job->tls, TLS_TX);
-		close(fd);
-		usleep(100000);		/* what the kernel does later counts too */
+		setup_batch(job, fds);
 		if (i >= WARM_UP)
 			mark_stop(job->figure);
 	}
+	free(fds);
 }
 
 static void prepare(struct job *job)
