@@ -10,7 +10,7 @@ KVER := $(word 2,$(kernel))
 ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps modules firmware qemu image selftests demo check check-full vm \
+.PHONY: all deps modules firmware qemu image selftests demo check check-full bench vm \
 	modules_install lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
@@ -47,6 +47,9 @@ check: all ## run all tests (ARGS= words that choose suites)
 
 check-full: all ## run all tests, the long ones too
 	@tests/check --full $(ARGS)
+
+bench: all ## count guest instructions, as root (FIGURE=tx, ARGS=--quick)
+	@tests/bench/run $(ARGS) $(FIGURE)
 
 vm: all ## open a shell in the VM (ARGS= options of tests/vm/run)
 	@$(VM)/run --interactive $(ARGS)
