@@ -239,8 +239,6 @@ static enum vktls_ktls_stat ktls_tx_look(struct sk_buff *skb, u32 seq, u32 at)
 
 	if (likely(!len))
 		return what;
-	if (likely(!len))
-		return what;
 	spin_lock_irqsave(&tx->lock, flags);
 	for (; len && what == VKTLS_KTLS_ENCRYPTED_PACKETS; len -= n) {
 		record = tls_get_record(tx, seq, &rec_no);
