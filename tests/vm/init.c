@@ -352,7 +352,8 @@ static bool line_is_bad(const char *line)
 		"refcount_t:", "general protection fault", "possible circular",
 		"possible recursive locking", "suspicious RCU usage",
 		"unregister_netdevice: waiting", "blocked for more than",
-		"page dumped because", "rcu_sched detected", "self-detected stall",
+		"page dumped because", "Out of memory: Killed",
+		"rcu_sched detected", "self-detected stall",
 	};
 	size_t i;
 
