@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Print the frequency of this host's time stamp counter in kHz. QEMU's
+ * interpreter hands that counter to the guest, whose own calibration goes wrong
+ * by a multiple when a busy host stops it in between: then every timeout in the
+ * guest comes too early. Here a pair of readings counts only if nothing came
+ * between them.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#define SPAN_NS		50000000
+#define BRACKET_NS	2000
+#define TRIES		10000
+
+struct reading {
+	uint64_t ns;
+	uint64_t ticks;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+/* The counter and the clock at the same moment; 0 when that did not succeed. */
+static int read_both(struct reading *r)
+{
+	uint64_t before, after;
+	int tries;
+
+	for (tries = 0; tries < TRIES; tries++) {
+		before = now_ns();
+		r->ticks = __rdtsc();
+		after = now_ns();
+		r->ns = before + (after - before) / 2;
+		if (after - before < BRACKET_NS)
+			return 1;
+	}
+	return 0;
+}
+
+int main(void)
+{
+	const struct timespec span = { .tv_nsec = SPAN_NS };
+	struct reading a, b;
+
+	if (!read_both(&a) || nanosleep(&span, NULL) || !read_both(&b))
+		return 1;
+	printf("%llu\n", (unsigned long long)((b.ticks - a.ticks) * 1000000 /
+					      (b.ns - a.ns)));
+	return 0;
+}
