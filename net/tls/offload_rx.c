@@ -84,22 +84,6 @@ void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_rekey() - the key has changed
- * @sk:		the socket, locked by its owner
- * @rx:		its receiving side, with the new key
- */
-void tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx)
-{
-	if (rx->link) {
-		tls_link_drop(rx->link);
-		tls_off_rx_unlink(sk, rx);
-		trace_tls_device_left(sk, TLS_OFFLOAD_CTX_DIR_RX,
-				      TLS_LEFT_REKEY);
-	}
-	tls_off_rx_try(sk, rx);
-}
-
-/**
  * tls_offload_rx_check() - a reader is about to look at a new record
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
@@ -114,6 +98,24 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 	if (!rx->link && !rx->copy &&
 	    rx->generation != tls_offload_generation())
 		tls_off_rx_try(sk, rx);
+}
+
+/**
+ * tls_offload_rx_rekey() - the key has changed
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side, with the new key
+ */
+void tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx)
+{
+	if (rx->link) {
+		tls_link_drop(rx->link);
+		tls_off_rx_unlink(sk, rx);
+		trace_tls_device_left(sk, TLS_OFFLOAD_CTX_DIR_RX,
+				      TLS_LEFT_REKEY);
+	}
+	/* A device begins at a header; see tls_offload_rx_check(). */
+	rx->generation = tls_offload_generation() - 1;
+	tls_offload_rx_check(sk, rx);
 }
 
 static void tls_off_rx_send(struct sock *sk, struct tls_rx *rx, u32 seq,

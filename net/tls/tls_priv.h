@@ -3,7 +3,6 @@
 #define _TLS_PRIV_H
 
 #include <linux/scatterlist.h>
-#include <linux/workqueue.h>
 #include <net/tls.h>
 
 #include "record.h"
@@ -123,7 +122,7 @@ struct tls_rx {
 	u16 flip[TLS_RX_FLIPS];
 };
 
-/* The socket's context: the kernel's own part first, see <net/tls.h>. */
+/* The socket's context; first the kernel's own, see <net/tls.h>. */
 struct tls_priv {
 	struct tls_context ctx;
 	const struct proto_ops *ops;	/* what sk_socket->ops was */

@@ -8,8 +8,6 @@
 #include <linux/tracepoint.h>
 #include <linux/unaligned.h>
 
-struct sock;
-
 /* The names and arguments of the kernel's own tls.ko; rec_no is big-endian. */
 TRACE_EVENT(tls_device_offload_set,
 	    TP_PROTO(struct sock *sk, int dir, u32 tcp_seq, u8 *rec_no, int ret),

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""OpenSSL, GnuTLS and nginx use kernel TLS here; curl and Python's ssl, with TLS of
+their own, are the other end. TLS 1.2 and 1.3, in software and on the NIC; digests
+at both ends, and the kernel's counters say that it did the work."""
+import hashlib
+import os
+import pathlib
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
+                for folder in ("lib", "offload")]
+import ktap  # noqa: E402
+import rig  # noqa: E402
+
+ROOT = "/tmp/interop"
+CERT, KEY = f"{ROOT}/cert.pem", f"{ROOT}/key.pem"
+SIZES = {"small": 1000, "odd": 100003, "large": 1 << 20}
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+OPENSSL = {"1.2": "-tls1_2", "1.3": "-tls1_3"}
+SUITE = "ECDHE-ECDSA-AES128-GCM-SHA256"
+PORT = {"nginx": 443, "s_server": 4433, "gnutls": 5556}
+GNUTLS = {"1.2": "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM",
+          "1.3": "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM"}
+NGINX = f"""
+user root; worker_processes 1; daemon off; pid {ROOT}/nginx.pid;
+error_log {ROOT}/nginx.log; events {{ worker_connections 64; }}
+http {{
+    access_log off; sendfile on; root {ROOT};
+    ssl_certificate {CERT}; ssl_certificate_key {KEY};
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {SUITE};
+    ssl_conf_command Options KTLS;
+    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
+    server {{ listen 443 ssl; http2 on; }}
+}}
+"""
+digests = {}
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def prepare():
+    """Certificate, configurations and files."""
+    os.makedirs(ROOT, exist_ok=True)
+    rig.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=vktls",
+            "-keyout", KEY, "-out", CERT)
+    for name, text in (("nginx.conf", NGINX),
+                       ("gnutls.conf", "[global]\nktls = true\n")):
+        pathlib.Path(ROOT, name).write_text(text, "ascii")
+    for name, size in SIZES.items():
+        data = rig.pattern(size)
+        pathlib.Path(ROOT, name).write_bytes(data)
+        digests[name] = digest(data)
+
+
+def start(argv, port):
+    """A server, listening, that ends with the case."""
+    env = dict(os.environ, GNUTLS_SYSTEM_PRIORITY_FILE=f"{ROOT}/gnutls.conf")
+    # pylint: disable-next=consider-using-with
+    server = subprocess.Popen(argv, cwd=ROOT, env=env, stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+
+    def stop():
+        server.terminate()
+        server.wait()
+
+    ktap.defer(stop)
+    rig.wait_for(lambda: f":{port} " in rig.run("ss", "-Hltn"), 30,
+                 lambda: f"{argv[0]} does not listen")
+
+
+def curl(*argv):
+    """The peer's curl: its output."""
+    done = subprocess.run(["ip", "netns", "exec", "peer", "curl", "-sSk",
+                           *argv], capture_output=True, check=False)
+    if done.returncode:
+        raise AssertionError(done.stderr.decode(errors="replace"))
+    return done.stdout
+
+
+def engaged(watch, version, card, sent, received=0):
+    """So many connections were the kernel's, on the card where it can."""
+    hardware = sent if card and version == "1.2" else 0
+    watch.expect(TlsTxDevice=hardware, TlsTxSw=sent - hardware)
+    if watch["TlsRxSw"] < received:
+        raise AssertionError(f"{watch['TlsRxSw']} receive by kernel TLS")
+
+
+def url(server, name):
+    return f"https://{rig.NEAR[4]}:{PORT[server]}/{name}"
+
+
+def serve(server, version, card):
+    """Each file by a connection of its own, to curl."""
+    rig.offload(card)
+    if server == "nginx":
+        start(["nginx", "-c", f"{ROOT}/nginx.conf"], PORT[server])
+    else:
+        start(["openssl", "s_server", "-ktls", "-sendfile", "-WWW", "-quiet",
+               OPENSSL[version], "-cipher", SUITE, "-ciphersuites",
+               "TLS_AES_128_GCM_SHA256", "-cert", CERT, "-key", KEY, "-accept",
+               str(PORT[server])], PORT[server])
+    watch = rig.Watch()
+    for name, wanted in digests.items():
+        got = curl("--http1.1", f"--tlsv{version}", "--tls-max", version,
+                   url(server, name))
+        ktap.equal(digest(got), wanted, name)
+    engaged(watch, version, card, len(digests))
+
+
+def one_connection(protocol, version, card):
+    """nginx sends all files over one connection, by HTTP/1.1 or 2."""
+    rig.offload(card)
+    start(["nginx", "-c", f"{ROOT}/nginx.conf"], PORT["nginx"])
+    watch = rig.Watch()
+    words = []
+    for name in digests:
+        words += ["-o", f"{ROOT}/got-{name}", url("nginx", name)]
+    said = curl(f"--http{protocol}", f"--tlsv{version}", "--tls-max", version,
+                "-w", "%{http_version} %{num_connects}\n", *words)
+    ktap.equal(said.decode().splitlines(),
+               [f"{protocol} 1"] + [f"{protocol} 0"] * (len(digests) - 1),
+               "protocol and connections")
+    for name, wanted in digests.items():
+        ktap.equal(digest(pathlib.Path(ROOT, f"got-{name}").read_bytes()),
+                   wanted, name)
+    engaged(watch, version, card, 1)
+
+
+def context(purpose, version):
+    """Python's TLS, of one version."""
+    made = ssl.SSLContext(purpose)
+    made.minimum_version = made.maximum_version = VERSIONS[version]
+    if purpose == ssl.PROTOCOL_TLS_SERVER:
+        made.load_cert_chain(CERT, KEY)
+    else:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    made.set_ciphers(SUITE)
+    return made
+
+
+def far_connect(port, version):
+    """Python's ssl on the far side, connected to a server on the near one."""
+    with rig.far_side():
+        sock = socket.create_connection((rig.NEAR[4], port), 30)
+    sock = context(ssl.PROTOCOL_TLS_CLIENT, version).wrap_socket(sock)
+    ktap.defer(sock.close)
+    return sock
+
+
+def gnutls_echo(version, card):
+    """GnuTLS's server gives back what Python sends it."""
+    rig.offload(card)
+    start(["gnutls-serv", "--echo", "--quiet", "--port", str(PORT["gnutls"]),
+           "--x509certfile", CERT, "--x509keyfile", KEY, "--priority",
+           GNUTLS[version]], PORT["gnutls"])
+    watch = rig.Watch()
+    sock = far_connect(PORT["gnutls"], version)
+    for number in range(20):
+        line = b"%d " % number * 300 + b"\n"
+        sock.sendall(line)
+        got = b""
+        while len(got) < len(line):
+            chunk = sock.recv(1 << 16)
+            if not chunk:
+                raise AssertionError("the echo ended")
+            got += chunk
+        ktap.equal(digest(got), digest(line), "echo")
+    engaged(watch, version, card, 1, 1)
+
+
+def far_server(version, data, seen):
+    """A server of Python's ssl on the far side: sends data, reads to the end."""
+    with rig.far_side():
+        server = socket.create_server((rig.FAR[4], 0))
+    ktap.defer(server.close)
+
+    def work():
+        plain, _ = server.accept()
+        with context(ssl.PROTOCOL_TLS_SERVER,
+                     version).wrap_socket(plain, server_side=True) as sock:
+            while len(seen) < len(data) and (chunk := sock.recv(1 << 16)):
+                seen.extend(chunk)
+            sock.sendall(data)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return server.getsockname()[1], thread
+
+
+def client(program, version, card):
+    """A client with kernel TLS sends a file to Python's ssl and gets it back."""
+    rig.offload(card)
+    data, seen = pathlib.Path(ROOT, "odd").read_bytes(), bytearray()
+    port, thread = far_server(version, data, seen)
+    argv = {
+        "s_client": ["openssl", "s_client", "-ktls", "-quiet", OPENSSL[version],
+                     "-cipher", SUITE, "-ciphersuites",
+                     "TLS_AES_128_GCM_SHA256", "-connect",
+                     f"{rig.FAR[4]}:{port}"],
+        "gnutls-cli": ["gnutls-cli", "--insecure", "--logfile=/dev/null",
+                       "--priority", GNUTLS[version], "--port", str(port),
+                       rig.FAR[4]],
+    }[program]
+    env = dict(os.environ, GNUTLS_SYSTEM_PRIORITY_FILE=f"{ROOT}/gnutls.conf")
+    watch = rig.Watch()
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, env=env) as near:
+        near.stdin.write(data)
+        near.stdin.flush()
+        got = near.stdout.read(len(data))
+        near.terminate()
+    thread.join(20)
+    ktap.equal((digest(bytes(seen)), digest(got)), (digests["odd"],) * 2,
+               "there and back")
+    engaged(watch, version, card, 1, 1)
+
+
+def main():
+    prepare()
+    for card in (False, True):
+        for version in VERSIONS:
+            how = f"{version} {'card' if card else 'software'}"
+            for server in ("nginx", "s_server"):
+                ktap.add(f"{server} {how}", serve, server, version, card)
+            for protocol in ("1.1", "2"):
+                ktap.add(f"nginx one connection HTTP/{protocol} {how}",
+                         one_connection, protocol, version, card)
+            ktap.add(f"gnutls-serv {how}", gnutls_echo, version, card)
+            for program in ("s_client", "gnutls-cli"):
+                ktap.add(f"{program} {how}", client, program, version, card)
+    ktap.main()
+
+
+main()
