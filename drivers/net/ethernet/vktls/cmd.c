@@ -13,6 +13,7 @@
 #include <linux/string.h>
 #include <linux/wait.h>
 
+#include "cmd.h"
 #include "trace.h"
 #include "vktls.h"
 

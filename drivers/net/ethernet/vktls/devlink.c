@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "cmd.h"
 #include "ring.h"
 #include "vktls.h"
 

@@ -6,6 +6,7 @@
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
 
+#include "cmd.h"
 #include "ring.h"
 #include "vktls.h"
 

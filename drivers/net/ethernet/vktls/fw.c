@@ -7,6 +7,7 @@
 #include <linux/firmware.h>
 #include <linux/iopoll.h>
 
+#include "cmd.h"
 #include "vktls.h"
 
 #define FW_BOOT_USECS	(10 * USEC_PER_SEC)

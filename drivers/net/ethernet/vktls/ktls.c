@@ -13,6 +13,7 @@
 #include <linux/unaligned.h>
 #include <net/tls.h>
 
+#include "cmd.h"
 #include "ktls.h"
 #include "vktls.h"
 

@@ -8,6 +8,7 @@
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
 
+#include "cmd.h"
 #include "ktls.h"
 #include "ring.h"
 #include "vktls.h"

@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
+#include "cmd.h"
 #include "ktls.h"
 #include "ring.h"
 #include "vktls.h"

@@ -8,6 +8,7 @@
 #include <linux/ethtool.h>
 #include <linux/slab.h>
 
+#include "cmd.h"
 #include "ktls.h"
 #include "trace.h"
 #include "vktls.h"

@@ -7,6 +7,7 @@
 #include <linux/iopoll.h>
 #include <linux/rtnetlink.h>
 
+#include "cmd.h"
 #include "ktls.h"
 #include "trace.h"
 #include "vktls.h"

@@ -6,6 +6,7 @@
  */
 #include <linux/dma-mapping.h>
 
+#include "cmd.h"
 #include "ring.h"
 #include "vktls.h"
 

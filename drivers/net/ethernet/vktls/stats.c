@@ -7,6 +7,7 @@
 #include <linux/ethtool.h>
 #include <net/netdev_queues.h>
 
+#include "cmd.h"
 #include "ktls.h"
 #include "ring.h"
 #include "vktls.h"

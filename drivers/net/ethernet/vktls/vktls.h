@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * struct vktls_dev, register access, and what each file offers to the others,
- * by owner. Ring structures are in ring.h; what crosses to the NIC, vktls_abi.h.
+ * by owner. Commands are in cmd.h, rings in ring.h, the ABI in vktls_abi.h.
  *
  * Lock order: devlink instance lock, RTNL, port_lock, cmd buffer lock, cmd lock.
  */
@@ -24,7 +24,7 @@ struct vktls_totals;
 
 /* vktls_dev::state, atomic bits */
 enum vktls_state_bit {
-	VKTLS_GONE,		/* reads are all ones; nobody touches registers */
+	VKTLS_GONE,		/* for good; registers are not read any more */
 	VKTLS_FW_UP,		/* firmware takes commands; changes under RTNL */
 };
 
@@ -111,35 +111,6 @@ static inline void vktls_write(struct vktls_dev *vd, u32 reg, u32 val)
 int vktls_selftest_scratch(struct vktls_dev *vd);
 int vktls_selftest_dma(struct vktls_dev *vd);
 int vktls_selftest_irq(struct vktls_dev *vd, unsigned int vector);
-
-/* fw.c */
-#define VKTLS_FW_FILE		"vktls/vktls.fw"
-int vktls_fw_load(struct vktls_dev *vd);
-const char *vktls_status_name(unsigned int status);
-
-/* cmd.c */
-#define VKTLS_CMD_BUF_BYTES	4096
-int vktls_cmdq_alloc(struct vktls_dev *vd);
-void vktls_cmdq_free(struct vktls_dev *vd);
-int vktls_cmdq_start(struct vktls_dev *vd);
-void vktls_cmdq_stop(struct vktls_dev *vd);
-void vktls_cmdq_abort(struct vktls_dev *vd, int err);
-int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
-		   size_t req_len, void *rsp, size_t rsp_len);
-int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
-		       size_t len, void *rsp, size_t rsp_len);
-
-/* port.c: the meaning of commands that are not TLS */
-int vktls_port_sync(struct vktls_dev *vd);
-int vktls_port_set_up(struct vktls_dev *vd, bool up);
-int vktls_port_mac_set(struct vktls_dev *vd, const u8 *addr);
-int vktls_port_rss_sync(struct vktls_dev *vd);
-void vktls_port_rss_spread(struct vktls_dev *vd, unsigned int queues);
-int vktls_port_link_get(struct vktls_dev *vd, struct vktls_link *link);
-void vktls_port_link_sync(struct vktls_dev *vd);
-int vktls_port_stats_sync(struct vktls_dev *vd);
-void vktls_port_stats_keep(struct vktls_dev *vd);
-void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event);
 
 /* reset.c */
 int vktls_hw_start(struct vktls_dev *vd);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the NIC is told: firmware, commands, and what the commands mean, those of
+ * TLS apart.
+ */
+#ifndef VKTLS_CMD_H
+#define VKTLS_CMD_H
+
+#include <linux/types.h>
+
+#include "vktls_abi.h"
+
+struct vktls_dev;
+
+/* fw.c */
+#define VKTLS_FW_FILE		"vktls/vktls.fw"
+int vktls_fw_load(struct vktls_dev *vd);
+const char *vktls_status_name(unsigned int status);
+
+/* cmd.c */
+#define VKTLS_CMD_BUF_BYTES	4096
+int vktls_cmdq_alloc(struct vktls_dev *vd);
+void vktls_cmdq_free(struct vktls_dev *vd);
+int vktls_cmdq_start(struct vktls_dev *vd);
+void vktls_cmdq_stop(struct vktls_dev *vd);
+void vktls_cmdq_abort(struct vktls_dev *vd, int err);
+int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
+		   size_t req_len, void *rsp, size_t rsp_len);
+int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
+		       size_t len, void *rsp, size_t rsp_len);
+
+/* port.c: the meaning of commands that are not TLS */
+int vktls_port_sync(struct vktls_dev *vd);
+int vktls_port_set_up(struct vktls_dev *vd, bool up);
+int vktls_port_mac_set(struct vktls_dev *vd, const u8 *addr);
+int vktls_port_rss_sync(struct vktls_dev *vd);
+void vktls_port_rss_spread(struct vktls_dev *vd, unsigned int queues);
+int vktls_port_link_get(struct vktls_dev *vd, struct vktls_link *link);
+void vktls_port_link_sync(struct vktls_dev *vd);
+int vktls_port_stats_sync(struct vktls_dev *vd);
+void vktls_port_stats_keep(struct vktls_dev *vd);
+void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event);
+
+#endif /* VKTLS_CMD_H */
