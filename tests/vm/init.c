@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -450,6 +451,7 @@ int main(void)
 {
 	char *setup[] = { JOB_DIR "/setup", NULL };
 	int out_port, err_port, status;
+	struct timespec up;
 
 	boot();
 	status_port = open_port("vktls.status");
@@ -469,6 +471,8 @@ int main(void)
 		pack_share();
 	}
 	kill(-1, SIGKILL);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	say("uptime %lld\n", (long long)up.tv_sec);
 	if (!(check_log() & check_taint()) || status)
 		dump_log();
 	say("done\n");
