@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""OpenSSL, GnuTLS and nginx use kernel TLS here; curl and Python's ssl, with TLS of
+"""OpenSSL and nginx use kernel TLS here; curl and Python's ssl, with TLS of
 their own, are the other end. TLS 1.2 and 1.3, in software and on the NIC; digests
 at both ends, and the kernel's counters say that it did the work."""
 import hashlib
@@ -23,9 +23,7 @@ SIZES = {"small": 1000, "odd": 100003, "large": 1 << 20}
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 OPENSSL = {"1.2": "-tls1_2", "1.3": "-tls1_3"}
 SUITE = "ECDHE-ECDSA-AES128-GCM-SHA256"
-PORT = {"nginx": 443, "s_server": 4433, "gnutls": 5556}
-GNUTLS = {"1.2": "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM",
-          "1.3": "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM"}
+PORT = {"nginx": 443, "s_server": 4433}
 NGINX = f"""
 user root; worker_processes 1; daemon off; pid {ROOT}/nginx.pid;
 error_log {ROOT}/nginx.log; events {{ worker_connections 64; }}
@@ -51,9 +49,7 @@ def prepare():
     rig.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=vktls",
             "-keyout", KEY, "-out", CERT)
-    for name, text in (("nginx.conf", NGINX),
-                       ("gnutls.conf", "[global]\nktls = true\n")):
-        pathlib.Path(ROOT, name).write_text(text, "ascii")
+    pathlib.Path(ROOT, "nginx.conf").write_text(NGINX, "ascii")
     for name, size in SIZES.items():
         data = rig.pattern(size)
         pathlib.Path(ROOT, name).write_bytes(data)
@@ -62,9 +58,8 @@ def prepare():
 
 def start(argv, port):
     """A server, listening, that ends with the case."""
-    env = dict(os.environ, GNUTLS_SYSTEM_PRIORITY_FILE=f"{ROOT}/gnutls.conf")
     # pylint: disable-next=consider-using-with
-    server = subprocess.Popen(argv, cwd=ROOT, env=env, stdin=subprocess.PIPE,
+    server = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
 
@@ -148,36 +143,6 @@ def context(purpose, version):
     return made
 
 
-def far_connect(port, version):
-    """Python's ssl on the far side, connected to a server on the near one."""
-    with rig.far_side():
-        sock = socket.create_connection((rig.NEAR[4], port), 30)
-    sock = context(ssl.PROTOCOL_TLS_CLIENT, version).wrap_socket(sock)
-    ktap.defer(sock.close)
-    return sock
-
-
-def gnutls_echo(version, card):
-    """GnuTLS's server gives back what Python sends it."""
-    rig.offload(card)
-    start(["gnutls-serv", "--echo", "--quiet", "--port", str(PORT["gnutls"]),
-           "--x509certfile", CERT, "--x509keyfile", KEY, "--priority",
-           GNUTLS[version]], PORT["gnutls"])
-    watch = rig.Watch()
-    sock = far_connect(PORT["gnutls"], version)
-    for number in range(20):
-        line = b"%d " % number * 300 + b"\n"
-        sock.sendall(line)
-        got = b""
-        while len(got) < len(line):
-            chunk = sock.recv(1 << 16)
-            if not chunk:
-                raise AssertionError("the echo ended")
-            got += chunk
-        ktap.equal(digest(got), digest(line), "echo")
-    engaged(watch, version, card, 1, 1)
-
-
 def far_server(version, data, seen):
     """A server of Python's ssl on the far side: sends data, reads to the end."""
     with rig.far_side():
@@ -197,24 +162,17 @@ def far_server(version, data, seen):
     return server.getsockname()[1], thread
 
 
-def client(program, version, card):
-    """A client with kernel TLS sends a file to Python's ssl and gets it back."""
+def client(version, card):
+    """OpenSSL's client sends a file to Python's ssl and gets it back."""
     rig.offload(card)
     data, seen = pathlib.Path(ROOT, "odd").read_bytes(), bytearray()
     port, thread = far_server(version, data, seen)
-    argv = {
-        "s_client": ["openssl", "s_client", "-ktls", "-quiet", OPENSSL[version],
-                     "-cipher", SUITE, "-ciphersuites",
-                     "TLS_AES_128_GCM_SHA256", "-connect",
-                     f"{rig.FAR[4]}:{port}"],
-        "gnutls-cli": ["gnutls-cli", "--insecure", "--logfile=/dev/null",
-                       "--priority", GNUTLS[version], "--port", str(port),
-                       rig.FAR[4]],
-    }[program]
-    env = dict(os.environ, GNUTLS_SYSTEM_PRIORITY_FILE=f"{ROOT}/gnutls.conf")
+    argv = ["openssl", "s_client", "-ktls", "-quiet", OPENSSL[version],
+            "-cipher", SUITE, "-ciphersuites", "TLS_AES_128_GCM_SHA256",
+            "-connect", f"{rig.FAR[4]}:{port}"]
     watch = rig.Watch()
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, env=env) as near:
+                          stderr=subprocess.DEVNULL) as near:
         near.stdin.write(data)
         near.stdin.flush()
         got = near.stdout.read(len(data))
@@ -235,9 +193,7 @@ def main():
             for protocol in ("1.1", "2"):
                 ktap.add(f"nginx one connection HTTP/{protocol} {how}",
                          one_connection, protocol, version, card)
-            ktap.add(f"gnutls-serv {how}", gnutls_echo, version, card)
-            for program in ("s_client", "gnutls-cli"):
-                ktap.add(f"{program} {how}", client, program, version, card)
+            ktap.add(f"s_client {how}", client, version, card)
     ktap.main()
 
 
