@@ -95,6 +95,8 @@ static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, long *timeo)
 			return tls_rx_error(sk, rx, *timeo);
 		if (rx->key_pending)
 			return -EKEYEXPIRED;
+		/* A long read must not make TCP drop what arrives meanwhile. */
+		sk_flush_backlog(sk);
 		tls_offload_rx_check(sk, rx);
 		tls_reasm_check(sk, rx);
 		err = tls_reasm_pull(sk, rx, false);
@@ -108,8 +110,6 @@ static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, long *timeo)
 			return sock_error(sk);
 		if (sk->sk_shutdown & RCV_SHUTDOWN || sock_flag(sk, SOCK_DONE))
 			return 0;
-		if (sk_flush_backlog(sk))
-			continue;
 		err = tls_rx_sleep(sk, rx, timeo);
 		if (err)
 			return err;
