@@ -4,6 +4,7 @@
 A case fails by an exception, skips by raising Skip and is cut off after its
 timeout; what it deferred runs in reverse order whatever happened.
 """
+import errno
 import signal
 import sys
 import traceback
@@ -46,6 +47,16 @@ def equal(got, expected, what="value"):
     """Fail unless got is expected, and show both."""
     if got != expected:
         raise AssertionError(f"{what}: got {got!r}, expected {expected!r}")
+
+
+def fails(code, fn, *args):
+    """fn(*args) fails with this errno."""
+    try:
+        fn(*args)
+    except OSError as err:
+        equal(errno.errorcode[err.errno], errno.errorcode[code], "errno")
+    else:
+        raise AssertionError(f"no {errno.errorcode[code]}")
 
 
 def _cleanup():

@@ -32,16 +32,6 @@ def reader(version, cipher="aes-128-gcm", rcvbuf=0):
     return raw, tls, key
 
 
-def fails(code, fn, *args):
-    """fn(*args) fails with this errno."""
-    try:
-        fn(*args)
-    except OSError as err:
-        ktap.equal(errno.errorcode[err.errno], errno.errorcode[code], "errno")
-    else:
-        raise AssertionError(f"no {errno.errorcode[code]}")
-
-
 def recv_all(tls, size):
     """Exactly that many bytes, or fewer at the end."""
     data = b""
@@ -141,7 +131,7 @@ def types_apart(version):
     raw.sendall(key.seal(b"data") + key.seal(b"\1\0", ktls.ALERT) +
                 key.seal(b"more"))
     ktap.equal(ktls.recv_record(tls), (ktls.DATA, b"data"), "first")
-    fails(errno.EIO, tls.recv, 10)
+    ktap.fails(errno.EIO, tls.recv, 10)
     ktap.equal(ktls.recv_record(tls, 10, socket.MSG_PEEK),
                (ktls.ALERT, b"\1\0"), "peeked")
     ktap.equal(ktls.recv_record(tls), (ktls.ALERT, b"\1\0"), "second")
@@ -194,7 +184,7 @@ def nonblocking_beside_blocked(version):
     thread.start()
     time.sleep(0.2)
     start = time.monotonic()
-    fails(errno.EAGAIN, tls.recv, 1, socket.MSG_DONTWAIT)
+    ktap.fails(errno.EAGAIN, tls.recv, 1, socket.MSG_DONTWAIT)
     ktap.equal(time.monotonic() - start < 5, True, "did not wait")
     raw.sendall(key.seal(b"x"))
     thread.join()

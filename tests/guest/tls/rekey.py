@@ -29,16 +29,6 @@ def pair(direction):
     return raw, tls, key
 
 
-def fails(code, fn, *args):
-    """fn(*args) fails with this errno."""
-    try:
-        fn(*args)
-    except OSError as err:
-        ktap.equal(errno.errorcode[err.errno], errno.errorcode[code], "errno")
-    else:
-        raise AssertionError(f"no {errno.errorcode[code]}")
-
-
 def moved(before, **expected):
     """Counters that moved by so much."""
     now = ktls.tls_stat()
@@ -56,7 +46,7 @@ def expired(tls):
     """The next key is awaited."""
     ktap.equal(select.select([tls], [], [], 0)[0], [], "readable")
     tls.settimeout(None)
-    fails(errno.EKEYEXPIRED, tls.recv, 1)
+    ktap.fails(errno.EKEYEXPIRED, tls.recv, 1)
 
 
 @ktap.case()
@@ -101,9 +91,9 @@ def old_key_survives():
     raw, tls, key = pair("tx")
     before = ktls.tls_stat()
     info = bytearray(ktls.Key("aes-128-gcm", ktls.TLS12).crypto_info())
-    fails(errno.EINVAL, tls.setsockopt, ktls.SOL_TLS, ktls.TLS_TX, bytes(info))
+    ktap.fails(errno.EINVAL, tls.setsockopt, ktls.SOL_TLS, ktls.TLS_TX, bytes(info))
     other = ktls.Key("aes-256-gcm", ktls.TLS13)
-    fails(errno.EINVAL, tls.setsockopt, ktls.SOL_TLS, ktls.TLS_TX,
+    ktap.fails(errno.EINVAL, tls.setsockopt, ktls.SOL_TLS, ktls.TLS_TX,
           other.crypto_info())
     tls.send(b"old key")
     ktap.equal(key.open(raw.recv(99)), (ktls.DATA, b"old key"), "record")

@@ -55,16 +55,6 @@ def quiet(raw, seconds=0.2):
         raw.settimeout(20)
 
 
-def fails(code, fn, *args):
-    """fn(*args) fails with this errno."""
-    try:
-        fn(*args)
-    except OSError as err:
-        ktap.equal(errno.errorcode[err.errno], errno.errorcode[code], "errno")
-    else:
-        raise AssertionError(f"no {errno.errorcode[code]}")
-
-
 def more_then_close(version):
     raw, tls, key = sender(version)
     tls.send(b"held", socket.MSG_MORE)
@@ -111,13 +101,13 @@ def more_until_full(version):
 
 def eor_with_more(version):
     _, tls, _ = sender(version)
-    fails(errno.EINVAL, tls.send, b"x", socket.MSG_EOR | socket.MSG_MORE)
+    ktap.fails(errno.EINVAL, tls.send, b"x", socket.MSG_EOR | socket.MSG_MORE)
 
 
 def type_with_more(version):
     _, tls, _ = sender(version)
     control = [(ktls.SOL_TLS, ktls.TLS_SET_RECORD_TYPE, b"\x15")]
-    fails(errno.EINVAL, tls.sendmsg, [b"x"], control, socket.MSG_MORE)
+    ktap.fails(errno.EINVAL, tls.sendmsg, [b"x"], control, socket.MSG_MORE)
 
 
 def many_fragments(version):
@@ -198,7 +188,7 @@ def largest_payload(version):
     name = ktls.TLS_TX_MAX_PAYLOAD_LEN
     low = 64 if version == ktls.TLS12 else 63
     for bad in (0, low - 1, ktls.MAX_PLAIN + 1):
-        fails(errno.EINVAL, tls.setsockopt, ktls.SOL_TLS, name,
+        ktap.fails(errno.EINVAL, tls.setsockopt, ktls.SOL_TLS, name,
               struct.pack("=H", bad))
     ktap.equal(tls.getsockopt(ktls.SOL_TLS, name, 2),
                struct.pack("=H", ktls.MAX_PLAIN), "default")
@@ -207,7 +197,7 @@ def largest_payload(version):
     lengths = [len(d) for _, d in drain(raw, key, 2500)]
     ktap.equal(lengths, [1000, 1000, 500], "record lengths")
     tls.send(b"x", socket.MSG_MORE)
-    fails(errno.EBUSY, tls.setsockopt, ktls.SOL_TLS, name,
+    ktap.fails(errno.EBUSY, tls.setsockopt, ktls.SOL_TLS, name,
           struct.pack("=H", 2000))
 
 
@@ -219,7 +209,7 @@ def last_number(version):
     ktap.defer(tls.close)
     ktls.attach(tls, tx=key)
     tls.send(b"last")
-    fails(errno.EBADMSG, tls.send, b"one more")
+    ktap.fails(errno.EBADMSG, tls.send, b"one more")
     raw.settimeout(20)
     ktap.equal(drain(raw, key.clone(), 4), [(ktls.DATA, b"last")], "records")
 
