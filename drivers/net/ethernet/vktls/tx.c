@@ -291,7 +291,6 @@ flush:
 	return NETDEV_TX_OK;
 }
 
-/* The status is that of the last packet before the completion's head. */
 /* Free what lies before @end; adds what it was to packets and bytes. */
 static void tx_release(struct vktls_tx_ring *tx, u32 end, int budget,
 		       unsigned int *packets, unsigned int *bytes)
