@@ -3,10 +3,12 @@
 
 BUILD := $(CURDIR)/build
 VM := tests/vm
-kernel := $(shell KVER="$(KVER)" KDIR="$(KDIR)" bash -c \
-	'. $(VM)/common.sh; . $(VM)/kernel.sh; echo $$KDIR $$KVER')
-KDIR := $(word 1,$(kernel))
-KVER := $(word 2,$(kernel))
+# found once, when first needed: "make deps all" installs the headers before that
+asked := KVER="$(KVER)" KDIR="$(KDIR)"
+kernel = $(eval kernel := $$(shell $$(asked) bash -c \
+	'. $$(VM)/common.sh; . $$(VM)/kernel.sh; echo $$$$KDIR $$$$KVER'))$(kernel)
+override KDIR = $(word 1,$(kernel))
+override KVER = $(word 2,$(kernel))
 ARGS ?=
 
 .DEFAULT_GOAL := all

@@ -33,6 +33,8 @@ static const struct cmd_entry cmd_table[VKTLS_CMD_NUM] = {
 					sizeof(struct vktls_queue_ref), 0),
 	[VKTLS_CMD_TLS_ADD] = CMD(conn_add, "tls add", sizeof(struct vktls_tls_add),
 				  sizeof(struct vktls_tls_ref)),
+	[VKTLS_CMD_TLS_ADD_RX] = CMD(conn_add_rx, "tls add rx", sizeof(struct vktls_tls_add_rx),
+				     sizeof(struct vktls_tls_ref)),
 	[VKTLS_CMD_TLS_DEL] = CMD(conn_del, "tls del", sizeof(struct vktls_tls_ref), 0),
 	[VKTLS_CMD_TLS_RESYNC] = CMD(conn_resync, "tls resync",
 				     sizeof(struct vktls_tls_resync), 0),

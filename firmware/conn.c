@@ -83,14 +83,14 @@ static u32 conn_key_bytes(u8 cipher)
 	return cipher == VKTLS_CIPHER_AES_128_GCM ? 16 : 32;
 }
 
-static u16 conn_check(const struct vktls_tls_add *add)
+static u16 conn_check(const struct vktls_tls_add *add, u8 direction)
 {
 	u32 used = conn_key_bytes(add->cipher);
 	u32 rest = 0;
 
 	if (add->reserved)
 		return VKTLS_ST_RESERVED;
-	if (add->version > 31 || add->cipher > 31 || add->direction != VKTLS_DIR_TX ||
+	if (add->version > 31 || add->cipher > 31 || add->direction != direction ||
 	    !(io_read(SOC_TLS + TLS_VERSIONS) >> add->version & 1) ||
 	    !(io_read(SOC_TLS + TLS_CIPHERS) >> add->cipher & 1))
 		return VKTLS_ST_UNSUPPORTED;
@@ -99,18 +99,11 @@ static u16 conn_check(const struct vktls_tls_add *add)
 	return rest ? VKTLS_ST_RESERVED : VKTLS_ST_OK;
 }
 
-/**
- * conn_add() - VKTLS_CMD_TLS_ADD
- */
-u16 conn_add(const void *payload, void *answer)
+/* The hardware has what belongs to the direction; it takes the key from here. */
+static u16 conn_take(const struct vktls_tls_add *add, struct vktls_tls_ref *ref)
 {
-	const struct vktls_tls_add *add = payload;
-	struct vktls_tls_ref *ref = answer;
 	u16 status;
 
-	status = conn_check(add);
-	if (status)
-		return status;
 	if (conn_first == CONN_END)
 		return VKTLS_ST_FULL;
 	io_write(SOC_TLS + TLS_VERSION, add->version);
@@ -125,6 +118,49 @@ u16 conn_add(const void *payload, void *answer)
 	if (status == VKTLS_ST_OK)
 		conn_take_first();
 	return status;
+}
+
+/**
+ * conn_add() - VKTLS_CMD_TLS_ADD
+ */
+u16 conn_add(const void *payload, void *answer)
+{
+	u16 status = conn_check(payload, VKTLS_DIR_TX);
+
+	return status ? status : conn_take(payload, answer);
+}
+
+static u16 conn_check_flow(const struct vktls_tls_flow *flow)
+{
+	u32 used = flow->ip_version == 4 ? 4 : 16;
+	u32 rest = 0;
+
+	if (flow->reserved[0] | flow->reserved[1] | flow->reserved[2])
+		return VKTLS_ST_RESERVED;
+	if (flow->ip_version != 4 && flow->ip_version != 6)
+		return VKTLS_ST_PARAM;
+	for (; used < sizeof(flow->src); used++)
+		rest |= flow->src[used] | flow->dst[used];
+	return rest ? VKTLS_ST_PARAM : VKTLS_ST_OK;
+}
+
+/**
+ * conn_add_rx() - VKTLS_CMD_TLS_ADD_RX
+ */
+u16 conn_add_rx(const void *payload, void *answer)
+{
+	const struct vktls_tls_add_rx *req = payload;
+	u16 status;
+
+	if (!(io_read(SOC_SYS + SYS_FEATURES) & VKTLS_CAP_TLS_RX))
+		return VKTLS_ST_UNSUPPORTED;
+	status = conn_check(&req->add, VKTLS_DIR_RX);
+	if (!status)
+		status = conn_check_flow(&req->flow);
+	if (status)
+		return status;
+	conn_words(TLS_FLOW, (const u8 *)&req->flow, sizeof(req->flow));
+	return conn_take(&req->add, answer);
 }
 
 /**

@@ -65,6 +65,7 @@ void cmd_run(const struct vktls_cmd *cmd, struct vktls_cmd_cpl *cpl);
 void conn_init(void);
 u32 conn_capacity(void);
 u16 conn_add(const void *payload, void *answer);
+u16 conn_add_rx(const void *payload, void *answer);
 u16 conn_del(const void *payload, void *answer);
 u16 conn_resync(const void *payload, void *answer);
 u16 conn_query(const void *payload, void *answer);

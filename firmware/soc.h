@@ -122,6 +122,7 @@
 #define   TLS_PACKETS_HI	0x70
 #define   TLS_BYTES_LO		0x74
 #define   TLS_BYTES_HI		0x78
+#define   TLS_FLOW		0x80	/* W: 10 words, struct vktls_tls_flow; with DIR_RX */
 
 /* Counters of the hardware, by VKTLS_STAT_* */
 #define SOC_STAT		SOC_BLOCK(8)

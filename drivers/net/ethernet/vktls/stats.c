@@ -66,6 +66,17 @@ static const char * const hw_names[VKTLS_STAT_NUM] = {
 	[VKTLS_STAT_TLS_RESYNCS] = "tls_resyncs",
 	[VKTLS_STAT_FAULTS_INJECTED] = "faults_injected",
 	[VKTLS_STAT_EVENTS_LOST] = "events_lost",
+	[VKTLS_STAT_TLS_RX_PACKETS] = "tls_rx_packets",
+	[VKTLS_STAT_TLS_RX_BYTES] = "tls_rx_bytes",
+	[VKTLS_STAT_TLS_RX_RECORDS] = "tls_rx_records",
+	[VKTLS_STAT_TLS_RX_BYPASSED] = "tls_rx_bypassed",
+	[VKTLS_STAT_TLS_RX_AUTH_ERRORS] = "tls_rx_auth_errors",
+	[VKTLS_STAT_TLS_RX_LOST] = "tls_rx_lost",
+	[VKTLS_STAT_TLS_RX_ASKED] = "tls_rx_asked",
+	[VKTLS_STAT_TLS_TX_REPLAYS] = "tls_tx_replays",
+	[VKTLS_STAT_TLS_TX_REPLAY_BYTES] = "tls_tx_replay_bytes",
+	[VKTLS_STAT_TLS_TX_REPLAY_READ] = "tls_tx_replay_read",
+	[VKTLS_STAT_TLS_TX_DROP_REPLAY] = "tls_tx_drop_replay",
 };
 
 /* Totals over queue pairs, then the NIC, TLS, and each queue pair. */

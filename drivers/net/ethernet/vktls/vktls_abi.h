@@ -20,7 +20,7 @@
  * anything existing moves or changes its meaning.
  */
 #define VKTLS_ABI_MAJOR			1
-#define VKTLS_ABI_MINOR			0
+#define VKTLS_ABI_MINOR			1
 
 /* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
 #define VKTLS_PCI_VENDOR		0x1af4
@@ -36,6 +36,8 @@
 #define VKTLS_RING_ALIGN		64	/* bytes, all rings */
 #define VKTLS_TX_MAX_BYTES		65792	/* one packet before TSO */
 #define VKTLS_TX_MAX_DESCS		32	/* one packet, offload one included */
+#define VKTLS_TX_REPLAY_DESCS		60	/* one packet with TXO_REPLAY */
+#define VKTLS_TX_REPLAY_MAX		16640	/* bytes before, and bytes after */
 #define VKTLS_MTU_MIN			68
 #define VKTLS_MTU_MAX			9000
 #define VKTLS_RX_BUF_MIN		256	/* bytes in one receive buffer */
@@ -77,6 +79,8 @@
 #define VKTLS_ST_TLS_REUSE		53	/* would encrypt a record number again */
 #define VKTLS_ST_TLS_LOST		54	/* context waits for resync */
 #define VKTLS_ST_TLS_CRYPTO		55	/* the engine failed */
+#define VKTLS_ST_TLS_AUTH		56	/* received tag is wrong */
+#define VKTLS_ST_TLS_GAP		57	/* a record header was not received */
 
 /* ---- Registers, BAR 0 ---- */
 
@@ -163,22 +167,29 @@
 #define VKTLS_CAP_RX_CSUM		0x00000008u
 #define VKTLS_CAP_RSS			0x00000010u
 #define VKTLS_CAP_TLS_TX		0x00000020u
+#define VKTLS_CAP_TLS_RX		0x00000040u
+#define VKTLS_CAP_TLS_REPLAY		0x00000080u	/* with TLS_TX */
 
 /* Ciphers and versions: capability bit = 1 << value */
 #define VKTLS_CIPHER_AES_128_GCM	0
 #define VKTLS_CIPHER_AES_256_GCM	1
+#define VKTLS_CIPHER_CHACHA20_POLY1305	2
 #define VKTLS_VERSION_TLS12		0
+#define VKTLS_VERSION_TLS13		1
 /* Direction of a context */
 #define VKTLS_DIR_TX			0
+#define VKTLS_DIR_RX			1
 
 /* ---- Descriptor flags ---- */
 #define VKTLS_TXD_EOP			0x0001	/* last descriptor of the packet */
 #define VKTLS_TXD_CPL			0x0002	/* with EOP: report completion */
+#define VKTLS_TXD_REPLAY		0x4000	/* struct vktls_tx_replay */
 #define VKTLS_TXD_OFFLOAD		0x8000	/* struct vktls_tx_offload */
 #define VKTLS_TXO_CSUM			0x0010	/* sum from csum_start to the end */
 #define VKTLS_TXO_TSO			0x0020	/* cut TCP payload at mss */
 #define VKTLS_TXO_VLAN			0x0040	/* insert vlan_tci */
 #define VKTLS_TXO_TLS			0x0080	/* encrypt with tls_ctx */
+#define VKTLS_TXO_REPLAY		0x0100	/* with TLS: out of order, again */
 
 /* Receive completion flags */
 #define VKTLS_RXC_EOP			0x0001	/* last buffer of the frame */
@@ -187,6 +198,10 @@
 #define VKTLS_RXC_VLAN			0x0008	/* tag removed, in vlan_tci */
 #define VKTLS_RXC_HASH_L3		0x0010	/* hash over addresses */
 #define VKTLS_RXC_HASH_L4		0x0020	/* hash over addresses and ports */
+#define VKTLS_RXC_TLS			0x0040	/* payload for a context */
+#define VKTLS_RXC_TLS_DECRYPTED		0x0080	/* with TLS: all of it is plaintext */
+#define VKTLS_RXC_TLS_AUTH		0x0100	/* with TLS: a tag in it was wrong */
+#define VKTLS_RXC_TLS_ASK		0x0200	/* with TLS: EVT_TLS_RESYNC is about it */
 
 /* Every completion and event ends in this byte; first lap writes 1, then 0, 1… */
 #define VKTLS_GEN			0x01
@@ -201,13 +216,14 @@
 #define VKTLS_CMD_RSS_SET		6	/* struct vktls_buf: struct vktls_rss */
 #define VKTLS_CMD_QUEUE_CREATE		7	/* struct vktls_queue_cfg */
 #define VKTLS_CMD_QUEUE_DESTROY		8	/* struct vktls_queue_ref */
-#define VKTLS_CMD_TLS_ADD		9	/* struct vktls_tls_add; cpl: tls_ref */
+#define VKTLS_CMD_TLS_ADD		9	/* transmit: tls_add; cpl: tls_ref */
 #define VKTLS_CMD_TLS_DEL		10	/* struct vktls_tls_ref */
 #define VKTLS_CMD_TLS_RESYNC		11	/* struct vktls_tls_resync */
 #define VKTLS_CMD_TLS_QUERY		12	/* struct vktls_tls_ref; cpl: tls_state */
 #define VKTLS_CMD_STATS			13	/* struct vktls_buf: le64[VKTLS_STAT_NUM] */
 #define VKTLS_CMD_LOG_READ		14	/* struct vktls_buf; cpl: vktls_log */
-#define VKTLS_CMD_NUM			15
+#define VKTLS_CMD_TLS_ADD_RX		15	/* struct vktls_tls_add_rx; cpl: tls_ref */
+#define VKTLS_CMD_NUM			16
 
 /* Queue types */
 #define VKTLS_QUEUE_TX			0
@@ -240,6 +256,7 @@
 #define VKTLS_EVT_TX_ERROR		3	/* id = queue, status; packet dropped */
 #define VKTLS_EVT_TLS_LOST		4	/* id = context, arg = expected sequence */
 #define VKTLS_EVT_OVERFLOW		5	/* arg = events lost before this one */
+#define VKTLS_EVT_TLS_RESYNC		6	/* id = context, arg = where a header is */
 
 /* Counters, in the order of VKTLS_CMD_STATS */
 #define VKTLS_STAT_TX_FRAMES		0	/* on the wire, after TSO */
@@ -269,9 +286,20 @@
 #define VKTLS_STAT_TLS_CTX_ADDS		24
 #define VKTLS_STAT_TLS_CTX_DELS		25
 #define VKTLS_STAT_TLS_RESYNCS		26
-#define VKTLS_STAT_FAULTS_INJECTED	27	/* frames dropped on request */
+#define VKTLS_STAT_FAULTS_INJECTED	27	/* on request, of any kind */
 #define VKTLS_STAT_EVENTS_LOST		28
-#define VKTLS_STAT_NUM			29
+#define VKTLS_STAT_TLS_RX_PACKETS	29	/* decrypted */
+#define VKTLS_STAT_TLS_RX_BYTES		30	/* TCP payload of these */
+#define VKTLS_STAT_TLS_RX_RECORDS	31	/* authenticated from end to end */
+#define VKTLS_STAT_TLS_RX_BYPASSED	32	/* packets delivered as they came */
+#define VKTLS_STAT_TLS_RX_AUTH_ERRORS	33	/* of these, for a wrong tag */
+#define VKTLS_STAT_TLS_RX_LOST		34	/* times a context lost its place */
+#define VKTLS_STAT_TLS_RX_ASKED		35	/* VKTLS_EVT_TLS_RESYNC raised */
+#define VKTLS_STAT_TLS_TX_REPLAYS	36	/* packets encrypted again */
+#define VKTLS_STAT_TLS_TX_REPLAY_BYTES	37	/* TCP payload of these */
+#define VKTLS_STAT_TLS_TX_REPLAY_READ	38	/* bytes read beside the payload */
+#define VKTLS_STAT_TLS_TX_DROP_REPLAY	39	/* replays refused */
+#define VKTLS_STAT_NUM			40
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
 
@@ -290,12 +318,15 @@
 #define VKTLS_ABI_SIZE(type, bytes)	\
 	_Static_assert(sizeof(struct type) == (bytes), #type " has changed size")
 
-/* Transmit: an optional offload descriptor, then data descriptors up to EOP. */
+/*
+ * Transmit: an optional offload descriptor, with TXO_REPLAY a replay descriptor,
+ * then data descriptors up to EOP.
+ */
 struct vktls_tx_desc {
 	__le64 addr;
 	__le32 len;		/* bytes, 1..VKTLS_TX_MAX_BYTES */
 	__le16 reserved;
-	__le16 flags;		/* VKTLS_TXD_* without OFFLOAD */
+	__le16 flags;		/* VKTLS_TXD_EOP, _CPL */
 };
 VKTLS_ABI_SIZE(vktls_tx_desc, 16);
 
@@ -310,6 +341,19 @@ struct vktls_tx_offload {
 	__le16 flags;		/* VKTLS_TXD_OFFLOAD | VKTLS_TXO_* */
 };
 VKTLS_ABI_SIZE(vktls_tx_offload, 16);
+
+/*
+ * The payload is in the middle of whole records: data is hdr_len bytes of
+ * headers, before, payload, after. Only headers and payload leave.
+ */
+struct vktls_tx_replay {
+	__u8 rec_no[8];		/* of the first record, big-endian */
+	__le16 before;		/* bytes of that record before the payload */
+	__le16 after;		/* bytes of the last record after it */
+	__le16 reserved;
+	__le16 flags;		/* VKTLS_TXD_REPLAY */
+};
+VKTLS_ABI_SIZE(vktls_tx_replay, 16);
 
 /* One for each packet with TXD_CPL and for each packet that was refused. */
 struct vktls_tx_cpl {
@@ -449,10 +493,27 @@ struct vktls_tls_add {
 	__u8 reserved;
 	__le32 tcp_seq;		/* of that byte */
 	__u8 rec_no[8];		/* of that record, big-endian */
-	__u8 iv[12];		/* TLS 1.2 GCM: 4 bytes salt, 8 explicit nonce */
+	__u8 iv[12];		/* TLS 1.2 GCM: 4 bytes salt, 8 first explicit nonce */
 	__u8 key[32];		/* shorter keys first, then zero */
 };
 VKTLS_ABI_SIZE(vktls_tls_add, 60);
+
+/* As in the packets received: the peer is the source. All in wire order. */
+struct vktls_tls_flow {
+	__u8 ip_version;	/* 4 or 6 */
+	__u8 reserved[3];
+	__u8 src_port[2];
+	__u8 dst_port[2];
+	__u8 src[16];		/* IPv4: 4 bytes, then zero */
+	__u8 dst[16];
+};
+VKTLS_ABI_SIZE(vktls_tls_flow, 40);
+
+struct vktls_tls_add_rx {
+	struct vktls_tls_add add;
+	struct vktls_tls_flow flow;
+};
+VKTLS_ABI_SIZE(vktls_tls_add_rx, 100);
 
 struct vktls_tls_resync {
 	__le32 ctx;
