@@ -6,6 +6,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qemu/guest-random.h"
 #include "aead.h"
 #include "trace.h"
 #include "vkdev.h"
@@ -15,14 +16,25 @@ static VkdevContext *ctx_find(VkdevState *s, uint32_t id)
     return id < s->contexts && s->ctx[id].tls ? &s->ctx[id] : NULL;
 }
 
-void vkdev_ctx_init(VkdevState *s)
+bool vkdev_ctx_init(VkdevState *s)
 {
-    s->ctx = g_new0(VkdevContext, s->contexts);
+    uint8_t secret[16];
+
+    qemu_guest_getrandom_nofail(secret, sizeof(secret));
+    s->flows = vkdev_flow_alloc(s->contexts, secret);
+    s->ctx = g_try_new0(VkdevContext, s->contexts);
+    if (!s->flows || (s->contexts && !s->ctx)) {
+        vkdev_flow_free(s->flows);
+        g_free(s->ctx);
+        return false;
+    }
+    return true;
 }
 
 void vkdev_ctx_reset(VkdevState *s)
 {
     for (uint32_t id = 0; id < s->contexts; id++) {
+        vkdev_flow_del(s->flows, id);
         vkdev_tls_del(s->ctx[id].tls);
         s->ctx[id] = (VkdevContext) { 0 };
     }
@@ -34,6 +46,8 @@ void vkdev_ctx_fini(VkdevState *s)
     vkdev_ctx_reset(s);
     g_free(s->ctx);
     s->ctx = NULL;
+    vkdev_flow_free(s->flows);
+    s->flows = NULL;
 }
 
 static uint16_t ctx_add(VkdevContext *ctx, const VkdevCoreTls *tls)
@@ -55,12 +69,28 @@ static uint16_t ctx_add(VkdevContext *ctx, const VkdevCoreTls *tls)
     memcpy(p.key, tls->key, sizeof(p.key));
     status = vkdev_tls_add(&p, &ctx->tls);
     vkdev_aead_wipe(&p, sizeof(p));
+    ctx->direction = p.direction;
     return status;
+}
+
+/* Is the flow one that packets can have? */
+static uint16_t ctx_check_rx(const VkdevState *s,
+                             const struct vktls_tls_flow *flow)
+{
+    if (!s->tls_rx) {
+        return VKTLS_ST_UNSUPPORTED;
+    }
+    if (flow->ip_version != 4 && flow->ip_version != 6) {
+        return VKTLS_ST_PARAM;
+    }
+    return vkdev_flow_find(s->flows, flow) == VKDEV_FLOW_NONE ?
+           VKTLS_ST_OK : VKTLS_ST_EXIST;
 }
 
 uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
 {
-    uint16_t status;
+    bool rx = tls->direction == VKTLS_DIR_RX;
+    uint16_t status = VKTLS_ST_OK;
 
     if (id >= s->contexts) {
         return VKTLS_ST_NOENT;
@@ -68,9 +98,18 @@ uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
     if (s->ctx[id].tls) {
         return VKTLS_ST_EXIST;
     }
-    status = ctx_add(&s->ctx[id], tls);
-    trace_vkdev_ctx_add(id, tls->version, tls->cipher, tls->tcp_seq, status);
+    if (rx) {
+        status = ctx_check_rx(s, &tls->flow);
+    }
     if (status == VKTLS_ST_OK) {
+        status = ctx_add(&s->ctx[id], tls);
+    }
+    trace_vkdev_ctx_add(id, tls->version, tls->cipher, tls->direction,
+                        tls->tcp_seq, status);
+    if (status == VKTLS_ST_OK) {
+        if (rx) {
+            vkdev_flow_add(s->flows, id, &tls->flow);
+        }
         s->ctx_live++;
         s->stats[VKTLS_STAT_TLS_CTX_ADDS]++;
     }
@@ -84,6 +123,7 @@ uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id)
     if (!ctx) {
         return VKTLS_ST_NOENT;
     }
+    vkdev_flow_del(s->flows, id);
     vkdev_tls_del(ctx->tls);
     *ctx = (VkdevContext) { 0 };
     s->ctx_live--;
@@ -140,6 +180,17 @@ static void ctx_count(VkdevState *s, VkdevContext *ctx,
     s->stats[VKTLS_STAT_TLS_TX_DROP_OTHER] += count->drop_other;
 }
 
+static VkdevContext *ctx_find_tx(VkdevState *s, uint32_t id, uint32_t tcp_seq)
+{
+    VkdevContext *ctx = ctx_find(s, id);
+
+    if (ctx && ctx->direction == VKTLS_DIR_TX) {
+        return ctx;
+    }
+    trace_vkdev_ctx_unknown(id, tcp_seq);
+    return NULL;
+}
+
 /*
  * Encrypt @len bytes at @payload in place, of which the first has the number
  * @tcp_seq. On any status but OK the bytes must not leave; *@expected is then
@@ -148,14 +199,13 @@ static void ctx_count(VkdevState *s, VkdevContext *ctx,
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            uint8_t *payload, uint32_t len, uint32_t *expected)
 {
-    VkdevContext *ctx = ctx_find(s, id);
+    VkdevContext *ctx = ctx_find_tx(s, id, tcp_seq);
     VkdevTlsCount count;
     VkdevTlsState state;
     uint16_t status;
 
     if (!ctx) {
         s->stats[VKTLS_STAT_TLS_TX_DROP_OTHER]++;
-        trace_vkdev_ctx_unknown(id, tcp_seq);
         return VKTLS_ST_NOENT;
     }
     status = vkdev_tls_tx(ctx->tls, tcp_seq, payload, len, &count);
@@ -168,4 +218,80 @@ uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
         vkdev_event(s, VKTLS_EVT_TLS_LOST, status, id, state.tcp_seq);
     }
     return status;
+}
+
+/*
+ * Encrypt once more, in place, the whole records from @rec_no on: @len bytes
+ * at @records. Otherwise as vkdev_ctx_encrypt(); the caller counts.
+ */
+uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
+                          uint64_t rec_no, uint8_t *records, uint32_t len,
+                          uint32_t *expected)
+{
+    VkdevContext *ctx = ctx_find_tx(s, id, tcp_seq);
+    VkdevTlsCount count;
+    VkdevTlsState state;
+    uint16_t status;
+
+    if (!ctx) {
+        return VKTLS_ST_NOENT;
+    }
+    status = vkdev_tls_replay(ctx->tls, rec_no, records, len, &count);
+    vkdev_tls_query(ctx->tls, &state);
+    *expected = state.tcp_seq;
+    trace_vkdev_ctx_replay(id, tcp_seq, rec_no, len, status);
+    return status;
+}
+
+/* What a received packet did, to the counters, the host and its completion. */
+static uint16_t ctx_received(VkdevState *s, uint32_t id, uint32_t len,
+                             const VkdevTlsRxResult *res)
+{
+    VkdevContext *ctx = &s->ctx[id];
+    uint16_t flags = VKTLS_RXC_TLS;
+    VkdevTlsState state;
+
+    if (res->decrypted) {
+        flags |= VKTLS_RXC_TLS_DECRYPTED;
+        ctx->packets++;
+        ctx->bytes += len;
+        s->stats[VKTLS_STAT_TLS_RX_PACKETS]++;
+        s->stats[VKTLS_STAT_TLS_RX_BYTES] += len;
+        s->stats[VKTLS_STAT_TLS_RX_RECORDS] += res->records;
+    } else {
+        s->stats[VKTLS_STAT_TLS_RX_BYPASSED]++;
+    }
+    if (res->lost == VKTLS_ST_TLS_AUTH) {
+        flags |= VKTLS_RXC_TLS_AUTH;
+        s->stats[VKTLS_STAT_TLS_RX_AUTH_ERRORS]++;
+    }
+    if (res->lost) {
+        vkdev_tls_query(ctx->tls, &state);
+        s->stats[VKTLS_STAT_TLS_RX_LOST]++;
+        vkdev_event(s, VKTLS_EVT_TLS_LOST, res->lost, id, state.tcp_seq);
+    }
+    if (res->resync_req) {
+        flags |= VKTLS_RXC_TLS_ASK;
+        s->stats[VKTLS_STAT_TLS_RX_ASKED]++;
+        vkdev_event(s, VKTLS_EVT_TLS_RESYNC, VKTLS_ST_OK, id,
+                    res->resync_seq);
+    }
+    return flags;
+}
+
+/*
+ * Follow @len bytes of TCP payload at @from that were received for context @id,
+ * which has a flow. Return: VKTLS_RXC_TLS*; with VKTLS_RXC_TLS_DECRYPTED the
+ * plaintext is at @to, which does not overlap.
+ */
+uint16_t vkdev_ctx_decrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
+                           const uint8_t *from, uint8_t *to, uint32_t len)
+{
+    VkdevTlsRxResult res;
+    uint16_t flags;
+
+    vkdev_tls_rx(s->ctx[id].tls, tcp_seq, from, to, len, &res);
+    flags = ctx_received(s, id, len, &res);
+    trace_vkdev_ctx_decrypt(id, tcp_seq, len, flags, res.lost);
+    return flags;
 }

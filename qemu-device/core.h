@@ -34,6 +34,7 @@ typedef struct VkdevCoreTls {
     uint8_t rec_no[8];      /* wire order */
     uint8_t iv[12];
     uint8_t key[32];
+    struct vktls_tls_flow flow; /* with VKTLS_DIR_RX */
 } VkdevCoreTls;
 
 typedef struct VkdevCoreTlsState {

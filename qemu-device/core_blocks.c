@@ -365,6 +365,7 @@ static uint32_t tls_add(VkdevCore *core, uint32_t ctx)
     uint32_t status;
 
     tls_params_get(core->regs.tls, &tls);
+    unpack((uint8_t *)&tls.flow, core->regs.tls_flow, sizeof(tls.flow));
     status = core->ops->tls_add(core->dev, ctx, &tls);
     explicit_bzero(&tls, sizeof(tls));
     return status;
@@ -439,6 +440,8 @@ static bool tls_read(VkdevCore *core, uint32_t reg, uint32_t *value)
 
 static bool tls_write(VkdevCore *core, uint32_t reg, uint32_t value)
 {
+    uint32_t flow = (reg - TLS_FLOW) / 4;
+
     if (reg >= TLS_CTX && reg < TLS_CMD) {
         core->regs.tls[reg / 4] = value;
         return true;
@@ -447,6 +450,10 @@ static bool tls_write(VkdevCore *core, uint32_t reg, uint32_t value)
         core->regs.tls[TLS_STATUS / 4] = tls_start(core, value);
         /* Whatever came of it, no secret stays in the window. */
         explicit_bzero(core->regs.tls + TLS_IV / 4, TLS_CMD - TLS_IV);
+        return true;
+    }
+    if (reg >= TLS_FLOW && flow < sizeof(core->regs.tls_flow) / 4) {
+        core->regs.tls_flow[flow] = value;
         return true;
     }
     return false;

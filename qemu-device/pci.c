@@ -98,6 +98,21 @@ static void pci_fini_capabilities(PCIDevice *pci)
     msix_uninit_exclusive_bar(pci);
 }
 
+static bool pci_init_memory(VkdevState *s, Error **errp)
+{
+    if (!vkdev_ctx_init(s)) {
+        error_setg(errp, "no memory for %" PRIu32 " TLS contexts",
+                   s->contexts);
+        return false;
+    }
+    if (!vkdev_slowpath_init(s)) {
+        error_setg(errp, "no memory for the embedded core");
+        vkdev_ctx_fini(s);
+        return false;
+    }
+    return true;
+}
+
 static void pci_realize(PCIDevice *pci, Error **errp)
 {
     VkdevState *s = VKDEV(pci);
@@ -110,12 +125,10 @@ static void pci_realize(PCIDevice *pci, Error **errp)
         return;
     }
     qemu_macaddr_default_if_unset(&s->conf.macaddr);
-    if (!vkdev_slowpath_init(s)) {
-        error_setg(errp, "no memory for the embedded core");
+    if (!pci_init_memory(s, errp)) {
         pci_fini_capabilities(pci);
         return;
     }
-    vkdev_ctx_init(s);
     vkdev_rx_init(s);
     vkdev_port_init(s);
     vkdev_queue_init(s);
@@ -152,6 +165,8 @@ static const Property pci_properties[] = {
     DEFINE_NIC_PROPERTIES(VkdevState, conf),
     DEFINE_PROP_UINT32("queues", VkdevState, queues, 4),
     DEFINE_PROP_UINT32("tls-contexts", VkdevState, contexts, 1024),
+    DEFINE_PROP_BOOL("tls-rx", VkdevState, tls_rx, true),
+    DEFINE_PROP_BOOL("tls-replay", VkdevState, tls_replay, true),
 };
 
 static void pci_class_init(ObjectClass *klass, void *data)

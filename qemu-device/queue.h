@@ -11,6 +11,9 @@
 #include "ring.h"
 #include "wire.h"
 
+/* A packet and, for a replay, what is around its payload. */
+#define VKDEV_GATHER_MAX (VKTLS_TX_MAX_BYTES + 2 * VKTLS_TX_REPLAY_MAX)
+
 #define VKDEV_FRAME_MAX (VKTLS_MTU_MAX + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR)
 
 typedef struct VkdevQueue {
@@ -26,10 +29,14 @@ typedef struct VkdevQueue {
 /* A packet on its way from the ring to the wire. */
 typedef struct VkdevTxPacket {
     struct vktls_tx_offload off;    /* in the host's byte order */
+    uint64_t rec_no;    /* these three with VKTLS_TXO_REPLAY */
+    uint32_t before;    /* bytes around the payload, which do not leave */
+    uint32_t after;
     bool report;        /* completion wanted although all went well */
     bool busy;          /* frames of it are still to be sent */
-    uint16_t descs;     /* ring entries, offload descriptor included */
-    uint32_t len;
+    uint16_t descs;     /* ring entries, those without data included */
+    uint16_t data;      /* the first one with data */
+    uint32_t len;       /* of what leaves, before it is cut */
     uint8_t *frame;     /* in the queue's buffer */
     uint32_t tcp_seq;   /* expected by the context, with a TLS status */
     VkdevWire wire;
@@ -39,7 +46,7 @@ typedef struct VkdevTxPacket {
 typedef struct VkdevTxQueue {
     VkdevQueue q;
     QEMUBH *bh;
-    uint8_t *buf;       /* room for a tag, then VKTLS_TX_MAX_BYTES */
+    uint8_t *buf;       /* room for a tag, then VKDEV_GATHER_MAX */
     VkdevTxPacket pkt;
 } VkdevTxQueue;
 

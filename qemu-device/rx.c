@@ -20,6 +20,7 @@ typedef struct RxFrame {
     uint16_t flags;     /* VKTLS_RXC_* */
     uint16_t vlan_tci;
     uint32_t hash;
+    uint32_t ctx;       /* VKDEV_FLOW_NONE for most frames */
     VkdevWire wire;
 } RxFrame;
 
@@ -94,6 +95,20 @@ static unsigned rx_spread(const VkdevState *s, RxFrame *f)
     return kind ? rss->table[f->hash % VKTLS_RSS_ENTRIES] : 0;
 }
 
+/* Which context is the frame for, if its checksums are right? */
+static uint32_t rx_find_ctx(const VkdevState *s, const RxFrame *f)
+{
+    const VkdevWire *w = &f->wire;
+    struct vktls_tls_flow flow;
+
+    if (!vkdev_wire_is_tcp(w) || w->l3 + w->ip_len > f->len ||
+        w->l3 + w->ip_len <= w->payload) {
+        return VKDEV_FLOW_NONE;
+    }
+    vkdev_flow_of(f->data, w, &flow);
+    return vkdev_flow_find(s->flows, &flow);
+}
+
 /* Do what the port's features ask for. Return: the queue's number. */
 static unsigned rx_classify(VkdevState *s, RxFrame *f)
 {
@@ -101,7 +116,8 @@ static unsigned rx_classify(VkdevState *s, RxFrame *f)
         rx_strip_vlan(f);
     }
     vkdev_wire_parse(f->data, f->len, &f->wire);
-    if (s->port.flags & VKTLS_PORT_RX_CSUM) {
+    f->ctx = rx_find_ctx(s, f);
+    if ((s->port.flags & VKTLS_PORT_RX_CSUM) || f->ctx != VKDEV_FLOW_NONE) {
         rx_check_sum(s, f);
     }
     return s->port.flags & VKTLS_PORT_RSS ? rx_spread(s, f) : 0;
@@ -184,7 +200,27 @@ static bool rx_write_cpls(VkdevQueue *q, const RxFrame *f, const RxBufs *bufs)
     return true;
 }
 
-static void rx_deliver(VkdevQueue *q, const RxFrame *f)
+/* Let the frame's context have its payload, up to the packet's end. */
+static void rx_decrypt(VkdevState *s, RxFrame *f)
+{
+    const VkdevWire *w = &f->wire;
+    uint32_t end = w->l3 + w->ip_len;
+
+    f->flags |= vkdev_ctx_decrypt(s, f->ctx, vkdev_wire_tcp_seq(f->data, w),
+                                  f->data + w->payload,
+                                  s->rx_plain + w->payload, end - w->payload);
+    if (f->flags & VKTLS_RXC_TLS_DECRYPTED) {
+        memcpy(s->rx_plain, f->data, w->payload);
+        memcpy(s->rx_plain + end, f->data + end, f->len - end);
+        f->data = s->rx_plain;
+    }
+}
+
+/*
+ * A context must not see what the host does not: the sender will repeat it, and
+ * then it is new to both. So buffers come first.
+ */
+static void rx_deliver(VkdevQueue *q, RxFrame *f)
 {
     VkdevState *s = q->dev;
     RxBufs bufs;
@@ -193,6 +229,9 @@ static void rx_deliver(VkdevQueue *q, const RxFrame *f)
         s->stats[VKTLS_STAT_RX_NO_BUFFER]++;
         trace_vkdev_rx_no_buffer(q->id, f->len);
         return;
+    }
+    if (f->ctx != VKDEV_FLOW_NONE && (f->flags & VKTLS_RXC_L4_OK)) {
+        rx_decrypt(s, f);
     }
     if (!rx_write_data(q, f, &bufs) || !rx_write_cpls(q, f, &bufs)) {
         vkdev_queue_stop(q, VKTLS_ST_DMA);

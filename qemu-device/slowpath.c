@@ -201,7 +201,9 @@ static void slowpath_config(VkdevState *s, VkdevCoreConfig *config)
     };
     memcpy(config->mac, s->conf.macaddr.a, sizeof(config->mac));
     if (s->contexts) {
-        config->features |= VKTLS_CAP_TLS_TX;
+        config->features |= VKTLS_CAP_TLS_TX |
+                            (s->tls_rx ? VKTLS_CAP_TLS_RX : 0) |
+                            (s->tls_replay ? VKTLS_CAP_TLS_REPLAY : 0);
         config->tls_ciphers = vkdev_tls_ciphers();
         config->tls_versions = vkdev_tls_versions();
     }

@@ -18,17 +18,17 @@
 #define SHAPE_TLS13 { 0, 23, 23, 1, VKDEV_RECORD_DATA_MAX + 1 }
 
 static const VkdevTlsSuite suites[] = {
-    { VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_128_GCM, true,
+    { VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_128_GCM,
       VKDEV_AEAD_AES_128_GCM, SHAPE_TLS12_GCM },
-    { VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_256_GCM, true,
+    { VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_256_GCM,
       VKDEV_AEAD_AES_256_GCM, SHAPE_TLS12_GCM },
-    { VKTLS_VERSION_TLS12, VKDEV_TLS_CIPHER_CHACHA20, false,
+    { VKTLS_VERSION_TLS12, VKTLS_CIPHER_CHACHA20_POLY1305,
       VKDEV_AEAD_CHACHA20_POLY1305, SHAPE_TLS12_CHACHA },
-    { VKDEV_TLS_VERSION_13, VKTLS_CIPHER_AES_128_GCM, false,
+    { VKTLS_VERSION_TLS13, VKTLS_CIPHER_AES_128_GCM,
       VKDEV_AEAD_AES_128_GCM, SHAPE_TLS13 },
-    { VKDEV_TLS_VERSION_13, VKTLS_CIPHER_AES_256_GCM, false,
+    { VKTLS_VERSION_TLS13, VKTLS_CIPHER_AES_256_GCM,
       VKDEV_AEAD_AES_256_GCM, SHAPE_TLS13 },
-    { VKDEV_TLS_VERSION_13, VKDEV_TLS_CIPHER_CHACHA20, false,
+    { VKTLS_VERSION_TLS13, VKTLS_CIPHER_CHACHA20_POLY1305,
       VKDEV_AEAD_CHACHA20_POLY1305, SHAPE_TLS13 },
 };
 
@@ -57,7 +57,7 @@ uint32_t vkdev_tls_ciphers(void)
     uint32_t bits = 0;
 
     for (size_t i = 0; i < SUITES; i++) {
-        bits |= (uint32_t)suites[i].announced << suites[i].cipher;
+        bits |= 1u << suites[i].cipher;
     }
     return bits;
 }
@@ -67,20 +67,19 @@ uint32_t vkdev_tls_versions(void)
     uint32_t bits = 0;
 
     for (size_t i = 0; i < SUITES; i++) {
-        bits |= (uint32_t)suites[i].announced << suites[i].version;
+        bits |= 1u << suites[i].version;
     }
     return bits;
 }
 
 static const VkdevTlsSuite *suite_find(const VkdevTlsParams *p)
 {
-    if (p->direction != VKTLS_DIR_TX &&
-        !(p->beyond_abi && p->direction == VKDEV_TLS_DIR_RX)) {
+    if (p->direction != VKTLS_DIR_TX && p->direction != VKTLS_DIR_RX) {
         return NULL;
     }
     for (size_t i = 0; i < SUITES; i++) {
         if (suites[i].version == p->version && suites[i].cipher == p->cipher) {
-            return suites[i].announced || p->beyond_abi ? &suites[i] : NULL;
+            return &suites[i];
         }
     }
     return NULL;
@@ -174,7 +173,7 @@ static size_t record_aad(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
 {
     uint32_t len = vkdev_record_payload_len(&at->rec, &c->suite->shape);
 
-    if (c->suite->version == VKDEV_TLS_VERSION_13) {
+    if (c->suite->version == VKTLS_VERSION_TLS13) {
         memcpy(aad, at->rec.head, VKDEV_RECORD_HEADER_LEN);
         return VKDEV_RECORD_HEADER_LEN;
     }

@@ -12,14 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * What the engine does and the ABI does not name yet: taken by vkdev_tls_add()
- * with beyond_abi only, and not announced.
- */
-#define VKDEV_TLS_CIPHER_CHACHA20 2
-#define VKDEV_TLS_VERSION_13 1
-#define VKDEV_TLS_DIR_RX 1
-
 typedef struct VkdevTlsCtx VkdevTlsCtx;
 
 /* As in struct vktls_tls_add; the caller wipes it. */
@@ -31,7 +23,6 @@ typedef struct VkdevTlsParams {
     uint64_t rec_no;   /* of that record */
     uint8_t iv[12];    /* TLS 1.2 GCM: 4 bytes salt, 8 first explicit nonce */
     uint8_t key[32];   /* shorter keys first, then zero */
-    bool beyond_abi;   /* take what is not announced, too */
 } VkdevTlsParams;
 
 /* What one call did, for the caller to add up. */
@@ -39,7 +30,7 @@ typedef struct VkdevTlsCount {
     uint32_t packets;     /* encrypted: 0 or 1 */
     uint32_t bytes;       /* TCP payload of these */
     uint32_t records;     /* completed with a tag */
-    uint32_t replays;     /* records encrypted again: 0 or 1 */
+    uint32_t replays;     /* packets encrypted again: 0 or 1 */
     uint32_t drop_seq;    /* refusals, by reason */
     uint32_t drop_header;
     uint32_t drop_nonce;  /* nonce or record number */
@@ -50,8 +41,8 @@ typedef struct VkdevTlsCount {
 /* What became of a received packet. */
 typedef struct VkdevTlsRxResult {
     bool decrypted;      /* all of it; otherwise it goes on as it came */
-    bool lost;           /* this call lost the place in the stream */
-    bool auth_error;     /* because a tag was wrong */
+    uint16_t lost;       /* VKTLS_ST_OK, or why this call lost the place:
+                            VKTLS_ST_TLS_GAP, _HEADER, _AUTH */
     bool resync_req;     /* ask the host: does a record begin at resync_seq? */
     uint32_t resync_seq; /* of the first byte of what looks like a header */
     uint32_t records;    /* authenticated from their first byte to the last */
@@ -97,17 +88,17 @@ unsigned vkdev_tls_tx(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint8_t *buf,
                       size_t len, VkdevTlsCount *count);
 
 /**
- * Encrypt once more, apart from the stream, the whole record @rec_no: @len
- * bytes at @rec, laid out as for vkdev_tls_tx(), header and placeholder
+ * Encrypt once more, apart from the stream, whole records from @rec_no on:
+ * @len bytes at @buf, laid out as for vkdev_tls_tx(), headers and placeholders
  * included. Any part of the result may be sent again. The context's place does
  * not change.
  *
- * VKTLS_ST_TLS_REUSE: the engine did not send that record, or does not remember
+ * VKTLS_ST_TLS_HEADER, _NONCE: not a whole number of records, or not those.
+ * VKTLS_ST_TLS_REUSE: the engine did not send one of them, or does not remember
  * its tag any more, or the tag is another now, so that the plaintext must be
- * too; in the last case @rec is wiped. VKTLS_ST_TLS_HEADER, _NONCE: not that
- * record.
+ * too; @buf is wiped then.
  */
-unsigned vkdev_tls_replay(VkdevTlsCtx *ctx, uint64_t rec_no, uint8_t *rec,
+unsigned vkdev_tls_replay(VkdevTlsCtx *ctx, uint64_t rec_no, uint8_t *buf,
                           size_t len, VkdevTlsCount *count);
 
 /**

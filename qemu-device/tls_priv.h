@@ -14,7 +14,6 @@
 typedef struct VkdevTlsSuite {
     uint8_t version; /* VKTLS_VERSION_* */
     uint8_t cipher;  /* VKTLS_CIPHER_* */
-    bool announced;  /* the ABI has it */
     VkdevAeadAlg alg;
     VkdevRecordShape shape;
 } VkdevTlsSuite;

@@ -15,9 +15,14 @@ void vkdev_tls_rx_init(VkdevTlsCtx *c)
     c->rx.mode = VKDEV_TLS_RX_SYNC;
 }
 
-static void rx_search_start(VkdevTlsCtx *c, VkdevTlsRxResult *res)
+/* Whatever the host was to be asked about, there is no header there. */
+static void rx_search_start(VkdevTlsCtx *c, unsigned why,
+                            VkdevTlsRxResult *res)
 {
-    res->lost |= c->rx.mode == VKDEV_TLS_RX_SYNC;
+    if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
+        res->lost = why;
+    }
+    res->resync_req = false;
     vkdev_tls_stream_move(c, c->tcp_seq, 0);
     c->lost = true;
     c->rx = (VkdevTlsRx) { .mode = VKDEV_TLS_RX_SEARCH };
@@ -34,7 +39,7 @@ static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
         at->rec_no += !at->rec.pos;
         at->used_up = !at->rec.pos && !at->rec_no;
     } else {
-        rx_search_start(c, res);
+        rx_search_start(c, VKTLS_ST_TLS_GAP, res);
     }
     c->tcp_seq += n;
 }
@@ -104,7 +109,7 @@ static void rx_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
     uint8_t head[VKDEV_RECORD_HEADER_LEN];
 
     memcpy(head, c->s.at.rec.head, sizeof(head));
-    rx_search_start(c, res);
+    rx_search_start(c, VKTLS_ST_TLS_HEADER, res);
     c->rx.window_len = sizeof(head) - 1;
     memcpy(c->rx.window, head + 1, sizeof(head) - 1);
 }
@@ -162,8 +167,7 @@ static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     }
     record_ends = piece.part == VKDEV_RECORD_TAG && piece.part_ends;
     if (sync && !rx_decrypt(c, &piece, from, to)) {
-        res->auth_error = true;
-        rx_search_start(c, res);
+        rx_search_start(c, VKTLS_ST_TLS_AUTH, res);
         *whole = false;
     } else if (record_ends) {
         res->records += sync;
@@ -179,7 +183,7 @@ unsigned vkdev_tls_rx(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
     size_t n;
 
     *res = (VkdevTlsRxResult) { 0 };
-    if (c->direction != VKDEV_TLS_DIR_RX) {
+    if (c->direction != VKTLS_DIR_RX) {
         return VKTLS_ST_STATE;
     }
     if (!len) {

@@ -160,53 +160,63 @@ unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
     return VKTLS_ST_OK;
 }
 
-/* Is it exactly one record, with a head that this context can have sent? */
-static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
-                             const uint8_t *rec, size_t len)
+static const VkdevTlsSent *replay_sent(const VkdevTlsCtx *c, uint64_t rec_no)
 {
     const VkdevTlsSent *sent = &c->tx.sent[rec_no % VKDEV_TLS_SENT];
-    VkdevTlsCursor at = { .rec_no = rec_no };
-    unsigned st;
 
-    if (c->direction != VKTLS_DIR_TX) {
-        return VKTLS_ST_STATE;
+    return sent->valid && sent->rec_no == rec_no ? sent : NULL;
+}
+
+/* Records that follow each other from @rec_no on, and were all sent? */
+static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
+                             const uint8_t *buf, size_t len)
+{
+    VkdevTlsCursor at = { .rec_no = rec_no };
+    unsigned st = tx_check(c, &at, buf, len);
+
+    if (st == VKTLS_ST_TLS_WRAP) {
+        return VKTLS_ST_TLS_REUSE; /* it goes past the last number */
     }
-    if (!sent->valid || sent->rec_no != rec_no) {
-        return VKTLS_ST_TLS_REUSE;
-    }
-    st = tx_check(c, &at, rec, len);
-    if (st == VKTLS_ST_OK && (at.rec.pos || at.rec_no != rec_no + 1)) {
+    if (st == VKTLS_ST_OK && (!len || at.rec.pos)) {
         return VKTLS_ST_TLS_HEADER;
+    }
+    for (; st == VKTLS_ST_OK && rec_no != at.rec_no; rec_no++) {
+        st = replay_sent(c, rec_no) ? VKTLS_ST_OK : VKTLS_ST_TLS_REUSE;
     }
     return st;
 }
 
-/* Encrypt the record apart from the stream; is the tag the one of then? */
+/* Encrypt apart from the stream; is each tag the one of then? */
 static bool replay_encrypt(const VkdevTlsCtx *c, uint64_t rec_no,
-                           uint8_t *rec, size_t len)
+                           uint8_t *p, size_t len)
 {
-    const VkdevTlsSent *sent = &c->tx.sent[rec_no % VKDEV_TLS_SENT];
     VkdevTlsStream s = { .at.rec_no = rec_no };
     VkdevRecordPiece piece;
-    bool same;
+    bool same = true;
 
-    for (uint8_t *p = rec; len; p += piece.len, len -= piece.len) {
+    for (; len && same; p += piece.len, len -= piece.len) {
         tx_step(c, &s.at, p, len, &piece);
         tx_piece(c, &s, &piece, p);
+        if (piece.part == VKDEV_RECORD_TAG) {
+            same = !vkdev_aead_tag_differs(
+                s.tag, replay_sent(c, s.at.rec_no - 1)->tag);
+        }
     }
-    same = !vkdev_aead_tag_differs(s.tag, sent->tag);
     vkdev_aead_wipe(&s, sizeof(s));
     return same;
 }
 
-unsigned vkdev_tls_replay(VkdevTlsCtx *c, uint64_t rec_no, uint8_t *rec,
+unsigned vkdev_tls_replay(VkdevTlsCtx *c, uint64_t rec_no, uint8_t *buf,
                           size_t len, VkdevTlsCount *count)
 {
-    unsigned st = replay_check(c, rec_no, rec, len);
+    unsigned st = VKTLS_ST_STATE;
 
     *count = (VkdevTlsCount) { 0 };
-    if (st == VKTLS_ST_OK && !replay_encrypt(c, rec_no, rec, len)) {
-        vkdev_aead_wipe(rec, len);
+    if (c->direction == VKTLS_DIR_TX) {
+        st = replay_check(c, rec_no, buf, len);
+    }
+    if (st == VKTLS_ST_OK && !replay_encrypt(c, rec_no, buf, len)) {
+        vkdev_aead_wipe(buf, len);
         st = VKTLS_ST_TLS_REUSE;
     }
     if (st == VKTLS_ST_OK) {

@@ -17,14 +17,13 @@
 #define TX_FRAME_COST 512
 
 #define TXO_FLAGS (VKTLS_TXD_OFFLOAD | VKTLS_TXO_CSUM | VKTLS_TXO_TSO | \
-                   VKTLS_TXO_VLAN | VKTLS_TXO_TLS)
+                   VKTLS_TXO_VLAN | VKTLS_TXO_TLS | VKTLS_TXO_REPLAY)
 #define TXD_FLAGS (VKTLS_TXD_EOP | VKTLS_TXD_CPL)
 
-#define TCP_SEQ 4
 #define TCP_SUM 16
 
 typedef struct TxDescs {
-    struct vktls_tx_desc desc[VKTLS_TX_MAX_DESCS];
+    struct vktls_tx_desc desc[VKTLS_TX_REPLAY_DESCS];
     unsigned count;     /* in the packet, which may be more */
 } TxDescs;
 
@@ -44,7 +43,7 @@ static bool tx_scan(VkdevTxQueue *txq, TxDescs *d, int *budget)
             vkdev_queue_stop(q, VKTLS_ST_DMA);
             return false;
         }
-        if (n < VKTLS_TX_MAX_DESCS) {
+        if (n < VKTLS_TX_REPLAY_DESCS) {
             d->desc[n] = desc;
         }
         if (le16_to_cpu(desc.flags) & VKTLS_TXD_EOP) {
@@ -58,7 +57,7 @@ static bool tx_scan(VkdevTxQueue *txq, TxDescs *d, int *budget)
     return false;
 }
 
-static bool tx_take_offload(VkdevTxPacket *pkt,
+static bool tx_take_offload(const VkdevState *s, VkdevTxPacket *pkt,
                             const struct vktls_tx_desc *desc)
 {
     struct vktls_tx_offload *off = &pkt->off;
@@ -70,7 +69,24 @@ static bool tx_take_offload(VkdevTxPacket *pkt,
     off->csum_start = le16_to_cpu(off->csum_start);
     off->hdr_len = le16_to_cpu(off->hdr_len);
     off->flags = le16_to_cpu(off->flags);
+    if ((off->flags & VKTLS_TXO_REPLAY) &&
+        !(s->tls_replay && (off->flags & VKTLS_TXO_TLS))) {
+        return false;
+    }
     return !off->reserved && !(off->flags & ~TXO_FLAGS);
+}
+
+static bool tx_take_replay(VkdevTxPacket *pkt,
+                           const struct vktls_tx_desc *desc)
+{
+    struct vktls_tx_replay replay;
+
+    memcpy(&replay, desc, sizeof(replay));
+    pkt->rec_no = ldq_be_p(replay.rec_no);
+    pkt->before = le16_to_cpu(replay.before);
+    pkt->after = le16_to_cpu(replay.after);
+    return !replay.reserved &&
+           le16_to_cpu(replay.flags) == VKTLS_TXD_REPLAY;
 }
 
 static bool tx_take_data(VkdevTxPacket *pkt, const struct vktls_tx_desc *desc)
@@ -85,36 +101,60 @@ static bool tx_take_data(VkdevTxPacket *pkt, const struct vktls_tx_desc *desc)
     return true;
 }
 
-static uint16_t tx_take_descs(VkdevTxPacket *pkt, const TxDescs *d)
+/* Descriptors that have no data, and how many there may be in all. */
+static bool tx_take_head(const VkdevState *s, VkdevTxPacket *pkt,
+                         const TxDescs *d)
 {
-    unsigned i = 0;
+    unsigned max = VKTLS_TX_MAX_DESCS;
 
-    if (d->count > VKTLS_TX_MAX_DESCS) {
+    if (le16_to_cpu(d->desc[0].flags) & VKTLS_TXD_OFFLOAD) {
+        if (!tx_take_offload(s, pkt, &d->desc[0])) {
+            return false;
+        }
+        pkt->data = 1;
+    }
+    if (pkt->off.flags & VKTLS_TXO_REPLAY) {
+        if (!tx_take_replay(pkt, &d->desc[1])) {
+            return false;
+        }
+        pkt->data = 2;
+        max = VKTLS_TX_REPLAY_DESCS;
+    }
+    return d->count <= max;
+}
+
+static uint16_t tx_take_descs(const VkdevState *s, VkdevTxPacket *pkt,
+                              const TxDescs *d)
+{
+    uint32_t around;
+
+    if (!tx_take_head(s, pkt, d)) {
         return VKTLS_ST_TX_DESC;
     }
-    if (le16_to_cpu(d->desc[0].flags) & VKTLS_TXD_OFFLOAD) {
-        if (!tx_take_offload(pkt, &d->desc[0])) {
-            return VKTLS_ST_TX_DESC;
-        }
-        i = 1;
-    }
-    for (; i < d->count; i++) {
+    for (unsigned i = pkt->data; i < d->count; i++) {
         if (!tx_take_data(pkt, &d->desc[i])) {
             return VKTLS_ST_TX_DESC;
         }
     }
+    around = pkt->before + pkt->after;
+    if (pkt->before > VKTLS_TX_REPLAY_MAX ||
+        pkt->after > VKTLS_TX_REPLAY_MAX || pkt->len < around) {
+        return VKTLS_ST_TX_LENGTH;
+    }
+    pkt->len -= around;
     if (pkt->len < VKDEV_ETH_HDR || pkt->len > VKTLS_TX_MAX_BYTES) {
         return VKTLS_ST_TX_LENGTH;
     }
     return VKTLS_ST_OK;
 }
 
+/* tx_take_descs() has seen that all of it fits VKDEV_GATHER_MAX. */
 static uint16_t tx_gather(VkdevTxQueue *txq, const TxDescs *d)
 {
     VkdevTxPacket *pkt = &txq->pkt;
     uint8_t *p = pkt->frame;
 
-    for (unsigned i = pkt->off.flags ? 1 : 0; i < d->count; i++) {
+    for (unsigned i = pkt->data; i < d->count; i++) {
         uint32_t len = le32_to_cpu(d->desc[i].len);
 
         if (!vkdev_dma_read(txq->q.dev, le64_to_cpu(d->desc[i].addr), p,
@@ -202,12 +242,37 @@ static uint16_t tx_check(const VkdevState *s, const VkdevTxPacket *pkt)
     return status;
 }
 
+/* What was around the payload goes; the headers move up to it. */
+static uint16_t tx_replay(VkdevState *s, VkdevTxPacket *pkt)
+{
+    const VkdevWire *w = &pkt->wire;
+    uint32_t len = pkt->len - w->payload;
+    uint32_t around = pkt->before + pkt->after;
+    uint16_t status;
+
+    status = vkdev_ctx_replay(s, pkt->off.tls_ctx,
+                              vkdev_wire_tcp_seq(pkt->frame, w), pkt->rec_no,
+                              pkt->frame + w->payload, len + around,
+                              &pkt->tcp_seq);
+    if (status == VKTLS_ST_OK) {
+        memmove(pkt->frame + pkt->before, pkt->frame, w->payload);
+        pkt->frame += pkt->before;
+        s->stats[VKTLS_STAT_TLS_TX_REPLAYS]++;
+        s->stats[VKTLS_STAT_TLS_TX_REPLAY_BYTES] += len;
+        s->stats[VKTLS_STAT_TLS_TX_REPLAY_READ] += around;
+    }
+    return status;
+}
+
 static uint16_t tx_encrypt(VkdevState *s, VkdevTxPacket *pkt)
 {
     const VkdevWire *w = &pkt->wire;
 
+    if (pkt->off.flags & VKTLS_TXO_REPLAY) {
+        return tx_replay(s, pkt);
+    }
     return vkdev_ctx_encrypt(s, pkt->off.tls_ctx,
-                             vkdev_get_be32(pkt->frame + w->l4 + TCP_SEQ),
+                             vkdev_wire_tcp_seq(pkt->frame, w),
                              pkt->frame + w->payload, pkt->len - w->payload,
                              &pkt->tcp_seq);
 }
@@ -247,7 +312,7 @@ static uint16_t tx_prepare(VkdevTxQueue *txq, const TxDescs *d)
 {
     VkdevTxPacket *pkt = &txq->pkt;
     VkdevState *s = txq->q.dev;
-    uint16_t status = tx_take_descs(pkt, d);
+    uint16_t status = tx_take_descs(s, pkt, d);
 
     if (status == VKTLS_ST_OK) {
         status = tx_gather(txq, d);
@@ -292,11 +357,23 @@ static void tx_complete(VkdevTxQueue *txq, uint16_t status)
     vkdev_cq_signal(&q->cq);
 }
 
+/* What did not get as far as the context, or is counted here as a replay. */
+static void tx_count_tls_drop(VkdevState *s, const VkdevTxPacket *pkt,
+                              uint16_t status)
+{
+    if (pkt->off.flags & VKTLS_TXO_REPLAY) {
+        s->stats[VKTLS_STAT_TLS_TX_DROP_REPLAY]++;
+    } else if (status == VKTLS_ST_TLS_NOT_TCP) {
+        s->stats[VKTLS_STAT_TLS_TX_DROP_OTHER]++;
+    }
+}
+
 static void tx_refuse(VkdevTxQueue *txq, uint16_t status)
 {
     VkdevState *s = txq->q.dev;
 
     s->stats[VKTLS_STAT_TX_ERRORS]++;
+    tx_count_tls_drop(s, &txq->pkt, status);
     trace_vkdev_tx_refuse(txq->q.id, txq->pkt.len, status);
     vkdev_event(s, VKTLS_EVT_TX_ERROR, status, txq->q.id, 0);
     tx_complete(txq, status);
@@ -315,10 +392,10 @@ static bool tx_next(VkdevTxQueue *txq, int *budget)
     memset(pkt, 0, offsetof(VkdevTxPacket, tso));
     pkt->frame = txq->buf + VKDEV_VLAN_HDR;
     pkt->descs = d.count;
-    pkt->report = d.count <= VKTLS_TX_MAX_DESCS &&
+    pkt->report = d.count <= VKTLS_TX_REPLAY_DESCS &&
         (le16_to_cpu(d.desc[d.count - 1].flags) & VKTLS_TXD_CPL);
     status = tx_prepare(txq, &d);
-    *budget -= pkt->len;
+    *budget -= pkt->len + pkt->before + pkt->after;
     if (status != VKTLS_ST_OK) {
         tx_refuse(txq, status);
         return true;
@@ -418,7 +495,7 @@ void vkdev_tx_fini(VkdevTxQueue *txq)
 
 void vkdev_tx_start(VkdevTxQueue *txq)
 {
-    txq->buf = g_malloc(VKDEV_VLAN_HDR + VKTLS_TX_MAX_BYTES);
+    txq->buf = g_malloc(VKDEV_VLAN_HDR + VKDEV_GATHER_MAX);
 }
 
 void vkdev_tx_stop(VkdevTxQueue *txq)

@@ -10,6 +10,7 @@
 #include "hw/pci/pci_device.h"
 #include "net/net.h"
 #include "core.h"
+#include "flow.h"
 #include "queue.h"
 #include "tls.h"
 
@@ -31,6 +32,7 @@ typedef struct VkdevPort {
 /* A place in the table of TLS contexts. */
 typedef struct VkdevContext {
     VkdevTlsCtx *tls;   /* NULL = free */
+    uint8_t direction;  /* VKTLS_DIR_* */
     uint64_t packets;
     uint64_t bytes;
 } VkdevContext;
@@ -59,6 +61,8 @@ struct VkdevState {
     uint32_t queues;    /* pairs, a property */
     uint32_t contexts;  /* places in the table, a property */
     unsigned vectors;
+    bool tls_rx;        /* these two are offered, properties */
+    bool tls_replay;
 
     VkdevRegs regs;
     VkdevTxQueue tx[VKTLS_MAX_QUEUES];
@@ -67,9 +71,11 @@ struct VkdevState {
     QEMUBH *rx_bh;      /* asks the peer for frames that it held back */
     bool tx_blocked;    /* the peer has not taken a frame yet */
     uint8_t rx_buf[VKDEV_FRAME_MAX];
+    uint8_t rx_plain[VKDEV_FRAME_MAX];
 
     VkdevContext *ctx;
     uint32_t ctx_live;
+    VkdevFlowTable *flows;  /* of the contexts that receive */
 
     VkdevCore *core;
     QEMUBH *core_bh;
@@ -98,7 +104,7 @@ bool vkdev_port_link(const VkdevState *s);
 bool vkdev_port_accepts(const VkdevState *s, const uint8_t *frame);
 
 /* context.c */
-void vkdev_ctx_init(VkdevState *s);
+bool vkdev_ctx_init(VkdevState *s);
 void vkdev_ctx_fini(VkdevState *s);
 void vkdev_ctx_reset(VkdevState *s);
 uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
@@ -107,6 +113,11 @@ uint16_t vkdev_ctx_resync(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_query(VkdevState *s, uint32_t id, VkdevCoreTlsState *state);
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            uint8_t *payload, uint32_t len, uint32_t *expected);
+uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
+                          uint64_t rec_no, uint8_t *records, uint32_t len,
+                          uint32_t *expected);
+uint16_t vkdev_ctx_decrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
+                           const uint8_t *from, uint8_t *to, uint32_t len);
 
 /* slowpath.c */
 bool vkdev_slowpath_init(VkdevState *s);

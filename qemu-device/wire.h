@@ -75,6 +75,13 @@ static inline void vkdev_put_be32(uint8_t *p, uint32_t v)
     vkdev_put_be16(p + 2, v);
 }
 
+/* Of a frame with a TCP header. */
+static inline uint32_t vkdev_wire_tcp_seq(const uint8_t *frame,
+                                          const VkdevWire *w)
+{
+    return vkdev_get_be32(frame + w->l4 + 4);
+}
+
 /** Find the headers of the frame of @len bytes at @frame. */
 void vkdev_wire_parse(const uint8_t *frame, size_t len, VkdevWire *w);
 

@@ -27,7 +27,6 @@ static bool drive_start(struct drive *d)
 	const struct suite *s = &suites[drive_byte(d) % suites_num];
 	VkdevTlsParams p = {
 		.version = s->version, .cipher = s->cipher, .direction = VKTLS_DIR_TX,
-		.beyond_abi = true,
 	};
 
 	p.rec_no = firsts[drive_byte(d) % 4];

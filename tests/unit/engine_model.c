@@ -9,17 +9,17 @@
 #include "engine_model.h"
 
 const struct suite suites[] = {
-	{ "tls12 aes-128-gcm", VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_128_GCM, true,
+	{ "tls12 aes-128-gcm", VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_128_GCM,
 	  VKDEV_AEAD_AES_128_GCM, 8, 20, 24, 0, 16384 },
-	{ "tls12 aes-256-gcm", VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_256_GCM, true,
+	{ "tls12 aes-256-gcm", VKTLS_VERSION_TLS12, VKTLS_CIPHER_AES_256_GCM,
 	  VKDEV_AEAD_AES_256_GCM, 8, 20, 24, 0, 16384 },
-	{ "tls12 chacha20-poly1305", VKTLS_VERSION_TLS12, VKDEV_TLS_CIPHER_CHACHA20, false,
+	{ "tls12 chacha20-poly1305", VKTLS_VERSION_TLS12, VKTLS_CIPHER_CHACHA20_POLY1305,
 	  VKDEV_AEAD_CHACHA20_POLY1305, 0, 20, 24, 0, 16384 },
-	{ "tls13 aes-128-gcm", VKDEV_TLS_VERSION_13, VKTLS_CIPHER_AES_128_GCM, false,
+	{ "tls13 aes-128-gcm", VKTLS_VERSION_TLS13, VKTLS_CIPHER_AES_128_GCM,
 	  VKDEV_AEAD_AES_128_GCM, 0, 23, 23, 1, 16385 },
-	{ "tls13 aes-256-gcm", VKDEV_TLS_VERSION_13, VKTLS_CIPHER_AES_256_GCM, false,
+	{ "tls13 aes-256-gcm", VKTLS_VERSION_TLS13, VKTLS_CIPHER_AES_256_GCM,
 	  VKDEV_AEAD_AES_256_GCM, 0, 23, 23, 1, 16385 },
-	{ "tls13 chacha20-poly1305", VKDEV_TLS_VERSION_13, VKDEV_TLS_CIPHER_CHACHA20, false,
+	{ "tls13 chacha20-poly1305", VKTLS_VERSION_TLS13, VKTLS_CIPHER_CHACHA20_POLY1305,
 	  VKDEV_AEAD_CHACHA20_POLY1305, 0, 23, 23, 1, 16385 },
 };
 
@@ -103,7 +103,7 @@ static size_t model_nonce_aad(const struct model *m, uint64_t rec_no, const uint
 		memcpy(nonce + 4, rec + 5, 8);
 	else
 		put64(nonce + 4, get64(m->p.iv + 4) ^ rec_no);
-	if (m->s->version == VKDEV_TLS_VERSION_13) {
+	if (m->s->version == VKTLS_VERSION_TLS13) {
 		memcpy(aad, rec, 5);
 		return 5;
 	}

@@ -17,7 +17,6 @@
 struct suite {
 	const char *name;
 	uint8_t version, cipher;
-	bool announced;
 	VkdevAeadAlg alg;
 	uint8_t nonce_len;	/* explicit, in each record */
 	uint8_t type_min, type_max;

@@ -149,7 +149,8 @@ static void another_head_is_refused(const void *row)
 	rig_close(&rig);
 }
 
-static void only_one_whole_record(const void *row)
+/* One record or several, but no part of one. */
+static void only_whole_records(const void *row)
 {
 	size_t len;
 
@@ -162,7 +163,12 @@ static void only_one_whole_record(const void *row)
 	len = host_record(0);
 	ktap_expect_eq(replay(0, len + 1), VKTLS_ST_TLS_HEADER);
 	memcpy(rec, rig.in, rig.len);
-	ktap_expect_eq(replay(0, rig.len), VKTLS_ST_TLS_HEADER);
+	ktap_expect_eq(replay(0, rig.len), VKTLS_ST_OK);
+	ktap_expect_mem(rec, rig.want, rig.len);
+	ktap_expect_eq(rig.count.replays, 1);
+	memcpy(rec, rig.in, rig.len);
+	ktap_expect_eq(replay(1, rig.len),
+		       rig.m.s->nonce_len ? VKTLS_ST_TLS_NONCE : VKTLS_ST_TLS_REUSE);
 	host_record(0);
 	ktap_expect_eq(replay(0, len), VKTLS_ST_OK);
 	rig_close(&rig);
@@ -196,6 +202,7 @@ static void replay_while_lost(const void *row)
 	ktap_expect_eq(replay(0, host_record(0)), VKTLS_ST_OK);
 	ktap_expect_mem(rec, rig.want, rec_len(&rig, 0));
 	ktap_expect_eq(replay(2, host_record(2)), VKTLS_ST_OK);
+	rig.in[rig.start[1] + 1] = 3;
 	ktap_expect_eq(replay(1, host_record(1)), VKTLS_ST_TLS_REUSE);
 	rig_close(&rig);
 }
@@ -218,7 +225,7 @@ int main(void)
 	for_all(record_zero_unsent, "record 0 is refused before it was sent");
 	for_all(another_plaintext_is_refused, "another plaintext is refused");
 	for_all(another_head_is_refused, "another head is refused");
-	for_all(only_one_whole_record, "only one whole record");
+	for_all(only_whole_records, "only whole records");
 	for_all(old_records_are_forgotten, "old records are forgotten");
 	for_all(replay_while_lost, "replay while lost");
 	return ktap_finish();

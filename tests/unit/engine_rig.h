@@ -31,7 +31,6 @@ static inline VkdevTlsParams rig_params(const struct suite *s, struct prng *rng)
 {
 	VkdevTlsParams p = {
 		.version = s->version, .cipher = s->cipher, .direction = VKTLS_DIR_TX,
-		.beyond_abi = true,
 		.tcp_seq = prng_next(rng), .rec_no = prng_next(rng) >> 8,
 	};
 

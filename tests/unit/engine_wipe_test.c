@@ -60,7 +60,6 @@ static VkdevTlsCtx *add(const struct suite *s, const struct secret *key, const s
 {
 	VkdevTlsParams p = {
 		.version = s->version, .cipher = s->cipher, .direction = VKTLS_DIR_TX,
-		.beyond_abi = true,
 	};
 	VkdevTlsCtx *ctx = NULL;
 

@@ -165,6 +165,31 @@ static void test_tls_add(void)
 	ktap_expect_mem(rig.ctx[1].tls.key, add.key, 32);
 }
 
+/* The flow arrives byte for byte, IPv6 and IPv4, and does not stay. */
+static void test_tls_add_rx(void)
+{
+	struct vktls_tls_add_rx req = tls_add_rx(VKTLS_CIPHER_AES_256_GCM);
+	const VkdevCoreTls *got = &rig.ctx[0].tls;
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD_RX, &req, sizeof(req)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.cpl.len, sizeof(struct vktls_tls_ref));
+	ktap_expect_eq(got->direction, VKTLS_DIR_RX);
+	ktap_expect_eq(got->tcp_seq, req.add.tcp_seq);
+	ktap_expect_mem(got->rec_no, req.add.rec_no, 8);
+	ktap_expect_mem(got->iv, req.add.iv, 12);
+	ktap_expect_mem(got->key, req.add.key, 32);
+	ktap_expect_mem(&got->flow, &req.flow, sizeof(req.flow));
+	req.flow.ip_version = 4;
+	memset(req.flow.src + 4, 0, 12);
+	memset(req.flow.dst + 4, 0, 12);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD_RX, &req, sizeof(req)), VKTLS_ST_OK);
+	ktap_expect_eq(((struct vktls_tls_ref *)rig.cpl.payload)->ctx, 1);
+	ktap_expect_mem(&rig.ctx[1].tls.flow, &req.flow, sizeof(req.flow));
+	rig.refuse = VKTLS_ST_EXIST;
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD_RX, &req, sizeof(req)), VKTLS_ST_EXIST);
+	ktap_expect_eq(add_context(), 2);
+}
+
 static void test_tls_places(void)
 {
 	struct vktls_tls_ref ref = { .ctx = 2 };
@@ -335,6 +360,7 @@ static void expect_no_key(void)
 
 static void test_key_wiped(void)
 {
+	struct vktls_tls_add_rx add_rx = tls_add_rx(VKTLS_CIPHER_AES_256_GCM);
 	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
 	uint8_t odd[sizeof(add) + 1] = { 0 };
 
@@ -342,6 +368,8 @@ static void test_key_wiped(void)
 	expect_no_key();
 	rig.refuse = VKTLS_ST_TLS_CRYPTO;
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_TLS_CRYPTO);
+	expect_no_key();
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD_RX, &add_rx, sizeof(add_rx)), VKTLS_ST_OK);
 	expect_no_key();
 	add.cipher = 7;
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_UNSUPPORTED);
@@ -357,6 +385,7 @@ static void test_key_wiped(void)
 /* Goal of the design: adding a context takes at most 2000 instructions. */
 static void test_cost(void)
 {
+	struct vktls_tls_add_rx add_rx = tls_add_rx(VKTLS_CIPHER_AES_256_GCM);
 	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
 	struct vktls_tls_resync resync = { .ctx = 0 };
 	struct vktls_tls_ref ref = { .ctx = 0 };
@@ -365,6 +394,9 @@ static void test_cost(void)
 	printf("# instructions: nop %llu", (unsigned long long)rig.cost);
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_OK);
 	printf(", tls add %llu", (unsigned long long)rig.cost);
+	ktap_expect(rig.cost <= 2000);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD_RX, &add_rx, sizeof(add_rx)), VKTLS_ST_OK);
+	printf(", tls add rx %llu", (unsigned long long)rig.cost);
 	ktap_expect(rig.cost <= 2000);
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_RESYNC, &resync, sizeof(resync)), VKTLS_ST_OK);
 	printf(", resync %llu", (unsigned long long)rig.cost);
@@ -386,6 +418,7 @@ int main(void)
 	RUN(test_rss_set);
 	RUN(test_queue);
 	RUN(test_tls_add);
+	RUN(test_tls_add_rx);
 	RUN(test_tls_places);
 	RUN(test_tls_reuse_order);
 	RUN(test_tls_resync);

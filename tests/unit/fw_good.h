@@ -29,6 +29,23 @@ static inline struct vktls_tls_add tls_add(uint8_t cipher)
 	return add;
 }
 
+static inline struct vktls_tls_add_rx tls_add_rx(uint8_t cipher)
+{
+	struct vktls_tls_add_rx req = {
+		.add = tls_add(cipher),
+		.flow = {
+			.ip_version = 6,
+			.src_port = { 0x01, 0xbb },
+			.dst_port = { 0xc3, 0x50 },
+			.src = { 0x20, 0x01, 0x0d, 0xb8, [15] = 0xf2 },
+			.dst = { 0x20, 0x01, 0x0d, 0xb8, [15] = 0xf1 },
+		},
+	};
+
+	req.add.direction = VKTLS_DIR_RX;
+	return req;
+}
+
 /* A context's number, or UINT32_MAX. */
 static inline uint32_t add_context(void)
 {
@@ -69,6 +86,7 @@ static inline uint16_t good_payload(uint16_t opcode, uint8_t payload[120])
 	struct vktls_buf buf = { .addr = RIG_BUF, .len = 176 };
 	struct vktls_queue_cfg queue = queue_good();
 	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_128_GCM);
+	struct vktls_tls_add_rx add_rx = tls_add_rx(VKTLS_CIPHER_AES_128_GCM);
 	struct vktls_tls_resync resync = { .ctx = 0 };
 	struct vktls_rss rss = rss_good();
 	const struct {
@@ -82,6 +100,7 @@ static inline uint16_t good_payload(uint16_t opcode, uint8_t payload[120])
 		[VKTLS_CMD_QUEUE_CREATE] = { &queue, sizeof(queue) },
 		[VKTLS_CMD_QUEUE_DESTROY] = { &queue.ref, sizeof(queue.ref) },
 		[VKTLS_CMD_TLS_ADD] = { &add, sizeof(add) },
+		[VKTLS_CMD_TLS_ADD_RX] = { &add_rx, sizeof(add_rx) },
 		[VKTLS_CMD_TLS_DEL] = { &resync, 4 },
 		[VKTLS_CMD_TLS_RESYNC] = { &resync, sizeof(resync) },
 		[VKTLS_CMD_TLS_QUERY] = { &resync, 4 },

@@ -73,14 +73,34 @@ static const struct refusal {
 	  VKTLS_ST_UNSUPPORTED },
 	{ "tls add: cipher beyond the mask", VKTLS_CMD_TLS_ADD, FIELD(vktls_tls_add, cipher), 33,
 	  VKTLS_ST_UNSUPPORTED },
-	{ "tls add: direction", VKTLS_CMD_TLS_ADD, FIELD(vktls_tls_add, direction), 1,
-	  VKTLS_ST_UNSUPPORTED },
 	{ "tls add: reserved", VKTLS_CMD_TLS_ADD, FIELD(vktls_tls_add, reserved), 1,
 	  VKTLS_ST_RESERVED },
 	{ "tls add: byte after a short key", VKTLS_CMD_TLS_ADD, PLACE(vktls_tls_add, key[16]), 1,
 	  1, VKTLS_ST_RESERVED },
 	{ "tls add: last byte after a short key", VKTLS_CMD_TLS_ADD, PLACE(vktls_tls_add, key[31]),
 	  1, 1, VKTLS_ST_RESERVED },
+	{ "tls add: a context that receives", VKTLS_CMD_TLS_ADD, FIELD(vktls_tls_add, direction),
+	  VKTLS_DIR_RX, VKTLS_ST_UNSUPPORTED },
+	{ "tls add rx: a context that transmits", VKTLS_CMD_TLS_ADD_RX,
+	  FIELD(vktls_tls_add_rx, add.direction), VKTLS_DIR_TX, VKTLS_ST_UNSUPPORTED },
+	{ "tls add rx: version", VKTLS_CMD_TLS_ADD_RX, FIELD(vktls_tls_add_rx, add.version), 1,
+	  VKTLS_ST_UNSUPPORTED },
+	{ "tls add rx: cipher", VKTLS_CMD_TLS_ADD_RX, FIELD(vktls_tls_add_rx, add.cipher), 2,
+	  VKTLS_ST_UNSUPPORTED },
+	{ "tls add rx: reserved", VKTLS_CMD_TLS_ADD_RX, FIELD(vktls_tls_add_rx, add.reserved), 1,
+	  VKTLS_ST_RESERVED },
+	{ "tls add rx: byte after a short key", VKTLS_CMD_TLS_ADD_RX,
+	  PLACE(vktls_tls_add_rx, add.key[16]), 1, 1, VKTLS_ST_RESERVED },
+	{ "tls add rx: flow of no ip", VKTLS_CMD_TLS_ADD_RX,
+	  FIELD(vktls_tls_add_rx, flow.ip_version), 0, VKTLS_ST_PARAM },
+	{ "tls add rx: flow of ip 5", VKTLS_CMD_TLS_ADD_RX,
+	  FIELD(vktls_tls_add_rx, flow.ip_version), 5, VKTLS_ST_PARAM },
+	{ "tls add rx: bytes after an ipv4 address", VKTLS_CMD_TLS_ADD_RX,
+	  FIELD(vktls_tls_add_rx, flow.ip_version), 4, VKTLS_ST_PARAM },
+	{ "tls add rx: first reserved byte", VKTLS_CMD_TLS_ADD_RX,
+	  PLACE(vktls_tls_add_rx, flow.reserved[0]), 1, 1, VKTLS_ST_RESERVED },
+	{ "tls add rx: last reserved byte", VKTLS_CMD_TLS_ADD_RX,
+	  PLACE(vktls_tls_add_rx, flow.reserved[2]), 1, 0x80, VKTLS_ST_RESERVED },
 	{ "tls del: free place", VKTLS_CMD_TLS_DEL, FIELD(vktls_tls_ref, ctx), 1, VKTLS_ST_NOENT },
 	{ "tls del: no place", VKTLS_CMD_TLS_DEL, FIELD(vktls_tls_ref, ctx), RIG_CONTEXTS,
 	  VKTLS_ST_NOENT },
@@ -151,6 +171,7 @@ static void test_rest_not_zero(void)
 static void test_lesser_hardware(void)
 {
 	VkdevCoreConfig config = rig_config;
+	struct vktls_tls_add_rx add_rx = tls_add_rx(VKTLS_CIPHER_AES_128_GCM);
 	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_128_GCM);
 	struct vktls_port_cfg cfg = { .mtu = 1500 };
 
@@ -173,6 +194,12 @@ static void test_lesser_hardware(void)
 	rig_init(&config);
 	ktap_expect(rig_boot());
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_FULL);
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD_RX, &add_rx, sizeof(add_rx)),
+		       VKTLS_ST_UNSUPPORTED);
+	config.features |= VKTLS_CAP_TLS_RX;
+	rig_init(&config);
+	ktap_expect(rig_boot());
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD_RX, &add_rx, sizeof(add_rx)), VKTLS_ST_FULL);
 }
 
 int main(void)

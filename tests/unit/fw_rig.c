@@ -16,7 +16,7 @@ static uint32_t image_len;
 const VkdevCoreConfig rig_config = {
 	.queues = RIG_QUEUES,
 	.features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN | VKTLS_CAP_RX_CSUM |
-		    VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX,
+		    VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX | VKTLS_CAP_TLS_RX,
 	.mbps = RIG_MBPS,
 	.mac = { 0x02, 0x11, 0x22, 0x33, 0x44, 0x85 },
 	.tls_contexts = RIG_CONTEXTS,

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which context receives for which TCP connection: a hash table whose cost
+ * depends neither on how many flows there are nor, as its hash has a secret, on
+ * which ones a peer opens.
+ *
+ * Pure C: no QEMU header. A flow is struct vktls_tls_flow, all of its bytes.
+ */
+#ifndef VKDEV_FLOW_H
+#define VKDEV_FLOW_H
+
+#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "wire.h"
+
+#define VKDEV_FLOW_NONE UINT32_MAX
+
+typedef struct VkdevFlowTable VkdevFlowTable;
+
+/**
+ * A table for contexts with the numbers 0 to @places - 1, one flow for each.
+ * NULL when memory is short. @secret is 16 bytes that no peer can guess.
+ */
+VkdevFlowTable *vkdev_flow_alloc(uint32_t places, const uint8_t *secret);
+
+/** NULL is allowed. */
+void vkdev_flow_free(VkdevFlowTable *t);
+
+/**
+ * Let context @id, which has no flow yet, have @flow. False, and no change,
+ * when another one has it.
+ */
+bool vkdev_flow_add(VkdevFlowTable *t, uint32_t id,
+                    const struct vktls_tls_flow *flow);
+
+/** Take its flow from context @id; nothing happens when it has none. */
+void vkdev_flow_del(VkdevFlowTable *t, uint32_t id);
+
+/** The context that has @flow, VKDEV_FLOW_NONE when there is none. */
+uint32_t vkdev_flow_find(const VkdevFlowTable *t,
+                         const struct vktls_tls_flow *flow);
+
+/** The flow of a frame that vkdev_wire_is_tcp(). */
+void vkdev_flow_of(const uint8_t *frame, const VkdevWire *w,
+                   struct vktls_tls_flow *flow);
+
+#endif
