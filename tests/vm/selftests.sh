@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Sourced after common.sh: where the kernel's selftests for the guest are.
+# Sourced after common.sh and kernel.sh: where the kernel's selftests for the guest are.
 
 KERNEL_SOURCE=/usr/src/linux-source-6.12.tar.xz
 # shellcheck disable=SC2034 # used by those who source this
 SELFTESTS=$CACHE/selftests/$(key_of "$VM_DIR/selftests" \
-	"$VM_DIR/selftests_fix.h" "$(stat -c %s "$KERNEL_SOURCE" 2>/dev/null)")
+	"$VM_DIR/selftests_fix.h" "$KVER" "$(stat -c %s "$KERNEL_SOURCE" 2>/dev/null)")

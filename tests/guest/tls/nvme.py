@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""NVMe over TCP with TLS 1.3, host and target of the distribution's kernel: the
+host reads by read_sock(), the target by recvmsg() with the record's type. tlshd
+does the handshakes, with a key that both ends know."""
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
+                for folder in ("lib", "offload")]
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+import rig  # noqa: E402
+
+SUBSYSTEM = "nqn.2024-01.test:vktls"
+HOST = "nqn.2014-08.org.nvmexpress:uuid:8d9f57b8-3f6f-4d7d-9a57-0d6f2a2f3c11"
+HOST_ID = "8d9f57b8-3f6f-4d7d-9a57-0d6f2a2f3c11"
+IDENTITY = f"NVMe0R01 {HOST} {SUBSYSTEM}"
+PORT = "4420"
+CONFIGFS = pathlib.Path("/tmp/configfs/nvmet")
+TARGET = CONFIGFS / "subsystems" / SUBSYSTEM
+DISK = "/dev/ram0"      # what the target serves
+QUEUES = 2              # the host's: one for commands, one for data
+SIZE = 6 << 20
+CURRENT = ("TlsCurrTxSw", "TlsCurrRxSw", "TlsCurrTxDevice", "TlsCurrRxDevice")
+
+
+def write(path, value):
+    pathlib.Path(path).write_text(value, "ascii")
+
+
+def far_stat():
+    """/proc/net/tls_stat of the peer."""
+    words = rig.far_run("cat", "/proc/net/tls_stat").split()
+    return {name: int(value) for name, value in zip(words[::2], words[1::2])}
+
+
+def tlshd():
+    """The handshake daemon, here and in the peer's namespace."""
+    pathlib.Path("/tmp/tlshd.conf").write_text(
+        "[authenticate]\nkeyrings=.nvme\n", "ascii")
+    argv = ["tlshd", "-s", "-c", "/tmp/tlshd.conf"]
+    for prefix in ([], ["ip", "netns", "exec", "peer"]):
+        with open("/tmp/tlshd.log", "ab") as log:
+            # pylint: disable-next=consider-using-with
+            subprocess.Popen(prefix + argv, stdout=log, stderr=log)
+
+
+def add_key(data, keyring="%:.nvme"):
+    """Its number. Both ends look in the kernel's own keyring for NVMe."""
+    done = subprocess.run(["keyctl", "padd", "psk", IDENTITY, keyring], input=data,
+                          check=True, capture_output=True)
+    return done.stdout.decode().strip()
+
+
+def make_target():
+    """One disk, served on the peer's address to those who do TLS alone."""
+    os.makedirs("/tmp/configfs")
+    rig.run("mount", "-t", "configfs", "none", "/tmp/configfs")
+    TARGET.mkdir()
+    write(TARGET / "attr_allow_any_host", "1")
+    (TARGET / "namespaces/1").mkdir()
+    write(TARGET / "namespaces/1/device_path", DISK)
+    write(TARGET / "namespaces/1/enable", "1")
+    port = CONFIGFS / "ports/1"
+    port.mkdir()
+    for name, value in (("addr_adrfam", "ipv4"), ("addr_trtype", "tcp"),
+                        ("addr_traddr", rig.FAR[4]), ("addr_trsvcid", PORT),
+                        ("addr_tsas", "tls1.3"), ("addr_treq", "required")):
+        write(port / name, value)
+    with rig.far_side():        # it listens where the link is made
+        (port / "subsystems" / SUBSYSTEM).symlink_to(TARGET)
+
+
+def prepare():
+    rig.run("modprobe", "brd", "rd_nr=1", "rd_size=16384")
+    for module in ("tls", "nvmet-tcp", "nvme-tcp"):
+        rig.run("modprobe", module)
+    tlshd()
+    add_key(os.urandom(32))
+    make_target()
+
+
+def attach(more=""):
+    """Connect a host; returns the controller's folder in sysfs."""
+    known = set(os.listdir("/sys/class/nvme"))
+    words = (f"transport=tcp,traddr={rig.FAR[4]},trsvcid={PORT},nqn={SUBSYSTEM},"
+             f"hostnqn={HOST},hostid={HOST_ID},nr_io_queues={QUEUES - 1},tls{more}")
+    with open("/dev/nvme-fabrics", "r+b", buffering=0) as control:
+        control.write(words.encode())
+    name, = set(os.listdir("/sys/class/nvme")) - known
+    return pathlib.Path("/sys/class/nvme", name)
+
+
+def detach(controller):
+    write(controller / "delete_controller", "1")
+
+
+def block_device(controller):
+    """The disk that came with it."""
+    disks = []
+
+    def there():
+        disks[:] = [path for path in pathlib.Path("/dev").glob("nvme*n1")
+                    if path.is_block_device()]
+        return bool(disks)
+
+    rig.wait_for(there, 20, lambda: f"{controller.name} has no disk")
+    return disks[0]
+
+
+def copy(*words):
+    rig.run("dd", "bs=1M", "status=none", *words)
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read(SIZE)).hexdigest()
+
+
+def nothing_left():
+    """No TLS socket here or there."""
+    def total():
+        return sum(stat[name] for stat in (ktls.tls_stat(), far_stat())
+                   for name in CURRENT)
+
+    rig.wait_for(lambda: not total(), 20, lambda: f"{total()} directions are left")
+
+
+@ktap.case(timeout=120)
+def disk_over_tls():
+    """What is written arrives on the target's disk, and comes back; the kernel's
+    TLS carries it at both ends."""
+    data = "/tmp/data"
+    pathlib.Path(data).write_bytes(rig.pattern(SIZE))
+    before, there = ktls.tls_stat(), far_stat()
+    rig.control()
+    controller = attach()
+    ktap.defer(nothing_left)
+    ktap.defer(detach, controller)
+    for was, now in ((before, ktls.tls_stat()), (there, far_stat())):
+        ktap.equal([sum(now[name] - was[name] for name in ways)
+                    for ways in (("TlsTxSw", "TlsTxDevice"),
+                                  ("TlsRxSw", "TlsRxDevice"))],
+                   [QUEUES, QUEUES], "sockets sending, receiving")
+    disk = block_device(controller)
+    copy(f"if={data}", f"of={disk}", "oflag=direct", "conv=notrunc")
+    copy(f"if={DISK}", "of=/tmp/there", "iflag=direct", f"count={SIZE >> 20}")
+    ktap.equal(digest("/tmp/there"), digest(data), "on the target's disk")
+    copy(f"if={disk}", "of=/tmp/back", "iflag=direct", f"count={SIZE >> 20}")
+    ktap.equal(digest("/tmp/back"), digest(data), "read back")
+    ktap.equal(ktls.tls_stat()["TlsDecryptError"], before["TlsDecryptError"],
+               "errors")
+
+
+@ktap.case(timeout=120)
+def small_reads():
+    """Many small transfers: records shorter and longer than what is asked for."""
+    controller = attach()
+    ktap.defer(nothing_left)
+    ktap.defer(detach, controller)
+    disk = block_device(controller)
+    with open(DISK, "rb") as there, open(disk, "rb", buffering=0) as here:
+        os.posix_fadvise(here.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        for number in range(200):
+            at = number * 7919 % (SIZE // 512) * 512
+            size = 512 * (1 + number % 70)
+            got = os.pread(here.fileno(), size, at)
+            there.seek(at)
+            ktap.equal(got, there.read(size), f"{size} bytes at {at}")
+
+
+@ktap.case(timeout=120)
+def another_key():
+    """A host with a key that is not the target's: no connection, nothing is left,
+    and one with the right key gets in afterwards."""
+    before = ktls.tls_stat()
+    serial = add_key(os.urandom(32), "@u")
+    rig.run("keyctl", "setperm", serial, "0x3f3f0000")  # for tlshd to read
+    try:
+        detach(attach(f",tls_key={serial}"))
+    except OSError:
+        pass
+    else:
+        raise AssertionError("connected with another key")
+    nothing_left()
+    ktap.equal(ktls.tls_stat(), before, "counters")
+    detach(attach())
+    nothing_left()
+
+
+if __name__ == "__main__":
+    prepare()
+    ktap.main()
