@@ -69,6 +69,19 @@ static u16 conn_start(u32 ctx, u32 cmd)
 	return io_read(SOC_TLS + TLS_STATUS);
 }
 
+/*
+ * The same for a context that the host named and that there was, as far as is
+ * known here. If the hardware has lost it, its place is free from now on.
+ */
+static u16 conn_work(u32 ctx, u32 cmd)
+{
+	u16 status = conn_start(ctx, cmd);
+
+	if (status == VKTLS_ST_NOENT)
+		conn_give_back(ctx);
+	return status;
+}
+
 /* Bytes of a payload, at a multiple of 4, to a window of words. */
 static void conn_words(u32 reg, const u8 *bytes, u32 n)
 {
@@ -173,7 +186,7 @@ u16 conn_del(const void *payload, void *answer)
 
 	if (!conn_exists(ref->ctx))
 		return VKTLS_ST_NOENT;
-	status = conn_start(ref->ctx, TLS_DEL);
+	status = conn_work(ref->ctx, TLS_DEL);
 	if (status == VKTLS_ST_OK)
 		conn_give_back(ref->ctx);
 	return status;
@@ -190,7 +203,7 @@ u16 conn_resync(const void *payload, void *answer)
 		return VKTLS_ST_NOENT;
 	io_write(SOC_TLS + TLS_TCP_SEQ, resync->tcp_seq);
 	conn_words(TLS_REC_NO, resync->rec_no, sizeof(resync->rec_no));
-	return conn_start(resync->ctx, TLS_RESYNC);
+	return conn_work(resync->ctx, TLS_RESYNC);
 }
 
 static u64 conn_reg64(u32 reg)
@@ -210,7 +223,7 @@ u16 conn_query(const void *payload, void *answer)
 
 	if (!conn_exists(ref->ctx))
 		return VKTLS_ST_NOENT;
-	status = conn_start(ref->ctx, TLS_QUERY);
+	status = conn_work(ref->ctx, TLS_QUERY);
 	if (status)
 		return status;
 	state->state = io_read(SOC_TLS + TLS_STATE);

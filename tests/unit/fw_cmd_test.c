@@ -280,6 +280,38 @@ static void test_nic_refuses(void)
 	ktap_expect_eq(rig_status(VKTLS_CMD_QUEUE_CREATE, &cfg, sizeof(cfg)), VKTLS_ST_DMA);
 }
 
+/* A context that the hardware lost: its place is free, whoever finds out. */
+static void test_nic_lost_context(void)
+{
+	struct vktls_tls_resync resync = { 0 };
+	uint32_t ids[RIG_CONTEXTS], ctx;
+	struct {
+		uint16_t opcode, len;
+	} finder[] = {
+		{ VKTLS_CMD_TLS_DEL, sizeof(struct vktls_tls_ref) },
+		{ VKTLS_CMD_TLS_QUERY, sizeof(struct vktls_tls_ref) },
+		{ VKTLS_CMD_TLS_RESYNC, sizeof(resync) },
+	};
+
+	for (int i = 0; i < RIG_CONTEXTS; i++)
+		ids[i] = add_context();
+	ktap_expect_eq(add_context(), UINT32_MAX);
+	for (int i = 0; i < 3; i++) {
+		ctx = ids[i];
+		resync.ctx = ctx;
+		rig.ctx[ctx].live = false;
+		rig.refuse = VKTLS_ST_NOENT;
+		ktap_expect_eq(rig_status(finder[i].opcode, &resync, finder[i].len),
+			       VKTLS_ST_NOENT);
+		rig.refuse = VKTLS_ST_DMA;
+		ktap_expect_eq(rig_status(finder[i].opcode, &resync, finder[i].len),
+			       VKTLS_ST_NOENT);
+		rig.refuse = VKTLS_ST_OK;
+		ktap_expect_eq(add_context(), ctx);
+		ktap_expect_eq(add_context(), UINT32_MAX);
+	}
+}
+
 /* The mock answers 0x11 * (n + 1) in the high word and n in the low one. */
 static void test_stats(void)
 {
@@ -424,6 +456,7 @@ int main(void)
 	RUN(test_tls_resync);
 	RUN(test_tls_query);
 	RUN(test_nic_refuses);
+	RUN(test_nic_lost_context);
 	RUN(test_stats);
 	RUN(test_log_read);
 	RUN(test_log_wraps);
