@@ -116,17 +116,26 @@ uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
     return status;
 }
 
-uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id)
+/* As if the table had lost it; nobody is told. False when it is not there. */
+bool vkdev_ctx_forget(VkdevState *s, uint32_t id)
 {
     VkdevContext *ctx = ctx_find(s, id);
 
     if (!ctx) {
-        return VKTLS_ST_NOENT;
+        return false;
     }
     vkdev_flow_del(s->flows, id);
     vkdev_tls_del(ctx->tls);
     *ctx = (VkdevContext) { 0 };
     s->ctx_live--;
+    return true;
+}
+
+uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id)
+{
+    if (!vkdev_ctx_forget(s, id)) {
+        return VKTLS_ST_NOENT;
+    }
     s->stats[VKTLS_STAT_TLS_CTX_DELS]++;
     trace_vkdev_ctx_del(id);
     return VKTLS_ST_OK;

@@ -11,8 +11,8 @@
 
 static bool is_active(const VkdevCore *core)
 {
-    return core->fw_state == VKTLS_FW_BOOTING ||
-           core->fw_state == VKTLS_FW_READY;
+    return !core->hung && (core->fw_state == VKTLS_FW_BOOTING ||
+                           core->fw_state == VKTLS_FW_READY);
 }
 
 void vkdev_core_set_state(VkdevCore *core, uint32_t state, uint32_t code)
@@ -96,6 +96,27 @@ void vkdev_core_reset(VkdevCore *core)
     core->heartbeat = 0;
     core->irq = 0;
     core->timer_cmp = UINT64_MAX;
+    core->hung = false;
+}
+
+bool vkdev_core_hang(VkdevCore *core)
+{
+    if (!is_active(core)) {
+        return false;
+    }
+    core->hung = true;
+    return true;
+}
+
+bool vkdev_core_crash(VkdevCore *core)
+{
+    if (!is_active(core)) {
+        return false;
+    }
+    core->cpu.pc = 0;
+    core->cpu.state = VKDEV_RV32_RUNNING;
+    core->ops->kick(core->dev);
+    return true;
 }
 
 bool vkdev_core_run(VkdevCore *core, uint32_t budget)

@@ -125,6 +125,15 @@ bool vkdev_core_evtq_head(VkdevCore *core, uint32_t head);
 /** vkdev_core_event() - queue an event for the host; counted when it is lost */
 void vkdev_core_event(VkdevCore *core, const VkdevCoreEvent *event);
 
+/**
+ * vkdev_core_hang() - firmware stands still from now on, up to a reset
+ * vkdev_core_crash() - firmware jumps to where nothing is, and finds its end
+ *
+ * Return: whether there was any that runs.
+ */
+bool vkdev_core_hang(VkdevCore *core);
+bool vkdev_core_crash(VkdevCore *core);
+
 /** vkdev_core_run() - one slice. Return: whether there is more to run now. */
 bool vkdev_core_run(VkdevCore *core, uint32_t budget);
 

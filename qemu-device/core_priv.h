@@ -57,6 +57,7 @@ struct VkdevCore {
     uint32_t heartbeat;
     uint32_t irq;           /* SYS_IRQ_* */
     uint64_t timer_cmp;     /* ns; UINT64_MAX = not armed */
+    bool hung;              /* by vkdev_core_hang() */
 
     VkdevCoreMbox mbox;
     VkdevCoreFifo fifo;

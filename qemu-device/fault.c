@@ -1,105 +1,263 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Faults on request: frames lost on the wire with a given probability. Each
- * direction draws from a generator of its own, so that equal seeds and equal
- * traffic in one direction lose equal frames, whatever the other one does.
+ * Faults on request, where they meet the device: hooks that the data path, the
+ * embedded core and the interrupts pass, and one timer for what is late. What
+ * is hit is decided in fault_plan.c, from plans that fault_props.c takes.
  */
 #include "qemu/osdep.h"
-#include "qapi/error.h"
-#include "qapi/visitor.h"
+#include "qemu/iov.h"
 #include "trace.h"
 #include "vkdev.h"
 
-#define PPM 1000000
+#define MS 1000000ull
 
-static void fault_seed(VkdevState *s)
+static const char *const kind_names[VKDEV_FAULT_KINDS] = {
+    "drop", "delay", "corrupt", "reorder", "duplicate",
+};
+
+static uint64_t fault_now(void)
 {
-    s->fault_tx.random = 0x9e3779b97f4a7c15ull ^ s->fault_seed;
-    s->fault_rx.random = 0xc2b2ae3d27d4eb4full ^ s->fault_seed;
+    return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 }
 
-/* xorshift64*, whose upper bits are the good ones */
-static uint32_t fault_random(VkdevFault *fault)
+/* Every fault that takes effect passes here. */
+void vkdev_fault_note(VkdevState *s, const char *kind, uint32_t what,
+                      uint32_t value)
 {
-    uint64_t x = fault->random;
-
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    fault->random = x;
-    return x * 0x2545f4914f6cdd1dull >> 32;
+    s->stats[VKTLS_STAT_FAULTS_INJECTED]++;
+    trace_vkdev_fault(kind, what, value);
 }
 
-bool vkdev_fault_drops(VkdevState *s, bool tx)
+static void fault_arm(VkdevState *s)
 {
-    VkdevFault *fault = tx ? &s->fault_tx : &s->fault_rx;
+    VkdevFaults *f = &s->faults;
+    uint64_t due = MIN(vkdev_fault_line_due(&f->tx),
+                       vkdev_fault_line_due(&f->rx));
 
-    if (!fault->drop_ppm ||
-        (uint64_t)fault_random(fault) * PPM >> 32 >= fault->drop_ppm) {
+    due = MIN(due, vkdev_fault_late_due(&f->lates));
+    if (due == UINT64_MAX) {
+        timer_del(&f->timer);
+    } else {
+        timer_mod(&f->timer, due);
+    }
+}
+
+/* Frames */
+
+static void fault_emit_tx(void *opaque, uint8_t *frame, uint32_t len)
+{
+    struct iovec iov[2] = { { frame, len } };
+
+    vkdev_tx_frame(opaque, iov, 1);
+}
+
+static void fault_emit_rx(void *opaque, uint8_t *frame, uint32_t len)
+{
+    vkdev_rx_frame(opaque, frame, len);
+}
+
+static bool fault_frame(VkdevState *s, VkdevFaultLine *line,
+                        const struct iovec *iov, int iovcnt)
+{
+    bool tx = line == &s->faults.tx;
+    unsigned hits = vkdev_fault_line_judge(line);
+    size_t len = iov_size(iov, iovcnt);
+    g_autofree uint8_t *frame = NULL;
+
+    if ((!hits && !line->holds) || len > VKDEV_FRAME_MAX) {
         return false;
     }
-    s->stats[VKTLS_STAT_FAULTS_INJECTED]++;
-    trace_vkdev_fault_drop(tx);
+    frame = g_malloc(len);
+    iov_to_buf(iov, iovcnt, 0, frame, len);
+    hits = vkdev_fault_line_pass(line, hits, frame, len, fault_now(),
+                                 tx ? fault_emit_tx : fault_emit_rx, s);
+    for (unsigned i = 0; i < VKDEV_FAULT_KINDS; i++) {
+        if (hits & 1u << i) {
+            vkdev_fault_note(s, kind_names[i], tx, len);
+        }
+    }
+    fault_arm(s);
     return true;
 }
 
-static void fault_get(Object *obj, Visitor *v, const char *name, void *opaque,
-                      Error **errp)
+bool vkdev_fault_tx(VkdevState *s, const struct iovec *iov, int iovcnt)
 {
-    uint32_t *field = (void *)((char *)VKDEV(obj) + (uintptr_t)opaque);
-
-    visit_type_uint32(v, name, field, errp);
+    return fault_frame(s, &s->faults.tx, iov, iovcnt);
 }
 
-static void fault_set_drop(Object *obj, Visitor *v, const char *name,
-                           void *opaque, Error **errp)
+bool vkdev_fault_rx(VkdevState *s, const uint8_t *frame, size_t len)
 {
-    uint32_t *field = (void *)((char *)VKDEV(obj) + (uintptr_t)opaque);
-    uint32_t value;
+    const struct iovec iov = { (void *)frame, len };
 
-    if (!visit_type_uint32(v, name, &value, errp)) {
+    return fault_frame(s, &s->faults.rx, &iov, 1);
+}
+
+/* Interrupts and events */
+
+bool vkdev_fault_irq(VkdevState *s, unsigned vector)
+{
+    if (!vkdev_fault_rule_hits(&s->faults.irq_lose, vector)) {
+        return false;
+    }
+    vkdev_fault_note(s, "irq-lose", vector, 0);
+    return true;
+}
+
+/* Whether @late found a place; where there is none it is not late. */
+static bool fault_defer(VkdevState *s, VkdevFaultLate *late, uint32_t ms)
+{
+    late->due = fault_now() + ms * MS;
+    if (!vkdev_fault_late_put(&s->faults.lates, late)) {
+        return false;
+    }
+    fault_arm(s);
+    return true;
+}
+
+bool vkdev_fault_event(VkdevState *s, VkdevCoreEvent *event)
+{
+    VkdevFaults *f = &s->faults;
+    VkdevFaultLate late = { .is_event = true };
+
+    if (vkdev_fault_rule_hits(&f->event_lose, event->type)) {
+        vkdev_fault_note(s, "event-lose", event->type, event->id);
+        return true;
+    }
+    if (vkdev_fault_rule_hits(&f->event_alter, event->type)) {
+        vkdev_fault_note(s, "event-alter", event->type, event->id);
+        event->arg = f->event_alter.value;
+    }
+    if (!vkdev_fault_rule_hits(&f->event_delay, event->type)) {
+        return false;
+    }
+    vkdev_fault_note(s, "event-delay", event->type, event->id);
+    late.event = *event;
+    return fault_defer(s, &late, f->event_delay.value);
+}
+
+/* Commands */
+
+static uint64_t reg_pair(uint32_t lo, uint32_t hi)
+{
+    return (uint64_t)hi << 32 | lo;
+}
+
+/* Firmware has read something: if that is a whole command, it may be hit. */
+void vkdev_fault_fetched(VkdevState *s, uint64_t host, void *buf, uint32_t len)
+{
+    const VkdevRegs *r = &s->regs;
+    struct vktls_cmd *cmd = buf;
+    uint64_t at = host - reg_pair(r->cmdq_lo, r->cmdq_hi);
+    uint64_t slot = at / sizeof(*cmd);
+
+    if (!r->cmdq_log2 || len != sizeof(*cmd) || at % sizeof(*cmd) ||
+        slot >> r->cmdq_log2) {
         return;
     }
-    if (value > PPM) {
-        error_setg(errp, "%s is at most %d", name, PPM);
+    if (vkdev_fault_cmd_fetched(&s->faults.cmds, cmd,
+                                reg_pair(r->cplq_lo, r->cplq_hi) +
+                                slot * sizeof(struct vktls_cmd_cpl))) {
+        vkdev_fault_note(s, "cmd", s->faults.cmds.opcode, slot);
+    }
+}
+
+/* As firmware does: the generation goes last, on its own. */
+static bool fault_answer(VkdevState *s, uint64_t addr, const uint8_t *answer)
+{
+    uint32_t last = sizeof(struct vktls_cmd_cpl) - sizeof(uint32_t);
+
+    return vkdev_dma_write(s, addr, answer, last) &&
+           vkdev_dma_write(s, addr + last, answer + last, sizeof(uint32_t));
+}
+
+static bool fault_answer_later(VkdevState *s)
+{
+    VkdevFaultCmds *cmds = &s->faults.cmds;
+    VkdevFaultLate late = { .addr = cmds->addr };
+
+    memcpy(late.answer, cmds->answer, sizeof(late.answer));
+    return fault_defer(s, &late, cmds->late_ms) ||
+           fault_answer(s, cmds->addr, cmds->answer);
+}
+
+/* Firmware writes something: true if that was an answer that was hit. */
+bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
+                          uint32_t len, bool *ok)
+{
+    VkdevFaultCmds *cmds = &s->faults.cmds;
+
+    *ok = true;
+    switch (vkdev_fault_cmd_answered(cmds, host, buf, len)) {
+    case VKDEV_FAULT_PASS:
+        return false;
+    case VKDEV_FAULT_WRITE:
+        *ok = fault_answer(s, cmds->addr, cmds->answer);
+        return true;
+    case VKDEV_FAULT_DEFER:
+        *ok = fault_answer_later(s);
+        return true;
+    case VKDEV_FAULT_KEPT:
+    case VKDEV_FAULT_LOST:
+        return true;
+    }
+    g_assert_not_reached();
+}
+
+/* Time */
+
+static void fault_tell(VkdevState *s, const VkdevFaultLate *late)
+{
+    if (late->is_event) {
+        vkdev_core_event(s->core, &late->event);
         return;
     }
-    *field = value;
-    trace_vkdev_fault_set(name, value);
+    fault_answer(s, late->addr, late->answer);
+    vkdev_irq_raise(s, VKTLS_VEC_ASYNC);
 }
 
-static void fault_set_seed(Object *obj, Visitor *v, const char *name,
-                           void *opaque, Error **errp)
+static void fault_run(VkdevState *s)
 {
-    VkdevState *s = VKDEV(obj);
+    VkdevFaults *f = &s->faults;
+    uint64_t now = fault_now();
+    VkdevFaultLate late;
 
-    if (visit_type_uint32(v, name, &s->fault_seed, errp)) {
-        fault_seed(s);
-        trace_vkdev_fault_set(name, s->fault_seed);
+    vkdev_fault_line_release(&f->tx, now, fault_emit_tx, s);
+    vkdev_fault_line_release(&f->rx, now, fault_emit_rx, s);
+    while (vkdev_fault_late_take(&f->lates, now, &late)) {
+        fault_tell(s, &late);
     }
+    fault_arm(s);
 }
 
-static void fault_add(ObjectClass *klass, const char *name, size_t field,
-                      ObjectPropertyAccessor *set, const char *text)
+/* As in ring.c: what is written may be the guest's choice of address. */
+static void fault_timer(void *opaque)
 {
-    object_class_property_add(klass, name, "uint32", fault_get, set, NULL,
-                              (void *)(uintptr_t)field);
-    object_class_property_set_description(klass, name, text);
-}
+    VkdevState *s = opaque;
+    MemReentrancyGuard *guard = &DEVICE(s)->mem_reentrancy_guard;
 
-void vkdev_fault_class_init(ObjectClass *klass)
-{
-    fault_add(klass, "fault-tx-drop-ppm",
-              offsetof(VkdevState, fault_tx.drop_ppm), fault_set_drop,
-              "Frames lost after they left, per million");
-    fault_add(klass, "fault-rx-drop-ppm",
-              offsetof(VkdevState, fault_rx.drop_ppm), fault_set_drop,
-              "Frames lost before they arrive, per million");
-    fault_add(klass, "fault-seed", offsetof(VkdevState, fault_seed),
-              fault_set_seed, "Restart the random numbers of both");
+    guard->engaged_in_io = true;
+    fault_run(s);
+    guard->engaged_in_io = false;
 }
 
 void vkdev_fault_init(VkdevState *s)
 {
-    fault_seed(s);
+    VkdevFaults *f = &s->faults;
+
+    timer_init_ns(&f->timer, QEMU_CLOCK_VIRTUAL, fault_timer, s);
+    f->tx.delay_us = f->rx.delay_us = 10000;
+    f->tx.reorder_by = f->rx.reorder_by = 1;
+    vkdev_fault_line_seed(&f->tx, 0, true);
+    vkdev_fault_line_seed(&f->rx, 0, false);
+}
+
+void vkdev_fault_reset(VkdevState *s)
+{
+    VkdevFaults *f = &s->faults;
+
+    timer_del(&f->timer);
+    vkdev_fault_line_reset(&f->tx);
+    vkdev_fault_line_reset(&f->rx);
+    vkdev_fault_cmd_reset(&f->cmds);
+    f->lates.count = 0;
 }

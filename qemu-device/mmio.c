@@ -391,6 +391,9 @@ static uint64_t mmio_read(void *opaque, hwaddr addr, unsigned size)
     uint32_t value = 0;
     unsigned qp = 0;
 
+    if (s->faults.gone) {
+        return UINT32_MAX;
+    }
     if (reg) {
         value = reg_read(s, reg);
         trace_vkdev_reg_read(reg->name, value);
@@ -415,6 +418,9 @@ static void mmio_write(void *opaque, hwaddr addr, uint64_t value,
     const QpReg *qp_reg;
     unsigned qp = 0;
 
+    if (s->faults.gone) {
+        return;
+    }
     if (reg) {
         trace_vkdev_reg_write(reg->name, value);
         reg_write(s, reg, value);

@@ -28,6 +28,7 @@ void vkdev_reset(VkdevState *s)
     vkdev_ctx_reset(s);
     vkdev_port_reset(s);
     vkdev_mmio_reset(s);
+    vkdev_fault_reset(s);
     memset(s->stats, 0, sizeof(s->stats));
 }
 

@@ -64,11 +64,13 @@ void vkdev_tx_fini(VkdevTxQueue *txq);
 void vkdev_tx_start(VkdevTxQueue *txq);
 void vkdev_tx_stop(VkdevTxQueue *txq);
 void vkdev_tx_kick(VkdevTxQueue *txq);
+void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt);
 
 /* rx.c */
 void vkdev_rx_init(VkdevState *s);
 void vkdev_rx_fini(VkdevState *s);
 void vkdev_rx_kick(VkdevState *s);
+void vkdev_rx_frame(VkdevState *s, const uint8_t *frame, size_t len);
 bool vkdev_rx_can_receive(NetClientState *nc);
 ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
                          int iovcnt);

@@ -94,6 +94,9 @@ void vkdev_irq_raise(VkdevState *s, unsigned vector)
         trace_vkdev_irq_unable(vector);
         return;
     }
+    if (vkdev_fault_irq(s, vector)) {
+        return;
+    }
     s->stats[VKTLS_STAT_INTERRUPTS]++;
     trace_vkdev_irq(vector);
     msix_notify(pci, vector);

@@ -14,13 +14,21 @@
 
 static bool op_dma_read(void *dev, uint64_t host, void *buf, uint32_t len)
 {
-    return vkdev_dma_read(dev, host, buf, len);
+    bool ok = vkdev_dma_read(dev, host, buf, len);
+
+    if (ok) {
+        vkdev_fault_fetched(dev, host, buf, len);
+    }
+    return ok;
 }
 
 static bool op_dma_write(void *dev, uint64_t host, const void *buf,
                          uint32_t len)
 {
-    return vkdev_dma_write(dev, host, buf, len);
+    bool ok;
+
+    return vkdev_fault_answered(dev, host, buf, len, &ok) ? ok :
+           vkdev_dma_write(dev, host, buf, len);
 }
 
 static uint64_t op_now_ns(void *dev)
@@ -242,8 +250,10 @@ void vkdev_slowpath_reset(VkdevState *s)
 void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,
                  uint32_t arg)
 {
-    const VkdevCoreEvent event = { type, status, id, arg };
+    VkdevCoreEvent event = { type, status, id, arg };
 
     trace_vkdev_event(type, status, id, arg);
-    vkdev_core_event(s->core, &event);
+    if (!vkdev_fault_event(s, &event)) {
+        vkdev_core_event(s->core, &event);
+    }
 }

@@ -415,15 +415,15 @@ static void tx_sent(NetClientState *nc, ssize_t ret)
     }
 }
 
-/* Hand one frame to the peer, which copies what it cannot take at once. */
-static void tx_send_frame(VkdevState *s, struct iovec *iov, int iovcnt)
+/*
+ * Hand one frame to the peer, which copies what it cannot take at once. @iov
+ * has room for one more.
+ */
+void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt)
 {
     static const uint8_t zeros[VKDEV_ETH_MIN];
     size_t len = iov_size(iov, iovcnt);
 
-    if (vkdev_fault_drops(s, true)) {
-        return;
-    }
     s->stats[VKTLS_STAT_TX_FRAMES]++;
     s->stats[VKTLS_STAT_TX_BYTES] += len;
     if (len < VKDEV_ETH_MIN) {
@@ -453,7 +453,9 @@ static void tx_send(VkdevTxQueue *txq)
         iov[1] = (struct iovec) { (void *)data, chunk };
         iovcnt = 2;
     }
-    tx_send_frame(txq->q.dev, iov, iovcnt);
+    if (!vkdev_fault_tx(txq->q.dev, iov, iovcnt)) {
+        vkdev_tx_frame(txq->q.dev, iov, iovcnt);
+    }
     if (iovcnt == 1 || !pkt->tso.left) {
         tx_complete(txq, VKTLS_ST_OK);
     }

@@ -10,6 +10,7 @@
 #include "hw/pci/pci_device.h"
 #include "net/net.h"
 #include "core.h"
+#include "fault.h"
 #include "flow.h"
 #include "queue.h"
 #include "tls.h"
@@ -37,11 +38,29 @@ typedef struct VkdevContext {
     uint64_t bytes;
 } VkdevContext;
 
-/* One direction's seeded loss. */
-typedef struct VkdevFault {
-    uint32_t drop_ppm;
-    uint64_t random;    /* state of the generator, never 0 */
-} VkdevFault;
+/* What goes wrong once, when a property is written. */
+typedef enum VkdevFaultAct {
+    VKDEV_FAULT_EVENT_SEND,
+    VKDEV_FAULT_IRQ_SPURIOUS,
+    VKDEV_FAULT_CTX_FORGET,
+    VKDEV_FAULT_FW_HANG,
+    VKDEV_FAULT_FW_CRASH,
+    VKDEV_FAULT_GONE,
+    VKDEV_FAULT_ACTS,
+} VkdevFaultAct;
+
+/* Plans and counts outlive a reset, what waits does not. */
+typedef struct VkdevFaults {
+    uint32_t seed;
+    VkdevFaultLine tx, rx;
+    VkdevFaultCmds cmds;
+    VkdevFaultRule event_lose, event_delay, event_alter;
+    VkdevFaultRule irq_lose;
+    VkdevFaultLates lates;
+    QEMUTimer timer;    /* for the first of what waits */
+    bool gone;          /* nothing answers, as if pulled out */
+    uint64_t acts[VKDEV_FAULT_ACTS];
+} VkdevFaults;
 
 /* Registers that hold what was written, until something is started. */
 typedef struct VkdevRegs {
@@ -81,8 +100,7 @@ struct VkdevState {
     QEMUBH *core_bh;
     QEMUTimer *core_timer;
 
-    VkdevFault fault_tx, fault_rx;
-    uint32_t fault_seed;
+    VkdevFaults faults;
     uint64_t stats[VKTLS_STAT_NUM];
 };
 
@@ -109,6 +127,7 @@ void vkdev_ctx_fini(VkdevState *s);
 void vkdev_ctx_reset(VkdevState *s);
 uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id);
+bool vkdev_ctx_forget(VkdevState *s, uint32_t id);
 uint16_t vkdev_ctx_resync(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_query(VkdevState *s, uint32_t id, VkdevCoreTlsState *state);
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
@@ -126,9 +145,21 @@ void vkdev_slowpath_reset(VkdevState *s);
 void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,
                  uint32_t arg);
 
-/* fault.c */
+/* fault.c: hooks; true means that the fault took it over */
 void vkdev_fault_init(VkdevState *s);
+void vkdev_fault_reset(VkdevState *s);
+void vkdev_fault_note(VkdevState *s, const char *kind, uint32_t what,
+                      uint32_t value);
+bool vkdev_fault_tx(VkdevState *s, const struct iovec *iov, int iovcnt);
+bool vkdev_fault_rx(VkdevState *s, const uint8_t *frame, size_t len);
+bool vkdev_fault_irq(VkdevState *s, unsigned vector);
+bool vkdev_fault_event(VkdevState *s, VkdevCoreEvent *event);
+void vkdev_fault_fetched(VkdevState *s, uint64_t host, void *buf,
+                         uint32_t len);
+bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
+                          uint32_t len, bool *ok);
+
+/* fault_props.c */
 void vkdev_fault_class_init(ObjectClass *klass);
-bool vkdev_fault_drops(VkdevState *s, bool tx);
 
 #endif

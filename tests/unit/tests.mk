@@ -46,6 +46,8 @@ engine_wipe_test-libs = $(aead-libs)
 engine_wipe_test-cflags = $(aead-cflags)
 engine_wipe_test-sanitize = -fsanitize=undefined
 
+fault_plan_test-src = qemu-device/fault_plan.c
+
 wire_test-src = qemu-device/wire.c
 wire_test-cflags = -Idrivers/net/ethernet/vktls
 

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which frame, command, event or interrupt a fault hits, and what waits of
+ * those that it delays. No QEMU header: the device is behind callbacks. All of
+ * it is bounded; where a fault has no room to wait, it does not happen.
+ */
+#ifndef VKDEV_FAULT_H
+#define VKDEV_FAULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core.h"
+
+#define VKDEV_FAULT_PPM 1000000u
+#define VKDEV_FAULT_HELD 64             /* frames in each direction */
+#define VKDEV_FAULT_LATE 16             /* answers and events together */
+#define VKDEV_FAULT_REORDER_NS 100000000 /* at most, where no frame follows */
+
+/* ---- Frames: one line for each direction ---- */
+
+typedef enum VkdevFaultKind {
+    VKDEV_FAULT_DROP,
+    VKDEV_FAULT_DELAY,
+    VKDEV_FAULT_CORRUPT,        /* one byte behind the addresses */
+    VKDEV_FAULT_REORDER,
+    VKDEV_FAULT_DUPLICATE,
+    VKDEV_FAULT_KINDS,
+} VkdevFaultKind;
+
+/* The generator, never 0, is its kind's own: no fault moves another's hits. */
+typedef struct VkdevFaultChance {
+    uint32_t nth;       /* frames up to the one it hits, 0 = none */
+    uint32_t ppm;
+    uint64_t random;
+    uint64_t count;     /* frames that it did hit */
+} VkdevFaultChance;
+
+typedef struct VkdevFaultHeld {
+    uint8_t *frame;
+    uint32_t len;
+    uint32_t after;     /* goes behind the frame with this number, if counted */
+    bool counted;
+    uint64_t due;       /* or at this time */
+} VkdevFaultHeld;
+
+typedef struct VkdevFaultLine {
+    VkdevFaultChance chance[VKDEV_FAULT_KINDS];
+    uint32_t delay_us;
+    uint32_t reorder_by;        /* frames that overtake */
+    uint32_t passed;            /* frames so far, modulo 2^32 */
+    unsigned holds;
+    VkdevFaultHeld held[VKDEV_FAULT_HELD];      /* oldest first */
+} VkdevFaultLine;
+
+/* Lets a frame go on its way; it stays the caller's. */
+typedef void (*VkdevFaultEmit)(void *opaque, uint8_t *frame, uint32_t len);
+
+/* Restart the generators; @direction tells the lines apart. */
+void vkdev_fault_line_seed(VkdevFaultLine *line, uint32_t seed, bool tx);
+
+/**
+ * vkdev_fault_line_judge() - draw for the next frame
+ *
+ * Return: bits by VkdevFaultKind. With 0, and nothing held, the frame needs no
+ * vkdev_fault_line_pass().
+ */
+unsigned vkdev_fault_line_judge(VkdevFaultLine *line);
+
+/**
+ * vkdev_fault_line_pass() - what @hits says, done to a frame
+ * @frame: changed where it is corrupted
+ *
+ * Return: the hits that took effect.
+ */
+unsigned vkdev_fault_line_pass(VkdevFaultLine *line, unsigned hits,
+                               uint8_t *frame, uint32_t len, uint64_t now,
+                               VkdevFaultEmit emit, void *opaque);
+
+/* Let go what is due. */
+void vkdev_fault_line_release(VkdevFaultLine *line, uint64_t now,
+                              VkdevFaultEmit emit, void *opaque);
+
+/* When vkdev_fault_line_release() has work; UINT64_MAX for never. */
+uint64_t vkdev_fault_line_due(const VkdevFaultLine *line);
+
+/* Lose what is held. */
+void vkdev_fault_line_reset(VkdevFaultLine *line);
+
+/* ---- Everything else: the Nth of its kind ---- */
+
+typedef struct VkdevFaultRule {
+    bool armed;
+    uint32_t what;      /* opcode, event type, vector */
+    uint32_t first;
+    uint32_t last;
+    uint32_t seen;      /* of that kind, while armed */
+    uint32_t value;
+    uint64_t count;     /* hits, ever */
+} VkdevFaultRule;
+
+typedef struct VkdevFaultSyntax {
+    const char *what;   /* for messages */
+    uint32_t what_max;
+    const char *value;  /* NULL = takes none */
+    uint32_t value_max;
+} VkdevFaultSyntax;
+
+/**
+ * vkdev_fault_rule_parse() - "WHAT:FIRST[-LAST][:VALUE]", or "" for none
+ * @rule: changed on success only
+ *
+ * Return: NULL, or what is wrong, for the caller to put the text before.
+ */
+const char *vkdev_fault_rule_parse(const VkdevFaultSyntax *syntax,
+                                   const char *text, VkdevFaultRule *rule);
+
+/* The text that would set what is left of the rule; @size at least 64. */
+void vkdev_fault_rule_format(const VkdevFaultSyntax *syntax,
+                             const VkdevFaultRule *rule, char *text,
+                             size_t size);
+
+/* Another one of this kind: is it hit? */
+bool vkdev_fault_rule_hits(VkdevFaultRule *rule, uint32_t what);
+
+/* Numbers with colons between, as many as there are; the same messages. */
+const char *vkdev_fault_numbers_parse(const char *text, uint32_t *numbers,
+                                      unsigned count);
+
+/* ---- What is told late ---- */
+
+typedef struct VkdevFaultLate {
+    uint64_t due;
+    bool is_event;
+    VkdevCoreEvent event;
+    uint64_t addr;      /* otherwise: an answer, and where it goes */
+    uint8_t answer[sizeof(struct vktls_cmd_cpl)];
+} VkdevFaultLate;
+
+typedef struct VkdevFaultLates {
+    unsigned count;
+    VkdevFaultLate late[VKDEV_FAULT_LATE];      /* oldest first */
+} VkdevFaultLates;
+
+bool vkdev_fault_late_put(VkdevFaultLates *lates, const VkdevFaultLate *late);
+bool vkdev_fault_late_take(VkdevFaultLates *lates, uint64_t now,
+                           VkdevFaultLate *late);
+uint64_t vkdev_fault_late_due(const VkdevFaultLates *lates);
+
+/* ---- Commands, as they pass the embedded core's DMA engine ---- */
+
+typedef struct VkdevFaultCmds {
+    VkdevFaultRule fail;        /* opcode, status */
+    VkdevFaultRule delay;       /* opcode, milliseconds */
+    VkdevFaultRule lose;        /* opcode */
+
+    bool busy;          /* the answer to a command is awaited, to be changed */
+    bool refused;
+    bool lost;
+    uint32_t late_ms;
+    uint64_t addr;      /* of that answer */
+    uint16_t opcode;
+    uint16_t status;
+    uint8_t answer[sizeof(struct vktls_cmd_cpl)];       /* as far as written */
+} VkdevFaultCmds;
+
+typedef enum VkdevFaultVerdict {
+    VKDEV_FAULT_PASS,   /* write it yourself */
+    VKDEV_FAULT_KEPT,   /* a part of an answer; the rest is still to come */
+    VKDEV_FAULT_WRITE,  /* write cmds->answer to cmds->addr */
+    VKDEV_FAULT_DEFER,  /* the same, cmds->late_ms later */
+    VKDEV_FAULT_LOST,   /* never */
+} VkdevFaultVerdict;
+
+/**
+ * vkdev_fault_cmd_fetched() - firmware has a command before it
+ * @addr: where its answer will go
+ *
+ * One that is to fail becomes a NOP: nothing is done.
+ * Return: whether there is a fault.
+ */
+bool vkdev_fault_cmd_fetched(VkdevFaultCmds *cmds, struct vktls_cmd *cmd,
+                             uint64_t addr);
+
+/* Firmware writes to the host. */
+VkdevFaultVerdict vkdev_fault_cmd_answered(VkdevFaultCmds *cmds, uint64_t addr,
+                                           const void *buf, uint32_t len);
+
+void vkdev_fault_cmd_reset(VkdevFaultCmds *cmds);
+
+#endif

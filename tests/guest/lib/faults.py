@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Faults of the NIC under test, asked for from inside the guest: docs/device.rst
+lists them. The NIC is the device's id in QEMU, dut0 for eth0."""
+import json
+import subprocess
+
+# VKTLS_CMD_*, _EVT_*, _VEC_*, _ST_* that tests name
+CMD = {"nop": 0, "caps": 1, "port-set": 2, "queue-create": 7, "queue-destroy": 8, "tls-add": 9,
+       "tls-del": 10, "tls-resync": 11, "tls-query": 12, "stats": 13, "tls-add-rx": 15}
+EVENT = {"link": 1, "queue-error": 2, "tx-error": 3, "tls-lost": 4, "overflow": 5,
+         "tls-resync": 6}
+ASYNC = 0       # the vector of commands and events
+FAILS = 55      # VKTLS_ST_TLS_CRYPTO: a status that says nothing about why
+
+
+def queue(number):
+    """The vector of a queue pair."""
+    return 1 + number
+
+
+def _qmp(command, name, nic, **more):
+    text = json.dumps({"execute": command, "arguments": {
+        "path": f"/machine/peripheral/{nic}", "property": "fault-" + name, **more}})
+    done = subprocess.run(["qmp", text], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"fault-{name}: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)["return"]
+
+
+def ask(name, value, nic="dut0"):
+    """Set fault-NAME: a number, or a text."""
+    _qmp("qom-set", name, nic, value=value)
+
+
+def left(name, nic="dut0"):
+    """What is left of it."""
+    return _qmp("qom-get", name, nic)
+
+
+def count(kind, nic="dut0"):
+    """How many of a kind there were so far."""
+    return left("count-" + kind, nic)
+
+
+def command(fault, opcode, which=1, *value):
+    """The Nth commands of a kind: command("fail", "tls-add", "1-3", FAILS)."""
+    ask("cmd-" + fault, ":".join(map(str, (CMD[opcode], which, *value))))
+
+
+def event(fault, kind, *numbers):
+    """event("delay", "tls-resync", "1-9", 200), event("send", "link", 0, 1)."""
+    ask("event-" + fault, ":".join(map(str, (EVENT[kind], *numbers))))
+
+
+def end():
+    """No more of those that stay until they are taken back."""
+    for direction in ("tx", "rx"):
+        for kind in ("drop", "delay", "corrupt", "reorder", "duplicate"):
+            ask(f"{direction}-{kind}-nth", 0)
+            ask(f"{direction}-{kind}-ppm", 0)
+    for name in ("cmd-fail", "cmd-delay", "cmd-lose", "event-lose", "event-delay",
+                 "event-alter", "irq-lose"):
+        ask(name, "")
