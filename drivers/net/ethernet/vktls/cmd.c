@@ -22,7 +22,8 @@
 #define CMDQ_MASK		(CMDQ_SIZE - 1)
 #define EVTQ_LOG2		8
 #define EVTQ_MASK		(BIT(EVTQ_LOG2) - 1)
-#define CMD_TIMEOUT		(10 * HZ)
+#define CMD_LOOK		(1 * HZ)	/* who waits looks for himself */
+#define CMD_PATIENCE		10		/* looks */
 
 /* One command on its way; index is that of its place in the ring. */
 struct vktls_cmd_slot {
@@ -224,22 +225,56 @@ static void cmdq_fail(struct vktls_cmdq *q, int err)
 	wake_up_all(&q->wait);
 }
 
-/* An answer whose interrupt was lost still counts; silence ends the queue. */
+/**
+ * vktls_cmdq_watch() - look after events that nobody was told of
+ * @vd: device; its queues may be stopped
+ *
+ * Their interrupt may have been lost; those who wait for answers look for
+ * themselves.
+ * Context: process; about once a second.
+ */
+void vktls_cmdq_watch(struct vktls_dev *vd)
+{
+	/* Does nothing while the handler is not installed. */
+	if (cmdq_event_peek(vd->cmdq))
+		irq_wake_thread(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), vd->cmdq);
+}
+
+static void cmd_look(struct vktls_cmdq *q)
+{
+	u32 head;
+
+	spin_lock_irq(&q->lock);
+	head = q->cpl_head;
+	cmdq_poll(q);
+	if (q->cpl_head != head)
+		atomic_long_inc(&q->vd->irqs_lost);
+	spin_unlock_irq(&q->lock);
+}
+
+static void cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
+{
+	int look;
+
+	for (look = 0; look < CMD_PATIENCE; look++) {
+		if (wait_for_completion_timeout(&slot->done, CMD_LOOK))
+			return;
+		cmd_look(q);
+	}
+}
+
+/* Silence ends the queue. */
 static void cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	struct vktls_dev *vd = q->vd;
 
 	vktls_dev_check(vd);
 	spin_lock_irq(&q->lock);
-	cmdq_poll(q);
 	if (slot->pending) {
 		dev_err(&vd->pdev->dev, "no answer to command %#x\n",
 			le16_to_cpu(q->cmds[slot->tag & CMDQ_MASK].opcode));
 		cmdq_fail(q, -ETIMEDOUT);
 		vktls_reset_request(vd, VKTLS_RESET_FW);
-	} else if (!slot->err) {
-		dev_warn_ratelimited(&vd->pdev->dev,
-				     "an interrupt for commands was lost\n");
 	}
 	spin_unlock_irq(&q->lock);
 }
@@ -276,7 +311,8 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 	slot = cmd_submit(q, opcode, req, req_len, rsp, rsp_len);
 	spin_unlock_irq(&q->lock);
 
-	if (!wait_for_completion_timeout(&slot->done, CMD_TIMEOUT))
+	cmd_await(q, slot);
+	if (READ_ONCE(slot->pending))
 		cmd_overdue(q, slot);
 
 	spin_lock_irq(&q->lock);

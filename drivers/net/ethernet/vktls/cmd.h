@@ -24,6 +24,7 @@ void vktls_cmdq_free(struct vktls_dev *vd);
 int vktls_cmdq_start(struct vktls_dev *vd);
 void vktls_cmdq_stop(struct vktls_dev *vd);
 void vktls_cmdq_abort(struct vktls_dev *vd, int err);
+void vktls_cmdq_watch(struct vktls_dev *vd);
 int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, void *rsp, size_t rsp_len);
 int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,

@@ -55,6 +55,30 @@ static int qp_poll(struct napi_struct *napi, int budget)
 	return done;
 }
 
+/**
+ * vktls_qp_watch() - look after completions that nobody was told of
+ * @qp: queue pair, started or not
+ *
+ * An interrupt comes once for each time a queue is armed. If its message gets
+ * lost, and the other queue of the pair is silent, then no poll will ever arm
+ * either again: what waits from one look to the next is polled without.
+ * Context: stats_lock held, bottom halves off; about once a second.
+ */
+void vktls_qp_watch(struct vktls_qp *qp)
+{
+	u32 seen = READ_ONCE(qp->tx.ring.cpl_head) +
+		   READ_ONCE(qp->rx.ring.cpl_head);
+	bool waits = vktls_ring_peek(&qp->tx.ring) ||
+		     vktls_ring_peek(&qp->rx.ring);
+
+	/* One that is stopped, or is being polled, is not scheduled. */
+	if (waits && qp->waited && seen == qp->watched &&
+	    napi_schedule(&qp->napi))
+		atomic_long_inc(&qp->vd->irqs_lost);
+	qp->watched = seen;
+	qp->waited = waits;
+}
+
 static u32 qp_mod_value(unsigned int usecs, unsigned int frames)
 {
 	usecs = min_t(unsigned int, usecs, VKTLS_MOD_USECS_MAX);

@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 #include "ktls.h"
+#include "ring.h"
 #include "trace.h"
 #include "vktls.h"
 
@@ -16,6 +17,8 @@
 #define SERVICE_PERIOD		(1 * HZ)
 /* Periods without a step of the heartbeat before firmware is asked. */
 #define HEARTBEAT_PATIENCE	5
+/* A NIC that has been reset may fail once more before it is given up. */
+#define RESUME_TRIES		3
 
 static int hw_reset_function(struct vktls_dev *vd)
 {
@@ -118,6 +121,24 @@ void vktls_hw_suspend(struct vktls_dev *vd)
 	vktls_hw_stop(vd);
 }
 
+static int hw_resume_once(struct vktls_dev *vd)
+{
+	int err;
+
+	/* What was asked for up to here is answered by what follows. */
+	WRITE_ONCE(vd->reset_reason, 0);
+	err = vktls_hw_start(vd);
+	if (!err && netif_running(vd->netdev))
+		err = vktls_netdev_resume(vd);
+	return err;
+}
+
+/* Not a missing file, nor one that the NIC refuses, nor a missing NIC. */
+static bool hw_is_worth_a_try(int err)
+{
+	return err != -ENOENT && err != -ENOEXEC && err != -ENODEV;
+}
+
 /**
  * vktls_hw_resume() - undo vktls_hw_suspend()
  * @vd: device
@@ -129,14 +150,17 @@ void vktls_hw_suspend(struct vktls_dev *vd)
  */
 int vktls_hw_resume(struct vktls_dev *vd)
 {
+	int tries = RESUME_TRIES;
 	int err;
 
 	vd->resets++;
-	/* What was asked for up to here is answered by what follows. */
-	WRITE_ONCE(vd->reset_reason, 0);
-	err = vktls_hw_start(vd);
-	if (!err && netif_running(vd->netdev))
-		err = vktls_netdev_resume(vd);
+	err = hw_resume_once(vd);
+	while (err && hw_is_worth_a_try(err) && --tries) {
+		netdev_warn(vd->netdev, "does not start (error %d), once more\n",
+			    err);
+		vktls_hw_stop(vd);
+		err = hw_resume_once(vd);
+	}
 	netif_device_attach(vd->netdev);
 	if (!err)
 		vktls_netdev_adopt_caps(vd);
@@ -190,6 +214,16 @@ static void service_heartbeat(struct vktls_dev *vd)
 	vktls_cmd_exec(vd, VKTLS_CMD_NOP, NULL, 0, NULL, 0);
 }
 
+static void service_queues(struct vktls_dev *vd)
+{
+	unsigned int i;
+
+	spin_lock_bh(&vd->stats_lock);
+	for (i = 0; i < vd->nqps; i++)
+		vktls_qp_watch(vd->qp[i]);
+	spin_unlock_bh(&vd->stats_lock);
+}
+
 static void service_work(struct work_struct *work)
 {
 	struct vktls_dev *vd = container_of(to_delayed_work(work),
@@ -203,6 +237,8 @@ static void service_work(struct work_struct *work)
 			vktls_cmdq_abort(vd, -EIO);
 			vktls_reset_request(vd, VKTLS_RESET_FW);
 		} else {
+			service_queues(vd);
+			vktls_cmdq_watch(vd);
 			service_heartbeat(vd);
 			vktls_port_stats_sync(vd);
 		}

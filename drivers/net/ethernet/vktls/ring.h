@@ -123,6 +123,8 @@ struct vktls_qp {
 	u16 events;		/* interrupts; handler */
 	struct u64_stats_sync irq_sync;
 	u64_stats_t irqs;
+	u32 watched;		/* service; completions seen by NAPI at last look */
+	bool waited;		/* service; and there were more */
 	char name[IFNAMSIZ + 8];
 };
 
@@ -154,6 +156,7 @@ void vktls_qps_free(struct vktls_qp **qp, unsigned int num);
 int vktls_qps_start(struct vktls_qp **qp, unsigned int num);
 void vktls_qps_stop(struct vktls_qp **qp, unsigned int num);
 void vktls_qp_moderate(struct vktls_qp *qp);
+void vktls_qp_watch(struct vktls_qp *qp);
 void vktls_qp_totals(struct vktls_qp *qp, struct vktls_totals *sum);
 
 #endif /* VKTLS_RING_H */

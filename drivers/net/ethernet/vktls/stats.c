@@ -121,7 +121,7 @@ static u64 stats_hw(struct vktls_dev *vd, unsigned int stat)
  */
 unsigned int vktls_stats_num(struct vktls_dev *vd)
 {
-	return QP_NAMES * (1 + vd->cfg.qps) + 1 + VKTLS_STAT_NUM +
+	return QP_NAMES * (1 + vd->cfg.qps) + 2 + VKTLS_STAT_NUM +
 	       vktls_ktls_stats_num();
 }
 
@@ -152,6 +152,7 @@ void vktls_stats_names(struct vktls_dev *vd, u8 *data)
 	for (i = 0; i < VKTLS_STAT_NUM; i++)
 		ethtool_sprintf(&data, "dev_%s", hw_names[i]);
 	ethtool_puts(&data, "resets");
+	ethtool_puts(&data, "irq_lost");
 	vktls_ktls_stats_names(&data);
 	for (i = 0; i < vd->cfg.qps; i++) {
 		snprintf(suffix, sizeof(suffix), "%u", i);
@@ -190,6 +191,7 @@ void vktls_stats_values(struct vktls_dev *vd, u64 *data)
 		*data++ = stats_hw(vd, i);
 	spin_unlock_bh(&vd->stats_lock);
 	*data++ = vd->resets;
+	*data++ = atomic_long_read(&vd->irqs_lost);
 	vktls_ktls_stats_get(vd, data);
 	data += vktls_ktls_stats_num();
 	for (i = 0; i < vd->cfg.qps; i++) {

@@ -76,6 +76,7 @@ struct vktls_dev {
 	unsigned long reset_reason;	/* bits of enum vktls_reset_reason */
 	struct devlink_health_reporter *fw_health, *tx_health;
 	u64 resets;		/* RTNL */
+	atomic_long_t irqs_lost;	/* what they were for was found without */
 
 	spinlock_t stats_lock;	/* the three below, and qp */
 	u64 hw_stats[VKTLS_STAT_NUM];	/* last copy of the NIC's counters */
