@@ -18,13 +18,21 @@ def queue(number):
     return 1 + number
 
 
-def _qmp(command, name, nic, **more):
-    text = json.dumps({"execute": command, "arguments": {
-        "path": f"/machine/peripheral/{nic}", "property": "fault-" + name, **more}})
+def _send(command, **arguments):
+    text = json.dumps({"execute": command, "arguments": arguments})
     done = subprocess.run(["qmp", text], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise AssertionError(f"fault-{name}: {done.stdout}{done.stderr}")
+        raise AssertionError(f"{text}: {done.stdout}{done.stderr}")
     return json.loads(done.stdout)["return"]
+
+
+def _qmp(command, name, nic, **more):
+    return _send(command, path=f"/machine/peripheral/{nic}", property="fault-" + name, **more)
+
+
+def link(up, nic="dut0"):
+    """The carrier."""
+    _send("set_link", name=nic, up=up)
 
 
 def ask(name, value, nic="dut0"):

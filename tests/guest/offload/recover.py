@@ -1,0 +1,497 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Faults of the NIC under live TLS flows: each is noticed, repaired, and the flows
+are encrypted by the NIC again, without a byte lost. Prints, for each, the guest's
+seconds from the fault to that moment. With the word "long" behind it: the cases
+that take their time."""
+import os
+import sys
+import threading
+import time
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import nicfault # noqa: E402 pylint: disable=wrong-import-position
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+CHUNK = 40000
+DRIVER = "/sys/bus/pci/drivers/vktls"
+PATIENCE = 60
+
+
+class Log:
+    """The kernel's log from now on."""
+
+    def __init__(self):
+        self.file = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self.file, 0, os.SEEK_END)
+        self.text = ""
+        ktap.defer(os.close, self.file)
+
+    def has(self, words):
+        """Did the kernel say that?"""
+        try:
+            while True:
+                self.text += os.read(self.file, 8192).decode(errors="replace")
+        except BlockingIOError:
+            pass
+        return words in self.text
+
+    def expect(self, words, timeout=PATIENCE):
+        """Wait until it has."""
+        rig.wait_for(lambda: self.has(words), timeout,
+                     lambda: f"the kernel does not say: {words}")
+
+
+class Load:
+    """Flows that send one chunk after the other, both families in turn."""
+
+    def __init__(self, flows=4):
+        self.watch, self.ended, self.errors = rig.Watch(), False, []
+        self.flows = [rig.Flow(family=4 + i % 2 * 2) for i in range(flows)]
+        self.rounds, self.idle, self.paused = [0] * flows, [False] * flows, False
+        self.data = rig.pattern(CHUNK)
+        self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True)
+                        for i in range(flows)]
+        for thread in self.threads:
+            thread.start()
+        ktap.defer(self.stop)
+        self.goes_on()
+
+    def run(self, number):
+        """One flow's sender."""
+        try:
+            while not self.ended:
+                self.idle[number] = self.paused
+                if self.paused:
+                    time.sleep(0.02)
+                    continue
+                self.flows[number].send(self.data)
+                self.flows[number].drain(PATIENCE)
+                self.rounds[number] += 1
+                time.sleep(0.05)
+        except (OSError, AssertionError) as err:
+            self.errors.append(f"flow {number}: {err!r}")
+
+    def goes_on(self, rounds=2):
+        """Every flow gets through so many times more."""
+        goal = [n + rounds for n in self.rounds]
+        rig.wait_for(lambda: self.errors or
+                     all(n >= g for n, g in zip(self.rounds, goal)),
+                     PATIENCE, lambda: f"flows stand still at {self.rounds}")
+        ktap.equal(self.errors, [], "broken connections")
+
+    def encrypted(self):
+        """Bytes that the NIC encrypted so far."""
+        return self.watch["tx_tls_encrypted_bytes"]
+
+    def pause(self):
+        """Until all that was sent has arrived. Returns rounds in all."""
+        self.paused = True
+        rig.wait_for(lambda: self.errors or all(self.idle), PATIENCE,
+                     lambda: "flows do not come to an end")
+        ktap.equal(self.errors, [], "broken connections")
+        return sum(self.rounds)
+
+    def go_on(self):
+        """After pause()."""
+        self.paused = False
+        rig.wait_for(lambda: not any(self.idle), PATIENCE, lambda: "a thread is gone")
+
+    def offloaded(self):
+        """Does the NIC encrypt all that the flows send for a while?"""
+        start = self.pause()
+        before = self.encrypted()
+        self.go_on()
+        self.goes_on()
+        sent = (self.pause() - start) * CHUNK
+        got = self.encrypted() - before
+        self.go_on()
+        return got >= sent
+
+    def back(self, fault, start):
+        """All flows are the NIC's again; print how long that took."""
+        while True:
+            took = time.monotonic() - start
+            if self.offloaded():
+                break
+            if took > PATIENCE:
+                raise AssertionError(f"offload does not come back; {self.watch.report()}")
+        print(f"# figure: {fault}: offload in force again after {took:.1f} s, "
+              f"{len(self.errors)} connections broken", flush=True)
+
+    def stop(self):
+        """No more data."""
+        self.ended = True
+        for thread in self.threads:
+            thread.join(PATIENCE)
+
+    def finish(self):
+        """The far end has got every byte."""
+        self.stop()
+        ktap.equal(self.errors, [], "broken connections")
+        for flow in self.flows:
+            flow.finish()
+
+
+def begin():
+    """Flows that the NIC encrypts, and the kernel's log."""
+    ktap.defer(nicfault.end)
+    load, log = Load(), Log()
+    if not load.offloaded():
+        raise AssertionError(f"no offload to begin with; {load.watch.report()}")
+    return load, log
+
+
+def through_a_reset(name, fault, *before):
+    """A fault that ends in a reset of the function, which is seen in the log."""
+    load, log = begin()
+    for prepare in before:
+        prepare()
+    start = time.monotonic()
+    fault()
+    log.expect("recovered")
+    load.back(name, start)
+    load.watch.some("resets", "tx_tls_lost_reset", "tx_tls_readd")
+    load.finish()
+
+
+def firmware_hangs():
+    """Heartbeat and answers stay away."""
+    through_a_reset("firmware hangs", lambda: nicfault.ask("fw-hang", 1))
+
+
+def firmware_crashes():
+    """Its state says so."""
+    through_a_reset("firmware crashes", lambda: nicfault.ask("fw-crash", 1))
+
+
+def firmware_crashes_and_queues_fail():
+    """The first attempt to start again fails, another is made."""
+    through_a_reset("firmware crashes, a queue fails to come back",
+                    lambda: nicfault.ask("fw-crash", 1),
+                    lambda: nicfault.command("fail", "queue-create", 2, nicfault.FAILS))
+    ktap.equal(nicfault.left("cmd-fail"), "", "faults left")
+
+
+def firmware_hangs_as_it_comes_back():
+    """A command of the recovery itself is never answered."""
+    through_a_reset("firmware crashes, then is silent at start",
+                    lambda: nicfault.ask("fw-crash", 1),
+                    lambda: nicfault.command("lose", "queue-create", 1))
+
+
+def one_context_forgotten():
+    """One flow comes back; the others never left."""
+    load, _ = begin()
+    start = time.monotonic()
+    forget_one()
+    load.watch.settle("tx_tls_readd", 1, PATIENCE)
+    load.back("one context forgotten", start)
+    load.watch.expect(resets=0, tx_tls_readd=1)
+    load.finish()
+    all_places_free()
+
+
+def forget_one():
+    """The context with the lowest number that there is."""
+    for number in range(1024):
+        try:
+            nicfault.ask("ctx-forget", number)
+            return
+        except AssertionError:
+            continue
+    raise AssertionError("no context in the NIC")
+
+
+def all_places_free():
+    """No context stayed behind."""
+    rig.wait_for(lambda: not rig.counters()["dev_tls_ctx_live"], 10,
+                 lambda: "contexts stay in the NIC")
+
+
+def all_contexts_forgotten():
+    """Everyone comes back, without a reset."""
+    load, _ = begin()
+    start = time.monotonic()
+    nicfault.ask("ctx-forget-all", 1)
+    load.watch.settle("tx_tls_readd", len(load.flows), PATIENCE)
+    load.back("all contexts forgotten", start)
+    load.watch.expect(resets=0)
+    load.finish()
+    all_places_free()
+
+
+def queues(count):
+    """So many queue pairs, for the time of the case."""
+    ktap.defer(rig.run, "ethtool", "-L", rig.IFACE, "combined", "2")
+    rig.run("ethtool", "-L", rig.IFACE, "combined", str(count))
+
+
+def queue_interrupts_lost():
+    """No queue stalls: what waits is found by the watch."""
+    queues(1)
+    load, _ = begin()
+    for _ in range(2):
+        start = time.monotonic()
+        nicfault.ask("irq-lose", f"{nicfault.queue(0)}:1-2")
+        rig.wait_for(lambda: not nicfault.left("irq-lose"), PATIENCE,
+                     lambda: "no interrupt was lost")
+        load.back("interrupts of a queue lost", start)
+    load.watch.some("irq_lost")
+    load.watch.expect(resets=0)
+    load.finish()
+
+
+def interrupt_lost_before_silence():
+    """One packet each way, then nothing that would make up for the loss."""
+    queues(1)
+    near, far = rig.connect()
+    with near, far:
+        near.settimeout(20)
+        far.sendall(b"warm")
+        near.recv(4)
+        time.sleep(0.5)
+        ktap.defer(nicfault.end)
+        watch, lost = rig.Watch(), nicfault.count("irq-lose")
+        nicfault.ask("irq-lose", f"{nicfault.queue(0)}:1-2")
+        start = time.monotonic()
+        far.sendall(b"x")
+        near.recv(1)
+        near.sendall(b"y")
+        far.settimeout(20)
+        far.recv(1)
+        took = time.monotonic() - start
+    if nicfault.count("irq-lose") == lost:
+        raise AssertionError("no interrupt was lost")
+    print(f"# figure: interrupt lost, then silence: answered after {took:.1f} s")
+    watch.expect(resets=0)
+
+
+def command_interrupts_lost():
+    """Who waits for an answer looks for himself; events are found."""
+    ktap.defer(nicfault.end)
+    ktap.defer(nicfault.link, True)
+    watch = rig.Watch()
+    nicfault.ask("irq-lose", f"{nicfault.ASYNC}:1-3")
+    flow = rig.Flow()
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+    rig.wait_for(lambda: not nicfault.left("irq-lose"), PATIENCE,
+                 lambda: "no interrupt was lost")
+    nicfault.ask("irq-lose", f"{nicfault.ASYNC}:1")
+    nicfault.link(False)
+    rig.wait_for(lambda: carrier() == "0", 10, lambda: "a lost event stays lost")
+    nicfault.link(True)
+    rig.wait_for(lambda: carrier() == "1", 10, lambda: "no carrier")
+    watch.expect(resets=0, tx_tls_encrypted_bytes=flow.wire)
+    watch.some("irq_lost")
+
+
+def carrier():
+    """As the kernel has it."""
+    with open(f"/sys/class/net/{rig.IFACE}/carrier", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def spurious_interrupts():
+    """Interrupts for nothing, of every vector: nothing happens."""
+    load, _ = begin()
+    for _ in range(20):
+        for vector in range(3):
+            nicfault.ask("irq-spurious", vector)
+    load.goes_on()
+    if not load.offloaded():
+        raise AssertionError(f"offload ended; {load.watch.report()}")
+    load.watch.expect(resets=0, tx_tls_lost_device=0)
+    load.finish()
+
+
+def failing(command, what):
+    """One kind of command fails three times while what() makes use of it."""
+    watch = rig.Watch()
+    load, _ = begin()
+    nicfault.command("fail", command, "1-3", nicfault.FAILS)
+    start = time.monotonic()
+    what()
+    rig.wait_for(lambda: not nicfault.left("cmd-fail"), PATIENCE,
+                 lambda: f"{command} did not fail")
+    load.back(f"{command} fails three times", start)
+    watch.expect(resets=0)
+    load.finish()
+    flow = rig.Flow()
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+
+
+def new_flows():
+    """Three connections that come and go; the NIC is not needed for them."""
+    for _ in range(3):
+        flow = rig.Flow()
+        flow.send(rig.pattern(CHUNK))
+        flow.finish()
+
+
+def lose_contexts():
+    """So that flows ask for them again."""
+    nicfault.ask("ctx-forget-all", 1)
+
+
+def stats_fail():
+    """Counters stand still for a while, nothing else."""
+    failing("stats", lambda: None)
+
+
+def add_fails():
+    """New connections go on in software."""
+    failing("tls-add", new_flows)
+
+
+def add_fails_again():
+    """Contexts that are to be given anew."""
+    failing("tls-add", lose_contexts)
+
+
+def resync_fails():
+    """The flow asks again, later."""
+    failing("tls-resync", lose_contexts)
+
+
+def del_fails():
+    """Contexts that stay in the NIC harm nobody."""
+    failing("tls-del", new_flows)
+
+
+def queue_create_fails():
+    """A change of rings fails; the old ones, or a reset, carry on."""
+    load, _ = begin()
+    nicfault.command("fail", "queue-create", "1-3", nicfault.FAILS)
+    start = time.monotonic()
+    rig.run("ethtool", "-G", rig.IFACE, "tx", "256", check=False)
+    rig.wait_for(lambda: not nicfault.left("cmd-fail"), PATIENCE,
+                 lambda: "queue-create did not fail")
+    load.back("a change of rings fails three times", start)
+    load.finish()
+
+
+def command_times_out(command, what):
+    """No answer for ten seconds: the function is reset."""
+    through_a_reset(f"{command} is not answered", what,
+                    lambda: nicfault.command("lose", command, 1))
+
+
+def resync_is_slow():
+    """An answer that takes two seconds is waited for."""
+    load, _ = begin()
+    nicfault.command("delay", "tls-resync", "1-4", 2000)
+    start = time.monotonic()
+    lose_contexts()
+    load.back("tls-resync takes 2 s", start)
+    load.watch.expect(resets=0)
+    load.finish()
+
+
+def frames(direction, kind, ppm):
+    """A rate of it in one direction."""
+    load, _ = begin()
+    nicfault.ask("seed", 1)
+    nicfault.ask(f"{direction}-{kind}-ppm", ppm)
+    before = nicfault.count(f"{direction}-{kind}")
+    load.goes_on(20)
+    hit = nicfault.count(f"{direction}-{kind}") - before
+    nicfault.end()
+    if not hit:
+        raise AssertionError("no frame was hit")
+    load.finish()
+    load.watch.expect(resets=0, tx_tls_fallback_failed=0)
+
+
+def pci_address():
+    """As sysfs names the device."""
+    return os.path.basename(os.readlink(f"/sys/class/net/{rig.IFACE}/device"))
+
+
+def driver(what, address):
+    """Bind or unbind."""
+    with open(f"{DRIVER}/{what}", "w", encoding="ascii") as file:
+        file.write(address)
+
+
+def come_back(address):
+    """A driver for a NIC that is there again, and the interface as it was."""
+    nicfault.ask("gone", 0)
+    if not os.path.exists(f"{DRIVER}/{address}"):
+        driver("bind", address)
+    rig.wait_for(lambda: os.path.exists(f"/sys/class/net/{rig.IFACE}"), 20,
+                 lambda: "no interface")
+    rig.run("ethtool", "-L", rig.IFACE, "combined", "2")
+    rig.run("ip", "addr", "replace", "192.0.2.1/24", "dev", rig.IFACE)
+    rig.run("ip", "addr", "replace", "2001:db8::1/64", "dev", rig.IFACE, "nodad")
+    rig.run("ip", "link", "set", rig.IFACE, "up")
+    rig.offload()
+
+
+def gone():
+    """
+    Registers read all ones under flows: noticed, unbound without waiting, and what
+    was on its way arrives when there is a NIC again.
+    """
+    load, log = begin()
+    address = pci_address()
+    ktap.defer(come_back, address)
+    start = time.monotonic()
+    nicfault.ask("gone", 1)
+    log.expect("device is gone", 20)
+    rig.wait_for(lambda: carrier() == "0", 10, lambda: "the carrier stays")
+    noticed = time.monotonic()
+    driver("unbind", address)
+    took = time.monotonic() - noticed
+    if took > 20:
+        raise AssertionError(f"{took:.0f} s to unbind a dead NIC")
+    come_back(address)
+    load.goes_on()
+    print(f"# figure: NIC gone: noticed after {noticed - start:.1f} s, unbound in "
+          f"{took:.1f} s, {len(load.errors)} connections broken")
+    if not rig.STOCK:
+        load.back("NIC gone and back", start)
+    load.finish()
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+    watch.expect(tx_tls_encrypted_bytes=flow.wire)
+
+
+SHORT = (all_contexts_forgotten, one_context_forgotten, firmware_crashes,
+         firmware_crashes_and_queues_fail, interrupt_lost_before_silence,
+         queue_interrupts_lost, spurious_interrupts, stats_fail, resync_fails,
+         add_fails_again, gone)
+LONG = (firmware_hangs, firmware_hangs_as_it_comes_back, command_interrupts_lost,
+        add_fails, del_fails, queue_create_fails, resync_is_slow)
+
+
+def main():
+    """Register and run."""
+    long = "long" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "long"]
+    rig.offload()
+    rig.control()
+    rig.far_receive_frames()
+    rig.run("ethtool", "-L", rig.IFACE, "combined", "2")
+    for fn in LONG if long else SHORT:
+        ktap.add(fn.__name__, fn, timeout=120)
+    if long:
+        for command, what in (("tls-resync", lose_contexts), ("tls-add", lose_contexts),
+                              ("stats", lambda: None)):
+            ktap.add(f"{command.replace('-', '_')}_times_out", command_times_out,
+                     command, what, timeout=120)
+        for direction in ("tx", "rx"):
+            for kind in ("drop", "delay", "reorder", "corrupt", "duplicate"):
+                ktap.add(f"{direction}_{kind}", frames, direction, kind, 10000,
+                         timeout=120)
+    ktap.main()
+
+
+main()
