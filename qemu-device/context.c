@@ -69,7 +69,6 @@ static uint16_t ctx_add(VkdevContext *ctx, const VkdevCoreTls *tls)
     memcpy(p.key, tls->key, sizeof(p.key));
     status = vkdev_tls_add(&p, &ctx->tls);
     vkdev_aead_wipe(&p, sizeof(p));
-    ctx->direction = p.direction;
     return status;
 }
 
@@ -189,17 +188,6 @@ static void ctx_count(VkdevState *s, VkdevContext *ctx,
     s->stats[VKTLS_STAT_TLS_TX_DROP_OTHER] += count->drop_other;
 }
 
-static VkdevContext *ctx_find_tx(VkdevState *s, uint32_t id, uint32_t tcp_seq)
-{
-    VkdevContext *ctx = ctx_find(s, id);
-
-    if (ctx && ctx->direction == VKTLS_DIR_TX) {
-        return ctx;
-    }
-    trace_vkdev_ctx_unknown(id, tcp_seq);
-    return NULL;
-}
-
 /*
  * Encrypt @len bytes at @payload in place, of which the first has the number
  * @tcp_seq. On any status but OK the bytes must not leave; *@expected is then
@@ -208,13 +196,14 @@ static VkdevContext *ctx_find_tx(VkdevState *s, uint32_t id, uint32_t tcp_seq)
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            uint8_t *payload, uint32_t len, uint32_t *expected)
 {
-    VkdevContext *ctx = ctx_find_tx(s, id, tcp_seq);
+    VkdevContext *ctx = ctx_find(s, id);
     VkdevTlsCount count;
     VkdevTlsState state;
     uint16_t status;
 
     if (!ctx) {
         s->stats[VKTLS_STAT_TLS_TX_DROP_OTHER]++;
+        trace_vkdev_ctx_unknown(id, tcp_seq);
         return VKTLS_ST_NOENT;
     }
     status = vkdev_tls_tx(ctx->tls, tcp_seq, payload, len, &count);
@@ -237,12 +226,13 @@ uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                           uint64_t rec_no, uint8_t *records, uint32_t len,
                           uint32_t *expected)
 {
-    VkdevContext *ctx = ctx_find_tx(s, id, tcp_seq);
+    VkdevContext *ctx = ctx_find(s, id);
     VkdevTlsCount count;
     VkdevTlsState state;
     uint16_t status;
 
     if (!ctx) {
+        trace_vkdev_ctx_unknown(id, tcp_seq);
         return VKTLS_ST_NOENT;
     }
     status = vkdev_tls_replay(ctx->tls, rec_no, records, len, &count);

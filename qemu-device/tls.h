@@ -82,7 +82,7 @@ void vkdev_tls_del(VkdevTlsCtx *ctx);
  * - VKTLS_ST_TLS_HEADER, _NONCE, _WRAP: no in-order packet can follow; the
  *   context is lost until a resync.
  * - VKTLS_ST_TLS_LOST: the context waits for a resync.
- * - VKTLS_ST_STATE: the context receives.
+ * - VKTLS_ST_NOENT: the context receives.
  */
 unsigned vkdev_tls_tx(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint8_t *buf,
                       size_t len, VkdevTlsCount *count);
@@ -96,7 +96,7 @@ unsigned vkdev_tls_tx(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint8_t *buf,
  * VKTLS_ST_TLS_HEADER, _NONCE: not a whole number of records, or not those.
  * VKTLS_ST_TLS_REUSE: the engine did not send one of them, or does not remember
  * its tag any more, or the tag is another now, so that the plaintext must be
- * too; @buf is wiped then.
+ * too; @buf is wiped then. VKTLS_ST_NOENT: the context receives.
  */
 unsigned vkdev_tls_replay(VkdevTlsCtx *ctx, uint64_t rec_no, uint8_t *buf,
                           size_t len, VkdevTlsCount *count);

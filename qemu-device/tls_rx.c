@@ -184,7 +184,7 @@ unsigned vkdev_tls_rx(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
 
     *res = (VkdevTlsRxResult) { 0 };
     if (c->direction != VKTLS_DIR_RX) {
-        return VKTLS_ST_STATE;
+        return VKTLS_ST_NOENT;
     }
     if (!len) {
         return VKTLS_ST_OK;

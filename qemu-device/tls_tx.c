@@ -130,7 +130,7 @@ unsigned vkdev_tls_tx(VkdevTlsCtx *c, uint32_t tcp_seq, uint8_t *buf,
 
     *count = (VkdevTlsCount) { 0 };
     if (c->direction != VKTLS_DIR_TX) {
-        st = VKTLS_ST_STATE;
+        st = VKTLS_ST_NOENT;
     } else if (c->lost) {
         st = VKTLS_ST_TLS_LOST;
     } else if (tcp_seq != c->tcp_seq) {
@@ -209,7 +209,7 @@ static bool replay_encrypt(const VkdevTlsCtx *c, uint64_t rec_no,
 unsigned vkdev_tls_replay(VkdevTlsCtx *c, uint64_t rec_no, uint8_t *buf,
                           size_t len, VkdevTlsCount *count)
 {
-    unsigned st = VKTLS_ST_STATE;
+    unsigned st = VKTLS_ST_NOENT;
 
     *count = (VkdevTlsCount) { 0 };
     if (c->direction == VKTLS_DIR_TX) {

@@ -33,7 +33,6 @@ typedef struct VkdevPort {
 /* A place in the table of TLS contexts. */
 typedef struct VkdevContext {
     VkdevTlsCtx *tls;   /* NULL = free */
-    uint8_t direction;  /* VKTLS_DIR_* */
     uint64_t packets;
     uint64_t bytes;
 } VkdevContext;

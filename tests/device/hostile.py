@@ -11,10 +11,14 @@ import sys
 from nic import ABI, QUIET, Ring, RxQueue, TxQueue, case, main, pack
 from packets import ethernet, payload, tcp_frame
 from qtest import RAM_END, RAM_START
+from records import SUITES
 from tls import SECRET, Flow
+import replay
+import tlsrx
 
 STEPS = 3000
 SEED = int(os.environ.get("SEED", "1"))
+REPLAY = ABI.TXO_TLS | ABI.TXO_REPLAY | ABI.TXO_CSUM
 PLAIN = ethernet(0x88b5, payload(200))
 
 
@@ -49,6 +53,8 @@ class Host:
             flags = self.any.choice((0, 1, 3, 3, 3, ABI.TXD_OFFLOAD | ABI.TXO_TLS,
                                      ABI.TXD_OFFLOAD | ABI.TXO_TLS | ABI.TXO_TSO,
                                      ABI.TXD_OFFLOAD | ABI.TXO_TLS | ABI.TXO_CSUM,
+                                     ABI.TXD_OFFLOAD | REPLAY, ABI.TXD_OFFLOAD | REPLAY,
+                                     ABI.TXD_REPLAY, ABI.TXD_REPLAY, ABI.TXD_REPLAY,
                                      ABI.TXD_OFFLOAD | ABI.TXO_TSO, 1 << 5))
             entry = struct.pack("<QIHH", self.place() & (1 << 64) - 1,
                                 self.any.choice((1, 14, 60, 200, 1500, 9000, 65792,
@@ -59,11 +65,15 @@ class Host:
                                     self.any.choice((34, self.number() & 0xffff)),
                                     self.any.choice((54, self.number() & 0xffff)),
                                     16, 0, flags)
+            elif flags & ABI.TXD_REPLAY:
+                entry = struct.pack(">Q", self.any.choice((0, 1, self.number()))) + \
+                    struct.pack("<HHHH", self.number() & 0xffff, self.number() & 0xffff, 0,
+                                flags)
         at = self.any.randrange(ring.count)
         self.m.write(ring.addr + at * 16, entry)
 
     def command(self):
-        payload_len = self.any.choice((0, 4, 8, 16, 24, 60, 120))
+        payload_len = self.any.choice((0, 4, 8, 16, 24, 60, 100, 120))
         self.m.write(self.nic.cmdq.addr + self.any.randrange(16) * 128, pack(
             "cmd", opcode=self.any.randrange(ABI.CMD_NUM + 1), len=payload_len,
             payload=self.any.randbytes(payload_len)))
@@ -77,6 +87,7 @@ def anything_from_a_seed(nic):
     rings = [TxQueue(nic, 0).ring, RxQueue(nic, 0).ring, TxQueue(nic, 1).ring,
              RxQueue(nic, 1).ring]
     flow = Flow(nic)
+    peer = tlsrx.Flow(nic, None, sizes=[1000] * 30)
     for at in range(RAM_END - 0x200000, RAM_END - 0x2000, 0x4000):
         nic.m.write(at, host.any.choice((PLAIN, tcp_frame(4, SECRET * 30)[0],
                                          tcp_frame(6, SECRET * 30)[0])))
@@ -91,6 +102,8 @@ def anything_from_a_seed(nic):
         if step % 50 == 0:
             nic.wire.send(host.any.choice((PLAIN, host.any.randbytes(1500),
                                            tcp_frame(6, payload(900))[0])))
+            begin = host.any.randrange(len(peer.wire) - 1400)
+            nic.wire.send(peer.frame(begin, begin + host.any.randrange(1, 1400)))
             nic.m.step(0.001)
     nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
     as_new(nic)
@@ -130,6 +143,92 @@ def marked_packets_from_a_seed(nic):
     while sent := nic.wire.receive(QUIET):
         assert SECRET[:12] not in sent, f"plaintext left: {sent.hex()}"
     assert 20 < left < 380, f"{left} of 400 left: the test tests little"
+
+
+@case()
+def replays_from_a_seed(nic):
+    """Whatever headers, lengths and numbers a replay has, what leaves is a part
+    of what left before."""
+    nic.boot().up(mtu=9000)
+    tx, host = TxQueue(nic, log2=8), Host(nic, SEED + 2)
+    left = 0
+    for n in range(300):
+        flow = replay.Flow(nic, tx, SUITES[n % 6], host.any.choice((4, 6)), seq=1000)
+        for _ in range(3):
+            flow.record(0, SECRET * host.any.randrange(1, 30))
+        flow.send(0, len(flow.wire), 1400)
+        begin = host.any.randrange(len(flow.wire) - 1)
+        end = host.any.randrange(begin + 1, len(flow.wire))
+        mss = host.any.choice((0, 0, 100, 1400))
+        headers, offload = flow.packet(begin, end, mss)
+        headers = bytearray(headers)
+        for _ in range(host.any.choice((0, 0, 1, 2))):
+            headers[host.any.randrange(12, len(headers))] = host.any.getrandbits(8)
+        more = {name: host.number() & (0xff if name == "csum_offset" else 0xffff)
+                for name in host.any.sample(("hdr_len", "csum_start", "csum_offset"),
+                                            host.any.choice((0, 0, 0, 1)))}
+        desc = {name: host.number() & 0xffff for name in host.any.sample(
+            ("before", "after"), host.any.choice((0, 0, 0, 1, 2)))}
+        if host.any.random() < 0.2:
+            desc["rec_no"] = host.any.choice((bytes(8), bytes(7) + b"\1", b"\xff" * 8))
+        before = nic.stats()["TX_FRAMES"]
+        cpl = flow.replay(begin, end, mss, host.any.randrange(1, 58), desc,
+                          headers=bytes(headers), **more)
+        left += cpl["status"] == ABI.ST_OK
+        for _ in range(nic.stats()["TX_FRAMES"] - before):
+            sent = nic.wire.receive()
+            assert SECRET[:12] not in sent, f"plaintext left: {sent.hex()}"
+            assert offload["hdr_len"] > len(sent) - 20 or \
+                sent[offload["hdr_len"]:offload["hdr_len"] + 20] in flow.wire
+        nic.command("TLS_DEL", pack("tls_ref", ctx=flow.ctx))
+    assert 20 < left < 280, f"{left} of 300 left: the test tests little"
+
+
+def shuffled(host, flow):
+    """Packets of a stream with losses, repetitions, overlaps and wrong order."""
+    at, packets = 0, []
+    while at < len(flow.wire):
+        end = min(at + host.any.choice((1, 7, 100, 500, 1300)), len(flow.wire))
+        what = host.any.random()
+        if what > 0.04:
+            packets.append((at, end))
+        if what > 0.97:
+            packets.append((max(0, at - 50), end))
+        at = end
+    for n in range(0, len(packets) - 1, 23):
+        packets[n], packets[n + 1] = packets[n + 1], packets[n]
+    return packets
+
+
+@case()
+def received_streams_from_a_seed(nic):
+    """Whatever is lost, repeated, overlapping or late: what is called decrypted
+    is the plaintext, all else is as it came. The host answers, or not."""
+    nic.boot().up()
+    rx, host = RxQueue(nic), Host(nic, SEED + 3)
+    for n, suite in enumerate(SUITES):
+        flow = tlsrx.Flow(nic, rx, 4 + n % 2 * 2, suite, seq=(1 << 32) - 9000,
+                          ports=(443, 2000 + n))
+        for size in range(60):
+            flow.record(host.any.choice((0, 1, size, 300, 3000)))
+        decrypted = 0
+        for begin, end in shuffled(host, flow):
+            frame = flow.frame(begin, end)
+            nic.wire.send(frame)
+            got, cpl = rx.receive()
+            rx.fill()
+            assert cpl["flags"] & ABI.RXC_TLS
+            at = len(frame) - (end - begin)
+            if cpl["flags"] & ABI.RXC_TLS_DECRYPTED:
+                decrypted += 1
+                frame = frame[:at] + flow.clear[begin:end]
+            assert got == frame, f"bytes {begin} to {end}, flags {cpl['flags']:#x}"
+            if cpl["flags"] & ABI.RXC_TLS_ASK:
+                asked = nic.event("TLS_RESYNC")["arg"] - flow.seq & 0xffffffff
+                if asked in flow.starts and host.any.random() < 0.8:
+                    flow.resync(flow.starts.index(asked))
+        assert decrypted > 20, f"{decrypted}: the test tests little"
+    assert nic.stats()["TLS_RX_AUTH_ERRORS"] == 0
 
 
 @case()

@@ -63,6 +63,21 @@ class Records:
         outer = 23 if self.version == TLS13 else kind
         return self.head(number, outer, len(inner)) + inner + b"\xee" * TAG
 
+    def open(self, number, data):
+        """Decrypt record NUMBER at the beginning of DATA: type, plaintext, and
+        what follows."""
+        kind, version, size = struct.unpack_from(">BHH", data)
+        body, rest = data[5:5 + size], data[5 + size:]
+        assert version == 0x303 and len(body) == size, "record is torn"
+        assert body[:self.explicit] == self.nonce_bytes(number), "another nonce"
+        sealed = body[self.explicit:]
+        plain = self.aead.decrypt(self.nonce(number), sealed,
+                                  self.aad(number, kind, len(sealed) - TAG))
+        if self.version == TLS13:
+            assert kind == 23, "type is in the clear"
+            kind, plain = plain[-1], plain[:-1]
+        return kind, plain, rest
+
     def wire(self, number, plain, kind=23):
         """Record NUMBER as it is on the wire."""
         inner = self.inner(plain, kind)

@@ -5,9 +5,10 @@ before, or nothing leaves."""
 
 import sys
 
-from nic import ABI, NUMBERS, QUIET, TxQueue, case, main, pack, unpack
+from nic import ABI, QUIET, TxQueue, case, main, pack, unpack
 from packets import payload, receive_tcp, tcp_frame
-from records import CHACHA, GCM128, SUITES, TLS12, TLS13, Records
+from records import SUITES, Records
+from tlsrx import flow_of
 
 SECRET = b"this must never be seen on the wire "
 
@@ -31,52 +32,66 @@ class Flow:
         return self
 
     def packet(self, begin, end, mss=0, **offload):
+        """Headers of a packet with that part of the stream, and its offload."""
         frame, l4, hdr_len = tcp_frame(self.version, self.host[begin:end], whole=False,
                                        seq=self.seq + begin & 0xffffffff)
         flags = ABI.TXO_TLS | (ABI.TXO_TSO if mss else ABI.TXO_CSUM)
-        return frame, dict(flags=flags, tls_ctx=self.ctx, hdr_len=hdr_len, mss=mss,
-                           csum_start=l4, csum_offset=16) | offload
+        return frame[:hdr_len], dict(flags=flags, tls_ctx=self.ctx, hdr_len=hdr_len,
+                                     mss=mss, csum_start=l4, csum_offset=16) | offload
 
     def send(self, begin, end, mss=0):
-        frame, offload = self.packet(begin, end, mss)
-        self.tx.send_ok(frame, pieces=3, **offload)
+        headers, offload = self.packet(begin, end, mss)
+        self.tx.send_ok(headers + self.host[begin:end], pieces=3, **offload)
         self.left(begin, end, mss)
 
-    def left(self, begin, end, mss=0):
+    def left(self, begin, end, mss=0, tci=None):
         """These bytes of the stream are on the wire, encrypted, and no others."""
         count = -(-(end - begin) // mss) if mss else 1
         segments = receive_tcp(self.nic, count)
         assert segments[0].seq == self.seq + begin & 0xffffffff
+        assert {s.tci for s in segments} == {tci}
         assert b"".join(s.data for s in segments) == self.wire[begin:end]
 
     def around(self, begin, end):
-        """First record and the bytes around the payload."""
+        """First record of these bytes, and how much of records is around them."""
         ends = self.starts[1:] + [len(self.wire)]
         first = max(n for n, at in enumerate(self.starts) if at <= begin)
         return first, begin - self.starts[first], min(e for e in ends if e >= end) - end
 
-    def replay(self, begin, end, mss=0, pieces=1, replay=None, host=None, around=None,
-               **offload):
-        """Give bytes BEGIN to END of the stream again. Return: the completion."""
-        first, before, after = around or self.around(begin, end)
-        frame, offload = self.packet(begin, end, mss, **offload)
-        hdr_len = len(frame) - (end - begin)
-        host = host or self.host
-        data = frame[:hdr_len] + host[begin - before:end + after]
-        offload["flags"] |= ABI.TXO_REPLAY
+    def replay(self, begin, end, mss=0, pieces=1, desc=None, host=None, headers=None,
+               flags=0, **offload):
+        """Give bytes BEGIN to END of the stream once more. DESC replaces members of
+        the replay descriptor, HOST the stream. Return: the completion."""
+        first, before, after = self.around(begin, end)
+        made, offload = self.packet(begin, end, mss, **offload)
+        data = (headers or made) + (host or self.host)[begin - before:end + after]
+        offload["flags"] |= ABI.TXO_REPLAY | flags
         number = self.records.first + first
+        desc = dict(rec_no=number.to_bytes(8, "big"), before=before, after=after,
+                    flags=ABI.TXD_REPLAY) | (desc or {})
         self.tx.offload(**offload)
-        self.tx.ring.put(pack("tx_replay", **dict(
-            rec_no=number.to_bytes(8, "big"), before=before, after=after,
-            flags=ABI.TXD_REPLAY) | (replay or {})))
+        self.tx.ring.put(pack("tx_replay", **desc))
         self.tx.data(data, pieces)
         self.tx.ring_doorbell()
         return self.tx.completion()
 
-    def replay_ok(self, begin, end, mss=0, **more):
+    def replay_ok(self, begin, end, mss=0, tci=None, **more):
         cpl = self.replay(begin, end, mss, **more)
         assert cpl["status"] == ABI.ST_OK, cpl
-        self.left(begin, end, mss)
+        self.left(begin, end, mss, tci)
+
+    def refused(self, why, begin, end, **more):
+        """Nothing leaves, the context is as it was, and a good one still works."""
+        before, state = self.nic.stats(), self.state()
+        cpl = self.replay(begin, end, **more)
+        self.tx.check_refused(cpl, why, before["TX_ERRORS"])
+        stats = self.nic.stats()
+        assert stats["TLS_TX_DROP_REPLAY"] == before["TLS_TX_DROP_REPLAY"] + 1
+        for name in ("PACKETS", "RECORDS", "REPLAYS", "DROP_SEQ", "DROP_HEADER",
+                     "DROP_NONCE", "DROP_OTHER"):
+            assert stats["TLS_TX_" + name] == before["TLS_TX_" + name], name
+        assert self.state() == state
+        return cpl
 
     def state(self):
         return self.nic.command("TLS_QUERY", pack("tls_ref", ctx=self.ctx))
@@ -106,6 +121,308 @@ def every_suite(nic):
                 flow.replay_ok(begin, end)
                 flow.replay_ok(begin, end, 50)
             assert flow.state() == state
+
+
+def sent(nic, suite=SUITES[0], sizes=(300, 300, 300), **more):
+    """A flow of which these records have left."""
+    flow = Flow(nic, start(nic), suite, **more)
+    for size in sizes:
+        flow.record(size)
+    flow.send(0, len(flow.wire), 1000)
+    return flow
+
+
+@case()
+def while_the_stream_goes_on(nic):
+    """Between the packets of one record, and when the context is lost."""
+    flow = sent(nic)
+    flow.record(1000)
+    last = flow.starts[3]
+    flow.send(last, last + 200)
+    flow.replay_ok(flow.starts[1] + 3, flow.starts[2] - 3)
+    flow.send(last + 200, len(flow.wire))
+    headers, offload = flow.packet(0, 40)
+    frame = headers[:38] + (flow.seq + len(flow.wire)).to_bytes(4, "big") + \
+        headers[42:] + b"\x63" * 40
+    flow.tx.refused("TLS_HEADER", frame, **offload)
+    flow.replay_ok(last + 7, last + 900)
+
+
+@case()
+def whole_super_packet(nic):
+    """As much as a packet may carry, in as many descriptors as it may have."""
+    flow = Flow(nic, start(nic))
+    for _ in range(6):
+        flow.record(16384)
+    for at in range(0, len(flow.wire), 60000):
+        flow.send(at, min(at + 60000, len(flow.wire)), 1448)
+    begin = flow.starts[1] - 1
+    flow.replay_ok(begin, begin + 65400, 1448, pieces=58)
+    begin = flow.starts[1] + 1
+    flow.replay_ok(begin, begin + 65400, 1448, pieces=58)
+    flow.refused("TX_DESC", begin, begin + 65400, mss=1448, pieces=59)
+    flow.replay_ok(flow.starts[2] - 16, flow.starts[2] + 1, pieces=58)
+
+
+@case()
+def under_a_vlan_tag(nic):
+    """Room for the tag is there whatever stands before the payload."""
+    flow = sent(nic)
+    for begin in (0, 1, 3, 100):
+        for mss in (0, 70):
+            flow.replay_ok(begin, 200, mss, tci=9, flags=ABI.TXO_VLAN, vlan_tci=9)
+
+
+@case()
+def another_plaintext_does_not_leave(nic):
+    """One bit of it anywhere in the records, of what leaves or around it."""
+    for suite in SUITES[::2]:
+        flow = sent(nic, suite)
+        head = 5 + flow.records.explicit
+        begin, end = flow.starts[1] + 20, flow.starts[2] + 40
+        for at in (flow.starts[1] + head, begin + 50, flow.starts[2] - 17,
+                   flow.starts[2] + head, end - 1, end + 1, len(flow.wire) - 17):
+            host = bytearray(flow.host)
+            host[at] ^= 0x10
+            cpl = flow.refused("TLS_REUSE", begin, end, host=bytes(host))
+            assert (cpl["tls_ctx"], cpl["tcp_seq"]) == (flow.ctx, flow.seq + len(flow.wire))
+        flow.replay_ok(begin, end)
+        nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+
+
+@case()
+def only_records_that_were_sent(nic):
+    """Not one to come, not one in progress, not one under another's number."""
+    flow = sent(nic, sizes=[100])
+    flow.record(200).record(300)
+    one, two = flow.starts[1:]
+    flow.send(one, two - 1)
+    flow.refused("TLS_REUSE", two, two + 50)
+    flow.refused("TLS_REUSE", one, one + 50)
+    flow.refused("TLS_REUSE", one - 10, one + 10)
+    flow.refused("TLS_NONCE", 0, 50, desc={"rec_no": (1).to_bytes(8, "big")})
+    flow.refused("TLS_NONCE", 0, 50, desc={"rec_no": b"\xff" * 8})
+    flow.send(two - 1, len(flow.wire))
+    flow.replay_ok(one - 10, one + 10)
+
+
+@case()
+def record_numbers_of_tls13(nic):
+    """Without a nonce in the record, the number alone is wrong."""
+    flow = sent(nic, SUITES[3])
+    for number in (1, 3, 1 << 63, (1 << 64) - 1):
+        flow.refused("TLS_REUSE", 5, 50, desc={"rec_no": number.to_bytes(8, "big")})
+
+
+@case()
+def last_record_of_all(nic):
+    flow = sent(nic, rec_no=(1 << 64) - 3)
+    flow.replay_ok(flow.starts[2] + 4, len(flow.wire))
+    flow.replay_ok(flow.starts[1] + 4, len(flow.wire) - 1)
+    flow.host += flow.host[:flow.starts[1]]
+    flow.wire += flow.wire[:flow.starts[1]]
+    flow.starts.append(flow.starts[2] + flow.starts[1])
+    flow.refused("TLS_REUSE", flow.starts[2] + 4, len(flow.wire))
+
+
+@case()
+def not_a_whole_number_of_records(nic):
+    flow = sent(nic)
+    begin, end = flow.starts[1] + 20, flow.starts[2] - 20
+    for desc, host in (({"after": 19}, flow.host[:flow.starts[2] - 1]),
+                       ({"after": 21}, flow.host[:flow.starts[2]] + flow.host[
+                           flow.starts[2]:]),
+                       ({"before": 21}, None), ({"before": 19}, None)):
+        first, before, after = flow.around(begin, end)
+        desc = {"before": before, "after": after} | desc
+        around = desc["before"] + desc["after"]
+        data = (host or flow.host)[begin - desc["before"]:end + desc["after"]]
+        headers, offload = flow.packet(begin, end)
+        offload["flags"] |= ABI.TXO_REPLAY
+        flow.tx.offload(**offload)
+        flow.tx.ring.put(pack("tx_replay", rec_no=first.to_bytes(8, "big"),
+                              flags=ABI.TXD_REPLAY, **desc))
+        flow.tx.data(headers + data)
+        errors = nic.stats()["TX_ERRORS"]
+        flow.tx.ring_doorbell()
+        assert len(data) == end - begin + around
+        flow.tx.check_refused(flow.tx.completion(), "TLS_HEADER", errors)
+    flow.replay_ok(begin, end)
+
+
+@case()
+def memory_of_tags_is_finite(nic):
+    """The last records can be had again, old ones cannot; that is all."""
+    flow = Flow(nic, start(nic))
+    for _ in range(400):
+        flow.record(8)
+    ends = flow.starts[1:] + [len(flow.wire)]
+    for n in range(0, 400, 40):
+        flow.send(flow.starts[n], ends[n + 39], 1400)
+    flow.refused("TLS_REUSE", flow.starts[0], flow.starts[1])
+    for n in range(390, 400):
+        flow.replay_ok(flow.starts[n], ends[n])
+
+
+@case()
+def malformed_descriptors(nic):
+    """Each rule about the two descriptors and the lengths in them."""
+    flow = sent(nic)
+    tx = flow.tx
+    for desc in ({"reserved": 1}, {"flags": 0}, {"flags": ABI.TXD_REPLAY | 4},
+                 {"flags": ABI.TXD_REPLAY | ABI.TXD_CPL},
+                 {"flags": ABI.TXD_REPLAY | ABI.TXD_OFFLOAD}):
+        flow.refused("TX_DESC", 20, 50, desc=desc)
+    maximum = ABI.TX_REPLAY_MAX
+    for desc in ({"before": maximum + 1}, {"after": maximum + 1}, {"before": 0xffff},
+                 {"before": 400}, {"after": 400}, {"before": 300, "after": 300}):
+        flow.refused("TX_LENGTH", 20, 50, desc=desc)
+    for change in ({"hdr_len": 0}, {"hdr_len": 53}, {"hdr_len": 55}, {"hdr_len": 0xffff},
+                   {"csum_start": 0xffff}, {"csum_offset": 200}):
+        flow.refused("TX_OFFLOAD", 20, 50, **change)
+    for change in ({"hdr_len": 55}, {"mss": 0}):
+        flow.refused("TX_OFFLOAD", 20, 250, flags=ABI.TXO_TSO, **change)
+    flow.refused("NOENT", 20, 50, tls_ctx=flow.ctx + 1)
+    flow.refused("NOENT", 20, 50, tls_ctx=0xffffffff)
+    errors = nic.stats()["TX_ERRORS"]
+    for flags in (ABI.TXO_REPLAY, ABI.TXO_REPLAY | ABI.TXO_CSUM,
+                  ABI.TXO_REPLAY | ABI.TXO_TLS | ABI.TXO_CSUM):
+        headers, offload = flow.packet(0, 60)
+        tx.offload(**offload | {"flags": flags})
+        tx.data(headers + flow.host[:60])
+        tx.ring_doorbell()
+        tx.check_refused(tx.completion(), "TX_DESC", errors)
+        errors += 1
+    flow.replay_ok(20, 50)
+
+
+@case()
+def replay_descriptor_in_other_places(nic):
+    """Without an offload, after one that does not ask, twice, in the middle."""
+    flow = sent(nic)
+    tx, errors = flow.tx, nic.stats()["TX_ERRORS"]
+    headers, offload = flow.packet(0, 60)
+    mark = {"flags": offload["flags"] | ABI.TXO_REPLAY}
+    replay = pack("tx_replay", flags=ABI.TXD_REPLAY)
+    data = pack("tx_desc", addr=nic.m.alloc(64), len=64)
+    for entries in ([replay], [pack("tx_offload", **offload | {
+            "flags": offload["flags"] | ABI.TXD_OFFLOAD}), replay],
+                    [pack("tx_offload", **offload | {
+                        "flags": mark["flags"] | ABI.TXD_OFFLOAD}), replay, replay],
+                    [pack("tx_offload", **offload | {
+                        "flags": mark["flags"] | ABI.TXD_OFFLOAD}), data, replay]):
+        for entry in entries:
+            tx.ring.put(entry)
+        tx.data(headers + flow.host[:60])
+        tx.ring_doorbell()
+        tx.check_refused(tx.completion(), "TX_DESC", errors)
+        errors += 1
+
+
+@case()
+def packet_ends_with_its_replay_descriptor(nic):
+    flow = sent(nic)
+    errors = nic.stats()["TX_ERRORS"]
+    _, offload = flow.packet(0, 60)
+    flow.tx.offload(**offload | {"flags": offload["flags"] | ABI.TXO_REPLAY})
+    flow.tx.ring.put(pack("tx_replay", flags=ABI.TXD_REPLAY | ABI.TXD_EOP))
+    flow.tx.ring_doorbell()
+    flow.tx.check_refused(flow.tx.completion(), "TX_DESC", errors)
+    flow.replay_ok(20, 50)
+
+
+@case()
+def headers_that_reach_into_the_record(nic):
+    """An extension header of IPv6, or TCP options, that would end in what stands
+    before the payload: hdr_len gives it away."""
+    flow = sent(nic, version=6)
+    headers, offload = flow.packet(30, 60)
+    long_tcp = headers[:66] + b"\xf0" + headers[67:]
+    chained = headers[:20] + b"\0" + headers[21:54] + b"\x06\4" + headers[56:]
+    for spoilt in (long_tcp, chained):
+        cpl = flow.replay(30, 60, headers=spoilt)
+        assert cpl["status"] in (ABI.ST_TX_OFFLOAD, ABI.ST_TLS_NOT_TCP), cpl
+        assert nic.wire.receive(QUIET) is None
+    assert offload["hdr_len"] == len(headers) == 74
+    flow.replay_ok(30, 60)
+
+
+@case()
+def payload_of_nothing(nic):
+    """Only headers would leave; they may, as with any marked packet."""
+    flow = sent(nic)
+    flow.replay_ok(30, 30)
+
+
+@case()
+def memory_that_is_not_there(nic):
+    flow = sent(nic)
+    headers, offload = flow.packet(30, 60)
+    offload["flags"] |= ABI.TXO_REPLAY
+    flow.tx.offload(**offload)
+    flow.tx.ring.put(pack("tx_replay", before=30, after=200, flags=ABI.TXD_REPLAY,
+                          rec_no=bytes(8)))
+    flow.tx.descriptor(addr=1 << 50, len=len(headers) + 260,
+                       flags=ABI.TXD_EOP | ABI.TXD_CPL)
+    errors = nic.stats()["TX_ERRORS"]
+    flow.tx.ring_doorbell()
+    flow.tx.check_refused(flow.tx.completion(), "DMA", errors)
+    flow.replay_ok(30, 60)
+
+
+@case()
+def port_rules_hold_for_replays(nic):
+    """MTU counts what leaves, not what is around it."""
+    flow = sent(nic, sizes=[9000, 200])
+    flow.replay_ok(100, 1500)
+    flow.refused("TX_LENGTH", 100, 1700)
+    nic.command("PORT_SET", pack("port_cfg", flags=0, mtu=1500))
+    flow.refused("STATE", 100, 1500)
+
+
+@case()
+def context_that_receives(nic):
+    flow = sent(nic)
+    answer = nic.command("TLS_ADD_RX", flow.records.add(ABI.DIR_RX, 1) + flow_of(4))
+    flow.refused("NOENT", 30, 60, tls_ctx=unpack("tls_ref", answer)["ctx"])
+
+
+@case()
+def contexts_do_not_share_tags(nic):
+    """Equal keys and numbers: what one sent the other cannot repeat."""
+    flow = sent(nic)
+    other = Flow(nic, flow.tx)
+    other.host, other.wire, other.starts = flow.host, flow.wire, flow.starts
+    other.refused("TLS_REUSE", 30, 60)
+    nic.command("TLS_DEL", pack("tls_ref", ctx=flow.ctx))
+    flow.ctx, kept = other.ctx, flow.ctx
+    for _ in range(1024):
+        again = Flow(nic, flow.tx)
+        if again.ctx == kept:
+            break
+        nic.command("TLS_DEL", pack("tls_ref", ctx=again.ctx))
+    again.host, again.wire, again.starts = flow.host, flow.wire, flow.starts
+    again.refused("TLS_REUSE", 30, 60)
+
+
+@case(tls_replay="off")
+def device_without_replay(nic):
+    flow = sent(nic)
+    assert not unpack("caps", nic.command("CAPS"))["features"] & ABI.CAP_TLS_REPLAY
+    flow.refused("TX_DESC", 30, 60)
+
+
+@case()
+def counters(nic):
+    flow = sent(nic)
+    flow.replay_ok(20, flow.starts[1] + 30)
+    flow.replay_ok(0, 10)
+    stats = nic.stats()
+    assert stats["TLS_TX_REPLAYS"] == 2
+    assert stats["TLS_TX_REPLAY_BYTES"] == flow.starts[1] + 30 - 20 + 10
+    assert stats["TLS_TX_REPLAY_READ"] == 20 + flow.starts[2] - flow.starts[1] - 30 + \
+        flow.starts[1] - 10
+    assert (stats["TLS_TX_PACKETS"], stats["TLS_TX_RECORDS"]) == (1, 3)
 
 
 if __name__ == "__main__":

@@ -4,32 +4,27 @@
 library; what may not leave does not."""
 
 import os
-import struct
 import sys
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from nic import ABI, QUIET, TxQueue, case, main, pack, unpack
-from packets import HOP_BY_HOP, payload, receive_tcp, tcp, tcp_frame, ethernet, ip, UDP, udp
+from packets import HOP_BY_HOP, payload, receive_tcp, tcp_frame, ethernet, ip, UDP, udp
+from records import IV, SUITES, TLS13, Records
 
-KEYS = {ABI.CIPHER_AES_128_GCM: bytes(range(16)),
-        ABI.CIPHER_AES_256_GCM: bytes(range(100, 132))}
-SALT, NONCE = b"salt", 0x1122334455667788
+NONCE = int.from_bytes(IV[4:], "big")
 OVERHEAD = 5 + 8 + 16
 SECRET = b"this must never be seen on the wire "
+TLS12_GCM256 = SUITES[1]
 
 
 class Flow:
     """The host's side of one offloaded connection and the reader's."""
 
-    def __init__(self, nic, cipher=0, version=4, rec_no=0, seq=5000, **tcp_more):
+    def __init__(self, nic, suite=SUITES[0], version=4, rec_no=0, seq=5000, key=None,
+                 **tcp_more):
         self.nic, self.version, self.tcp_more = nic, version, tcp_more
-        self.key, self.seq, self.rec_no = KEYS[cipher], seq, rec_no
-        self.base = NONCE - rec_no
-        answer = nic.command("TLS_ADD", pack(
-            "tls_add", version=ABI.VERSION_TLS12, cipher=cipher, tcp_seq=seq,
-            rec_no=rec_no.to_bytes(8, "big"), key=self.key,
-            iv=SALT + NONCE.to_bytes(8, "big")))
+        self.records = Records(*suite, rec_no, key)
+        self.seq, self.rec_no = seq, rec_no
+        answer = nic.command("TLS_ADD", self.records.add(ABI.DIR_TX, seq))
         self.ctx = unpack("tls_ref", answer)["ctx"]
         self.wire = b""
         self.read_no = rec_no
@@ -37,12 +32,11 @@ class Flow:
     def ref(self):
         return pack("tls_ref", ctx=self.ctx)
 
-    def record(self, plain, kind=23, nonce=None):
+    def record(self, plain, kind=23, number=None):
         """A record as the host hands it over: plaintext, place for the tag."""
-        nonce = self.base + self.rec_no if nonce is None else nonce
+        number = self.rec_no if number is None else number
         self.rec_no += 1
-        return struct.pack(">BHH", kind, 0x303, len(plain) + 24) + \
-            nonce.to_bytes(8, "big") + plain + b"\xee" * 16
+        return self.records.host(number, plain, kind)
 
     def packet(self, data, mss=0, **offload):
         """Frame and offload of the next bytes of the stream."""
@@ -63,13 +57,9 @@ class Flow:
 
     def read(self):
         """Decrypt the next whole record from the wire: type and plaintext."""
-        kind, version, size = struct.unpack_from(">BHH", self.wire)
-        body, self.wire = self.wire[5:5 + size], self.wire[5 + size:]
-        assert version == 0x303 and len(body) == size, "record is torn"
-        assert body[:8] == (self.base + self.read_no).to_bytes(8, "big")
-        aad = struct.pack(">QBHH", self.read_no, kind, version, size - 24)
+        kind, plain, self.wire = self.records.open(self.read_no, self.wire)
         self.read_no += 1
-        return kind, AESGCM(self.key).decrypt(SALT + body[:8], body[8:], aad)
+        return kind, plain
 
     def state(self):
         return unpack("tls_state", self.nic.command("TLS_QUERY", self.ref()))
@@ -93,9 +83,9 @@ def no_secret(nic):
 @case()
 def one_record_in_one_packet(nic):
     tx = start(nic)
-    for cipher in KEYS:
+    for suite in SUITES:
         for version in (4, 6):
-            flow = Flow(nic, cipher, version)
+            flow = Flow(nic, suite, version)
             for size in (0, 1, 1000):
                 flow.send(tx, flow.record(payload(size)))
                 assert SECRET not in flow.wire
@@ -108,7 +98,7 @@ def record_over_many_frames(nic):
     """TSO after encryption: the largest record, over IPv4 and IPv6."""
     tx = start(nic)
     for version in (4, 6):
-        flow = Flow(nic, 1, version)
+        flow = Flow(nic, TLS12_GCM256, version)
         plain = (SECRET * 500)[:16384]
         for segment in flow.send(tx, flow.record(plain), mss=1400):
             assert SECRET[:8] not in segment.data
@@ -128,27 +118,29 @@ def many_records_in_one_packet(nic):
 def stream_cut_anywhere(nic):
     """Packet borders in headers, nonces, payloads and tags."""
     tx = start(nic)
-    flow = Flow(nic)
-    plains = [payload(n * 11, n) for n in range(30)]
-    stream = b"".join(flow.record(p) for p in plains)
-    size = 1
-    while stream:
-        flow.send(tx, stream[:size])
-        stream, size = stream[size:], size % 37 + 1
-    assert [flow.read()[1] for _ in plains] == plains
-    state = flow.state()
-    assert state["state"] == ABI.TLS_IN_SYNC and state["tcp_seq"] == flow.seq
-    assert int.from_bytes(state["rec_no"], "big") == 30
-    assert state["bytes"] == sum(len(p) + OVERHEAD for p in plains)
+    for suite in SUITES:
+        flow = Flow(nic, suite)
+        plains = [payload(n * 11, n) for n in range(20)]
+        stream = b"".join(flow.record(p) for p in plains)
+        total, size = len(stream), 1
+        while stream:
+            flow.send(tx, stream[:size])
+            stream, size = stream[size:], size % 37 + 1
+        assert [flow.read()[1] for _ in plains] == plains
+        state = flow.state()
+        assert state["state"] == ABI.TLS_IN_SYNC and state["tcp_seq"] == flow.seq
+        assert int.from_bytes(state["rec_no"], "big") == 20
+        assert state["bytes"] == total
 
 
 @case()
 def record_types_and_numbers(nic):
     tx = start(nic)
-    flow = Flow(nic, rec_no=(1 << 40) - 1, seq=0xfffffff0)
-    for kind in (21, 22, 23):
-        flow.send(tx, flow.record(b"x" * kind, kind))
-        assert flow.read() == (kind, b"x" * kind)
+    for suite in SUITES:
+        flow = Flow(nic, suite, rec_no=(1 << 40) - 1, seq=0xfffffff0)
+        for kind in (21, 22, 23):
+            flow.send(tx, flow.record(b"x" * kind, kind))
+            assert flow.read() == (kind, b"x" * kind)
 
 
 @case()
@@ -156,7 +148,7 @@ def headers_with_options(nic):
     tx = start(nic)
     for version, more in ((4, {"ip_options": bytes([1]) * 40, "options": bytes([1]) * 12}),
                           (6, {"ip_options": HOP_BY_HOP})):
-        flow = Flow(nic, 0, version, **more)
+        flow = Flow(nic, version=version, **more)
         flow.send(tx, flow.record(payload(3000)), mss=900)
         assert flow.read() == (23, payload(3000))
 
@@ -177,7 +169,7 @@ def vlan_and_tls(nic):
 @case()
 def flows_do_not_mix(nic):
     tx = start(nic)
-    flows = [Flow(nic, n % 2, seq=n * 1000) for n in range(20)]
+    flows = [Flow(nic, SUITES[n % 6], seq=n * 1000) for n in range(20)]
     for size in (10, 700):
         halves = []
         for flow in flows:
@@ -205,7 +197,7 @@ def out_of_sequence(nic):
     expected = flow.seq
     for seq in (expected - 1, expected - 65, expected + 1, expected + (1 << 31)):
         flow.seq = seq & 0xffffffff
-        frame, offload = flow.packet(flow.record(SECRET, nonce=NONCE))
+        frame, offload = flow.packet(flow.record(SECRET, number=0))
         cpl = refuse(tx, flow, "TLS_SEQ", frame, **offload)
         assert (cpl["tls_ctx"], cpl["tcp_seq"]) == (flow.ctx, expected)
     assert nic.stats()["TLS_TX_DROP_SEQ"] == 4
@@ -240,6 +232,17 @@ def resync_never_goes_back(nic):
     flow.resync(rec_no=(11).to_bytes(8, "big"))
     for number in (10, 0):
         flow.resync("TLS_REUSE", rec_no=number.to_bytes(8, "big"))
+
+
+@case()
+def tls13_is_always_application_data(nic):
+    """Another type in the header is impossible, whatever TLS 1.2 may have."""
+    tx = start(nic)
+    flow = Flow(nic, next(s for s in SUITES if s[0] == TLS13))
+    frame, offload = flow.packet(b"\x16" + flow.record(SECRET)[1:])
+    cpl = tx.send(frame, **offload)
+    assert cpl["status"] == ABI.ST_TLS_HEADER
+    no_secret(nic)
 
 
 @case()
@@ -340,7 +343,7 @@ def table_is_bounded(nic):
     nic.command("TLS_DEL", flows[1].ref(), "NOENT")
     frame, offload = flows[1].packet(flows[1].record(SECRET))
     refuse(tx, flows[1], "NOENT", frame, **offload)
-    again = Flow(nic, 1)
+    again = Flow(nic, TLS12_GCM256)
     again.send(tx, again.record(b"new"))
     assert again.read() == (23, b"new")
     assert nic.stats()["TLS_CTX_LIVE"] == 4
@@ -402,10 +405,9 @@ def counters(nic):
 def traces_hold_no_secrets(nic):
     """With every trace on, from the command with the key to its end."""
     key = bytes.fromhex("a3d95b17c04e6f82911e2dbb70f4c865")
-    KEYS[ABI.CIPHER_AES_128_GCM] = key
     nic.m.qmp("trace-event-set-state", name="vkdev_*", enable=True)
     tx = start(nic)
-    flow = Flow(nic)
+    flow = Flow(nic, key=key)
     flow.send(tx, flow.record(SECRET))
     frame, offload = flow.packet(flow.record(SECRET))
     refuse(tx, flow, "TX_OFFLOAD", frame, **offload | {"hdr_len": 1})
@@ -456,11 +458,10 @@ def wipe_commands(nic):
 def keys_are_gone(nic):
     """After delete and after reset no key is left anywhere in the process."""
     key = bytes.fromhex("d06ff1a5c9e27b3344a1f0de6b9c1725")
-    KEYS[ABI.CIPHER_AES_128_GCM] = key
     tx = start(nic)
     nic.m.write = nic.m.write_words
     for end in ("delete", "reset"):
-        flow = Flow(nic)
+        flow = Flow(nic, key=key)
         flow.send(tx, flow.record(SECRET))
         wipe_commands(nic)
         assert key_in_memory(nic, key), "the search finds nothing at all"

@@ -3,12 +3,12 @@
 """TLS receive through real firmware: records that another library encrypted,
 in frames right and wrong, and what the host is told of each."""
 
-import struct
 import sys
 
-from nic import ABI, MAC, PEER, RxQueue, case, main, pack, unpack
-from packets import V4, V6, ethernet, ip, payload, tcp, TCP, HOP_BY_HOP
-from records import CHACHA, GCM256, SUITES, TLS13, Records
+from nic import ABI, MAC, PEER, RxQueue, TxQueue, case, main, pack, unpack
+from packets import (HOP_BY_HOP, TCP, V4, V6, ethernet, ip, payload, tcp, tcp_frame)
+from records import GCM128, SUITES, TLS13, Records
+from tls import SECRET, key_in_memory, wipe_commands
 
 EOP = ABI.RXC_EOP
 TLS = EOP | ABI.RXC_TLS | ABI.RXC_L4_OK
@@ -27,48 +27,66 @@ class Flow:
     """The peer's stream of one connection, and the context that receives it."""
 
     def __init__(self, nic, rx, version=4, suite=SUITES[0], seq=7000, ports=PORTS,
-                 rec_no=0):
+                 rec_no=0, sizes=(), key=None):
         self.nic, self.rx, self.version, self.ports = nic, rx, version, ports
-        self.records, self.seq = Records(*suite, rec_no), seq
-        answer = nic.command("TLS_ADD_RX", self.records.add(ABI.DIR_RX, seq) +
-                             flow_of(version, ports))
-        self.ctx = unpack("tls_ref", answer)["ctx"]
+        self.records, self.seq = Records(*suite, rec_no, key), seq
         self.wire, self.clear = b"", b""     # the stream, from SEQ on
         self.starts = []
+        self.ctx = unpack("tls_ref", self.add())["ctx"]
+        for size in sizes:
+            self.record(size)
 
-    def record(self, size, kind=23):
+    def add(self, status="OK"):
+        return self.nic.command("TLS_ADD_RX", self.records.add(ABI.DIR_RX, self.seq) +
+                                flow_of(self.version, self.ports), status)
+
+    def ref(self):
+        return pack("tls_ref", ctx=self.ctx)
+
+    def record(self, size, kind=23, plain=None):
         """The next record of the stream."""
         number = self.records.first + len(self.starts)
-        plain = payload(size, number & 0xff)
+        plain = payload(size, number & 0xff) if plain is None else plain
         self.starts.append(len(self.wire))
         self.wire += self.records.wire(number, plain, kind)
         self.clear += self.records.plain(number, plain, kind)
         return self
 
-    def frame(self, begin, end, data=None, tags=b"", options=b"", **members):
-        data = self.wire[begin:end] if data is None else data
-        segment = tcp(self.version, data, seq=self.seq + begin & 0xffffffff,
-                      ports=self.ports, **members)
-        kind = 0x0800 if self.version == 4 else 0x86dd
-        return ethernet(kind, ip(self.version, TCP, segment, options), MAC, PEER, tags)
+    def spoil(self, at):
+        """What is sent from now on differs in that byte from what was meant."""
+        self.wire = self.wire[:at] + bytes([self.wire[at] ^ 4]) + self.wire[at + 1:]
 
-    def packet(self, begin, end, flags=DECRYPTED, clear=None, **more):
+    def frame(self, begin, end, tags=b"", options=b"", fragment=0, **members):
+        segment = tcp(self.version, self.wire[begin:end], ports=self.ports,
+                      seq=self.seq + begin & 0xffffffff, **members)
+        packet = ip(self.version, TCP, segment, options, **(
+            {"fragment": fragment} if fragment else {}))
+        return ethernet(0x0800 if self.version == 4 else 0x86dd, packet, MAC, PEER, tags)
+
+    def packet(self, begin, end, flags=DECRYPTED, pad=b"", stripped=b"", **more):
         """Bytes BEGIN to END arrive, and come up with these flags, decrypted if
         they say so. Return: the completion."""
-        frame = self.frame(begin, end, **more)
+        frame = self.frame(begin, end, **more) + pad
         self.nic.wire.send(frame)
         got, cpl = self.rx.receive()
         self.rx.fill()
         assert cpl["flags"] == flags, f"flags {cpl['flags']:#x}, expected {flags:#x}"
         if flags & ABI.RXC_TLS_DECRYPTED:
-            at = len(frame) - (end - begin)
-            frame = frame[:at] + self.clear[begin:end]
+            at = len(frame) - len(pad) - (end - begin)
+            frame = frame[:at] + self.clear[begin:end] + pad
+        if stripped:
+            frame = frame[:12] + frame[12 + len(stripped):]
         assert got == frame, "not the bytes that were expected"
         return cpl
 
+    def rec(self, first, last=None, flags=DECRYPTED):
+        """Whole records arrive in one packet."""
+        ends = self.starts[1:] + [len(self.wire)]
+        return self.packet(self.starts[first],
+                           ends[first if last is None else last], flags)
+
     def state(self):
-        ref = pack("tls_ref", ctx=self.ctx)
-        return unpack("tls_state", self.nic.command("TLS_QUERY", ref))
+        return unpack("tls_state", self.nic.command("TLS_QUERY", self.ref()))
 
     def in_sync(self):
         return self.state()["state"] == ABI.TLS_IN_SYNC
@@ -90,9 +108,15 @@ class Flow:
             (self.ctx, self.seq + self.starts[n] & 0xffffffff)
 
 
-def start(nic, *flags, bufs=32, **more):
+def start(nic, *flags, bufs=32, size=2048, **more):
     nic.boot().up(*flags, **more)
-    return RxQueue(nic, bufs=bufs)
+    return RxQueue(nic, bufs=bufs, size=size)
+
+
+def flow_for_each(nic, rx, **more):
+    """A flow for each suite, IPv4 and IPv6 in turn."""
+    for n, suite in enumerate(SUITES):
+        yield Flow(nic, rx, (4, 6)[n % 2], suite, ports=(443, 1000 + n), **more)
 
 
 @case()
@@ -131,21 +155,412 @@ def stream_cut_anywhere(nic):
 
 
 @case()
-def loss_over_a_header(nic):
+def many_records_in_one_packet(nic):
+    rx = start(nic, mtu=9000, size=9100)
+    for flow in flow_for_each(nic, rx, sizes=[50 * n for n in range(18)]):
+        flow.packet(0, len(flow.wire))
+    assert nic.stats()["TLS_RX_RECORDS"] == 18 * len(SUITES)
+
+
+@case()
+def frame_over_many_buffers(nic):
+    """All completions of a frame say the same."""
+    rx = start(nic, mtu=9000, size=256, bufs=63)
+    flow = Flow(nic, rx, sizes=[8000])
+    frame = flow.frame(0, len(flow.wire))
+    nic.wire.send(frame)
+    got, flags = b"", set()
+    while not any(f & EOP for f in flags):
+        cpl = rx.completion()
+        got += nic.m.read(rx.bufs.pop(cpl["index"]), cpl["len"])
+        flags.add(cpl["flags"])
+    assert flags == {DECRYPTED, DECRYPTED & ~EOP}
+    assert got == frame[:-len(flow.wire)] + flow.clear
+
+
+@case()
+def headers_with_options_and_padding(nic):
+    """The stream begins after the TCP options and ends where IP says."""
     rx = start(nic)
-    for n, suite in enumerate(SUITES):
-        flow = Flow(nic, rx, 6, suite, ports=(443, 1000 + n))
-        for _ in range(8):
-            flow.record(300)
+    flow = Flow(nic, rx, sizes=[0, 500])
+    flow.packet(0, 4, options=bytes([1]) * 40)
+    flow.packet(4, 9, pad=b"\x55\xaa" * 7)
+    flow.packet(9, len(flow.wire), pad=b"\x17\3\3\0\x40", options=bytes([1]) * 4)
+    flow = Flow(nic, rx, 6, sizes=[500])
+    flow.packet(0, len(flow.wire), options=HOP_BY_HOP)
+
+
+@case()
+def under_vlan_tags(nic):
+    """Stripped or left, one tag or two."""
+    rx = start(nic)
+    flow = Flow(nic, rx, 6, sizes=[100] * 4)
+    flow.packet(0, flow.starts[1], tags=VLAN)
+    flow.packet(flow.starts[1], flow.starts[2], tags=b"\x88\xa8\0\7" + VLAN)
+    nic.up("VLAN_STRIP")
+    more = DECRYPTED | ABI.RXC_VLAN
+    cpl = flow.packet(flow.starts[2], flow.starts[3], more, tags=VLAN, stripped=VLAN)
+    assert cpl["vlan_tci"] == 5
+    flow.packet(flow.starts[3], len(flow.wire), more, tags=VLAN + VLAN, stripped=VLAN)
+
+
+@case()
+def other_packets_do_not_touch_the_stream(nic):
+    """Wrong checksums, fragments, no payload, another flow; with and without
+    the port's own look at checksums."""
+    rx = start(nic)
+    for mode in ((), ("RX_CSUM",)):
+        nic.up(*mode)
+        flow = Flow(nic, rx, sizes=[100, 100])
+        flow.packet(0, 50)
+        frame = bytearray(flow.frame(50, 100))
+        frame[-1] ^= 1
+        nic.wire.send(bytes(frame))
+        got, cpl = rx.receive()
+        assert (got, cpl["flags"]) == (frame, EOP | ABI.RXC_CSUM_BAD)
+        fragment = flow.frame(50, 100, fragment=0x2000)
+        nic.wire.send(fragment)
+        got, cpl = rx.receive()
+        assert got == fragment and not cpl["flags"] & ABI.RXC_TLS
+        flow.packet(50, 50, EOP | (ABI.RXC_L4_OK if mode else 0))
+        flow.ports = (443, 50001)
+        flow.packet(50, 100, EOP | (ABI.RXC_L4_OK if mode else 0))
+        flow.ports = PORTS
+        assert flow.state()["tcp_seq"] == flow.seq + 50
+        flow.packet(50, len(flow.wire))
+        nic.command("TLS_DEL", flow.ref())
+        flow.packet(0, 50, EOP | (ABI.RXC_L4_OK if mode else 0))
+
+
+@case()
+def loss_inside_a_record(nic):
+    """What is left of it comes as it is, the next record is decrypted again,
+    and nobody is asked."""
+    rx = start(nic)
+    for flow in flow_for_each(nic, rx, sizes=[400] * 3):
+        flow.packet(0, 100)
+        flow.packet(200, 300, TLS)
+        flow.packet(300, flow.starts[1], TLS)
+        flow.rec(1)
+        flow.packet(100, 200, TLS)
+        flow.rec(2)
+    stats = nic.stats()
+    assert (stats["TLS_RX_LOST"], stats["TLS_RX_ASKED"]) == (0, 0)
+    assert stats["TLS_RX_BYPASSED"] == 3 * len(SUITES)
+    assert stats["TLS_RX_RECORDS"] == 2 * len(SUITES)
+
+
+@case()
+def again_and_overlapping(nic):
+    """What was received before comes as it is; what is new behind it counts."""
+    rx = start(nic)
+    for flow in flow_for_each(nic, rx, sizes=[300] * 4):
+        flow.rec(0)
+        flow.rec(0, flags=TLS)
+        flow.packet(50, flow.starts[1] + 60, TLS)
+        flow.packet(flow.starts[1] + 60, flow.starts[2])
+        flow.packet(20, 30, TLS)
+        flow.rec(2, 3)
+
+
+@case()
+def loss_over_a_header(nic):
+    """A header is found wherever packets cut it; the answer brings it back."""
+    rx = start(nic)
+    for n, flow in enumerate(flow_for_each(nic, rx, sizes=[300] * 5)):
         flow.packet(0, flow.starts[1])
-        flow.packet(flow.starts[2] - 40, flow.starts[2] + 3, TLS)
+        at = flow.starts[2] + n
+        flow.packet(flow.starts[2] - 40, at, TLS | (ABI.RXC_TLS_ASK if n == 5 else 0))
         flow.lost("GAP")
         assert not flow.in_sync()
-        flow.packet(flow.starts[2] + 3, flow.starts[3], TLS | ABI.RXC_TLS_ASK)
+        flow.packet(at, flow.starts[3], TLS | (0 if n == 5 else ABI.RXC_TLS_ASK))
         flow.asked(2)
         flow.resync(2)
-        flow.packet(flow.starts[3], flow.starts[4])
-        flow.packet(flow.starts[1], flow.starts[2], TLS)
+        flow.rec(3)
+        flow.rec(1, flags=TLS)
+        flow.rec(4)
+    stats = nic.stats()
+    assert stats["TLS_RX_LOST"] == stats["TLS_RX_ASKED"] == len(SUITES)
+    assert stats["TLS_RESYNCS"] == len(SUITES)
+
+
+@case()
+def asks_again_at_growing_distances(nic):
+    """Headers 1, 2, 3, 5, 9, 17 and then each 16th; 16 of them may be named."""
+    rx = start(nic)
+    flow = Flow(nic, rx, sizes=[20] * 70)
+    asked = []
+    for n in range(1, 64):
+        cpl_flags = TLS | (ABI.RXC_TLS_ASK if n in (1, 2, 3, 5, 9, 17, 33, 49) else 0)
+        flow.rec(n, flags=cpl_flags)
+        if cpl_flags & ABI.RXC_TLS_ASK:
+            flow.asked(n)
+            asked.append(n)
+    flow.resync(47, "TLS_SEQ")
+    flow.resync(1, "TLS_SEQ")
+    flow.resync(63, "TLS_SEQ", tcp_seq=flow.seq + flow.starts[63] + 1)
+    flow.resync(50, "PARAM", rec_no=b"\xff" * 8)
+    assert not flow.in_sync()
+    flow.resync(48)
+    flow.rec(64)
+    assert nic.stats()["TLS_RX_ASKED"] == len(asked)
+
+
+@case()
+def what_looks_like_a_header_and_is_none(nic):
+    """The search goes on when the next header is not where this one points."""
+    rx = start(nic)
+    flow = Flow(nic, rx, sizes=[100])
+    bait = bytes.fromhex("1703030040") + bytes(200)
+    flow.starts.append(len(flow.wire))
+    flow.wire += bait
+    flow.clear += bait
+    flow.packet(flow.starts[1], flow.starts[1] + 60, TLS | ABI.RXC_TLS_ASK)
+    flow.asked(1)
+    flow.packet(flow.starts[1] + 60, len(flow.wire), TLS)
+    flow.resync(1, "TLS_SEQ")
+    flow.record(100).record(100)
+    flow.rec(2, flags=TLS | ABI.RXC_TLS_ASK)
+    flow.asked(2)
+    flow.resync(2)
+    flow.rec(3)
+
+
+@case()
+def hint_about_a_record_to_come(nic):
+    rx = start(nic)
+    for flow in flow_for_each(nic, rx, sizes=[100] * 6):
+        flow.rec(2, flags=TLS | ABI.RXC_TLS_ASK)
+        flow.resync(4)
+        flow.rec(3, flags=TLS)
+        flow.rec(4)
+        flow.resync(5, "STATE")
+        flow.rec(5)
+
+
+@case()
+def wrong_tag(nic):
+    """Each kind of byte of a record: never called decrypted, and the bytes come
+    up as they came."""
+    rx = start(nic)
+    for flow in flow_for_each(nic, rx, sizes=[100] * 4):
+        head = 5 + flow.records.explicit
+        flow.spoil(flow.starts[1] + head + 50)
+        flow.rec(0)
+        flow.packet(flow.starts[1], flow.starts[1] + head)
+        flow.packet(flow.starts[1] + head, flow.starts[2], TLS | ABI.RXC_TLS_AUTH)
+        flow.lost("AUTH")
+        flow.rec(2, flags=TLS | ABI.RXC_TLS_ASK)
+        flow.asked(2)
+        flow.resync(2)
+        flow.spoil(len(flow.wire) - 1)
+        flow.packet(flow.starts[3], len(flow.wire) - 3)
+        flow.packet(len(flow.wire) - 3, len(flow.wire), TLS | ABI.RXC_TLS_AUTH)
+        flow.lost("AUTH")
+    stats = nic.stats()
+    assert stats["TLS_RX_AUTH_ERRORS"] == stats["TLS_RX_LOST"] == 2 * len(SUITES)
+    assert stats["TLS_RX_BYPASSED"] == 3 * len(SUITES)
+
+
+@case()
+def a_good_record_before_a_wrong_one(nic):
+    """One packet of two records, the second is wrong: nothing is decrypted."""
+    rx = start(nic)
+    flow = Flow(nic, rx, sizes=[100, 100])
+    flow.spoil(len(flow.wire) - 20)
+    flow.rec(0, 1, flags=TLS | ABI.RXC_TLS_AUTH)
+    assert nic.stats()["TLS_RX_RECORDS"] == 0
+
+
+@case()
+def impossible_header(nic):
+    rx = start(nic)
+    for n, flow in enumerate(flow_for_each(nic, rx, sizes=[100] * 4)):
+        at = flow.starts[1]
+        bad = (b"\x13\3\3\0\x40", b"\x17\2\3\0\x40", b"\x17\3\4\0\x40",
+               b"\x17\3\3\0\x0f", b"\x17\3\3\x41\x40", b"\x19\3\3\0\x40")[n]
+        flow.wire = flow.wire[:at] + bad + flow.wire[at + 5:]
+        flow.rec(0)
+        flow.rec(1, flags=TLS)
+        flow.lost("HEADER")
+        flow.rec(2, flags=TLS | ABI.RXC_TLS_ASK)
+        flow.asked(2)
+        flow.resync(2)
+        flow.rec(3)
+
+
+@case()
+def frame_without_buffers_did_not_happen(nic):
+    """The peer sends it again, and then it is the expected one."""
+    rx = start(nic, bufs=3, size=256)
+    flow = Flow(nic, rx, sizes=[1000, 100])
+    before = nic.stats()
+    nic.wire.send(flow.frame(0, flow.starts[1]))
+    nic.m.wait(lambda: nic.stats()["RX_NO_BUFFER"] == 1, "a drop")
+    assert flow.state()["tcp_seq"] == flow.seq
+    assert nic.stats()["TLS_RX_PACKETS"] == before["TLS_RX_PACKETS"] == 0
+    rx.fill(8)
+    flow.rec(0)
+    rx.fill(8)
+    flow.rec(1)
+
+
+@case()
+def numbers_that_run_out(nic):
+    """After the last record number everything comes as it is."""
+    rx = start(nic)
+    for flow in flow_for_each(nic, rx, rec_no=(1 << 64) - 2, sizes=[100, 100]):
+        flow.rec(0, 1)
+        flow.wire, flow.clear = flow.wire + bytes(100), flow.clear + bytes(100)
+        flow.packet(len(flow.wire) - 100, len(flow.wire), TLS)
+
+
+@case()
+def flows_do_not_mix(nic):
+    """Equal ports and places in the stream, other addresses, or other ports."""
+    rx = start(nic)
+    flows = [Flow(nic, rx, version, SUITES[n % 6], ports=(443 + n % 3, 1000 + n))
+             for n in range(60) for version in (4, 6)]
+    for size in (10, 700):
+        for flow in flows:
+            flow.record(size)
+            flow.packet(flow.starts[-1], flow.starts[-1] + 17)
+        for flow in flows:
+            flow.packet(flow.starts[-1] + 17, len(flow.wire))
+    for flow in flows[::2]:
+        nic.command("TLS_DEL", flow.ref())
+    for flow in flows[1::2]:
+        flow.record(40)
+        flow.packet(flow.starts[-1], len(flow.wire))
+    for flow in flows[::2]:
+        flow.packet(0, 10, EOP)
+
+
+@case(tls_contexts=3)
+def one_context_for_a_flow(nic):
+    rx = start(nic)
+    flow = Flow(nic, rx, sizes=[100])
+    flow.add("EXIST")
+    other = Flow(nic, rx, 6, sizes=[100])
+    assert other.ctx != flow.ctx
+    flow.rec(0)
+    other.rec(0)
+    nic.command("TLS_DEL", flow.ref())
+    again = Flow(nic, rx, sizes=[100])
+    again.rec(0)
+    Flow(nic, rx, ports=(1, 2))
+    again.ports = (1, 3)
+    again.add("FULL")
+    assert nic.stats()["TLS_CTX_LIVE"] == 3
+
+
+@case()
+def contexts_keep_to_their_direction(nic):
+    """What receives does not encrypt, and the other way round."""
+    rx, tx = start(nic), TxQueue(nic)
+    flow = Flow(nic, rx, sizes=[100])
+    frame, l4, hdr_len = tcp_frame(4, flow.clear, seq=flow.seq, whole=False)
+    tx.refused("NOENT", frame, flags=ABI.TXO_TLS | ABI.TXO_CSUM, tls_ctx=flow.ctx,
+               hdr_len=hdr_len, csum_start=l4, csum_offset=16)
+    flow.rec(0)
+    payload_tx = flow.records.add(ABI.DIR_RX, 1)
+    nic.command("TLS_ADD", payload_tx, "UNSUPPORTED")
+    nic.command("TLS_ADD_RX", flow.records.add(ABI.DIR_TX, 1) + flow_of(4, (5, 6)),
+                "UNSUPPORTED")
+
+
+@case()
+def spread_over_queues(nic):
+    """The hash is over what the packet says, not over what it holds."""
+    nic.boot().up("RSS")
+    queues = [RxQueue(nic, n) for n in range(2)]
+    addr = nic.m.alloc(176)
+    nic.m.write(addr, pack("rss", key=bytes(range(40)), types=ABI.RSS_TCP4,
+                           table=bytes([1]) * 128))
+    nic.command("RSS_SET", pack("buf", addr=addr, len=176))
+    flow = Flow(nic, queues[1], sizes=[100])
+    flow.packet(0, len(flow.wire), DECRYPTED | ABI.RXC_HASH_L4)
+
+
+@case(tls_rx="off", tls_replay="off")
+def device_without_receive(nic):
+    rx = start(nic)
+    features = unpack("caps", nic.command("CAPS"))["features"]
+    assert features & ABI.CAP_TLS_TX
+    assert not features & (ABI.CAP_TLS_RX | ABI.CAP_TLS_REPLAY)
+    nic.command("TLS_ADD_RX", Records().add(ABI.DIR_RX, 1) + flow_of(4), "UNSUPPORTED")
+    del rx
+
+
+@case()
+def capabilities(nic):
+    nic.boot()
+    caps = unpack("caps", nic.command("CAPS"))
+    assert caps["features"] & ABI.CAP_TLS_RX and caps["features"] & ABI.CAP_TLS_REPLAY
+    assert (caps["tls_ciphers"], caps["tls_versions"]) == (7, 3)
+
+
+@case()
+def reset_forgets_flows(nic):
+    rx = start(nic)
+    flow = Flow(nic, rx, sizes=[100])
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    flow.rx = start(nic)
+    flow.rec(0, flags=EOP)
+    flow.ctx = unpack("tls_ref", flow.add())["ctx"]
+    flow.rec(0)
+
+
+@case()
+def counters(nic):
+    rx = start(nic)
+    flow = Flow(nic, rx, sizes=[100, 100])
+    flow.packet(0, flow.starts[1] + 20)
+    flow.packet(0, 30, TLS)
+    stats = nic.stats()
+    want = {"PACKETS": 1, "BYTES": flow.starts[1] + 20, "RECORDS": 1, "BYPASSED": 1,
+            "AUTH_ERRORS": 0, "LOST": 0, "ASKED": 0}
+    assert want == {name: stats["TLS_RX_" + name] for name in want}
+    state = flow.state()
+    assert (state["packets"], state["bytes"]) == (1, flow.starts[1] + 20)
+
+
+@case()
+def traces_hold_no_secrets(nic):
+    key = bytes.fromhex("a3d95b17c04e6f82911e2dbb70f4c865")
+    nic.m.qmp("trace-event-set-state", name="vkdev_*", enable=True)
+    rx = start(nic)
+    flow = Flow(nic, rx, key=key).record(0, plain=SECRET)
+    flow.rec(0)
+    nic.command("TLS_DEL", flow.ref())
+    said = nic.m.logged()
+    for event in ("ctx_add", "ctx_decrypt", "ctx_del"):
+        assert "vkdev_" + event in said, f"no trace of {event}"
+    for secret in (key, SECRET):
+        assert secret[:4].hex() not in said and repr(secret[:4])[2:-1] not in said
+
+
+@case()
+def keys_are_gone(nic):
+    """After delete and after reset no key is left anywhere in the process."""
+    rx = start(nic)
+    nic.m.write = nic.m.write_words
+    for suite in SUITES:
+        size = 16 if suite[1] == GCM128 else 32
+        key = payload(size, 0xa1 + suite[0] * 3 + suite[1])
+        for end in ("delete", "reset") if suite[0] == TLS13 else ("delete",):
+            flow = Flow(nic, rx, suite=suite, key=key, sizes=[100])
+            flow.packet(0, 50)
+            wipe_commands(nic)
+            assert key_in_memory(nic, key), "the search finds nothing at all"
+            if end == "delete":
+                nic.command("TLS_DEL", flow.ref())
+            else:
+                nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+            area = key_in_memory(nic, key)
+            assert not area, f"key is left after {end}: {area}"
+        if suite[0] == TLS13:
+            rx = start(nic)
 
 
 if __name__ == "__main__":

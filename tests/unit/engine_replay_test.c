@@ -174,6 +174,28 @@ static void only_whole_records(const void *row)
 	rig_close(&rig);
 }
 
+/* Any run of records at once; one bit in the last one spoils them all. */
+static void runs_of_records(const void *row)
+{
+	size_t len;
+
+	ktap_expect(open_stream(row, 6, 200));
+	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
+	for (unsigned int a = 0; a < 6; a++) {
+		for (unsigned int b = a + 1; b <= 6; b++) {
+			len = (b < 6 ? rig.start[b] : rig.len) - rig.start[a];
+			memcpy(rec, rig.in + rig.start[a], len);
+			ktap_expect_eq(replay(a, len), VKTLS_ST_OK);
+			ktap_expect_mem(rec, rig.want + rig.start[a], len);
+			memcpy(rec, rig.in + rig.start[a], len);
+			rec[len - TAG_LEN - 1] ^= 1;
+			ktap_expect_eq(replay(a, len), VKTLS_ST_TLS_REUSE);
+			ktap_expect(all_zero(rec, len) && !rig.count.replays);
+		}
+	}
+	rig_close(&rig);
+}
+
 static void old_records_are_forgotten(const void *row)
 {
 	ktap_expect(open_stream(row, REMEMBERED + 10, 30));
@@ -226,6 +248,7 @@ int main(void)
 	for_all(another_plaintext_is_refused, "another plaintext is refused");
 	for_all(another_head_is_refused, "another head is refused");
 	for_all(only_whole_records, "only whole records");
+	for_all(runs_of_records, "runs of records");
 	for_all(old_records_are_forgotten, "old records are forgotten");
 	for_all(replay_while_lost, "replay while lost");
 	return ktap_finish();

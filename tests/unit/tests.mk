@@ -48,6 +48,9 @@ engine_wipe_test-sanitize = -fsanitize=undefined
 
 fault_plan_test-src = qemu-device/fault_plan.c
 
+flow_test-src = qemu-device/flow.c qemu-device/wire.c
+flow_test-cflags = -Idrivers/net/ethernet/vktls
+
 wire_test-src = qemu-device/wire.c
 wire_test-cflags = -Idrivers/net/ethernet/vktls
 
