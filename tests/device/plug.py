@@ -8,7 +8,7 @@ import sys
 from nic import ABI, Nic, RxQueue, TxQueue, Wire, case, main
 from packets import ethernet, payload, tcp_frame
 from qtest import Function, Machine
-from tls import KEYS, Flow, key_in_memory, wipe_commands
+from tls import Flow, key_in_memory, wipe_commands
 
 PORT = 5                # device number of the root port on bus 0
 WINDOW = 0xd8000000
@@ -121,11 +121,10 @@ def unplug_while_the_wire_is_held(nic):
 @slot_case
 def keys_are_gone_after_unplug(nic):
     key = bytes.fromhex("8f1c22d95be0473aa6d17e0c94b35f68")
-    KEYS[ABI.CIPHER_AES_128_GCM] = key
     nic.boot().up()
     tx = TxQueue(nic)
     nic.m.write = nic.m.write_words
-    flow = Flow(nic)
+    flow = Flow(nic, key=key)
     flow.send(tx, flow.record(b"something"))
     wipe_commands(nic)
     assert key_in_memory(nic, key), "the search finds nothing at all"
