@@ -174,16 +174,15 @@ static void tls_fallback_own(struct sk_buff *new, struct sk_buff *skb)
 						   &sk->sk_wmem_alloc));
 }
 
-/**
- * tls_fallback() - encrypt a packet in software, if it is plaintext
- * @sk:		its socket
- * @skb:	the packet; consumed
+/*
+ * Encrypts a packet in software, if it is plaintext; consumes it.
  *
  * Context: RCU; takes care of softirqs itself.
  * Return: the packet to send, its plaintext mark cleared; NULL when it was
  * dropped.
  */
-struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb)
+static struct sk_buff *tls_fallback_why(struct sock *sk, struct sk_buff *skb,
+					int why)
 {
 	u32 hdr = skb_tcp_all_headers(skb);
 	struct sk_buff *new;
@@ -210,15 +209,24 @@ struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb)
 	new->prev = new;
 	consume_skb(skb);
 	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_FALLBACK);
-	trace_tls_fallback(sk, ntohl(tcp_hdr(new)->seq), new->len - hdr, 0);
+	TLS_STAT_INC(sock_net(sk), why);
+	trace_tls_fallback(sk, ntohl(tcp_hdr(new)->seq), new->len - hdr, why,
+			   0);
 	return new;
 
 drop:
 	TLS_STAT_INC(sock_net(sk), err == -ENOENT ? TLS_MIB_TX_FALLBACK_ACKED :
 						    TLS_MIB_TX_FALLBACK_ERROR);
-	trace_tls_fallback(sk, ntohl(tcp_hdr(skb)->seq), skb->len - hdr, err);
+	trace_tls_fallback(sk, ntohl(tcp_hdr(skb)->seq), skb->len - hdr, why,
+			   err);
 	kfree_skb(skb);
 	return NULL;
+}
+
+/* See tls_encrypt_skb(). */
+struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb)
+{
+	return tls_fallback_why(sk, skb, TLS_MIB_TX_FALLBACK_DRIVER);
 }
 
 /* A VLAN or a bond above the device sends through it, and asks again there. */
@@ -238,7 +246,7 @@ struct sk_buff *tls_fallback_unless(struct sock *sk, struct net_device *dev,
 
 	if (!skb_is_decrypted(skb) || tls_goes_to(owner, dev))
 		return skb;
-	return tls_fallback(sk, skb);
+	return tls_fallback_why(sk, skb, TLS_MIB_TX_FALLBACK_ROUTE);
 }
 
 /* The same for a socket without a device. */
@@ -246,7 +254,7 @@ struct sk_buff *tls_validate_xmit_skb_sw(struct sock *sk,
 					 struct net_device *dev,
 					 struct sk_buff *skb)
 {
-	return tls_fallback(sk, skb);
+	return tls_fallback_why(sk, skb, TLS_MIB_TX_FALLBACK_LOST);
 }
 
 /**

@@ -33,6 +33,7 @@ struct tls_off_rec {
  * @lost:	the device gave it up; written once
  * @listed:	in the list
  * @counted:	among the device's sockets in the statistics
+ * @gone:	tls_dev_del has returned
  */
 struct tls_link {
 	refcount_t refs;
@@ -45,6 +46,7 @@ struct tls_link {
 	bool lost;
 	bool listed;
 	bool counted;
+	bool gone;
 };
 
 /**
@@ -77,29 +79,55 @@ struct tls_off_tx {
 	bool hooked;
 };
 
-/* Why a direction left its device. */
+/* Why a direction left its device. The counters are in this order. */
 enum tls_left {
 	TLS_LEFT_DEVICE,
 	TLS_LEFT_REKEY,
 	TLS_LEFT_ROUTE,
 };
 
+/* Why a direction has no device. The counters are in this order. */
+enum tls_why {
+	TLS_WHY_NO_DEVICE = 1,	/* no route, or to none that knows TLS */
+	TLS_WHY_FEATURE,	/* switched off */
+	TLS_WHY_DOWN,		/* the device, or its carrier under a bond */
+	TLS_WHY_VERSION,	/* not the driver's */
+	TLS_WHY_CIPHER,
+	TLS_WHY_FULL,		/* from here on the socket asks again by itself */
+	TLS_WHY_MEMORY,
+	TLS_WHY_REFUSED,
+};
+
 /* offload_dev.c */
 int tls_offload_init(void);
 void tls_offload_fini(void);
-u32 tls_offload_generation(void);
+const void *tls_offload_route(struct sock *sk);
+struct net_device *tls_dev_get(struct sock *sk, netdevice_tracker *tracker);
+int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
+		  const struct tls_crypto_info *info);
+int tls_offload_candidate(struct sock *sk, enum tls_offload_ctx_dir dir);
+void tls_ask_begin(struct sock *sk, struct tls_ask *ask);
+void tls_ask_done(struct tls_ask *ask);
+void tls_ask_again(struct tls_ask *ask);
+void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
+		    enum tls_offload_ctx_dir dir, int err);
+void tls_ask_room(void);
+bool tls_ask_due(struct sock *sk, const struct tls_ask *ask);
+
+/* offload_link.c */
+extern struct rw_semaphore tls_dev_sem;
 struct tls_link *tls_link_add(struct sock *sk, enum tls_offload_ctx_dir dir,
 			      u32 seq, int *err);
 void tls_link_del(struct tls_link *link);
 void tls_link_put(struct tls_link *link);
+bool tls_link_gone(const struct tls_link *link);
 void tls_link_orphan(struct tls_link *link);
-void tls_link_retire(struct tls_link *link);
-void tls_link_drop(struct tls_link *link);
+void tls_link_retire(struct tls_link *link, enum tls_left reason);
+void tls_link_drop(struct tls_link *link, enum tls_left reason);
 void tls_link_uncount(struct tls_link *link);
 int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn);
-int tls_offload_candidate(struct sock *sk, enum tls_offload_ctx_dir dir);
-bool tls_offload_routes_to(struct sock *sk, const struct net_device *dev);
-const void *tls_offload_route(struct sock *sk);
+void tls_links_retire_dev(const struct net_device *dev);
+void tls_links_retire_strays(void);
 
 /* offload_tx.c */
 void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx);
@@ -130,11 +158,21 @@ void tls_fallback_fini(void);
 
 /* offload_rx.c */
 void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx);
-void tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx);
+void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx);
+int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx);
+
+/* offload_rx_sync.c */
 void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx);
-int tls_offload_rx_copied(struct tls_rx *rx, const struct sk_buff *skb);
+void tls_offload_rx_lags(struct sock *sk, struct tls_rx *rx);
+
+/* offload_rx_rec.c */
+int tls_offload_rx_keep_key(struct sock *sk, struct tls_rx *rx);
+void tls_offload_rx_advance(struct sock *sk, struct tls_rx *rx);
+void tls_offload_rx_drop(struct tls_rx *rx);
+int tls_offload_rx_copied(struct sock *sk, struct tls_rx *rx,
+			  const struct sk_buff *skb);
 int tls_offload_rx_to_skb(struct sock *sk, struct tls_rx *rx,
 			  struct sk_buff *skb);
 int tls_offload_rx_to_iter(struct sock *sk, struct tls_rx *rx,

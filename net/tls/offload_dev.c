@@ -1,81 +1,99 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sockets on devices: which device a socket is offered to, the links between
- * the two, and devices that go away. Whoever takes a link off the list calls
- * tls_dev_del for it, once; a link holds the context and the device until then.
+ * Which device a socket is offered to, what the device is asked for, and when
+ * a socket that got none asks again. Events of devices arrive here. It does not
+ * know what becomes of a socket that has a device (see offload_link.c).
  */
 
 #include <linux/if_vlan.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/rwsem.h>
+#include <net/bonding.h>
 #include <net/dst.h>
 #include <net/tls.h>
 
 #include "offload.h"
 #include "tls_ext.h"
 #include "tls_main.h"
+#include "trace.h"
 
 #define TLS_CAPS_MAX	8	/* drivers that say what they can */
-
-/* Held for reading over tls_dev_add and _resync, for writing by a loss. */
-static DECLARE_RWSEM(tls_dev_sem);
-
-/* Guards the list and tls_link.sk; taken in softirq by the destructor. */
-static DEFINE_SPINLOCK(tls_link_lock);
-static LIST_HEAD(tls_links);
+#define TLS_RETRY_MIN	HZ	/* after a refusal */
+#define TLS_RETRY_MAX	(64 * HZ)
 
 static struct {
 	const struct tlsdev_ops *ops;
 	u32 caps;
 } tls_caps[TLS_CAPS_MAX];	/* guarded by tls_dev_sem */
 
+static_assert(TLS_MIB_TX_WHY + TLS_WHY_REFUSED == TLS_MIB_TX_LEFT);
+static_assert(TLS_MIB_TX_LEFT + TLS_LEFT_ROUTE + 1 == TLS_MIB_RX_WHY);
+
 /* Counts events after which a socket without a device may ask again. */
 static atomic_t tls_generation = ATOMIC_INIT(1);
 
-/**
- * tls_offload_generation() - has anything changed with devices?
- *
- * Return: a number that differs after a device came up or changed.
- */
-u32 tls_offload_generation(void)
+/* Contexts that devices forgot since one of them was full. */
+static atomic_t tls_room;
+
+/* The slave that carries the socket; NULL when that cannot be told. */
+static struct net_device *tls_bond_slave(struct net_device *bond,
+					 struct sock *sk)
 {
-	return atomic_read(&tls_generation);
+	struct net_device *dev;
+
+	if (BOND_MODE((struct bonding *)netdev_priv(bond)) ==
+	    BOND_MODE_ACTIVEBACKUP)
+		return bond_option_active_slave_get_rcu(netdev_priv(bond));
+	dev = netdev_sk_get_lowest_dev(bond, sk);
+	return dev == bond ? NULL : dev;
+}
+
+/* The device under bonds and VLANs; RCU is held. */
+static struct net_device *tls_dev_below(struct sock *sk)
+{
+	struct dst_entry *dst = __sk_dst_get(sk);
+	struct net_device *dev = dst ? READ_ONCE(dst->dev) : NULL;
+
+	for (;;) {
+		if (dev && is_vlan_dev(dev))
+			dev = vlan_dev_real_dev(dev);
+		else if (dev && netif_is_bond_master(dev))
+			dev = tls_bond_slave(dev, sk);
+		else
+			return dev;
+	}
 }
 
 /**
- * tls_offload_route() - where does the socket send?
- * @sk:		the socket, locked
+ * tls_offload_route() - which device does the socket send through?
+ * @sk:		the socket, locked or kept from being freed
  *
- * Return: something to compare with the next answer; not to be followed.
+ * Return: something to compare with; not to be followed. NULL without a route.
  */
 const void *tls_offload_route(struct sock *sk)
 {
-	struct dst_entry *dst;
 	const void *dev;
 
 	rcu_read_lock();
-	dst = __sk_dst_get(sk);
-	dev = dst ? READ_ONCE(dst->dev) : NULL;
+	dev = tls_dev_below(sk);
 	rcu_read_unlock();
 	return dev;
 }
 
-/* The device under bonds and VLANs; held. */
-static struct net_device *tls_dev_get(struct sock *sk,
-				      netdevice_tracker *tracker)
+/**
+ * tls_dev_get() - get hold of the device that the socket sends through
+ * @sk:		the socket, locked
+ * @tracker:	for netdev_put()
+ *
+ * Return: the device, or NULL.
+ */
+struct net_device *tls_dev_get(struct sock *sk, netdevice_tracker *tracker)
 {
-	struct net_device *dev = NULL;
-	struct dst_entry *dst;
+	struct net_device *dev;
 
 	rcu_read_lock();
-	dst = __sk_dst_get(sk);
-	if (dst)
-		dev = READ_ONCE(dst->dev);
-	while (dev && is_vlan_dev(dev))
-		dev = vlan_dev_real_dev(dev);
-	if (dev)
-		dev = netdev_sk_get_lowest_dev(dev, sk);
+	dev = tls_dev_below(sk);
 	if (dev)
 		netdev_hold(dev, tracker, GFP_ATOMIC);
 	rcu_read_unlock();
@@ -93,36 +111,52 @@ static u32 tls_caps_of(const struct tlsdev_ops *ops)
 }
 
 /* Drivers exist that never look at the version: they are shown 1.2 alone. */
-static bool tls_dev_takes(const struct net_device *dev,
-			  const struct tls_crypto_info *info)
+static int tls_dev_takes(const struct net_device *dev,
+			 const struct tls_crypto_info *info)
 {
 	u32 caps = tls_caps_of(dev->tlsdev_ops);
 
 	if (info->version != TLS_1_2_VERSION && !(caps & TLS_OFFLOAD_CAP_13))
-		return false;
+		return TLS_WHY_VERSION;
 	switch (info->cipher_type) {
 	case TLS_CIPHER_AES_GCM_128:
 	case TLS_CIPHER_AES_GCM_256:
-		return true;
+		return 0;
 	case TLS_CIPHER_CHACHA20_POLY1305:
-		return caps & TLS_OFFLOAD_CAP_CHACHA;
+		return caps & TLS_OFFLOAD_CAP_CHACHA ? 0 : TLS_WHY_CIPHER;
 	default:
-		return false;
+		return TLS_WHY_CIPHER;
 	}
 }
 
-static int tls_dev_usable(const struct net_device *dev,
-			  enum tls_offload_ctx_dir dir,
-			  const struct tls_crypto_info *info)
+/* A slave without carrier sends nothing, whatever the bond makes of it. */
+static bool tls_dev_mute(const struct net_device *dev)
+{
+	return netif_is_bond_slave(dev) && !netif_carrier_ok(dev);
+}
+
+/**
+ * tls_dev_judge() - would a device take a direction of a socket?
+ * @dev:	the device
+ * @dir:	direction
+ * @info:	version and cipher
+ *
+ * Context: tls_dev_sem is held.
+ * Return: 0, or the enum tls_why that speaks against it.
+ */
+int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
+		  const struct tls_crypto_info *info)
 {
 	netdev_features_t feature = dir == TLS_OFFLOAD_CTX_DIR_TX ?
 				    NETIF_F_HW_TLS_TX : NETIF_F_HW_TLS_RX;
 
-	if (!(dev->features & feature) || !dev->tlsdev_ops)
-		return -EOPNOTSUPP;
-	if (!(dev->flags & IFF_UP))
-		return -ENETDOWN;
-	return tls_dev_takes(dev, info) ? 0 : -EPROTONOSUPPORT;
+	if (!dev->tlsdev_ops)
+		return TLS_WHY_NO_DEVICE;
+	if (!(dev->features & feature))
+		return TLS_WHY_FEATURE;
+	if (!(dev->flags & IFF_UP) || tls_dev_mute(dev))
+		return TLS_WHY_DOWN;
+	return tls_dev_takes(dev, info);
 }
 
 /**
@@ -130,284 +164,123 @@ static int tls_dev_usable(const struct net_device *dev,
  * @sk:		the socket, locked
  * @dir:	direction
  *
- * Return: 0, or why not.
+ * Return: 0, or the enum tls_why that speaks against it.
  */
 int tls_offload_candidate(struct sock *sk, enum tls_offload_ctx_dir dir)
 {
 	const struct tls_context *ctx = tls_get_ctx(sk);
 	netdevice_tracker tracker;
 	struct net_device *dev;
-	int err;
+	int why;
 
 	dev = tls_dev_get(sk, &tracker);
 	if (!dev)
-		return -ENODEV;
+		return TLS_WHY_NO_DEVICE;
 	down_read(&tls_dev_sem);
-	err = tls_dev_usable(dev, dir, dir == TLS_OFFLOAD_CTX_DIR_TX ?
-					&ctx->crypto_send.info :
-					&ctx->crypto_recv.info);
+	why = tls_dev_judge(dev, dir, dir == TLS_OFFLOAD_CTX_DIR_TX ?
+				      &ctx->crypto_send.info :
+				      &ctx->crypto_recv.info);
 	up_read(&tls_dev_sem);
 	netdev_put(dev, &tracker);
-	return err;
+	return why;
 }
 
 /**
- * tls_offload_routes_to() - does the socket still send through a device?
+ * tls_ask_begin() - a socket is about to look for a device
  * @sk:		the socket, locked
- * @dev:	the device
- *
- * Return: true when it does, through bonds and VLANs too.
+ * @ask:	of one of its directions
  */
-bool tls_offload_routes_to(struct sock *sk, const struct net_device *dev)
+void tls_ask_begin(struct sock *sk, struct tls_ask *ask)
 {
-	netdevice_tracker tracker;
-	struct net_device *now = tls_dev_get(sk, &tracker);
-
-	netdev_put(now, &tracker);
-	return now == dev;
+	ask->generation = atomic_read(&tls_generation);
+	ask->route = tls_offload_route(sk);
+	ask->retry = 0;
 }
 
-/* Makes the link known, with what a loss must find to undo it. */
-static void tls_link_publish(struct sock *sk, struct tls_link *link)
+/**
+ * tls_ask_done() - a socket has got its device
+ * @ask:	of one of its directions
+ */
+void tls_ask_done(struct tls_ask *ask)
 {
-	if (link->dir == TLS_OFFLOAD_CTX_DIR_TX) {
-		rcu_assign_pointer(link->ctx->netdev, link->dev);
-		/* Pairs with the acquire in tls_is_skb_tx_device_offloaded(). */
-		smp_store_release(&sk->sk_validate_xmit_skb,
-				  tls_validate_xmit_skb);
+	ask->backoff = 0;
+	ask->full = false;
+}
+
+/**
+ * tls_ask_again() - have a socket look for a device at its next record
+ * @ask:	of one of its directions
+ */
+void tls_ask_again(struct tls_ask *ask)
+{
+	ask->generation = atomic_read(&tls_generation) - 1;
+}
+
+/* What a driver says is told apart as far as it makes a difference. */
+static enum tls_why tls_why_of(int err)
+{
+	switch (err) {
+	case -ENOSPC:
+		return TLS_WHY_FULL;
+	case -ENOMEM:
+		return TLS_WHY_MEMORY;
+	default:
+		return err < 0 ? TLS_WHY_REFUSED : err;
 	}
-	tls_offload_count(sock_net(sk), link->dir == TLS_OFFLOAD_CTX_DIR_TX, 1);
-	refcount_inc(&link->ctx->refcount);
-	WRITE_ONCE(tls_priv(sk)->lost[link->dir], false);
-	spin_lock_bh(&tls_link_lock);
-	list_add_tail(&link->list, &tls_links);
-	link->listed = true;
-	link->counted = true;
-	spin_unlock_bh(&tls_link_lock);
-}
-
-static int tls_link_try(struct sock *sk, struct tls_link *link, u32 seq)
-{
-	struct tls_context *ctx = link->ctx;
-	struct tls_crypto_info *info;
-	int err;
-
-	info = link->dir == TLS_OFFLOAD_CTX_DIR_TX ? &ctx->crypto_send.info :
-						     &ctx->crypto_recv.info;
-	down_read(&tls_dev_sem);
-	err = tls_dev_usable(link->dev, link->dir, info);
-	if (!err)
-		err = link->dev->tlsdev_ops->tls_dev_add(link->dev, sk,
-							 link->dir, info, seq);
-	if (!err)
-		tls_link_publish(sk, link);
-	up_read(&tls_dev_sem);
-	return err;
 }
 
 /**
- * tls_link_add() - offer one direction of a socket to its device
- * @sk:		the socket, locked; the driver's context is in place
- * @dir:	direction
- * @seq:	TCP sequence number where the offload begins
- * @err:	out: why not
- *
- * Return: the link, to be put; NULL when the socket stays in software.
+ * tls_ask_failed() - a socket has got no device: count it, and when to ask again
+ * @sk:		the socket, locked
+ * @ask:	of one of its directions
+ * @dir:	which
+ * @err:	an enum tls_why, or a driver's error
  */
-struct tls_link *tls_link_add(struct sock *sk, enum tls_offload_ctx_dir dir,
-			      u32 seq, int *err)
+void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
+		    enum tls_offload_ctx_dir dir, int err)
 {
-	struct tls_link *link = kzalloc(sizeof(*link), GFP_KERNEL);
+	bool tx = dir == TLS_OFFLOAD_CTX_DIR_TX;
+	enum tls_why why = tls_why_of(err);
 
-	*err = -ENOMEM;
-	if (!link)
-		return NULL;
-	refcount_set(&link->refs, 2);
-	link->dir = dir;
-	link->sk = sk;
-	link->ctx = tls_get_ctx(sk);
-	*err = -ENODEV;
-	link->dev = tls_dev_get(sk, &link->tracker);
-	if (!link->dev)
-		goto free;
-	*err = tls_link_try(sk, link, seq);
-	if (!*err)
-		return link;
-	netdev_put(link->dev, &link->tracker);
-free:
-	kfree(link);
-	return NULL;
-}
-
-/**
- * tls_link_put() - let go of a link
- * @link:	the link
- */
-void tls_link_put(struct tls_link *link)
-{
-	if (!refcount_dec_and_test(&link->refs))
+	TLS_STAT_INC(sock_net(sk), (tx ? TLS_MIB_TX_WHY : TLS_MIB_RX_WHY) +
+				   why - 1);
+	trace_tls_device_none(sk, dir, why, err);
+	ask->full = why == TLS_WHY_FULL;
+	if (ask->full)
+		atomic_set(&tls_room, 0);
+	/* Down, switched off, or cannot do it: only an event changes that. */
+	if (why < TLS_WHY_FULL && why != TLS_WHY_DOWN)
 		return;
-	tls_ctx_put(link->ctx);
-	kfree(link);
-}
-
-/* The device may go at once; the socket notices the loss when it likes. */
-static void tls_link_del_listed(struct tls_link *link)
-{
-	link->dev->tlsdev_ops->tls_dev_del(link->dev, link->ctx, link->dir);
-	netdev_put(link->dev, &link->tracker);
-	tls_link_put(link);
+	ask->backoff = clamp(ask->backoff * 2, TLS_RETRY_MIN, TLS_RETRY_MAX);
+	ask->retry = (jiffies + ask->backoff) | 1;
 }
 
 /**
- * tls_link_del() - take a direction from its device
- * @link:	the link; stays valid until put
+ * tls_ask_room() - a device has forgotten a context
  *
- * Context: process; no packet may need the device's context any more.
+ * One socket that found a device full asks again at once for each of these,
+ * and the others do not: they would all be refused.
  */
-void tls_link_del(struct tls_link *link)
+void tls_ask_room(void)
 {
-	bool listed;
-
-	spin_lock_bh(&tls_link_lock);
-	listed = link->listed;
-	if (listed)
-		list_del(&link->list);
-	link->listed = false;
-	spin_unlock_bh(&tls_link_lock);
-	if (listed)
-		tls_link_del_listed(link);
-}
-
-static void tls_link_uncount_locked(struct tls_link *link)
-{
-	if (link->counted)
-		tls_offload_count(sock_net(link->sk),
-				  link->dir == TLS_OFFLOAD_CTX_DIR_TX, -1);
-	link->counted = false;
+	atomic_inc_unless_negative(&tls_room);
 }
 
 /**
- * tls_link_uncount() - count the socket as software's
- * @link:	its link; the socket is being closed
- */
-void tls_link_uncount(struct tls_link *link)
-{
-	spin_lock_bh(&tls_link_lock);
-	tls_link_uncount_locked(link);
-	spin_unlock_bh(&tls_link_lock);
-}
-
-/**
- * tls_link_drop() - take a direction from its device for good
- * @link:	the link; stays valid until put
+ * tls_ask_due() - should a socket without a device look for one?
+ * @sk:		the socket, locked
+ * @ask:	of one of its directions
  *
- * For receiving: resyncs run under the socket lock, so none is on its way.
- *
- * Context: process; the socket is locked.
+ * Return: true when it may be luckier than the last time.
  */
-void tls_link_drop(struct tls_link *link)
+bool tls_ask_due(struct sock *sk, const struct tls_ask *ask)
 {
-	tls_link_uncount(link);
-	WRITE_ONCE(link->lost, true);
-	tls_link_del(link);
-}
-
-/**
- * tls_link_orphan() - the socket is about to be freed
- * @link:	its link
- *
- * Context: any but hard interrupts.
- */
-void tls_link_orphan(struct tls_link *link)
-{
-	spin_lock_bh(&tls_link_lock);
-	link->sk = NULL;
-	spin_unlock_bh(&tls_link_lock);
-}
-
-/* tls_link_lock is held: the socket is there if the link says so. */
-static void tls_link_lose(struct tls_link *link)
-{
-	struct tls_priv *ctx = container_of(link->ctx, struct tls_priv, ctx);
-	bool tx = link->dir == TLS_OFFLOAD_CTX_DIR_TX;
-
-	WRITE_ONCE(link->lost, true);
-	WRITE_ONCE(ctx->lost[link->dir], true);
-	tls_link_uncount_locked(link);
-	if (tx && link->sk) {
-		RCU_INIT_POINTER(link->ctx->netdev, NULL);
-		/* Pairs with tls_is_skb_tx_device_offloaded(). */
-		smp_store_release(&link->sk->sk_validate_xmit_skb,
-				  tls_validate_xmit_skb_sw);
-	}
-}
-
-static void tls_links_lose(struct list_head *gone,
-			   const struct net_device *dev,
-			   const struct tls_link *only)
-{
-	struct tls_link *link, *next;
-
-	down_write(&tls_dev_sem);
-	spin_lock_bh(&tls_link_lock);
-	list_for_each_entry_safe(link, next, &tls_links, list) {
-		if (only ? link != only : link->dev != dev)
-			continue;
-		link->listed = false;
-		list_move_tail(&link->list, gone);
-		tls_link_lose(link);
-	}
-	spin_unlock_bh(&tls_link_lock);
-	up_write(&tls_dev_sem);
-}
-
-static void tls_links_retire(const struct net_device *dev,
-			     const struct tls_link *only)
-{
-	struct tls_link *link, *next;
-	LIST_HEAD(gone);
-
-	tls_links_lose(&gone, dev, only);
-	if (list_empty(&gone))
-		return;
-	/* One grace period for all: no plaintext is on its way to the device. */
-	synchronize_net();
-	list_for_each_entry_safe(link, next, &gone, list)
-		tls_link_del_listed(link);
-}
-
-/**
- * tls_link_retire() - take a direction from a device that still sends for it
- * @link:	the link; stays valid until put
- *
- * Context: process; waits for packets on their way.
- */
-void tls_link_retire(struct tls_link *link)
-{
-	tls_links_retire(NULL, link);
-}
-
-/**
- * tls_link_resync() - tell the device where a record begins
- * @link:	the link
- * @sk:		its socket, locked
- * @seq:	TCP sequence number
- * @sn:		record number, 8 bytes big-endian
- *
- * Return: 0 or the driver's error.
- */
-int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn)
-{
-	struct net_device *dev = link->dev;
-	int err = -ENODEV;
-
-	down_read(&tls_dev_sem);
-	if (!link->lost)
-		err = dev->tlsdev_ops->tls_dev_resync(dev, sk, seq, sn,
-						      link->dir);
-	up_read(&tls_dev_sem);
-	return err;
+	if (ask->generation != atomic_read(&tls_generation) ||
+	    ask->route != tls_offload_route(sk))
+		return true;
+	if (ask->full && atomic_dec_if_positive(&tls_room) >= 0)
+		return true;
+	return ask->retry && time_after(jiffies, ask->retry);
 }
 
 /**
@@ -420,7 +293,7 @@ int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn)
  */
 void tls_offload_device_lost(struct net_device *dev)
 {
-	tls_links_retire(dev, NULL);
+	tls_links_retire_dev(dev);
 }
 EXPORT_SYMBOL_GPL(tls_offload_device_lost);
 
@@ -468,15 +341,8 @@ static bool tls_dev_ops_whole(const struct net_device *dev)
 	       (ops->tls_dev_resync || !(dev->features & NETIF_F_HW_TLS_RX));
 }
 
-static int tls_dev_event(struct notifier_block *nb, unsigned long event,
-			 void *ptr)
+static int tls_dev_own_event(struct net_device *dev, unsigned long event)
 {
-	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
-
-	if (!dev->tlsdev_ops &&
-	    !(dev->features & (NETIF_F_HW_TLS_RX | NETIF_F_HW_TLS_TX)))
-		return NOTIFY_DONE;
-
 	switch (event) {
 	case NETDEV_REGISTER:
 	case NETDEV_FEAT_CHANGE:
@@ -492,6 +358,38 @@ static int tls_dev_event(struct notifier_block *nb, unsigned long event,
 	default:
 		return NOTIFY_DONE;
 	}
+}
+
+/* A slave came, went, or its carrier did, or the bond has chosen another. */
+static bool tls_dev_bond_changed(const struct net_device *dev,
+				 unsigned long event)
+{
+	switch (event) {
+	case NETDEV_BONDING_FAILOVER:
+		return true;
+	case NETDEV_CHANGE:
+	case NETDEV_CHANGELOWERSTATE:
+		return netif_is_bond_slave(dev);
+	case NETDEV_CHANGEUPPER:
+		return dev->tlsdev_ops;
+	default:
+		return false;
+	}
+}
+
+static int tls_dev_event(struct notifier_block *nb, unsigned long event,
+			 void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+
+	if (tls_dev_bond_changed(dev, event)) {
+		tls_links_retire_strays();
+		tls_offload_device_ready(dev);
+	}
+	if (!dev->tlsdev_ops &&
+	    !(dev->features & (NETIF_F_HW_TLS_RX | NETIF_F_HW_TLS_TX)))
+		return NOTIFY_DONE;
+	return tls_dev_own_event(dev, event);
 }
 
 static struct notifier_block tls_dev_notifier = {

@@ -17,9 +17,6 @@
 #include "tls_main.h"
 #include "trace.h"
 
-#define TLS_RETRY_MIN	HZ		/* after a device refused */
-#define TLS_RETRY_MAX	(64 * HZ)
-
 /**
  * tls_offload_count() - keep count of sockets by place
  * @net:	namespace
@@ -114,53 +111,47 @@ static void tls_off_started(struct sock *sk, struct tls_tx *tx,
 	if (tx->off->hooked)
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_DEVICE_AGAIN);
 	tx->off->link = link;
-	tx->retry = 0;
-	tx->backoff = 0;
+	tls_ask_done(&tx->ask);
 	clear_bit(TLS_TX_SYNC_SCHED, &ctx->flags);
 	ctx->tx_conf = TLS_HW;
 	tls_off_hook(sk);
 }
 
-static void tls_off_refused(struct sock *sk, struct tls_tx *tx, int err)
+static int tls_off_ask(struct sock *sk, struct tls_tx *tx,
+		       struct tls_link **link)
 {
-	if (!tx->off->hooked)
-		tls_off_free(tx);
-	/* No such device, or it cannot do this: only an event changes that. */
-	if (err == -EOPNOTSUPP || err == -ENODEV || err == -EPROTONOSUPPORT ||
-	    err == -ENETDOWN)
-		return;
-	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_DEVICE_REFUSED);
-	tx->backoff = clamp(tx->backoff * 2, TLS_RETRY_MIN, TLS_RETRY_MAX);
-	tx->retry = (jiffies + tx->backoff) | 1;
+	struct tls_context *ctx = tls_get_ctx(sk);
+	u32 seq = tcp_sk(sk)->write_seq;
+	int err;
+
+	err = tls_offload_candidate(sk, TLS_OFFLOAD_CTX_DIR_TX) ?:
+	      tls_off_prepare(tx);
+	if (err)
+		return err;
+	tls_key_refresh(ctx, true);
+	memset(tx->hw.driver_state, 0, sizeof(tx->hw.driver_state));
+	tcp_write_collapse_fence(sk);
+	*link = tls_link_add(sk, TLS_OFFLOAD_CTX_DIR_TX, seq, &err);
+	if (err <= 0)
+		trace_tls_device_offload_set(sk, TLS_OFFLOAD_CTX_DIR_TX, seq,
+					     ctx->tx.rec_seq, err);
+	return err;
 }
 
 static void tls_off_try(struct sock *sk, struct tls_tx *tx)
 {
-	struct tls_context *ctx = tls_get_ctx(sk);
-	struct tls_link *link = NULL;
+	struct tls_link *link;
 	int err;
 
-	tx->generation = tls_offload_generation();
-	tx->route = tls_offload_route(sk);
-	err = tls_offload_candidate(sk, TLS_OFFLOAD_CTX_DIR_TX);
-	if (err)
-		return;
-
-	err = tls_off_prepare(tx);
+	tls_ask_begin(sk, &tx->ask);
+	err = tls_off_ask(sk, tx, &link);
 	if (!err) {
-		tls_key_refresh(ctx, true);
-		memset(tx->hw.driver_state, 0, sizeof(tx->hw.driver_state));
-		tcp_write_collapse_fence(sk);
-		link = tls_link_add(sk, TLS_OFFLOAD_CTX_DIR_TX,
-				    tcp_sk(sk)->write_seq, &err);
-	}
-	trace_tls_device_offload_set(sk, TLS_OFFLOAD_CTX_DIR_TX,
-				     tcp_sk(sk)->write_seq, ctx->tx.rec_seq,
-				     err);
-	if (link)
 		tls_off_started(sk, tx, link);
-	else if (tx->off)
-		tls_off_refused(sk, tx, err);
+		return;
+	}
+	if (tx->off && !tx->off->hooked)
+		tls_off_free(tx);
+	tls_ask_failed(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX, err);
 }
 
 /**
@@ -173,7 +164,7 @@ void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx)
 	tls_off_try(sk, tx);
 }
 
-/* The link is lost already; software has the socket. */
+/* The link is lost already; a device is asked again at once. */
 static void tls_off_unlink(struct sock *sk, struct tls_tx *tx)
 {
 	struct tls_off_tx *off = tx->off;
@@ -182,16 +173,7 @@ static void tls_off_unlink(struct sock *sk, struct tls_tx *tx)
 	off->link = NULL;
 	off->draining = false;
 	tls_get_ctx(sk)->tx_conf = TLS_SW;
-}
-
-/* The next call of tls_offload_tx_check() asks a device again. */
-static void tls_off_retire(struct sock *sk, struct tls_tx *tx,
-			   enum tls_left reason)
-{
-	tls_link_retire(tx->off->link);
-	tls_off_unlink(sk, tx);
-	tx->generation--;
-	trace_tls_device_left(sk, TLS_OFFLOAD_CTX_DIR_TX, reason);
+	tls_ask_again(&tx->ask);
 }
 
 static void tls_off_resync(struct sock *sk, struct tls_tx *tx)
@@ -212,35 +194,31 @@ static void tls_off_resync(struct sock *sk, struct tls_tx *tx)
 	clear_bit_unlock(TLS_TX_SYNC_SCHED, &ctx->flags);
 }
 
-/* Returns true when the link stays as it is. */
-static bool tls_off_keep(struct sock *sk, struct tls_tx *tx)
+/*
+ * The old key's device stays until its last byte is acknowledged, and the new
+ * key gets a device then: a driver has room for one state of a socket, so there
+ * cannot be two. What is sent meanwhile is software's, for about a round trip.
+ * Taking the device away at once would cost more: it refuses what waits in its
+ * rings, and TCP takes that for loss.
+ */
+static bool tls_off_drained(struct sock *sk, const struct tls_off_tx *off)
+{
+	return !before(tcp_sk(sk)->snd_una, off->drain_end);
+}
+
+static void tls_off_look(struct sock *sk, struct tls_tx *tx)
 {
 	const void *route = tls_offload_route(sk);
 	struct tls_off_tx *off = tx->off;
 
-	if (READ_ONCE(off->link->lost)) {
-		tls_off_unlink(sk, tx);
-		trace_tls_device_left(sk, TLS_OFFLOAD_CTX_DIR_TX,
-				      TLS_LEFT_DEVICE);
-		return false;
-	}
-	if (off->draining) {
-		if (before(tcp_sk(sk)->snd_una, off->drain_end))
-			return true;
-		tls_off_retire(sk, tx, TLS_LEFT_REKEY);
-		return false;
-	}
 	/* Without a route nothing is sent: wait for the next one. */
-	if (route && route != tx->route) {
-		tx->route = route;
-		if (!tls_offload_routes_to(sk, off->link->dev)) {
-			tls_off_retire(sk, tx, TLS_LEFT_ROUTE);
-			return false;
-		}
-	}
-	if (test_bit(TLS_TX_SYNC_SCHED, &tls_get_ctx(sk)->flags))
+	if (route && route != off->link->dev)
+		tls_link_retire(off->link, TLS_LEFT_ROUTE);
+	else if (off->draining && tls_off_drained(sk, off))
+		tls_link_retire(off->link, TLS_LEFT_REKEY);
+	else if (!off->draining &&
+		 test_bit(TLS_TX_SYNC_SCHED, &tls_get_ctx(sk)->flags))
 		tls_off_resync(sk, tx);
-	return true;
 }
 
 /**
@@ -250,11 +228,15 @@ static bool tls_off_keep(struct sock *sk, struct tls_tx *tx)
  */
 void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx)
 {
-	if (tx->off && tx->off->link && tls_off_keep(sk, tx))
-		return;
-	if (tx->generation != tls_offload_generation() ||
-	    tx->route != tls_offload_route(sk) ||
-	    (tx->retry && time_after(jiffies, tx->retry)))
+	struct tls_link *link = tx->off ? tx->off->link : NULL;
+
+	if (link && !READ_ONCE(link->lost))
+		tls_off_look(sk, tx);
+	if (link && READ_ONCE(link->lost) && tls_link_gone(link)) {
+		tls_off_unlink(sk, tx);
+		link = NULL;
+	}
+	if (!link && tls_ask_due(sk, &tx->ask))
 		tls_off_try(sk, tx);
 }
 

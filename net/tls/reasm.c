@@ -182,8 +182,9 @@ int tls_reasm_pull(struct sock *sk, struct tls_rx *rx, bool force)
 		if (!skb)
 			break;
 		n = min(skb->len - skip, rx->rec.full_len - rx->copy->len);
-		err = tls_offload_rx_copied(rx, skb) ?:
-		      tls_reasm_copy_some(rx->copy, skb, skip, n);
+		if (tls_offload_rx_copied(sk, rx, skb))
+			return -ENOMEM;
+		err = tls_reasm_copy_some(rx->copy, skb, skip, n);
 		if (err) {
 			tls_rx_abort(sk, rx, -EBADMSG);
 			return err;

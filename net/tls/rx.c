@@ -501,6 +501,7 @@ void tls_rx_drop(struct tls_rx *rx)
 	__skb_queue_purge(&rx->list);
 	kfree_skb(rx->copy);
 	rx->copy = NULL;
+	tls_offload_rx_drop(rx);
 }
 
 /**
@@ -518,6 +519,7 @@ struct tls_rx *tls_rx_alloc(struct tls_priv *ctx)
 	rx->ctx = ctx;
 	__skb_queue_head_init(&rx->list);
 	init_waitqueue_head(&rx->readers);
+	INIT_LIST_HEAD(&rx->old);
 	INIT_WORK(&rx->work, tls_reasm_work);
 	return rx;
 }

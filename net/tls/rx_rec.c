@@ -15,14 +15,8 @@
 
 #define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
 
-/**
- * tls_rx_nonce() - set the nonce for the front record
- * @sk:		the socket, locked by its owner
- * @rx:		its receiving side
- *
- * Return: 0 or -EBADMSG.
- */
-int tls_rx_nonce(struct sock *sk, struct tls_rx *rx)
+/* The front record's nonce. */
+static int tls_rx_nonce(struct sock *sk, struct tls_rx *rx)
 {
 	struct tls_context *ctx = &rx->ctx->ctx;
 	const struct tls_rec_fmt *fmt = &rx->aead.fmt;
@@ -47,6 +41,8 @@ static void tls_rx_advance(struct sock *sk, struct tls_rx *rx)
 				    rx->aead.fmt.explicit_len);
 	if (tls_rec_counter_inc(ctx->rx.rec_seq, TLS_REC_SEQ_LEN))
 		tls_rx_abort(sk, rx, -EBADMSG);
+	if (unlikely(!list_empty(&rx->old)))
+		tls_offload_rx_advance(sk, rx);
 	tls_reasm_done(sk, rx);
 }
 
@@ -124,6 +120,7 @@ static void tls_rx_handshake(struct sock *sk, struct tls_rx *rx,
 	}
 	if (found) {
 		WRITE_ONCE(rx->key_pending, true);
+		tls_offload_rx_expired(sk, rx);
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_RECEIVED);
 	}
 }

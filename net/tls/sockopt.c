@@ -226,11 +226,16 @@ static int tls_rx_next_key(struct sock *sk, struct tls_priv *ctx,
 	if (err)
 		return err;
 
+	err = tls_offload_rx_rekey(sk, rx);
+	if (err) {
+		tls_aead_fini(&aead);
+		return err;
+	}
 	tls_aead_move(&rx->aead, &aead);
 	tls_cipher_context_set(&ctx->ctx.rx, key);
 	ctx->ctx.crypto_recv = key->info;
 	WRITE_ONCE(rx->key_pending, false);
-	tls_offload_rx_rekey(sk, rx);
+	tls_offload_rx_check(sk, rx);
 	tls_rx_kick(sk, rx);
 	return 0;
 }

@@ -10,6 +10,15 @@
 
 #include "stats.h"
 
+/* Why a direction has no device, and why it left one, each as it is counted. */
+static const char *const tls_reasons[] = {
+	"NoDevice", "FeatureOff", "DeviceDown", "NotThisVersion",
+	"NotThisCipher", "DeviceFull", "DeviceNoMemory", "DeviceRefused",
+	"LeftDevice", "LeftRekey", "LeftRoute",
+};
+
+static_assert(ARRAY_SIZE(tls_reasons) == TLS_MIB_RX_WHY - TLS_MIB_TX_WHY);
+
 static const struct snmp_mib tls_mib_list[] = {
 	SNMP_MIB_ITEM("TlsCurrTxSw", LINUX_MIB_TLSCURRTXSW),
 	SNMP_MIB_ITEM("TlsCurrRxSw", LINUX_MIB_TLSCURRRXSW),
@@ -32,10 +41,12 @@ static const struct snmp_mib tls_mib_list[] = {
 	SNMP_MIB_ITEM("TlsTxPushLater", TLS_MIB_TX_PUSH_LATER),
 	SNMP_MIB_ITEM("TlsTxSealLater", TLS_MIB_TX_SEAL_LATER),
 	SNMP_MIB_ITEM("TlsTxFallback", TLS_MIB_TX_FALLBACK),
+	SNMP_MIB_ITEM("TlsTxFallbackDriver", TLS_MIB_TX_FALLBACK_DRIVER),
+	SNMP_MIB_ITEM("TlsTxFallbackRoute", TLS_MIB_TX_FALLBACK_ROUTE),
+	SNMP_MIB_ITEM("TlsTxFallbackLost", TLS_MIB_TX_FALLBACK_LOST),
 	SNMP_MIB_ITEM("TlsTxFallbackAcked", TLS_MIB_TX_FALLBACK_ACKED),
 	SNMP_MIB_ITEM("TlsTxFallbackError", TLS_MIB_TX_FALLBACK_ERROR),
 	SNMP_MIB_ITEM("TlsTxDeviceResync", TLS_MIB_TX_RESYNC),
-	SNMP_MIB_ITEM("TlsTxDeviceRefused", TLS_MIB_TX_DEVICE_REFUSED),
 	SNMP_MIB_ITEM("TlsTxDeviceAgain", TLS_MIB_TX_DEVICE_AGAIN),
 	SNMP_MIB_ITEM("TlsRxDeviceAgain", TLS_MIB_RX_DEVICE_AGAIN),
 	SNMP_MIB_ITEM("TlsRxDeviceMended", TLS_MIB_RX_DEVICE_MENDED),
@@ -47,6 +58,19 @@ static unsigned long tls_stats_fold(struct net *net, int entry)
 	return snmp_fold_field(net->mib.tls_statistics, entry);
 }
 
+static void tls_stats_show_reasons(struct seq_file *seq, const char *dir,
+				   int first)
+{
+	char name[32];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(tls_reasons); i++) {
+		scnprintf(name, sizeof(name), "Tls%s%s", dir, tls_reasons[i]);
+		seq_printf(seq, "%-32s\t%lu\n", name,
+			   tls_stats_fold(seq->private, first + i));
+	}
+}
+
 static int tls_stats_show(struct seq_file *seq, void *v)
 {
 	const struct snmp_mib *mib;
@@ -54,6 +78,8 @@ static int tls_stats_show(struct seq_file *seq, void *v)
 	for (mib = tls_mib_list; mib->name; mib++)
 		seq_printf(seq, "%-32s\t%lu\n", mib->name,
 			   tls_stats_fold(seq->private, mib->entry));
+	tls_stats_show_reasons(seq, "Tx", TLS_MIB_TX_WHY);
+	tls_stats_show_reasons(seq, "Rx", TLS_MIB_RX_WHY);
 	return 0;
 }
 

@@ -16,15 +16,21 @@ enum {
 	TLS_MIB_RX_COPY,		/* records gathered, TCP window too small */
 	TLS_MIB_TX_PUSH_LATER,		/* records that waited for TCP */
 	TLS_MIB_TX_SEAL_LATER,		/* records left open by lack of memory */
-	TLS_MIB_TX_FALLBACK,		/* packets encrypted on their way */
+	TLS_MIB_TX_FALLBACK,		/* packets encrypted on their way: */
+	TLS_MIB_TX_FALLBACK_DRIVER,	/* as the driver asked */
+	TLS_MIB_TX_FALLBACK_ROUTE,	/* since they went another way */
+	TLS_MIB_TX_FALLBACK_LOST,	/* since the device was lost */
 	TLS_MIB_TX_FALLBACK_ACKED,	/* dropped: acknowledged meanwhile */
 	TLS_MIB_TX_FALLBACK_ERROR,	/* dropped: no memory, or no cipher */
 	TLS_MIB_TX_RESYNC,		/* devices told of a record's start */
-	TLS_MIB_TX_DEVICE_REFUSED,	/* tls_dev_add failed */
 	TLS_MIB_TX_DEVICE_AGAIN,	/* offloads after the first */
 	TLS_MIB_RX_DEVICE_AGAIN,
 	TLS_MIB_RX_DEVICE_MENDED,	/* records decrypted in part */
-	TLS_MIB_MAX,
+	TLS_MIB_TX_WHY,			/* by enum tls_why, which begins at 1 */
+	TLS_MIB_TX_LEFT = TLS_MIB_TX_WHY + 8,	/* by enum tls_left */
+	TLS_MIB_RX_WHY = TLS_MIB_TX_LEFT + 3,
+	TLS_MIB_RX_LEFT = TLS_MIB_RX_WHY + 8,
+	TLS_MIB_MAX = TLS_MIB_RX_LEFT + 3,
 };
 
 /* What net->mib.tls_statistics really points to: this module owns it. */

@@ -11,7 +11,6 @@
 #define TLS_TX_SEGS	(MAX_SKB_FRAGS - 1)	/* wire segments of a record */
 #define TLS_RX_SGS	32			/* more are allocated */
 #define TLS_RX_OUTS	20
-#define TLS_RX_FLIPS	64
 
 /* One key of one direction. Requests are built on it one at a time. */
 struct tls_aead {
@@ -22,6 +21,22 @@ struct tls_aead {
 	u8 aad[TLS_REC_AAD12_LEN];
 	u8 tail;			/* TLS 1.3 content type, in and out */
 	u8 iv[TLS_MAX_IV_SIZE + TLS_MAX_SALT_SIZE];
+};
+
+/**
+ * struct tls_ask - when one direction of a socket looks for a device again
+ * @generation:	of the devices, when it looked last
+ * @route:	device that the socket sent through then
+ * @retry:	jiffies after which it looks again, or 0
+ * @backoff:	jiffies from one refusal to the next
+ * @full:	the device had no room
+ */
+struct tls_ask {
+	u32 generation;
+	bool full;
+	const void *route;
+	unsigned long retry;
+	unsigned long backoff;
 };
 
 struct tls_tx_rec;
@@ -38,10 +53,7 @@ struct tls_tx_rec;
  * @max_payload: largest payload of a data record
  * @error:	the stream is broken for good
  * @plain:	the last record given to TCP was plaintext
- * @generation:	when a device was asked last, see tls_offload_generation()
- * @route:	where the socket sent then
- * @retry:	jiffies after which it is asked again, or 0
- * @backoff:	jiffies from a refusal to the next
+ * @ask:	when a device was asked last
  * @off:	device state, NULL while the socket was never offloaded
  * @sg:		source and destination of one record
  *
@@ -58,10 +70,7 @@ struct tls_tx {
 	u16 max_payload;
 	int error;
 	bool plain;
-	u32 generation;
-	const void *route;
-	unsigned long retry;
-	unsigned long backoff;
+	struct tls_ask ask;
 	struct tls_off_tx *off;
 	struct scatterlist sg[2][TLS_TX_SEGS + 2];
 };
@@ -87,10 +96,14 @@ struct tls_tx {
  * @sg:		source of one record, when it fits
  * @out:	destination of one record
  * @link:	the device, or NULL
- * @generation:	when a device was asked last
+ * @ask:	when a device was asked last
+ * @met:	a device had the key in use
+ * @met_end:	no byte from here on met it, once it is gone
+ * @old:	earlier keys, see offload_rx_rec.c
  * @offloaded:	there was a device once
  * @state:	what the device made of the front record, once known
- * @flips:	entries of @flip
+ * @flips:	entries of @flip in use
+ * @flip_room:	entries of @flip
  * @flip:	where bytes of @copy change between ciphertext and plaintext
  *
  * Everything is guarded by the socket lock.
@@ -115,11 +128,15 @@ struct tls_rx {
 	struct scatterlist sg[TLS_RX_SGS];
 	struct scatterlist out[TLS_RX_OUTS];
 	struct tls_link *link;
-	u32 generation;
+	struct tls_ask ask;
+	bool met;
+	u32 met_end;
+	struct list_head old;
 	bool offloaded;
 	u8 state;
-	u8 flips;
-	u16 flip[TLS_RX_FLIPS];
+	u16 flips;
+	u16 flip_room;
+	u16 *flip;
 };
 
 /* The socket's context; first the kernel's own, see <net/tls.h>. */

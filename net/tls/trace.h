@@ -129,19 +129,50 @@ TRACE_EVENT(tls_device_left,
 				       { TLS_LEFT_ROUTE, "route" }))
 );
 
+TRACE_EVENT(tls_device_none,
+	    TP_PROTO(struct sock *sk, int dir, int why, int err),
+	    TP_ARGS(sk, dir, why, err),
+	    TP_STRUCT__entry(__field(struct sock *, sk)
+			     __field(int, dir)
+			     __field(int, why)
+			     __field(int, err)),
+	    TP_fast_assign(__entry->sk = sk;
+			   __entry->dir = dir;
+			   __entry->why = why;
+			   __entry->err = err;),
+	    TP_printk("sk=%p direction=%d why=%s err=%d",
+		      __entry->sk, __entry->dir,
+		      __print_symbolic(__entry->why,
+				       { TLS_WHY_NO_DEVICE, "no device" },
+				       { TLS_WHY_FEATURE, "feature off" },
+				       { TLS_WHY_DOWN, "down" },
+				       { TLS_WHY_VERSION, "version" },
+				       { TLS_WHY_CIPHER, "cipher" },
+				       { TLS_WHY_FULL, "full" },
+				       { TLS_WHY_MEMORY, "memory" },
+				       { TLS_WHY_REFUSED, "refused" }),
+		      __entry->err)
+);
+
 TRACE_EVENT(tls_fallback,
-	    TP_PROTO(struct sock *sk, u32 tcp_seq, u32 len, int err),
-	    TP_ARGS(sk, tcp_seq, len, err),
+	    TP_PROTO(struct sock *sk, u32 tcp_seq, u32 len, int why, int err),
+	    TP_ARGS(sk, tcp_seq, len, why, err),
 	    TP_STRUCT__entry(__field(struct sock *, sk)
 			     __field(u32, tcp_seq)
 			     __field(u32, len)
+			     __field(int, why)
 			     __field(int, err)),
 	    TP_fast_assign(__entry->sk = sk;
 			   __entry->tcp_seq = tcp_seq;
 			   __entry->len = len;
+			   __entry->why = why;
 			   __entry->err = err;),
-	    TP_printk("sk=%p tcp_seq=%u len=%u err=%d",
+	    TP_printk("sk=%p tcp_seq=%u len=%u why=%s err=%d",
 		      __entry->sk, __entry->tcp_seq, __entry->len,
+		      __print_symbolic(__entry->why,
+				       { TLS_MIB_TX_FALLBACK_DRIVER, "driver" },
+				       { TLS_MIB_TX_FALLBACK_ROUTE, "route" },
+				       { TLS_MIB_TX_FALLBACK_LOST, "lost" }),
 		      __entry->err)
 );
 

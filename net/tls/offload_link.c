@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Links between sockets and devices, one for each direction. Whoever takes a
+ * link off the list calls tls_dev_del for it, once; it holds the context and
+ * the device until then. A driver has room for one state in each direction of
+ * a socket: the next link waits until the last one is gone.
+ */
+
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <net/tls.h>
+
+#include "offload.h"
+#include "tls_main.h"
+#include "trace.h"
+
+/* Held for reading over tls_dev_add and _resync, for writing by a loss. */
+DECLARE_RWSEM(tls_dev_sem);
+
+/* Guards the list and tls_link.sk; taken in softirq by the destructor. */
+static DEFINE_SPINLOCK(tls_link_lock);
+static LIST_HEAD(tls_links);
+
+/* Makes the link known, with what a loss must find to undo it. */
+static void tls_link_publish(struct sock *sk, struct tls_link *link)
+{
+	if (link->dir == TLS_OFFLOAD_CTX_DIR_TX) {
+		rcu_assign_pointer(link->ctx->netdev, link->dev);
+		/* Pairs with the acquire in tls_is_skb_tx_device_offloaded(). */
+		smp_store_release(&sk->sk_validate_xmit_skb,
+				  tls_validate_xmit_skb);
+	}
+	tls_offload_count(sock_net(sk), link->dir == TLS_OFFLOAD_CTX_DIR_TX, 1);
+	refcount_inc(&link->ctx->refcount);
+	WRITE_ONCE(tls_priv(sk)->lost[link->dir], false);
+	spin_lock_bh(&tls_link_lock);
+	list_add_tail(&link->list, &tls_links);
+	link->listed = true;
+	link->counted = true;
+	spin_unlock_bh(&tls_link_lock);
+}
+
+static int tls_link_try(struct sock *sk, struct tls_link *link, u32 seq)
+{
+	struct tls_context *ctx = link->ctx;
+	struct tls_crypto_info *info;
+	int err;
+
+	info = link->dir == TLS_OFFLOAD_CTX_DIR_TX ? &ctx->crypto_send.info :
+						     &ctx->crypto_recv.info;
+	down_read(&tls_dev_sem);
+	err = tls_dev_judge(link->dev, link->dir, info);
+	if (!err)
+		err = link->dev->tlsdev_ops->tls_dev_add(link->dev, sk,
+							 link->dir, info, seq);
+	if (!err)
+		tls_link_publish(sk, link);
+	up_read(&tls_dev_sem);
+	return err;
+}
+
+/**
+ * tls_link_add() - offer one direction of a socket to its device
+ * @sk:		the socket, locked; the driver's context is in place
+ * @dir:	direction
+ * @seq:	TCP sequence number where the offload begins
+ * @err:	out: why not, an enum tls_why or an error
+ *
+ * Return: the link, to be put; NULL when the socket stays in software.
+ */
+struct tls_link *tls_link_add(struct sock *sk, enum tls_offload_ctx_dir dir,
+			      u32 seq, int *err)
+{
+	struct tls_link *link = kzalloc(sizeof(*link), GFP_KERNEL);
+
+	*err = -ENOMEM;
+	if (!link)
+		return NULL;
+	refcount_set(&link->refs, 2);
+	link->dir = dir;
+	link->sk = sk;
+	link->ctx = tls_get_ctx(sk);
+	*err = TLS_WHY_NO_DEVICE;
+	link->dev = tls_dev_get(sk, &link->tracker);
+	if (!link->dev)
+		goto free;
+	*err = tls_link_try(sk, link, seq);
+	if (!*err)
+		return link;
+	netdev_put(link->dev, &link->tracker);
+free:
+	kfree(link);
+	return NULL;
+}
+
+/**
+ * tls_link_put() - let go of a link
+ * @link:	the link
+ */
+void tls_link_put(struct tls_link *link)
+{
+	if (!refcount_dec_and_test(&link->refs))
+		return;
+	tls_ctx_put(link->ctx);
+	kfree(link);
+}
+
+/* The device may go at once; the socket notices the loss when it likes. */
+static void tls_link_del_listed(struct tls_link *link)
+{
+	link->dev->tlsdev_ops->tls_dev_del(link->dev, link->ctx, link->dir);
+	tls_ask_room();
+	netdev_put(link->dev, &link->tracker);
+	/* Pairs with tls_link_gone(): the driver's state is free again. */
+	smp_store_release(&link->gone, true);
+	tls_link_put(link);
+}
+
+/**
+ * tls_link_gone() - may the direction be given to another device?
+ * @link:	a link that was lost
+ *
+ * Return: true after tls_dev_del, which may be another task's to call.
+ */
+bool tls_link_gone(const struct tls_link *link)
+{
+	/* Pairs with tls_link_del_listed(). */
+	return smp_load_acquire(&link->gone);
+}
+
+/**
+ * tls_link_del() - take a direction from its device
+ * @link:	the link; stays valid until put
+ *
+ * Context: process; no packet may need the device's context any more.
+ */
+void tls_link_del(struct tls_link *link)
+{
+	bool listed;
+
+	spin_lock_bh(&tls_link_lock);
+	listed = link->listed;
+	if (listed)
+		list_del(&link->list);
+	link->listed = false;
+	spin_unlock_bh(&tls_link_lock);
+	if (listed)
+		tls_link_del_listed(link);
+}
+
+static void tls_link_uncount_locked(struct tls_link *link)
+{
+	if (link->counted)
+		tls_offload_count(sock_net(link->sk),
+				  link->dir == TLS_OFFLOAD_CTX_DIR_TX, -1);
+	link->counted = false;
+}
+
+/**
+ * tls_link_uncount() - count the socket as software's
+ * @link:	its link; the socket is being closed
+ */
+void tls_link_uncount(struct tls_link *link)
+{
+	spin_lock_bh(&tls_link_lock);
+	tls_link_uncount_locked(link);
+	spin_unlock_bh(&tls_link_lock);
+}
+
+/* tls_link_lock is held: the socket is there if the link says so. */
+static void tls_link_lose(struct tls_link *link, enum tls_left reason)
+{
+	struct tls_priv *ctx = container_of(link->ctx, struct tls_priv, ctx);
+	bool tx = link->dir == TLS_OFFLOAD_CTX_DIR_TX;
+
+	WRITE_ONCE(link->lost, true);
+	WRITE_ONCE(ctx->lost[link->dir], true);
+	if (link->counted) {
+		tls_link_uncount_locked(link);
+		TLS_STAT_INC(sock_net(link->sk),
+			     (tx ? TLS_MIB_TX_LEFT : TLS_MIB_RX_LEFT) + reason);
+		trace_tls_device_left(link->sk, link->dir, reason);
+	}
+	if (tx && link->sk) {
+		RCU_INIT_POINTER(link->ctx->netdev, NULL);
+		/* Pairs with tls_is_skb_tx_device_offloaded(). */
+		smp_store_release(&link->sk->sk_validate_xmit_skb,
+				  tls_validate_xmit_skb_sw);
+	}
+}
+
+/**
+ * tls_link_drop() - take a receiving side from its device for good
+ * @link:	the link; stays valid until put
+ * @reason:	why
+ *
+ * Resyncs run under the socket lock, so none is on its way.
+ *
+ * Context: process; the socket is locked.
+ */
+void tls_link_drop(struct tls_link *link, enum tls_left reason)
+{
+	spin_lock_bh(&tls_link_lock);
+	tls_link_lose(link, reason);
+	spin_unlock_bh(&tls_link_lock);
+	tls_link_del(link);
+}
+
+/**
+ * tls_link_orphan() - the socket is about to be freed
+ * @link:	its link
+ *
+ * Context: any but hard interrupts.
+ */
+void tls_link_orphan(struct tls_link *link)
+{
+	spin_lock_bh(&tls_link_lock);
+	link->sk = NULL;
+	spin_unlock_bh(&tls_link_lock);
+}
+
+static bool tls_link_is(const struct tls_link *link, const void *only)
+{
+	return link == only;
+}
+
+static bool tls_link_on(const struct tls_link *link, const void *dev)
+{
+	return link->dev == dev;
+}
+
+/*
+ * A bond sends what belongs to a device through that device, whatever becomes
+ * of it: such a socket must be taken back, since it may wait for ever for the
+ * acknowledgment that would make it look where it sends.
+ */
+static bool tls_link_stray(const struct tls_link *link, const void *unused)
+{
+	const void *route;
+
+	if (!link->sk)
+		return false;
+	if (netif_is_bond_slave(link->dev) && !netif_carrier_ok(link->dev))
+		return true;
+	route = tls_offload_route(link->sk);
+	return route && route != link->dev;
+}
+
+static void tls_links_retire(bool (*match)(const struct tls_link *link,
+					   const void *arg),
+			     const void *arg, enum tls_left reason)
+{
+	struct tls_link *link, *next;
+	LIST_HEAD(gone);
+
+	down_write(&tls_dev_sem);
+	spin_lock_bh(&tls_link_lock);
+	list_for_each_entry_safe(link, next, &tls_links, list) {
+		if (!match(link, arg))
+			continue;
+		link->listed = false;
+		list_move_tail(&link->list, &gone);
+		tls_link_lose(link, reason);
+	}
+	spin_unlock_bh(&tls_link_lock);
+	up_write(&tls_dev_sem);
+	if (list_empty(&gone))
+		return;
+
+	/* One grace period for all: no plaintext is on its way to the device. */
+	synchronize_net();
+	list_for_each_entry_safe(link, next, &gone, list)
+		tls_link_del_listed(link);
+}
+
+/**
+ * tls_link_retire() - take a direction from a device that still sends for it
+ * @link:	the link; stays valid until put
+ * @reason:	why
+ *
+ * Context: process; waits for packets on their way.
+ */
+void tls_link_retire(struct tls_link *link, enum tls_left reason)
+{
+	tls_links_retire(tls_link_is, link, reason);
+}
+
+/**
+ * tls_links_retire_dev() - a device loses all its contexts
+ * @dev:	the device
+ *
+ * Context: process.
+ */
+void tls_links_retire_dev(const struct net_device *dev)
+{
+	tls_links_retire(tls_link_on, dev, TLS_LEFT_DEVICE);
+}
+
+/**
+ * tls_links_retire_strays() - a bond has changed: who sends elsewhere now?
+ *
+ * Context: process.
+ */
+void tls_links_retire_strays(void)
+{
+	tls_links_retire(tls_link_stray, NULL, TLS_LEFT_ROUTE);
+}
+
+/**
+ * tls_link_resync() - tell the device where a record begins
+ * @link:	the link
+ * @sk:		its socket, locked
+ * @seq:	TCP sequence number
+ * @sn:		record number, 8 bytes big-endian
+ *
+ * Return: 0 or the driver's error.
+ */
+int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn)
+{
+	struct net_device *dev = link->dev;
+	int err = -ENODEV;
+
+	down_read(&tls_dev_sem);
+	if (!link->lost)
+		err = dev->tlsdev_ops->tls_dev_resync(dev, sk, seq, sn,
+						      link->dir);
+	up_read(&tls_dev_sem);
+	return err;
+}

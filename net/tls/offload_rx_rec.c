@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Records that a device decrypted, whole or in part. Whether a byte is
+ * decrypted is told by its packet alone; a record that is so in part is made
+ * ciphertext again and then decrypted here, since the device has verified none
+ * of it. Keys that a device may have used are kept for that.
+ */
+
+#include <linux/module.h>
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "aead.h"
+#include "offload.h"
+#include "reasm.h"
+#include "tls_main.h"
+#include "trace.h"
+
+enum tls_off_state {
+	TLS_OFF_CIPHER	= BIT(0),	/* some bytes are ciphertext */
+	TLS_OFF_PLAIN	= BIT(1),	/* some bytes are decrypted */
+};
+
+/* A key that a device may have used for records that have another one now. */
+struct tls_rx_old {
+	struct list_head list;
+	struct tls_aead aead;
+	u8 iv[TLS_REC_NONCE_LEN];
+	u8 seq[TLS_REC_SEQ_LEN];	/* the front record's, in its numbers */
+	u32 end;			/* no byte from here on met the device */
+};
+
+static void tls_off_rx_forget(struct tls_rx_old *old)
+{
+	list_del(&old->list);
+	tls_aead_fini(&old->aead);
+	kfree_sensitive(old);
+}
+
+/**
+ * tls_offload_rx_keep_key() - the key is about to change, and a device had it
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side; the key is taken from it
+ *
+ * A device goes on with a key and its numbers until it is stopped. What it
+ * "decrypted" of records with the next key is mended with the old one.
+ *
+ * Return: 0 or -ENOMEM, with nothing done.
+ */
+int tls_offload_rx_keep_key(struct sock *sk, struct tls_rx *rx)
+{
+	const struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_rx_old *old = kzalloc(sizeof(*old), sk->sk_allocation);
+
+	if (!old)
+		return -ENOMEM;
+	memcpy(old->iv, ctx->rx.iv, sizeof(old->iv));
+	memcpy(old->seq, ctx->rx.rec_seq, sizeof(old->seq));
+	old->end = rx->met_end;
+	tls_aead_move(&old->aead, &rx->aead);
+	list_add_tail(&old->list, &rx->old);
+	return 0;
+}
+
+/**
+ * tls_offload_rx_advance() - the front record was decrypted
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side, with old keys
+ */
+void tls_offload_rx_advance(struct sock *sk, struct tls_rx *rx)
+{
+	u32 next = tcp_sk(sk)->copied_seq + (rx->copy ? 0 : rx->rec.full_len);
+	struct tls_rx_old *old, *tmp;
+
+	list_for_each_entry_safe(old, tmp, &rx->old, list) {
+		tls_rec_counter_add(old->seq, 1);
+		if (!before(next, old->end))
+			tls_off_rx_forget(old);
+	}
+}
+
+/**
+ * tls_offload_rx_drop() - forget what helped to mend records
+ * @rx:		receiving side
+ */
+void tls_offload_rx_drop(struct tls_rx *rx)
+{
+	struct tls_rx_old *old, *tmp;
+
+	list_for_each_entry_safe(old, tmp, &rx->old, list)
+		tls_off_rx_forget(old);
+	kfree(rx->flip);
+	rx->flip = NULL;
+	rx->flip_room = 0;
+}
+
+static u8 tls_off_skb_state(const struct sk_buff *skb)
+{
+	return skb_is_decrypted(skb) ? TLS_OFF_PLAIN : TLS_OFF_CIPHER;
+}
+
+static int tls_off_rx_flips_grow(struct tls_rx *rx, gfp_t gfp)
+{
+	u16 room = rx->flip_room ? rx->flip_room * 2 : 8, *flip;
+
+	flip = krealloc_array(rx->flip, room, sizeof(*flip), gfp);
+	if (!flip)
+		return -ENOMEM;
+	rx->flip = flip;
+	rx->flip_room = room;
+	return 0;
+}
+
+/**
+ * tls_offload_rx_copied() - part of the front record leaves TCP's queue
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side
+ * @skb:	the segment it comes from
+ *
+ * Return: 0, or -ENOMEM with nothing done.
+ */
+int tls_offload_rx_copied(struct sock *sk, struct tls_rx *rx,
+			  const struct sk_buff *skb)
+{
+	bool decrypted = skb_is_decrypted(skb);
+
+	if (decrypted == (rx->flips & 1))
+		return 0;
+	if (rx->flips == rx->flip_room &&
+	    tls_off_rx_flips_grow(rx, sk->sk_allocation))
+		return -ENOMEM;
+	rx->flip[rx->flips++] = rx->copy->len;
+	return 0;
+}
+
+/* Where the state of the record's bytes from @off on ends, and what it is. */
+static u32 tls_off_rx_run(struct sock *sk, const struct tls_rx *rx, u32 off,
+			  u32 end, u8 *state)
+{
+	struct sk_buff *skb;
+	u32 skip, i;
+
+	if (rx->copy) {
+		for (i = 0; i < rx->flips && rx->flip[i] <= off; i++)
+			;
+		*state = i & 1 ? TLS_OFF_PLAIN : TLS_OFF_CIPHER;
+		return i < rx->flips ? min_t(u32, end, rx->flip[i]) : end;
+	}
+	skb = tls_reasm_next(sk, NULL, tcp_sk(sk)->copied_seq + off, &skip);
+	if (!skb) {
+		*state = TLS_OFF_CIPHER;
+		return end;
+	}
+	*state = tls_off_skb_state(skb);
+	return min(end, off + skb->len - skip);
+}
+
+static u8 tls_off_rx_state(struct sock *sk, const struct tls_rx *rx)
+{
+	u32 off, end = rx->rec.full_len;
+	u8 state = 0, one;
+
+	for (off = 0; off < end && state != (TLS_OFF_PLAIN | TLS_OFF_CIPHER);) {
+		off = tls_off_rx_run(sk, rx, off, end, &one);
+		state |= one;
+	}
+	return state;
+}
+
+/* Copies the body as it came to @buf. */
+static u8 *tls_off_rx_body(struct sock *sk, const struct tls_rx *rx, u32 len)
+{
+	u8 *buf = kmalloc(len, sk->sk_allocation);
+
+	if (buf && tls_reasm_read(sk, rx, rx->aead.fmt.prepend_len, buf, len)) {
+		kfree_sensitive(buf);
+		buf = NULL;
+	}
+	return buf;
+}
+
+/* Only the parts that the device decrypted are taken from @sealed. */
+static void tls_off_rx_patch(struct sock *sk, const struct tls_rx *rx,
+			     u8 *body, const u8 *sealed)
+{
+	u32 base = rx->aead.fmt.prepend_len;
+	u32 off = base, next, end = base + rx->rec.body_len;
+	u8 state;
+
+	for (; off < end; off = next) {
+		next = tls_off_rx_run(sk, rx, off, end, &state);
+		if (state == TLS_OFF_PLAIN)
+			memcpy(body + off - base, sealed + off - base,
+			       next - off);
+	}
+}
+
+/* A key, and the number that the front record has with it. */
+struct tls_off_key {
+	struct tls_aead *aead;
+	const u8 *iv;
+	const u8 *seq;
+};
+
+static int tls_off_rx_crypt(struct sock *sk, struct tls_rx *rx,
+			    const struct tls_off_key *key, u8 *buf, bool seal)
+{
+	const struct tls_rec_fmt *fmt = &key->aead->fmt;
+	u32 len = rx->rec.body_len, assoc;
+	u8 iv[TLS_REC_NONCE_LEN];
+	struct scatterlist sg[2];
+
+	memcpy(iv, key->iv, sizeof(iv));
+	if (fmt->explicit_len &&
+	    tls_reasm_read(sk, rx, TLS_REC_HDR_LEN,
+			   iv + key->aead->cipher->salt_len, fmt->explicit_len))
+		return -EBADMSG;
+	tls_aead_iv(key->aead, iv, key->seq);
+	assoc = tls_rec_aad(key->aead->aad, fmt, rx->rec.type, len, key->seq);
+	sg_init_table(sg, ARRAY_SIZE(sg));
+	sg_set_buf(&sg[0], key->aead->aad, assoc);
+	sg_set_buf(&sg[1], buf, len + fmt->tag_len);
+	return seal ? tls_aead_seal(key->aead, sg, sg, assoc, len) :
+		      tls_aead_open(key->aead, sg, sg, assoc,
+				    len + fmt->tag_len);
+}
+
+/*
+ * All ciphers offered to devices xor a key stream over the text, so sealing
+ * the whole makes ciphertext of what is decrypted, and that much is kept. The
+ * device's key is @by; ours opens what comes of it.
+ */
+static int tls_off_rx_mend_by(struct sock *sk, struct tls_rx *rx,
+			      struct sk_buff *skb,
+			      const struct tls_off_key *by,
+			      const struct tls_off_key *ours)
+{
+	u32 len = rx->rec.body_len + rx->aead.fmt.tag_len;
+	u8 *body = tls_off_rx_body(sk, rx, len);
+	u8 *sealed = tls_off_rx_body(sk, rx, len);
+	int err = -ENOMEM;
+
+	if (!body || !sealed)
+		goto free;
+	err = tls_off_rx_crypt(sk, rx, by, sealed, true);
+	if (err)
+		goto free;
+	tls_off_rx_patch(sk, rx, body, sealed);
+	err = tls_off_rx_crypt(sk, rx, ours, body, false);
+	if (!err)
+		err = skb_store_bits(skb, 0, body, rx->rec.body_len);
+	if (!err)
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_DEVICE_MENDED);
+free:
+	kfree_sensitive(sealed);
+	kfree_sensitive(body);
+	return err;
+}
+
+static int tls_off_rx_mend(struct sock *sk, struct tls_rx *rx,
+			   struct sk_buff *skb)
+{
+	const struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_off_key by, ours = {
+		.aead = &rx->aead,
+		.iv = ctx->rx.iv,
+		.seq = ctx->rx.rec_seq,
+	};
+	struct tls_rx_old *old;
+	int err;
+
+	err = tls_off_rx_mend_by(sk, rx, skb, &ours, &ours);
+	list_for_each_entry(old, &rx->old, list) {
+		if (err != -EBADMSG)
+			break;
+		by.aead = &old->aead;
+		by.iv = old->iv;
+		by.seq = old->seq;
+		err = tls_off_rx_mend_by(sk, rx, skb, &by, &ours);
+	}
+	return err;
+}
+
+static int tls_off_rx_copy(struct sock *sk, struct tls_rx *rx,
+			   struct sk_buff *skb)
+{
+	u32 off = rx->aead.fmt.prepend_len, n;
+	int i;
+
+	/* @skb is ours: its pages are mapped, and nothing is linear. */
+	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++, off += n) {
+		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+
+		n = skb_frag_size(frag);
+		if (tls_reasm_read(sk, rx, off, skb_frag_address(frag), n))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+/* Tells once for each record what the device made of it. */
+static u8 tls_off_rx_judge(struct sock *sk, struct tls_rx *rx)
+{
+	if (!rx->offloaded)
+		return TLS_OFF_CIPHER;
+	if (rx->state)
+		return rx->state;
+
+	rx->state = tls_off_rx_state(sk, rx);
+	trace_tls_device_decrypted(sk, tcp_sk(sk)->copied_seq,
+				   tls_get_ctx(sk)->rx.rec_seq,
+				   rx->rec.full_len,
+				   rx->state & TLS_OFF_CIPHER,
+				   rx->state & TLS_OFF_PLAIN);
+	if (rx->state & TLS_OFF_PLAIN)
+		rx->hw.resync_nh_reset = 1;
+	else if (rx->link)
+		tls_offload_rx_lags(sk, rx);
+	return rx->state;
+}
+
+/**
+ * tls_offload_rx_to_skb() - get what the device did of the front record
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side; the record is complete
+ * @skb:	room for the body
+ *
+ * Return: 0 with the body in @skb; 1 when the device did nothing; an error.
+ */
+int tls_offload_rx_to_skb(struct sock *sk, struct tls_rx *rx,
+			  struct sk_buff *skb)
+{
+	switch (tls_off_rx_judge(sk, rx)) {
+	case TLS_OFF_CIPHER:
+		return 1;
+	case TLS_OFF_PLAIN:
+		return tls_off_rx_copy(sk, rx, skb);
+	default:
+		return tls_off_rx_mend(sk, rx, skb);
+	}
+}
+
+static int tls_off_rx_copy_iter(struct sock *sk, const struct tls_rx *rx,
+				struct iov_iter *iter, u32 len)
+{
+	u32 seq = tcp_sk(sk)->copied_seq + rx->aead.fmt.prepend_len;
+	struct sk_buff *skb = NULL;
+	u32 skip, n;
+
+	if (rx->copy)
+		return skb_copy_datagram_iter(rx->copy,
+					      rx->aead.fmt.prepend_len, iter,
+					      len);
+	for (; len; len -= n, seq += n) {
+		skb = tls_reasm_next(sk, skb, seq, &skip);
+		if (!skb)
+			return -EFAULT;
+		n = min(len, skb->len - skip);
+		if (skb_copy_datagram_iter(skb, skip, iter, n))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/**
+ * tls_offload_rx_to_iter() - copy what the device decrypted to the reader
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side; the record is complete
+ * @iter:	destination; advanced by the payload on success only
+ * @len:	bytes of payload when there is no padding; there is room for them
+ *
+ * Return: 0; 1 when the device did nothing; -EAGAIN when it takes more than
+ * copying.
+ */
+int tls_offload_rx_to_iter(struct sock *sk, struct tls_rx *rx,
+			   struct iov_iter *iter, u32 len)
+{
+	size_t before = iov_iter_count(iter);
+	u8 state = tls_off_rx_judge(sk, rx), type;
+
+	if (state == TLS_OFF_CIPHER)
+		return 1;
+	if (state != TLS_OFF_PLAIN)
+		return -EAGAIN;
+	if (rx->aead.fmt.tail_len &&
+	    (tls_reasm_read(sk, rx, rx->aead.fmt.prepend_len + len, &type, 1) ||
+	     type != TLS_REC_DATA))
+		return -EAGAIN;
+	if (!tls_off_rx_copy_iter(sk, rx, iter, len))
+		return 0;
+	iov_iter_revert(iter, before - iov_iter_count(iter));
+	return -EAGAIN;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Helping a device that lost its place in the stream of records to find it
+ * again: it asks whether a header is one, now or of those that have passed, or
+ * it is told where the next one will be.
+ */
+
+#include <linux/module.h>
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "offload.h"
+#include "trace.h"
+
+static void tls_off_rx_send(struct sock *sk, struct tls_rx *rx, u32 seq,
+			    u8 *sn)
+{
+	struct tls_link *link = rx->link;
+
+	trace_tls_device_rx_resync_send(sk, seq, sn, rx->hw.resync_type);
+	rcu_read_lock();
+	/* A loss waits for us before it calls tls_dev_del. */
+	if (!READ_ONCE(link->lost)) {
+		link->dev->tlsdev_ops->tls_dev_resync(link->dev, sk, seq, sn,
+						      link->dir);
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXDEVICERESYNC);
+	}
+	rcu_read_unlock();
+}
+
+/* The device asked whether a header ends at a sequence number. */
+static bool tls_off_rx_asked(struct tls_rx *rx, u32 *seq)
+{
+	s64 req = atomic64_read(&rx->hw.resync_req);
+
+	*seq += TLS_REC_HDR_LEN - 1;
+	return req & RESYNC_REQ && (u32)(req >> 32) == *seq &&
+	       atomic64_try_cmpxchg(&rx->hw.resync_req, &req,
+				    req & ~(s64)RESYNC_REQ);
+}
+
+/* While the device searches, headers in its window are noted. */
+static void tls_off_rx_note(struct tls_offload_resync_async *async, s64 req,
+			    u32 seq)
+{
+	u32 start = req >> 32;
+	u32 end = start + ((req >> 16) & 0xffff);
+
+	/* Searched for too long: the device may ask again. */
+	if (async->rcd_delta == U16_MAX) {
+		atomic64_try_cmpxchg(&async->req, &req, 0);
+		return;
+	}
+	if (!before(seq, start) && !after(seq, end) &&
+	    async->loglen < TLS_DEVICE_RESYNC_ASYNC_LOGMAX &&
+	    async->loglen == async->rcd_delta)
+		async->log[async->loglen++] = seq;
+	if (async->loglen)
+		async->rcd_delta++;
+}
+
+/* Returns how many records ago the header at the device's answer was. */
+static int tls_off_rx_answer(struct tls_offload_resync_async *async, s64 req,
+			     u32 seq)
+{
+	u32 want = req >> 32;
+	int ago = -1;
+	u16 i;
+
+	for (i = 0; i < async->loglen; i++)
+		if (async->log[i] == want)
+			ago = async->rcd_delta - i;
+	if (ago < 0 && want == seq)
+		ago = 0;
+	async->loglen = 0;
+	async->rcd_delta = 0;
+	if (ago >= 0 && !atomic64_try_cmpxchg(&async->req, &req, 0))
+		ago = -1;
+	return ago;
+}
+
+static bool tls_off_rx_searched(struct tls_rx *rx, u32 *seq, u8 *sn)
+{
+	struct tls_offload_resync_async *async = rx->hw.resync_async;
+	s64 req;
+	int ago;
+
+	if (!async)
+		return false;
+	req = atomic64_read(&async->req);
+	if (likely(!(req & RESYNC_REQ)))
+		return false;
+	if (req & RESYNC_REQ_ASYNC) {
+		tls_off_rx_note(async, req, *seq);
+		return false;
+	}
+	ago = tls_off_rx_answer(async, req, *seq);
+	if (ago < 0)
+		return false;
+	*seq = req >> 32;
+	tls_rec_counter_add(sn, -(u64)ago);
+	return true;
+}
+
+/* The next header can be foretold while it has not arrived. */
+static bool tls_off_rx_foretell(struct sock *sk, struct tls_rx *rx, u32 *seq,
+				u8 *sn)
+{
+	u32 have = tcp_inq(sk);
+
+	if (!rx->hw.resync_nh_do_now)
+		return false;
+	if (have > rx->rec.full_len) {
+		trace_tls_device_rx_resync_nh_delay(sk, have,
+						    rx->rec.full_len);
+		return false;
+	}
+	rx->hw.resync_nh_do_now = 0;
+	*seq += rx->rec.full_len;
+	tls_rec_counter_add(sn, 1);
+	return true;
+}
+
+/**
+ * tls_offload_rx_header() - the header of the front record was parsed
+ * @sk:		the socket, locked by its owner or in softirq
+ * @rx:		its receiving side
+ */
+void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx)
+{
+	u32 seq = tcp_sk(sk)->copied_seq;
+	u8 sn[TLS_REC_SEQ_LEN];
+	bool send = false;
+
+	if (!rx->link || rx->copy)
+		return;
+	memcpy(sn, tls_get_ctx(sk)->rx.rec_seq, sizeof(sn));
+	switch (rx->hw.resync_type) {
+	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ:
+		send = tls_off_rx_asked(rx, &seq);
+		break;
+	case TLS_OFFLOAD_SYNC_TYPE_CORE_NEXT_HINT:
+		send = tls_off_rx_foretell(sk, rx, &seq, sn);
+		break;
+	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC:
+		send = tls_off_rx_searched(rx, &seq, sn);
+		break;
+	}
+	if (send)
+		tls_off_rx_send(sk, rx, seq, sn);
+}
+
+static void tls_off_rx_hint(struct sock *sk, struct tls_rx *rx)
+{
+	if (rx->hw.resync_nh_do_now)
+		return;
+	if (rx->hw.resync_nh_reset) {
+		rx->hw.resync_nh_reset = 0;
+		rx->hw.resync_nh.decrypted_failed = 1;
+		rx->hw.resync_nh.decrypted_tgt = TLS_DEVICE_RESYNC_NH_START_IVAL;
+		return;
+	}
+	if (++rx->hw.resync_nh.decrypted_failed <=
+	    rx->hw.resync_nh.decrypted_tgt)
+		return;
+	if (rx->hw.resync_nh.decrypted_tgt < TLS_DEVICE_RESYNC_NH_MAX_IVAL)
+		rx->hw.resync_nh.decrypted_tgt *= 2;
+	else
+		rx->hw.resync_nh.decrypted_tgt += TLS_DEVICE_RESYNC_NH_MAX_IVAL;
+	rx->hw.resync_nh_do_now = 1;
+	trace_tls_device_rx_resync_nh_schedule(sk);
+	tls_offload_rx_header(sk, rx);
+}
+
+/**
+ * tls_offload_rx_lags() - a record came as ciphertext
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side
+ *
+ * The device is given a hint at a header, less often each time; or the answer
+ * to a question about this record that came when its header had been parsed.
+ */
+void tls_offload_rx_lags(struct sock *sk, struct tls_rx *rx)
+{
+	switch (rx->hw.resync_type) {
+	case TLS_OFFLOAD_SYNC_TYPE_CORE_NEXT_HINT:
+		tls_off_rx_hint(sk, rx);
+		break;
+	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ:
+		tls_offload_rx_header(sk, rx);
+		break;
+	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC:
+		break;
+	}
+}
