@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The distribution's bonding over two NICs: TLS flows are offloaded to the one that
-carries them, and go on when it fails."""
+carries them, go on when it fails, and are offloaded again."""
+import json
 import pathlib
 import sys
+import threading
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
                 for folder in ("lib", "offload")]
@@ -16,23 +18,36 @@ FLOWS = 12
 SIZE = 300000
 
 
-def build():
+def build(*mode):
     """Both NICs under bond0, which takes over eth0's addresses."""
-    rig.run("ip", "link", "add", "bond0", "type", "bond", "mode", "balance-xor",
-            "xmit_hash_policy", "layer3+4", "miimon", "50")
+    rig.run("ip", "link", "del", "bond0", check=False)
+    rig.run("ip", "link", "add", "bond0", "type", "bond", "mode", *mode,
+            "miimon", "50")
     for slave in SLAVES:
         rig.run("ip", "link", "set", slave, "down")
         rig.run("ip", "addr", "flush", "dev", slave)
         rig.run("ip", "link", "set", slave, "master", "bond0")
         rig.run("ethtool", "-K", slave, "tls-hw-tx-offload", "on")
-    # one hub: each frame reaches both, and one copy is enough
-    rig.run("tc", "qdisc", "add", "dev", "eth1", "clsact")
-    rig.run("tc", "filter", "add", "dev", "eth1", "ingress", "matchall",
-            "action", "drop")
     rig.run("ip", "addr", "add", rig.NEAR[4] + "/24", "dev", "bond0")
     rig.run("ip", "link", "set", "bond0", "up")
     rig.wait_for(lambda: "state UP" in rig.run("ip", "link", "show", "bond0"), 20,
                  lambda: rig.run("ip", "link", "show", "bond0"))
+
+
+def deaf(slave, yes=True):
+    """One hub: each frame reaches both NICs, and one copy is enough."""
+    if yes:
+        rig.run("tc", "qdisc", "add", "dev", slave, "clsact")
+        rig.run("tc", "filter", "add", "dev", slave, "ingress", "matchall",
+                "action", "drop")
+    else:
+        rig.run("tc", "qdisc", "del", "dev", slave, "clsact", check=False)
+
+
+def carrier(slave, on):
+    """Plug the NIC's cable in or out."""
+    rig.run("qmp", json.dumps({"execute": "set_link", "arguments": {
+        "name": "dut" + slave[-1], "up": on}}))
 
 
 def counter(slave, name):
@@ -75,16 +90,92 @@ def card_goes_down():
     flow.drain()
     used = 0 if encrypted()[0] > before[0] else 1
     if used == 0:       # the other one must hear now
-        rig.run("tc", "qdisc", "del", "dev", "eth1", "clsact")
+        deaf("eth1", False)
     rig.run("ip", "link", "set", SLAVES[used], "down")
     ktap.defer(rig.run, "ip", "link", "set", SLAVES[used], "up")
     flow.send(rig.pattern(SIZE))
     flow.finish(40)
 
 
+def on_cards():
+    """Sending sockets on a device now, by the kernel's count."""
+    return ktls.tls_stat()["TlsCurrTxDevice"]
+
+
+def busy(flow, stop):
+    """Send until told to stop."""
+    while not stop.is_set():
+        flow.send(rig.pattern(SIZE))
+
+
+def other_encrypts(old, before, what):
+    """The flow gets to the card that did not have it."""
+    new = 1 - old
+    rig.wait_for(lambda: encrypted()[new] > before[new] + SIZE, 40,
+                 lambda: f"{what}: {before} {encrypted()} {on_cards()} on cards")
+
+
+def carrier_lost(*mode):
+    """A flow that sends all the time, so that its card loses the carrier with
+    bytes on their way, is on the other card soon, and back when that fails."""
+    build(*mode)
+    deaf("eth1", False)
+    stat, before = ktls.tls_stat(), encrypted()
+    flow, stop = rig.Flow(), threading.Event()
+    sender = threading.Thread(target=busy, args=(flow, stop), daemon=True)
+    sender.start()
+    ktap.defer(stop.set)
+    rig.wait_for(lambda: max(now - old for now, old in
+                             zip(encrypted(), before)) > SIZE, 40,
+                 lambda: f"no card encrypts: {ktls.tls_stat()}")
+    used = 0 if encrypted()[0] > before[0] else 1
+    for number in (used, 1 - used):
+        before = encrypted()
+        ktap.defer(carrier, SLAVES[number], True)
+        carrier(SLAVES[number], False)
+        other_encrypts(number, before, f"{SLAVES[number]} has no carrier")
+        ktap.equal(on_cards(), 1, "sockets on cards")
+        carrier(SLAVES[number], True)
+        rig.wait_for(lambda: "state UP" in
+                     rig.run("ip", "link", "show", SLAVES[number]), 20,
+                     lambda: rig.run("ip", "link", "show", SLAVES[number]))
+    stop.set()
+    sender.join(60)
+    flow.finish(60)
+    now = ktls.tls_stat()
+    if now["TlsTxLeftRoute"] - stat["TlsTxLeftRoute"] < 2:
+        raise AssertionError(f"never left a card: {now}")
+    ktap.equal(now["TlsTxLeftDevice"] - stat["TlsTxLeftDevice"], 0, "lost cards")
+
+
+def chosen():
+    """An active-backup bond is told to use the other card, and then the first
+    again, with both alive: the flow follows."""
+    build("active-backup")
+    deaf("eth1", False)
+    flow = rig.Flow()
+    flow.send(rig.pattern(SIZE))
+    flow.drain()
+    for slave in ("eth1", "eth0"):
+        before = encrypted()
+        rig.run("ip", "link", "set", "bond0", "type", "bond", "active_slave",
+                slave)
+        flow.send(rig.pattern(SIZE))
+        flow.send(rig.pattern(SIZE))
+        flow.drain()
+        other_encrypts(1 - int(slave[-1]), before, f"{slave} was chosen")
+    flow.finish(40)
+
+
 def main():
     rig.run("modprobe", "bonding", "max_bonds=0")
-    build()
+    build("balance-xor", "xmit_hash_policy", "layer3+4")
+    deaf("eth1")
+    ktap.add("active-backup, carrier lost", carrier_lost, "active-backup",
+             timeout=150)
+    ktap.add("active-backup, another chosen", chosen, timeout=60)
+    ktap.add("802.3ad, carrier lost", carrier_lost, "802.3ad",
+             "xmit_hash_policy", "layer3+4", timeout=150)
     ktap.main()
 
 
