@@ -12,8 +12,8 @@ override KVER = $(word 2,$(kernel))
 ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps modules firmware qemu image selftests demo check check-full bench vm \
-	modules_install lint clean help
+.PHONY: all deps modules firmware qemu image selftests demo check check-full selftest-table \
+	bench vm modules_install lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
@@ -49,6 +49,9 @@ check: all ## run all tests (ARGS= words that choose suites)
 
 check-full: all ## run all tests, the long ones too
 	@tests/check --full $(ARGS)
+
+selftest-table: all ## run the kernel's TLS selftest on our tls.ko and the distribution's
+	@tests/selftest $(ARGS)
 
 bench: all ## count guest instructions, as root (FIGURE=tx, ARGS=--quick)
 	@tests/bench/run $(ARGS) $(FIGURE)

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Many connections, opened, used and closed (tests/guest/tools/soak.c); the kernel
+is afterwards as it was after the first thousand.
+
+    soak.py [COUNT]
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+
+# soak.c has 16 ways to use a connection: what one of them leaves behind each time
+# is COUNT / 16 objects. The kernel's own caches move by some tens.
+WARM_UP = 1024
+COUNT = int(sys.argv.pop(1)) if sys.argv[1:] else 2048
+MOST_OBJECTS = COUNT // 32
+# One number for each processor from one way of sixteen; the kernel gives whole
+# pages of such memory back, so a part of one may stay
+MOST_PERCPU_KIB = max(16, COUNT // 16 * 8 * os.cpu_count() // 1024)
+# One page from one way of sixteen, and what else lives in this VM
+MOST_FREE_KIB = 4096 + COUNT // 16 * 4
+
+
+def read(path):
+    return pathlib.Path(path).read_text("ascii")
+
+
+def settle():
+    """Let TIME_WAIT and deferred frees pass, and empty each processor's stock of
+    free objects, which /proc/slabinfo counts as used."""
+    time.sleep(2)
+    pathlib.Path("/proc/sys/vm/drop_caches").write_text("3", "ascii")
+    for shrink in pathlib.Path("/sys/kernel/slab").glob("*/shrink"):
+        try:
+            shrink.write_text("1", "ascii")
+        except OSError:
+            pass
+    time.sleep(1)
+
+
+def slab():
+    """Objects in use by cache."""
+    lines = read("/proc/slabinfo").splitlines()[2:]
+    return {line.split()[0]: int(line.split()[1]) for line in lines}
+
+
+def memory(name):
+    """KiB of one line of /proc/meminfo."""
+    return next(int(line.split()[1]) for line in read("/proc/meminfo").splitlines()
+                if line.startswith(name + ":"))
+
+
+def sockets():
+    """What /proc/net/sockstat says of all sockets and of TCP's."""
+    words = [line.split() for line in read("/proc/net/sockstat").splitlines()]
+    return {f"{line[0]} {name}": int(value) for line in words
+            if line[0] in ("sockets:", "TCP:")
+            for name, value in zip(line[1::2], line[2::2])}
+
+
+def connections(first, count):
+    done = subprocess.run(["soak", str(first), str(count)], capture_output=True,
+                          text=True, check=False)
+    ktap.equal(done.returncode, 0, done.stderr)
+
+
+class State:
+    """The kernel, when nothing happens."""
+
+    def __init__(self):
+        settle()
+        self.slab, self.sockets = slab(), sockets()
+        self.percpu, self.free = memory("Percpu"), memory("MemFree")
+
+
+@ktap.case(timeout=1500)
+def stable():
+    """No cache of objects, memory of each processor, page or socket is more than
+    it was; no TLS socket is counted any more; and the module can go."""
+    stat = ktls.tls_stat()
+    connections(0, WARM_UP)
+    before, start = State(), time.monotonic()
+    connections(WARM_UP, COUNT)
+    took = time.monotonic() - start
+    after = State()
+    grown = {name: count - before.slab.get(name, 0)
+             for name, count in after.slab.items()}
+    print(f"# {COUNT} connections in {took:.0f} s; most grown caches: "
+          f"{sorted(grown.items(), key=lambda item: -item[1])[:4]}; "
+          f"per CPU {after.percpu - before.percpu} KiB, "
+          f"free memory {after.free - before.free} KiB")
+    now = ktls.tls_stat()
+    ktap.equal({name: count for name, count in now.items()
+                if name.startswith("TlsCurr") and count}, {}, "sockets alive")
+    if now["TlsTxSw"] - stat["TlsTxSw"] < COUNT * 3 // 2:
+        raise AssertionError(f"{now['TlsTxSw']} sockets sent by kernel TLS")
+    ktap.equal(after.sockets, before.sockets, "sockets")
+    ktap.equal({name: more for name, more in grown.items()
+                if more > MOST_OBJECTS}, {}, "caches that grew")
+    for what, more, most in (
+            ("per-CPU memory", after.percpu - before.percpu, MOST_PERCPU_KIB),
+            ("memory in use", before.free - after.free, MOST_FREE_KIB)):
+        if more > most:
+            raise AssertionError(f"{what} grew by {more} KiB, allowed {most}")
+    subprocess.run(["rmmod", "tls"], check=True)
+
+
+def main():
+    subprocess.run(["modprobe", "tls"], check=True)
+    # a connection that waits for its last segment is not a leak
+    subprocess.run(["sysctl", "-qw", "net.ipv4.tcp_max_tw_buckets=16"], check=True)
+    ktap.main()
+
+
+main()
