@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""TLS records in TCP segments that overlap, repeat, come in any order, or end the
+connection in the middle of a record. Where TCP has a byte already, what comes
+again in its place is something else: who looks at it gets a record that is not
+authentic. A plain TCP socket gets the same segments first, to see that they make
+the stream."""
+import errno
+import os
+import pathlib
+import random
+import socket
+import struct
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+import rawtcp  # noqa: E402
+
+VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
+SIZES = (1, 100, 1400, 16384, 0, 5000, 17, 3000)
+SEGMENT = 1400
+
+
+def cut(stream, step=SEGMENT):
+    """Segments in order: [(offset, bytes)]."""
+    return [(at, stream[at:at + step]) for at in range(0, len(stream), step)]
+
+
+def noise(size):
+    return os.urandom(size)
+
+
+def in_order(stream, _dice):
+    return cut(stream)
+
+
+def backwards(stream, _dice):
+    return cut(stream)[::-1]
+
+
+def shuffled(stream, dice):
+    segments = cut(stream, 700)
+    dice.shuffle(segments)
+    return segments
+
+
+def repeated(stream, _dice):
+    """Each segment again, with other bytes: all of it is old."""
+    return [segment for at, data in cut(stream)
+            for segment in ((at, data), (at, noise(len(data))))]
+
+
+def overlapping_what_came(stream, dice):
+    """Each segment begins in the one before it, or further back, and is noise up
+    to where the new bytes begin."""
+    out = []
+    for at, data in cut(stream, 900):
+        back = dice.choice((1, 4, 5, 13, 300, 899, 901, 2500))
+        back = min(at, back)
+        out.append((at - back, noise(back) + data))
+    return out
+
+
+def overlapping_what_waits(stream, dice):
+    """Every second segment comes first; those that fill the gaps reach into the
+    next one, whose beginning is noise."""
+    segments = cut(stream, 600)
+    early, late = [], []
+    for number, (at, data) in enumerate(segments):
+        if number % 2 and number + 1 < len(segments):
+            head = dice.choice((1, 5, 16, 200))
+            early.append((at, noise(head) + data[head:]))
+            late[-1] = (late[-1][0], late[-1][1] + data[:head])
+        else:
+            late.append((at, data))
+    dice.shuffle(early)
+    return early + late
+
+
+def covering(stream, dice):
+    """Segments that hold others, which wait, as a whole."""
+    segments = cut(stream, 500)
+    holes = [segment for number, segment in enumerate(segments) if number % 3]
+    dice.shuffle(holes)
+    return holes + cut(stream, 1450)
+
+
+def in_crumbs(stream, dice):
+    """One to seven bytes each, some of them twice."""
+    out, at = [], 0
+    for _ in range(400):
+        size = dice.randint(1, 7)
+        back = min(at, dice.randint(0, 3))
+        out.append((at - back, noise(back) + stream[at:at + size]))
+        at += size
+    return out + [(at + more, data) for more, data in cut(stream[at:])]
+
+
+PATTERNS = [in_order, backwards, shuffled, repeated, overlapping_what_came,
+            overlapping_what_waits, covering, in_crumbs]
+tun = rawtcp.Tun()
+
+
+def connect():
+    near, peer = tun.connect()
+    ktap.defer(near.close)
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 10, 0))
+    return near, peer
+
+
+def read_some(near, out):
+    """What is there now, without waiting."""
+    try:
+        while data := near.recv(1 << 16, socket.MSG_DONTWAIT):
+            out += data
+    except BlockingIOError:
+        pass
+
+
+def deliver(near, peer, segments, eager, size):
+    """What near reads: all along, or only when all was sent."""
+    got = bytearray()
+    for at, data in segments:
+        peer.send(at, data)
+        peer.drain()
+        if eager:
+            read_some(near, got)
+    while len(got) < size and (data := near.recv(1 << 16)):
+        got += data
+    return bytes(got)
+
+
+def pattern(version, make, eager):
+    """One pattern, with several seeds."""
+    for seed in range(3):
+        key = ktls.Key(version=version)
+        parts = [os.urandom(size) for size in SIZES]
+        stream = b"".join(map(key.seal, parts))
+        segments = make(stream, random.Random(seed))
+        near, peer = connect()
+        ktap.equal(deliver(near, peer, segments, eager, len(stream)), stream,
+                   f"plain TCP, seed {seed}")
+        near, peer = connect()
+        ktls.attach(near, rx=key.clone())
+        want = b"".join(parts)
+        ktap.equal(deliver(near, peer, segments, eager, len(want)), want,
+                   f"seed {seed}")
+        peer.wait_for_ack(len(stream))
+
+
+def two_records(version):
+    """(TLS socket, its peer, the first record's length, both records)."""
+    key = ktls.Key(version=version)
+    near, peer = connect()
+    ktls.attach(near, rx=key.clone())
+    first = key.seal(b"whole")
+    return near, peer, len(first), first + key.seal(b"cut" * 300)
+
+
+def end_comes_first(version):
+    """The FIN overtakes the data; all of it is read before the end."""
+    near, peer, _, stream = two_records(version)
+    peer.send(len(stream), flags=rawtcp.FIN | rawtcp.ACK)
+    for at, data in cut(stream, 100)[::-1]:
+        peer.send(at, data)
+    ktap.equal(near.recv(5), b"whole", "first record")
+    ktap.equal(near.recv(1 << 16), b"cut" * 300, "second record")
+    ktap.equal(near.recv(1 << 16), b"", "end")
+
+
+def end_in_record(version):
+    """FIN with each part of a record, in order or before it: nothing of it."""
+    for cut_at in (1, 4, 5, 6, 13, 20, 500):
+        for overtakes in (False, True):
+            near, peer, first, stream = two_records(version)
+            end = first + cut_at
+            steps = [(0, stream[:end - 1], rawtcp.ACK),
+                     (end - 1, stream[end - 1:end], rawtcp.FIN | rawtcp.ACK)]
+            for step in steps[::-1] if overtakes else steps:
+                peer.send(*step)
+            ktap.equal(near.recv(1 << 16), b"whole", f"cut at {cut_at}")
+            ktap.equal(near.recv(1 << 16), b"", f"end at {cut_at}")
+
+
+def reset_in_record(version):
+    """RST in the middle of a record: an error, nothing of the record."""
+    for cut_at in (1, 5, 20, 500):
+        near, peer, first, stream = two_records(version)
+        peer.send(0, stream[:first + cut_at])
+        ktap.equal(near.recv(1 << 16), b"whole", f"cut at {cut_at}")
+        peer.send(first + cut_at, flags=rawtcp.RST | rawtcp.ACK)
+        ktap.fails(errno.ECONNRESET, near.recv, 1 << 16)
+        ktap.equal(near.recv(1 << 16), b"", f"after the error, {cut_at}")
+
+
+def reset_while_blocked(version):
+    """A whole record that nobody has read, then RST: as TCP does, no more data
+    than was read, one error, no hang."""
+    near, peer, first, stream = two_records(version)
+    peer.send(0, stream[:first])
+    peer.send(first, flags=rawtcp.RST | rawtcp.ACK)
+    try:
+        ktap.equal(near.recv(1 << 16), b"whole", "what came before")
+    except ConnectionResetError:
+        pass
+
+
+def garbage_in_the_gap(version):
+    """The gap is filled with what is no record: the error comes then, not before,
+    and what waited behind the gap is never read."""
+    near, peer, first, stream = two_records(version)
+    peer.send(first + 5, stream[first + 5:])
+    peer.send(0, stream[:first])
+    ktap.equal(near.recv(1 << 16), b"whole", "first record")
+    ktap.fails(errno.EAGAIN, near.recv, 9, socket.MSG_DONTWAIT)
+    peer.send(first, b"\xff" * 5)
+    for _ in range(2):
+        ktap.fails(errno.EMSGSIZE, near.recv, 1 << 16)
+
+
+def main():
+    for name, version in VERSIONS.items():
+        for make in PATTERNS:
+            for eager, when in ((False, "read at the end"), (True, "read at once")):
+                ktap.add(f"{make.__name__}, {when} {name}", pattern, version, make,
+                         eager, timeout=90)
+        for case in (end_comes_first, end_in_record, reset_in_record,
+                     reset_while_blocked, garbage_in_the_gap):
+            ktap.add(f"{case.__name__} {name}", case, version, timeout=60)
+    ktap.main()
+
+
+main()
