@@ -41,10 +41,12 @@ class Tun:
             subprocess.run(["ip", *words.split()], check=True)
         self.number = 0
 
-    def connect(self):
+    def connect(self, rcvbuf=0):
         """(the kernel's socket, its peer)."""
         self.number += 1
         near = socket.socket()
+        if rcvbuf:
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         near.bind((NEAR, 0))
         near.setblocking(False)
         near.connect_ex((FAR, 1000 + self.number))

@@ -11,6 +11,7 @@ import pathlib
 import random
 import socket
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -21,6 +22,7 @@ import rawtcp  # noqa: E402
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
 SIZES = (1, 100, 1400, 16384, 0, 5000, 17, 3000)
 SEGMENT = 1400
+MODES = ("read at the end", "read at once", "small buffer")
 
 
 def cut(stream, step=SEGMENT):
@@ -103,8 +105,8 @@ PATTERNS = [in_order, backwards, shuffled, repeated, overlapping_what_came,
 tun = rawtcp.Tun()
 
 
-def connect():
-    near, peer = tun.connect()
+def connect(rcvbuf=0):
+    near, peer = tun.connect(rcvbuf)
     ktap.defer(near.close)
     near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 10, 0))
     return near, peer
@@ -119,35 +121,50 @@ def read_some(near, out):
         pass
 
 
-def deliver(near, peer, segments, eager, size):
+def send_rest(near, peer, stream, out):
+    """What did not fit into the window, again until it is acknowledged."""
+    while peer.acked < len(stream):
+        before = peer.acked
+        peer.send(before, stream[before:before + SEGMENT])
+        while peer.acked == before and peer.look(0.2):
+            pass
+        read_some(near, out)
+
+
+def deliver(near, peer, segments, mode, size, stream):
     """What near reads: all along, or only when all was sent."""
     got = bytearray()
     for at, data in segments:
         peer.send(at, data)
         peer.drain()
-        if eager:
+        if mode != "read at the end":
             read_some(near, got)
+    if mode == "small buffer":
+        send_rest(near, peer, stream, got)
     while len(got) < size and (data := near.recv(1 << 16)):
         got += data
+    peer.wait_for_ack(len(stream))
     return bytes(got)
 
 
-def pattern(version, make, eager):
-    """One pattern, with several seeds."""
+def pattern(version, make, mode):
+    """One pattern, with several seeds; the small buffer holds no large record."""
+    rcvbuf = 4096 if mode == "small buffer" else 0
+    copied = ktls.tls_stat()["TlsRxCopy"]
     for seed in range(3):
         key = ktls.Key(version=version)
         parts = [os.urandom(size) for size in SIZES]
-        stream = b"".join(map(key.seal, parts))
+        stream, want = b"".join(map(key.seal, parts)), b"".join(parts)
         segments = make(stream, random.Random(seed))
-        near, peer = connect()
-        ktap.equal(deliver(near, peer, segments, eager, len(stream)), stream,
+        near, peer = connect(rcvbuf)
+        ktap.equal(deliver(near, peer, segments, mode, len(stream), stream), stream,
                    f"plain TCP, seed {seed}")
-        near, peer = connect()
+        near, peer = connect(rcvbuf)
         ktls.attach(near, rx=key.clone())
-        want = b"".join(parts)
-        ktap.equal(deliver(near, peer, segments, eager, len(want)), want,
+        ktap.equal(deliver(near, peer, segments, mode, len(want), stream), want,
                    f"seed {seed}")
-        peer.wait_for_ack(len(stream))
+    if rcvbuf and ktls.tls_stat()["TlsRxCopy"] == copied:
+        raise AssertionError("no record was copied out of TCP's queue")
 
 
 def two_records(version):
@@ -221,11 +238,12 @@ def garbage_in_the_gap(version):
 
 
 def main():
+    subprocess.run(["modprobe", "tls"], check=True)
     for name, version in VERSIONS.items():
         for make in PATTERNS:
-            for eager, when in ((False, "read at the end"), (True, "read at once")):
-                ktap.add(f"{make.__name__}, {when} {name}", pattern, version, make,
-                         eager, timeout=90)
+            for mode in MODES:
+                ktap.add(f"{make.__name__}, {mode} {name}", pattern, version, make,
+                         mode, timeout=90)
         for case in (end_comes_first, end_in_record, reset_in_record,
                      reset_while_blocked, garbage_in_the_gap):
             ktap.add(f"{case.__name__} {name}", case, version, timeout=60)
