@@ -12,8 +12,8 @@ override KVER = $(word 2,$(kernel))
 ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps modules firmware qemu image selftests demo check check-full selftest-table \
-	bench vm modules_install lint clean help
+.PHONY: all deps modules firmware qemu image selftests gnutls demo check check-full \
+	selftest-table bench vm modules_install lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
@@ -41,13 +41,17 @@ image: selftests ## build what the guest boots
 	@echo "[image]"
 	@$(VM)/build-image
 
+gnutls: ## build GnuTLS with kernel TLS, for some long tests (about 2 minutes)
+	@echo "[gnutls]"
+	@$(VM)/build-gnutls
+
 demo: deps all ## show nginx's TLS records encrypted by the NIC
 	@tests/demo
 
 check: all ## run all tests (ARGS= words that choose suites)
 	@tests/check $(ARGS)
 
-check-full: all ## run all tests, the long ones too
+check-full: all gnutls ## run all tests, the long ones too
 	@tests/check --full $(ARGS)
 
 selftest-table: all ## run the kernel's TLS selftest on our tls.ko and the distribution's
