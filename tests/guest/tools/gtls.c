@@ -191,11 +191,14 @@ static int connect_one(const struct address *address)
 static gnutls_certificate_credentials_t credentials(const struct options *opt)
 {
 	gnutls_certificate_credentials_t cred;
+	int ret;
 
 	check("credentials", gnutls_certificate_allocate_credentials(&cred));
-	if (opt->server)
-		check("certificate", gnutls_certificate_set_x509_key_file(
-			cred, opt->cert, opt->key, GNUTLS_X509_FMT_PEM));
+	if (opt->server) {
+		ret = gnutls_certificate_set_x509_key_file(cred, opt->cert, opt->key,
+							   GNUTLS_X509_FMT_PEM);
+		check("certificate", ret);
+	}
 	return cred;
 }
 
@@ -231,8 +234,8 @@ static gnutls_session_t handshake(int fd, const struct options *opt)
 	check("gnutls_init", gnutls_init(&session,
 					 opt->server ? GNUTLS_SERVER : GNUTLS_CLIENT));
 	set_priority(session, opt);
-	check("credentials", gnutls_credentials_set(
-		session, GNUTLS_CRD_CERTIFICATE, credentials(opt)));
+	check("credentials", gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE,
+						    credentials(opt)));
 	gnutls_transport_set_int(session, fd);
 	do {
 		ret = gnutls_handshake(session);
@@ -360,7 +363,7 @@ static void do_update_both(gnutls_session_t session, const char *unused)
 	update(session, GNUTLS_KU_PEER);
 }
 
-static void bye(gnutls_session_t session, gnutls_close_request_t how)
+static void say_bye(gnutls_session_t session, gnutls_close_request_t how)
 {
 	ssize_t ret;
 
@@ -374,13 +377,13 @@ static void bye(gnutls_session_t session, gnutls_close_request_t how)
 static void do_bye(gnutls_session_t session, const char *unused)
 {
 	(void)unused;
-	bye(session, GNUTLS_SHUT_RDWR);
+	say_bye(session, GNUTLS_SHUT_RDWR);
 }
 
 static void do_bye_send(gnutls_session_t session, const char *unused)
 {
 	(void)unused;
-	bye(session, GNUTLS_SHUT_WR);
+	say_bye(session, GNUTLS_SHUT_WR);
 }
 
 static const struct action {
@@ -441,9 +444,8 @@ static void take_option(struct options *opt, int name)
 {
 	switch (name) {
 	case 'l':
-		opt->server = true;
-		/* fallthrough */
 	case 'c':
+		opt->server = name == 'l';
 		opt->address = optarg;
 		break;
 	case 'C':

@@ -96,8 +96,8 @@ static int server_socket(struct sockaddr_in *at)
 
 	*at = (struct sockaddr_in){ .sin_family = AF_INET,
 				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	must("listen", !bind(fd, (void *)at, size) && !listen(fd, 8) &&
-		       !getsockname(fd, (void *)at, &size));
+	must("bind", !bind(fd, (void *)at, size) && !listen(fd, 8));
+	must("getsockname", !getsockname(fd, (void *)at, &size));
 	return fd;
 }
 
