@@ -7,6 +7,7 @@ timeout; what it deferred runs in reverse order whatever happened.
 import errno
 import signal
 import sys
+import threading
 import traceback
 
 
@@ -57,6 +58,23 @@ def fails(code, fn, *args):
         equal(errno.errorcode[err.errno], errno.errorcode[code], "errno")
     else:
         raise AssertionError(f"no {errno.errorcode[code]}")
+
+
+def interrupt_waits(every=0.5):
+    """Send signals to this thread, again and again: one of them meets a system call
+    that waits. They end with the case, or when what is returned is called."""
+    me, stop = threading.get_ident(), threading.Event()
+
+    def work():
+        while not stop.wait(every):
+            signal.pthread_kill(me, signal.SIGUSR1)
+
+    defer(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, lambda *_: None))
+    thread = threading.Thread(target=work)
+    thread.start()
+    defer(thread.join)
+    defer(stop.set)
+    return stop.set
 
 
 def _cleanup():

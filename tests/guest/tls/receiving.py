@@ -3,6 +3,7 @@
 """What a reader gets, when, and how: records that were sealed without the
 kernel's TLS, in segments of any shape, into buffers of any shape.
 """
+import ctypes
 import errno
 import os
 import pathlib
@@ -16,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import ktap  # noqa: E402
 import ktls  # noqa: E402
 
+LIBC = ctypes.CDLL(None, use_errno=True)
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
 
 
@@ -190,6 +192,84 @@ def nonblocking_beside_blocked(version):
     thread.join()
 
 
+def raw_recv(tls, size, flags=0):
+    """One system call: (what it returned, errno or data)."""
+    buffer = ctypes.create_string_buffer(size)
+    done = LIBC.recv(tls.fileno(), buffer, size, flags)
+    return done, ctypes.get_errno() if done < 0 else buffer.raw[:done]
+
+
+def interrupted(version):
+    """A signal ends a read that waits: with what came so far, or with EINTR. The
+    next read goes on behind that."""
+    raw, tls, key = reader(version)
+    tls.settimeout(None)
+    stop = ktap.interrupt_waits()
+    ktap.equal(raw_recv(tls, 100), (-1, errno.EINTR), "nothing to read")
+    raw.sendall(key.seal(b"not all"))
+    ktap.equal(raw_recv(tls, 100, socket.MSG_WAITALL), (7, b"not all"), "a part")
+    stop()
+    raw.sendall(key.seal(b"the rest"))
+    ktap.equal(tls.recv(100), b"the rest", "afterwards")
+
+
+def spliced(version):
+    """To a pipe, in pieces of any size: records in order, nothing of another
+    type, which stays for a read that can tell it."""
+    raw, tls, key = reader(version)
+    tls.settimeout(None)
+    read, write = os.pipe()
+    ktap.defer(os.close, read)
+    ktap.defer(os.close, write)
+    parts = [os.urandom(size) for size in (1, 5000, ktls.MAX_PLAIN, 0, 3000)]
+    raw.sendall(b"".join(map(key.seal, parts)) + key.seal(b"\1\0", ktls.ALERT))
+    wanted, got, size = b"".join(parts), b"", 1
+    while len(got) < len(wanted):
+        done = os.splice(tls.fileno(), write, size)
+        got += os.read(read, done)
+        size = size * 5 % 9001
+    ktap.equal(got == wanted, True, "data")
+    ktap.fails(errno.EINVAL, os.splice, tls.fileno(), write, 100)
+    ktap.equal(ktls.recv_record(tls), (ktls.ALERT, b"\1\0"), "the other type")
+
+
+def low_water(version):
+    """SO_RCVLOWAT: a read waits for that much, over the ends of records."""
+    raw, tls, key = reader(version)
+    tls.settimeout(None)
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 30)
+    raw.sendall(key.seal(b"a" * 20))
+    later = threading.Timer(0.5, raw.sendall, (key.seal(b"b" * 20),))
+    later.start()
+    ktap.equal(tls.recv(100), b"a" * 20 + b"b" * 20, "read")
+    later.join()
+    raw.sendall(key.seal(b"c"))
+    raw.shutdown(socket.SHUT_WR)
+    ktap.equal(tls.recv(100), b"c", "less, at the end")
+
+
+def wait_for_all(version):
+    """MSG_WAITALL over several records, and no further."""
+    raw, tls, key = reader(version)
+    tls.settimeout(None)
+    raw.sendall(key.seal(b"a" * 20))
+    later = threading.Timer(0.5, raw.sendall, (key.seal(b"b" * 20),))
+    later.start()
+    ktap.equal(tls.recv(30, socket.MSG_WAITALL), b"a" * 20 + b"b" * 10, "read")
+    later.join()
+    ktap.equal(tls.recv(100), b"b" * 10, "the rest")
+
+
+def peeked(version):
+    """MSG_PEEK shows what the next read takes, also over a record's end."""
+    raw, tls, key = reader(version)
+    raw.sendall(key.seal(b"one") + key.seal(b"two"))
+    first = tls.recv(2, socket.MSG_PEEK)
+    more = tls.recv(100, socket.MSG_PEEK)
+    ktap.equal((first, more), (b"on", b"onetwo"), "peeked")
+    ktap.equal(recv_all(tls, 6), b"onetwo", "read")
+
+
 def live_state(version):
     """getsockopt tells the number of the next record."""
     raw, tls, key = reader(version)
@@ -202,7 +282,8 @@ def live_state(version):
 
 CASES = [byte_by_byte, small_buffer, odd_reads, scattered, many_small_buffers,
          empty_records, end_of_record, types_apart, padded, two_readers,
-         nonblocking_beside_blocked, live_state]
+         nonblocking_beside_blocked, interrupted, spliced, low_water,
+         wait_for_all, peeked, live_state]
 
 for text, number in VERSIONS.items():
     for fn in CASES:

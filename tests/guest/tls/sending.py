@@ -3,6 +3,7 @@
 """What the sender puts on the wire, opened by the raw TCP peer without the
 kernel's TLS: which records, of which types, with which bytes, and when.
 """
+import ctypes
 import errno
 import os
 import pathlib
@@ -16,6 +17,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import ktap  # noqa: E402
 import ktls  # noqa: E402
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+TCP_MEM = pathlib.Path("/proc/sys/net/ipv4/tcp_mem")
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
 
 
@@ -182,6 +185,122 @@ def two_senders(version):
     ktap.equal(sum(d.count(b"a") for _, d in got), size, "bytes of one sender")
 
 
+def interrupted(version):
+    """A signal ends a send that waits. What it says was sent arrives once, and
+    the stream goes on."""
+    raw, tls, key = sender(version)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    data, sent, partial = os.urandom(8 << 20), 0, 0
+    stop = ktap.interrupt_waits()
+    for _ in range(4):
+        part = data[sent:]
+        done = LIBC.send(tls.fileno(), part, len(part), 0)
+        if done < 0:
+            ktap.equal(ctypes.get_errno(), errno.EINTR, "errno")
+            continue
+        sent += done
+        partial += done < len(part)
+    stop()
+    ktap.equal(partial > 0, True, "a send was cut short")
+    thread = threading.Thread(target=tls.sendall, args=(data[sent:sent + 50000],))
+    thread.start()
+    got = drain(raw, key, sent + 50000)
+    thread.join()
+    ktap.equal(b"".join(d for _, d in got) == data[:sent + 50000], True, "payload")
+
+
+def send_until_full(tls, size):
+    """Nonblocking sends that hold the record open: the bytes that were taken."""
+    sent = b""
+    for _ in range(2000):
+        part = os.urandom(size)
+        try:
+            sent += part[:tls.send(part, socket.MSG_MORE | socket.MSG_DONTWAIT)]
+        except OSError as err:
+            ktap.equal(err.errno in (errno.EAGAIN, errno.ENOMEM), True, str(err))
+            return sent
+    raise AssertionError("there was always room")
+
+
+def more_without_room(version):
+    """No room in the send buffer while a record is held open: what was taken is
+    kept, and nothing else."""
+    raw, tls, key = sender(version)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    sent = send_until_full(tls, 700)
+    ktap.fails(errno.EAGAIN, tls.send, b"x" * 20000,
+               socket.MSG_DONTWAIT | socket.MSG_MORE)
+    tls.settimeout(20)
+    thread = threading.Thread(target=tls.sendall, args=(b"end",))
+    thread.start()
+    got = drain(raw, key, len(sent) + 3)
+    thread.join()
+    ktap.equal(b"".join(d for _, d in got) == sent + b"end", True, "payload")
+
+
+def shortages():
+    """How often TCP found that it uses too much memory."""
+    lines = pathlib.Path("/proc/net/netstat").read_text("ascii").splitlines()
+    names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
+    return int(dict(zip(names, values))["TCPMemoryPressures"])
+
+
+def more_without_memory(version):
+    """TCP has no memory left while a record is held open: sends fail, what was
+    taken before stays, and goes out when there is memory again."""
+    raw, tls, key = sender(version)
+    tls.send(b"held", socket.MSG_MORE)
+    old, before = TCP_MEM.read_text("ascii"), shortages()
+    ktap.defer(TCP_MEM.write_text, old)
+    TCP_MEM.write_text("1 1 1", "ascii")
+    sent = b"held" + send_until_full(tls, 3000)
+    TCP_MEM.write_text(old, "ascii")
+    ktap.equal(shortages() > before, True, "TCP was short of memory")
+    thread = threading.Thread(target=tls.sendall, args=(b"end",))
+    thread.start()
+    got = drain(raw, key, len(sent) + 3)
+    thread.join()
+    ktap.equal(b"".join(d for _, d in got) == sent + b"end", True, "payload")
+
+
+def file_past_its_end(version):
+    """sendfile that asks for more than the file has: its last bytes do not wait
+    for what will never come. The same with zero copy, where it has a meaning."""
+    data = os.urandom(2 * ktls.MAX_PLAIN + 777)
+    pathlib.Path("/tmp/tail").write_bytes(data)
+    for zero_copy in (0, 1):
+        raw, tls, key = sender(version)
+        tls.setsockopt(ktls.SOL_TLS, ktls.TLS_TX_ZEROCOPY_RO, zero_copy)
+        with open("/tmp/tail", "rb") as file:
+            ktap.equal(os.sendfile(tls.fileno(), file.fileno(), 0, 1 << 20),
+                       len(data), "sent")
+        got = drain(raw, key, len(data))
+        ktap.equal(b"".join(d for _, d in got) == data, True, "payload")
+
+
+def pipe_end(version):
+    """A splice from a pipe that has less than was asked for."""
+    raw, tls, key = sender(version)
+    read, write = os.pipe()
+    ktap.defer(os.close, read)
+    os.write(write, b"all there is")
+    os.close(write)
+    ktap.equal(os.splice(read, tls.fileno(), 1 << 16), 12, "spliced")
+    ktap.equal(drain(raw, key, 12), [(ktls.DATA, b"all there is")], "records")
+
+
+def end_of_record(version):
+    """MSG_EOR ends what MSG_MORE began."""
+    raw, tls, key = sender(version)
+    tls.send(b"one ", socket.MSG_MORE)
+    tls.send(b"record", socket.MSG_EOR)
+    tls.send(b"another")
+    ktap.equal(drain(raw, key, 17), [(ktls.DATA, b"one record"),
+                                     (ktls.DATA, b"another")], "records")
+
+
 def largest_payload(version):
     """TLS_TX_MAX_PAYLOAD_LEN, after RFC 8449."""
     raw, tls, key = sender(version)
@@ -217,7 +336,8 @@ def last_number(version):
 CASES = [more_then_close, more_then_shutdown, more_then_control,
          more_then_nothing, more_until_full, eor_with_more, type_with_more,
          many_fragments, nonblocking, full_buffer_then_close, two_senders,
-         largest_payload, last_number]
+         interrupted, more_without_room, more_without_memory, file_past_its_end,
+         pipe_end, end_of_record, largest_payload, last_number]
 
 for text, number in VERSIONS.items():
     for fn in CASES:
