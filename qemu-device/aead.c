@@ -4,8 +4,6 @@
  * library: Intel IPsec-MB when built with VKDEV_AEAD_IPSEC_MB, nettle when
  * built with VKDEV_AEAD_NETTLE. It knows neither records nor TLS.
  */
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "aead.h"
@@ -62,7 +60,7 @@ typedef struct MbGcm {
 
 struct VkdevAeadKey {
     union {
-        struct gcm_key_data gcm; /* wants 64-byte alignment */
+        struct gcm_key_data gcm; /* wants VKDEV_AEAD_KEY_ALIGN */
         uint8_t chacha[32];
     };
     bool is_gcm;
@@ -113,19 +111,14 @@ static MbGcm mb_gcm_ops(VkdevAeadAlg alg)
     };
 }
 
-VkdevAeadKey *vkdev_aead_key_alloc(VkdevAeadAlg alg, const uint8_t *key)
+bool vkdev_aead_works(void)
 {
-    VkdevAeadKey *k;
-
     pthread_once(&mb_once, mb_init);
-    if (!mb_mgr || !vkdev_aead_key_len(alg)) {
-        return NULL;
-    }
-    k = aligned_alloc(_Alignof(VkdevAeadKey), sizeof(*k));
-    if (!k) {
-        return NULL;
-    }
-    memset(k, 0, sizeof(*k));
+    return mb_mgr;
+}
+
+void vkdev_aead_key_set(VkdevAeadKey *k, VkdevAeadAlg alg, const uint8_t *key)
+{
     k->is_gcm = alg != VKDEV_AEAD_CHACHA20_POLY1305;
     if (k->is_gcm) {
         k->ops = mb_gcm_ops(alg);
@@ -133,7 +126,6 @@ VkdevAeadKey *vkdev_aead_key_alloc(VkdevAeadAlg alg, const uint8_t *key)
     } else {
         memcpy(k->chacha, key, sizeof(k->chacha));
     }
-    return k;
 }
 
 void vkdev_aead_start(const VkdevAeadKey *k, VkdevAeadState *st,
@@ -234,17 +226,13 @@ const char *vkdev_aead_backend(void)
     return "nettle";
 }
 
-VkdevAeadKey *vkdev_aead_key_alloc(VkdevAeadAlg alg, const uint8_t *key)
+bool vkdev_aead_works(void)
 {
-    VkdevAeadKey *k;
+    return true;
+}
 
-    if (!vkdev_aead_key_len(alg)) {
-        return NULL;
-    }
-    k = calloc(1, sizeof(*k));
-    if (!k) {
-        return NULL;
-    }
+void vkdev_aead_key_set(VkdevAeadKey *k, VkdevAeadAlg alg, const uint8_t *key)
+{
     k->alg = alg;
     if (alg == VKDEV_AEAD_AES_128_GCM) {
         gcm_aes128_set_key(&k->aes128, key);
@@ -253,7 +241,6 @@ VkdevAeadKey *vkdev_aead_key_alloc(VkdevAeadAlg alg, const uint8_t *key)
     } else {
         chacha_poly1305_set_key(&k->chacha, key);
     }
-    return k;
 }
 
 static size_t nt_block(const VkdevAeadKey *k)
@@ -421,10 +408,9 @@ void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st, uint8_t *tag)
 }
 #endif /* VKDEV_AEAD_NETTLE */
 
-void vkdev_aead_key_free(VkdevAeadKey *k)
+size_t vkdev_aead_key_size(void)
 {
-    if (k) {
-        vkdev_aead_wipe(k, sizeof(*k));
-        free(k);
-    }
+    size_t align = VKDEV_AEAD_KEY_ALIGN;
+
+    return (sizeof(VkdevAeadKey) + align - 1) / align * align;
 }

@@ -8,12 +8,14 @@
 #ifndef VKDEV_AEAD_H
 #define VKDEV_AEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define VKDEV_AEAD_NONCE_LEN 12
 #define VKDEV_AEAD_TAG_LEN 16
 #define VKDEV_AEAD_KEY_MAX 32
+#define VKDEV_AEAD_KEY_ALIGN 64
 
 typedef enum VkdevAeadAlg {
     VKDEV_AEAD_AES_128_GCM,
@@ -24,9 +26,13 @@ typedef enum VkdevAeadAlg {
 
 typedef struct VkdevAeadKey VkdevAeadKey;
 
-/* Large enough for either library; aead.c asserts it. */
+/* Large enough for the library; aead.c asserts it. */
 typedef struct VkdevAeadState {
+#ifdef VKDEV_AEAD_IPSEC_MB
+    uint64_t opaque[24];
+#else
     uint64_t opaque[64];
+#endif
 } VkdevAeadState;
 
 /** Name of the library behind this build, for the log and for tests. */
@@ -35,14 +41,18 @@ const char *vkdev_aead_backend(void);
 /** Length of a key of @alg in bytes; 0 for an @alg that does not exist. */
 size_t vkdev_aead_key_len(VkdevAeadAlg alg);
 
-/**
- * Expand @key (vkdev_aead_key_len() bytes). Returns NULL when memory is short,
- * @alg is unknown or the library does not run on this processor.
- */
-VkdevAeadKey *vkdev_aead_key_alloc(VkdevAeadAlg alg, const uint8_t *key);
+/** Does the library run on this processor? Nothing below works without. */
+bool vkdev_aead_works(void);
 
-/** Wipe and release @k; NULL is allowed. */
-void vkdev_aead_key_free(VkdevAeadKey *k);
+/** Bytes of an expanded key, a multiple of VKDEV_AEAD_KEY_ALIGN. */
+size_t vkdev_aead_key_size(void);
+
+/**
+ * Expand @key (vkdev_aead_key_len() bytes) into vkdev_aead_key_size() bytes of
+ * memory at @k, aligned to VKDEV_AEAD_KEY_ALIGN; whoever ends its use wipes them.
+ */
+void vkdev_aead_key_set(VkdevAeadKey *k, VkdevAeadAlg alg,
+                        const uint8_t *key);
 
 /** Begin a message: 12 bytes of @nonce and @aad_len bytes at @aad. */
 void vkdev_aead_start(const VkdevAeadKey *k, VkdevAeadState *st,

@@ -11,9 +11,23 @@
 #include "trace.h"
 #include "vkdev.h"
 
+/* What all contexts share: 1 MiB of expanded keys, 768 KiB of tags. */
+#define SHARED_KEYS 1024
+#define SHARED_RECORDS 32768
+
 static VkdevContext *ctx_find(VkdevState *s, uint32_t id)
 {
     return id < s->contexts && s->ctx[id].tls ? &s->ctx[id] : NULL;
+}
+
+static void ctx_free(VkdevState *s)
+{
+    g_free(s->ctx);
+    s->ctx = NULL;
+    vkdev_tls_engine_free(s->tls);
+    s->tls = NULL;
+    vkdev_flow_free(s->flows);
+    s->flows = NULL;
 }
 
 bool vkdev_ctx_init(VkdevState *s)
@@ -22,10 +36,10 @@ bool vkdev_ctx_init(VkdevState *s)
 
     qemu_guest_getrandom_nofail(secret, sizeof(secret));
     s->flows = vkdev_flow_alloc(s->contexts, secret);
+    s->tls = vkdev_tls_engine_alloc(SHARED_KEYS, SHARED_RECORDS);
     s->ctx = g_try_new0(VkdevContext, s->contexts);
-    if (!s->flows || (s->contexts && !s->ctx)) {
-        vkdev_flow_free(s->flows);
-        g_free(s->ctx);
+    if (!s->flows || !s->tls || (s->contexts && !s->ctx)) {
+        ctx_free(s);
         return false;
     }
     return true;
@@ -44,13 +58,11 @@ void vkdev_ctx_reset(VkdevState *s)
 void vkdev_ctx_fini(VkdevState *s)
 {
     vkdev_ctx_reset(s);
-    g_free(s->ctx);
-    s->ctx = NULL;
-    vkdev_flow_free(s->flows);
-    s->flows = NULL;
+    ctx_free(s);
 }
 
-static uint16_t ctx_add(VkdevContext *ctx, const VkdevCoreTls *tls)
+static uint16_t ctx_add(VkdevState *s, VkdevContext *ctx,
+                        const VkdevCoreTls *tls)
 {
     VkdevTlsParams p = {
         .version = tls->version,
@@ -67,7 +79,7 @@ static uint16_t ctx_add(VkdevContext *ctx, const VkdevCoreTls *tls)
     }
     memcpy(p.iv, tls->iv, sizeof(p.iv));
     memcpy(p.key, tls->key, sizeof(p.key));
-    status = vkdev_tls_add(&p, &ctx->tls);
+    status = vkdev_tls_add(s->tls, &p, &ctx->tls);
     vkdev_aead_wipe(&p, sizeof(p));
     return status;
 }
@@ -101,7 +113,7 @@ uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
         status = ctx_check_rx(s, &tls->flow);
     }
     if (status == VKTLS_ST_OK) {
-        status = ctx_add(&s->ctx[id], tls);
+        status = ctx_add(s, &s->ctx[id], tls);
     }
     trace_vkdev_ctx_add(id, tls->version, tls->cipher, tls->direction,
                         tls->tcp_seq, status);

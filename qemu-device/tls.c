@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The TLS engine's contexts: keys, and the nonce and additional data of each
- * record. What both directions share is here; a key is in the context's AEAD
- * and nowhere else. It knows neither packets' headers nor queues.
+ * record. What both directions share is here; a key is in its context and,
+ * expanded, with the engine. It knows neither packets' headers nor queues.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,8 @@ static bool key_tail_zero(const VkdevTlsParams *p, VkdevAeadAlg alg)
     return !any;
 }
 
-unsigned vkdev_tls_add(const VkdevTlsParams *p, VkdevTlsCtx **ctx)
+unsigned vkdev_tls_add(VkdevTlsEngine *engine, const VkdevTlsParams *p,
+                       VkdevTlsCtx **ctx)
 {
     const VkdevTlsSuite *suite = suite_find(p);
     VkdevTlsCtx *c;
@@ -106,17 +107,15 @@ unsigned vkdev_tls_add(const VkdevTlsParams *p, VkdevTlsCtx **ctx)
     if (!key_tail_zero(p, suite->alg)) {
         return VKTLS_ST_RESERVED;
     }
-    c = calloc(1, sizeof(*c));
+    c = vkdev_aead_works() ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
         return VKTLS_ST_TLS_CRYPTO;
     }
-    c->key = vkdev_aead_key_alloc(suite->alg, p->key);
-    if (!c->key) {
-        free(c);
-        return VKTLS_ST_TLS_CRYPTO;
-    }
+    c->engine = engine;
     c->suite = suite;
+    c->serial = vkdev_tls_engine_serial(engine);
     c->direction = p->direction;
+    memcpy(c->key, p->key, sizeof(c->key));
     memcpy(c->iv, p->iv, sizeof(c->iv));
     vkdev_tls_stream_move(c, p->tcp_seq, p->rec_no);
     if (c->direction == VKTLS_DIR_TX) {
@@ -131,7 +130,7 @@ unsigned vkdev_tls_add(const VkdevTlsParams *p, VkdevTlsCtx **ctx)
 void vkdev_tls_del(VkdevTlsCtx *c)
 {
     if (c) {
-        vkdev_aead_key_free(c->key);
+        vkdev_tls_key_forget(c);
         vkdev_aead_wipe(c, sizeof(*c));
         free(c);
     }
@@ -211,7 +210,7 @@ void vkdev_tls_record_start(const VkdevTlsCtx *c, VkdevTlsStream *s)
     size_t aad_len = record_aad(c, &s->at, aad);
 
     record_nonce(c, &s->at, nonce);
-    vkdev_aead_start(c->key, &s->aead, nonce, aad, aad_len);
+    vkdev_aead_start(vkdev_tls_key(c), &s->aead, nonce, aad, aad_len);
     vkdev_aead_wipe(nonce, sizeof(nonce)); /* IV or salt can be told from it */
 }
 

@@ -2,8 +2,8 @@
 /*
  * The TLS engine: one context is one direction of one connection. It neither
  * logs nor counts for itself; each call says what to add to which counter.
- * All functions return VKTLS_ST_* codes. A context is used by one thread at
- * a time; different contexts are independent.
+ * All functions return VKTLS_ST_* codes. An engine and its contexts are used by
+ * one thread at a time.
  */
 #ifndef VKDEV_TLS_H
 #define VKDEV_TLS_H
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+typedef struct VkdevTlsEngine VkdevTlsEngine;
 typedef struct VkdevTlsCtx VkdevTlsCtx;
 
 /* As in struct vktls_tls_add; the caller wipes it. */
@@ -60,12 +61,23 @@ uint32_t vkdev_tls_ciphers(void);
 uint32_t vkdev_tls_versions(void);
 
 /**
+ * An engine without contexts, NULL when memory is short. It holds @keys expanded
+ * keys and the tags of the last @records records sent, both rounded up, for all
+ * of its contexts; how many of those there may be does not depend on it.
+ */
+VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records);
+
+/** Release an engine whose contexts were all deleted; NULL is allowed. */
+void vkdev_tls_engine_free(VkdevTlsEngine *engine);
+
+/**
  * Make a context that starts in sync. VKTLS_ST_UNSUPPORTED: version, cipher or
  * direction is not one of the engine's; VKTLS_ST_RESERVED: bytes after a short
  * key are not zero; VKTLS_ST_TLS_CRYPTO: memory or the library failed. *@ctx is
  * set on success only.
  */
-unsigned vkdev_tls_add(const VkdevTlsParams *params, VkdevTlsCtx **ctx);
+unsigned vkdev_tls_add(VkdevTlsEngine *engine, const VkdevTlsParams *params,
+                       VkdevTlsCtx **ctx);
 
 /** Wipe everything that @ctx held and release it; NULL is allowed. */
 void vkdev_tls_del(VkdevTlsCtx *ctx);

@@ -8,7 +8,6 @@
 #include "tls.h"
 
 #define VKDEV_SALT_LEN 4
-#define VKDEV_TLS_SENT 128 /* records whose tag is remembered for replay */
 #define VKDEV_TLS_RX_LOG 16 /* headers that an answer of the host may name */
 
 typedef struct VkdevTlsSuite {
@@ -31,17 +30,10 @@ typedef struct VkdevTlsStream {
     uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* from its first byte to its last */
 } VkdevTlsStream;
 
-typedef struct VkdevTlsSent {
-    bool valid;
-    uint64_t rec_no;
-    uint8_t tag[VKDEV_AEAD_TAG_LEN];
-} VkdevTlsSent;
-
 typedef struct VkdevTlsTx {
     uint64_t nonce_base; /* explicit nonce - record number, constant */
     uint64_t floor;      /* lowest record number that was never started */
     bool floor_wrapped;  /* there is no such number */
-    VkdevTlsSent sent[VKDEV_TLS_SENT]; /* by record number modulo its size */
 } VkdevTlsTx;
 
 typedef enum VkdevTlsRxMode {
@@ -60,9 +52,11 @@ typedef struct VkdevTlsRx {
 } VkdevTlsRx;
 
 struct VkdevTlsCtx {
+    VkdevTlsEngine *engine;
     const VkdevTlsSuite *suite;
-    VkdevAeadKey *key;
+    uint64_t serial; /* no other context of the engine has or had it */
     uint8_t direction;
+    uint8_t key[VKDEV_AEAD_KEY_MAX];
     uint8_t iv[VKDEV_AEAD_NONCE_LEN];
     bool lost;
     uint32_t tcp_seq; /* of the byte at the cursor */
@@ -79,6 +73,14 @@ unsigned vkdev_tls_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
 void vkdev_tls_record_start(const VkdevTlsCtx *c, VkdevTlsStream *s);
 void vkdev_tls_stream_move(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no);
 uint64_t vkdev_tls_explicit(const uint8_t *nonce);
+
+/* tls_engine.c */
+uint64_t vkdev_tls_engine_serial(VkdevTlsEngine *e);
+const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c);
+void vkdev_tls_key_forget(const VkdevTlsCtx *c);
+void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,
+                        const uint8_t *tag);
+const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no);
 
 /* tls_tx.c */
 void vkdev_tls_tx_init(VkdevTlsCtx *c);

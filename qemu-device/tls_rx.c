@@ -134,7 +134,7 @@ static bool rx_decrypt(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
         vkdev_tls_record_start(c, s);
     }
     if (piece->part == VKDEV_RECORD_PAYLOAD) {
-        vkdev_aead_decrypt(c->key, &s->aead, to, from, piece->len);
+        vkdev_aead_decrypt(vkdev_tls_key(c), &s->aead, to, from, piece->len);
         return true;
     }
     memcpy(to, from, piece->len);
@@ -142,7 +142,7 @@ static bool rx_decrypt(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
         return true;
     }
     if (!piece->offset) {
-        vkdev_aead_finish(c->key, &s->aead, s->tag);
+        vkdev_aead_finish(vkdev_tls_key(c), &s->aead, s->tag);
     }
     return !tag_part_differs(from, s->tag + piece->offset, piece->len);
 }

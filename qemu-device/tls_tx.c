@@ -55,10 +55,10 @@ static void tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
         vkdev_tls_record_start(c, s);
     }
     if (piece->part == VKDEV_RECORD_PAYLOAD) {
-        vkdev_aead_encrypt(c->key, &s->aead, p, p, piece->len);
+        vkdev_aead_encrypt(vkdev_tls_key(c), &s->aead, p, p, piece->len);
     } else if (piece->part == VKDEV_RECORD_TAG) {
         if (!piece->offset) {
-            vkdev_aead_finish(c->key, &s->aead, s->tag);
+            vkdev_aead_finish(vkdev_tls_key(c), &s->aead, s->tag);
         }
         memcpy(p, s->tag + piece->offset, piece->len);
     }
@@ -69,16 +69,6 @@ static void tx_floor_raise(VkdevTlsCtx *c)
 {
     c->tx.floor = c->s.at.rec_no + 1;
     c->tx.floor_wrapped = !c->tx.floor;
-}
-
-static void tx_remember(VkdevTlsCtx *c)
-{
-    uint64_t rec_no = c->s.at.rec_no - 1; /* the cursor is behind it */
-    VkdevTlsSent *sent = &c->tx.sent[rec_no % VKDEV_TLS_SENT];
-
-    sent->valid = true;
-    sent->rec_no = rec_no;
-    memcpy(sent->tag, c->s.tag, sizeof(sent->tag));
 }
 
 /* The second pass, over bytes that tx_check() has accepted. */
@@ -97,7 +87,8 @@ static void tx_encrypt(VkdevTlsCtx *c, uint8_t *p, size_t len,
             tx_floor_raise(c);
         }
         if (piece.part == VKDEV_RECORD_TAG && piece.part_ends) {
-            tx_remember(c);
+            /* the cursor is behind it */
+            vkdev_tls_sent_add(c, c->s.at.rec_no - 1, c->s.tag);
             count->records++;
         }
     }
@@ -160,13 +151,6 @@ unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
     return VKTLS_ST_OK;
 }
 
-static const VkdevTlsSent *replay_sent(const VkdevTlsCtx *c, uint64_t rec_no)
-{
-    const VkdevTlsSent *sent = &c->tx.sent[rec_no % VKDEV_TLS_SENT];
-
-    return sent->valid && sent->rec_no == rec_no ? sent : NULL;
-}
-
 /* Records that follow each other from @rec_no on, and were all sent? */
 static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
                              const uint8_t *buf, size_t len)
@@ -181,7 +165,9 @@ static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
         return VKTLS_ST_TLS_HEADER;
     }
     for (; st == VKTLS_ST_OK && rec_no != at.rec_no; rec_no++) {
-        st = replay_sent(c, rec_no) ? VKTLS_ST_OK : VKTLS_ST_TLS_REUSE;
+        if (!vkdev_tls_sent_find(c, rec_no)) {
+            st = VKTLS_ST_TLS_REUSE;
+        }
     }
     return st;
 }
@@ -199,7 +185,7 @@ static bool replay_encrypt(const VkdevTlsCtx *c, uint64_t rec_no,
         tx_piece(c, &s, &piece, p);
         if (piece.part == VKDEV_RECORD_TAG) {
             same = !vkdev_aead_tag_differs(
-                s.tag, replay_sent(c, s.at.rec_no - 1)->tag);
+                s.tag, vkdev_tls_sent_find(c, s.at.rec_no - 1));
         }
     }
     vkdev_aead_wipe(&s, sizeof(s));

@@ -92,6 +92,7 @@ struct VkdevState {
     uint8_t rx_plain[VKDEV_FRAME_MAX];
 
     VkdevContext *ctx;
+    VkdevTlsEngine *tls;
     uint32_t ctx_live;
     VkdevFlowTable *flows;  /* of the contexts that receive */
 

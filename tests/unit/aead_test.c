@@ -53,6 +53,21 @@ static size_t unhex(const char *hex, uint8_t *out)
 	return n;
 }
 
+static VkdevAeadKey *key_alloc(VkdevAeadAlg alg, const uint8_t *key)
+{
+	VkdevAeadKey *k = vkdev_aead_works() ?
+			  aligned_alloc(VKDEV_AEAD_KEY_ALIGN, vkdev_aead_key_size()) : NULL;
+
+	if (k)
+		vkdev_aead_key_set(k, alg, key);
+	return k;
+}
+
+static void key_free(VkdevAeadKey *k)
+{
+	free(k);
+}
+
 static bool kat_run(const struct aead_kat *t, bool decrypt, size_t cut)
 {
 	uint8_t key[32], nonce[12], aad[64], in[512], want[512], out[512], tag[16], got[16];
@@ -65,13 +80,13 @@ static bool kat_run(const struct aead_kat *t, bool decrypt, size_t cut)
 	unhex(t->nonce, nonce);
 	unhex(decrypt ? t->plain : t->cipher, want);
 	unhex(t->tag, tag);
-	k = vkdev_aead_key_alloc(t->alg, key);
+	k = key_alloc(t->alg, key);
 	if (!k)
 		return false;
 	vkdev_aead_start(k, &st, nonce, aad, aad_len);
 	update(k, &st, decrypt, out, in, len, cut, NULL);
 	vkdev_aead_finish(k, &st, got);
-	vkdev_aead_key_free(k);
+	key_free(k);
 	return !memcmp(out, want, len) && !memcmp(got, tag, sizeof(tag));
 }
 
@@ -117,7 +132,7 @@ static bool message_check(const struct message *m, size_t cut, struct prng *r)
 {
 	static uint8_t work[MSG_MAX + 64], back[MSG_MAX];
 	uint8_t *p = work + prng_below(r, 64);
-	VkdevAeadKey *k = vkdev_aead_key_alloc(m->alg, m->key);
+	VkdevAeadKey *k = key_alloc(m->alg, m->key);
 	uint8_t tag[VKDEV_AEAD_TAG_LEN];
 	VkdevAeadState st;
 	bool ok;
@@ -135,7 +150,7 @@ static bool message_check(const struct message *m, size_t cut, struct prng *r)
 	vkdev_aead_finish(k, &st, tag);
 	ok = ok && !memcmp(back, m->plain, m->len) &&
 	     !vkdev_aead_tag_differs(tag, m->sealed + m->len);
-	vkdev_aead_key_free(k);
+	key_free(k);
 	return ok;
 }
 
@@ -170,7 +185,7 @@ static void test_clone(VkdevAeadAlg alg)
 	bool ok;
 
 	ok = message_make(&m, alg, &r);
-	k = vkdev_aead_key_alloc(alg, m.key);
+	k = key_alloc(alg, m.key);
 	for (size_t at = 0; ok && k && at < m.len; at += 1 + m.len / 37) {
 		vkdev_aead_start(k, &st, m.nonce, m.aad, m.aad_len);
 		update(k, &st, false, out, m.plain, at, 0, NULL);
@@ -184,13 +199,13 @@ static void test_clone(VkdevAeadAlg alg)
 	}
 	snprintf(name, sizeof(name), "saved state goes on: %s", alg_name[alg]);
 	ktap_check(ok && k, name);
-	vkdev_aead_key_free(k);
+	key_free(k);
 }
 
 static void test_finish_wipes(VkdevAeadAlg alg)
 {
 	uint8_t key[32] = { 1 }, nonce[12] = { 2 }, text[40] = { 3 }, tag[16];
-	VkdevAeadKey *k = vkdev_aead_key_alloc(alg, key);
+	VkdevAeadKey *k = key_alloc(alg, key);
 	const uint8_t *p;
 	VkdevAeadState st;
 	char name[64];
@@ -207,12 +222,12 @@ static void test_finish_wipes(VkdevAeadAlg alg)
 		ok = ok && !p[i];
 	snprintf(name, sizeof(name), "finish wipes the state: %s", alg_name[alg]);
 	ktap_check(ok, name);
-	vkdev_aead_key_free(k);
+	key_free(k);
 }
 
 static void test_arguments(void)
 {
-	uint8_t a[16] = { 0 }, b[16] = { 0 }, key[32] = { 0 };
+	uint8_t a[16] = { 0 }, b[16] = { 0 };
 	bool ok = !vkdev_aead_tag_differs(a, b);
 
 	for (int bit = 0; bit < 128; bit++) {
@@ -221,9 +236,7 @@ static void test_arguments(void)
 		b[bit / 8] ^= 1 << bit % 8;
 	}
 	ktap_check(ok, "one flipped bit makes tags differ");
-	ktap_check(!vkdev_aead_key_len(VKDEV_AEAD_ALGS) &&
-		   !vkdev_aead_key_alloc(VKDEV_AEAD_ALGS, key), "unknown algorithm is refused");
-	vkdev_aead_key_free(NULL);
+	ktap_check(!vkdev_aead_key_len(VKDEV_AEAD_ALGS), "unknown algorithm has no key");
 }
 
 int main(void)

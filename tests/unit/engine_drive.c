@@ -35,7 +35,7 @@ static bool drive_start(struct drive *d)
 	memset(p.key, drive_byte(d), vkdev_aead_key_len(s->alg));
 	model_init(&d->m, s, &p);
 	d->host = d->m.at;
-	return vkdev_tls_add(&p, &d->ctx) == VKTLS_ST_OK;
+	return vkdev_tls_add(engine(), &p, &d->ctx) == VKTLS_ST_OK;
 }
 
 /* The host's next byte: of a head that it writes, or of any payload. */

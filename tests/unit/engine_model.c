@@ -25,6 +25,15 @@ const struct suite suites[] = {
 
 const unsigned int suites_num = sizeof(suites) / sizeof(suites[0]);
 
+VkdevTlsEngine *engine(void)
+{
+	static VkdevTlsEngine *one;
+
+	if (!one)
+		one = vkdev_tls_engine_alloc(ENGINE_KEYS, ENGINE_RECORDS);
+	return one;
+}
+
 void put64(uint8_t *p, uint64_t v)
 {
 	for (int i = 0; i < 8; i++)

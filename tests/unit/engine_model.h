@@ -47,6 +47,11 @@ struct model {
 	uint8_t in[REC_MAX], out[REC_MAX];
 };
 
+/* One engine for all contexts of a test, with little room in it. */
+#define ENGINE_KEYS	4
+#define ENGINE_RECORDS	128
+VkdevTlsEngine *engine(void);
+
 /* Byte strings in wire order. */
 void put64(uint8_t *p, uint64_t v);
 uint64_t get64(const uint8_t *p);

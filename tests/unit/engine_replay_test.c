@@ -7,7 +7,6 @@
 #include "ktap.h"
 
 #define RECORDS		20
-#define REMEMBERED	128	/* VKDEV_TLS_SENT */
 
 static struct rig rig;
 static uint8_t rec[REC_MAX];
@@ -198,7 +197,7 @@ static void runs_of_records(const void *row)
 
 static void old_records_are_forgotten(const void *row)
 {
-	ktap_expect(open_stream(row, REMEMBERED + 10, 30));
+	ktap_expect(open_stream(row, ENGINE_RECORDS + 10, 30));
 	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
 	for (unsigned int n = 0; n < rig.records; n++) {
 		size_t len = host_record(n);

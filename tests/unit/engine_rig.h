@@ -45,7 +45,7 @@ static inline bool rig_open_with(struct rig *g, const struct suite *s, const Vkd
 	g->len = 0;
 	g->records = 0;
 	g->ctx = NULL;
-	return vkdev_tls_add(p, &g->ctx) == VKTLS_ST_OK;
+	return vkdev_tls_add(engine(), p, &g->ctx) == VKTLS_ST_OK;
 }
 
 static inline bool rig_open(struct rig *g, const struct suite *s, uint64_t seed)
@@ -62,7 +62,7 @@ static inline bool rig_again(struct rig *g)
 {
 	vkdev_tls_del(g->ctx);
 	g->ctx = NULL;
-	return vkdev_tls_add(&g->m.p, &g->ctx) == VKTLS_ST_OK;
+	return vkdev_tls_add(engine(), &g->m.p, &g->ctx) == VKTLS_ST_OK;
 }
 
 static inline void rig_close(struct rig *g)

@@ -446,7 +446,7 @@ static void rfc8448_records_decrypt(void)
 
 	memcpy(p.key, rfc8448_key, sizeof(rfc8448_key));
 	memcpy(p.iv, rfc8448_iv, sizeof(rfc8448_iv));
-	ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_OK);
+	ktap_expect_eq(vkdev_tls_add(engine(), &p, &ctx), VKTLS_ST_OK);
 	vkdev_tls_rx(ctx, 0, rfc8448_wire, to, sizeof(rfc8448_wire), &res);
 	ktap_expect(res.decrypted && res.records == 2);
 	for (unsigned int i = 0; i < 50; i++)

@@ -344,6 +344,33 @@ static void query_and_counts_follow_every_byte(void)
 	ktap_expect_eq(records, 4 * suites_num);
 }
 
+/* More contexts than expanded keys, a few bytes of each in turn. */
+static void contexts_in_turn(void)
+{
+	static struct rig many[3 * ENGINE_KEYS];
+	size_t at, to;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(many); i++) {
+		ktap_expect(rig_open(&many[i], &suites[i % suites_num], 77 + i));
+		for (size_t len = 1; len < 200; len += 40 + i)
+			ktap_expect(rig_record(&many[i], 23, len));
+	}
+	for (at = 0; !ktap.bad && at < many[0].len; at = to) {
+		to = at + 1 + prng_below(&many[0].rng, 60);
+		for (unsigned int i = 0; i < ARRAY_SIZE(many); i++) {
+			struct rig *g = &many[i];
+			size_t end = to < g->len ? to : g->len;
+
+			if (at >= end)
+				continue;
+			ktap_expect_eq(rig_send(g, at, end), VKTLS_ST_OK);
+			ktap_expect(rig_sealed(g, at, end));
+		}
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(many); i++)
+		rig_close(&many[i]);
+}
+
 /* The host's view of the two records: plaintext, content type, placeholder. */
 static void rfc8448_records(void)
 {
@@ -361,7 +388,7 @@ static void rfc8448_records(void)
 	memcpy(buf + 72, "\x17\3\3\0\x13\1\0\x15", 8);
 	memcpy(p.key, rfc8448_key, sizeof(rfc8448_key));
 	memcpy(p.iv, rfc8448_iv, sizeof(rfc8448_iv));
-	ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_OK);
+	ktap_expect_eq(vkdev_tls_add(engine(), &p, &ctx), VKTLS_ST_OK);
 	ktap_expect_eq(vkdev_tls_tx(ctx, 0, buf, sizeof(buf), &count), VKTLS_ST_OK);
 	ktap_expect_mem(buf, rfc8448_wire, sizeof(buf));
 	vkdev_tls_del(ctx);
@@ -378,23 +405,23 @@ static void context_parameters(void)
 		ciphers |= 1u << s->cipher;
 		versions |= 1u << s->version;
 		p = rig_params(s, &rng);
-		ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_OK);
+		ktap_expect_eq(vkdev_tls_add(engine(), &p, &ctx), VKTLS_ST_OK);
 		vkdev_tls_del(ctx);
 		ctx = NULL;
 		for (size_t i = vkdev_aead_key_len(s->alg); i < sizeof(p.key); i++) {
 			p = rig_params(s, &rng);
 			p.key[i] = 1;
-			ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_RESERVED);
+			ktap_expect_eq(vkdev_tls_add(engine(), &p, &ctx), VKTLS_ST_RESERVED);
 		}
 		p = rig_params(s, &rng);
 		p.direction = 0x80;
-		ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_UNSUPPORTED);
+		ktap_expect_eq(vkdev_tls_add(engine(), &p, &ctx), VKTLS_ST_UNSUPPORTED);
 		p = rig_params(s, &rng);
 		p.version = 0x80;
-		ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_UNSUPPORTED);
+		ktap_expect_eq(vkdev_tls_add(engine(), &p, &ctx), VKTLS_ST_UNSUPPORTED);
 		p = rig_params(s, &rng);
 		p.cipher = 0x80;
-		ktap_expect_eq(vkdev_tls_add(&p, &ctx), VKTLS_ST_UNSUPPORTED);
+		ktap_expect_eq(vkdev_tls_add(engine(), &p, &ctx), VKTLS_ST_UNSUPPORTED);
 	}
 	ktap_expect(!ctx);
 	ktap_expect_eq(vkdev_tls_ciphers(), ciphers);
@@ -439,6 +466,7 @@ int main(void)
 	KTAP_RUN(resync_never_goes_back);
 	KTAP_RUN(resync_skips_ahead);
 	KTAP_RUN(query_and_counts_follow_every_byte);
+	KTAP_RUN(contexts_in_turn);
 	KTAP_RUN(rfc8448_records);
 	KTAP_RUN(context_parameters);
 	KTAP_RUN(random_operations);

@@ -65,7 +65,7 @@ static VkdevTlsCtx *add(const struct suite *s, const struct secret *key, const s
 
 	unmask(key, p.key);
 	unmask(iv, p.iv);
-	vkdev_tls_add(&p, &ctx);
+	vkdev_tls_add(engine(), &p, &ctx);
 	vkdev_aead_wipe(&p, sizeof(p));
 	return ctx;
 }
@@ -144,10 +144,45 @@ static void deleted_context_leaves_nothing(const void *row)
 	nothing_is_left(row, 100);
 }
 
+/*
+ * More contexts than expanded keys, in turn, so that each key was expanded and
+ * its place taken by others of every kind.
+ */
+static void shared_places_leave_nothing(void)
+{
+	struct secret key[3 * ENGINE_KEYS], iv[3 * ENGINE_KEYS];
+	struct life life[3 * ENGINE_KEYS];
+	struct prng rng = { 0xbeef };
+	const size_t n = 3 * ENGINE_KEYS;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct suite *s = &suites[(i / ENGINE_KEYS + i) % suites_num];
+
+		key[i].len = vkdev_aead_key_len(s->alg);
+		iv[i].len = IV_LEN;
+		prng_fill(&rng, key[i].masked, key[i].len);
+		prng_fill(&rng, iv[i].masked, iv[i].len);
+		life[i] = (struct life){ .s = s, .key = &key[i], .iv = &iv[i], .payload = 50 };
+		deep_down(life_begin, &life[i]);
+		ktap_expect_eq(life[i].status, VKTLS_ST_OK);
+	}
+	for (size_t i = 0; i < n; i += 2)
+		deep_down(life_end, &life[i]);
+	for (size_t i = 0; i < n; i++)
+		ktap_expect(scan_all(&key[i]) ? i % 2 : !(i % 2));
+	for (size_t i = 1; i < n; i += 2)
+		deep_down(life_end, &life[i]);
+	for (size_t i = 0; i < n; i++) {
+		ktap_expect_eq(scan_all(&key[i]), 0);
+		ktap_expect_eq(scan_all(&iv[i]), 0);
+	}
+}
+
 int main(void)
 {
 	ktap_start();
 	for (unsigned int i = 0; i < suites_num; i++)
 		ktap_case(suites[i].name, deleted_context_leaves_nothing, &suites[i]);
+	KTAP_RUN(shared_places_leave_nothing);
 	return ktap_finish();
 }
