@@ -43,12 +43,12 @@ typedef enum VkdevTlsRxMode {
 } VkdevTlsRxMode;
 
 typedef struct VkdevTlsRx {
-    VkdevTlsRxMode mode;
+    uint8_t mode;    /* VkdevTlsRxMode */
     bool broken;     /* not all of the record at the cursor came in sync */
-    uint64_t logged; /* TRACK: headers seen since and with the candidate */
-    uint32_t log[VKDEV_TLS_RX_LOG]; /* where they began; a ring */
     uint8_t window[VKDEV_RECORD_HEADER_LEN]; /* SEARCH: last bytes, in order */
     uint8_t window_len;
+    uint64_t logged; /* TRACK: headers seen since and with the candidate */
+    uint32_t log[VKDEV_TLS_RX_LOG]; /* where they began; a ring */
 } VkdevTlsRx;
 
 struct VkdevTlsCtx {
