@@ -61,10 +61,14 @@ static bool fault_frame(VkdevState *s, VkdevFaultLine *line,
 {
     bool tx = line == &s->faults.tx;
     unsigned hits = vkdev_fault_line_judge(line);
-    size_t len = iov_size(iov, iovcnt);
     g_autofree uint8_t *frame = NULL;
+    size_t len;
 
-    if ((!hits && !line->holds) || len > VKDEV_FRAME_MAX) {
+    if (!hits && !line->holds) {
+        return false;
+    }
+    len = iov_size(iov, iovcnt);
+    if (len > VKDEV_FRAME_MAX) {
         return false;
     }
     frame = g_malloc(len);

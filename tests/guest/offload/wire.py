@@ -9,6 +9,7 @@
 The capture also holds one message that was sent in the clear on purpose: who
 does not find that one has looked at nothing.
 """
+import array
 import hashlib
 import mmap
 import os
@@ -75,14 +76,25 @@ class Stream:
         return again
 
 
+def intact(frame, tcp, end, addresses):
+    """Is the TCP checksum right? A wire may change bits."""
+    segment = frame[tcp:end]
+    words = array.array("H", segment + bytes(len(segment) & 1) + addresses +
+                        struct.pack(">HH", TCP, len(segment)))
+    return sum(words) % 0xffff == 0
+
+
 def walk(data):
-    """All TCP streams of a capture: (bytes, bytes sent again)."""
-    streams, total, again = {}, 0, 0
+    """All TCP streams of a capture: (bytes, bytes sent again, frames left out)."""
+    streams, total, again, out = {}, 0, 0, 0
     for frame in frames(data):
         place = network(frame)
         if not place:
             continue
         tcp, end, addresses = place
+        if not intact(frame, tcp, end, addresses):
+            out += 1
+            continue
         ports, seq, flags = struct.unpack_from(">4sI5xB", frame, tcp)
         key = addresses + ports
         if flags & SYN:
@@ -92,7 +104,7 @@ def walk(data):
         if payload and key in streams:
             total += len(payload)
             again += streams[key].add(seq, payload)
-    return total, again
+    return total, again, out
 
 
 def no_plaintext(data):
@@ -106,10 +118,13 @@ def no_plaintext(data):
 
 def retransmissions_equal(data):
     """Whoever encrypted a byte, NIC or software, it was the same byte."""
-    total, again = walk(data)
-    print(f"# {total} bytes of TCP payload, {again} of them sent again")
+    total, again, out = walk(data)
+    print(f"# {total} bytes of TCP payload, {again} of them sent again; "
+          f"{out} frames have a wrong checksum")
     if not total:
         raise AssertionError("no TCP payload in the capture")
+    if out * 100 > total / 1000:
+        raise AssertionError("too many wrong checksums for a bad wire")
 
 
 def decrypts(capture, keys, digests):

@@ -23,7 +23,8 @@
 #define EVTQ_LOG2		8
 #define EVTQ_MASK		(BIT(EVTQ_LOG2) - 1)
 #define CMD_LOOK		(1 * HZ)	/* who waits looks for himself */
-#define CMD_PATIENCE		10		/* looks */
+#define CMD_PATIENCE		10		/* looks at firmware that lives */
+#define CMD_SILENCE		4		/* looks without a heartbeat */
 
 /* One command on its way; index is that of its place in the ring. */
 struct vktls_cmd_slot {
@@ -252,14 +253,19 @@ static void cmd_look(struct vktls_cmdq *q)
 	spin_unlock_irq(&q->lock);
 }
 
+/* Firmware whose heart beats five times a second may take its time. */
 static void cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
-	int look;
+	int looks = 0, silent = 0;
+	u32 beat = 0, last;
 
-	for (look = 0; look < CMD_PATIENCE; look++) {
+	while (looks++ < CMD_PATIENCE && silent < CMD_SILENCE) {
 		if (wait_for_completion_timeout(&slot->done, CMD_LOOK))
 			return;
 		cmd_look(q);
+		last = beat;
+		beat = vktls_read(q->vd, VKTLS_REG_HEARTBEAT);
+		silent = beat == last ? silent + 1 : 0;
 	}
 }
 
@@ -289,7 +295,8 @@ static void cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
  * @rsp: where the answer's payload goes, filled up with zeros
  * @rsp_len: bytes in @rsp, at most 48
  *
- * Context: process; sleeps up to ten seconds. No lock is needed.
+ * Context: process; sleeps up to ten seconds, five if firmware's heart stands
+ * still. No lock is needed.
  * Return: 0, the errno for the NIC's status, -ENETDOWN when no firmware runs,
  * -ETIMEDOUT when it stopped answering, -ENODEV when the NIC is gone.
  */
