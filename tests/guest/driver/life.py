@@ -10,6 +10,7 @@ import time
 from nic import (IF, V4, Noise, Transfer, at_least, config, counted, dmesg_mark, dmesg_since,
                  fresh_socket, pci, ping, qmp, read, run, setup_link, stats, transfer, wait, write)
 import ktap
+import nicfault
 
 MIB = 1 << 20
 DRIVER = "/sys/bus/pci/drivers/vktls"
@@ -153,6 +154,28 @@ def health_reports():
         raise AssertionError(f"no firmware log: {text}")
 
 
+def lost_interrupts():
+    """Messages of the NIC that get lost delay a stream, and stop none."""
+    ktap.defer(nicfault.end)
+    resets, lost = stats()["resets"], nicfault.count("irq-lose")
+    during_a_stream(lambda n: nicfault.ask("irq-lose", f"{n % 3}:1-3"), 8 * MIB)
+    ktap.equal(stats()["resets"], resets, "resets")
+    if nicfault.count("irq-lose") < lost + 4:
+        raise AssertionError("no interrupt was lost")
+
+
+def firmware_crash():
+    """Noticed within seconds, whatever runs."""
+    resets = stats()["resets"]
+
+    def crash(_):
+        mark = dmesg_mark()
+        nicfault.ask("fw-crash", 1)
+        wait("the driver to recover", lambda: "recovered" in dmesg_since(mark), 20)
+    during_a_stream(crash, 8 * MIB)
+    at_least(stats(), "resets", resets + LEAST)
+
+
 def bring_back():
     """Whatever state it is in: driver loaded and bound, link up."""
     if not os.path.exists(DRIVER):
@@ -262,7 +285,7 @@ def sent_while_down():
 
 CASES = (rings, channels, mtu, toggled_features, offline_tests, reload, down_and_up, link_flaps,
          sent_while_down, counters_outlive_rings, health_reports, tx_timeout,
-         recover_by_hand, unbind, remove_module, no_leak)
+         recover_by_hand, lost_interrupts, firmware_crash, unbind, remove_module, no_leak)
 
 
 def main():
