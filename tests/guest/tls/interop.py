@@ -4,6 +4,7 @@
 their own, are the other end. TLS 1.2 and 1.3, in software and on the NIC; digests
 at both ends, and the kernel's counters say that it did the work."""
 import hashlib
+import http.server
 import os
 import pathlib
 import socket
@@ -33,7 +34,11 @@ http {{
     ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {SUITE};
     ssl_conf_command Options KTLS;
     ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
-    server {{ listen 443 ssl; http2 on; }}
+    client_max_body_size 8m;
+    server {{
+        listen 443 ssl; http2 on;
+        location /digest {{ proxy_pass http://127.0.0.1:8080; }}
+    }}
 }}
 """
 digests = {}
@@ -130,6 +135,41 @@ def one_connection(protocol, version, card):
     engaged(watch, version, card, 1)
 
 
+class Digester(http.server.BaseHTTPRequestHandler):
+    """Answers with the digest of what was posted."""
+
+    def do_POST(self):      # pylint: disable=invalid-name
+        answer = digest(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer.encode())
+
+    def log_message(self, *_):      # pylint: disable=arguments-differ
+        pass
+
+
+def upload(protocol, version, card):
+    """nginx receives all files over one connection, and hands them on."""
+    rig.offload(card)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Digester)
+    ktap.defer(server.server_close)
+    ktap.defer(server.shutdown)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    start(["nginx", "-c", f"{ROOT}/nginx.conf"], PORT["nginx"])
+    watch, words = rig.Watch(), []
+    for name in digests:
+        words += ["--next"] if words else []
+        words += [f"--http{protocol}", f"--tlsv{version}", "--tls-max", version, "-sSk",
+                  "--data-binary", f"@{ROOT}/{name}", "-H", "Expect:", "-w",
+                  " %{http_version} %{num_connects}\n", url("nginx", "digest")]
+    ktap.equal(curl(*words).decode().splitlines(),
+               [f"{wanted} {protocol} {number == 0:d}"
+                for number, wanted in enumerate(digests.values())],
+               "digest, protocol and connections")
+    engaged(watch, version, card, 1, 1)
+
+
 def context(purpose, version):
     """Python's TLS, of one version."""
     made = ssl.SSLContext(purpose)
@@ -183,6 +223,43 @@ def client(version, card):
     engaged(watch, version, card, 1, 1)
 
 
+def both_ends(version, card):
+    """OpenSSL with kernel TLS at both ends, each sending a file to the other."""
+    rig.offload(card)
+    words = ["-ktls", "-quiet", OPENSSL[version], "-cipher", SUITE, "-ciphersuites",
+             "TLS_AES_128_GCM_SHA256"]
+    at = f"{rig.NEAR[4]}:{PORT['s_server']}"
+    watch, far = rig.Watch(), far_stat()
+    data = pathlib.Path(ROOT, "odd").read_bytes()
+    with subprocess.Popen(["openssl", "s_server", *words, "-naccept", "1", "-cert",
+                           CERT, "-key", KEY, "-accept", at], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as server:
+        rig.wait_for(lambda: f":{PORT['s_server']} " in rig.run("ss", "-Hltn"), 30,
+                     lambda: "s_server does not listen")
+        with subprocess.Popen(["ip", "netns", "exec", "peer", "openssl", "s_client",
+                               *words, "-connect", at], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as other:
+            got = []
+            for sender, receiver in ((other, server), (server, other)):
+                sender.stdin.write(data)
+                sender.stdin.flush()
+                got.append(digest(receiver.stdout.read(len(data))))
+            other.terminate()
+        server.terminate()
+    ktap.equal(got, [digests["odd"]] * 2, "there and back")
+    engaged(watch, version, card, 1, 1)
+    now = far_stat()
+    ktap.equal([now[name] - far[name] for name in ("TlsTxSw", "TlsRxSw")], [1, 1],
+               "at the far end")
+
+
+def far_stat():
+    """/proc/net/tls_stat of the peer."""
+    words = rig.far_run("cat", "/proc/net/tls_stat").split()
+    return {name: int(value) for name, value in zip(words[::2], words[1::2])}
+
+
 def main():
     prepare()
     for card in (False, True):
@@ -193,7 +270,10 @@ def main():
             for protocol in ("1.1", "2"):
                 ktap.add(f"nginx one connection HTTP/{protocol} {how}",
                          one_connection, protocol, version, card)
+                ktap.add(f"nginx receives by HTTP/{protocol} {how}", upload,
+                         protocol, version, card)
             ktap.add(f"s_client {how}", client, version, card)
+            ktap.add(f"s_server and s_client {how}", both_ends, version, card)
     ktap.main()
 
 
