@@ -217,92 +217,117 @@ void tls_reasm_done(struct sock *sk, struct tls_rx *rx)
 	tls_reasm_check(sk, rx);
 }
 
-static u32 tls_reasm_entries(const struct sk_buff *skb)
+static u32 tls_skb_entries(const struct sk_buff *skb)
 {
 	u32 n = 1 + skb_shinfo(skb)->nr_frags;
 	const struct sk_buff *frag;
 
 	skb_walk_frags(skb, frag)
-		n += 1 + skb_shinfo(frag)->nr_frags;
+		n += tls_skb_entries(frag);
 	return n;
 }
 
-static u32 tls_reasm_count(struct sock *sk, const struct tls_rx *rx, u32 seq,
-			   u32 len)
+/**
+ * tls_reasm_entries() - an upper bound of what tls_reasm_sg() needs
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side; the record is complete
+ *
+ * Return: entries.
+ */
+u32 tls_reasm_entries(struct sock *sk, const struct tls_rx *rx)
 {
+	u32 seq = tcp_sk(sk)->copied_seq, end = seq + rx->rec.full_len;
 	struct sk_buff *skb = NULL;
-	u32 skip, n = 0, end = seq + len;
+	u32 skip, n = 0;
 
 	if (rx->copy)
-		return tls_reasm_entries(rx->copy);
+		return tls_skb_entries(rx->copy);
 	while (before(seq, end)) {
 		skb = tls_reasm_next(sk, skb, seq, &skip);
 		if (!skb)
 			break;
-		n += tls_reasm_entries(skb);
+		n += tls_skb_entries(skb);
 		seq += skb->len - skip;
 	}
 	return n;
 }
 
-static int tls_reasm_fill(struct sock *sk, const struct tls_rx *rx,
-			  struct scatterlist *sg, u32 seq, u32 len)
-{
-	struct sk_buff *skb = NULL;
-	u32 skip, n;
-	int used = 0, ret;
+/* What is left of a part of the stream, and of the table that describes it. */
+struct tls_sg_fill {
+	struct scatterlist *sg;
+	u32 used, room;
+	u32 len;
+};
 
-	for (; len; len -= n, seq += n) {
-		skb = tls_reasm_next(sk, skb, seq, &skip);
-		if (!skb)
-			return -ENODATA;
-		n = min(len, skb->len - skip);
-		ret = skb_to_sgvec_nomark(skb, sg + used, skip, n);
-		if (ret < 0)
-			return ret;
-		used += ret;
+static void tls_sg_add(struct tls_sg_fill *fill, struct page *page, u32 at,
+		       u32 size)
+{
+	u32 n = min(fill->len, size);
+
+	sg_set_page(&fill->sg[fill->used++], page, n, at);
+	fill->len -= n;
+}
+
+/* Describes bytes from @off on as far as there are some; GRO nests once. */
+static void tls_sg_skb(struct tls_sg_fill *fill, const struct sk_buff *skb,
+		       u32 off)
+{
+	const skb_frag_t *frag = skb_shinfo(skb)->frags;
+	const skb_frag_t *end = frag + skb_shinfo(skb)->nr_frags;
+	const struct sk_buff *next;
+	u32 head = skb_headlen(skb);
+
+	if (off < head) {
+		tls_sg_add(fill, virt_to_page(skb->data + off),
+			   offset_in_page(skb->data + off), head - off);
+		off = head;
 	}
-	return used;
+	off -= head;
+	for (; frag < end && off >= skb_frag_size(frag); frag++)
+		off -= skb_frag_size(frag);
+	for (; frag < end && fill->len && fill->used < fill->room; frag++) {
+		tls_sg_add(fill, skb_frag_page(frag), skb_frag_off(frag) + off,
+			   skb_frag_size(frag) - off);
+		off = 0;
+	}
+	skb_walk_frags(skb, next) {
+		if (!fill->len || fill->used == fill->room)
+			return;
+		if (off < next->len) {
+			tls_sg_skb(fill, next, off);
+			off = next->len;
+		}
+		off -= next->len;
+	}
 }
 
 /**
  * tls_reasm_sg() - describe a part of the front record
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side; the record is complete
- * @sg:		out: a table whose first entry is left to the caller; freed by
- *		the caller when it is not @rx->sg
+ * @sg:		out: a table, initialised
+ * @room:	its entries
  * @off:	offset in the record
  * @len:	bytes
  *
- * Return: 0 or an error, with nothing to free.
+ * Return: entries used; -EMSGSIZE when there were too few, -ENODATA.
  */
-int tls_reasm_sg(struct sock *sk, struct tls_rx *rx, struct scatterlist **sg,
-		 u32 off, u32 len)
+int tls_reasm_sg(struct sock *sk, const struct tls_rx *rx,
+		 struct scatterlist *sg, u32 room, u32 off, u32 len)
 {
-	u32 seq = tcp_sk(sk)->copied_seq + off;
-	u32 n = 1 + tls_reasm_count(sk, rx, seq, len);
-	struct scatterlist *table = rx->sg;
-	int ret;
+	struct tls_sg_fill fill = { .sg = sg, .room = room, .len = len };
+	u32 end = tcp_sk(sk)->copied_seq + off + len, skip = off;
+	struct sk_buff *skb = rx->copy;
 
-	if (n > TLS_RX_SGS) {
-		table = kmalloc_array(n, sizeof(*table), sk->sk_allocation);
-		if (!table)
-			return -ENOMEM;
+	if (skb)
+		tls_sg_skb(&fill, skb, skip);
+	while (!rx->copy && fill.len && fill.used < room) {
+		skb = tls_reasm_next(sk, skb, end - fill.len, &skip);
+		if (!skb)
+			return -ENODATA;
+		tls_sg_skb(&fill, skb, skip);
 	}
-	sg_init_table(table, n);
-
-	if (rx->copy)
-		ret = skb_to_sgvec_nomark(rx->copy, table + 1, off, len);
-	else
-		ret = tls_reasm_fill(sk, rx, table + 1, seq, len);
-	if (ret < 0) {
-		if (table != rx->sg)
-			kfree(table);
-		return ret;
-	}
-	sg_mark_end(&table[ret]);
-	*sg = table;
-	return 0;
+	return fill.len ? -EMSGSIZE : fill.used;
 }
 
 /**

@@ -14,6 +14,8 @@
 #include "tls_main.h"
 
 #define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
+#define TLS_RX_SGS	24	/* source of one record; more are allocated */
+#define TLS_RX_OUTS	20	/* destination of one record */
 
 /* The front record's nonce. */
 static int tls_rx_nonce(struct sock *sk, struct tls_rx *rx)
@@ -46,30 +48,65 @@ static void tls_rx_advance(struct sock *sk, struct tls_rx *rx)
 	tls_reasm_done(sk, rx);
 }
 
-/* @dst has room for the body behind its first entry, which is set here. */
-static int tls_rx_decrypt(struct sock *sk, struct tls_rx *rx,
-			  struct scatterlist *dst)
+/* The record is more scattered than the table on the stack can tell. */
+static int tls_rx_big_sg(struct sock *sk, struct tls_rx *rx,
+			 struct scatterlist **src, u32 len)
+{
+	u32 n = tls_reasm_entries(sk, rx) + 1;
+	struct scatterlist *table;
+	int ret;
+
+	table = kmalloc_array(n, sizeof(*table), sk->sk_allocation);
+	if (!table)
+		return -ENOMEM;
+	sg_init_table(table, n);
+	ret = tls_reasm_sg(sk, rx, table + 1, n - 1, rx->aead.fmt.prepend_len,
+			   len);
+	if (ret < 0)
+		kfree(table);
+	else
+		*src = table;
+	return ret;
+}
+
+static int tls_rx_decrypt_sg(struct sock *sk, struct tls_rx *rx,
+			     struct scatterlist *src, struct scatterlist *dst,
+			     u32 len)
 {
 	struct tls_context *ctx = &rx->ctx->ctx;
 	struct tls_aead *aead = &rx->aead;
-	const struct tls_rec_fmt *fmt = &aead->fmt;
-	u32 len = rx->rec.body_len + fmt->tag_len;
-	struct scatterlist *src;
 	u32 assoc;
 	int err;
 
 	err = tls_rx_nonce(sk, rx);
-	if (!err)
-		err = tls_reasm_sg(sk, rx, &src, fmt->prepend_len, len);
 	if (err)
 		return err;
-
-	assoc = tls_rec_aad(aead->aad, fmt, rx->rec.type, rx->rec.body_len,
-			    ctx->rx.rec_seq);
+	assoc = tls_rec_aad(aead->aad, &aead->fmt, rx->rec.type,
+			    rx->rec.body_len, ctx->rx.rec_seq);
 	sg_set_buf(&src[0], aead->aad, assoc);
 	sg_set_buf(&dst[0], aead->aad, assoc);
-	err = tls_aead_open(aead, src, dst, assoc, len);
-	if (src != rx->sg)
+	return tls_aead_open(aead, src, dst, assoc, len);
+}
+
+/* @dst has room for the body behind its first entry, which is set here. */
+static int tls_rx_decrypt(struct sock *sk, struct tls_rx *rx,
+			  struct scatterlist *dst)
+{
+	const struct tls_rec_fmt *fmt = &rx->aead.fmt;
+	u32 len = rx->rec.body_len + fmt->tag_len;
+	struct scatterlist small[TLS_RX_SGS], *src = small;
+	int err;
+
+	sg_init_table(small, TLS_RX_SGS);
+	err = tls_reasm_sg(sk, rx, small + 1, TLS_RX_SGS - 1,
+			   fmt->prepend_len, len);
+	if (err == -EMSGSIZE)
+		err = tls_rx_big_sg(sk, rx, &src, len);
+	if (err < 0)
+		return err;
+	sg_mark_end(&src[err]);
+	err = tls_rx_decrypt_sg(sk, rx, src, dst, len);
+	if (src != small)
 		kfree(src);
 	return err;
 }
@@ -142,7 +179,7 @@ static struct sk_buff *tls_rx_skb_alloc(struct sock *sk, u32 len)
 static int tls_rx_decrypt_skb(struct sock *sk, struct tls_rx *rx,
 			      struct sk_buff *skb)
 {
-	struct scatterlist *dst = rx->out;
+	struct scatterlist dst[TLS_RX_OUTS];
 	int n;
 
 	sg_init_table(dst, TLS_RX_OUTS);
@@ -228,7 +265,7 @@ static int tls_rx_open_mapped(struct sock *sk, struct tls_rx *rx,
 			      struct iov_iter *iter, u32 len,
 			      struct page **pinned)
 {
-	struct scatterlist *dst = rx->out;
+	struct scatterlist dst[TLS_RX_OUTS];
 	int n;
 
 	sg_init_table(dst, TLS_RX_OUTS);

@@ -9,8 +9,6 @@
 #include "stats.h"
 
 #define TLS_TX_SEGS	(MAX_SKB_FRAGS - 1)	/* wire segments of a record */
-#define TLS_RX_SGS	32			/* more are allocated */
-#define TLS_RX_OUTS	20
 
 /* One key of one direction. Requests are built on it one at a time. */
 struct tls_aead {
@@ -55,7 +53,6 @@ struct tls_tx_rec;
  * @plain:	the last record given to TCP was plaintext
  * @ask:	when a device was asked last
  * @off:	device state, NULL while the socket was never offloaded
- * @sg:		source and destination of one record
  *
  * All of it is guarded by tls_context.tx_lock and the socket lock together.
  */
@@ -72,7 +69,6 @@ struct tls_tx {
 	bool plain;
 	struct tls_ask ask;
 	struct tls_off_tx *off;
-	struct scatterlist sg[2][TLS_TX_SEGS + 2];
 };
 
 /**
@@ -93,8 +89,6 @@ struct tls_tx {
  * @data_ready:	TCP's callback
  * @work:	fills @copy while nobody reads
  * @hs:		position among the handshake messages received
- * @sg:		source of one record, when it fits
- * @out:	destination of one record
  * @link:	the device, or NULL
  * @ask:	when a device was asked last
  * @met:	a device had the key in use
@@ -125,8 +119,6 @@ struct tls_rx {
 	void (*data_ready)(struct sock *sk);
 	struct work_struct work;
 	struct tls_hs_scan hs;
-	struct scatterlist sg[TLS_RX_SGS];
-	struct scatterlist out[TLS_RX_OUTS];
 	struct tls_link *link;
 	struct tls_ask ask;
 	bool met;

@@ -17,7 +17,7 @@
 #define TLS_TX_FLAGS	(MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR | \
 			 MSG_CMSG_COMPAT | MSG_SPLICE_PAGES | \
 			 MSG_SENDPAGE_NOPOLICY)
-#define TLS_TX_PIN_MIN	1024	/* below this, copying is cheaper */
+#define TLS_TX_PIN_MIN	4096	/* below this, copying is cheaper */
 
 /* What one call of sendmsg carries through its steps. */
 struct tls_tx_call {
@@ -185,11 +185,13 @@ static int tls_tx_wait(struct sock *sk, struct tls_tx_call *call)
 }
 
 static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
-				       u8 type)
+				       const struct tls_tx_call *call)
 {
+	bool large = msg_data_left(call->msg) >= TLS_TX_PIN_MIN;
+
 	if (!tx->open) {
 		tls_offload_tx_check(sk, tx);
-		tx->open = tls_tx_rec_alloc(sk, tx, type);
+		tx->open = tls_tx_rec_alloc(sk, tx, call->type, large);
 		if (tx->open && tls_offload_tx_on(tx)) {
 			tx->open->plain = true;
 			tx->open->epoch = tx->off->epoch;
@@ -260,7 +262,7 @@ static int tls_tx_fill(struct sock *sk, struct tls_tx *tx,
 static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 		       struct tls_tx_call *call)
 {
-	struct tls_tx_rec *rec = tls_tx_begin(sk, tx, call->type);
+	struct tls_tx_rec *rec = tls_tx_begin(sk, tx, call);
 	size_t left = msg_data_left(call->msg);
 	u32 room;
 	int err;

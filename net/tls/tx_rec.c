@@ -12,6 +12,8 @@
 #include "offload.h"
 #include "tx_rec.h"
 
+#define TLS_TX_BLOCK	16U	/* of every cipher, or a part of one */
+
 /* Returns 1 when the bytes were joined to the last segment, 0 for a new one. */
 static int tls_segs_add(struct tls_segs *segs, unsigned int max,
 			struct page *page, u32 off, u32 len)
@@ -77,12 +79,16 @@ static u8 *tls_segs_at(const struct tls_segs *segs, u32 off)
 
 /* One piece of the socket's page fragment, charged to the socket. */
 static int tls_tx_piece(struct sock *sk, struct tls_tx_rec *rec,
-			struct page_frag *pfrag, u32 want)
+			struct page_frag *pfrag, u32 want, bool align)
 {
 	u32 n;
 
 	if (!sk_page_frag_refill(sk, pfrag))
 		return -ENOMEM;
+	/* What follows is to begin at a cipher block. */
+	n = -(pfrag->offset + want) & (TLS_TX_BLOCK - 1);
+	if (align && pfrag->offset + n + want < pfrag->size)
+		pfrag->offset += n;
 	n = min(want, pfrag->size - pfrag->offset);
 	if (!sk_wmem_schedule(sk, n))
 		return -ENOMEM;
@@ -98,13 +104,13 @@ static void tls_tx_piece_undo(struct sock *sk, struct tls_tx_rec *rec, u32 n)
 }
 
 static int tls_tx_grow(struct sock *sk, struct tls_tx_rec *rec,
-		       struct tls_segs *segs, u32 len)
+		       struct tls_segs *segs, u32 len, bool align)
 {
 	struct page_frag *pfrag = sk_page_frag(sk);
 	int n;
 
 	for (; len; len -= n) {
-		n = tls_tx_piece(sk, rec, pfrag, len);
+		n = tls_tx_piece(sk, rec, pfrag, len, align);
 		if (n < 0)
 			return n;
 		if (tls_segs_add_held(segs, TLS_TX_SEGS, pfrag->page,
@@ -122,11 +128,14 @@ static int tls_tx_grow(struct sock *sk, struct tls_tx_rec *rec,
  * @sk:		the socket, locked
  * @tx:		its sending side
  * @type:	content type
+ * @large:	it is to have its payload encrypted from pages to pages. Where
+ *		one of these ends within a cipher block, the crypto API takes
+ *		the block apart; so the payload begins at one.
  *
  * Return: a record with room for its header, or NULL without memory.
  */
 struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
-				    u8 type)
+				    u8 type, bool large)
 {
 	struct tls_tx_rec *rec = tx->spare;
 
@@ -141,7 +150,7 @@ struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
 	rec->out.nr = 0;
 	rec->type = type;
 	rec->copied = true;
-	if (!tls_tx_grow(sk, rec, &rec->src, tx->aead.fmt.prepend_len))
+	if (!tls_tx_grow(sk, rec, &rec->src, tx->aead.fmt.prepend_len, large))
 		return rec;
 
 	tls_tx_rec_free(sk, tx, rec);
@@ -204,7 +213,7 @@ int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
 	u32 copied;
 	int piece;
 
-	piece = tls_tx_piece(sk, rec, pfrag, n);
+	piece = tls_tx_piece(sk, rec, pfrag, n, false);
 	if (piece < 0)
 		return piece;
 	if (tls_tx_rec_full(rec, pfrag)) {
@@ -323,7 +332,8 @@ static int tls_tx_rec_close_in_place(struct sock *sk, struct tls_tx *tx,
 	int err;
 
 	rec->out = rec->src;
-	err = tls_tx_grow(sk, rec, &rec->out, fmt->tail_len + fmt->tag_len);
+	err = tls_tx_grow(sk, rec, &rec->out, fmt->tail_len + fmt->tag_len,
+			  false);
 	if (err) {
 		/* What was added is lost to the record, not to the socket. */
 		while (rec->out.nr > rec->src.nr)
@@ -348,49 +358,63 @@ static int tls_tx_rec_close_apart(struct sock *sk, struct tls_tx *tx,
 	tls_segs_add_held(&rec->out, TLS_TX_SEGS, hdr->bv_page, hdr->bv_offset,
 			  fmt->prepend_len);
 	err = tls_tx_grow(sk, rec, &rec->out,
-			  rec->len + fmt->tail_len + fmt->tag_len);
+			  rec->len + fmt->tail_len + fmt->tag_len, false);
 	if (err)
 		tls_segs_put(&rec->out);
 	return err;
 }
 
-static void tls_tx_rec_sg_end(struct scatterlist *sg, unsigned int n)
+/* Source and destination of one record: additional data, content, type, tag. */
+struct tls_tx_sg {
+	struct scatterlist dst[TLS_TX_SEGS + 1];
+	struct scatterlist src[TLS_TX_SEGS + 2];
+};
+
+static struct scatterlist *tls_tx_rec_to_sg(struct tls_tx *tx,
+					    const struct tls_tx_rec *rec,
+					    struct tls_tx_sg *sg, u32 assoc)
 {
-	sg_mark_end(&sg[n - 1]);
+	struct tls_aead *aead = &tx->aead;
+	const struct tls_rec_fmt *fmt = &aead->fmt;
+	u32 skip = 0, first = 0, n;
+
+	/* The additional data of TLS 1.3 is the header, where it lies. */
+	sg_init_table(sg->dst, rec->out.nr + 1);
+	if (!fmt->is_13) {
+		sg_set_buf(sg->dst, aead->aad, assoc);
+		skip = fmt->prepend_len;
+		first = 1;
+	}
+	n = first + tls_segs_to_sg(&rec->out, skip, sg->dst + first);
+	sg_mark_end(&sg->dst[n - 1]);
+	if (rec->copied)
+		return sg->dst;
+
+	sg_init_table(sg->src, rec->src.nr + 2);
+	if (first)
+		sg_set_buf(sg->src, aead->aad, assoc);
+	n = first + tls_segs_to_sg(&rec->src, skip, sg->src + first);
+	aead->tail = rec->type;
+	if (fmt->tail_len)
+		sg_set_buf(&sg->src[n++], &aead->tail, 1);
+	sg_mark_end(&sg->src[n - 1]);
+	return sg->src;
 }
 
 static int tls_tx_rec_encrypt(struct tls_tx *tx, struct tls_tx_rec *rec)
 {
 	struct tls_context *ctx = &tx->ctx->ctx;
 	struct tls_aead *aead = &tx->aead;
-	const struct tls_rec_fmt *fmt = &aead->fmt;
-	struct scatterlist *dst = tx->sg[0], *src = dst;
-	u32 assoc, skip = 0, n = 0;
+	struct scatterlist *src;
+	struct tls_tx_sg sg;
+	u32 assoc, len;
 
-	assoc = tls_rec_aad(aead->aad, fmt, rec->type,
-			    rec->len + fmt->tail_len, ctx->tx.rec_seq);
+	len = rec->len + aead->fmt.tail_len;
+	assoc = tls_rec_aad(aead->aad, &aead->fmt, rec->type, len,
+			    ctx->tx.rec_seq);
 	tls_aead_iv(aead, ctx->tx.iv, ctx->tx.rec_seq);
-
-	/* The additional data of TLS 1.3 is the header, where it lies. */
-	sg_init_table(dst, ARRAY_SIZE(tx->sg[0]));
-	if (!fmt->is_13) {
-		sg_set_buf(&dst[n++], aead->aad, assoc);
-		skip = fmt->prepend_len;
-	}
-	tls_tx_rec_sg_end(dst, n + tls_segs_to_sg(&rec->out, skip, dst + n));
-
-	if (!rec->copied) {
-		src = tx->sg[1];
-		sg_init_table(src, ARRAY_SIZE(tx->sg[1]));
-		if (n)
-			sg_set_buf(src, aead->aad, assoc);
-		n += tls_segs_to_sg(&rec->src, skip, src + n);
-		aead->tail = rec->type;
-		if (fmt->tail_len)
-			sg_set_buf(&src[n++], &aead->tail, 1);
-		tls_tx_rec_sg_end(src, n);
-	}
-	return tls_aead_seal(aead, src, dst, assoc, rec->len + fmt->tail_len);
+	src = tls_tx_rec_to_sg(tx, rec, &sg, assoc);
+	return tls_aead_seal(aead, src, sg.dst, assoc, len);
 }
 
 static void tls_tx_advance(struct tls_tx *tx)

@@ -46,7 +46,7 @@ struct tls_tx_rec {
 };
 
 struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
-				    u8 type);
+				    u8 type, bool large);
 void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 		     struct tls_tx_rec *rec);
 int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
