@@ -12,22 +12,6 @@
 #include "offload.h"
 #include "trace.h"
 
-static void tls_off_rx_send(struct sock *sk, struct tls_rx *rx, u32 seq,
-			    u8 *sn)
-{
-	struct tls_link *link = rx->link;
-
-	trace_tls_device_rx_resync_send(sk, seq, sn, rx->hw.resync_type);
-	rcu_read_lock();
-	/* A loss waits for us before it calls tls_dev_del. */
-	if (!READ_ONCE(link->lost)) {
-		link->dev->tlsdev_ops->tls_dev_resync(link->dev, sk, seq, sn,
-						      link->dir);
-		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXDEVICERESYNC);
-	}
-	rcu_read_unlock();
-}
-
 /* The device asked whether a header ends at a sequence number. */
 static bool tls_off_rx_asked(struct tls_rx *rx, u32 *seq)
 {
@@ -121,6 +105,21 @@ static bool tls_off_rx_foretell(struct sock *sk, struct tls_rx *rx, u32 *seq,
 	return true;
 }
 
+/* The device may want to know of the front record; sets what it is told. */
+static bool tls_off_rx_wanted(struct sock *sk, struct tls_rx *rx, u32 *seq,
+			      u8 *sn)
+{
+	switch (rx->hw.resync_type) {
+	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ:
+		return tls_off_rx_asked(rx, seq);
+	case TLS_OFFLOAD_SYNC_TYPE_CORE_NEXT_HINT:
+		return tls_off_rx_foretell(sk, rx, seq, sn);
+	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC:
+		return tls_off_rx_searched(rx, seq, sn);
+	}
+	return false;
+}
+
 /**
  * tls_offload_rx_header() - the header of the front record was parsed
  * @sk:		the socket, locked by its owner or in softirq
@@ -128,26 +127,26 @@ static bool tls_off_rx_foretell(struct sock *sk, struct tls_rx *rx, u32 *seq,
  */
 void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx)
 {
+	struct tls_link *link = rx->link;
 	u32 seq = tcp_sk(sk)->copied_seq;
 	u8 sn[TLS_REC_SEQ_LEN];
-	bool send = false;
 
-	if (!rx->link || rx->copy)
+	if (!link || rx->copy)
 		return;
 	memcpy(sn, tls_get_ctx(sk)->rx.rec_seq, sizeof(sn));
-	switch (rx->hw.resync_type) {
-	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ:
-		send = tls_off_rx_asked(rx, &seq);
-		break;
-	case TLS_OFFLOAD_SYNC_TYPE_CORE_NEXT_HINT:
-		send = tls_off_rx_foretell(sk, rx, &seq, sn);
-		break;
-	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC:
-		send = tls_off_rx_searched(rx, &seq, sn);
-		break;
+	rcu_read_lock();
+	/*
+	 * A loss waits for us before it calls tls_dev_del: until then what the
+	 * driver hung into @rx->hw is there.
+	 */
+	if (!READ_ONCE(link->lost) && tls_off_rx_wanted(sk, rx, &seq, sn)) {
+		trace_tls_device_rx_resync_send(sk, seq, sn,
+						rx->hw.resync_type);
+		link->dev->tlsdev_ops->tls_dev_resync(link->dev, sk, seq, sn,
+						      link->dir);
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXDEVICERESYNC);
 	}
-	if (send)
-		tls_off_rx_send(sk, rx, seq, sn);
+	rcu_read_unlock();
 }
 
 static void tls_off_rx_hint(struct sock *sk, struct tls_rx *rx)
