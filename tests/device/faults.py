@@ -9,6 +9,7 @@ from nic import ABI, NUMBERS, QUIET, Nic, Ring, RxQueue, TxQueue, case, main, pa
 from packets import ethernet, payload
 from qtest import Machine, QmpError
 from tls import Flow
+from tlsrx import Flow as ReceiveFlow, start as start_receiving
 
 PATH = "/machine/peripheral/nic"
 ALL = 1000000
@@ -347,7 +348,59 @@ def event_is_made_up(nic):
     assert count(nic, "event-send") == 1
 
 
+def lose_place(nic, rx):
+    """A receiving context that has lost its place, and asks about record 2."""
+    flow = ReceiveFlow(nic, rx, sizes=[300] * 5)
+    flow.packet(0, flow.starts[1])
+    flow.packet(flow.starts[2] - 40, flow.starts[3],
+                ABI.RXC_EOP | ABI.RXC_TLS | ABI.RXC_L4_OK | ABI.RXC_TLS_ASK)
+    flow.lost("GAP")
+    return flow
+
+
+@case()
+def resync_event_is_wrong(nic):
+    """The host is asked about a place that the context did not ask about, and
+    says so; the context goes on to ask, and the true answer brings it back."""
+    rx = start_receiving(nic)
+    fault(nic, "event-alter", event_fault("TLS_RESYNC", 1, 7001))
+    flow = lose_place(nic, rx)
+    assert nic.event("TLS_RESYNC")["arg"] == 7001
+    flow.resync(2, "TLS_SEQ", tcp_seq=7001)
+    assert not flow.in_sync()
+    flow.resync(2)
+    flow.rec(3)
+    assert count(nic, "event-alter") == 1
+
+
+@case()
+def resync_event_is_late(nic):
+    rx = start_receiving(nic)
+    fault(nic, "event-delay", event_fault("TLS_RESYNC", 1, 100))
+    flow = lose_place(nic, rx)
+    flow.rec(3, flags=ABI.RXC_EOP | ABI.RXC_TLS | ABI.RXC_L4_OK | ABI.RXC_TLS_ASK)
+    flow.asked(3)
+    nic.m.step(0.2)
+    flow.asked(2)
+    flow.resync(2)
+    flow.rec(4)
+
+
 # Contexts
+
+@case()
+def receiving_context_is_forgotten(nic):
+    """Its packets come as they are, and its flow may be given again."""
+    rx = start_receiving(nic)
+    flow = ReceiveFlow(nic, rx, sizes=[300] * 3)
+    flow.rec(0)
+    fault(nic, "ctx-forget", flow.ctx)
+    flow.rec(1, flags=ABI.RXC_EOP)
+    flow.resync(1, "NOENT")
+    again = unpack("tls_ref", flow.add())["ctx"]
+    assert again != flow.ctx
+    assert nic.stats()["TLS_CTX_LIVE"] == 1
+
 
 @case()
 def context_is_forgotten(nic):
