@@ -44,7 +44,7 @@ static int tls_off_rx_ask(struct sock *sk, struct tls_rx *rx,
 }
 
 /* The front record has not been touched: a device begins at its header. */
-static void tls_off_rx_try(struct sock *sk, struct tls_rx *rx)
+static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx)
 {
 	struct tls_link *link;
 	int err;
@@ -53,16 +53,15 @@ static void tls_off_rx_try(struct sock *sk, struct tls_rx *rx)
 	err = tls_off_rx_ask(sk, rx, &link);
 	if (err) {
 		tls_ask_failed(sk, &rx->ask, TLS_OFFLOAD_CTX_DIR_RX, err);
-		return;
+		return false;
 	}
 	tls_ask_done(&rx->ask);
-	if (rx->offloaded)
-		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_DEVICE_AGAIN);
 	rx->link = link;
 	rx->offloaded = true;
 	rx->met = true;
 	tls_get_ctx(sk)->rx_conf = TLS_HW;
 	tls_offload_hook(sk);
+	return true;
 }
 
 /**
@@ -126,9 +125,10 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 		tls_off_rx_unlink(sk, rx);
 		link = NULL;
 	}
-	if (!link && !rx->copy && !rx->key_pending &&
-	    tls_ask_due(sk, &rx->ask))
-		tls_off_rx_try(sk, rx);
+	if (link || rx->copy || rx->key_pending || !tls_ask_due(sk, &rx->ask))
+		return;
+	if (tls_off_rx_try(sk, rx))
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_DEVICE_AGAIN);
 }
 
 /**

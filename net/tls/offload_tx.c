@@ -108,8 +108,6 @@ static void tls_off_started(struct sock *sk, struct tls_tx *tx,
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 
-	if (tx->off->hooked)
-		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_DEVICE_AGAIN);
 	tx->off->link = link;
 	tls_ask_done(&tx->ask);
 	clear_bit(TLS_TX_SYNC_SCHED, &ctx->flags);
@@ -138,7 +136,7 @@ static int tls_off_ask(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-static void tls_off_try(struct sock *sk, struct tls_tx *tx)
+static bool tls_off_try(struct sock *sk, struct tls_tx *tx)
 {
 	struct tls_link *link;
 	int err;
@@ -147,11 +145,12 @@ static void tls_off_try(struct sock *sk, struct tls_tx *tx)
 	err = tls_off_ask(sk, tx, &link);
 	if (!err) {
 		tls_off_started(sk, tx, link);
-		return;
+		return true;
 	}
 	if (tx->off && !tx->off->hooked)
 		tls_off_free(tx);
 	tls_ask_failed(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX, err);
+	return false;
 }
 
 /**
@@ -236,8 +235,8 @@ void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx)
 		tls_off_unlink(sk, tx);
 		link = NULL;
 	}
-	if (!link && tls_ask_due(sk, &tx->ask))
-		tls_off_try(sk, tx);
+	if (!link && tls_ask_due(sk, &tx->ask) && tls_off_try(sk, tx))
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_DEVICE_AGAIN);
 }
 
 /**

@@ -23,7 +23,7 @@ enum {
 	TLS_MIB_TX_FALLBACK_ACKED,	/* dropped: acknowledged meanwhile */
 	TLS_MIB_TX_FALLBACK_ERROR,	/* dropped: no memory, or no cipher */
 	TLS_MIB_TX_RESYNC,		/* devices told of a record's start */
-	TLS_MIB_TX_DEVICE_AGAIN,	/* offloads after the first */
+	TLS_MIB_TX_DEVICE_AGAIN,	/* offloads after set-up */
 	TLS_MIB_RX_DEVICE_AGAIN,
 	TLS_MIB_RX_DEVICE_MENDED,	/* records decrypted in part */
 	TLS_MIB_TX_WHY,			/* by enum tls_why, which begins at 1 */

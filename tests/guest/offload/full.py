@@ -45,5 +45,24 @@ def place_freed():
     watch.expect(tx_tls_ctx=ROOM + 10, tx_tls_no_space=0)
 
 
+def place_taken_later():
+    """A place that becomes free goes to one of those that found none, at its next
+    record."""
+    watch = rig.Watch()
+    flows = [rig.Flow() for _ in range(ROOM + 2)]
+    watch.expect(TlsTxDevice=ROOM, TlsTxDeviceFull=2, tx_tls_no_space=2)
+    flows.pop(0).finish()
+    watch.settle("tx_tls_del", 1)
+    for _ in range(3):
+        for flow in flows[-2:]:
+            flow.send(rig.pattern(1000))
+    watch.expect(TlsTxDeviceAgain=1, tx_tls_ctx=ROOM + 1, TlsCurrTxDevice=ROOM)
+    for flow in flows:
+        flow.finish()
+    watch.settle("tx_tls_del", ROOM + 1)
+
+
 rig.offload()
+if not rig.STOCK:
+    ktap.add("place_taken_later", place_taken_later)
 ktap.main()
