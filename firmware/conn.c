@@ -6,11 +6,12 @@
  */
 #include "fw.h"
 
-#define CONN_MAX	16384
 #define CONN_USED	0xffff	/* place holds a context */
 #define CONN_END	0xfffe	/* last free place */
+#define CONN_MAX	0xfffe	/* as many numbers are left for places */
 
-static u16 conn_next[CONN_MAX];	/* next free place, or CONN_USED */
+/* Next free place, or CONN_USED; conn_init() writes as much as there is. */
+static u16 conn_next[CONN_MAX] __attribute__((section(".noinit")));
 static u16 conn_first;		/* free place to take, or CONN_END */
 static u16 conn_last;		/* free place that was added last */
 

@@ -349,6 +349,15 @@ def table_is_bounded(nic):
     assert nic.stats()["TLS_CTX_LIVE"] == 4
 
 
+@case(tls_contexts=65536)
+def largest_table(nic):
+    tx = start(nic)
+    assert unpack("caps", nic.command("CAPS"))["tls_contexts"] == 65534
+    flow = Flow(nic)
+    flow.send(tx, flow.record(SECRET))
+    assert flow.read() == (23, SECRET)
+
+
 @case(tls_contexts=0)
 def device_without_tls(nic):
     nic.boot().up()
