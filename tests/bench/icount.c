@@ -8,7 +8,9 @@
  *
  * Arguments: out=FILE (one line for each measurement: id, instructions, bytes),
  * hist=FILE (id, address of a translated block, instructions executed in it; for
- * tests/bench/hist).
+ * tests/bench/hist), tick=ADDRESS and tick_end=ADDRESS: what is executed from the
+ * one to the other is not counted in out. That is the clock's interrupt, whose
+ * number follows the host's load and not the guest's work.
  */
 #include <glib.h>
 #include <inttypes.h>
@@ -39,6 +41,9 @@ struct block {
 static struct qemu_plugin_scoreboard *score;
 static qemu_plugin_u64 insns, copied;
 static struct counts started[FIGURES];
+static struct counts tick_started, ticks;	/* sums over all ticks so far */
+static bool in_tick;
+static uint64_t tick_addr, tick_end_addr;
 static FILE *out;
 static char *hist_path;
 static GHashTable *blocks;
@@ -76,15 +81,43 @@ static void blocks_stop(unsigned int figure)
 	g_mutex_unlock(&lock);
 }
 
+static struct counts counts_get(unsigned int cpu)
+{
+	return (struct counts) {
+		.insns = qemu_plugin_u64_get(insns, cpu),
+		.copied = qemu_plugin_u64_get(copied, cpu),
+	};
+}
+
+static void tick_begin(unsigned int cpu, void *data)
+{
+	(void)data;
+	tick_started = counts_get(cpu);
+	in_tick = true;
+}
+
+/* The end is on the way out of every interrupt, of which most are none of these. */
+static void tick_end(unsigned int cpu, void *data)
+{
+	struct counts now = counts_get(cpu);
+
+	(void)data;
+	if (!in_tick)
+		return;
+	in_tick = false;
+	ticks.insns += now.insns - tick_started.insns;
+	ticks.copied += now.copied - tick_started.copied;
+}
+
 static void marker(unsigned int cpu, void *data)
 {
 	uint32_t code = GPOINTER_TO_UINT(data);
 	unsigned int figure = code & 0xff;
 	struct counts *from = &started[figure];
-	struct counts now = {
-		.insns = qemu_plugin_u64_get(insns, cpu),
-		.copied = qemu_plugin_u64_get(copied, cpu),
-	};
+	struct counts now = counts_get(cpu);
+
+	now.insns -= ticks.insns;
+	now.copied -= ticks.copied;
 
 	if ((code >> 8 & 0xff) == MARKER_START) {
 		*from = now;
@@ -133,6 +166,11 @@ static unsigned int string_width(const uint8_t *code, size_t len)
 	return code[i] == 0xa5 || code[i] == 0xab ? wide : 0;
 }
 
+static void on_exec(struct qemu_plugin_insn *insn, qemu_plugin_vcpu_udata_cb_t call, void *data)
+{
+	qemu_plugin_register_vcpu_insn_exec_cb(insn, call, QEMU_PLUGIN_CB_NO_REGS, data);
+}
+
 static void instrument(struct qemu_plugin_insn *insn)
 {
 	uint8_t code[16];
@@ -141,14 +179,18 @@ static void instrument(struct qemu_plugin_insn *insn)
 	uint32_t value;
 
 	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn,
-		QEMU_PLUGIN_INLINE_ADD_U64, insns, 1);
+							    QEMU_PLUGIN_INLINE_ADD_U64, insns, 1);
 	if (width)
 		qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn,
-			QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_INLINE_ADD_U64,
-			copied, width);
+							      QEMU_PLUGIN_MEM_W,
+							      QEMU_PLUGIN_INLINE_ADD_U64, copied,
+							      width);
+	if (qemu_plugin_insn_vaddr(insn) == tick_addr)
+		on_exec(insn, tick_begin, NULL);
+	else if (qemu_plugin_insn_vaddr(insn) == tick_end_addr)
+		on_exec(insn, tick_end, NULL);
 	if (is_marker(code, len, &value))
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, marker,
-			QEMU_PLUGIN_CB_NO_REGS, GUINT_TO_POINTER(value));
+		on_exec(insn, marker, GUINT_TO_POINTER(value));
 }
 
 static struct block *block_get(uint64_t addr)
@@ -176,10 +218,10 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		instrument(qemu_plugin_tb_get_insn(tb, i));
 	if (hist_path) {
 		struct block *block = block_get(qemu_plugin_tb_vaddr(tb));
+		qemu_plugin_u64 count = qemu_plugin_scoreboard_u64(block->score);
 
-		qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(tb,
-			QEMU_PLUGIN_INLINE_ADD_U64,
-			qemu_plugin_scoreboard_u64(block->score), n);
+		qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(tb, QEMU_PLUGIN_INLINE_ADD_U64,
+								  count, n);
 	}
 }
 
@@ -219,6 +261,14 @@ static int parse(const char *arg)
 	}
 	if (g_str_has_prefix(arg, "hist=")) {
 		hist_path = g_strdup(arg + 5);
+		return 0;
+	}
+	if (g_str_has_prefix(arg, "tick=")) {
+		tick_addr = g_ascii_strtoull(arg + 5, NULL, 16);
+		return 0;
+	}
+	if (g_str_has_prefix(arg, "tick_end=")) {
+		tick_end_addr = g_ascii_strtoull(arg + 9, NULL, 16);
 		return 0;
 	}
 	return -1;

@@ -8,12 +8,17 @@
  *	load FIGURE MODE TLS SIZE COUNT BATCHES PEER
  *
  * FIGURE	number in the markers, 0..255
- * MODE		send, sendfile, recv, setup
+ * MODE		send, sendfile, sendfile_zc (without the copy), recv; rr: one byte
+ *		there and one back; setup, setup_rx: TLS_TX or TLS_RX and close
  * TLS		plain, 1.2, 1.3 (AES-128-GCM)
  * SIZE		bytes in one call, and so in one record
  * COUNT	calls in one batch
  * BATCHES	measured batches; two more go before, to warm up
  * PEER		address of tests/bench/peer.py
+ *
+ * Prints what the card's counters gained over the measured batches, and the
+ * nanoseconds that passed, a line each:
+ *	stat FIGURE NAME GAIN
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -28,9 +33,11 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "marker.h"
+#include "stats.h"
 
 #ifndef SOL_TLS
 #define SOL_TLS		282
@@ -123,7 +130,8 @@ static int dial(const struct job *job)
 		die("connect");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	len = snprintf(line, sizeof(line), "%s %s %lu %lu %lu\n",
-		       is(job->mode, "recv") ? "source" : "sink", job->tls,
+		       is(job->mode, "recv") ? "source" :
+		       is(job->mode, "rr") ? "echo" : "sink", job->tls,
 		       batch, job->size, job->count);
 	put(fd, line, len);
 	return fd;
@@ -191,25 +199,60 @@ static void recv_batch(const struct job *job, int fd)
 	}
 }
 
+static void rr_batch(const struct job *job, int fd)
+{
+	unsigned long i;
+	char byte = 'r';
+
+	for (i = 0; i < job->count; i++) {
+		put(fd, &byte, 1);
+		if (recv(fd, &byte, 1, 0) != 1)
+			die("recv");
+	}
+}
+
+static void (*batch_of(const struct job *job))(const struct job *job, int fd)
+{
+	if (is(job->mode, "sendfile") || is(job->mode, "sendfile_zc"))
+		return sendfile_batch;
+	if (is(job->mode, "recv"))
+		return recv_batch;
+	return is(job->mode, "rr") ? rr_batch : send_batch;
+}
+
+static void move_start(const struct job *job, int fd)
+{
+	int one = 1;
+
+	if (is(job->tls, "plain"))
+		return;
+	tls_start(fd, job->tls, is(job->mode, "recv") ? TLS_RX : TLS_TX);
+	if (is(job->mode, "sendfile_zc") &&
+	    setsockopt(fd, SOL_TLS, TLS_TX_ZEROCOPY_RO, &one, sizeof(one)))
+		die("TLS_TX_ZEROCOPY_RO");
+}
+
 static void move(const struct job *job)
 {
-	void (*batch)(const struct job *job, int fd) = send_batch;
+	void (*batch)(const struct job *job, int fd) = batch_of(job);
+	struct timespec start, end;
 	int fd = dial(job);
 	unsigned int i;
 
-	if (is(job->mode, "sendfile"))
-		batch = sendfile_batch;
-	else if (is(job->mode, "recv"))
-		batch = recv_batch;
-	if (!is(job->tls, "plain"))
-		tls_start(fd, job->tls, is(job->mode, "recv") ? TLS_RX : TLS_TX);
-	for (i = 0; i < job->batches + WARM_UP; i++) {
-		if (i >= WARM_UP)
-			mark_start(job->figure);
+	move_start(job, fd);
+	for (i = 0; i < WARM_UP; i++)
 		batch(job, fd);
-		if (i >= WARM_UP)
-			mark_stop(job->figure);
+	stats_start();
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (i = 0; i < job->batches; i++) {
+		mark_start(job->figure);
+		batch(job, fd);
+		mark_stop(job->figure);
 	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	stats_print(job->figure);
+	printf("stat %u ns %lld\n", job->figure, (end.tv_sec - start.tv_sec) * 1000000000ll +
+	       end.tv_nsec - start.tv_nsec);
 	close(fd);
 }
 
@@ -219,7 +262,8 @@ static void setup_batch(const struct job *job, const int *fds)
 
 	for (i = 0; i < job->count; i++)
 		if (!is(job->tls, "plain"))
-			tls_start(fds[i], job->tls, TLS_TX);
+			tls_start(fds[i], job->tls,
+				  is(job->mode, "setup_rx") ? TLS_RX : TLS_TX);
 	for (i = 0; i < job->count; i++)
 		close(fds[i]);
 	usleep(100000);		/* what the kernel does later counts too */
@@ -255,7 +299,7 @@ static void prepare(struct job *job)
 	if (!job->buf)
 		die("memory");
 	memset(job->buf, 0x5a, MAX_SIZE);
-	if (!is(job->mode, "sendfile"))
+	if (batch_of(job) != sendfile_batch)
 		return;
 	job->file = memfd_create("load", 0);
 	for (done = 0; done < len; done += job->size)
@@ -280,7 +324,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	prepare(&job);
-	if (is(job.mode, "setup"))
+	if (!strncmp(job.mode, "setup", 5))
 		setup(&job);
 	else
 		move(&job);

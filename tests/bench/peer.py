@@ -3,6 +3,7 @@
 """The other end of tests/bench/load.c, outside the VM: a real TCP stack that
 swallows batches and confirms each, or sends records sealed beforehand."""
 import pathlib
+import select
 import socket
 import sys
 import threading
@@ -11,6 +12,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "guest/lib"
 import ktls  # noqa: E402
 
 PORT = 5001
+SO_RCVBUFFORCE = 33
+ROOM = 64 << 20     # a batch in small segments, with what each of them takes
 
 
 def bench_key(version):
@@ -22,16 +25,23 @@ def bench_key(version):
 
 
 def sink(conn, batch):
-    buf = bytearray(1 << 20)
-    left = batch
+    """Read a batch when all of it is there: so TCP acknowledges each packet when
+    it comes, however late this program runs."""
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, batch)
+    buf = bytearray(batch)
+    ready = select.poll()
+    ready.register(conn, select.POLLIN)
     while True:
-        got = conn.recv_into(buf, min(left, len(buf)))
-        if not got:
+        # a read would take what is there, and then wait for as much again
+        ready.poll()
+        if conn.recv_into(buf, batch) < batch:
             return
-        left -= got
-        if not left:
-            conn.sendall(b"k")
-            left = batch
+        conn.sendall(b"k")
+
+
+def echo(conn):
+    while byte := conn.recv(1):
+        conn.sendall(byte)
 
 
 def source(conn, tls, size, count):
@@ -54,9 +64,13 @@ def serve(conn):
             line += conn.recv(1)
         what, tls, batch, size, count = line.decode().split()
         conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # not the host's choice: one that paces makes bursts of its own
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
         try:
             if what == "sink":
                 sink(conn, int(batch))
+            elif what == "echo":
+                echo(conn)
             else:
                 source(conn, tls, int(size), int(count))
         except ConnectionError:
@@ -65,6 +79,7 @@ def serve(conn):
 
 def main():
     with socket.create_server(("", PORT), backlog=64) as server:
+        server.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
         while True:
             conn, _ = server.accept()
             threading.Thread(target=serve, args=(conn,), daemon=True).start()

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The figures that need no guest: programs in host/ around the device model's
+pure parts and the firmware. Times are of this host, and mean something only beside
+the crypto library in the same run."""
+import subprocess
+
+from vm import BUILD, OUT, TOP, sh
+
+HOST = "tests/bench/host"
+FIGURES = ["device", "contexts", "firmware"]
+LIBRARIES = {"ipsec-mb": ("VKDEV_AEAD_IPSEC_MB", "-lIPSec_MB"),
+             "nettle": ("VKDEV_AEAD_NETTLE", "-lnettle")}
+ENGINE = [f"qemu-device/{name}.c" for name in
+          ("tls", "tls_engine", "tls_tx", "tls_rx", "record", "aead")]
+STREAM = [f"{HOST}/stream.c", f"{HOST}/raw.c"]
+CONTEXTS = ["1", "1000", "100000", "1000000"]
+BYTES_EACH = 8192   # at least what a context takes, to know what fits
+
+
+def compile_to(name, sources, *flags):
+    program = OUT / name
+    sh("gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra",
+       "-Wno-missing-field-initializers", "-Idrivers/net/ethernet/vktls",
+       *flags, "-o", str(program), *sources, cwd=TOP)
+    return program
+
+
+def run_lines(program, *args):
+    out = sh(str(program), *args, capture_output=True, cwd=TOP,
+             env={"BUILD": str(BUILD)}).stdout
+    return [line.split() for line in out.splitlines()]
+
+
+def each_library(name, sources):
+    """One program for each crypto library that is there."""
+    for library, (define, link) in LIBRARIES.items():
+        try:
+            yield library, compile_to(f"{name}-{library}", [*sources, link],
+                                      f"-D{define}")
+        except subprocess.CalledProcessError:
+            print(f"{library}: not built here")
+
+
+def device():
+    rows = []
+    for _, program in each_library("device", [f"{HOST}/device.c", *STREAM, *ENGINE,
+                                              "qemu-device/flow.c",
+                                              "qemu-device/wire.c"]):
+        lines = run_lines(program)
+        raw = {(d, size): float(ns) for _, what, d, size, ns, _ in lines
+               if what == "raw"}
+        rows += [{"library": library, "what": what, "direction": direction,
+                  "bytes": int(size), "ns_per_byte": float(ns),
+                  "ns_per_packet": float(packet),
+                  "of_raw": round(raw[direction, size] / float(ns), 3)}
+                 for library, what, direction, size, ns, packet in lines]
+    return rows
+
+
+def fits():
+    """How many contexts to try, for the memory that is free here."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        free = next(int(line.split()[1]) * 1024 for line in file
+                    if line.startswith("MemAvailable"))
+    return [n for n in CONTEXTS if int(n) * BYTES_EACH < free * 0.7]
+
+
+def contexts():
+    rows = []
+    for _, program in each_library("contexts", [f"{HOST}/contexts.c", *STREAM,
+                                                *ENGINE]):
+        lines = run_lines(program, *fits())
+        base = float(lines[0][3])
+        rows += [{"library": library, "contexts": int(n), "bytes": float(size),
+                  "ns_per_packet": float(ns), "of_one": round(float(ns) / base, 2)}
+                 for library, n, size, ns in lines]
+    return rows
+
+
+def firmware():
+    sources = [f"{HOST}/firmware.c", "tests/unit/fw_rig.c", "qemu-device/sha256.c"]
+    sources += [f"qemu-device/{path.name}" for pattern in ("core*.c", "rv32*.c")
+                for path in sorted((TOP / "qemu-device").glob(pattern))]
+    return [{"command": command, "instructions": int(insns),
+             "commands_per_second": int(rate)}
+            for command, insns, rate in run_lines(compile_to("firmware", sources))]
+
+
+def driver_bytes():
+    """sizeof of what the driver keeps for each context, from its debug info."""
+    done = subprocess.run(["pahole", "-s", str(BUILD / "modules/vktls.ko")],
+                          text=True, capture_output=True, check=False)
+    for line in done.stdout.splitlines():
+        name, size, _ = line.split()[:3]
+        if name == "vktls_ktls_ctx":
+            return int(size)
+    return None
+
+
+def measure(figure):
+    rows = {"device": device, "contexts": contexts, "firmware": firmware}[figure]()
+    if figure == "contexts":
+        rows.append({"library": "driver", "contexts": "", "ns_per_packet": "",
+                     "of_one": "", "bytes": driver_bytes()})
+    return rows

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nanoseconds that the device model takes for a packet, without QEMU and guest:
+ * the TLS engine alone, and the packet path around it, each beside the crypto
+ * library alone in the same run. One line for each figure:
+ *
+ *	LIBRARY WHAT DIRECTION BYTES NS_PER_BYTE NS_PER_PACKET
+ *
+ * "raw" seals or opens messages of so many bytes (a whole record for packets
+ * that are larger). "engine" is vkdev_tls_tx() or vkdev_tls_rx() over a stream
+ * of 16 KiB records. "path" adds what is done to each packet around it and is not
+ * QEMU's: the copy from or to the guest, headers, checksums, hash, segmentation.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "raw.h"
+#include "stream.h"
+#include "../../../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "../../../qemu-device/flow.h"
+#include "../../../qemu-device/wire.h"
+
+#define RECORDS		16
+#define RECORD		16384
+#define RECORD_WIRE	(RECORD + STREAM_OVERHEAD)
+#define STREAM		(RECORDS * RECORD_WIRE)
+#define MSS		1448
+#define SUPER		(45 * MSS)	/* what TCP makes of 64 KiB */
+#define L2_L3		(14 + 20)
+#define HEADERS		(L2_L3 + 32)
+
+static uint8_t stream[STREAM];		/* as the guest or the peer laid it out */
+static uint8_t work[STREAM];		/* what the engine changes */
+static uint8_t packet[HEADERS + SUPER];	/* the queue's buffer */
+static uint8_t guest[SUPER];
+static const uint8_t rss_key[VKTLS_RSS_KEY_BYTES] = { 1, 2, 3 };
+uint32_t device_sink;	/* not static, so that what goes there is computed */
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Ethernet, IPv4 and TCP with timestamps before @len bytes; TCP's sum left open. */
+static void headers(uint32_t seq, size_t len)
+{
+	uint16_t ip_len = HEADERS - 14 + len;
+
+	memset(packet, 0, HEADERS);
+	packet[12] = 8;
+	packet[14] = 0x45;
+	vkdev_put_be16(packet + 16, ip_len);
+	packet[22] = 64;
+	packet[23] = VKDEV_IPPROTO_TCP;
+	vkdev_put_be32(packet + 26, 0xc0000201);
+	vkdev_put_be32(packet + 30, 0xc0000202);
+	vkdev_put_be32(packet + L2_L3 + 4, seq);
+	packet[L2_L3 + 12] = 8 << 4;
+	vkdev_wire_sum_fill(packet + 14, 20, 0, 10);
+}
+
+static struct raw *raw;
+static VkdevFlowTable *flows;
+static VkdevTlsCtx *ctx;
+
+static void raw_tx(size_t size)
+{
+	size_t len = least(size, RECORD_WIRE) - STREAM_OVERHEAD, at;
+
+	for (at = 0; at + len + STREAM_OVERHEAD <= STREAM; at += len + STREAM_OVERHEAD)
+		raw_seal(raw, stream, stream, work + at, len);
+}
+
+static void raw_rx(size_t size)
+{
+	size_t len = least(size, RECORD_WIRE) - STREAM_OVERHEAD, at;
+	uint8_t tag[STREAM_TAG];
+
+	for (at = 0; at + len + STREAM_OVERHEAD <= STREAM; at += len + STREAM_OVERHEAD)
+		raw_open(raw, stream, stream, stream + at, work + at, len, tag);
+}
+
+static void engine_tx(size_t size)
+{
+	VkdevTlsCount count;
+	size_t at, n;
+
+	for (at = 0; at < STREAM; at += n) {
+		n = least(size, STREAM - at);
+		if (vkdev_tls_tx(ctx, at, work + at, n, &count) != VKTLS_ST_OK)
+			stream_die("the engine refused a packet");
+	}
+}
+
+static void engine_rx(size_t size)
+{
+	VkdevTlsRxResult result;
+	size_t at, n;
+
+	for (at = 0; at < STREAM; at += n) {
+		n = least(size, STREAM - at);
+		if (vkdev_tls_rx(ctx, at, stream + at, work + at, n, &result) != VKTLS_ST_OK ||
+		    !result.decrypted)
+			stream_die("the engine did not decrypt a packet");
+	}
+}
+
+static void segment(const VkdevWire *wire, size_t n)
+{
+	const uint8_t *data;
+	uint32_t chunk;
+	VkdevTso tso;
+
+	vkdev_tso_init(&tso, packet, HEADERS + n, wire, MSS);
+	while (vkdev_tso_next(&tso, &data, &chunk))
+		device_sink += tso.hdr[L2_L3 + 16];
+}
+
+static void path_tx(size_t size)
+{
+	VkdevTlsCount count;
+	VkdevWire wire;
+	size_t at, n;
+
+	for (at = 0; at < STREAM; at += n) {
+		n = least(size, STREAM - at);
+		headers(at, n);
+		memcpy(packet + HEADERS, stream + at, n);
+		vkdev_wire_parse(packet, HEADERS + n, &wire);
+		if (wire.payload != HEADERS ||
+		    vkdev_tls_tx(ctx, at, packet + wire.payload, n, &count) != VKTLS_ST_OK)
+			stream_die("the path refused a packet");
+		if (size > MSS)
+			segment(&wire, n);
+		else
+			vkdev_wire_sum_fill(packet, HEADERS + n, wire.l4, 16);
+	}
+}
+
+static void path_rx(size_t size)
+{
+	VkdevTlsRxResult result;
+	struct vktls_tls_flow flow;
+	VkdevWire wire;
+	uint32_t hash;
+	size_t at, n;
+
+	for (at = 0; at < STREAM; at += n) {
+		n = least(size, STREAM - at);
+		headers(at, n);
+		memcpy(packet + HEADERS, stream + at, n);
+		vkdev_wire_parse(packet, HEADERS + n, &wire);
+		device_sink += vkdev_wire_sum_check(packet, &wire, HEADERS + n);
+		device_sink += vkdev_wire_hash(packet, &wire, rss_key, VKTLS_RSS_TCP4, &hash);
+		vkdev_flow_of(packet, &wire, &flow);
+		if (vkdev_flow_find(flows, &flow) ||
+		    vkdev_tls_rx(ctx, at, packet + HEADERS, work, n, &result) != VKTLS_ST_OK ||
+		    !result.decrypted)
+			stream_die("the path did not decrypt a packet");
+		memcpy(guest, work, n);
+	}
+}
+
+struct figure {
+	const char *what;
+	unsigned int direction;
+	void (*pass)(size_t size);
+	size_t size;
+	uint64_t best;
+};
+
+static struct figure figures[] = {
+	{ "raw", VKTLS_DIR_TX, raw_tx, MSS },
+	{ "engine", VKTLS_DIR_TX, engine_tx, MSS },
+	{ "path", VKTLS_DIR_TX, path_tx, MSS },
+	{ "raw", VKTLS_DIR_TX, raw_tx, SUPER },
+	{ "engine", VKTLS_DIR_TX, engine_tx, SUPER },
+	{ "path", VKTLS_DIR_TX, path_tx, SUPER },
+	{ "raw", VKTLS_DIR_RX, raw_rx, MSS },
+	{ "engine", VKTLS_DIR_RX, engine_rx, MSS },
+	{ "path", VKTLS_DIR_RX, path_rx, MSS },
+	{ "raw", VKTLS_DIR_RX, raw_rx, SUPER },
+	{ "engine", VKTLS_DIR_RX, engine_rx, SUPER },
+	{ "path", VKTLS_DIR_RX, path_rx, SUPER },
+};
+
+#define FIGURES	(sizeof(figures) / sizeof(figures[0]))
+
+/* The stream as this direction wants it: plaintext, or sealed by the engine. */
+static void prepare(unsigned int direction)
+{
+	stream_lay(stream, RECORDS, RECORD, 0);
+	memcpy(work, stream, STREAM);
+	ctx = stream_ctx(VKTLS_DIR_TX, 0);
+	if (direction == VKTLS_DIR_TX)
+		return;
+	engine_tx(SUPER);
+	vkdev_tls_del(ctx);
+	memcpy(stream, work, STREAM);
+	ctx = stream_ctx(direction, 0);
+}
+
+/* Context 0 has the flow of these headers. */
+static void flow_prepare(void)
+{
+	struct vktls_tls_flow flow;
+	VkdevWire wire;
+
+	headers(0, MSS);
+	vkdev_wire_parse(packet, HEADERS + MSS, &wire);
+	vkdev_flow_of(packet, &wire, &flow);
+	flows = vkdev_flow_alloc(1024, stream_key);
+	if (!flows || !vkdev_flow_add(flows, 0, &flow))
+		stream_die("no table of flows");
+}
+
+static void measure(struct figure *figure)
+{
+	uint64_t start;
+
+	memset(stream, 0x5a, STREAM);
+	prepare(figure->direction);
+	start = clock_ns();
+	figure->pass(figure->size);
+	clock_best(&figure->best, clock_ns() - start);
+	vkdev_tls_del(ctx);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int passes = argc > 1 ? atoi(argv[1]) : 300, i, n;
+	const struct figure *f;
+	double ns;
+
+	raw = raw_alloc(stream_key);
+	if (!raw)
+		stream_die("no crypto library");
+	flow_prepare();
+	/* Turn by turn, so that a change of the processor's speed meets all. */
+	for (n = 0; n < passes; n++)
+		for (i = 0; i < FIGURES; i++)
+			measure(&figures[i]);
+	for (f = figures; f < figures + FIGURES; f++) {
+		ns = (double)f->best / STREAM;
+		printf("%s %s %s %zu %.4f %.1f\n", raw_name, f->what,
+		       f->direction == VKTLS_DIR_TX ? "tx" : "rx", f->size, ns, ns * f->size);
+	}
+	return 0;
+}

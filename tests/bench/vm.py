@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One boot under the counting plugin, with a peer outside the VM: runs rows of
+load.c on one machine and returns what was counted."""
+import contextlib
+import fcntl
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = TOP / "build"
+OUT = BUILD / "bench"
+PEER = "192.0.2.2"
+HERE = TOP / "tests/bench"
+
+TUNSETIFF = 0x400454ca
+TAP_FLAGS = 0x0002 | 0x0010 | 0x1000 | 0x4000   # TAP, NAPI, NO_PI, VNET_HDR
+GRO_FLUSH_NS = 200000
+
+# The clock's interrupt, not counted: from its entry to where all of them end
+TICK = {"tick": "asm_sysvec_apic_timer_interrupt", "tick_end": "irq_exit_rcu"}
+
+
+def sh(*argv, **more):
+    return subprocess.run(argv, check=True, text=True, **more)
+
+
+def build():
+    """The plugin for this QEMU and the static program for the guest."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    glib = sh("pkg-config", "--cflags", "glib-2.0",
+              capture_output=True).stdout.split()
+    sh("gcc", "-O2", "-Wall", "-fPIC", "-shared", *glib, f"-I{BUILD}",
+       f"-I{HERE}", "-o", str(OUT / "icount.so"), str(HERE / "icount.c"))
+    overlay = OUT / "overlay/usr/local/bin"
+    overlay.mkdir(parents=True, exist_ok=True)
+    sh("gcc", "-O2", "-Wall", "-Wextra", "-static", "-o", str(overlay / "load"),
+       str(HERE / "load.c"), str(HERE / "stats.c"))
+
+
+def tap_open(name):
+    """A tap device that this process holds. With NAPI, so that it has GRO: the
+    peer then acknowledges what one packet of the sender became, as a peer with a
+    NIC would, and not each second frame."""
+    tap = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), TAP_FLAGS))
+    return tap
+
+
+@contextlib.contextmanager
+def peer():
+    """A network namespace with a tap device and the peer in it: (name, tap)."""
+    name = f"vktls-bench-{os.getpid()}"
+    link = f"vkb{os.getpid() % 100000}"
+    tap = tap_open(link)
+    sh("ip", "netns", "add", name)
+    inside = ["ip", "-n", name]
+    enter = ["ip", "netns", "exec", name]
+    server = None
+    try:
+        sh("ip", "link", "set", link, "netns", name)
+        sh(*inside, "addr", "add", f"{PEER}/24", "dev", link)
+        sh(*inside, "link", "set", "lo", "up")
+        sh(*inside, "link", "set", link, "up")
+        for knob, value in (("gro_flush_timeout", GRO_FLUSH_NS),
+                            ("napi_defer_hard_irqs", 1)):
+            sh(*enter, "sh", "-c",
+               f"echo {value} > /sys/class/net/{link}/{knob}")
+        server = subprocess.Popen([*enter, "/usr/bin/python3", str(HERE / "peer.py")])
+        yield name, tap
+    finally:
+        if server:
+            server.kill()
+            server.wait()
+        os.close(tap)
+        sh("ip", "netns", "del", name)
+
+
+# The driver that a new gcm(aes) gets is the one with the highest priority
+GCM = r"""
+awk '/^name/ { gcm = $3 == "gcm(aes)" } /^driver/ { driver = $3 }
+     /^priority/ && gcm && $3 >= best { best = $3; chosen = driver }
+     END { print "snap crypto", chosen }' /proc/crypto
+"""
+
+
+def script(rows, offload, extra):
+    """What the guest runs: one line for each row."""
+    lines = ["set -e", "modprobe aesni_intel", "modprobe tls",
+             "sysctl -qw net.ipv4.tcp_slow_start_after_idle=0"
+             " net.ipv4.tcp_tso_rtt_log=31",
+             GCM, "echo snap kernel $(uname -r)"]
+    for direction in ("tx", "rx"):
+        lines.append(f"ethtool -K eth0 tls-hw-{direction}-offload "
+                     f"{'on' if offload else 'off'} 2>/dev/null || true")
+    lines += extra
+    for number, row in enumerate(rows):
+        lines.append(f"load {number} {row.mode} {row.tls} {row.size} {row.count} "
+                     f"{row.batches} {PEER}")
+        lines.append(f"echo snap row{number} $(grep -E '^Tls(Tx|Rx)(Sw|Device) '"
+                     " /proc/net/tls_stat | awk '{ print $2 }')")
+    lines.append("cp /proc/kallsyms /mnt/host/")
+    return "\n".join(lines)
+
+
+def where(rows, snaps):
+    """Each row's sockets: plain, software or card."""
+    before = [0, 0, 0, 0]
+    places = []
+    for number, _ in enumerate(rows):
+        now = [int(word) for word in snaps[f"row{number}"].split()]
+        software, card = (sum(now[i] - before[i] for i in pair)
+                          for pair in ((0, 1), (2, 3)))
+        before = now
+        places.append("mixed" if software and card else
+                      "software" if software else "card" if card else "plain")
+    return places
+
+
+def kallsyms():
+    """The guest kernel's own symbols; one boot for each kernel tells them."""
+    path = OUT / f"kallsyms-{(BUILD / 'guest/kver').read_text().strip()}"
+    if not path.exists():
+        share = OUT / "symbols"
+        share.mkdir(exist_ok=True)
+        sh(str(TOP / "tests/vm/run"), "--nic", "virtio-net", "--share", str(share),
+           "--", "cp /proc/kallsyms /mnt/host/")
+        (share / "kallsyms").replace(path)
+    return path
+
+
+def tick():
+    """Where the clock's interrupt begins and ends, as the plugin's arguments."""
+    found = {}
+    for line in kallsyms().read_text().splitlines():
+        words = line.split()
+        if len(words) == 3:
+            found[words[2]] = words[0]
+    return "".join(f",{arg}={found[name]}" for arg, name in TICK.items())
+
+
+class Result:
+    """What one boot found: by row number, (instructions, copied) of each batch,
+    place of its sockets, counters; and what the guest said of itself."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.counts = [[] for _ in rows]
+        self.stats = [{} for _ in rows]
+        self.snaps = {}
+        self.places = []
+
+    def take_output(self, text):
+        for line in text.splitlines():
+            words = line.split()
+            if words[:1] == ["snap"]:
+                self.snaps[words[1]] = " ".join(words[2:])
+            elif words[:1] == ["stat"]:
+                stats = self.stats[int(words[1])]
+                stats[words[2].rstrip(":")] = int(words[3])
+        self.places = where(self.rows, self.snaps)
+
+    def take_counts(self, text):
+        for line in text.splitlines():
+            number, insns, copied = map(int, line.split())
+            self.counts[number].append((insns, copied))
+
+
+def boot(wire, machine, rows, folder, extra=()):
+    """Run the rows on one machine; the histogram goes to @folder."""
+    netns, tap = wire
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = folder / "counts"
+    plugin = f"{OUT / 'icount.so'},out={counts},hist={folder / 'blocks'}{tick()}"
+    share = folder / "share"
+    share.mkdir(exist_ok=True)
+    argv = ["ip", "netns", "exec", netns, str(TOP / "tests/vm/run"),
+            "--nic", machine.nic, "--tls", machine.tls, "--smp", "1",
+            "--tap", f"fd={tap}", "--timeout", "1500",
+            "--overlay", str(OUT / "overlay"), "--share", str(share),
+            "--qemu-arg", "-plugin", "--qemu-arg", plugin,
+            "--", script(rows, machine.offload, list(extra))]
+    done = subprocess.run(argv, text=True, capture_output=True, check=False,
+                          pass_fds=(tap,),
+                          env={**os.environ, "VKTLS_ACCEL": "tcg"})
+    if done.returncode:
+        sys.exit(f"{machine.name}: status {done.returncode}\n"
+                 f"{done.stdout}{done.stderr}")
+    (share / "kallsyms").replace(folder / "kallsyms")
+    (folder / "rows").write_text("".join(
+        f"{number} {row.name} {row.units} {row.batches}\n"
+        for number, row in enumerate(rows)))
+    result = Result(rows)
+    result.take_output(done.stdout)
+    result.take_counts(counts.read_text())
+    return result
+
+
+def versions():
+    """What is measured, apart from what the guest tells."""
+    qemu = sh(str(BUILD / "qemu-system-x86_64"), "--version",
+              capture_output=True).stdout.split()[3]
+    commit = sh("git", "-C", str(TOP), "describe", "--always", "--dirty",
+                capture_output=True).stdout.strip()
+    return {"qemu": qemu, "cpu": "max", "commit": commit}
