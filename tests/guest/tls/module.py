@@ -102,6 +102,28 @@ def replaces_stock():
     ktap.equal("O" in taint, True, f"out of the tree ({taint.strip()})")
 
 
+def trace_events():
+    """{name: declarations of its fields} of what is loaded."""
+    folder = pathlib.Path("/sys/kernel/tracing/events/tls")
+    return {path.parent.name: [line.split(";")[0].strip()
+                               for line in path.read_text("ascii").splitlines()
+                               if line.startswith("\tfield:")]
+            for path in folder.glob("*/format")}
+
+
+@ktap.case(timeout=60)
+def same_trace_events():
+    """Each trace event of the distribution's module, with its fields."""
+    fresh()
+    run("insmod", str(stock()))
+    theirs = trace_events()
+    unload()
+    run("modprobe", "tls")
+    ours = trace_events()
+    ktap.equal(len(theirs), 7, "events of the distribution's module")
+    ktap.equal({name: ours.get(name) for name in theirs}, theirs, "events")
+
+
 def carries(user):
     """A module of the distribution loads on it, and goes again."""
     fresh()
@@ -157,6 +179,37 @@ def stays_while_used():
             raise AssertionError("no data")
         near.close()
         far.close()
+        unload()
+
+
+@ktap.case()
+def data_outlives_socket():
+    """What a closed socket had not sent yet arrives, whole and in order, whether
+    or not the module goes in the meantime; and then it can go."""
+    fresh()
+    near, far = ktls.tcp_pair()
+    ktap.defer(far.close)
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+    key = ktls.Key()
+    ktls.attach(near, tx=key)
+    near.setblocking(False)
+    sent = b""
+    try:
+        while True:
+            part = os.urandom(16000)
+            sent += part[:near.send(part)]
+    except BlockingIOError:
+        near.close()
+    run("rmmod", "tls", check=False)
+    stream, opener = b"", key.clone()
+    while chunk := far.recv(1 << 16):
+        stream += chunk
+    records, rest = ktls.split(stream)
+    ktap.equal(b"".join(opener.open(record)[1] for record in records) == sent, True,
+               "data")
+    ktap.equal(rest, b"", "half a record")
+    if loaded():
         unload()
 
 
