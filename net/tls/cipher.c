@@ -39,8 +39,10 @@ static const struct tls_cipher tls_ciphers[] = {
 	TLS_CIPHER(SM4_GCM, "gcm(sm4)"),
 	TLS_CIPHER(SM4_CCM, "ccm(sm4)",
 		   .ccm = true),
-	TLS_CIPHER(ARIA_GCM_128, "gcm(aria)"),
-	TLS_CIPHER(ARIA_GCM_256, "gcm(aria)"),
+	TLS_CIPHER(ARIA_GCM_128, "gcm(aria)",
+		   .only_12 = true),
+	TLS_CIPHER(ARIA_GCM_256, "gcm(aria)",
+		   .only_12 = true),
 };
 
 /**

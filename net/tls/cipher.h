@@ -12,6 +12,7 @@
  * @iv_off:	offset of the iv field in the crypto_info structure, and so on
  * @ccm:	the AEAD takes a 16-byte block that begins with the length width
  * @xor_nonce:	no explicit nonce in TLS 1.2 either
+ * @only_12:	TLS 1.3 has no such cipher
  */
 struct tls_cipher {
 	u16 type;
@@ -20,6 +21,7 @@ struct tls_cipher {
 	u8 iv_off, key_off, salt_off, seq_off;
 	bool ccm;
 	bool xor_nonce;
+	bool only_12;
 };
 
 const struct tls_cipher *tls_cipher_get(u16 type);

@@ -43,6 +43,8 @@ static int tls_newkey_read(struct tls_newkey *key, sockptr_t optval,
 	key->cipher = tls_cipher_get(info->cipher_type);
 	if (!key->cipher || optlen != tls_cipher_info_len(key->cipher))
 		return -EINVAL;
+	if (key->cipher->only_12 && info->version != TLS_1_2_VERSION)
+		return -EINVAL;
 	return copy_from_sockptr_offset(info + 1, optval, sizeof(*info),
 					optlen - sizeof(*info)) ? -EFAULT : 0;
 }
