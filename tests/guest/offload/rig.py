@@ -28,6 +28,7 @@ CLONE_NEWNET = 0x40000000
 MARK = b"VKTLSPLAIN"    # what must never be seen on the wire
 CONTROL = b"VKTLSCONTROL"   # what must be: proof that somebody looked at it
 BLOCK = 1 << 16
+_BASE = b"".join(MARK + b"%06x" % i for i in range(BLOCK // 16))
 with open("/run/vktls/env", encoding="ascii") as _env:
     STOCK = "TLS=stock" in _env.read().split()  # whose tls.ko this is
 SIOCOUTQ = 0x5411
@@ -83,10 +84,9 @@ def control():
 
 def pattern(size):
     """Bytes in which MARK occurs every 16, and no two blocks are alike."""
-    base = b"".join(MARK + b"%06x" % i for i in range(BLOCK // 16))
     blocks = []
     for number in range((size + BLOCK - 1) // BLOCK):
-        block = bytearray(base)
+        block = bytearray(_BASE)
         block[10:16] = b"%06x" % (number & 0xffffff)
         block[26:32] = b"block:"
         blocks.append(bytes(block))
@@ -114,18 +114,26 @@ class Watch:
             return ktls.tls_stat()[name] - self.tls[name]
         return counters()[name] - self.nic[name]
 
+    def moved(self):
+        """By how much each of them moved, at one look."""
+        nic, tls = counters(), ktls.tls_stat()
+        return ({name: nic[name] - self.nic[name] for name in nic} |
+                {name: tls[name] - self.tls[name] for name in tls})
+
     def expect(self, **exact):
         """Fail unless every named counter moved by exactly that much."""
+        moved = self.moved()
         for name, value in exact.items():
-            if self[name] != value:
+            if moved[name] != value:
                 raise AssertionError(
-                    f"{name} moved by {self[name]}, expected {value}; "
+                    f"{name} moved by {moved[name]}, expected {value}; "
                     f"{self.report()}")
 
     def some(self, *names):
         """Fail if any of the counters stood still."""
+        moved = self.moved()
         for name in names:
-            if not self[name] > 0:
+            if not moved[name] > 0:
                 raise AssertionError(f"{name} stood still; {self.report()}")
 
     def settle(self, name, value, timeout=10):

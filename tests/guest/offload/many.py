@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A thousand connections at once on a card with room for a quarter of them. All
+content is right, the counters say who did what, and nothing is left in the end."""
+import os
+import resource
+import socket
+import sys
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import ktls     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+ROOM = 256      # as said in many.vm
+COUNT = 1000
+SIZES = (1, 700, 5000)      # records of one round; TCP's buffers hold them all
+DATA = {size: rig.pattern(size) for size in SIZES}
+CURRENT = ("TlsCurrTxSw", "TlsCurrRxSw", "TlsCurrTxDevice", "TlsCurrRxDevice")
+
+
+class Many:
+    """So many connections whose near end sends by kernel TLS."""
+
+    def __init__(self, count):
+        self.flows = []
+        with rig.far_side():
+            server = socket.create_server((rig.FAR[4], 0), backlog=64)
+        with server:
+            print(f"# {count} connections", flush=True)
+            for number in range(count):
+                near = socket.create_connection(server.getsockname())
+                far, _ = server.accept()
+                far.settimeout(60)
+                cipher = ("aes-128-gcm", "aes-256-gcm")[number % 2]
+                self.flows.append(rig.Flow(cipher, pair=(near, far),
+                                           reading=False))
+
+    def __iter__(self):
+        return iter(self.flows)
+
+    def round(self, flows=None):
+        """Some records on each, all of them under way before one is read."""
+        flows = self.flows if flows is None else flows
+        for size in SIZES:
+            for flow in flows:
+                flow.send(DATA[size])
+        for flow in flows:
+            self.read(flow)
+
+    @staticmethod
+    def read(flow):
+        """So many records, opened, are what was sent last."""
+        stream = b""
+        for size in SIZES:
+            while len(stream) < size + 29:
+                chunk = flow.far.recv(1 << 18)
+                if not chunk:
+                    raise AssertionError("the stream ended")
+                stream += chunk
+            record, stream = stream[:size + 29], stream[size + 29:]
+            ktap.equal(flow.opener.open(record), (ktls.DATA, DATA[size]),
+                       "record")
+            flow.wire += len(record)
+        ktap.equal(stream, b"", "after the last record")
+
+    def close(self, flows=None):
+        """Both ends."""
+        for flow in list(self.flows if flows is None else flows):
+            flow.near.close()
+            flow.far.close()
+            self.flows.remove(flow)
+
+
+def on_the_nic(watch, flows):
+    """Contexts that these got; no reason but the full table keeps one out."""
+    watch.expect(tx_tls_ctx=ROOM, TlsTxDevice=ROOM, TlsTxSw=COUNT - ROOM,
+                 TlsCurrTxDevice=ROOM, TlsCurrTxSw=COUNT - ROOM,
+                 tx_tls_add_failed=0)
+    if watch["tx_tls_no_space"] < COUNT - ROOM:
+        raise AssertionError(watch.report())
+    ktap.equal(len(flows.flows), COUNT, "connections")
+
+
+def all_gone(watch):
+    """Contexts and sockets are back to what was before."""
+    def is_gone():
+        moved = watch.moved()
+        return (moved["tx_tls_ctx"] == moved["tx_tls_del"] and
+                not any(moved[name] for name in CURRENT))
+
+    rig.wait_for(is_gone, 60, lambda: f"something is left; {watch.report()}")
+
+
+@ktap.case(timeout=500)
+def thousand():
+    """Those that came first are on the NIC, and it encrypts all of theirs."""
+    watch = rig.Watch()
+    many = Many(COUNT)
+    ktap.defer(many.close)
+    on_the_nic(watch, many)
+    many.round()
+    watch.expect(tx_tls_encrypted_bytes=sum(
+        flow.wire for flow in many.flows[:ROOM]))
+    if not rig.STOCK:
+        others_follow(many)
+    many.close()
+    all_gone(watch)
+
+
+def others_follow(many):
+    """The places of those that end go to others, which lose nothing by it."""
+    watch = rig.Watch()
+    many.close(many.flows[:ROOM])
+    before = sum(flow.wire for flow in many)
+
+    def all_taken():
+        many.round()
+        return watch["TlsCurrTxDevice"] == 0    # as many as before
+
+    rig.wait_for(all_taken, 200, lambda: f"places are free; "
+                 f"{watch['TlsCurrTxDevice']}; {watch.report()}")
+    watch.expect(TlsTxDeviceAgain=ROOM, tx_tls_del=ROOM, tx_tls_ctx=ROOM)
+    sent = sum(flow.wire for flow in many) - before
+    print(f"# figure: places freed and taken: {ROOM}; meanwhile by the NIC "
+          f"{watch['tx_tls_encrypted_bytes']} of {sent} bytes")
+
+
+@ktap.case(timeout=100)
+def again():
+    """Nothing of the thousand is in the way of the next."""
+    watch = rig.Watch()
+    many = Many(ROOM)
+    ktap.defer(many.close)
+    many.round()
+    watch.expect(tx_tls_ctx=ROOM, tx_tls_no_space=0, TlsTxSw=0,
+                 tx_tls_encrypted_bytes=sum(flow.wire for flow in many))
+    many.close()
+    all_gone(watch)
+
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (4 * COUNT, 4 * COUNT))
+rig.offload()
+rig.control()
+ktap.main()
