@@ -34,10 +34,13 @@ class Wire:
         """Nothing to do when it is so already."""
         if cls.now == trouble:
             return
-        words = TROUBLE[trouble] or ("loss", "0%")
+        words = TROUBLE[trouble]
         for number, dev in enumerate(("ifb0", "eth0")):
-            rig.far_run("tc", "qdisc", "replace", "dev", dev, "root", "netem",
-                        *words, "seed", str(SEED + number))
+            # not "replace": netem keeps what it is not told about
+            rig.far_run("tc", "qdisc", "del", "dev", dev, "root", check=False)
+            if words:
+                rig.far_run("tc", "qdisc", "add", "dev", dev, "root", "netem",
+                            *words, "seed", str(SEED + number))
         cls.now = trouble
 
 
