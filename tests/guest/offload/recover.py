@@ -155,7 +155,10 @@ def through_a_reset(name, fault, *before):
     fault()
     log.expect("recovered")
     load.back(name, start)
-    load.watch.some("resets", "tx_tls_lost_reset", "tx_tls_readd")
+    load.watch.some("resets", "tx_tls_lost_reset")
+    given = load.watch["tx_tls_ctx"] + load.watch["tx_tls_readd"]
+    if given < 2 * len(load.flows):
+        raise AssertionError(f"contexts given {given} times; {load.watch.report()}")
     load.finish()
 
 
