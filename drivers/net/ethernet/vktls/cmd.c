@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The command and event queues: transport only, no meaning. Any number of
- * callers may sleep on commands at once; a slot holds its caller's answer, and a
- * command is wiped from the ring as soon as it is answered or given up, because
- * it may have carried a key.
+ * callers may sleep on commands at once, or post one and be called back; a slot
+ * holds its caller's answer, and a command is wiped from the ring as soon as it is
+ * answered or given up, because it may have carried a key.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -36,6 +36,9 @@ struct vktls_cmd_slot {
 	int err;		/* given up: why */
 	bool pending;		/* the NIC owes an answer */
 	bool busy;		/* pending, or the caller has yet to look */
+	vktls_cmd_done_t call;	/* nobody waits: whom to tell */
+	u32 arg;		/* for call */
+	unsigned long since;	/* jiffies; with call */
 };
 
 struct vktls_cmdq {
@@ -103,7 +106,13 @@ static void cmd_finish(struct vktls_cmdq *q, unsigned int index)
 
 	memzero_explicit(&q->cmds[index], sizeof(q->cmds[index]));
 	slot->pending = false;
-	complete(&slot->done);
+	if (slot->call) {
+		slot->call(q->vd, slot->arg,
+			   slot->err ? slot->err : cmd_errno(slot->status));
+		slot->busy = false;
+	} else {
+		complete(&slot->done);
+	}
 }
 
 static void cmd_answer(struct vktls_cmdq *q, const struct vktls_cmd_cpl *cpl)
@@ -119,10 +128,14 @@ static void cmd_answer(struct vktls_cmdq *q, const struct vktls_cmd_cpl *cpl)
 	}
 	len = min3(le16_to_cpu(cpl->len), slot->rsp_len,
 		   (u16)sizeof(cpl->payload));
-	memcpy(slot->rsp, cpl->payload, len);
-	memset(slot->rsp + len, 0, slot->rsp_len - len);
+	if (slot->rsp) {
+		memcpy(slot->rsp, cpl->payload, len);
+		memset(slot->rsp + len, 0, slot->rsp_len - len);
+	}
 	slot->status = le16_to_cpu(cpl->status);
 	cmd_finish(q, tag & CMDQ_MASK);
+	if (slot->call)
+		cmdq_advance(q);
 }
 
 static void cmdq_poll(struct vktls_cmdq *q)
@@ -198,6 +211,7 @@ static struct vktls_cmd_slot *cmd_submit(struct vktls_cmdq *q, u16 opcode,
 	slot->rsp = rsp;
 	slot->rsp_len = rsp_len;
 	slot->err = 0;
+	slot->call = NULL;
 	slot->pending = true;
 	slot->busy = true;
 	memset(cmd, 0, sizeof(*cmd));
@@ -223,22 +237,7 @@ static void cmdq_fail(struct vktls_cmdq *q, int err)
 		q->slots[i].err = q->err;
 		cmd_finish(q, i);
 	}
-	wake_up_all(&q->wait);
-}
-
-/**
- * vktls_cmdq_watch() - look after events that nobody was told of
- * @vd: device; its queues may be stopped
- *
- * Their interrupt may have been lost; those who wait for answers look for
- * themselves.
- * Context: process; about once a second.
- */
-void vktls_cmdq_watch(struct vktls_dev *vd)
-{
-	/* Does nothing while the handler is not installed. */
-	if (cmdq_event_peek(vd->cmdq))
-		irq_wake_thread(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), vd->cmdq);
+	cmdq_advance(q);
 }
 
 static void cmd_look(struct vktls_cmdq *q)
@@ -285,6 +284,44 @@ static void cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 	spin_unlock_irq(&q->lock);
 }
 
+/* The oldest command, if it was posted that long ago. */
+static struct vktls_cmd_slot *cmdq_posted_late(struct vktls_cmdq *q,
+					       unsigned long delay)
+{
+	struct vktls_cmd_slot *slot;
+	bool late;
+
+	spin_lock_irq(&q->lock);
+	slot = &q->slots[q->head & CMDQ_MASK];
+	late = q->head != q->tail && slot->pending && slot->call &&
+	       time_after(jiffies, slot->since + delay);
+	spin_unlock_irq(&q->lock);
+	return late ? slot : NULL;
+}
+
+/**
+ * vktls_cmdq_watch() - look after events and answers that nobody was told of
+ * @vd: device; its queues may be stopped
+ *
+ * Their interrupt may have been lost; those who wait for answers look for
+ * themselves, but nobody waits for commands that were posted.
+ * Context: process; about once a second.
+ */
+void vktls_cmdq_watch(struct vktls_dev *vd)
+{
+	struct vktls_cmdq *q = vd->cmdq;
+	struct vktls_cmd_slot *slot;
+
+	/* Does nothing while the handler is not installed. */
+	if (cmdq_event_peek(q))
+		irq_wake_thread(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), q);
+	if (cmdq_posted_late(q, CMD_LOOK))
+		cmd_look(q);
+	slot = cmdq_posted_late(q, CMD_PATIENCE * CMD_LOOK);
+	if (slot)
+		cmd_overdue(q, slot);
+}
+
 /**
  * vktls_cmd_exec() - run one command and wait for its answer
  * @vd: device
@@ -329,6 +366,43 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 	slot->busy = false;
 	cmdq_advance(q);
 	spin_unlock_irq(&q->lock);
+	return err;
+}
+
+/**
+ * vktls_cmd_post() - run one command, and do not wait
+ * @vd: device
+ * @opcode: VKTLS_CMD_* whose answer is its status alone
+ * @req: payload in ABI byte order, at most 120 bytes
+ * @req_len: bytes in @req
+ * @call: is told the outcome, once, in hard interrupt context or where the
+ *	queue is aborted, with the queue's lock held; not before this returns
+ * @arg: for @call
+ *
+ * Commands are run in the order in which they are posted.
+ * Context: any.
+ * Return: 0; otherwise @call is not called: -EBUSY when the ring is full, or why
+ * no commands are taken.
+ */
+int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
+		   size_t req_len, vktls_cmd_done_t call, u32 arg)
+{
+	struct vktls_cmdq *q = vd->cmdq;
+	struct vktls_cmd_slot *slot;
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&q->lock, flags);
+	err = q->err;
+	if (!err && !cmdq_has_room(q))
+		err = -EBUSY;
+	if (!err) {
+		slot = cmd_submit(q, opcode, req, req_len, NULL, 0);
+		slot->call = call;
+		slot->arg = arg;
+		slot->since = jiffies;
+	}
+	spin_unlock_irqrestore(&q->lock, flags);
 	return err;
 }
 

@@ -18,6 +18,8 @@ int vktls_fw_load(struct vktls_dev *vd);
 const char *vktls_status_name(unsigned int status);
 
 /* cmd.c */
+typedef void (*vktls_cmd_done_t)(struct vktls_dev *vd, u32 arg, int err);
+
 #define VKTLS_CMD_BUF_BYTES	4096
 int vktls_cmdq_alloc(struct vktls_dev *vd);
 void vktls_cmdq_free(struct vktls_dev *vd);
@@ -27,6 +29,8 @@ void vktls_cmdq_abort(struct vktls_dev *vd, int err);
 void vktls_cmdq_watch(struct vktls_dev *vd);
 int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, void *rsp, size_t rsp_len);
+int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
+		   size_t req_len, vktls_cmd_done_t call, u32 arg);
 int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
 		       size_t len, void *rsp, size_t rsp_len);
 

@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 
 #include "cmd.h"
+#include "ktls.h"
 #include "ring.h"
 #include "vktls.h"
 
@@ -347,6 +348,8 @@ static int ethtool_get_sset_count(struct net_device *netdev, int sset)
 		return vktls_stats_num(netdev_priv(netdev));
 	case ETH_SS_TEST:
 		return TEST_NUM;
+	case ETH_SS_PRIV_FLAGS:
+		return VKTLS_KTLS_FLAGS;
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -358,6 +361,19 @@ static void ethtool_get_strings(struct net_device *netdev, u32 sset, u8 *data)
 		vktls_stats_names(netdev_priv(netdev), data);
 	else if (sset == ETH_SS_TEST)
 		memcpy(data, test_names, sizeof(test_names));
+	else if (sset == ETH_SS_PRIV_FLAGS)
+		memcpy(data, vktls_ktls_flag_names,
+		       sizeof(vktls_ktls_flag_names));
+}
+
+static u32 ethtool_get_priv_flags(struct net_device *netdev)
+{
+	return vktls_ktls_flags_get(netdev_priv(netdev));
+}
+
+static int ethtool_set_priv_flags(struct net_device *netdev, u32 flags)
+{
+	return vktls_ktls_flags_set(netdev_priv(netdev), flags);
 }
 
 static void ethtool_get_ethtool_stats(struct net_device *netdev,
@@ -428,6 +444,8 @@ const struct ethtool_ops vktls_ethtool_ops = {
 	.get_sset_count = ethtool_get_sset_count,
 	.get_strings = ethtool_get_strings,
 	.get_ethtool_stats = ethtool_get_ethtool_stats,
+	.get_priv_flags = ethtool_get_priv_flags,
+	.set_priv_flags = ethtool_set_priv_flags,
 	.self_test = ethtool_self_test,
 	.get_ts_info = ethtool_op_get_ts_info,
 };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * TLS contexts: their life in the NIC as kernel TLS asks for it, and counters.
- * A context says "in sync" only while the NIC has it and expects the same TCP
- * sequence number; whatever breaks that makes the connection go on in software
- * until kernel TLS offers the next record, at which the NIC is put in sync, or
- * is given the context anew if it has lost it. Knows no packets.
+ * TLS contexts: their life in the NIC as kernel TLS asks for it, whole for those
+ * that send; ktls_rx.c has the receiving half. A context says "in sync" only while
+ * the NIC has it and expects the same TCP sequence number; whatever breaks that
+ * makes the connection go on in software until kernel TLS offers the next record,
+ * at which the NIC is put in sync, or is given the context anew if it has lost it.
+ * Knows no packets.
  */
-#include <linux/ethtool.h>
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -14,7 +14,7 @@
 #include <net/tls.h>
 
 #include "cmd.h"
-#include "ktls.h"
+#include "ktls_priv.h"
 #include "vktls.h"
 
 #define CREATE_TRACE_POINTS
@@ -23,217 +23,178 @@
 #define RETRY_MIN	(HZ / 10)
 #define RETRY_MAX_LOG2	7		/* RETRY_MIN << 7: 12.8 s */
 
-/* What one kind of kernel key structure says, and where. */
-struct vktls_ktls_cipher {
-	u16 type;			/* of struct tls_crypto_info */
-	u8 abi;				/* VKTLS_CIPHER_* */
-	u8 key_len;
-	u8 key, salt, iv, rec_seq;	/* offsets in the structure */
-};
-
-static const struct vktls_ktls_cipher ktls_ciphers[] = {
-	{
-		.type = TLS_CIPHER_AES_GCM_128,
-		.abi = VKTLS_CIPHER_AES_128_GCM,
-		.key_len = TLS_CIPHER_AES_GCM_128_KEY_SIZE,
-		.key = offsetof(struct tls12_crypto_info_aes_gcm_128, key),
-		.salt = offsetof(struct tls12_crypto_info_aes_gcm_128, salt),
-		.iv = offsetof(struct tls12_crypto_info_aes_gcm_128, iv),
-		.rec_seq = offsetof(struct tls12_crypto_info_aes_gcm_128,
-				    rec_seq),
-	},
-	{
-		.type = TLS_CIPHER_AES_GCM_256,
-		.abi = VKTLS_CIPHER_AES_256_GCM,
-		.key_len = TLS_CIPHER_AES_GCM_256_KEY_SIZE,
-		.key = offsetof(struct tls12_crypto_info_aes_gcm_256, key),
-		.salt = offsetof(struct tls12_crypto_info_aes_gcm_256, salt),
-		.iv = offsetof(struct tls12_crypto_info_aes_gcm_256, iv),
-		.rec_seq = offsetof(struct tls12_crypto_info_aes_gcm_256,
-				    rec_seq),
-	},
-};
-
-static const char ktls_stat_names[][ETH_GSTRING_LEN] = {
-	[VKTLS_KTLS_ENCRYPTED_PACKETS] = "tx_tls_encrypted_packets",
-	[VKTLS_KTLS_ENCRYPTED_BYTES] = "tx_tls_encrypted_bytes",
-	[VKTLS_KTLS_CTX] = "tx_tls_ctx",
-	[VKTLS_KTLS_OOO] = "tx_tls_ooo",
-	[VKTLS_KTLS_SKIP_NO_SYNC] = "tx_tls_skip_no_sync_data",
-	[VKTLS_KTLS_DROP_NO_SYNC] = "tx_tls_drop_no_sync_data",
-	[VKTLS_KTLS_DROP_BYPASS] = "tx_tls_drop_bypass_req",
-	[VKTLS_KTLS_DROP_TUNNEL] = "tx_tls_drop_tunnel",
-	[VKTLS_KTLS_SKIP_ENCRYPTED] = "tx_tls_skip_encrypted",
-	[VKTLS_KTLS_DEL] = "tx_tls_del",
-	[VKTLS_KTLS_NO_SPACE] = "tx_tls_no_space",
-	[VKTLS_KTLS_ADD_FAILED] = "tx_tls_add_failed",
-	[VKTLS_KTLS_REFUSED_VERSION] = "tx_tls_refused_version",
-	[VKTLS_KTLS_REFUSED_CIPHER] = "tx_tls_refused_cipher",
-	[VKTLS_KTLS_RX_REFUSED] = "rx_tls_refused",
-	[VKTLS_KTLS_RESYNC_REQ] = "tx_tls_resync_req",
-	[VKTLS_KTLS_RESYNC_OK] = "tx_tls_resync_ok",
-	[VKTLS_KTLS_RESYNC_FAILED] = "tx_tls_resync_failed",
-	[VKTLS_KTLS_READD] = "tx_tls_readd",
-	[VKTLS_KTLS_FALLBACK_RETRANSMIT] = "tx_tls_fallback_retransmit",
-	[VKTLS_KTLS_FALLBACK_GAP] = "tx_tls_fallback_gap",
-	[VKTLS_KTLS_FALLBACK_LOST] = "tx_tls_fallback_lost",
-	[VKTLS_KTLS_FALLBACK_BYTES] = "tx_tls_fallback_bytes",
-	[VKTLS_KTLS_FALLBACK_FAILED] = "tx_tls_fallback_failed",
-	[VKTLS_KTLS_LOST_RESET] = "tx_tls_lost_reset",
-	[VKTLS_KTLS_LOST_DEVICE] = "tx_tls_lost_device",
-	[VKTLS_KTLS_LOST_UNSENT] = "tx_tls_lost_unsent",
-};
-
-static_assert(ARRAY_SIZE(ktls_stat_names) == VKTLS_KTLS_STATS_NUM);
-
-/* For trace points. */
-const char *vktls_ktls_stat_name(enum vktls_ktls_stat stat)
-{
-	return ktls_stat_names[stat];
-}
-
 /*
  * The room that kernel TLS leaves for the driver in the socket's context holds
  * one pointer. It is set by tls_dev_add, before any packet can ask for it, and
  * cleared by tls_dev_del, when none asks any more.
  */
-static struct vktls_ktls_ctx **ktls_slot(struct tls_context *tls_ctx)
+static struct vktls_ktls_tx_ctx **ktls_slot(struct tls_context *tls_ctx)
 {
 	return __tls_driver_ctx(tls_ctx, TLS_OFFLOAD_CTX_DIR_TX);
-}
-
-static const struct vktls_ktls_cipher *ktls_cipher_find(u16 type)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(ktls_ciphers); i++) {
-		if (ktls_ciphers[i].type == type)
-			return &ktls_ciphers[i];
-	}
-	return NULL;
-}
-
-static bool ktls_version_ok(const struct vktls_dev *vd, u16 version)
-{
-	return version == TLS_1_2_VERSION &&
-	       le16_to_cpu(vd->caps.tls_versions) & BIT(VKTLS_VERSION_TLS12);
-}
-
-static bool ktls_cipher_ok(const struct vktls_dev *vd, u16 type)
-{
-	const struct vktls_ktls_cipher *cipher = ktls_cipher_find(type);
-
-	return cipher &&
-	       le16_to_cpu(vd->caps.tls_ciphers) & BIT(cipher->abi);
 }
 
 static int ktls_check(struct vktls_ktls *ktls,
 		      enum tls_offload_ctx_dir direction,
 		      const struct tls_crypto_info *info)
 {
-	enum vktls_ktls_stat why;
+	bool rx = direction == TLS_OFFLOAD_CTX_DIR_RX;
 
-	if (direction != TLS_OFFLOAD_CTX_DIR_TX)
-		why = VKTLS_KTLS_RX_REFUSED;
-	else if (!ktls_version_ok(ktls->vd, info->version))
-		why = VKTLS_KTLS_REFUSED_VERSION;
-	else if (!ktls_cipher_ok(ktls->vd, info->cipher_type))
-		why = VKTLS_KTLS_REFUSED_CIPHER;
-	else
+	switch (vktls_ktls_key_check(ktls->vd, info)) {
+	case 0:
 		return 0;
-	vktls_ktls_count(ktls, why, 1);
+	case -EPROTO:
+		vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_REFUSED_VERSION :
+				 VKTLS_KTLS_REFUSED_VERSION, 1);
+		break;
+	default:
+		vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_REFUSED_CIPHER :
+				 VKTLS_KTLS_REFUSED_CIPHER, 1);
+	}
 	return -EOPNOTSUPP;
 }
 
-/*
- * The kernel's structure tells where the stream of records began. The explicit
- * nonce counts along with the record number, so that of any later record follows.
- */
-static void ktls_fill_add(struct vktls_tls_add *req,
-			  const struct tls_crypto_info *info, u32 seq,
-			  u64 rec_no)
-{
-	const struct vktls_ktls_cipher *c = ktls_cipher_find(info->cipher_type);
-	const u8 *from = (const u8 *)info;
-	u64 nonce = get_unaligned_be64(from + c->iv) -
-		    get_unaligned_be64(from + c->rec_seq) + rec_no;
-
-	memset(req, 0, sizeof(*req));
-	req->version = VKTLS_VERSION_TLS12;
-	req->cipher = c->abi;
-	req->direction = VKTLS_DIR_TX;
-	req->tcp_seq = cpu_to_le32(seq);
-	put_unaligned_be64(rec_no, req->rec_no);
-	memcpy(req->iv, from + c->salt, TLS_CIPHER_AES_GCM_128_SALT_SIZE);
-	put_unaligned_be64(nonce, req->iv + TLS_CIPHER_AES_GCM_128_SALT_SIZE);
-	memcpy(req->key, from + c->key, c->key_len);
-}
-
-static int ktls_nic_del(struct vktls_dev *vd, u32 id)
+static int ktls_cmd_del(struct vktls_ktls *ktls, u32 id)
 {
 	struct vktls_tls_ref ref = { .ctx = cpu_to_le32(id) };
 	int err;
 
-	err = vktls_cmd_exec(vd, VKTLS_CMD_TLS_DEL, &ref, sizeof(ref), NULL, 0);
-	trace_vktls_tls_del(vd, id, err);
-	if (err && err != -ENODEV)
-		netdev_warn(vd->netdev, "TLS context %u stays in the NIC: %d\n",
-			    id, err);
+	err = vktls_cmd_exec(ktls->vd, VKTLS_CMD_TLS_DEL, &ref, sizeof(ref),
+			     NULL, 0);
+	trace_vktls_tls_del(ktls->vd, id, err);
 	return err;
 }
 
-/* Holds ktls->life, which is up. */
-static int ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
-			const struct tls_crypto_info *info, u32 seq, u64 rec_no)
+static int ktls_cmd_add(struct vktls_ktls *ktls, bool rx,
+			const struct vktls_tls_add_rx *req, u32 *id)
 {
-	struct vktls_tls_add req;
 	struct vktls_tls_ref ref;
-	u32 id;
 	int err;
 
-	ktls_fill_add(&req, info, seq, rec_no);
-	err = vktls_cmd_exec(ktls->vd, VKTLS_CMD_TLS_ADD, &req, sizeof(req),
-			     &ref, sizeof(ref));
-	memzero_explicit(&req, sizeof(req));
-	id = err ? VKTLS_NO_CTX : le32_to_cpu(ref.ctx);
-	trace_vktls_tls_add(ktls->vd, info->cipher_type, id, seq, err);
-	if (err)
-		return err;
-	err = xa_err(xa_store(&ktls->ids, id, ctx, GFP_KERNEL));
-	if (err) {
-		ktls_nic_del(ktls->vd, id);
-		return err;
-	}
-	ctx->id = id;
-	return 0;
+	err = vktls_cmd_exec(ktls->vd, rx ? VKTLS_CMD_TLS_ADD_RX :
+			     VKTLS_CMD_TLS_ADD, req,
+			     rx ? sizeof(*req) : sizeof(req->add), &ref,
+			     sizeof(ref));
+	*id = err ? VKTLS_NO_CTX : le32_to_cpu(ref.ctx);
+	trace_vktls_tls_add(ktls->vd, &req->add, *id, err);
+	return err;
 }
 
-/* Holds ktls->life, which is up, so the NIC still has what the command named. */
-static void ktls_ctx_synced(struct vktls_ktls_ctx *ctx, u32 seq)
+static void ktls_ctx_set_id(struct vktls_ktls_ctx *ctx, u32 id)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&ctx->lock, flags);
-	ctx->expected = seq;
-	ctx->synced_at = seq;
-	ctx->in_sync = true;
+	ctx->id = id;
 	spin_unlock_irqrestore(&ctx->lock, flags);
 }
 
-static int ktls_ctx_start(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+/**
+ * vktls_ktls_nic_add() - put a context into the NIC
+ * @ktls: life is held, and up
+ * @ctx: context that the NIC does not have
+ * @req: what it is to the NIC; without a flow if it sends
+ *
+ * Context: process; sleeps.
+ * Return: 0 or errno.
+ */
+int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+		       const struct vktls_tls_add_rx *req)
+{
+	u32 id;
+	int err;
+
+	err = ktls_cmd_add(ktls, ctx->rx, req, &id);
+	if (err)
+		return err;
+	err = xa_err(xa_store(&ktls->ids, id, ctx, GFP_KERNEL));
+	if (err) {
+		ktls_cmd_del(ktls, id);
+		return err;
+	}
+	ktls_ctx_set_id(ctx, id);
+	return 0;
+}
+
+/**
+ * vktls_ktls_nic_del() - take a context out of the NIC, if it is there
+ * @ktls: device
+ * @ctx: context
+ *
+ * Context: process; sleeps.
+ */
+void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx)
+{
+	down_read(&ktls->life);
+	if (ctx->id != VKTLS_NO_CTX) {
+		xa_erase(&ktls->ids, ctx->id);
+		ktls_cmd_del(ktls, ctx->id);
+	}
+	up_read(&ktls->life);
+}
+
+/* Holds ktls->life, which is up. */
+static int ktls_nic_add_tx(struct vktls_ktls *ktls,
+			   struct vktls_ktls_tx_ctx *tx,
+			   const struct tls_crypto_info *info, u32 seq,
+			   u64 rec_no)
+{
+	struct vktls_tls_add_rx req;
+	int err;
+
+	vktls_ktls_key_fill(&req.add, info, VKTLS_DIR_TX, seq, rec_no);
+	err = vktls_ktls_nic_add(ktls, &tx->base, &req);
+	memzero_explicit(&req.add, sizeof(req.add));
+	return err;
+}
+
+/* Holds ktls->life, which is up, so the NIC still has what the command named. */
+static void ktls_ctx_synced(struct vktls_ktls_tx_ctx *tx, u32 seq)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&tx->base.lock, flags);
+	tx->expected = seq;
+	tx->synced_at = seq;
+	tx->in_sync = true;
+	spin_unlock_irqrestore(&tx->base.lock, flags);
+}
+
+static int ktls_ctx_start(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *tx,
 			  const struct tls_crypto_info *info, u32 seq)
 {
-	const struct vktls_ktls_cipher *c = ktls_cipher_find(info->cipher_type);
-	u64 rec_no = get_unaligned_be64((const u8 *)info + c->rec_seq);
 	int err = -ENETDOWN;
 
 	down_read(&ktls->life);
 	if (ktls->up)
-		err = ktls_nic_add(ktls, ctx, info, seq, rec_no);
+		err = ktls_nic_add_tx(ktls, tx, info, seq,
+				      vktls_ktls_key_rec_no(info));
 	if (!err)
-		ktls_ctx_synced(ctx, seq);
+		ktls_ctx_synced(tx, seq);
 	up_read(&ktls->life);
 	return err;
+}
+
+static int ktls_tx_add(struct vktls_ktls *ktls, struct sock *sk,
+		       const struct tls_crypto_info *info, u32 seq)
+{
+	struct vktls_ktls_tx_ctx *tx;
+	int err;
+
+	tx = kzalloc(sizeof(*tx), GFP_KERNEL);
+	if (!tx)
+		return -ENOMEM;
+	spin_lock_init(&tx->base.lock);
+	tx->base.id = VKTLS_NO_CTX;
+	err = ktls_ctx_start(ktls, tx, info, seq);
+	if (err) {
+		kfree(tx);
+		vktls_ktls_count(ktls, err == -ENOSPC ? VKTLS_KTLS_NO_SPACE :
+				 VKTLS_KTLS_ADD_FAILED, 1);
+		return err;
+	}
+	WRITE_ONCE(*ktls_slot(tls_get_ctx(sk)), tx);
+	vktls_ktls_count(ktls, VKTLS_KTLS_CTX, 1);
+	return 0;
 }
 
 /*
@@ -245,28 +206,14 @@ static int ktls_dev_add(struct net_device *netdev, struct sock *sk,
 			struct tls_crypto_info *info, u32 seq)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
-	struct vktls_ktls *ktls = vd->ktls;
-	struct vktls_ktls_ctx *ctx;
 	int err;
 
-	err = ktls_check(ktls, direction, info);
+	err = ktls_check(vd->ktls, direction, info);
 	if (err)
 		return err;
-	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
-	if (!ctx)
-		return -ENOMEM;
-	spin_lock_init(&ctx->lock);
-	ctx->id = VKTLS_NO_CTX;
-	err = ktls_ctx_start(ktls, ctx, info, seq);
-	if (err) {
-		kfree(ctx);
-		vktls_ktls_count(ktls, err == -ENOSPC ? VKTLS_KTLS_NO_SPACE :
-				 VKTLS_KTLS_ADD_FAILED, 1);
-		return err;
-	}
-	WRITE_ONCE(*ktls_slot(tls_get_ctx(sk)), ctx);
-	vktls_ktls_count(ktls, VKTLS_KTLS_CTX, 1);
-	return 0;
+	if (direction == TLS_OFFLOAD_CTX_DIR_RX)
+		return vktls_ktls_rx_add(vd->ktls, sk, info, seq);
+	return ktls_tx_add(vd->ktls, sk, info, seq);
 }
 
 /*
@@ -276,49 +223,50 @@ static int ktls_dev_add(struct net_device *netdev, struct sock *sk,
  * ndo_stop, which comes first. A packet that named a deleted context all the same
  * would be refused by the NIC, never sent.
  */
+static void ktls_tx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx)
+{
+	struct vktls_ktls_tx_ctx *tx = *ktls_slot(tls_ctx);
+
+	WRITE_ONCE(*ktls_slot(tls_ctx), NULL);
+	vktls_ktls_nic_del(ktls, &tx->base);
+	vktls_ktls_count(ktls, VKTLS_KTLS_DEL, 1);
+	/* Packets and events may have found it a moment ago. */
+	kfree_rcu(tx, base.rcu);
+}
+
 static void ktls_dev_del(struct net_device *netdev, struct tls_context *tls_ctx,
 			 enum tls_offload_ctx_dir direction)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
-	struct vktls_ktls *ktls = vd->ktls;
-	struct vktls_ktls_ctx *ctx;
 
-	if (direction != TLS_OFFLOAD_CTX_DIR_TX)
-		return;
-	ctx = *ktls_slot(tls_ctx);
-	WRITE_ONCE(*ktls_slot(tls_ctx), NULL);
-	down_read(&ktls->life);
-	if (ctx->id != VKTLS_NO_CTX) {
-		xa_erase(&ktls->ids, ctx->id);
-		ktls_nic_del(vd, ctx->id);
-	}
-	up_read(&ktls->life);
-	vktls_ktls_count(ktls, VKTLS_KTLS_DEL, 1);
-	/* Packets and events may have found it a moment ago. */
-	kfree_rcu(ctx, rcu);
+	if (direction == TLS_OFFLOAD_CTX_DIR_RX)
+		vktls_ktls_rx_del(vd->ktls, tls_ctx);
+	else
+		ktls_tx_del(vd->ktls, tls_ctx);
 }
 
 /* Holds ktls->life, which is up. */
-static int ktls_nic_resync(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+static int ktls_nic_resync(struct vktls_ktls *ktls,
+			   struct vktls_ktls_tx_ctx *tx,
 			   const struct tls_crypto_info *info, u32 seq,
 			   u64 rec_no)
 {
 	struct vktls_tls_resync req = {
-		.ctx = cpu_to_le32(ctx->id),
+		.ctx = cpu_to_le32(tx->base.id),
 		.tcp_seq = cpu_to_le32(seq),
 	};
 	int err = -ENOENT;
 
 	put_unaligned_be64(rec_no, req.rec_no);
-	if (ctx->id != VKTLS_NO_CTX)
+	if (tx->base.id != VKTLS_NO_CTX)
 		err = vktls_cmd_exec(ktls->vd, VKTLS_CMD_TLS_RESYNC, &req,
 				     sizeof(req), NULL, 0);
 	if (err != -ENOENT)
 		return err;
-	if (ctx->id != VKTLS_NO_CTX)
-		xa_erase(&ktls->ids, ctx->id);
-	ctx->id = VKTLS_NO_CTX;
-	err = ktls_nic_add(ktls, ctx, info, seq, rec_no);
+	if (tx->base.id != VKTLS_NO_CTX)
+		xa_erase(&ktls->ids, tx->base.id);
+	ktls_ctx_set_id(&tx->base, VKTLS_NO_CTX);
+	err = ktls_nic_add_tx(ktls, tx, info, seq, rec_no);
 	if (!err)
 		vktls_ktls_count(ktls, VKTLS_KTLS_READD, 1);
 	return err;
@@ -329,18 +277,18 @@ static int ktls_nic_resync(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
  * for the command: a NIC that refuses is left alone for longer and longer.
  */
 static void ktls_resync_outcome(struct vktls_ktls *ktls,
-				struct vktls_ktls_ctx *ctx, int err)
+				struct vktls_ktls_tx_ctx *tx, int err)
 {
 	unsigned int shift;
 
 	if (!err) {
-		ctx->failures = 0;
+		tx->failures = 0;
 		vktls_ktls_count(ktls, VKTLS_KTLS_RESYNC_OK, 1);
 		return;
 	}
-	shift = min(ctx->failures, RETRY_MAX_LOG2);
-	ctx->retry_at = jiffies + (RETRY_MIN << shift);
-	ctx->failures++;
+	shift = min(tx->failures, RETRY_MAX_LOG2);
+	tx->retry_at = jiffies + (RETRY_MIN << shift);
+	tx->failures++;
 	vktls_ktls_count(ktls, VKTLS_KTLS_RESYNC_FAILED, 1);
 }
 
@@ -349,44 +297,62 @@ static void ktls_resync_outcome(struct vktls_ktls *ktls,
  * boundary, has not been sent. Segments before it are encrypted in software
  * as "retransmitted", whatever is still queued of them.
  */
+static int ktls_tx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
+			  u32 seq, u64 rec_no)
+{
+	struct vktls_ktls_tx_ctx *tx = *ktls_slot(tls_ctx);
+	int err = -ENETDOWN;
+
+	if (tx->failures && time_before(jiffies, tx->retry_at))
+		return -EAGAIN;
+	down_read(&ktls->life);
+	if (ktls->up)
+		err = ktls_nic_resync(ktls, tx, &tls_ctx->crypto_send.info,
+				      seq, rec_no);
+	if (!err)
+		ktls_ctx_synced(tx, seq);
+	trace_vktls_tls_resync(ktls->vd, tx->base.id, seq, rec_no, err);
+	up_read(&ktls->life);
+	ktls_resync_outcome(ktls, tx, err);
+	return err;
+}
+
 static int ktls_dev_resync(struct net_device *netdev, struct sock *sk, u32 seq,
 			   u8 *rcd_sn, enum tls_offload_ctx_dir direction)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct tls_context *tls_ctx = tls_get_ctx(sk);
-	struct vktls_ktls_ctx *ctx = *ktls_slot(tls_ctx);
 	u64 rec_no = get_unaligned_be64(rcd_sn);
-	struct vktls_ktls *ktls = vd->ktls;
-	int err = -ENETDOWN;
 
-	if (direction != TLS_OFFLOAD_CTX_DIR_TX)
-		return -EOPNOTSUPP;
-	if (ctx->failures && time_before(jiffies, ctx->retry_at))
-		return -EAGAIN;
-	down_read(&ktls->life);
-	if (ktls->up)
-		err = ktls_nic_resync(ktls, ctx, &tls_ctx->crypto_send.info,
-				      seq, rec_no);
-	if (!err)
-		ktls_ctx_synced(ctx, seq);
-	trace_vktls_tls_resync(vd, ctx->id, seq, rec_no, err);
-	up_read(&ktls->life);
-	ktls_resync_outcome(ktls, ctx, err);
-	return err;
+	if (direction == TLS_OFFLOAD_CTX_DIR_RX)
+		return vktls_ktls_rx_resync(vd->ktls, tls_ctx, seq, rec_no);
+	return ktls_tx_resync(vd->ktls, tls_ctx, seq, rec_no);
 }
 
-static const struct tlsdev_ops ktls_ops = {
+const struct tlsdev_ops vktls_tlsdev_ops = {
 	.tls_dev_add = ktls_dev_add,
 	.tls_dev_del = ktls_dev_del,
 	.tls_dev_resync = ktls_dev_resync,
 };
+
+static void ktls_tx_reset(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *tx)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&tx->base.lock, flags);
+	tx->in_sync = false;
+	tx->base.id = VKTLS_NO_CTX;
+	spin_unlock_irqrestore(&tx->base.lock, flags);
+	vktls_ktls_count(ktls, VKTLS_KTLS_LOST_RESET, 1);
+}
 
 /**
  * vktls_ktls_stop() - declare every context in the NIC lost
  * @vd: device
  *
  * Connections go on in software. Those that live on are given to the NIC again
- * at one of their next records after vktls_ktls_start().
+ * after vktls_ktls_start(): at one of their next records if they send, at once if
+ * they receive. Our tls.ko is told, so that it counts them as software's.
  *
  * Context: RTNL, no packet is being transmitted and none will be before the NIC
  * has forgotten its contexts. Waits for TLS commands, so a command queue that
@@ -396,20 +362,21 @@ void vktls_ktls_stop(struct vktls_dev *vd)
 {
 	struct vktls_ktls *ktls = vd->ktls;
 	struct vktls_ktls_ctx *ctx;
-	unsigned long id, flags;
+	unsigned long id;
 
 	down_write(&ktls->life);
 	ktls->up = false;
 	xa_for_each(&ktls->ids, id, ctx) {
 		xa_erase(&ktls->ids, id);
-		spin_lock_irqsave(&ctx->lock, flags);
-		ctx->in_sync = false;
-		ctx->id = VKTLS_NO_CTX;
-		spin_unlock_irqrestore(&ctx->lock, flags);
-		vktls_ktls_count(ktls, VKTLS_KTLS_LOST_RESET, 1);
-		trace_vktls_tls_lost(vd, VKTLS_KTLS_LOST_RESET, id, 0, 0);
+		if (ctx->rx)
+			vktls_ktls_rx_reset(ktls, ktls_rx_of(ctx));
+		else
+			ktls_tx_reset(ktls, ktls_tx_of(ctx));
+		trace_vktls_tls_lost(vd, ctx->rx ? VKTLS_KTLS_RX_LOST_RESET :
+				     VKTLS_KTLS_LOST_RESET, id, 0, 0);
 	}
 	up_write(&ktls->life);
+	vktls_ktls_ext_lost(vd->netdev);
 }
 
 /**
@@ -422,7 +389,16 @@ void vktls_ktls_start(struct vktls_dev *vd)
 {
 	down_write(&vd->ktls->life);
 	vd->ktls->up = true;
-	up_write(&vd->ktls->life);
+	downgrade_write(&vd->ktls->life);
+	vktls_ktls_rx_restore(vd->ktls);
+	up_read(&vd->ktls->life);
+	vktls_ktls_ext_ready(vd->netdev);
+}
+
+static netdev_features_t ktls_feature(u32 caps, u32 need,
+				      netdev_features_t feature)
+{
+	return (caps & need) == need ? feature : 0;
 }
 
 /**
@@ -434,10 +410,36 @@ void vktls_ktls_start(struct vktls_dev *vd)
  */
 netdev_features_t vktls_ktls_features(const struct vktls_dev *vd)
 {
-	u32 need = VKTLS_CAP_TLS_TX | VKTLS_CAP_TX_CSUM;
+	u32 caps = le32_to_cpu(vd->caps.features);
 
-	return (le32_to_cpu(vd->caps.features) & need) == need ?
-	       NETIF_F_HW_TLS_TX : 0;
+	return ktls_feature(caps, VKTLS_CAP_TLS_TX | VKTLS_CAP_TX_CSUM,
+			    NETIF_F_HW_TLS_TX) |
+	       ktls_feature(caps, VKTLS_CAP_TLS_RX | VKTLS_CAP_RX_CSUM,
+			    NETIF_F_HW_TLS_RX);
+}
+
+const char vktls_ktls_flag_names[VKTLS_KTLS_FLAGS][ETH_GSTRING_LEN] = {
+	[VKTLS_KTLS_REPLAY_ONLY] = "tls-tx-replay-only",
+	[VKTLS_KTLS_FALLBACK_ONLY] = "tls-tx-fallback-only",
+	[VKTLS_KTLS_RESYNC_DIRECT] = "tls-rx-resync-direct",
+	[VKTLS_KTLS_RESYNC_HINT] = "tls-rx-resync-hint",
+};
+
+u32 vktls_ktls_flags_get(struct vktls_dev *vd)
+{
+	return vd->ktls->flags;
+}
+
+/* One of each pair at most; neither is the default. */
+int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags)
+{
+	u32 tx = BIT(VKTLS_KTLS_REPLAY_ONLY) | BIT(VKTLS_KTLS_FALLBACK_ONLY);
+	u32 rx = BIT(VKTLS_KTLS_RESYNC_DIRECT) | BIT(VKTLS_KTLS_RESYNC_HINT);
+
+	if ((flags & tx) == tx || (flags & rx) == rx)
+		return -EINVAL;
+	WRITE_ONCE(vd->ktls->flags, flags);
+	return 0;
 }
 
 /**
@@ -450,21 +452,29 @@ netdev_features_t vktls_ktls_features(const struct vktls_dev *vd)
 int vktls_ktls_init(struct vktls_dev *vd)
 {
 	struct vktls_ktls *ktls = kzalloc(sizeof(*ktls), GFP_KERNEL);
+	int err = -ENOMEM;
 
 	if (!ktls)
 		return -ENOMEM;
 	ktls->stats = __alloc_percpu(VKTLS_KTLS_STATS_NUM * sizeof(u64),
 				     sizeof(u64));
-	if (!ktls->stats) {
-		kfree(ktls);
-		return -ENOMEM;
-	}
+	if (!ktls->stats)
+		goto free_ktls;
+	err = vktls_ktls_rx_init(ktls);
+	if (err)
+		goto free_stats;
 	ktls->vd = vd;
 	init_rwsem(&ktls->life);
 	xa_init(&ktls->ids);
 	vd->ktls = ktls;
-	vd->netdev->tlsdev_ops = &ktls_ops;
+	vd->netdev->tlsdev_ops = &vktls_tlsdev_ops;
 	return 0;
+
+free_stats:
+	free_percpu(ktls->stats);
+free_ktls:
+	kfree(ktls);
+	return err;
 }
 
 /**
@@ -475,36 +485,12 @@ int vktls_ktls_init(struct vktls_dev *vd)
  */
 void vktls_ktls_fini(struct vktls_dev *vd)
 {
-	WARN_ON(!xa_empty(&vd->ktls->ids));
-	xa_destroy(&vd->ktls->ids);
-	free_percpu(vd->ktls->stats);
-	kfree(vd->ktls);
+	struct vktls_ktls *ktls = vd->ktls;
+
+	WARN_ON(!xa_empty(&ktls->ids));
+	xa_destroy(&ktls->ids);
+	vktls_ktls_rx_fini(ktls);
+	free_percpu(ktls->stats);
+	kfree(ktls);
 	vd->ktls = NULL;
-}
-
-unsigned int vktls_ktls_stats_num(void)
-{
-	return VKTLS_KTLS_STATS_NUM;
-}
-
-void vktls_ktls_stats_names(u8 **data)
-{
-	unsigned int i;
-
-	for (i = 0; i < VKTLS_KTLS_STATS_NUM; i++)
-		ethtool_puts(data, ktls_stat_names[i]);
-}
-
-void vktls_ktls_stats_get(struct vktls_dev *vd, u64 *data)
-{
-	unsigned int i;
-	int cpu;
-
-	memset(data, 0, VKTLS_KTLS_STATS_NUM * sizeof(*data));
-	for_each_possible_cpu(cpu) {
-		const u64 *stats = per_cpu_ptr(vd->ktls->stats, cpu);
-
-		for (i = 0; i < VKTLS_KTLS_STATS_NUM; i++)
-			data[i] += READ_ONCE(stats[i]);
-	}
 }

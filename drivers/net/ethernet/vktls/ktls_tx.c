@@ -3,7 +3,8 @@
  * The TLS hook of the transmit path: decides for each segment of an offloaded
  * connection whether the NIC encrypts it or software does. A segment that kernel
  * TLS marked as plaintext leaves here with a context for the NIC, or encrypted,
- * or not at all. Knows nothing of rings and commands.
+ * or not at all. Whether the NIC encrypts one again is decided in ktls_replay.c.
+ * Knows nothing of rings and commands.
  */
 #include <linux/highmem.h>
 #include <linux/tcp.h>
@@ -11,7 +12,7 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
-#include "ktls.h"
+#include "ktls_priv.h"
 #include "ktls_trace.h"
 #include "ring.h"
 #include "vktls.h"
@@ -24,10 +25,10 @@
  * gone to another device, or left this one, since the packet was let through.
  * Under RCU.
  */
-static struct vktls_ktls_ctx *ktls_tx_ctx(const struct vktls_dev *vd,
-					  const struct sk_buff *skb)
+struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,
+					    const struct sk_buff *skb)
 {
-	struct vktls_ktls_ctx **slot;
+	struct vktls_ktls_tx_ctx **slot;
 
 	if (!tls_is_skb_tx_device_offloaded(skb) ||
 	    rcu_access_pointer(tls_get_ctx(skb->sk)->netdev) != vd->netdev)
@@ -60,17 +61,17 @@ static void ktls_tx_ask_resync(struct vktls_ktls *ktls, struct sock *sk,
  * ring): the NIC could wait for it for ever, so this one takes a resync.
  */
 static enum vktls_ktls_stat ktls_tx_judge(struct vktls_ktls *ktls,
-					  struct vktls_ktls_ctx *ctx,
+					  struct vktls_ktls_tx_ctx *ctx,
 					  struct sock *sk, u32 seq, u32 len,
 					  u32 *id)
 {
 	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
 	unsigned long flags;
 
-	spin_lock_irqsave(&ctx->lock, flags);
+	spin_lock_irqsave(&ctx->base.lock, flags);
 	if (ctx->in_sync && seq == ctx->expected) {
 		verdict = VKTLS_KTLS_ENCRYPTED_PACKETS;
-		*id = ctx->id;
+		*id = ctx->base.id;
 		ctx->expected += len;
 		if (ctx->expected - ctx->synced_at > SYNC_WINDOW)
 			ctx->synced_at = ctx->expected - SYNC_WINDOW;
@@ -82,7 +83,11 @@ static enum vktls_ktls_stat ktls_tx_judge(struct vktls_ktls *ktls,
 	}
 	if (!ctx->in_sync)
 		ktls_tx_ask_resync(ktls, sk, seq, ctx->expected);
-	spin_unlock_irqrestore(&ctx->lock, flags);
+	if (verdict == VKTLS_KTLS_FALLBACK_RETRANSMIT)
+		vktls_ktls_replay_rate(ktls, ctx, 0, len);
+	else
+		vktls_ktls_replay_rate(ktls, ctx, len, 0);
+	spin_unlock_irqrestore(&ctx->base.lock, flags);
 	return verdict;
 }
 
@@ -160,21 +165,26 @@ static struct sk_buff *ktls_tx_fallback(struct vktls_ktls *ktls,
 	return NULL;
 }
 
-static struct sk_buff *ktls_tx_marked(struct vktls_ktls *ktls,
+static struct sk_buff *ktls_tx_marked(struct vktls_tx_ring *tx,
 				      struct sk_buff *skb, u32 seq, u32 len,
 				      u32 *id)
 {
-	struct vktls_ktls_ctx *ctx = ktls_tx_ctx(ktls->vd, skb);
+	struct vktls_ktls *ktls = tx->qp->vd->ktls;
+	struct vktls_ktls_tx_ctx *ctx = vktls_ktls_tx_ctx(ktls->vd, skb);
 	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
 
 	if (ctx)
 		verdict = ktls_tx_judge(ktls, ctx, skb->sk, seq, len, id);
-	vktls_ktls_count(ktls, verdict, 1);
 	if (verdict == VKTLS_KTLS_ENCRYPTED_PACKETS) {
+		vktls_ktls_count(ktls, verdict, 1);
 		vktls_ktls_count(ktls, VKTLS_KTLS_ENCRYPTED_BYTES, len);
 		return skb;
 	}
 	vktls_ktls_count(ktls, VKTLS_KTLS_OOO, 1);
+	if (ctx && verdict != VKTLS_KTLS_FALLBACK_GAP &&
+	    vktls_ktls_replay(tx, ctx, skb, seq, len, id))
+		return skb;
+	vktls_ktls_count(ktls, verdict, 1);
 	trace_vktls_tls_bypass(ktls->vd, verdict, seq, len);
 	return ktls_tx_fallback(ktls, skb, seq, len);
 }
@@ -275,9 +285,10 @@ static struct sk_buff *ktls_tx_drop(struct vktls_ktls *ktls,
 }
 
 /* Plaintext or not, whoever let it through: nothing is taken for granted. */
-static struct sk_buff *ktls_tx_sort(struct vktls_ktls *ktls,
+static struct sk_buff *ktls_tx_sort(struct vktls_tx_ring *tx,
 				    struct sk_buff *skb, u32 hdr_len, u32 *id)
 {
+	struct vktls_ktls *ktls = tx->qp->vd->ktls;
 	u32 seq = ntohl(skb->encapsulation ? inner_tcp_hdr(skb)->seq :
 					     tcp_hdr(skb)->seq);
 	enum vktls_ktls_stat what = ktls_tx_look(skb, seq, hdr_len);
@@ -292,7 +303,7 @@ static struct sk_buff *ktls_tx_sort(struct vktls_ktls *ktls,
 		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
 	if (ktls_tx_csum_partial(skb))
 		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_FALLBACK_FAILED);
-	return ktls_tx_marked(ktls, skb, seq, skb->len - hdr_len, id);
+	return ktls_tx_marked(tx, skb, seq, skb->len - hdr_len, id);
 }
 
 /**
@@ -333,26 +344,38 @@ struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 	}
 	if (unlikely(hdr_len > skb_headlen(skb)))
 		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
-	return ktls_tx_sort(ktls, skb, hdr_len, id);
+	return ktls_tx_sort(tx, skb, hdr_len, id);
 }
 
-/*
+/**
+ * vktls_ktls_tx_lose() - the NIC is not where we thought
+ * @ktls: device
+ * @ctx: context
+ * @why: counter of the reason
+ * @status: VKTLS_ST_*, or 0
+ * @seq: up to here the NIC has encrypted
+ *
  * What went wrong before the NIC was put in sync last, and is told late, carries
  * a sequence number from before that.
+ *
+ * Context: any.
  */
-static void ktls_ctx_lose(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
-			  enum vktls_ktls_stat why, u16 status, u32 seq)
+void vktls_ktls_tx_lose(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
+			enum vktls_ktls_stat why, u16 status, u32 seq)
 {
 	unsigned long flags;
 	bool lost;
 	u32 id;
 
-	spin_lock_irqsave(&ctx->lock, flags);
+	spin_lock_irqsave(&ctx->base.lock, flags);
 	lost = ctx->in_sync && !before(seq, ctx->synced_at);
-	if (lost)
+	if (lost) {
 		ctx->in_sync = false;
-	id = ctx->id;
-	spin_unlock_irqrestore(&ctx->lock, flags);
+		if (before(seq, ctx->expected))
+			ctx->expected = seq;
+	}
+	id = ctx->base.id;
+	spin_unlock_irqrestore(&ctx->base.lock, flags);
 	if (!lost)
 		return;
 	vktls_ktls_count(ktls, why, 1);
@@ -374,17 +397,17 @@ void vktls_ktls_tx_lost(struct vktls_dev *vd, const struct sk_buff *skb,
 			u16 status)
 {
 	enum vktls_ktls_stat why = VKTLS_KTLS_LOST_UNSENT;
-	struct vktls_ktls_ctx *ctx;
+	struct vktls_ktls_tx_ctx *ctx;
 
 	if (!skb_is_decrypted(skb))
 		return;
 	if (status)
 		why = VKTLS_KTLS_LOST_DEVICE;
 	rcu_read_lock();
-	ctx = ktls_tx_ctx(vd, skb);
+	ctx = vktls_ktls_tx_ctx(vd, skb);
 	if (ctx)
-		ktls_ctx_lose(vd->ktls, ctx, why, status,
-			      ntohl(tcp_hdr(skb)->seq));
+		vktls_ktls_tx_lose(vd->ktls, ctx, why, status,
+				   ntohl(tcp_hdr(skb)->seq));
 	rcu_read_unlock();
 }
 
@@ -392,18 +415,22 @@ void vktls_ktls_tx_lost(struct vktls_dev *vd, const struct sk_buff *skb,
  * vktls_ktls_lost() - the NIC says that a context is out of sync
  * @vd: device
  * @id: context
+ * @status: VKTLS_ST_*, why
  * @seq: TCP sequence that the NIC expects
  *
  * Context: process.
  */
-void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u32 seq)
+void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq)
 {
+	struct vktls_ktls *ktls = vd->ktls;
 	struct vktls_ktls_ctx *ctx;
 
 	rcu_read_lock();
-	ctx = xa_load(&vd->ktls->ids, id);
-	if (ctx)
-		ktls_ctx_lose(vd->ktls, ctx, VKTLS_KTLS_LOST_DEVICE,
-			      VKTLS_ST_TLS_LOST, seq);
+	ctx = xa_load(&ktls->ids, id);
+	if (ctx && ctx->rx)
+		vktls_ktls_rx_lost(ktls, status);
+	else if (ctx)
+		vktls_ktls_tx_lose(ktls, ktls_tx_of(ctx),
+				   VKTLS_KTLS_LOST_DEVICE, status, seq);
 	rcu_read_unlock();
 }

@@ -338,7 +338,8 @@ static void netdev_adopt_mac(struct vktls_dev *vd)
 void vktls_netdev_adopt_caps(struct vktls_dev *vd)
 {
 	struct net_device *netdev = vd->netdev;
-	netdev_features_t ours = netdev_cap_features(~0u) | NETIF_F_HW_TLS_TX;
+	netdev_features_t ours = netdev_cap_features(~0u) | NETIF_F_HW_TLS_TX |
+				 NETIF_F_HW_TLS_RX;
 	u32 caps = le32_to_cpu(vd->caps.features);
 	netdev_features_t features = netdev_cap_features(caps);
 	netdev_features_t fresh = features & ~netdev->hw_features;

@@ -286,7 +286,25 @@ static struct pci_driver pci_driver = {
 	.remove = pci_remove,
 	.shutdown = pci_shutdown,
 };
-module_pci_driver(pci_driver);
+
+static int __init pci_init(void)
+{
+	int err;
+
+	vktls_ktls_register();
+	err = pci_register_driver(&pci_driver);
+	if (err)
+		vktls_ktls_unregister();
+	return err;
+}
+module_init(pci_init);
+
+static void __exit pci_exit(void)
+{
+	pci_unregister_driver(&pci_driver);
+	vktls_ktls_unregister();
+}
+module_exit(pci_exit);
 
 MODULE_DESCRIPTION("vktls NIC with inline TLS");
 MODULE_LICENSE("GPL");

@@ -264,12 +264,16 @@ void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
 		vktls_reset_request(vd, VKTLS_RESET_TX);
 		break;
 	case VKTLS_EVT_TLS_LOST:
-		vktls_ktls_lost(vd, id, arg);
+		vktls_ktls_lost(vd, id, status, arg);
+		break;
+	case VKTLS_EVT_TLS_RESYNC:
+		vktls_ktls_asked(vd, id, arg);
 		break;
 	case VKTLS_EVT_OVERFLOW:
 		/* TX_ERROR and TLS_LOST are told by completions as well. */
 		netdev_warn(vd->netdev, "%u events were lost\n", arg);
 		vktls_port_link_sync(vd);
+		vktls_ktls_events_lost(vd);
 		break;
 	case VKTLS_EVT_TX_ERROR:
 		/* The completion of the packet counts it. */

@@ -31,6 +31,8 @@ struct vktls_ring {
 /* What a transmit descriptor stands for. */
 struct vktls_tx_buf {
 	struct sk_buff *skb;	/* on the packet's last descriptor, else NULL */
+	struct page *held;	/* of a replay; let go with the mapping */
+	bool replay;		/* with skb: the packet is one */
 	DEFINE_DMA_UNMAP_ADDR(addr);
 	DEFINE_DMA_UNMAP_LEN(len);	/* 0 = nothing is mapped */
 	bool page;		/* mapped as a page */
@@ -69,6 +71,17 @@ struct vktls_totals {
 	u64 irqs;
 };
 
+/* Descriptors of a replay beside its records: offload, replay, headers. */
+#define VKTLS_TX_PLAN_EXTRA	3
+
+/* Whole records, of which a packet's payload is a part. Empty: no replay. */
+struct vktls_tx_plan {
+	u64 rec_no;		/* of the first one */
+	u32 before, after;	/* bytes around the payload */
+	unsigned int num;
+	skb_frag_t frags[VKTLS_TX_REPLAY_DESCS - VKTLS_TX_PLAN_EXTRA];
+};
+
 struct vktls_tx_ring {
 	struct vktls_qp *qp;
 	struct netdev_queue *txq;
@@ -79,6 +92,7 @@ struct vktls_tx_ring {
 	u32 tail ____cacheline_aligned_in_smp;
 	u32 rung;		/* tail that the NIC knows */
 	struct u64_stats_sync xmit_sync;
+	struct vktls_tx_plan replay;	/* of the packet in hand */
 
 	/* consumer: NAPI */
 	u32 head ____cacheline_aligned_in_smp;
@@ -141,6 +155,12 @@ int vktls_tx_alloc(struct vktls_qp *qp, u8 log2);
 void vktls_tx_free(struct vktls_qp *qp);
 void vktls_tx_reset(struct vktls_tx_ring *tx);
 void vktls_tx_poll(struct vktls_tx_ring *tx, int budget);
+void vktls_tx_plan_drop(struct vktls_tx_plan *plan, unsigned int from);
+
+static inline u32 vktls_tx_room(const struct vktls_tx_ring *tx)
+{
+	return tx->ring.mask - (READ_ONCE(tx->tail) - READ_ONCE(tx->head));
+}
 
 /* rx.c */
 int vktls_rx_alloc(struct vktls_qp *qp, u8 log2, unsigned int mtu);

@@ -9,6 +9,7 @@
 #include <linux/if_vlan.h>
 #include <net/page_pool/helpers.h>
 
+#include "ktls.h"
 #include "ring.h"
 #include "trace.h"
 #include "vktls.h"
@@ -183,6 +184,8 @@ static void rx_deliver(struct vktls_rx_ring *rx, const struct vktls_rx_cpl *cpl)
 		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),
 				       le16_to_cpu(cpl->vlan_tci));
 	skb_record_rx_queue(skb, rx->qp->index);
+	if (flags & VKTLS_RXC_TLS)
+		vktls_ktls_rx(rx->qp->vd, skb, flags);
 	skb->protocol = eth_type_trans(skb, rx->qp->vd->netdev);
 	napi_gro_receive(&rx->qp->napi, skb);
 }

@@ -7,7 +7,9 @@
 #include <linux/dma-mapping.h>
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/mm.h>
 #include <linux/tcp.h>
+#include <linux/unaligned.h>
 #include <net/netdev_queues.h>
 #include <net/tls.h>
 
@@ -24,14 +26,10 @@
 struct tx_packet {
 	struct sk_buff *skb;
 	struct vktls_tx_offload off;
+	bool replay;		/* tx->replay is its payload */
 	unsigned int hdr_len;	/* to the end of the TCP header, with TSO */
 	unsigned int segs;
 };
-
-static u32 tx_room(const struct vktls_tx_ring *tx)
-{
-	return tx->ring.mask - (READ_ONCE(tx->tail) - READ_ONCE(tx->head));
-}
 
 static struct vktls_tx_desc *tx_desc(struct vktls_tx_ring *tx, u32 index)
 {
@@ -74,6 +72,9 @@ static void tx_unmap(struct vktls_tx_ring *tx, struct vktls_tx_buf *buf)
 
 	if (!dma_unmap_len(buf, len))
 		return;
+	if (buf->held)
+		put_page(buf->held);
+	buf->held = NULL;
 	if (buf->page)
 		dma_unmap_page(dev, dma_unmap_addr(buf, addr),
 			       dma_unmap_len(buf, len), DMA_TO_DEVICE);
@@ -114,6 +115,8 @@ static void tx_offload_prepare(struct tx_packet *pkt, u32 tls_ctx)
 		off->tls_ctx = cpu_to_le32(tls_ctx);
 		off->hdr_len = cpu_to_le16(skb_tcp_all_headers(skb));
 		off->flags |= cpu_to_le16(VKTLS_TXO_TLS);
+		if (pkt->replay)
+			off->flags |= cpu_to_le16(VKTLS_TXO_REPLAY);
 	}
 	if (off->flags)
 		off->flags |= cpu_to_le16(VKTLS_TXD_OFFLOAD);
@@ -133,6 +136,19 @@ static void tx_write(struct vktls_tx_ring *tx, u32 index, dma_addr_t addr,
 	dma_unmap_len_set(buf, len, len);
 	buf->page = page;
 	buf->skb = NULL;
+	buf->held = NULL;
+}
+
+/**
+ * vktls_tx_plan_drop() - let go of records that are not replayed
+ * @plan: empty afterwards
+ * @from: first fragment that is still held
+ */
+void vktls_tx_plan_drop(struct vktls_tx_plan *plan, unsigned int from)
+{
+	for (; from < plan->num; from++)
+		put_page(skb_frag_page(&plan->frags[from]));
+	plan->num = 0;
 }
 
 /* Returns the index after the last descriptor written, and sets *err. */
@@ -156,25 +172,80 @@ static u32 tx_map_frags(struct vktls_tx_ring *tx, const struct sk_buff *skb,
 	return index;
 }
 
-/* Write the packet after the tail; does not move it. Returns the new tail. */
+/* The same for records; a page that is mapped is let go with its buffer. */
+static u32 tx_map_plan(struct vktls_tx_ring *tx, u32 index, int *err)
+{
+	struct device *dev = &tx->qp->vd->pdev->dev;
+	struct vktls_tx_plan *plan = &tx->replay;
+	const skb_frag_t *frag;
+	dma_addr_t addr;
+	unsigned int i;
+
+	for (i = 0; i < plan->num; i++) {
+		frag = &plan->frags[i];
+		addr = skb_frag_dma_map(dev, frag, 0, skb_frag_size(frag),
+					DMA_TO_DEVICE);
+		*err = dma_mapping_error(dev, addr);
+		if (*err)
+			break;
+		tx_write(tx, index, addr, skb_frag_size(frag), true);
+		tx_buf(tx, index++)->held = skb_frag_page(frag);
+	}
+	vktls_tx_plan_drop(plan, i);
+	return index;
+}
+
+static void tx_write_control(struct vktls_tx_ring *tx, u32 index,
+			     const void *desc)
+{
+	struct vktls_tx_buf *buf = tx_buf(tx, index);
+
+	dma_unmap_len_set(buf, len, 0);
+	buf->skb = NULL;
+	memcpy(tx_desc(tx, index), desc, sizeof(struct vktls_tx_desc));
+}
+
+/* Offload and replay descriptors; returns the index after them. */
+static u32 tx_map_control(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
+			  u32 index)
+{
+	struct vktls_tx_replay replay = {
+		.before = cpu_to_le16(tx->replay.before),
+		.after = cpu_to_le16(tx->replay.after),
+		.flags = cpu_to_le16(VKTLS_TXD_REPLAY),
+	};
+
+	if (pkt->off.flags)
+		tx_write_control(tx, index++, &pkt->off);
+	if (pkt->replay) {
+		put_unaligned_be64(tx->replay.rec_no, replay.rec_no);
+		tx_write_control(tx, index++, &replay);
+	}
+	return index;
+}
+
+/*
+ * Write the packet after the tail; does not move it. Returns the new tail. Of a
+ * replay, only the headers are from the skb: its payload is part of the records.
+ */
 static u32 tx_map(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 		  int *err)
 {
 	struct device *dev = &tx->qp->vd->pdev->dev;
 	const struct sk_buff *skb = pkt->skb;
-	u32 index = tx->tail;
+	u32 index = tx_map_control(tx, pkt, tx->tail);
+	unsigned int len = skb_headlen(skb);
 	dma_addr_t addr;
 
-	if (pkt->off.flags) {
-		dma_unmap_len_set(tx_buf(tx, index), len, 0);
-		tx_buf(tx, index)->skb = NULL;
-		memcpy(tx_desc(tx, index++), &pkt->off, sizeof(pkt->off));
-	}
-	addr = dma_map_single(dev, skb->data, skb_headlen(skb), DMA_TO_DEVICE);
+	if (pkt->replay)
+		len = skb_tcp_all_headers(skb);
+	addr = dma_map_single(dev, skb->data, len, DMA_TO_DEVICE);
 	*err = dma_mapping_error(dev, addr);
 	if (*err)
 		return index;
-	tx_write(tx, index++, addr, skb_headlen(skb), false);
+	tx_write(tx, index++, addr, len, false);
+	if (pkt->replay)
+		return tx_map_plan(tx, index, err);
 	return tx_map_frags(tx, skb, index, err);
 }
 
@@ -206,7 +277,7 @@ static void tx_account(struct vktls_tx_ring *tx, const struct tx_packet *pkt)
 static void tx_stop_if_full(struct vktls_tx_ring *tx)
 {
 	/* Barriers within: partner of those around the wake in tx_poll. */
-	if (!netif_txq_maybe_stop(tx->txq, tx_room(tx), TX_STOP_DESCS,
+	if (!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx), TX_STOP_DESCS,
 				  TX_START_DESCS))
 		tx_count(tx, VKTLS_TXS_STOP);
 }
@@ -219,6 +290,7 @@ static void tx_publish(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 
 	tx_desc(tx, end - 1)->flags = cpu_to_le16(VKTLS_TXD_EOP);
 	tx_buf(tx, end - 1)->skb = pkt->skb;
+	tx_buf(tx, end - 1)->replay = pkt->replay;
 	trace_vktls_tx_post(tx, pkt->skb, end - tx->tail,
 			    le16_to_cpu(pkt->off.flags));
 	tx_account(tx, pkt);
@@ -229,14 +301,27 @@ static void tx_publish(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 		tx_ring_doorbell(tx);
 }
 
-/* Consumes the skb whatever happens. */
+/* A packet that the NIC did not take, or did not get (status 0). */
+static void tx_lost(struct vktls_tx_ring *tx, const struct sk_buff *skb,
+		    bool replay, u16 status)
+{
+	if (replay)
+		vktls_ktls_replay_lost(tx->qp->vd, skb, status);
+	else
+		vktls_ktls_tx_lost(tx->qp->vd, skb, status);
+}
+
+/* Consumes the skb, and the plan of a replay, whatever happens. */
 static int tx_send(struct vktls_tx_ring *tx, struct sk_buff *skb, u32 tls_ctx)
 {
-	struct tx_packet pkt = { .skb = skb, .segs = 1 };
+	struct tx_packet pkt = {
+		.skb = skb, .segs = 1, .replay = tx->replay.num,
+	};
 	u32 end;
 	int err;
 
-	if (skb_shinfo(skb)->nr_frags + 2 > VKTLS_TX_MAX_DESCS &&
+	if (!pkt.replay &&
+	    skb_shinfo(skb)->nr_frags + 2 > VKTLS_TX_MAX_DESCS &&
 	    skb_linearize(skb)) {
 		err = -ENOMEM;
 		goto free_skb;
@@ -249,9 +334,10 @@ static int tx_send(struct vktls_tx_ring *tx, struct sk_buff *skb, u32 tls_ctx)
 	return 0;
 
 unmap:
+	vktls_tx_plan_drop(&tx->replay, 0);
 	tx_unwind(tx, end);
 free_skb:
-	vktls_ktls_tx_lost(tx->qp->vd, skb, 0);
+	tx_lost(tx, skb, pkt.replay, 0);
 	dev_kfree_skb_any(skb);
 	return err;
 }
@@ -271,7 +357,7 @@ netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev)
 	struct vktls_tx_ring *tx = &vd->qp[skb_get_queue_mapping(skb)]->tx;
 	u32 tls_ctx = VKTLS_NO_CTX;
 
-	if (unlikely(!netif_txq_maybe_stop(tx->txq, tx_room(tx), TX_STOP_DESCS,
+	if (unlikely(!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx), TX_STOP_DESCS,
 					   TX_START_DESCS))) {
 		tx_ring_doorbell(tx);
 		return NETDEV_TX_BUSY;
@@ -314,13 +400,13 @@ static void tx_release(struct vktls_tx_ring *tx, u32 end, int budget,
 /* The status is that of the last packet before @end alone. */
 static void tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
 {
-	struct sk_buff *skb = tx_buf(tx, end - 1)->skb;
+	const struct vktls_tx_buf *buf = tx_buf(tx, end - 1);
 
 	u64_stats_update_begin(&tx->poll_sync);
 	u64_stats_inc(&tx->stats[VKTLS_TXS_ERRORS]);
 	u64_stats_update_end(&tx->poll_sync);
-	if (skb)
-		vktls_ktls_tx_lost(tx->qp->vd, skb, status);
+	if (buf->skb)
+		tx_lost(tx, buf->skb, buf->replay, status);
 }
 
 static bool tx_complete(struct vktls_tx_ring *tx,
@@ -365,7 +451,7 @@ void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
 	if (!packets)
 		return;
 	/* Barriers within: partner of those in tx_stop_if_full. */
-	if (!__netif_txq_completed_wake(tx->txq, packets, bytes, tx_room(tx),
+	if (!__netif_txq_completed_wake(tx->txq, packets, bytes, vktls_tx_room(tx),
 					TX_START_DESCS, false)) {
 		u64_stats_update_begin(&tx->poll_sync);
 		u64_stats_inc(&tx->stats[VKTLS_TXS_WAKE]);
@@ -416,8 +502,8 @@ void vktls_tx_reset(struct vktls_tx_ring *tx)
 
 	for (index = tx->head; index != tx->tail; index++) {
 		if (tx_buf(tx, index)->skb)
-			vktls_ktls_tx_lost(tx->qp->vd, tx_buf(tx, index)->skb,
-					   0);
+			tx_lost(tx, tx_buf(tx, index)->skb,
+				tx_buf(tx, index)->replay, 0);
 	}
 	tx_release(tx, tx->tail, 0, &packets, &bytes);
 	netdev_tx_reset_queue(tx->txq);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What our tls.ko offers to drivers beyond the kernel's own interface, if it is
+ * the one that is loaded: TLS 1.3 and ChaCha20-Poly1305 for those who say that they
+ * check, and a word about devices that are lost or ready. The distribution's tls.ko
+ * has none of these symbols. One of the two is there as long as this module is.
+ */
+#include <linux/module.h>
+#include <linux/netdevice.h>
+
+#include "../../../../net/tls/tls_ext.h"
+#include "ktls_priv.h"
+
+static void ktls_ext_caps(u32 caps)
+{
+	typeof(&tls_offload_caps_set) set = symbol_get(tls_offload_caps_set);
+
+	if (!set)
+		return;
+	if (set(&vktls_tlsdev_ops, caps))
+		pr_warn("vktls: tls.ko does not note what the NIC takes\n");
+	symbol_put(tls_offload_caps_set);
+}
+
+/**
+ * vktls_ktls_register() - opt in to what tls.ko does not offer to each driver
+ *
+ * Version and cipher of each key are checked against the NIC's capabilities, so
+ * this holds for all NICs.
+ *
+ * Context: module load, before any probe.
+ */
+void vktls_ktls_register(void)
+{
+	ktls_ext_caps(TLS_OFFLOAD_CAP_13 | TLS_OFFLOAD_CAP_CHACHA);
+}
+
+/**
+ * vktls_ktls_unregister() - undo vktls_ktls_register()
+ *
+ * Context: module unload, no device is left.
+ */
+void vktls_ktls_unregister(void)
+{
+	ktls_ext_caps(0);
+}
+
+/**
+ * vktls_ktls_ext_lost() - all contexts of a NIC are gone
+ * @netdev: its interface
+ *
+ * Context: process; RTNL may be held, vktls_ktls.life must not be.
+ */
+void vktls_ktls_ext_lost(struct net_device *netdev)
+{
+	typeof(&tls_offload_device_lost) lost =
+		symbol_get(tls_offload_device_lost);
+
+	if (!lost)
+		return;
+	lost(netdev);
+	symbol_put(tls_offload_device_lost);
+}
+
+/**
+ * vktls_ktls_ext_ready() - a NIC takes contexts again
+ * @netdev: its interface
+ *
+ * Context: process.
+ */
+void vktls_ktls_ext_ready(struct net_device *netdev)
+{
+	typeof(&tls_offload_device_ready) ready =
+		symbol_get(tls_offload_device_ready);
+
+	if (!ready)
+		return;
+	ready(netdev);
+	symbol_put(tls_offload_device_ready);
+}

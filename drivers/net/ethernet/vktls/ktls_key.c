@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Keys as kernel TLS has them, and as the NIC takes them. Keeps none.
+ */
+#include <linux/string.h>
+#include <linux/unaligned.h>
+#include <net/tls.h>
+
+#include "ktls_priv.h"
+#include "vktls.h"
+
+/* What one kind of kernel key structure says, and where. */
+struct vktls_ktls_cipher {
+	u16 type;			/* of struct tls_crypto_info */
+	u8 abi;				/* VKTLS_CIPHER_* */
+	bool explicit;			/* TLS 1.2 sends a part of the nonce */
+	u8 key_len, salt_len, iv_len;
+	u8 key, salt, iv, rec_seq;	/* offsets in the structure */
+};
+
+#define KTLS_CIPHER(TYPE, ABI, name, nonce)				\
+	{								\
+		.type = TLS_CIPHER_ ## TYPE,				\
+		.abi = VKTLS_CIPHER_ ## ABI,				\
+		.explicit = nonce,					\
+		.key_len = TLS_CIPHER_ ## TYPE ## _KEY_SIZE,		\
+		.salt_len = TLS_CIPHER_ ## TYPE ## _SALT_SIZE,		\
+		.iv_len = TLS_CIPHER_ ## TYPE ## _IV_SIZE,		\
+		.key = offsetof(struct name, key),			\
+		.salt = offsetof(struct name, salt),			\
+		.iv = offsetof(struct name, iv),			\
+		.rec_seq = offsetof(struct name, rec_seq),		\
+	}
+
+static const struct vktls_ktls_cipher ktls_ciphers[] = {
+	KTLS_CIPHER(AES_GCM_128, AES_128_GCM,
+		    tls12_crypto_info_aes_gcm_128, true),
+	KTLS_CIPHER(AES_GCM_256, AES_256_GCM,
+		    tls12_crypto_info_aes_gcm_256, true),
+	KTLS_CIPHER(CHACHA20_POLY1305, CHACHA20_POLY1305,
+		    tls12_crypto_info_chacha20_poly1305, false),
+};
+
+static const struct vktls_ktls_cipher *ktls_cipher_find(u16 type)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ktls_ciphers); i++) {
+		if (ktls_ciphers[i].type == type)
+			return &ktls_ciphers[i];
+	}
+	return NULL;
+}
+
+static bool ktls_version_ok(const struct vktls_dev *vd, u16 version)
+{
+	u16 versions = le16_to_cpu(vd->caps.tls_versions);
+
+	switch (version) {
+	case TLS_1_2_VERSION:
+		return versions & BIT(VKTLS_VERSION_TLS12);
+	case TLS_1_3_VERSION:
+		return versions & BIT(VKTLS_VERSION_TLS13);
+	default:
+		return false;
+	}
+}
+
+/**
+ * vktls_ktls_key_check() - does the NIC take keys of this kind?
+ * @vd: device
+ * @info: version and cipher
+ *
+ * Return: 0, -EPROTO for the version or -ENOKEY for the cipher.
+ */
+int vktls_ktls_key_check(const struct vktls_dev *vd,
+			 const struct tls_crypto_info *info)
+{
+	const struct vktls_ktls_cipher *c = ktls_cipher_find(info->cipher_type);
+
+	if (!ktls_version_ok(vd, info->version))
+		return -EPROTO;
+	if (!c || !(le16_to_cpu(vd->caps.tls_ciphers) & BIT(c->abi)))
+		return -ENOKEY;
+	return 0;
+}
+
+/**
+ * vktls_ktls_key_rec_no() - number of the record with which a key is given
+ * @info: key, of a cipher that the NIC takes
+ *
+ * Return: the number.
+ */
+u64 vktls_ktls_key_rec_no(const struct tls_crypto_info *info)
+{
+	const struct vktls_ktls_cipher *c = ktls_cipher_find(info->cipher_type);
+
+	return get_unaligned_be64((const u8 *)info + c->rec_seq);
+}
+
+/**
+ * vktls_ktls_key_fill() - say to the NIC what a context is about
+ * @req: to fill in; the caller wipes it after use
+ * @info: key, of a cipher that the NIC takes
+ * @direction: VKTLS_DIR_*
+ * @seq: TCP sequence number of a record's first byte
+ * @rec_no: number of that record
+ *
+ * The kernel's structure tells where the stream of records began. An explicit
+ * nonce counts along with the record number, so that of any later record follows.
+ */
+void vktls_ktls_key_fill(struct vktls_tls_add *req,
+			 const struct tls_crypto_info *info, u8 direction,
+			 u32 seq, u64 rec_no)
+{
+	const struct vktls_ktls_cipher *c = ktls_cipher_find(info->cipher_type);
+	bool tls13 = info->version == TLS_1_3_VERSION;
+	const u8 *from = (const u8 *)info;
+	u64 nonce;
+
+	memset(req, 0, sizeof(*req));
+	req->version = tls13 ? VKTLS_VERSION_TLS13 : VKTLS_VERSION_TLS12;
+	req->cipher = c->abi;
+	req->direction = direction;
+	req->tcp_seq = cpu_to_le32(seq);
+	put_unaligned_be64(rec_no, req->rec_no);
+	memcpy(req->iv, from + c->salt, c->salt_len);
+	memcpy(req->iv + c->salt_len, from + c->iv, c->iv_len);
+	if (c->explicit && !tls13) {
+		nonce = get_unaligned_be64(from + c->iv) -
+			get_unaligned_be64(from + c->rec_seq) + rec_no;
+		put_unaligned_be64(nonce, req->iv + c->salt_len);
+	}
+	memcpy(req->key, from + c->key, c->key_len);
+}

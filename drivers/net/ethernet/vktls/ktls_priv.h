@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the TLS part share: contexts, counters, prototypes by owner.
+ *
+ * A context lives from tls_dev_add to tls_dev_del, and for an RCU grace period
+ * after: packets and events find it under RCU and then take its lock. Lock order:
+ * vktls_ktls.life, vktls_ktls.rx_mutex, a context's lock, the command queue's lock
+ * or that of kernel TLS's records.
+ */
+#ifndef VKTLS_KTLS_PRIV_H
+#define VKTLS_KTLS_PRIV_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rhashtable-types.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "ktls.h"
+#include "vktls_abi.h"
+
+struct vktls_tx_plan;
+
+/* One counter for each event and each reason; docs/tls.rst explains them. */
+enum vktls_ktls_stat {
+	VKTLS_KTLS_ENCRYPTED_PACKETS,
+	VKTLS_KTLS_ENCRYPTED_BYTES,
+	VKTLS_KTLS_CTX,
+	VKTLS_KTLS_OOO,
+	VKTLS_KTLS_SKIP_NO_SYNC,
+	VKTLS_KTLS_DROP_NO_SYNC,
+	VKTLS_KTLS_DROP_BYPASS,
+	VKTLS_KTLS_DROP_TUNNEL,
+	VKTLS_KTLS_SKIP_ENCRYPTED,
+	VKTLS_KTLS_DEL,
+	VKTLS_KTLS_NO_SPACE,
+	VKTLS_KTLS_ADD_FAILED,
+	VKTLS_KTLS_REFUSED_VERSION,
+	VKTLS_KTLS_REFUSED_CIPHER,
+	VKTLS_KTLS_RESYNC_REQ,
+	VKTLS_KTLS_RESYNC_OK,
+	VKTLS_KTLS_RESYNC_FAILED,
+	VKTLS_KTLS_READD,
+	VKTLS_KTLS_FALLBACK_RETRANSMIT,
+	VKTLS_KTLS_FALLBACK_GAP,
+	VKTLS_KTLS_FALLBACK_LOST,
+	VKTLS_KTLS_FALLBACK_BYTES,
+	VKTLS_KTLS_FALLBACK_FAILED,
+	VKTLS_KTLS_LOST_RESET,
+	VKTLS_KTLS_LOST_DEVICE,
+	VKTLS_KTLS_LOST_UNSENT,
+	VKTLS_KTLS_REPLAY_PACKETS,
+	VKTLS_KTLS_REPLAY_BYTES,
+	VKTLS_KTLS_REPLAY_REFUSED,
+	VKTLS_KTLS_REPLAY_UNSENT,
+	VKTLS_KTLS_REPLAY_NO_MODE,
+	VKTLS_KTLS_REPLAY_NO_CTX,
+	VKTLS_KTLS_REPLAY_NO_RATE,
+	VKTLS_KTLS_REPLAY_NO_PAUSE,
+	VKTLS_KTLS_REPLAY_NO_OLD,
+	VKTLS_KTLS_REPLAY_NO_OPEN,
+	VKTLS_KTLS_REPLAY_NO_RECORD,
+	VKTLS_KTLS_REPLAY_NO_ROOM,
+	VKTLS_KTLS_POLICY_SOFTWARE,
+	VKTLS_KTLS_POLICY_REPLAY,
+	VKTLS_KTLS_RX_DECRYPTED_PACKETS,
+	VKTLS_KTLS_RX_DECRYPTED_BYTES,
+	VKTLS_KTLS_RX_CTX,
+	VKTLS_KTLS_RX_DEL,
+	VKTLS_KTLS_RX_REQ_PKT,
+	VKTLS_KTLS_RX_REQ_START,
+	VKTLS_KTLS_RX_REQ_END,
+	VKTLS_KTLS_RX_REQ_SKIP,
+	VKTLS_KTLS_RX_RES_OK,
+	VKTLS_KTLS_RX_RES_SKIP,
+	VKTLS_KTLS_RX_ERR,
+	VKTLS_KTLS_RX_BYPASSED,
+	VKTLS_KTLS_RX_REQ_DIRECT,
+	VKTLS_KTLS_RX_LOST_GAP,
+	VKTLS_KTLS_RX_LOST_HEADER,
+	VKTLS_KTLS_RX_LOST_AUTH,
+	VKTLS_KTLS_RX_LOST_RESET,
+	VKTLS_KTLS_RX_READD,
+	VKTLS_KTLS_RX_NO_SPACE,
+	VKTLS_KTLS_RX_ADD_FAILED,
+	VKTLS_KTLS_RX_REFUSED_VERSION,
+	VKTLS_KTLS_RX_REFUSED_CIPHER,
+	VKTLS_KTLS_STATS_NUM
+};
+
+/* Bits of vktls_ktls.flags, in the order of their names. */
+enum vktls_ktls_flag {
+	VKTLS_KTLS_REPLAY_ONLY,
+	VKTLS_KTLS_FALLBACK_ONLY,
+	VKTLS_KTLS_RESYNC_DIRECT,
+	VKTLS_KTLS_RESYNC_HINT,
+};
+
+struct vktls_ktls {
+	struct vktls_dev *vd;
+	u64 __percpu *stats;		/* VKTLS_KTLS_STATS_NUM for each CPU */
+	unsigned long flags;		/* enum vktls_ktls_flag; RTNL to change */
+	struct rw_semaphore life;	/* up; read: commands that need it */
+	bool up;			/* life; the NIC keeps contexts */
+	struct xarray ids;		/* contexts in the NIC, by id; + RCU */
+
+	struct rhashtable flows;	/* all that receive, by flow; + RCU */
+	struct mutex rx_mutex;		/* rx_list */
+	struct list_head rx_list;	/* all that receive */
+	struct work_struct restore_work;	/* those that the NIC forgot */
+};
+
+/* Offload of one direction of a socket. */
+struct vktls_ktls_ctx {
+	/*
+	 * All of the context. Interrupts off: netpoll may clean a transmit ring,
+	 * and so report an error, from wherever printk was called.
+	 */
+	spinlock_t lock;
+	u32 id;			/* in the NIC; VKTLS_NO_CTX while it has none */
+	bool rx;		/* written once */
+	struct rcu_head rcu;
+};
+
+/* The NIC has encrypted what lies between synced_at and expected. */
+struct vktls_ktls_tx_ctx {
+	struct vktls_ktls_ctx base;
+	bool in_sync;		/* the NIC takes the segment at expected */
+	u32 expected;		/* TCP sequence; the NIC has the same number */
+	u32 synced_at;		/* where the NIC was put in sync last */
+
+	bool lossy;		/* software encrypts retransmissions */
+	bool paused;		/* so it does up to both of these: */
+	unsigned long replay_at;	/* jiffies */
+	u32 refused_end;	/* TCP sequence */
+	u32 sent, again;	/* bytes since the rate was looked at */
+
+	unsigned int failures;	/* of resync in a row; socket lock */
+	unsigned long retry_at;	/* jiffies, with failures; socket lock */
+};
+
+struct vktls_ktls_rx_ctx {
+	struct vktls_ktls_ctx base;
+	/*
+	 * The socket; NULL after tls_dev_del. It lives as long as one holds
+	 * base.lock and finds it here, or rx_mutex and finds this on rx_list.
+	 */
+	struct sock *sk;
+	enum tls_offload_sync_type mode;	/* written once */
+	struct tls_offload_resync_async async;	/* kernel TLS reads and writes */
+	bool started;		/* async has a start that waits for its end */
+	u32 start, end;		/* of that; TCP sequence */
+	unsigned long since;	/* jiffies */
+	bool asked;		/* the NIC asked before the packet was seen */
+	u32 asked_seq;		/* about a header here */
+	bool forgotten;		/* no lock: the NIC does not know it any more */
+
+	struct vktls_tls_flow flow;	/* written once */
+	struct rhash_head node;		/* vktls_ktls.flows */
+	struct list_head list;		/* vktls_ktls.rx_list */
+};
+
+static inline struct vktls_ktls_tx_ctx *ktls_tx_of(struct vktls_ktls_ctx *ctx)
+{
+	return container_of(ctx, struct vktls_ktls_tx_ctx, base);
+}
+
+static inline struct vktls_ktls_rx_ctx *ktls_rx_of(struct vktls_ktls_ctx *ctx)
+{
+	return container_of(ctx, struct vktls_ktls_rx_ctx, base);
+}
+
+/* ktls.c */
+extern const struct tlsdev_ops vktls_tlsdev_ops;
+int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+		       const struct vktls_tls_add_rx *req);
+void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx);
+
+/* ktls_key.c */
+int vktls_ktls_key_check(const struct vktls_dev *vd,
+			 const struct tls_crypto_info *info);
+u64 vktls_ktls_key_rec_no(const struct tls_crypto_info *info);
+void vktls_ktls_key_fill(struct vktls_tls_add *req,
+			 const struct tls_crypto_info *info, u8 direction,
+			 u32 seq, u64 rec_no);
+
+/* ktls_tx.c */
+struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,
+					    const struct sk_buff *skb);
+void vktls_ktls_tx_lose(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
+			enum vktls_ktls_stat why, u16 status, u32 seq);
+
+/* ktls_replay.c */
+void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
+			    struct vktls_ktls_tx_ctx *ctx, u32 sent, u32 again);
+bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
+		       const struct sk_buff *skb, u32 seq, u32 len, u32 *id);
+
+/* ktls_rx.c */
+int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
+		      const struct tls_crypto_info *info, u32 seq);
+void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx);
+int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
+			 u32 seq, u64 rec_no);
+void vktls_ktls_rx_reset(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
+void vktls_ktls_rx_lost(struct vktls_ktls *ktls, u16 status);
+void vktls_ktls_rx_restore(struct vktls_ktls *ktls);
+int vktls_ktls_rx_init(struct vktls_ktls *ktls);
+void vktls_ktls_rx_fini(struct vktls_ktls *ktls);
+
+/* ktls_ext.c */
+void vktls_ktls_ext_lost(struct net_device *netdev);
+void vktls_ktls_ext_ready(struct net_device *netdev);
+
+/* ktls_stats.c */
+const char *vktls_ktls_stat_name(enum vktls_ktls_stat stat);
+
+static inline void vktls_ktls_count(struct vktls_ktls *ktls,
+				    enum vktls_ktls_stat stat, u64 n)
+{
+	this_cpu_add(ktls->stats[stat], n);
+}
+
+#endif /* VKTLS_KTLS_PRIV_H */

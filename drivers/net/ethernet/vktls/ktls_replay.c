@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Retransmissions: whether the NIC encrypts them again, and what it needs for that.
+ * It is given whole records, from kernel TLS's list of what is not acknowledged,
+ * and only those that it encrypted from the first byte to the last since it was put
+ * in sync; so it never sees one that has another key. Replay moves nothing in the
+ * NIC. A flow that loses much would have it read each record many times, so software
+ * helps that one until it is better.
+ */
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <net/tcp.h>
+#include <net/tls.h>
+
+#include "ktls_priv.h"
+#include "ktls_trace.h"
+#include "ring.h"
+#include "vktls.h"
+
+/* Bytes of a stream between two looks at its losses. */
+#define RATE_BYTES	(256 * 1024)
+/* Of these, 1/8 again is too much, and less than 1/32 is little. */
+#define RATE_LOSSY	8
+#define RATE_GOOD	32
+/* Software only, after the NIC has refused a replay. */
+#define PAUSE		(1 * HZ)
+
+/* What the NIC has of a context, as of a moment ago. */
+struct ktls_replay_view {
+	u32 id;
+	u32 from, to;		/* it encrypted these; TCP sequence */
+};
+
+/**
+ * vktls_ktls_replay_rate() - note what a stream sends, and how often
+ * @ktls: device
+ * @ctx: context, locked
+ * @sent: bytes for the first time
+ * @again: bytes for another time
+ */
+void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
+			    struct vktls_ktls_tx_ctx *ctx, u32 sent, u32 again)
+{
+	u32 all;
+
+	ctx->sent += sent;
+	ctx->again += again;
+	all = ctx->sent + ctx->again;
+	if (all < RATE_BYTES)
+		return;
+	if (!ctx->lossy && ctx->again > all / RATE_LOSSY) {
+		ctx->lossy = true;
+		vktls_ktls_count(ktls, VKTLS_KTLS_POLICY_SOFTWARE, 1);
+		trace_vktls_tls_policy(ktls->vd, VKTLS_KTLS_POLICY_SOFTWARE,
+				       ctx->base.id, ctx->expected);
+	} else if (ctx->lossy && ctx->again < all / RATE_GOOD) {
+		ctx->lossy = false;
+		vktls_ktls_count(ktls, VKTLS_KTLS_POLICY_REPLAY, 1);
+		trace_vktls_tls_policy(ktls->vd, VKTLS_KTLS_POLICY_REPLAY,
+				       ctx->base.id, ctx->expected);
+	}
+	ctx->sent = 0;
+	ctx->again = 0;
+}
+
+/*
+ * The NIC has refused a replay: software for a while, and for what was refused for
+ * as long as it is not acknowledged, or it would never get through.
+ */
+static bool ktls_replay_paused(struct vktls_ktls_tx_ctx *ctx,
+			       const struct sock *sk, u32 seq)
+{
+	if (!ctx->paused)
+		return false;
+	if (time_before(jiffies, ctx->replay_at) ||
+	    before(seq, ctx->refused_end))
+		return true;
+	if (!before(READ_ONCE(tcp_sk(sk)->snd_una), ctx->refused_end))
+		ctx->paused = false;
+	return false;
+}
+
+/* 0 if the NIC may be asked, otherwise the counter of the reason. */
+static enum vktls_ktls_stat ktls_replay_may(struct vktls_ktls *ktls,
+					    struct vktls_ktls_tx_ctx *ctx,
+					    const struct sock *sk, u32 seq,
+					    struct ktls_replay_view *view)
+{
+	u32 caps = le32_to_cpu(ktls->vd->caps.features);
+	unsigned long mode = READ_ONCE(ktls->flags), flags;
+	enum vktls_ktls_stat why = 0;
+
+	spin_lock_irqsave(&ctx->base.lock, flags);
+	view->id = ctx->base.id;
+	view->from = ctx->synced_at;
+	view->to = ctx->expected;
+	if (mode & BIT(VKTLS_KTLS_FALLBACK_ONLY) ||
+	    !(caps & VKTLS_CAP_TLS_REPLAY))
+		why = VKTLS_KTLS_REPLAY_NO_MODE;
+	else if (view->id == VKTLS_NO_CTX)
+		why = VKTLS_KTLS_REPLAY_NO_CTX;
+	else if (ktls_replay_paused(ctx, sk, seq))
+		why = VKTLS_KTLS_REPLAY_NO_PAUSE;
+	else if (ctx->lossy && !(mode & BIT(VKTLS_KTLS_REPLAY_ONLY)))
+		why = VKTLS_KTLS_REPLAY_NO_RATE;
+	spin_unlock_irqrestore(&ctx->base.lock, flags);
+	return why;
+}
+
+/* Under the lock of the records. */
+static enum vktls_ktls_stat ktls_replay_hold(struct vktls_tx_plan *plan,
+					     struct tls_record_info *record)
+{
+	int i;
+
+	if (plan->num + record->num_frags > ARRAY_SIZE(plan->frags))
+		return VKTLS_KTLS_REPLAY_NO_ROOM;
+	for (i = 0; i < record->num_frags; i++) {
+		if (!skb_frag_size(&record->frags[i]))
+			continue;
+		plan->frags[plan->num++] = record->frags[i];
+		get_page(skb_frag_page(&record->frags[i]));
+	}
+	return 0;
+}
+
+/* One record, that of @at. */
+static enum vktls_ktls_stat ktls_replay_record(struct vktls_tx_plan *plan,
+					       struct tls_record_info *record,
+					       const struct ktls_replay_view *v,
+					       u32 at)
+{
+	u32 start;
+
+	if (!record || tls_record_is_start_marker(record))
+		return VKTLS_KTLS_REPLAY_NO_RECORD;
+	start = tls_record_start_seq(record);
+	if (before(start, v->from))
+		return VKTLS_KTLS_REPLAY_NO_OLD;
+	if (after(record->end_seq, v->to))
+		return VKTLS_KTLS_REPLAY_NO_OPEN;
+	if (!plan->num)
+		plan->before = at - start;
+	else if (start != at)
+		return VKTLS_KTLS_REPLAY_NO_RECORD;
+	return ktls_replay_hold(plan, record);
+}
+
+/*
+ * All records of a packet, with a hold on their pages. Acknowledgments may take
+ * records off the list as soon as its lock is released.
+ */
+static enum vktls_ktls_stat
+ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
+		    const struct ktls_replay_view *view, u32 seq, u32 len)
+{
+	struct tls_offload_context_tx *tx =
+		tls_offload_ctx_tx(tls_get_ctx(skb->sk));
+	u32 at = seq, end = seq + len, count = 0;
+	struct tls_record_info *record;
+	enum vktls_ktls_stat why = 0;
+	unsigned long flags;
+	u64 rec_no;
+
+	spin_lock_irqsave(&tx->lock, flags);
+	for (; !why && before(at, end); count++) {
+		record = tls_get_record(tx, at, &rec_no);
+		why = ktls_replay_record(plan, record, view, at);
+		if (why)
+			break;
+		if (!count)
+			plan->rec_no = rec_no;
+		else if (rec_no != plan->rec_no + count)
+			why = VKTLS_KTLS_REPLAY_NO_RECORD;
+		at = record->end_seq;
+	}
+	spin_unlock_irqrestore(&tx->lock, flags);
+	plan->after = at - end;
+	return why;
+}
+
+/* How many descriptors a packet may have beside those of its payload. */
+static bool ktls_replay_fits(const struct vktls_tx_ring *tx)
+{
+	u32 need = tx->replay.num + VKTLS_TX_PLAN_EXTRA;
+
+	return need <= VKTLS_TX_REPLAY_DESCS && need <= vktls_tx_room(tx);
+}
+
+/**
+ * vktls_ktls_replay() - try to have the NIC encrypt a segment once more
+ * @tx: ring; its plan is filled in if the NIC shall, and empty otherwise
+ * @ctx: context
+ * @skb: the segment, plaintext
+ * @seq: its TCP sequence number
+ * @len: its payload
+ * @id: context for the NIC
+ *
+ * Context: under the queue's xmit lock and RCU.
+ * Return: true if the NIC shall; otherwise the reason was counted.
+ */
+bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
+		       const struct sk_buff *skb, u32 seq, u32 len, u32 *id)
+{
+	struct vktls_ktls *ktls = tx->qp->vd->ktls;
+	struct vktls_tx_plan *plan = &tx->replay;
+	struct ktls_replay_view view;
+	enum vktls_ktls_stat why;
+
+	why = ktls_replay_may(ktls, ctx, skb->sk, seq, &view);
+	if (!why)
+		why = ktls_replay_collect(plan, skb, &view, seq, len);
+	if (!why && !ktls_replay_fits(tx))
+		why = VKTLS_KTLS_REPLAY_NO_ROOM;
+	if (why) {
+		vktls_tx_plan_drop(plan, 0);
+		vktls_ktls_count(ktls, why, 1);
+		trace_vktls_tls_policy(ktls->vd, why, view.id, seq);
+		return false;
+	}
+	*id = view.id;
+	vktls_ktls_count(ktls, VKTLS_KTLS_REPLAY_PACKETS, 1);
+	vktls_ktls_count(ktls, VKTLS_KTLS_REPLAY_BYTES, len);
+	trace_vktls_tls_replay(ktls->vd, view.id, seq, len, plan->rec_no,
+			       plan->before, plan->after);
+	return true;
+}
+
+/**
+ * vktls_ktls_replay_lost() - a replay did not leave
+ * @vd: device
+ * @skb: the packet; not freed yet
+ * @status: VKTLS_ST_* with which the NIC refused it, or 0 when it did not get it
+ *
+ * TCP sends it again; so that this gets through, by software then if the NIC has
+ * refused it.
+ *
+ * Context: any.
+ */
+void vktls_ktls_replay_lost(struct vktls_dev *vd, const struct sk_buff *skb,
+			    u16 status)
+{
+	enum vktls_ktls_stat what = status ? VKTLS_KTLS_REPLAY_REFUSED :
+					     VKTLS_KTLS_REPLAY_UNSENT;
+	u32 seq = ntohl(tcp_hdr(skb)->seq);
+	u32 end = seq + skb->len - skb_tcp_all_headers(skb);
+	struct vktls_ktls_tx_ctx *ctx;
+	unsigned long flags;
+
+	vktls_ktls_count(vd->ktls, what, 1);
+	rcu_read_lock();
+	ctx = vktls_ktls_tx_ctx(vd, skb);
+	if (ctx && status) {
+		spin_lock_irqsave(&ctx->base.lock, flags);
+		ctx->paused = true;
+		ctx->replay_at = jiffies + PAUSE;
+		ctx->refused_end = end;
+		spin_unlock_irqrestore(&ctx->base.lock, flags);
+		trace_vktls_tls_policy(vd, what, ctx->base.id, seq);
+	}
+	rcu_read_unlock();
+}
