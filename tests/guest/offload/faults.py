@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import sys
+import time
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -17,7 +18,7 @@ import rig      # noqa: E402 pylint: disable=wrong-import-position
 PARAMETERS = "/sys/module/tlsfault/parameters/"
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
 SEND_QUEUE, REPAIR_OFF_NO_PROBE = 2, -1
-TLS_ADD, TLS_RESYNC = 9, 11     # VKTLS_CMD_*
+TLS_ADD, TLS_RESYNC, TLS_ADD_RX = 9, 11, 15     # VKTLS_CMD_*
 
 
 def fault(**settings):
@@ -45,7 +46,7 @@ def refused(what, counter):
         ktap.equal(err.errno, errno.EOPNOTSUPP, "errno")
     else:
         raise AssertionError(f"{what} was not refused")
-    watch.expect(**{counter: 1}, tx_tls_ctx=0)
+    watch.expect(**{counter: 1}, tx_tls_ctx=0, rx_tls_ctx=0)
 
 
 def add_failed():
@@ -148,6 +149,8 @@ def fallback_failed():
     watch = rig.Watch()
     # the connection itself has to come about before the loss
     rig.far_loss_end()
+    rig.private_flag("tls-tx-fallback-only", True)
+    ktap.defer(rig.private_flag, "tls-tx-fallback-only", False)
     flow = rig.Flow()
     rig.far_loss("loss", "100%")
     fault(encrypt_times=1)
@@ -158,6 +161,90 @@ def fallback_failed():
     flow.finish()
     watch.expect(tx_tls_fallback_failed=1, tx_tls_resync_req=0)
     watch.some("tx_tls_fallback_retransmit")
+
+
+def replay_unmapped():
+    """A replay that does not get to the NIC: nothing is lost but the packet."""
+    ktap.defer(rig.far_loss_end)
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(700))
+    flow.drain()
+    rig.far_loss("loss", "100%")
+    flow.send(rig.pattern(700))
+    fault(map_times=1)
+    rig.wait_for(lambda: not fault_left("map_times"), 20,
+                 lambda: "no retransmission came")
+    rig.far_loss_end()
+    flow.finish()
+    watch.expect(tx_tls_replay_unsent=1, tx_tls_lost_unsent=0,
+                 tx_tls_resync_req=0, tx_tls_encrypted_bytes=flow.wire)
+
+
+def lose_header(flow, records):
+    """Of some records of 1000 bytes, the second one's header comes late."""
+    data = flow.stream(1000 * records, 1000)
+    flow.far.sendall(data[:900])
+    time.sleep(0.2)
+    rig.far_netem("loss", "100%")
+    flow.far.sendall(data[900:1800])
+    time.sleep(0.05)
+    rig.far_netem_end()
+    for at in range(1800, len(data), 3000):
+        flow.far.sendall(data[at:at + 3000])
+        time.sleep(0.05)
+    flow.take()
+
+
+def question_unheard():
+    """The first question about a header is lost: the NIC asks about another."""
+    ktap.defer(rig.far_netem_end)
+    rig.patient_tcp(ktap.defer, rig.far_run)
+    rig.receive_offload()
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(1000))
+    fault(asked_times=1)
+    lose_header(flow, 60)
+    flow.push(flow.stream(100000, 1000))
+    before = watch["rx_tls_bypassed"]
+    flow.push(flow.stream(100000))
+    flow.finish()
+    ktap.equal(watch["rx_tls_bypassed"], before, "rx_tls_bypassed")
+    watch.expect(rx_tls_resync_req_skip=1, rx_tls_resync_res_ok=1)
+
+
+def answer_fails():
+    """The NIC cannot be told of a record: it asks about a later one."""
+    ktap.defer(rig.far_netem_end)
+    rig.patient_tcp(ktap.defer, rig.far_run)
+    rig.receive_offload()
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(1000))
+    fault(cmd_opcode=TLS_RESYNC, cmd_result=-errno.EIO, cmd_times=1)
+    lose_header(flow, 60)
+    flow.push(flow.stream(100000, 1000))
+    before = watch["rx_tls_bypassed"]
+    flow.push(flow.stream(100000))
+    flow.finish()
+    ktap.equal(watch["rx_tls_bypassed"], before, "rx_tls_bypassed")
+    watch.expect(rx_tls_resync_res_skip=1, rx_tls_resync_res_ok=1)
+
+
+def receive_add_failed():
+    """The NIC does not take a context: the kernel decrypts."""
+    rig.receive_offload()
+    for result, counter in ((-errno.EIO, "rx_tls_add_failed"),
+                            (-errno.ENOSPC, "rx_tls_no_space")):
+        watch = rig.Watch()
+        fault(cmd_opcode=TLS_ADD_RX, cmd_result=result, cmd_times=1)
+        flow = rig.Inflow()
+        flow.push(flow.stream(50000))
+        flow.finish()
+        watch.expect(**{counter: 1}, rx_tls_ctx=0, TlsRxSw=1,
+                     rx_tls_decrypted_bytes=0)
 
 
 def send_sequence(sock):
@@ -214,11 +301,14 @@ def main():
     rig.control()
     rig.far_receive_frames()
     rig.run("modprobe", "tlsfault")
-    ktap.add("receive_refused", refused, "receive", "rx_tls_refused")
+    for what, counter in (("receive-version", "rx_tls_refused_version"),
+                          ("receive-cipher", "rx_tls_refused_cipher")):
+        ktap.add(what.replace("-", "_") + "_refused", refused, what, counter)
     ktap.add("version_refused", refused, "version", "tx_tls_refused_version")
     ktap.add("cipher_refused", refused, "cipher", "tx_tls_refused_cipher")
     for fn in (add_failed, resync_failed, context_gone, device_refuses,
-               map_failed, fallback_failed):
+               map_failed, fallback_failed, replay_unmapped,
+               receive_add_failed, question_unheard, answer_fails):
         ktap.add(fn.__name__, fn, timeout=60)
     ktap.add("sequence_before_the_offload", wrong_sequence, 100,
              "tx_tls_drop_bypass_req", False)

@@ -31,7 +31,7 @@ BLOCK = 1 << 16
 _BASE = b"".join(MARK + b"%06x" % i for i in range(BLOCK // 16))
 with open("/run/vktls/env", encoding="ascii") as _env:
     STOCK = "TLS=stock" in _env.read().split()  # whose tls.ko this is
-SIOCOUTQ = 0x5411
+SIOCOUTQ, SIOCOUTQNSD = 0x5411, 0x894b
 
 
 def run(*argv, check=True):
@@ -191,12 +191,12 @@ class Flow:
     """One connection whose near end sends with kernel TLS, keys known to us."""
 
     def __init__(self, cipher="aes-128-gcm", family=4, seq=0, before=b"",
-                 pair=None, reading=True):
+                 pair=None, reading=True, version=ktls.TLS12):
         self.near, self.far = pair or connect(family)
         if before:
             self.near.sendall(before)
         self.before = before
-        self.key = ktls.Key(cipher, ktls.TLS12, seq=seq)
+        self.key = ktls.Key(cipher, version, seq=seq)
         self.opener = self.key.clone()
         self.sent = hashlib.sha256()
         self.length = 0
@@ -234,6 +234,11 @@ class Flow:
     def unsent(self):
         """Bytes that the far end has not acknowledged."""
         answer = fcntl.ioctl(self.near, SIOCOUTQ, struct.pack("i", 0))
+        return struct.unpack("i", answer)[0]
+
+    def unsent_never(self):
+        """Bytes that TCP has not sent for the first time."""
+        answer = fcntl.ioctl(self.near, SIOCOUTQNSD, struct.pack("i", 0))
         return struct.unpack("i", answer)[0]
 
     def drain(self, timeout=60):
@@ -289,6 +294,103 @@ def offload(value=True):
     feature("tls-hw-tx-offload", value)
 
 
+class Inflow:
+    """One connection whose near end receives with kernel TLS; the far end sends
+    records that we seal ourselves."""
+
+    def __init__(self, cipher="aes-128-gcm", family=4, version=ktls.TLS12,
+                 seq=0, pair=None, attach=True):
+        self.near, self.far = pair or connect(family)
+        self.key = ktls.Key(cipher, version, seq=seq)
+        self.wire = 0
+        self.records = 0
+        self.sent, self.got = hashlib.sha256(), hashlib.sha256()
+        self.sent_bytes = self.got_bytes = 0
+        if attach:
+            self.attach()
+
+    def attach(self):
+        """Hand the key to the kernel."""
+        ktls.attach(self.near, rx=self.key.clone())
+
+    def seal(self, data, kind=ktls.DATA):
+        """The next record; counted as sent."""
+        record = self.key.seal(data, kind)
+        self.wire += len(record)
+        self.records += 1
+        if kind == ktls.DATA:
+            self.sent.update(data)
+            self.sent_bytes += len(data)
+        return record
+
+    def stream(self, size, step=ktls.MAX_PLAIN):
+        """Records with so much data, each of step bytes or of step() bytes."""
+        data, at, out = pattern(size), 0, []
+        while at < size:
+            length = step() if callable(step) else step
+            out.append(self.seal(data[at:at + length]))
+            at += length
+        return b"".join(out)
+
+    def push(self, data):
+        """Send these bytes as they are, while the near end reads."""
+        pusher = threading.Thread(target=self.far.sendall, args=(data,),
+                                  daemon=True)
+        pusher.start()
+        self.take()
+        pusher.join()
+
+    def take(self, timeout=60):
+        """Read at the near end what was sent."""
+        self.near.settimeout(timeout)
+        while self.got_bytes < self.sent_bytes:
+            data = self.near.recv(1 << 18)
+            if not data:
+                raise AssertionError("the stream ended early")
+            self.got.update(data)
+            self.got_bytes += len(data)
+        if (self.got_bytes, self.got.digest()) != (self.sent_bytes,
+                                                   self.sent.digest()):
+            raise AssertionError(
+                f"sent {self.sent_bytes} bytes, got {self.got_bytes} or others")
+
+    def finish(self):
+        """Close both ends."""
+        self.far.close()
+        if self.near.recv(1):
+            raise AssertionError("more than was sent")
+        self.near.close()
+
+
+VLAN_FAR = "198.51.100.2"
+
+
+def vlan(number):
+    """A VLAN between both ends; the far one is VLAN_FAR."""
+    name = f"vlan{number}"
+    for add, addr in ((run, "198.51.100.1"), (far_run, VLAN_FAR)):
+        add("ip", "link", "add", "link", "eth0", "name", name, "type", "vlan",
+            "id", str(number))
+        add("ip", "addr", "add", f"{addr}/24", "dev", name)
+        add("ip", "link", "set", name, "up")
+
+
+def vlan_end(number):
+    """Undo vlan()."""
+    run("ip", "link", "del", f"vlan{number}")
+    far_run("ip", "link", "del", f"vlan{number}")
+
+
+def receive_offload(value=True):
+    """Switch TLS receive offload."""
+    feature("tls-hw-rx-offload", value)
+
+
+def private_flag(name, value):
+    """ethtool --set-priv-flags; undone by the value turned round."""
+    run("ethtool", "--set-priv-flags", IFACE, name, "on" if value else "off")
+
+
 def far_receive_frames():
     """Let the peer see frames, not what it would merge of them."""
     far_run("ethtool", "-K", "eth0", "gro", "off")
@@ -311,6 +413,26 @@ def far_loss_end():
     """Undo far_loss()."""
     far_run("tc", "qdisc", "del", "dev", "eth0", "clsact", check=False)
     far_run("ip", "link", "del", "ifb0", check=False)
+
+
+def far_netem(*netem):
+    """netem on what leaves the far end, which does not join segments."""
+    far_run("tc", "qdisc", "replace", "dev", "eth0", "root", "netem", *netem)
+
+
+def far_netem_end():
+    """Undo far_netem()."""
+    far_run("tc", "qdisc", "del", "dev", "eth0", "root", check=False)
+
+
+def far_drop_length(length):
+    """IPv4 packets of that many bytes are lost; returns the undoing function."""
+    far_receive_frames()
+    far_run("tc", "qdisc", "add", "dev", "eth0", "clsact")
+    far_run("tc", "filter", "add", "dev", "eth0", "ingress", "protocol", "ip",
+            "u32", "match", "u16", str(length), "0xffff", "at", "2", "action",
+            "drop")
+    return far_loss_end
 
 
 def near_qdisc(*netem):
@@ -336,15 +458,16 @@ def near_reorder():
     return lambda: run("tc", "qdisc", "del", "dev", IFACE, "root", check=False)
 
 
-def patient_tcp(test_over):
+def patient_tcp(test_over, on=run):
     """
     New sockets do not retransmit on a timer for a while, so that a test is not
-    overtaken by it; test_over is told how to undo that.
+    overtaken by it; test_over is told how to undo that. on=far_run: the peer's.
     """
-    name = "net.ipv4.tcp_rto_min_us"
-    old = run("sysctl", "-n", name).strip()
-    run("sysctl", "-qw", f"{name}=5000000")
-    test_over(run, "sysctl", "-qw", f"{name}={old}")
+    for name, value in (("net.ipv4.tcp_rto_min_us", "5000000"),
+                        ("net.ipv4.tcp_early_retrans", "0")):
+        old = on("sysctl", "-n", name).strip()
+        on("sysctl", "-qw", f"{name}={value}")
+        test_over(on, "sysctl", "-qw", f"{name}={old}")
 
 
 def segments_at_once(count):

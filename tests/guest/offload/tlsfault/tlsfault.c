@@ -33,6 +33,10 @@ static int cmd_result;
 module_param(cmd_result, int, 0644);
 MODULE_PARM_DESC(cmd_result, "what they return");
 
+static int asked_times;
+module_param(asked_times, int, 0644);
+MODULE_PARM_DESC(asked_times, "questions about a header that are not heard");
+
 static char *iface = "eth0";
 module_param(iface, charp, 0444);
 MODULE_PARM_DESC(iface, "interface to ask");
@@ -46,6 +50,10 @@ static struct sk_buff *encrypt_stand_in(struct sk_buff *skb)
 static int cmd_stand_in(void)
 {
 	return cmd_result;
+}
+
+static void asked_stand_in(void)
+{
 }
 
 static dma_addr_t map_stand_in(void)
@@ -85,10 +93,17 @@ static int on_cmd(struct kprobe *p, struct pt_regs *regs)
 	return divert(regs, &cmd_times, cmd_stand_in);
 }
 
+static int on_asked(struct kprobe *p, struct pt_regs *regs)
+{
+	return divert(regs, &asked_times, asked_stand_in);
+}
+
 static struct kprobe probes[] = {
 	{ .symbol_name = "tls_encrypt_skb", .pre_handler = on_encrypt },
 	{ .symbol_name = "dma_map_page_attrs", .pre_handler = on_map },
 	{ .symbol_name = "vktls_cmd_exec", .pre_handler = on_cmd },
+	{ .symbol_name = "vktls_cmd_post", .pre_handler = on_cmd },
+	{ .symbol_name = "vktls_ktls_asked", .pre_handler = on_asked },
 };
 
 /* tls_dev_add as no kernel calls it; the socket is not looked at if refused. */
@@ -111,21 +126,24 @@ static int ask(enum tls_offload_ctx_dir direction, u16 version, u16 cipher)
 
 static int ask_set(const char *value, const struct kernel_param *param)
 {
-	if (sysfs_streq(value, "receive"))
-		return ask(TLS_OFFLOAD_CTX_DIR_RX, TLS_1_2_VERSION,
-			   TLS_CIPHER_AES_GCM_128);
 	if (sysfs_streq(value, "version"))
 		return ask(TLS_OFFLOAD_CTX_DIR_TX, 0x0302,
 			   TLS_CIPHER_AES_GCM_128);
 	if (sysfs_streq(value, "cipher"))
 		return ask(TLS_OFFLOAD_CTX_DIR_TX, TLS_1_2_VERSION,
 			   TLS_CIPHER_SM4_GCM);
+	if (sysfs_streq(value, "receive-version"))
+		return ask(TLS_OFFLOAD_CTX_DIR_RX, 0x0302,
+			   TLS_CIPHER_AES_GCM_128);
+	if (sysfs_streq(value, "receive-cipher"))
+		return ask(TLS_OFFLOAD_CTX_DIR_RX, TLS_1_2_VERSION,
+			   TLS_CIPHER_SM4_GCM);
 	return -EINVAL;
 }
 
 static const struct kernel_param_ops ask_ops = { .set = ask_set };
 module_param_cb(ask, &ask_ops, NULL, 0200);
-MODULE_PARM_DESC(ask, "receive, version or cipher: the write fails as the offload does");
+MODULE_PARM_DESC(ask, "[receive-]version or [receive-]cipher: the write fails as the offload does");
 
 static int __init tlsfault_init(void)
 {

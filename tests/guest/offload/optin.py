@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""TLS 1.3 and ChaCha20-Poly1305 are offered to a driver that says that it looks,
+also after the driver, or both modules, were exchanged."""
+import os
+import sys
+import time
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import ktls     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+
+def nic_up():
+    """The interface as the guest had it."""
+    rig.run("ip", "link", "set", rig.IFACE, "up")
+    rig.run("ip", "addr", "replace", rig.NEAR[4] + "/24", "dev", rig.IFACE)
+    rig.run("ip", "addr", "replace", rig.NEAR[6] + "/64", "dev", rig.IFACE,
+            "nodad")
+    rig.offload()
+    rig.receive_offload()
+
+
+def unload_tls():
+    """tls.ko may be held for a moment by the last socket."""
+    for _ in range(100):
+        rig.run("modprobe", "-r", "tls", check=False)
+        if not os.path.exists("/sys/module/tls"):
+            return
+        time.sleep(0.1)
+    raise AssertionError("tls.ko does not go: " +
+                         rig.run("sh", "-c", "lsmod | grep tls"))
+
+
+def offloaded():
+    """All versions and ciphers, both directions, go to the NIC."""
+    for version in (ktls.TLS12, ktls.TLS13):
+        for cipher in ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"):
+            watch = rig.Watch()
+            out = rig.Flow(cipher, version=version)
+            out.send(rig.pattern(40000))
+            out.finish()
+            into = rig.Inflow(cipher, version=version)
+            into.push(into.stream(40000))
+            into.finish()
+            watch.expect(tx_tls_encrypted_bytes=out.wire,
+                         rx_tls_decrypted_bytes=into.wire)
+
+
+def driver_back():
+    """Load the driver and wait for its interface."""
+    rig.run("modprobe", "vktls")
+    rig.wait_for(lambda: os.path.exists(f"/sys/class/net/{rig.IFACE}"), 10,
+                 lambda: "no interface")
+    nic_up()
+
+
+def driver_exchanged():
+    """The driver goes and comes again while tls.ko stays."""
+    rig.run("modprobe", "-r", "vktls")
+    rig.run("modprobe", "tls")
+    driver_back()
+    offloaded()
+
+
+def both_exchanged():
+    """tls.ko goes after the driver that had opted in, and comes before it."""
+    rig.run("modprobe", "-r", "vktls")
+    unload_tls()
+    rig.run("modprobe", "tls")
+    driver_back()
+    offloaded()
+
+
+def driver_brings_tls():
+    """The driver needs a tls.ko, and brings it along."""
+    rig.run("modprobe", "-r", "vktls")
+    unload_tls()
+    driver_back()
+    offloaded()
+
+
+def main():
+    """Register and run."""
+    nic_up()
+    rig.control()
+    for fn in (offloaded, driver_exchanged, both_exchanged, driver_brings_tls):
+        ktap.add(fn.__name__, fn, timeout=90)
+    ktap.main()
+
+
+main()

@@ -1,0 +1,396 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Receiving through the NIC's TLS engine: records of all shapes are decrypted by
+the NIC; where segments are lost, late or wrong, software helps, and the NIC finds
+its place again in each of the kernel's three ways. The far end seals its records
+without the kernel's TLS, and what the near end reads is compared with them."""
+import errno
+import os
+import random
+import socket
+import sys
+import threading
+import time
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import ktls     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+SIZES = [1, 15, 16, 17, 1399, 1448, 1449, 16383, 16384, 16385, 65536]
+CIPHERS = ["aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"]
+KINDS = [(ktls.TLS12, "aes-128-gcm"), (ktls.TLS12, "aes-256-gcm")]
+if not rig.STOCK:
+    KINDS = [(v, c) for v in (ktls.TLS12, ktls.TLS13) for c in CIPHERS]
+MODES = {"async": None, "direct": "tls-rx-resync-direct",
+         "hint": "tls-rx-resync-hint"}
+CHUNK = 60000
+
+
+def all_by_nic(watch, *flows):
+    """The NIC decrypted these flows, all of them and nothing else."""
+    watch.settle("rx_tls_del", len(flows))
+    watch.expect(rx_tls_ctx=len(flows), TlsRxDevice=len(flows), TlsRxSw=0,
+                 rx_tls_decrypted_bytes=sum(f.wire for f in flows),
+                 dev_tls_rx_records=sum(f.records for f in flows),
+                 rx_tls_lost_gap=0, rx_tls_err=0, TlsDecryptError=0)
+    watch.some("rx_tls_decrypted_packets")
+
+
+def sizes(version, cipher, family):
+    """A stream of each size, each on a connection of its own."""
+    for size in SIZES:
+        watch = rig.Watch()
+        flow = rig.Inflow(cipher, family, version)
+        flow.push(flow.stream(size))
+        flow.finish()
+        all_by_nic(watch, flow)
+
+
+def record_sizes(version, cipher):
+    """Records of 1 to 2000 bytes: several in a packet, and cut by packets."""
+    dice = random.Random(1)
+    watch = rig.Watch()
+    flow = rig.Inflow(cipher, 4, version)
+    flow.push(flow.stream(1 << 19, lambda: dice.randint(1, 2000)))
+    flow.finish()
+    all_by_nic(watch, flow)
+
+
+def record_types():
+    """Alerts and handshake messages between data, each with its type."""
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    sent = [(ktls.DATA, b"one"), (ktls.ALERT, b"\1\0"), (ktls.DATA, b"two"),
+            (ktls.HANDSHAKE, b"hello")]
+    flow.far.sendall(b"".join(flow.seal(data, kind) for kind, data in sent))
+    got = [ktls.recv_record(flow.near) for _ in sent]
+    ktap.equal(got, sent, "records")
+    flow.got_bytes = flow.sent_bytes
+    flow.finish()
+    all_by_nic(watch, flow)
+
+
+def merged_by_gro():
+    """Decrypted packets are joined by GRO, and none with one that is not."""
+    def delivered():
+        with open("/proc/net/snmp", encoding="ascii") as file:
+            names, values = [line.split() for line in file
+                             if line.startswith("Ip:")]
+        return int(values[names.index("InReceives")])
+
+    watch, packets = rig.Watch(), delivered()
+    flow = rig.Inflow()
+    flow.push(flow.stream(1 << 20))
+    flow.finish()
+    packets = delivered() - packets
+    all_by_nic(watch, flow)
+    if packets > watch["rx_tls_decrypted_packets"] / 2:
+        raise AssertionError(f"{packets} packets after GRO; {watch.report()}")
+
+
+def hundred_connections():
+    """A hundred connections at once, half of them IPv6."""
+    watch = rig.Watch()
+    flows = [rig.Inflow("aes-128-gcm", 4 if i % 2 else 6) for i in range(100)]
+    ktap.equal(watch["TlsCurrRxDevice"], 100, "TlsCurrRxDevice")
+    for _ in range(2):
+        for flow in flows:
+            flow.push(flow.stream(20000))
+    for flow in flows:
+        flow.finish()
+    all_by_nic(watch, *flows)
+
+
+def over_vlan():
+    """The NIC looks below a VLAN tag, which our tls.ko does as well."""
+    if rig.STOCK:
+        raise ktap.Skip("the distribution's tls.ko does not follow VLANs")
+    rig.vlan(7)
+    ktap.defer(rig.vlan_end, 7)
+    watch = rig.Watch()
+    with rig.far_side():
+        server = socket.create_server((rig.VLAN_FAR, 0))
+    with server:
+        near = socket.create_connection(server.getsockname()[:2])
+        far, _ = server.accept()
+    flow = rig.Inflow(pair=(near, far))
+    flow.push(flow.stream(CHUNK))
+    flow.finish()
+    all_by_nic(watch, flow)
+
+
+def off_means_off():
+    """With the feature off, the connection is the kernel's."""
+    rig.receive_offload(False)
+    ktap.defer(rig.receive_offload, True)
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(CHUNK))
+    flow.finish()
+    watch.expect(rx_tls_ctx=0, rx_tls_decrypted_bytes=0, TlsRxSw=1,
+                 TlsRxDevice=0)
+
+
+def checksums_off():
+    """A flow that is on the NIC stays there with rx-checksumming off."""
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(CHUNK))
+    ktap.defer(rig.receive_offload, True)
+    ktap.defer(rig.feature, "rx", True)
+    rig.feature("rx", False)
+    flow.push(flow.stream(CHUNK))
+    flow.finish()
+    all_by_nic(watch, flow)
+
+
+def choose(mode):
+    """The way of resync for new connections, as a private flag."""
+    flag = MODES[mode]
+    if flag:
+        rig.private_flag(flag, True)
+        ktap.defer(rig.private_flag, flag, False)
+
+
+def bad_wire(mode, size, *netem):
+    """A stream over a bad wire: every byte arrives, most of them decrypted."""
+    choose(mode)
+    rig.far_netem(*netem)
+    ktap.defer(rig.far_netem_end)
+    for version, cipher in (KINDS[0], KINDS[-1]):
+        dice = random.Random(2)
+        watch = rig.Watch()
+        flow = rig.Inflow(cipher, 6, version)
+        flow.push(flow.stream(size, lambda d=dice: d.randint(1, 16384)))
+        flow.finish()
+        watch.some("rx_tls_decrypted_bytes")
+        watch.expect(TlsDecryptError=0, rx_tls_err=0)
+        print(f"# {watch['rx_tls_decrypted_bytes'] * 100 // flow.wire} % of "
+              f"{flow.wire} bytes by the NIC; {watch.report()}")
+
+
+def drop_next():
+    """What the far end sends from now on is lost."""
+    rig.far_netem("loss", "100%")
+
+
+def lose(flow, data, lost, then):
+    """Send data, of which the part called lost is late, and then is not."""
+    first, last = lost
+    flow.far.sendall(data[:first])
+    time.sleep(0.2)
+    drop_next()
+    flow.far.sendall(data[first:last])
+    time.sleep(0.05)
+    rig.far_netem_end()
+    flow.far.sendall(data[last:])
+    flow.take()
+    if then:
+        flow.push(then)
+
+
+def partly_decrypted(version, cipher):
+    """
+    The middle of a record is late: what the NIC has decrypted is made ciphertext
+    again and opened by the kernel, and the NIC goes on at the next record.
+    """
+    rig.patient_tcp(ktap.defer, rig.far_run)
+    ktap.defer(rig.far_netem_end)
+    watch = rig.Watch()
+    flow = rig.Inflow(cipher, 4, version)
+    flow.push(flow.stream(1000))
+    data = flow.stream(6000)
+    lose(flow, data, (1200, 2400), None)
+    bypassed = watch["rx_tls_bypassed"]
+    flow.push(flow.stream(CHUNK))
+    flow.finish()
+    watch.expect(rx_tls_lost_gap=0, rx_tls_resync_res_ok=0, TlsDecryptError=0)
+    ktap.equal(watch["rx_tls_bypassed"], bypassed, "rx_tls_bypassed")
+    watch.some("rx_tls_bypassed", "rx_tls_decrypted_bytes")
+    if not rig.STOCK:
+        watch.expect(TlsRxDeviceMended=1)
+
+
+def lost_header(mode):
+    """A header is late: the NIC loses its place and is told where it is."""
+    choose(mode)
+    rig.patient_tcp(ktap.defer, rig.far_run)
+    ktap.defer(rig.far_netem_end)
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(1000))
+    # four records, of which the second one's header is in what is lost
+    data = flow.stream(4000, 1000)
+    lose(flow, data, (900, 1800), None)
+    watch.expect(rx_tls_lost_gap=1)
+    in_sync_again(watch, flow)
+    flow.finish()
+    watch.expect(TlsDecryptError=0)
+    watch.some("rx_tls_resync_res_ok", "TlsRxDeviceResync")
+    # the distribution's tls.ko hints at the record before the one it means
+    if mode != "hint" or not rig.STOCK:
+        watch.expect(rx_tls_err=0)
+    return watch
+
+
+def in_sync_again(watch, flow):
+    """Send records, one or some at a time, until the NIC decrypts all of them."""
+    for step in range(60):
+        before = watch["rx_tls_decrypted_bytes"]
+        flow.push(flow.stream(3000 if step % 3 else 9000, 3000))
+        if watch["rx_tls_decrypted_bytes"] - before > 3000:
+            return
+    raise AssertionError(f"not in sync again; {watch.report()}")
+
+
+def resync_async():
+    """The default: kernel TLS keeps a log while the NIC's question travels."""
+    watch = lost_header("async")
+    watch.some("rx_tls_resync_req_pkt", "rx_tls_resync_req_start",
+               "rx_tls_resync_req_end")
+    watch.expect(rx_tls_resync_req_direct=0)
+
+
+def resync_direct():
+    """The NIC's question goes to kernel TLS as it is."""
+    watch = lost_header("direct")
+    watch.some("rx_tls_resync_req_pkt", "rx_tls_resync_req_direct")
+    watch.expect(rx_tls_resync_req_start=0)
+
+
+def resync_hint():
+    """Kernel TLS sees ciphertext and tells where the next record is."""
+    watch = lost_header("hint")
+    watch.expect(rx_tls_resync_req_start=0, rx_tls_resync_req_direct=0)
+
+
+def late_start():
+    """Records that arrive before the key is set; the NIC comes in later."""
+    near, far = rig.connect()
+    watch = rig.Watch()
+    flow = rig.Inflow(pair=(near, far), attach=False)
+    far.sendall(flow.stream(10000, 2000))
+    rig.wait_for(lambda: rig.readable(near, 0), 10, lambda: "nothing arrived")
+    time.sleep(0.2)
+    flow.attach()
+    flow.take()
+    in_sync_again(watch, flow)
+    flow.finish()
+    watch.expect(rx_tls_ctx=1, TlsDecryptError=0, rx_tls_lost_gap=1)
+
+
+def flipped(data, at):
+    """Data with one bit changed."""
+    data = bytearray(data)
+    data[at] ^= 1
+    return bytes(data)
+
+
+def wrong_tag():
+    """A forged record is given up as it came, and the kernel refuses it."""
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(CHUNK))
+    flow.far.sendall(flipped(flow.seal(b"forged" * 100), -1))
+    ktap.fails(errno.EBADMSG, flow.near.recv, 1000)
+    flow.far.close()
+    flow.near.close()
+    watch.some("rx_tls_err", "dev_tls_rx_auth_errors", "rx_tls_decrypted_bytes")
+    watch.settle("rx_tls_lost_auth", 1)
+    watch.expect(TlsDecryptError=1)
+
+
+def impossible_header():
+    """A header that is none ends the stream for NIC and kernel."""
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(CHUNK))
+    flow.far.sendall(b"\x17\x02\x02\x00\x40" + bytes(64))
+    ktap.fails(errno.EINVAL, flow.near.recv, 1000)
+    flow.far.close()
+    flow.near.close()
+    watch.settle("rx_tls_lost_header", 1)
+
+
+def reset_under_flow():
+    """The NIC forgets everything, and decrypts the flow again soon after."""
+    device = os.path.basename(os.readlink(f"/sys/class/net/{rig.IFACE}/device"))
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(CHUNK))
+    rig.run("devlink", "dev", "reload", f"pci/{device}")
+    in_sync_again(watch, flow)
+    flow.push(flow.stream(CHUNK))
+    flow.finish()
+    watch.expect(rx_tls_lost_reset=1, TlsDecryptError=0)
+    watch.some(*(["rx_tls_readd"] if rig.STOCK else ["TlsRxDeviceAgain"]))
+
+
+def both_directions():
+    """The NIC encrypts and decrypts for one connection at the same time."""
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    key = ktls.Key()
+    opener = key.clone()
+    flow.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, key.crypto_info())
+    data, back = rig.pattern(1 << 19), []
+
+    def collect():
+        while sum(map(len, back)) < len(data):
+            back.append(flow.far.recv(1 << 18))
+
+    def send():
+        flow.near.sendall(data)
+    threads = [threading.Thread(target=fn, daemon=True)
+               for fn in (collect, send)]
+    for thread in threads:
+        thread.start()
+    flow.push(flow.stream(1 << 19))
+    threads[1].join()
+    want = (len(data) + 16383) // 16384 * 29 + len(data)
+    rig.wait_for(lambda: sum(map(len, back)) >= want or
+                 not threads[0].is_alive(), 60, lambda: "the way back ended")
+    rest = want - sum(map(len, back))
+    while rest:
+        back.append(flow.far.recv(rest))
+        rest -= len(back[-1])
+    got = b"".join(opener.open(r)[1] for r in rig.split(b"".join(back)))
+    ktap.equal(got == data, True, "the way back is what was sent")
+    flow.finish()
+    all_by_nic(watch, flow)
+    watch.expect(tx_tls_encrypted_bytes=want)
+
+
+def main():
+    """Register and run."""
+    rig.offload()
+    rig.receive_offload()
+    rig.control()
+    rig.far_receive_frames()
+    for version, cipher in KINDS:
+        name = f"{'1.3' if version == ktls.TLS13 else '1.2'}_{cipher}"
+        for family in (4, 6):
+            ktap.add(f"sizes_{name}_v{family}", sizes, version, cipher, family)
+        ktap.add(f"record_sizes_{name}", record_sizes, version, cipher)
+        ktap.add(f"partly_decrypted_{name}", partly_decrypted, version, cipher)
+    for fn in (record_types, merged_by_gro, over_vlan, off_means_off,
+               checksums_off, resync_async, resync_direct, resync_hint,
+               late_start, wrong_tag, impossible_header, reset_under_flow,
+               both_directions):
+        ktap.add(fn.__name__, fn, timeout=60)
+    ktap.add("hundred_connections", hundred_connections, timeout=120)
+    for mode in MODES:
+        ktap.add(f"loss_1_percent_{mode}", bad_wire, mode, 1 << 20, "loss",
+                 "1%", timeout=120)
+    for name, netem in (("loss_5_percent", ("loss", "5%")),
+                        ("reorder", ("delay", "10ms", "reorder", "90%")),
+                        ("duplicate", ("duplicate", "5%")),
+                        ("corrupt", ("corrupt", "2%"))):
+        ktap.add(name, bad_wire, "async", 1 << 19, *netem, timeout=120)
+    ktap.main()
+
+
+main()

@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Retransmissions that the NIC encrypts again: wherever a segment cuts records,
+when it is not possible, and who does it when a flow loses much. A retransmission is
+compared with the first copy by who judges the wire, byte by byte."""
+import os
+import socket
+import sys
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import ktls     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+MTU = 576
+SEGMENT = MTU - 52      # TCP payload with timestamps, IPv4
+KINDS = [(ktls.TLS12, "aes-128-gcm")]
+if not rig.STOCK:
+    KINDS += [(ktls.TLS13, "aes-256-gcm"), (ktls.TLS12, "chacha20-poly1305"),
+              (ktls.TLS13, "chacha20-poly1305")]
+CLEAN = {"tx_tls_replay_refused": 0, "tx_tls_replay_unsent": 0,
+         "dev_tls_tx_drop_replay": 0, "tx_tls_lost_device": 0,
+         "tx_tls_resync_req": 0, "tx_tls_drop_bypass_req": 0}
+
+
+def small_mtu():
+    """So that a few hundred bytes are several segments."""
+    rig.mtu(MTU)
+    ktap.defer(rig.mtu, 1500)
+
+
+def overhead(flow):
+    """What a record adds to its data."""
+    if flow.key.version == ktls.TLS13:
+        return 22
+    return 29 if flow.key.explicit else 21
+
+
+def cork(flow, value):
+    """Records are put into full segments while it is set."""
+    flow.near.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
+
+
+def lost_once(flow, *wire_lengths):
+    """
+    Send records of these lengths on the wire, in full segments, all of which are
+    lost, and sent again.
+    """
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    cork(flow, 1)
+    for length in wire_lengths:
+        flow.send(rig.pattern(length - overhead(flow)))
+    cork(flow, 0)
+    rig.wait_for(lambda: not flow.unsent_never(), 10, lambda: "not sent")
+    undo()
+    flow.drain()
+
+
+def cut(version, cipher, places):
+    """
+    Segments end so many bytes after the beginning of a record. Both halves are
+    lost and encrypted by the NIC again.
+    """
+    small_mtu()
+    rig.private_flag("tls-tx-replay-only", True)
+    ktap.defer(rig.private_flag, "tls-tx-replay-only", False)
+    for place in places:
+        watch = rig.Watch()
+        flow = rig.Flow(cipher, version=version)
+        flow.send(rig.pattern(100))
+        flow.drain()
+        lost_once(flow, SEGMENT - place, 300)
+        flow.finish()
+        watch.expect(tx_tls_encrypted_bytes=flow.wire,
+                     tx_tls_fallback_retransmit=0, **CLEAN)
+        watch.some("tx_tls_replay_packets", "dev_tls_tx_replays")
+        if watch["tx_tls_replay_bytes"] < SEGMENT - place + 300:
+            raise AssertionError(f"cut at {place}: {watch.report()}")
+
+
+def middle(version, cipher):
+    """A record of many segments, all of them lost: each replay reads all of it."""
+    small_mtu()
+    watch = rig.Watch()
+    flow = rig.Flow(cipher, version=version)
+    lost_once(flow, SEGMENT * 7 + 5)
+    flow.finish()
+    watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
+    watch.some("tx_tls_replay_bytes", "dev_tls_tx_replay_read")
+
+
+def many_records():
+    """A segment with some twenty records in it."""
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(100))
+    flow.drain()
+    lost_once(flow, *[60] * 20)
+    flow.finish()
+    watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
+    if watch["tx_tls_replay_bytes"] < 60 * 20:
+        raise AssertionError(watch.report())
+
+
+def half_acknowledged(tail):
+    """
+    Only a record's last bytes are lost: its beginning was acknowledged, and is
+    still there to be read.
+    """
+    small_mtu()
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(100))
+    flow.drain()
+    undo = rig.far_drop_length(52 + tail)
+    ktap.defer(undo)
+    flow.send(rig.pattern(3 * SEGMENT + tail - overhead(flow)))
+    rig.wait_for(lambda: flow.unsent() == tail, 10,
+                 lambda: f"{flow.unsent()} bytes are not acknowledged")
+    undo()
+    flow.finish()
+    watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
+    watch.some("tx_tls_replay_packets")
+
+
+def by_sendfile():
+    """Records that lie in many pages of a file."""
+    path = "/tmp/file"
+    with open(path, "wb") as file:
+        file.write(rig.pattern(1 << 20))
+    ktap.defer(os.unlink, path)
+    ktap.defer(rig.far_loss("loss", "3%"))
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.sendfile(path, 1 << 20)
+    flow.finish(300)
+    watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
+    watch.some("tx_tls_replay_packets")
+
+
+def open_record():
+    """A record that the NIC has not finished cannot be replayed: software."""
+    small_mtu()
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow(reading=False)
+    flow.far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    # more than the first window takes
+    sent = flow.near.send(rig.pattern(16000))
+    flow.note(rig.pattern(sent))
+    rig.wait_for(lambda: watch["tx_tls_encrypted_bytes"] > SEGMENT, 10,
+                 lambda: "nothing was sent")
+    undo()
+    flow.receive()
+    flow.finish()
+    watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
+    watch.some("tx_tls_replay_no_open", "tx_tls_fallback_retransmit")
+
+
+def before_resync():
+    """What the NIC did not encrypt it cannot encrypt again."""
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    undo = rig.near_qdisc("loss", "100%")
+    ktap.defer(undo)
+    flow.send(rig.pattern(1000))
+    undo()
+    flow.send(rig.pattern(1000))
+    flow.drain()
+    watch.some("tx_tls_fallback_gap", "tx_tls_replay_no_open")
+    flow.send(rig.pattern(30000))
+    flow.finish()
+    watch.expect(tx_tls_replay_refused=0, tx_tls_resync_ok=1)
+
+
+def forced_fallback():
+    """With the flag, software encrypts all retransmissions."""
+    rig.private_flag("tls-tx-fallback-only", True)
+    ktap.defer(rig.private_flag, "tls-tx-fallback-only", False)
+    ktap.defer(rig.far_loss("loss", "3%"))
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(1 << 20))
+    flow.finish(300)
+    watch.expect(tx_tls_encrypted_bytes=flow.wire, tx_tls_replay_packets=0,
+                 **CLEAN)
+    watch.some("tx_tls_replay_no_mode", "tx_tls_fallback_retransmit")
+    ktap.equal(watch["tx_tls_replay_no_mode"],
+               watch["tx_tls_fallback_retransmit"], "tx_tls_replay_no_mode")
+
+
+def flags_exclude():
+    """Two of a kind cannot be forced at once."""
+    for pair in (("tls-tx-replay-only", "tls-tx-fallback-only"),
+                 ("tls-rx-resync-direct", "tls-rx-resync-hint")):
+        rig.private_flag(pair[0], True)
+        ktap.defer(rig.private_flag, pair[0], False)
+        try:
+            rig.private_flag(pair[1], True)
+        except AssertionError:
+            continue
+        raise AssertionError(f"{pair} are both set")
+
+
+def share(percent, at_least, size):
+    """How much of a lossy stream the NIC encrypts, replays included."""
+    ktap.defer(rig.far_loss("loss", f"{percent}%"))
+    for version, cipher in (KINDS[0], KINDS[-1]):
+        watch = rig.Watch()
+        flow = rig.Flow(cipher, 6, version=version)
+        flow.send(rig.pattern(size))
+        flow.finish(300)
+        watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
+        nic = flow.wire + watch["tx_tls_replay_bytes"]
+        everything = nic + watch["tx_tls_fallback_bytes"]
+        print(f"# {100 * nic / everything:.3f} % of {everything} bytes by the "
+              f"NIC; {watch.report()}")
+        if 100 * nic / everything < at_least:
+            raise AssertionError(f"only {100 * nic / everything:.3f} %")
+
+
+def policy():
+    """A flow that loses much is software's until it is better."""
+    ktap.defer(rig.far_loss("loss", "25%"))
+    watch = rig.Watch()
+    flow = rig.Flow()
+    for _ in range(40):
+        flow.send(rig.pattern(32768))
+        if watch["tx_tls_policy_software"]:
+            break
+    flow.send(rig.pattern(65536))
+    flow.drain(120)
+    watch.expect(tx_tls_policy_software=1, **CLEAN)
+    watch.some("tx_tls_replay_no_rate", "tx_tls_fallback_retransmit")
+    rig.far_loss_end()
+    flow.send(rig.pattern(1 << 20))
+    flow.drain()
+    watch.expect(tx_tls_policy_replay=1)
+    before = watch["tx_tls_replay_packets"]
+    lost_once(flow, 5000)
+    flow.finish()
+    watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
+    if watch["tx_tls_replay_packets"] == before:
+        raise AssertionError("no replay after recovery")
+
+
+def refused():
+    """
+    Of a record that has changed under sendfile the tag comes out differently: the
+    NIC refuses, nothing leaves, and software has the flow for a while. (Software
+    would encrypt the changed record, so it is changed back in time.)
+    """
+    path, data = "/tmp/file", rig.pattern(8192)
+    with open(path, "wb") as file:
+        file.write(data)
+    ktap.defer(os.unlink, path)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX_ZEROCOPY_RO, 1)
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    flow.sendfile(path, 8192)
+    watch.settle("dev_tls_tx_records", 1)
+    with open(path, "r+b", buffering=0) as file:
+        file.write(b"different")
+        rig.wait_for(lambda: watch["tx_tls_replay_refused"], 20,
+                     lambda: f"not refused; {watch.report()}")
+        file.seek(0)
+        file.write(data[:9])
+    undo()
+    rig.wait_for(lambda: not flow.unsent(), 60,
+                 lambda: f"not acknowledged; {watch.report()} ")
+    flow.finish()
+    watch.some("tx_tls_replay_no_pause", "dev_tls_tx_drop_replay")
+    watch.expect(tx_tls_resync_req=0, tx_tls_lost_device=0)
+
+
+def main():
+    """Register and run."""
+    rig.offload()
+    rig.control()
+    rig.far_receive_frames()
+    for version, cipher in KINDS:
+        name = f"{'1.3' if version == ktls.TLS13 else '1.2'}_{cipher}"
+        for part, places in (("boundary", [0]), ("header", [1, 4, 5]),
+                             ("nonce", [6, 12, 13]), ("payload", [14, 150]),
+                             ("tag", [283, 284, 285, 299])):
+            ktap.add(f"cut_in_{part}_{name}", cut, version, cipher, places,
+                     timeout=90)
+        ktap.add(f"middle_{name}", middle, version, cipher)
+    ktap.add("half_acknowledged", half_acknowledged, 200)
+    ktap.add("last_byte", half_acknowledged, 1)
+    for fn in (many_records, open_record, before_resync, flags_exclude):
+        ktap.add(fn.__name__, fn, timeout=60)
+    for fn in (by_sendfile, forced_fallback, policy, refused):
+        ktap.add(fn.__name__, fn, timeout=200)
+    ktap.add("share_0.1_percent", share, 0.1, 99.9, 8 << 20, timeout=120)
+    ktap.add("share_1_percent", share, 1, 99, 4 << 20, timeout=120)
+    ktap.add("share_5_percent", share, 5, 90, 1 << 20, timeout=120)
+    ktap.main()
+
+
+main()
