@@ -10,8 +10,11 @@
 #define CONN_END	0xfffe	/* last free place */
 #define CONN_MAX	0xfffe	/* as many numbers are left for places */
 
-/* Next free place, or CONN_USED; conn_init() writes as much as there is. */
-static u16 conn_next[CONN_MAX] __attribute__((section(".noinit")));
+/*
+ * Next free place, or CONN_USED. Too large to clear: link.ld puts it apart, and
+ * conn_init() writes as much of it as there are places.
+ */
+static u16 conn_next[CONN_MAX];
 static u16 conn_first;		/* free place to take, or CONN_END */
 static u16 conn_last;		/* free place that was added last */
 

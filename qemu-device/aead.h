@@ -49,7 +49,7 @@ size_t vkdev_aead_key_size(void);
 
 /**
  * Expand @key (vkdev_aead_key_len() bytes) into vkdev_aead_key_size() bytes of
- * memory at @k, aligned to VKDEV_AEAD_KEY_ALIGN; whoever ends its use wipes them.
+ * memory at @k, aligned to VKDEV_AEAD_KEY_ALIGN, and wiped by the caller.
  */
 void vkdev_aead_key_set(VkdevAeadKey *k, VkdevAeadAlg alg,
                         const uint8_t *key);

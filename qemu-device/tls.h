@@ -42,8 +42,7 @@ typedef struct VkdevTlsCount {
 /* What became of a received packet. */
 typedef struct VkdevTlsRxResult {
     bool decrypted;      /* all of it; otherwise it goes on as it came */
-    uint16_t lost;       /* VKTLS_ST_OK, or why this call lost the place:
-                            VKTLS_ST_TLS_GAP, _HEADER, _AUTH */
+    uint16_t lost;       /* VKTLS_ST_OK, or why the place was lost in it */
     bool resync_req;     /* ask the host: does a record begin at resync_seq? */
     uint32_t resync_seq; /* of the first byte of what looks like a header */
     uint32_t records;    /* authenticated from their first byte to the last */
@@ -61,9 +60,9 @@ uint32_t vkdev_tls_ciphers(void);
 uint32_t vkdev_tls_versions(void);
 
 /**
- * An engine without contexts, NULL when memory is short. It holds @keys expanded
- * keys and the tags of the last @records records sent, both rounded up, for all
- * of its contexts; how many of those there may be does not depend on it.
+ * An engine without contexts, NULL when memory is short. It holds @keys
+ * expanded keys and the tags of the last @records records sent, both rounded
+ * up, for all of its contexts; how many there may be does not depend on it.
  */
 VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records);
 
