@@ -21,12 +21,7 @@ static int tls_aead_keys(struct tls_aead *aead,
 	if (err)
 		return err;
 
-	err = crypto_aead_setauthsize(aead->tfm, cipher->tag_len);
-	if (err)
-		return err;
-
-	aead->req = aead_request_alloc(aead->tfm, GFP_KERNEL);
-	return aead->req ? 0 : -ENOMEM;
+	return crypto_aead_setauthsize(aead->tfm, cipher->tag_len);
 }
 
 /**
@@ -58,6 +53,20 @@ int tls_aead_init(struct tls_aead *aead, const struct tls_cipher *cipher,
 	if (err)
 		tls_aead_fini(aead);
 	return err;
+}
+
+/**
+ * tls_aead_ready() - have what an operation needs
+ * @aead:	a key; one whose records a device takes may never need it
+ * @gfp:	for the first time
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int tls_aead_ready(struct tls_aead *aead, gfp_t gfp)
+{
+	if (unlikely(!aead->req))
+		aead->req = aead_request_alloc(aead->tfm, gfp);
+	return aead->req ? 0 : -ENOMEM;
 }
 
 /**
@@ -115,7 +124,7 @@ static void tls_aead_request(struct tls_aead *aead, struct crypto_wait *wait,
 
 /**
  * tls_aead_seal() - encrypt and authenticate
- * @aead:	the key; tls_aead_iv() was called
+ * @aead:	the key, ready; tls_aead_iv() was called
  * @src:	additional data, then plaintext
  * @dst:	the same room, and the tag behind; may be @src
  * @assoc:	bytes of additional data
@@ -135,7 +144,7 @@ int tls_aead_seal(struct tls_aead *aead, struct scatterlist *src,
 
 /**
  * tls_aead_open() - verify and decrypt
- * @aead:	the key; tls_aead_iv() was called
+ * @aead:	the key, ready; tls_aead_iv() was called
  * @src:	additional data, ciphertext, tag
  * @dst:	additional data, room for the plaintext; may be @src
  * @assoc:	bytes of additional data

@@ -7,6 +7,7 @@
 
 int tls_aead_init(struct tls_aead *aead, const struct tls_cipher *cipher,
 		  const union tls_crypto_context *info, u32 mask);
+int tls_aead_ready(struct tls_aead *aead, gfp_t gfp);
 void tls_aead_fini(struct tls_aead *aead);
 void tls_aead_move(struct tls_aead *to, struct tls_aead *from);
 int tls_aead_seal(struct tls_aead *aead, struct scatterlist *src,

@@ -210,6 +210,8 @@ static int tls_off_rx_crypt(struct sock *sk, struct tls_rx *rx,
 	u8 iv[TLS_REC_NONCE_LEN];
 	struct scatterlist sg[2];
 
+	if (tls_aead_ready(key->aead, sk->sk_allocation))
+		return -ENOMEM;
 	memcpy(iv, key->iv, sizeof(iv));
 	if (fmt->explicit_len &&
 	    tls_reasm_read(sk, rx, TLS_REC_HDR_LEN,

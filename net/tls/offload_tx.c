@@ -56,9 +56,10 @@ static struct tls_epoch *tls_epoch_alloc(const struct tls_context *ctx,
 	spin_lock_init(&epoch->lock);
 	memcpy(epoch->iv, ctx->tx.iv, sizeof(epoch->iv));
 	if (!tls_aead_init(&epoch->aead, cipher, &ctx->crypto_send,
-			   CRYPTO_ALG_ASYNC))
+			   CRYPTO_ALG_ASYNC) &&
+	    !tls_aead_ready(&epoch->aead, GFP_KERNEL))
 		return epoch;
-	kfree_sensitive(epoch);
+	tls_epoch_put(epoch);
 	return NULL;
 }
 

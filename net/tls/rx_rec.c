@@ -78,7 +78,7 @@ static int tls_rx_decrypt_sg(struct sock *sk, struct tls_rx *rx,
 	u32 assoc;
 	int err;
 
-	err = tls_rx_nonce(sk, rx);
+	err = tls_aead_ready(aead, sk->sk_allocation) ?: tls_rx_nonce(sk, rx);
 	if (err)
 		return err;
 	assoc = tls_rec_aad(aead->aad, &aead->fmt, rx->rec.type,

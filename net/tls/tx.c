@@ -184,22 +184,28 @@ static int tls_tx_wait(struct sock *sk, struct tls_tx_call *call)
 	return err;
 }
 
+/* A device that is lost after it was looked for here leaves the fallback. */
 static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 				       const struct tls_tx_call *call)
 {
-	bool large = msg_data_left(call->msg) >= TLS_TX_PIN_MIN;
+	bool large = msg_data_left(call->msg) >= TLS_TX_PIN_MIN, plain;
+	struct tls_tx_rec *rec = tx->open;
 
-	if (!tx->open) {
-		tls_offload_tx_check(sk, tx);
-		tx->open = tls_tx_rec_alloc(sk, tx, call->type, large);
-		if (tx->open && tls_offload_tx_on(tx)) {
-			tx->open->plain = true;
-			tx->open->epoch = tx->off->epoch;
-			refcount_inc(&tx->off->epoch->refs);
-		}
-		tx->ctx->ctx.pending_open_record_frags = false;
+	if (rec)
+		return rec;
+	tls_offload_tx_check(sk, tx);
+	plain = tls_offload_tx_on(tx);
+	if (!plain && tls_aead_ready(&tx->aead, sk->sk_allocation))
+		return NULL;
+	rec = tls_tx_rec_alloc(sk, tx, call->type, large);
+	if (rec && plain) {
+		rec->plain = true;
+		rec->epoch = tx->off->epoch;
+		refcount_inc(&rec->epoch->refs);
 	}
-	return tx->open;
+	tx->open = rec;
+	tx->ctx->ctx.pending_open_record_frags = false;
+	return rec;
 }
 
 static bool tls_tx_may_pin(const struct tls_tx_rec *rec,
