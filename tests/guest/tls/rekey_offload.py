@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""TLS 1.3 KeyUpdate on connections that the card encrypts or decrypts: each record
+has the key it must have, whoever encrypts it, also when it is sent again; and the
+card has the connection again after each. The argument is how many there are."""
+import pathlib
+import sys
+import threading
+import time
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
+                for folder in ("lib", "offload")]
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+import rig  # noqa: E402
+
+CHUNK = 30000
+ROUNDS = int(sys.argv[1]) if sys.argv[1:] else 20
+
+
+class Sender(rig.Flow):
+    """The near end sends, with one key after the other."""
+
+    def __init__(self, cipher):
+        super().__init__(cipher, version=ktls.TLS13)
+        self.cipher = cipher
+        self.keys = [self.opener]
+
+    def rekey(self):
+        """KeyUpdate, and what follows has the next key."""
+        ktls.send_record(self.near, ktls.KEY_UPDATE, ktls.HANDSHAKE)
+        self.key = ktls.Key(self.cipher, ktls.TLS13)
+        self.keys.append(self.key.clone())
+        self.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, self.key.crypto_info())
+
+    def check(self, stream):
+        """As Flow's, a key further after each KeyUpdate."""
+        if rig.MARK in stream:
+            raise AssertionError("plaintext on the wire")
+        keys, data = iter(self.keys), b""
+        key = next(keys)
+        for record in rig.split(stream):
+            kind, content = key.open(record)
+            if kind == ktls.HANDSHAKE:
+                ktap.equal(content, ktls.KEY_UPDATE, "handshake message")
+                key = next(keys)
+            else:
+                data += content
+        got = rig.hashlib.sha256(data).digest()
+        if (len(data), got) != (self.length, self.sent.digest()):
+            raise AssertionError(f"sent {self.length}, got {len(data)} or others")
+
+
+def send(cipher, rounds, loss):
+    """The card is on again after each KeyUpdate, with bytes of the old key on
+    their way."""
+    if loss:
+        ktap.defer(rig.far_loss("loss", f"{loss}%"))
+    watch = rig.Watch()
+    flow = Sender(cipher)
+    watch.expect(TlsTxDevice=1)
+    for number in range(rounds):
+        flow.send(rig.pattern(CHUNK))
+        flow.rekey()
+        end = time.monotonic() + 30
+        while watch["TlsTxDeviceAgain"] == number:
+            flow.send(rig.pattern(1000))
+            time.sleep(0.005)
+            if time.monotonic() > end:
+                raise AssertionError(f"software for good; {watch.report()}")
+    before = watch["tx_tls_encrypted_bytes"]
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+    if watch["tx_tls_encrypted_bytes"] - before < CHUNK:
+        raise AssertionError(f"not by the card at the end; {watch.report()}")
+    watch.expect(TlsTxRekeyOk=rounds, TlsTxLeftRekey=rounds, TlsTxLeftDevice=0,
+                 TlsTxFallbackError=0, TlsTxFallbackRoute=0)
+    watch.settle("TlsCurrTxDevice", 0)
+    print(f"# {flow.length} bytes, {watch['tx_tls_encrypted_bytes']} by the card")
+
+
+class Reader(threading.Thread):
+    """The near end reads and sets the next key when it must."""
+
+    def __init__(self, flow, keys):
+        super().__init__(daemon=True)
+        self.flow, self.keys, self.error = flow, iter(keys), None
+        self.start()
+
+    def run(self):
+        try:
+            while self.step():
+                pass
+        except Exception as err:  # pylint: disable=broad-exception-caught
+            self.error = err
+
+    def step(self):
+        kind, data = ktls.recv_record(self.flow.near, 1 << 16)
+        if kind == ktls.DATA:
+            self.flow.got.update(data)
+            self.flow.got_bytes += len(data)
+            return True
+        if kind is None:
+            return False
+        ktap.equal(data, ktls.KEY_UPDATE, "handshake message")
+        self.flow.near.setsockopt(ktls.SOL_TLS, ktls.TLS_RX,
+                                  next(self.keys).crypto_info())
+        return True
+
+
+class Rekeyed(rig.Inflow):
+    """The far end sends, with one key after the other."""
+
+    def __init__(self, cipher, count):
+        super().__init__(cipher, version=ktls.TLS13)
+        self.keys = [ktls.Key(cipher, ktls.TLS13) for _ in range(count)]
+        self.reader = Reader(self, [key.clone() for key in self.keys])
+
+    def update(self):
+        """A KeyUpdate record; what is sealed from now on has the next key."""
+        record = self.seal(ktls.KEY_UPDATE, ktls.HANDSHAKE)
+        self.key = self.keys.pop(0)
+        return record
+
+    def end(self):
+        self.far.close()
+        self.reader.join(60)
+        if self.reader.error:
+            raise self.reader.error
+        if (self.got_bytes, self.got.digest()) != (self.sent_bytes,
+                                                   self.sent.digest()):
+            raise AssertionError(
+                f"sent {self.sent_bytes}, got {self.got_bytes} or others")
+
+
+def receive(cipher, rounds, loss):
+    """What follows a KeyUpdate is on its way already, and the card takes it with
+    the wrong key; then it gets the right one."""
+    if loss:
+        ktap.defer(rig.far_netem_end)
+        rig.far_netem("loss", f"{loss}%")
+    watch = rig.Watch()
+    flow = Rekeyed(cipher, rounds)
+    watch.expect(TlsRxDevice=1)
+    for number in range(rounds):
+        flow.far.sendall(flow.stream(CHUNK) + flow.update() +
+                         flow.stream(CHUNK))
+        end = time.monotonic() + 30
+        while watch["TlsRxDeviceAgain"] == number:
+            flow.far.sendall(flow.stream(1000))
+            time.sleep(0.01)
+            if flow.reader.error or time.monotonic() > end:
+                raise flow.reader.error or AssertionError(
+                    f"software for good; {watch.report()}")
+    before, end = watch["rx_tls_decrypted_bytes"], time.monotonic() + 30
+    while watch["rx_tls_decrypted_bytes"] == before:
+        flow.far.sendall(flow.stream(5000))
+        time.sleep(0.02)
+        if time.monotonic() > end:
+            raise AssertionError(f"not by the card; {watch.report()}")
+    flow.end()
+    watch.expect(TlsRxRekeyOk=rounds, TlsRxRekeyReceived=rounds,
+                 TlsRxLeftRekey=rounds, TlsDecryptError=0)
+    print(f"# {flow.wire} bytes, {watch['rx_tls_decrypted_bytes']} by the card, "
+          f"{watch['TlsRxDeviceMended']} records mended")
+
+
+def many_at_once(cipher, size):
+    """Several KeyUpdates in one go: all but the first stretch of records meets the
+    card with a key that is one or more too old."""
+    watch = rig.Watch()
+    flow = Rekeyed(cipher, 8)
+    data = flow.stream(size, 3000)
+    for _ in range(8):
+        data += flow.update() + flow.stream(size, 3000)
+    flow.far.sendall(data)
+    flow.end()
+    watch.expect(TlsRxRekeyOk=8, TlsDecryptError=0)
+    print(f"# {watch['TlsRxDeviceMended']} records mended")
+
+
+def main():
+    rig.offload()
+    rig.receive_offload()
+    for cipher in ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"):
+        few = ROUNDS if cipher == "aes-128-gcm" else 5
+        ktap.add(f"send {cipher}", send, cipher, few, 0, timeout=200)
+        ktap.add(f"receive {cipher}", receive, cipher, few, 0, timeout=200)
+        ktap.add(f"many at once {cipher}", many_at_once, cipher, 10000,
+                 timeout=60)
+    ktap.add("small ones, many at once", many_at_once, "aes-128-gcm", 500)
+    ktap.add("send, 1 % lost", send, "aes-128-gcm", ROUNDS, 1, timeout=300)
+    ktap.add("receive, 1 % lost", receive, "aes-128-gcm", ROUNDS, 1, timeout=300)
+    ktap.main()
+
+
+main()
