@@ -303,8 +303,7 @@ static struct vktls_cmd_slot *cmdq_posted_late(struct vktls_cmdq *q,
  * vktls_cmdq_watch() - look after events and answers that nobody was told of
  * @vd: device; its queues may be stopped
  *
- * Their interrupt may have been lost; those who wait for answers look for
- * themselves, but nobody waits for commands that were posted.
+ * Interrupts may be lost. Who waits looks himself; nobody does for posted commands.
  * Context: process; about once a second.
  */
 void vktls_cmdq_watch(struct vktls_dev *vd)
@@ -375,11 +374,9 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
  * @opcode: VKTLS_CMD_* whose answer is its status alone
  * @req: payload in ABI byte order, at most 120 bytes
  * @req_len: bytes in @req
- * @call: is told the outcome, once, in hard interrupt context or where the
- *	queue is aborted, with the queue's lock held; not before this returns
+ * @call: is told the outcome, once, with the queue's lock held; any context
  * @arg: for @call
  *
- * Commands are run in the order in which they are posted.
  * Context: any.
  * Return: 0; otherwise @call is not called: -EBUSY when the ring is full, or why
  * no commands are taken.
@@ -393,9 +390,7 @@ int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
 	int err;
 
 	spin_lock_irqsave(&q->lock, flags);
-	err = q->err;
-	if (!err && !cmdq_has_room(q))
-		err = -EBUSY;
+	err = q->err ?: cmdq_has_room(q) ? 0 : -EBUSY;
 	if (!err) {
 		slot = cmd_submit(q, opcode, req, req_len, NULL, 0);
 		slot->call = call;

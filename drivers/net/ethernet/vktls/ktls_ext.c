@@ -13,7 +13,8 @@
 
 static void ktls_ext_caps(u32 caps)
 {
-	typeof(&tls_offload_caps_set) set = symbol_get(tls_offload_caps_set);
+	int (*set)(const struct tlsdev_ops *ops, u32 caps) =
+		symbol_get(tls_offload_caps_set);
 
 	if (!set)
 		return;
@@ -53,7 +54,7 @@ void vktls_ktls_unregister(void)
  */
 void vktls_ktls_ext_lost(struct net_device *netdev)
 {
-	typeof(&tls_offload_device_lost) lost =
+	void (*lost)(struct net_device *dev) =
 		symbol_get(tls_offload_device_lost);
 
 	if (!lost)
@@ -70,7 +71,7 @@ void vktls_ktls_ext_lost(struct net_device *netdev)
  */
 void vktls_ktls_ext_ready(struct net_device *netdev)
 {
-	typeof(&tls_offload_device_ready) ready =
+	void (*ready)(struct net_device *dev) =
 		symbol_get(tls_offload_device_ready);
 
 	if (!ready)

@@ -18,27 +18,44 @@ struct vktls_ktls_cipher {
 	u8 key, salt, iv, rec_seq;	/* offsets in the structure */
 };
 
-#define KTLS_CIPHER(TYPE, ABI, name, nonce)				\
-	{								\
-		.type = TLS_CIPHER_ ## TYPE,				\
-		.abi = VKTLS_CIPHER_ ## ABI,				\
-		.explicit = nonce,					\
-		.key_len = TLS_CIPHER_ ## TYPE ## _KEY_SIZE,		\
-		.salt_len = TLS_CIPHER_ ## TYPE ## _SALT_SIZE,		\
-		.iv_len = TLS_CIPHER_ ## TYPE ## _IV_SIZE,		\
-		.key = offsetof(struct name, key),			\
-		.salt = offsetof(struct name, salt),			\
-		.iv = offsetof(struct name, iv),			\
-		.rec_seq = offsetof(struct name, rec_seq),		\
-	}
+#define KTLS_SIZES(TYPE)						\
+	.type = TLS_CIPHER_ ## TYPE,					\
+	.key_len = TLS_CIPHER_ ## TYPE ## _KEY_SIZE,			\
+	.salt_len = TLS_CIPHER_ ## TYPE ## _SALT_SIZE,			\
+	.iv_len = TLS_CIPHER_ ## TYPE ## _IV_SIZE
 
 static const struct vktls_ktls_cipher ktls_ciphers[] = {
-	KTLS_CIPHER(AES_GCM_128, AES_128_GCM,
-		    tls12_crypto_info_aes_gcm_128, true),
-	KTLS_CIPHER(AES_GCM_256, AES_256_GCM,
-		    tls12_crypto_info_aes_gcm_256, true),
-	KTLS_CIPHER(CHACHA20_POLY1305, CHACHA20_POLY1305,
-		    tls12_crypto_info_chacha20_poly1305, false),
+	{
+		KTLS_SIZES(AES_GCM_128),
+		.abi = VKTLS_CIPHER_AES_128_GCM,
+		.explicit = true,
+		.key = offsetof(struct tls12_crypto_info_aes_gcm_128, key),
+		.salt = offsetof(struct tls12_crypto_info_aes_gcm_128, salt),
+		.iv = offsetof(struct tls12_crypto_info_aes_gcm_128, iv),
+		.rec_seq = offsetof(struct tls12_crypto_info_aes_gcm_128,
+				    rec_seq),
+	},
+	{
+		KTLS_SIZES(AES_GCM_256),
+		.abi = VKTLS_CIPHER_AES_256_GCM,
+		.explicit = true,
+		.key = offsetof(struct tls12_crypto_info_aes_gcm_256, key),
+		.salt = offsetof(struct tls12_crypto_info_aes_gcm_256, salt),
+		.iv = offsetof(struct tls12_crypto_info_aes_gcm_256, iv),
+		.rec_seq = offsetof(struct tls12_crypto_info_aes_gcm_256,
+				    rec_seq),
+	},
+	{
+		KTLS_SIZES(CHACHA20_POLY1305),
+		.abi = VKTLS_CIPHER_CHACHA20_POLY1305,
+		.key = offsetof(struct tls12_crypto_info_chacha20_poly1305,
+				key),
+		.salt = offsetof(struct tls12_crypto_info_chacha20_poly1305,
+				 salt),
+		.iv = offsetof(struct tls12_crypto_info_chacha20_poly1305, iv),
+		.rec_seq = offsetof(struct tls12_crypto_info_chacha20_poly1305,
+				    rec_seq),
+	},
 };
 
 static const struct vktls_ktls_cipher *ktls_cipher_find(u16 type)

@@ -162,6 +162,13 @@ struct vktls_ktls_rx_ctx {
 	struct list_head list;		/* vktls_ktls.rx_list */
 };
 
+/* What a received frame says about itself. */
+struct vktls_ktls_pkt {
+	struct vktls_tls_flow flow;
+	u32 seq;		/* TCP sequence of the payload */
+	u32 len;		/* bytes of it */
+};
+
 static inline struct vktls_ktls_tx_ctx *ktls_tx_of(struct vktls_ktls_ctx *ctx)
 {
 	return container_of(ctx, struct vktls_ktls_tx_ctx, base);
@@ -197,6 +204,9 @@ void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
 			    struct vktls_ktls_tx_ctx *ctx, u32 sent, u32 again);
 bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 		       const struct sk_buff *skb, u32 seq, u32 len, u32 *id);
+
+/* ktls_pkt.c */
+bool vktls_ktls_pkt_parse(const struct sk_buff *skb, struct vktls_ktls_pkt *pkt);
 
 /* ktls_rx.c */
 int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,

@@ -6,13 +6,9 @@
  * found a context, by flow or by number, under RCU, takes its lock, and touches the
  * socket only if it is still there; tls_dev_del takes it away under that lock.
  */
-#include <linux/if_ether.h>
-#include <linux/if_vlan.h>
-#include <linux/jhash.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/tcp.h>
 #include <linux/unaligned.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
@@ -26,13 +22,6 @@
 
 /* An event that is this late will not come. */
 #define EVENT_DELAY	(HZ / 10)
-
-/* What a frame says about itself. */
-struct ktls_rx_pkt {
-	struct vktls_tls_flow flow;
-	u32 seq;		/* TCP sequence of the payload */
-	u32 len;		/* bytes of it */
-};
 
 static const struct rhashtable_params ktls_flow_params = {
 	.key_len = sizeof(struct vktls_tls_flow),
@@ -348,80 +337,6 @@ static void ktls_rx_restore_work(struct work_struct *work)
 	up_read(&ktls->life);
 }
 
-/* From @off on: IPv4 with TCP. Returns where TCP begins, or 0; *end of the packet. */
-static u32 ktls_rx_parse_v4(const struct sk_buff *skb, u32 off, u32 *end,
-			    struct vktls_tls_flow *flow)
-{
-	const struct iphdr *ip;
-	struct iphdr buf;
-
-	ip = skb_header_pointer(skb, off, sizeof(buf), &buf);
-	if (!ip || ip->protocol != IPPROTO_TCP)
-		return 0;
-	flow->ip_version = 4;
-	memcpy(flow->src, &ip->saddr, sizeof(ip->saddr));
-	memcpy(flow->dst, &ip->daddr, sizeof(ip->daddr));
-	*end = off + ntohs(ip->tot_len);
-	return off + ip->ihl * 4;
-}
-
-static u32 ktls_rx_parse_v6(const struct sk_buff *skb, u32 off, u32 *end,
-			    struct vktls_tls_flow *flow)
-{
-	const struct ipv6hdr *ip;
-	struct ipv6hdr buf;
-	__be16 frag = 0;
-	u8 next;
-	int tcp;
-
-	ip = skb_header_pointer(skb, off, sizeof(buf), &buf);
-	if (!ip)
-		return 0;
-	next = ip->nexthdr;
-	tcp = ipv6_skip_exthdr(skb, off + sizeof(*ip), &next, &frag);
-	if (tcp < 0 || next != IPPROTO_TCP || frag)
-		return 0;
-	flow->ip_version = 6;
-	memcpy(flow->src, &ip->saddr, sizeof(flow->src));
-	memcpy(flow->dst, &ip->daddr, sizeof(flow->dst));
-	*end = off + sizeof(*ip) + ntohs(ip->payload_len);
-	return tcp;
-}
-
-/* skb->data is the Ethernet header. */
-static bool ktls_rx_parse(const struct sk_buff *skb, struct ktls_rx_pkt *pkt)
-{
-	__be16 proto = ((const struct ethhdr *)skb->data)->h_proto;
-	const struct vlan_hdr *vlan;
-	const struct tcphdr *th;
-	struct vlan_hdr vbuf;
-	struct tcphdr tbuf;
-	u32 off = ETH_HLEN, end;
-
-	memset(&pkt->flow, 0, sizeof(pkt->flow));
-	while (eth_type_vlan(proto)) {
-		vlan = skb_header_pointer(skb, off, sizeof(vbuf), &vbuf);
-		if (!vlan)
-			return false;
-		proto = vlan->h_vlan_encapsulated_proto;
-		off += VLAN_HLEN;
-	}
-	if (proto == htons(ETH_P_IP))
-		off = ktls_rx_parse_v4(skb, off, &end, &pkt->flow);
-	else if (proto == htons(ETH_P_IPV6))
-		off = ktls_rx_parse_v6(skb, off, &end, &pkt->flow);
-	else
-		return false;
-	th = off ? skb_header_pointer(skb, off, sizeof(tbuf), &tbuf) : NULL;
-	if (!th || end > skb->len || off + th->doff * 4 > end)
-		return false;
-	memcpy(pkt->flow.src_port, &th->source, sizeof(th->source));
-	memcpy(pkt->flow.dst_port, &th->dest, sizeof(th->dest));
-	pkt->seq = ntohl(th->seq);
-	pkt->len = end - off - th->doff * 4;
-	return true;
-}
-
 static void ktls_rx_end(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx,
 			u32 seq)
 {
@@ -446,7 +361,7 @@ static bool ktls_rx_in_window(const struct vktls_ktls_rx_ctx *rx, u32 seq)
  */
 static void ktls_rx_window(struct vktls_ktls *ktls,
 			   struct vktls_ktls_rx_ctx *rx,
-			   const struct ktls_rx_pkt *pkt)
+			   const struct vktls_ktls_pkt *pkt)
 {
 	bool asked = rx->asked;
 	u32 seq = rx->asked_seq;
@@ -471,7 +386,7 @@ static void ktls_rx_window(struct vktls_ktls *ktls,
 		rx->asked = asked && after(seq, rx->start);
 }
 
-static void ktls_rx_ask(struct vktls_ktls *ktls, const struct ktls_rx_pkt *pkt)
+static void ktls_rx_ask(struct vktls_ktls *ktls, const struct vktls_ktls_pkt *pkt)
 {
 	struct vktls_ktls_rx_ctx *rx;
 	unsigned long flags;
@@ -501,7 +416,7 @@ static void ktls_rx_ask(struct vktls_ktls *ktls, const struct ktls_rx_pkt *pkt)
 void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags)
 {
 	struct vktls_ktls *ktls = vd->ktls;
-	struct ktls_rx_pkt pkt;
+	struct vktls_ktls_pkt pkt;
 
 	if (flags & VKTLS_RXC_TLS_DECRYPTED) {
 		skb->decrypted = 1;
@@ -512,7 +427,7 @@ void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags)
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_BYPASSED, 1);
 	}
 	if (!(flags & (VKTLS_RXC_TLS_DECRYPTED | VKTLS_RXC_TLS_ASK)) ||
-	    !ktls_rx_parse(skb, &pkt))
+	    !vktls_ktls_pkt_parse(skb, &pkt))
 		return;
 	if (flags & VKTLS_RXC_TLS_DECRYPTED) {
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_PACKETS, 1);
