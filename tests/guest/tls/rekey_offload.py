@@ -15,7 +15,7 @@ import ktls  # noqa: E402
 import rig  # noqa: E402
 
 CHUNK = 30000
-ROUNDS = int(sys.argv[1]) if sys.argv[1:] else 20
+ROUNDS = int(sys.argv.pop(1)) if sys.argv[1:] and sys.argv[1].isdigit() else 20
 
 
 class Sender(rig.Flow):
@@ -182,6 +182,7 @@ def many_at_once(cipher, size):
 def main():
     rig.offload()
     rig.receive_offload()
+    rig.control()
     for cipher in ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"):
         few = ROUNDS if cipher == "aes-128-gcm" else 5
         ktap.add(f"send {cipher}", send, cipher, few, 0, timeout=200)
