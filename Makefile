@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Every target is a thin name for a script or for Kbuild; "make help" lists them.
 
-BUILD := $(CURDIR)/build
+BUILD := $(or $(VKTLS_BUILD),$(CURDIR)/build)
 VM := tests/vm
 # found once, when first needed: "make deps all" installs the headers before that
 asked := KVER="$(KVER)" KDIR="$(KDIR)"
@@ -13,7 +13,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := all
 .PHONY: all deps modules firmware qemu image selftests gnutls demo check check-full \
-	selftest-table bench vm modules_install lint clean help
+	check-debug selftest-table bench vm modules_install lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
@@ -53,6 +53,9 @@ check: all ## run all tests (ARGS= words that choose suites)
 
 check-full: all gnutls ## run all tests, the long ones too
 	@tests/check --full $(ARGS)
+
+check-debug: ## run the TLS tests in a kernel with KASAN, lockdep and kmemleak
+	@tests/check-debug $(ARGS)
 
 selftest-table: all ## run the kernel's TLS selftest on our tls.ko and the distribution's
 	@tests/selftest $(ARGS)

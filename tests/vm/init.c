@@ -29,6 +29,7 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define PORT_DIR	"/sys/class/virtio-ports"
+#define KMEMLEAK "/sys/kernel/debug/kmemleak"
 #define JOB_DIR		"/run/vktls"
 #define SHARE_DIR	"/mnt/host"
 #define MAX_ARGS	256
@@ -349,7 +350,7 @@ static int run_command(int out_port, int err_port)
 static bool line_is_bad(const char *line)
 {
 	static const char * const bad[] = {
-		"BUG:", "WARNING:", "Oops", "KASAN", "UBSAN", "kmemleak:",
+		"BUG:", "WARNING:", "Oops", "KASAN", "UBSAN", "new suspected memory leak",
 		"refcount_t:", "general protection fault", "possible circular",
 		"possible recursive locking", "suspicious RCU usage",
 		"unregister_netdevice: waiting", "blocked for more than",
@@ -385,6 +386,38 @@ static bool check_log(void)
 	}
 	close(fd);
 	return clean;
+}
+
+static void write_word(const char *path, const char *word)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, word, strlen(word)) < 0)
+		say("log cannot write %s\n", path);
+	close(fd);
+}
+
+/*
+ * A kernel with kmemleak says in its log how many it found, and here where. What is
+ * younger than five seconds is not looked at.
+ */
+static void find_leaks(void)
+{
+	char *argv[] = { "cat", KMEMLEAK, NULL };
+	int port;
+
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, "");
+	if (access(KMEMLEAK, F_OK))
+		return;
+	sleep(6);
+	write_word(KMEMLEAK, "scan");
+	sleep(6);
+	write_word(KMEMLEAK, "scan");
+	port = open_port("vktls.log");
+	if (port >= 0) {
+		run(argv, STDIN_FILENO, port, port);
+		close(port);
+	}
 }
 
 static bool check_taint(void)
@@ -471,6 +504,7 @@ int main(void)
 		pack_share();
 	}
 	kill(-1, SIGKILL);
+	find_leaks();
 	clock_gettime(CLOCK_BOOTTIME, &up);
 	say("uptime %lld\n", (long long)up.tv_sec);
 	if (!(check_log() & check_taint()) || status)

@@ -5,6 +5,7 @@ A case fails by an exception, skips by raising Skip and is cut off after its
 timeout; what it deferred runs in reverse order whatever happened.
 """
 import errno
+import os
 import signal
 import sys
 import threading
@@ -19,6 +20,8 @@ class Timeout(Exception):
     """The case ran past its limit."""
 
 
+# how many times slower than usual this guest is, see tests/check
+SLOW = int(os.environ.get("SLOW", "1"))
 _cases = []
 _deferred = []
 
@@ -95,7 +98,7 @@ def _expire(_signo, _frame):
 def _outcome(fn, timeout):
     """Run one case: (word, directive, diagnostics)."""
     signal.signal(signal.SIGALRM, _expire)
-    signal.alarm(timeout)
+    signal.alarm(timeout * SLOW)
     try:
         fn()
         result = ("ok", "", [])
