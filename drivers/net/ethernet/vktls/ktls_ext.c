@@ -47,6 +47,22 @@ void vktls_ktls_unregister(void)
 }
 
 /**
+ * vktls_ktls_ext() - is the tls.ko that is loaded ours?
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool vktls_ktls_ext(void)
+{
+	typeof(&tls_offload_caps_set) set = symbol_get(tls_offload_caps_set);
+
+	if (!set)
+		return false;
+	symbol_put(tls_offload_caps_set);
+	return true;
+}
+
+/**
  * vktls_ktls_ext_lost() - all contexts of a NIC are gone
  * @netdev: its interface
  *

@@ -99,6 +99,9 @@ int vktls_ktls_key_check(const struct vktls_dev *vd,
 		return -EPROTO;
 	if (!c || !(le16_to_cpu(vd->caps.tls_ciphers) & BIT(c->abi)))
 		return -ENOKEY;
+	/* Linux 6.12 offers what it receives, and cannot mend it if partial. */
+	if (c->abi == VKTLS_CIPHER_CHACHA20_POLY1305 && !vktls_ktls_ext())
+		return -ENOKEY;
 	return 0;
 }
 

@@ -221,6 +221,7 @@ int vktls_ktls_rx_init(struct vktls_ktls *ktls);
 void vktls_ktls_rx_fini(struct vktls_ktls *ktls);
 
 /* ktls_ext.c */
+bool vktls_ktls_ext(void);
 void vktls_ktls_ext_lost(struct net_device *netdev);
 void vktls_ktls_ext_ready(struct net_device *netdev);
 
