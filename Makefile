@@ -13,7 +13,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := all
 .PHONY: all deps modules firmware qemu image selftests gnutls demo check check-full \
-	check-debug selftest-table bench vm modules_install lint clean help
+	check-debug selftest-table bench bench-quick vm modules_install lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"

@@ -150,7 +150,7 @@ def device(rows):
     for row in rows:
         if row["what"] != "raw":
             yield above("B6", f"{row['library']}, {row['direction']}, "
-                        f"{row['bytes']} bytes: raw library to {row['what']}",
+                        f"{row['bytes']} bytes: {row['what']}, rate to the raw library's",
                         row["of_raw"], 0.75 if row["bytes"] == MSS else 0.9)
 
 

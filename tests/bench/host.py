@@ -14,7 +14,7 @@ ENGINE = [f"qemu-device/{name}.c" for name in
           ("tls", "tls_engine", "tls_tx", "tls_rx", "record", "aead")]
 STREAM = [f"{HOST}/stream.c", f"{HOST}/raw.c"]
 CONTEXTS = ["1", "1000", "100000", "1000000"]
-BYTES_EACH = 8192   # at least what a context takes, to know what fits
+BYTES_EACH = 1024   # at least what a context takes, to know what fits
 
 
 def compile_to(name, sources, *flags):
