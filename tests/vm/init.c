@@ -164,7 +164,8 @@ static void mount_rest(void)
 	mount_or_fail("tmpfs", "/dev/shm", "mode=1777");
 	mount_or_fail("tmpfs", "/tmp", "mode=1777");
 	mount_or_fail("cgroup2", "/sys/fs/cgroup", "");
-	mount_or_fail("bpf", "/sys/fs/bpf", "");
+	if (!access("/sys/fs/bpf", F_OK))
+		mount_or_fail("bpf", "/sys/fs/bpf", "");
 	mount_or_fail("debugfs", "/sys/kernel/debug", "");
 	mount_or_fail("tracefs", "/sys/kernel/tracing", "");
 	symlink("/proc/self/fd", "/dev/fd");

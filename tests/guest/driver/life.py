@@ -140,6 +140,9 @@ def recover_by_hand():
         run("devlink", "health", "recover", f"pci/{pci()}", "reporter", reporter)
     stream.finish(90)
     at_least(stats(), "resets", resets + 1)
+    # a reporter left so would never recover by itself again
+    wait("both reporters", lambda: "state error" not in
+         run("devlink", "health", "show", f"pci/{pci()}"))
 
 
 def health_reports():

@@ -59,6 +59,19 @@ static int devlink_info_get(struct devlink *devlink,
 	return err;
 }
 
+/*
+ * The function is whole again, whatever was wrong and whoever asked. A reporter
+ * left with an error that another one's recovery has mended would not recover
+ * by itself any more.
+ */
+static void devlink_healthy(struct vktls_dev *vd)
+{
+	devlink_health_reporter_state_update(vd->fw_health,
+					     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
+	devlink_health_reporter_state_update(vd->tx_health,
+					     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
+}
+
 static int devlink_reload_down(struct devlink *devlink, bool netns_change,
 			       enum devlink_reload_action action,
 			       enum devlink_reload_limit limit,
@@ -89,6 +102,8 @@ static int devlink_reload_up(struct devlink *devlink,
 		NL_SET_ERR_MSG_FMT(extack, "firmware %s: %s", VKTLS_FW_FILE,
 				   vd->fw_status);
 	rtnl_unlock();
+	if (!err)
+		devlink_healthy(vd);
 	/* Both actions are one: the function starts anew, firmware included. */
 	*actions_performed = BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT) |
 			     BIT(DEVLINK_RELOAD_ACTION_FW_ACTIVATE);
@@ -113,9 +128,11 @@ static int health_recover(struct devlink_health_reporter *reporter, void *ctx,
 	vktls_hw_suspend(vd);
 	err = vktls_hw_resume(vd);
 	rtnl_unlock();
-	if (!err)
-		netdev_info(vd->netdev, "recovered\n");
-	return err;
+	if (err)
+		return err;
+	devlink_healthy(vd);
+	netdev_info(vd->netdev, "recovered\n");
+	return 0;
 }
 
 static int fw_diagnose(struct devlink_health_reporter *reporter,
