@@ -61,7 +61,7 @@ static const struct row rows[] = {
 	ROW("IPv6 hop by hop", MACS "\x86\xdd" V6("\x1c", "\0")
 	    "\6\0\1\4\0\0\0\0" TCP_HDR, 6, 6, 14, 62, 82, true),
 	ROW("IPv6 destination, authentication", MACS "\x86\xdd" V6("\x28", "\x3c")
-	    "\x33\0\1\4\0\0\0\0" "\6\1\0\0\0\0\0\1\0\0\0\1" TCP_HDR,
+	    "\x33\0\1\4\0\0\0\0\6\1\0\0\0\0\0\1\0\0\0\1" TCP_HDR,
 	    6, 6, 14, 74, 94, true),
 	ROW("IPv6 fragment", MACS "\x86\xdd" V6("\x1c", "\x2c")
 	    "\6\0\0\1\0\0\0\1" TCP_HDR, 6, 6, 14, 0, 0, false),

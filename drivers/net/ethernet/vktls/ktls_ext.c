@@ -54,8 +54,9 @@ void vktls_ktls_unregister(void)
  */
 bool vktls_ktls_ext(void)
 {
-	typeof(&tls_offload_caps_set) set = symbol_get(tls_offload_caps_set);
+	int (*set)(const struct tlsdev_ops *ops, u32 caps);
 
+	set = symbol_get(tls_offload_caps_set);
 	if (!set)
 		return false;
 	symbol_put(tls_offload_caps_set);

@@ -15,7 +15,7 @@
 
 /* From @off on: IPv4 with TCP. Returns where TCP begins, or 0; *end of the packet. */
 static u32 ktls_pkt_parse_v4(const struct sk_buff *skb, u32 off, u32 *end,
-			    struct vktls_tls_flow *flow)
+			     struct vktls_tls_flow *flow)
 {
 	const struct iphdr *ip;
 	struct iphdr buf;
@@ -31,7 +31,7 @@ static u32 ktls_pkt_parse_v4(const struct sk_buff *skb, u32 off, u32 *end,
 }
 
 static u32 ktls_pkt_parse_v6(const struct sk_buff *skb, u32 off, u32 *end,
-			    struct vktls_tls_flow *flow)
+			     struct vktls_tls_flow *flow)
 {
 	const struct ipv6hdr *ip;
 	struct ipv6hdr buf;
