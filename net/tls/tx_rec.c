@@ -18,9 +18,9 @@
 static int tls_segs_add(struct tls_segs *segs, unsigned int max,
 			struct page *page, u32 off, u32 len)
 {
-	struct bio_vec *last = &segs->v[segs->nr - 1];
+	struct bio_vec *last = segs->nr ? &segs->v[segs->nr - 1] : NULL;
 
-	if (segs->nr && last->bv_page == page &&
+	if (last && last->bv_page == page &&
 	    last->bv_offset + last->bv_len == off) {
 		last->bv_len += len;
 		return 1;
