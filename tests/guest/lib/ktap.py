@@ -24,6 +24,7 @@ class Timeout(Exception):
 SLOW = int(os.environ.get("SLOW", "1"))
 _cases = []
 _deferred = []
+_figures = []
 
 
 def case(timeout=30):
@@ -45,6 +46,11 @@ def add(name, fn, *args, timeout=30):
 def defer(fn, *args):
     """Call fn(*args) when the running case ends."""
     _deferred.append((fn, args))
+
+
+def figure(text):
+    """A line on what was measured; printed together with the others at the end."""
+    _figures.append(f"# figure: {text}")
 
 
 def equal(got, expected, what="value"):
@@ -126,4 +132,6 @@ def main():
             print(f"# {note}")
         print(f"{word} {number} {fn.__name__}{directive}", flush=True)
         failed += word != "ok"
+    for line in _figures:
+        print(line, flush=True)
     sys.exit(1 if failed or not cases else 0)

@@ -53,7 +53,15 @@ static int ktls_check(struct vktls_ktls *ktls,
 	return -EOPNOTSUPP;
 }
 
-static int ktls_cmd_del(struct vktls_ktls *ktls, u32 id)
+/**
+ * vktls_ktls_cmd_del() - have the NIC delete a context
+ * @ktls: device
+ * @id: its number
+ *
+ * Context: process; sleeps.
+ * Return: 0 or errno; -ENOENT if there was none.
+ */
+int vktls_ktls_cmd_del(struct vktls_ktls *ktls, u32 id)
 {
 	struct vktls_tls_ref ref = { .ctx = cpu_to_le32(id) };
 	int err;
@@ -88,6 +96,54 @@ static void ktls_ctx_set_id(struct vktls_ktls_ctx *ctx, u32 id)
 	spin_unlock_irqrestore(&ctx->lock, flags);
 }
 
+/* The NIC may have given the place of one that it has forgotten to another. */
+static int ktls_ids_put(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+			u32 id)
+{
+	struct vktls_ktls_ctx *old;
+	int err;
+
+	err = xa_reserve(&ktls->ids, id, GFP_KERNEL);
+	if (err)
+		return err;
+	rcu_read_lock();
+	old = xa_store(&ktls->ids, id, ctx, GFP_ATOMIC);
+	if (old)
+		vktls_ktls_gone(ktls, old, false);
+	rcu_read_unlock();
+	atomic_inc(&ktls->live);
+	ktls_ctx_set_id(ctx, id);
+	return 0;
+}
+
+/* Returns the number that it had, or VKTLS_NO_CTX. */
+static u32 ktls_ids_take(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx)
+{
+	unsigned long flags;
+	u32 id;
+
+	spin_lock_irqsave(&ctx->lock, flags);
+	id = ctx->id;
+	ctx->id = VKTLS_NO_CTX;
+	spin_unlock_irqrestore(&ctx->lock, flags);
+	if (id == VKTLS_NO_CTX)
+		return id;
+	xa_cmpxchg(&ktls->ids, id, ctx, NULL, GFP_ATOMIC);
+	atomic_dec(&ktls->live);
+	return id;
+}
+
+static void ktls_cmd_del_or_later(struct vktls_ktls *ktls, u32 id, bool rx)
+{
+	int err = vktls_ktls_cmd_del(ktls, id);
+
+	if (!err || err == -ENOENT)
+		return;
+	vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_DEL_FAILED :
+			 VKTLS_KTLS_DEL_FAILED, 1);
+	vktls_ktls_undeleted(ktls, id);
+}
+
 /**
  * vktls_ktls_nic_add() - put a context into the NIC
  * @ktls: life is held, and up
@@ -106,13 +162,10 @@ int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 	err = ktls_cmd_add(ktls, ctx->rx, req, &id);
 	if (err)
 		return err;
-	err = xa_err(xa_store(&ktls->ids, id, ctx, GFP_KERNEL));
-	if (err) {
-		ktls_cmd_del(ktls, id);
-		return err;
-	}
-	ktls_ctx_set_id(ctx, id);
-	return 0;
+	err = ktls_ids_put(ktls, ctx, id);
+	if (err)
+		ktls_cmd_del_or_later(ktls, id, ctx->rx);
+	return err;
 }
 
 /**
@@ -124,11 +177,12 @@ int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
  */
 void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx)
 {
+	u32 id;
+
 	down_read(&ktls->life);
-	if (ctx->id != VKTLS_NO_CTX) {
-		xa_erase(&ktls->ids, ctx->id);
-		ktls_cmd_del(ktls, ctx->id);
-	}
+	id = ktls_ids_take(ktls, ctx);
+	if (id != VKTLS_NO_CTX)
+		ktls_cmd_del_or_later(ktls, id, ctx->rx);
 	up_read(&ktls->life);
 }
 
@@ -263,9 +317,7 @@ static int ktls_nic_resync(struct vktls_ktls *ktls,
 				     sizeof(req), NULL, 0);
 	if (err != -ENOENT)
 		return err;
-	if (tx->base.id != VKTLS_NO_CTX)
-		xa_erase(&ktls->ids, tx->base.id);
-	ktls_ctx_set_id(&tx->base, VKTLS_NO_CTX);
+	vktls_ktls_gone(ktls, &tx->base, false);
 	err = ktls_nic_add_tx(ktls, tx, info, seq, rec_no);
 	if (!err)
 		vktls_ktls_count(ktls, VKTLS_KTLS_READD, 1);
@@ -335,15 +387,50 @@ const struct tlsdev_ops vktls_tlsdev_ops = {
 	.tls_dev_resync = ktls_dev_resync,
 };
 
-static void ktls_tx_reset(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *tx)
+/* Returns whether the NIC was thought to be in sync. */
+static bool ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
 {
 	unsigned long flags;
+	bool was;
 
 	spin_lock_irqsave(&tx->base.lock, flags);
+	was = tx->in_sync;
 	tx->in_sync = false;
-	tx->base.id = VKTLS_NO_CTX;
 	spin_unlock_irqrestore(&tx->base.lock, flags);
-	vktls_ktls_count(ktls, VKTLS_KTLS_LOST_RESET, 1);
+	return was;
+}
+
+/**
+ * vktls_ktls_gone() - the NIC does not have a context any more
+ * @ktls: device; life is held
+ * @ctx: context that it had
+ * @reset: it has none any more; otherwise it has forgotten this one
+ *
+ * The connection goes on in software until the NIC gets it again. What was not in
+ * sync has been counted when that came about.
+ *
+ * Context: process, or RCU.
+ */
+void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+		     bool reset)
+{
+	enum vktls_ktls_stat why = reset ? VKTLS_KTLS_LOST_RESET :
+					   VKTLS_KTLS_LOST_FORGOTTEN;
+	bool counts = true;
+	u32 id;
+
+	if (ctx->rx) {
+		why = reset ? VKTLS_KTLS_RX_LOST_RESET :
+			      VKTLS_KTLS_RX_LOST_FORGOTTEN;
+		vktls_ktls_rx_gone(ktls, ktls_rx_of(ctx));
+	} else {
+		counts = ktls_tx_unsync(ktls_tx_of(ctx)) || reset;
+	}
+	id = ktls_ids_take(ktls, ctx);
+	if (id == VKTLS_NO_CTX || !counts)
+		return;
+	vktls_ktls_count(ktls, why, 1);
+	trace_vktls_tls_lost(ktls->vd, why, id, 0, 0);
 }
 
 /**
@@ -366,15 +453,9 @@ void vktls_ktls_stop(struct vktls_dev *vd)
 
 	down_write(&ktls->life);
 	ktls->up = false;
-	xa_for_each(&ktls->ids, id, ctx) {
-		xa_erase(&ktls->ids, id);
-		if (ctx->rx)
-			vktls_ktls_rx_reset(ktls, ktls_rx_of(ctx));
-		else
-			ktls_tx_reset(ktls, ktls_tx_of(ctx));
-		trace_vktls_tls_lost(vd, ctx->rx ? VKTLS_KTLS_RX_LOST_RESET :
-				     VKTLS_KTLS_LOST_RESET, id, 0, 0);
-	}
+	xa_for_each(&ktls->ids, id, ctx)
+		vktls_ktls_gone(ktls, ctx, true);
+	atomic_set(&ktls->surplus, 0);
 	up_write(&ktls->life);
 	vktls_ktls_ext_lost(vd->netdev);
 }

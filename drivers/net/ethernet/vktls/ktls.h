@@ -39,6 +39,9 @@ netdev_features_t vktls_ktls_features(const struct vktls_dev *vd);
 void vktls_ktls_stop(struct vktls_dev *vd);
 void vktls_ktls_start(struct vktls_dev *vd);
 
+/* Once a second, with fresh counters of the NIC; ktls_audit.c */
+void vktls_ktls_audit(struct vktls_dev *vd);
+
 /*
  * Under the xmit lock, for packets that vktls_ktls_wants(). Returns the
  * packet to send, or NULL when it was consumed. *id is the NIC's context that

@@ -35,6 +35,7 @@ enum vktls_ktls_stat {
 	VKTLS_KTLS_DROP_TUNNEL,
 	VKTLS_KTLS_SKIP_ENCRYPTED,
 	VKTLS_KTLS_DEL,
+	VKTLS_KTLS_DEL_FAILED,
 	VKTLS_KTLS_NO_SPACE,
 	VKTLS_KTLS_ADD_FAILED,
 	VKTLS_KTLS_REFUSED_VERSION,
@@ -50,6 +51,7 @@ enum vktls_ktls_stat {
 	VKTLS_KTLS_FALLBACK_FAILED,
 	VKTLS_KTLS_LOST_RESET,
 	VKTLS_KTLS_LOST_DEVICE,
+	VKTLS_KTLS_LOST_FORGOTTEN,
 	VKTLS_KTLS_LOST_UNSENT,
 	VKTLS_KTLS_REPLAY_PACKETS,
 	VKTLS_KTLS_REPLAY_BYTES,
@@ -69,6 +71,7 @@ enum vktls_ktls_stat {
 	VKTLS_KTLS_RX_DECRYPTED_BYTES,
 	VKTLS_KTLS_RX_CTX,
 	VKTLS_KTLS_RX_DEL,
+	VKTLS_KTLS_RX_DEL_FAILED,
 	VKTLS_KTLS_RX_REQ_PKT,
 	VKTLS_KTLS_RX_REQ_START,
 	VKTLS_KTLS_RX_REQ_END,
@@ -82,11 +85,14 @@ enum vktls_ktls_stat {
 	VKTLS_KTLS_RX_LOST_HEADER,
 	VKTLS_KTLS_RX_LOST_AUTH,
 	VKTLS_KTLS_RX_LOST_RESET,
+	VKTLS_KTLS_RX_LOST_FORGOTTEN,
 	VKTLS_KTLS_RX_READD,
 	VKTLS_KTLS_RX_NO_SPACE,
 	VKTLS_KTLS_RX_ADD_FAILED,
 	VKTLS_KTLS_RX_REFUSED_VERSION,
 	VKTLS_KTLS_RX_REFUSED_CIPHER,
+	VKTLS_KTLS_DEL_LATER,
+	VKTLS_KTLS_DEL_RESET,
 	VKTLS_KTLS_STATS_NUM
 };
 
@@ -98,6 +104,12 @@ enum vktls_ktls_flag {
 	VKTLS_KTLS_RESYNC_HINT,
 };
 
+/* What has failed is left alone for longer and longer. */
+struct vktls_ktls_backoff {
+	unsigned int tries;		/* failed in a row */
+	unsigned long at;		/* jiffies; with tries: not before */
+};
+
 struct vktls_ktls {
 	struct vktls_dev *vd;
 	u64 __percpu *stats;		/* VKTLS_KTLS_STATS_NUM for each CPU */
@@ -105,10 +117,17 @@ struct vktls_ktls {
 	struct rw_semaphore life;	/* up; read: commands that need it */
 	bool up;			/* life; the NIC keeps contexts */
 	struct xarray ids;		/* contexts in the NIC, by id; + RCU */
+	atomic_t live;			/* contexts that have an id; life */
+	atomic_t surplus;		/* others that the NIC has; life */
+
+	/* Of vktls_ktls_audit() alone, sweep_at apart. */
+	u32 sweep_at, swept;		/* next place; places without success */
+	struct vktls_ktls_backoff sweep, restore;
 
 	struct rhashtable flows;	/* all that receive, by flow; + RCU */
 	struct mutex rx_mutex;		/* rx_list */
 	struct list_head rx_list;	/* all that receive */
+	bool rx_missing;		/* no lock: of these, the NIC lacks one */
 	struct work_struct restore_work;	/* those that the NIC forgot */
 };
 
@@ -184,6 +203,12 @@ extern const struct tlsdev_ops vktls_tlsdev_ops;
 int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		       const struct vktls_tls_add_rx *req);
 void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx);
+int vktls_ktls_cmd_del(struct vktls_ktls *ktls, u32 id);
+void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+		     bool reset);
+
+/* ktls_audit.c */
+void vktls_ktls_undeleted(struct vktls_ktls *ktls, u32 id);
 
 /* ktls_key.c */
 int vktls_ktls_key_check(const struct vktls_dev *vd,
@@ -214,7 +239,7 @@ int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx);
 int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
 			 u32 seq, u64 rec_no);
-void vktls_ktls_rx_reset(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
+void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
 void vktls_ktls_rx_lost(struct vktls_ktls *ktls, u16 status);
 void vktls_ktls_rx_restore(struct vktls_ktls *ktls);
 int vktls_ktls_rx_init(struct vktls_ktls *ktls);

@@ -271,20 +271,21 @@ int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
 }
 
 /**
- * vktls_ktls_rx_reset() - the NIC has lost a context
+ * vktls_ktls_rx_gone() - what was asked of a context has no answer any more
  * @ktls: device; life is held
- * @rx: context that is no longer among vktls_ktls.ids
+ * @rx: context that the NIC has lost
+ *
+ * Context: any.
  */
-void vktls_ktls_rx_reset(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
+void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&rx->base.lock, flags);
 	ktls_rx_cancel(ktls, rx);
-	rx->base.id = VKTLS_NO_CTX;
 	rx->forgotten = false;
 	spin_unlock_irqrestore(&rx->base.lock, flags);
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_LOST_RESET, 1);
+	WRITE_ONCE(ktls->rx_missing, true);
 }
 
 /*
@@ -298,21 +299,23 @@ static void ktls_rx_restore_one(struct vktls_ktls *ktls,
 	const struct tls_context *tls_ctx = tls_get_ctx(rx->sk);
 	u32 seq = READ_ONCE(tcp_sk(rx->sk)->rcv_nxt) - 1;
 
-	if (rx->forgotten && rx->base.id != VKTLS_NO_CTX) {
-		xa_erase(&ktls->ids, rx->base.id);
-		vktls_ktls_rx_reset(ktls, rx);
-	}
+	if (rx->forgotten)
+		vktls_ktls_gone(ktls, &rx->base, false);
 	if (rx->base.id != VKTLS_NO_CTX)
 		return;
-	if (ktls_rx_nic_add(ktls, rx, &tls_ctx->crypto_recv.info, seq))
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_ADD_FAILED, 1);
-	else
+	if (!ktls_rx_nic_add(ktls, rx, &tls_ctx->crypto_recv.info, seq)) {
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_READD, 1);
+		return;
+	}
+	vktls_ktls_count(ktls, VKTLS_KTLS_RX_ADD_FAILED, 1);
+	WRITE_ONCE(ktls->rx_missing, true);
 }
 
 /**
  * vktls_ktls_rx_restore() - give the NIC again what it has lost
  * @ktls: device; life is held, and up
+ *
+ * What it does not take comes again with vktls_ktls_audit().
  *
  * Context: process; sleeps.
  */
@@ -321,6 +324,7 @@ void vktls_ktls_rx_restore(struct vktls_ktls *ktls)
 	struct vktls_ktls_rx_ctx *rx;
 
 	mutex_lock(&ktls->rx_mutex);
+	WRITE_ONCE(ktls->rx_missing, false);
 	list_for_each_entry(rx, &ktls->rx_list, list)
 		ktls_rx_restore_one(ktls, rx);
 	mutex_unlock(&ktls->rx_mutex);

@@ -402,7 +402,8 @@ void vktls_ktls_tx_lost(struct vktls_dev *vd, const struct sk_buff *skb,
 	if (!skb_is_decrypted(skb))
 		return;
 	if (status)
-		why = VKTLS_KTLS_LOST_DEVICE;
+		why = status == VKTLS_ST_NOENT ? VKTLS_KTLS_LOST_FORGOTTEN :
+						 VKTLS_KTLS_LOST_DEVICE;
 	rcu_read_lock();
 	ctx = vktls_ktls_tx_ctx(vd, skb);
 	if (ctx)

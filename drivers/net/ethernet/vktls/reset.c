@@ -178,6 +178,9 @@ static void reset_work(struct work_struct *work)
 		devlink_health_report(vd->fw_health, "firmware is silent",
 				      NULL);
 	}
+	if (test_and_clear_bit(VKTLS_RESET_TLS, &vd->reset_reason))
+		devlink_health_report(vd->fw_health,
+				      "TLS contexts cannot be deleted", NULL);
 	if (test_and_clear_bit(VKTLS_RESET_TX, &vd->reset_reason))
 		devlink_health_report(vd->tx_health, "a queue hangs", NULL);
 }
@@ -240,7 +243,8 @@ static void service_work(struct work_struct *work)
 			service_queues(vd);
 			vktls_cmdq_watch(vd);
 			service_heartbeat(vd);
-			vktls_port_stats_sync(vd);
+			if (!vktls_port_stats_sync(vd))
+				vktls_ktls_audit(vd);
 		}
 	}
 	schedule_delayed_work(&vd->service, SERVICE_PERIOD);

@@ -31,6 +31,7 @@ enum vktls_state_bit {
 enum vktls_reset_reason {
 	VKTLS_RESET_TX,		/* a queue hangs or was stopped by the NIC */
 	VKTLS_RESET_FW,		/* firmware crashed or is silent */
+	VKTLS_RESET_TLS,	/* contexts stay in the NIC that should be gone */
 };
 
 /* What the user chose; kept over reset. RTNL. */

@@ -1,0 +1,371 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A NIC whose word is not to be trusted: it forgets contexts, keeps some that were
+to be deleted, and asks about records that are not there. The driver finds out, and
+connections that live on come back to the NIC."""
+import os
+import re
+import sys
+import time
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import nicfault # noqa: E402 pylint: disable=wrong-import-position
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+EVENTS = "/sys/kernel/tracing/events/vktls/vktls_event/enable"
+TRACE = "/sys/kernel/tracing/trace"
+NO_SUCH = 900       # number of a context that there is not
+CHUNK = 30000
+
+
+def held():
+    """Contexts in the NIC, as it says itself."""
+    return rig.counters()["dev_tls_ctx_live"]
+
+
+def back_to(number, timeout=40):
+    """Wait until the NIC holds no more than that."""
+    rig.wait_for(lambda: held() == number, timeout,
+                 lambda: f"{held()} contexts in the NIC, not {number}")
+
+
+def one_flow():
+    """A connection that comes, sends and goes."""
+    flow = rig.Flow()
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+
+
+def deletion(fault, expected, *arguments):
+    """
+    A connection ends, and its context stays in the NIC, with its key. The driver
+    finds that and deletes it, and nobody else is disturbed.
+    """
+    ktap.defer(nicfault.end)
+    before = held()
+    bystander = rig.Flow()
+    watch = rig.Watch()
+    nicfault.command(fault, "tls-del", *arguments)
+    start = time.monotonic()
+    one_flow()
+    watch.settle("tx_tls_del", 1)
+    watch.settle("tls_del_later", 1, 40)
+    took = time.monotonic() - start
+    back_to(before + 1)
+    ktap.figure(f"tls-del {fault} {arguments}: context deleted after {took:.1f} s")
+    ktap.equal(nicfault.left("cmd-fail"), "", "faults left")
+    bystander.send(rig.pattern(CHUNK))
+    bystander.finish()
+    watch.expect(resets=0, tls_del_reset=0, **expected)
+    watch.expect(tx_tls_lost_forgotten=0, tx_tls_lost_device=0,
+                 tx_tls_encrypted_bytes=bystander.wire * 2)
+    back_to(before)
+
+
+def deleting_fails():
+    """Three times, with longer and longer pauses between."""
+    deletion("fail", {"tx_tls_del_failed": 1}, "1-3", nicfault.FAILS)
+
+
+def deleting_seems_to_work():
+    """The NIC says that it did, and did not."""
+    deletion("fail", {"tx_tls_del_failed": 0}, 1, 0)
+
+
+def receive_deleting_fails():
+    """The same for a connection that received."""
+    ktap.defer(nicfault.end)
+    before = held()
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(CHUNK))
+    nicfault.command("fail", "tls-del", 1, nicfault.FAILS)
+    flow.finish()
+    watch.settle("tls_del_later", 1, 20)
+    watch.expect(rx_tls_del_failed=1, rx_tls_del=1, resets=0)
+    back_to(before)
+
+
+def deleting_never_works():
+    """At last the function is reset, and whoever lives comes back to the NIC."""
+    ktap.defer(nicfault.end)
+    bystander = rig.Flow()
+    watch = rig.Watch()
+    nicfault.command("fail", "tls-del", "1-1000", nicfault.FAILS)
+    start = time.monotonic()
+    one_flow()
+    rig.wait_for(lambda: watch["resets"], 60,
+                 lambda: f"no reset; {watch.report()}")
+    took = time.monotonic() - start
+    nicfault.end()
+    ktap.figure(f"tls-del always fails: reset after {took:.1f} s")
+    in_force(bystander, watch)
+    bystander.finish()
+    watch.expect(tls_del_reset=1, resets=1, tx_tls_del_failed=1, tls_del_later=0)
+    back_to(0)
+
+
+def deleting_what_is_not_there():
+    """No context is no failure."""
+    ktap.defer(nicfault.end)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(CHUNK))
+    flow.drain()
+    nicfault.ask("ctx-forget-all", 1)
+    flow.finish()
+    watch.settle("tx_tls_del", 1)
+    time.sleep(2.5)
+    watch.expect(tx_tls_del_failed=0, rx_tls_del_failed=0, tls_del_later=0,
+                 resets=0)
+
+
+def in_force(flow, watch):
+    """Send until the NIC encrypts all of it."""
+    for _ in range(100):
+        before = watch["tx_tls_encrypted_bytes"]
+        flow.send(rig.pattern(CHUNK))
+        flow.drain()
+        if watch["tx_tls_encrypted_bytes"] - before >= CHUNK:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not on the NIC again; {watch.report()}")
+
+
+def decrypts(flow, watch):
+    """Receive until the NIC decrypts all of it."""
+    for _ in range(100):
+        before = watch["rx_tls_decrypted_bytes"]
+        flow.push(flow.stream(CHUNK, 3000))
+        if watch["rx_tls_decrypted_bytes"] - before >= CHUNK:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not on the NIC again; {watch.report()}")
+
+
+def forget_last():
+    """The context with the highest number that there is."""
+    for number in reversed(range(200)):
+        try:
+            nicfault.ask("ctx-forget", number)
+            return
+        except AssertionError:
+            continue
+    raise AssertionError("no context in the NIC")
+
+
+def receiver_forgotten(flag):
+    """
+    The NIC forgets one that receives and is in sync. Nothing asks then: the driver
+    sees by the number of contexts. The other flow does not notice.
+    """
+    if flag:
+        rig.private_flag(flag, True)
+        ktap.defer(rig.private_flag, flag, False)
+    other, flow = rig.Inflow(), rig.Inflow()
+    for each in (other, flow):
+        each.push(each.stream(CHUNK))
+    watch = rig.Watch()
+    forget_last()
+    start = time.monotonic()
+    watch.settle("rx_tls_readd", 1, 10)
+    decrypts(flow, watch)
+    took = time.monotonic() - start
+    ktap.figure(f"a receiving context forgotten: decrypting again after {took:.1f} s")
+    before = watch["rx_tls_decrypted_bytes"]
+    for each in (other, flow):
+        each.push(each.stream(CHUNK))
+        each.finish()
+    if watch["rx_tls_decrypted_bytes"] - before < 2 * CHUNK:
+        raise AssertionError(f"not all by the NIC; {watch.report()}")
+    watch.expect(rx_tls_lost_forgotten=1, rx_tls_readd=1, rx_tls_lost_reset=0,
+                 TlsDecryptError=0, resets=0, tls_del_later=0)
+    back_to(0)
+
+
+def all_forgotten():
+    """All contexts of flows that send, that receive, and that are idle."""
+    inflows = [rig.Inflow(family=4 + i % 2 * 2) for i in range(4)]
+    flows = [rig.Flow(family=4 + i % 2 * 2) for i in range(4)]
+    for flow in inflows:
+        flow.push(flow.stream(CHUNK))
+    for flow in flows:
+        flow.send(rig.pattern(CHUNK))
+        flow.drain()
+    watch = rig.Watch()
+    start = time.monotonic()
+    nicfault.ask("ctx-forget-all", 1)
+    watch.settle("rx_tls_readd", 4, 10)
+    watch.expect(tx_tls_lost_forgotten=4, rx_tls_lost_forgotten=4)
+    for flow in inflows:
+        decrypts(flow, watch)
+    for flow in flows:
+        in_force(flow, watch)
+    took = time.monotonic() - start
+    ktap.figure(f"eight contexts forgotten: all on the NIC again after {took:.1f} s")
+    for flow in inflows + flows:
+        flow.finish()
+    watch.expect(tx_tls_readd=4, rx_tls_readd=4, resets=0, tls_del_later=0,
+                 tx_tls_lost_forgotten=4, rx_tls_lost_forgotten=4,
+                 TlsDecryptError=0)
+    back_to(0)
+
+
+def restoring_fails():
+    """A receiver that was forgotten is not taken at first: tried again."""
+    ktap.defer(nicfault.end)
+    flow = rig.Inflow()
+    flow.push(flow.stream(CHUNK))
+    watch = rig.Watch()
+    nicfault.command("fail", "tls-add-rx", "1-3", nicfault.FAILS)
+    forget_last()
+    watch.settle("rx_tls_readd", 1, 30)
+    watch.expect(rx_tls_add_failed=3, rx_tls_lost_forgotten=1)
+    decrypts(flow, watch)
+    flow.finish()
+    watch.expect(resets=0, TlsDecryptError=0)
+    back_to(0)
+
+
+def lose_header(flow):
+    """Of some records of 1000 bytes, the second one's header comes late."""
+    data = flow.stream(30000, 1000)
+    flow.far.sendall(data[:900])
+    time.sleep(0.2)
+    rig.far_netem("loss", "100%")
+    flow.far.sendall(data[900:1800])
+    time.sleep(0.05)
+    rig.far_netem_end()
+    for at in range(1800, len(data), 3000):
+        flow.far.sendall(data[at:at + 3000])
+        time.sleep(0.02)
+    flow.take()
+
+
+def a_flow_that_loses(flag):
+    """One that receives, in a given way of resync, and is in sync."""
+    if flag:
+        rig.private_flag(flag, True)
+        ktap.defer(rig.private_flag, flag, False)
+    ktap.defer(nicfault.end)
+    ktap.defer(rig.far_netem_end)
+    rig.patient_tcp(ktap.defer, rig.far_run)
+    flow = rig.Inflow()
+    flow.push(flow.stream(CHUNK))
+    return flow, rig.Watch()
+
+
+def survives(flow, watch, *moved):
+    """The NIC decrypts again, nothing was wrong on the way, these moved."""
+    nicfault.end()
+    decrypts(flow, watch)
+    flow.finish()
+    watch.expect(TlsDecryptError=0, rx_tls_err=0, resets=0)
+    watch.some("rx_tls_lost_gap", "rx_tls_resync_res_ok", "TlsRxDeviceResync",
+               *moved)
+
+
+def question_about_nothing(flag):
+    """The place in the question is another one: no record begins there."""
+    flow, watch = a_flow_that_loses(flag)
+    before = nicfault.count("event-alter")
+    nicfault.event("alter", "tls-resync", "1-2", 0x12345678)
+    lose_header(flow)
+    hit = nicfault.count("event-alter") - before
+    if not hit:
+        raise AssertionError("no question was altered")
+    survives(flow, watch)
+
+
+def question_late(flag):
+    """It comes a second after it was asked, when the stream has gone on."""
+    flow, watch = a_flow_that_loses(flag)
+    before = nicfault.count("event-delay")
+    nicfault.event("delay", "tls-resync", "1-2", 1000)
+    lose_header(flow)
+    for _ in range(4):
+        flow.push(flow.stream(CHUNK, 3000))
+        time.sleep(0.5)
+    if nicfault.count("event-delay") == before:
+        raise AssertionError("no question was late")
+    survives(flow, watch)
+
+
+def questions():
+    """(context, place) of the questions that the driver got."""
+    with open(TRACE, encoding="ascii") as file:
+        return [(int(i, 16), int(arg, 16)) for i, arg in
+                re.findall(r"vktls_event: .* type=6 .*id=(\S+) arg=(\S+)", file.read())]
+
+
+def trace_events():
+    """Note events for the time of the case."""
+    for name, value in ((TRACE, ""), (EVENTS, "1")):
+        with open(name, "w", encoding="ascii") as file:
+            file.write(value)
+    ktap.defer(lambda: open(EVENTS, "w", encoding="ascii").write("0"))
+
+
+def question_again(flag):
+    """The same question several times, before and after it is answered."""
+    flow, watch = a_flow_that_loses(flag)
+    trace_events()
+    lose_header(flow)
+    asked = questions()
+    if not asked:
+        raise AssertionError("the NIC did not ask")
+    for _ in range(3):
+        for context, place in asked:
+            nicfault.event("send", "tls-resync", context, place)
+        flow.push(flow.stream(CHUNK, 3000))
+    survives(flow, watch)
+
+
+def questions_unasked(flag):
+    """
+    About places anywhere, in contexts that are in sync, that send, and that there
+    are not.
+    """
+    flow, watch = a_flow_that_loses(flag)
+    sender = rig.Flow()
+    trace_events()
+    for context in [*range(40), NO_SUCH, 0xffffffff]:
+        for place in (0, 0x7fffffff, 0xffffffff):
+            nicfault.event("send", "tls-resync", context, place)
+    rig.wait_for(lambda: len(questions()) >= 120, 10, lambda: "events are lost")
+    before = watch["rx_tls_decrypted_bytes"]
+    flow.push(flow.stream(CHUNK))
+    if watch["rx_tls_decrypted_bytes"] - before < CHUNK:
+        raise AssertionError(f"out of sync; {watch.report()}")
+    sender.send(rig.pattern(CHUNK))
+    sender.finish()
+    watch.expect(tx_tls_encrypted_bytes=sender.wire)
+    lose_header(flow)
+    survives(flow, watch)
+
+
+def main():
+    """Register and run."""
+    rig.offload()
+    rig.receive_offload()
+    rig.control()
+    rig.far_receive_frames()
+    for fn in (deleting_fails, deleting_seems_to_work, receive_deleting_fails,
+               deleting_what_is_not_there, all_forgotten, restoring_fails,
+               deleting_never_works):
+        ktap.add(fn.__name__, fn, timeout=90)
+    for mode, flag in (("async", None), ("direct", "tls-rx-resync-direct"),
+                       ("hint", "tls-rx-resync-hint")):
+        ktap.add(f"receiver_forgotten_{mode}", receiver_forgotten, flag, timeout=60)
+        if mode == "hint":      # in this way the NIC's questions are not used
+            continue
+        for fn in (question_about_nothing, question_late, question_again,
+                   questions_unasked):
+            ktap.add(f"{fn.__name__}_{mode}", fn, flag, timeout=60)
+    ktap.main()
+
+
+main()
