@@ -102,26 +102,25 @@ class Load:
         rig.wait_for(lambda: not any(self.idle), PATIENCE, lambda: "a thread is gone")
 
     def offloaded(self):
-        """Does the NIC encrypt all that the flows send for a while?"""
+        """Does the NIC encrypt all that the flows send for a while? Then since when,
+        at the latest."""
         start = self.pause()
+        since = time.monotonic()
         before = self.encrypted()
         self.go_on()
         self.goes_on()
         sent = (self.pause() - start) * CHUNK
         got = self.encrypted() - before
         self.go_on()
-        return got >= sent
+        return since if got >= sent else None
 
     def back(self, fault, start):
         """All flows are the NIC's again; print how long that took."""
-        while True:
-            took = time.monotonic() - start
-            if self.offloaded():
-                break
-            if took > PATIENCE:
+        while not (since := self.offloaded()):
+            if time.monotonic() - start > PATIENCE:
                 raise AssertionError(f"offload does not come back; {self.watch.report()}")
-        print(f"# figure: {fault}: offload in force again after {took:.1f} s, "
-              f"{len(self.errors)} connections broken", flush=True)
+        ktap.figure(f"{fault}: offload in force again after {since - start:.1f} s, "
+                    f"{len(self.errors)} connections broken")
 
     def stop(self):
         """No more data."""
@@ -270,7 +269,7 @@ def interrupt_lost_before_silence():
         took = time.monotonic() - start
     if nicfault.count("irq-lose") == lost:
         raise AssertionError("no interrupt was lost")
-    print(f"# figure: interrupt lost, then silence: answered after {took:.1f} s")
+    ktap.figure(f"interrupt lost, then silence: answered after {took:.1f} s")
     watch.expect(resets=0)
 
 
@@ -333,17 +332,34 @@ def failing(command, what):
     flow.finish()
 
 
-def new_flows():
-    """Three connections that come and go; the NIC is not needed for them."""
-    for _ in range(3):
+def new_flows(count=3, end=True):
+    """Connections that come and go; the NIC is not needed for them. Returns them."""
+    flows = []
+    for _ in range(count):
         flow = rig.Flow()
         flow.send(rig.pattern(CHUNK))
-        flow.finish()
+        if end:
+            flow.finish()
+        flows.append(flow)
+    return flows
 
 
 def lose_contexts():
     """So that flows ask for them again."""
     nicfault.ask("ctx-forget-all", 1)
+
+
+def lose_places():
+    """So that flows ask for resync: segments are dropped before the NIC."""
+    watch = rig.Watch()
+    rig.segments_at_once(1)
+    undo = rig.near_qdisc("loss", "20%")
+    try:
+        rig.wait_for(lambda: watch["tx_tls_fallback_gap"] >= 4, PATIENCE,
+                     lambda: f"no gaps; {watch.report()}")
+    finally:
+        undo()
+        rig.segments_at_once(65535)
 
 
 def stats_fail():
@@ -352,8 +368,25 @@ def stats_fail():
 
 
 def add_fails():
-    """New connections go on in software."""
-    failing("tls-add", new_flows)
+    """New connections go on in software, and get a context later, by our tls.ko."""
+    watch, kept = rig.Watch(), []
+    failing("tls-add", lambda: kept.extend(new_flows(3, False)))
+    watch.expect(tx_tls_add_failed=3)
+    if not rig.STOCK:
+        rig.wait_for(lambda: all(on_the_nic(flow) for flow in kept), PATIENCE,
+                     lambda: f"not offered again; {watch.report()}")
+        watch.expect(TlsTxDeviceRefused=3, TlsTxDeviceAgain=3)
+    for flow in kept:
+        flow.finish()
+    all_places_free()
+
+
+def on_the_nic(flow):
+    """Does the NIC encrypt what this flow sends, when no other sends?"""
+    before = rig.counters()["tx_tls_encrypted_bytes"]
+    flow.send(rig.pattern(CHUNK))
+    flow.drain()
+    return rig.counters()["tx_tls_encrypted_bytes"] - before > CHUNK
 
 
 def add_fails_again():
@@ -363,12 +396,13 @@ def add_fails_again():
 
 def resync_fails():
     """The flow asks again, later."""
-    failing("tls-resync", lose_contexts)
+    failing("tls-resync", lose_places)
 
 
 def del_fails():
-    """Contexts that stay in the NIC harm nobody."""
+    """Contexts that stay in the NIC harm nobody, and are deleted later."""
     failing("tls-del", new_flows)
+    all_places_free()
 
 
 def queue_create_fails():
@@ -394,7 +428,7 @@ def resync_is_slow():
     load, _ = begin()
     nicfault.command("delay", "tls-resync", "1-4", 2000)
     start = time.monotonic()
-    lose_contexts()
+    lose_places()
     load.back("tls-resync takes 2 s", start)
     load.watch.expect(resets=0)
     load.finish()
@@ -459,8 +493,8 @@ def gone():
         raise AssertionError(f"{took:.0f} s to unbind a dead NIC")
     come_back(address)
     load.goes_on()
-    print(f"# figure: NIC gone: noticed after {noticed - start:.1f} s, unbound in "
-          f"{took:.1f} s, {len(load.errors)} connections broken")
+    ktap.figure(f"NIC gone: noticed after {noticed - start:.1f} s, unbound in "
+                f"{took:.1f} s, {len(load.errors)} connections broken")
     if not rig.STOCK:
         load.back("NIC gone and back", start)
     load.finish()
@@ -531,8 +565,8 @@ def main():
     for fn in LONG if long else SHORT:
         ktap.add(fn.__name__, fn, timeout=180)
     if long:
-        for command, what in (("tls-resync", lose_contexts), ("tls-add", lose_contexts),
-                              ("stats", lambda: None)):
+        for command, what in (("tls-resync", lose_places), ("tls-add", lose_contexts),
+                              ("tls-del", new_flows), ("stats", lambda: None)):
             ktap.add(f"{command.replace('-', '_')}_times_out", command_times_out,
                      command, what, timeout=120)
         for direction in ("tx", "rx"):
