@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel has no memory: the first allocation of a system call fails, then the
+second, and so on until a call has none left to fail. Each time the call says so
+or does its work all the same, and the stream goes on, every byte in its place.
+
+Needs a kernel with fault injection (Documentation/fault-injection): "make
+check-debug" builds it.
+"""
+import contextlib
+import errno
+import os
+import pathlib
+import socket
+import sys
+import threading
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
+                for folder in ("lib", "offload")]
+import ktap  # noqa: E402
+import ktls  # noqa: E402
+import rig   # noqa: E402
+
+DEBUG = pathlib.Path("/sys/kernel/debug")
+VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
+FILE = "/tmp/memory"
+SIZE = 40000
+MOST = 400          # allocations that one call may do
+OFTEN = "2"         # per cent, where any allocation may fail
+EXCUSES = (errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN)
+
+
+def prepare():
+    """Allocations that may sleep fail as well, and single pages."""
+    for where, settings in (("failslab", {"ignore-gfp-wait": "N"}),
+                            ("fail_page_alloc", {"ignore-gfp-wait": "N",
+                                                 "ignore-gfp-highmem": "N",
+                                                 "min-order": "0"})):
+        for name, value in (settings | {"verbose": "0"}).items():
+            (DEBUG / where / name).write_text(value, "ascii")
+    pathlib.Path(FILE).write_bytes(os.urandom(SIZE))
+
+
+class Nth:
+    """Lets the Nth allocation of a call fail."""
+
+    def __init__(self):
+        self.file = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
+        ktap.defer(os.close, self.file)
+        self.refused = 0    # calls that failed for it
+
+    def call(self, number, function, *args):
+        """(did one fail, what the call returned or None)."""
+        os.pwrite(self.file, b"%d" % number, 0)
+        try:
+            result = function(*args)
+        except OSError as err:
+            result = err
+        left = int(os.pread(self.file, 20, 0))
+        os.pwrite(self.file, b"0", 0)
+        if isinstance(result, OSError):
+            ktap.equal(result.errno in EXCUSES and not left, True,
+                       f"allocation {number}: {result}")
+            self.refused += 1
+            result = None
+        return not left, result
+
+    def each(self, step):
+        """step(number) until it says that nothing failed."""
+        for number in range(1, MOST):
+            if not step(number):
+                print(f"# figure: {number - 1} allocations failed, "
+                      f"{self.refused} calls with them")
+                ktap.equal(number > 1, True, "an allocation failed")
+                return
+        raise AssertionError(f"more than {MOST} allocations")
+
+
+@contextlib.contextmanager
+def scarce():
+    """Some allocations fail, whoever asks for them."""
+    try:
+        for name, value in (("interval", "1"), ("times", "-1"),
+                            ("probability", OFTEN)):
+            (DEBUG / "failslab" / name).write_text(value, "ascii")
+        yield
+    finally:
+        (DEBUG / "failslab" / "probability").write_text("0", "ascii")
+
+
+def loopback():
+    """(near, far) without a NIC that could do TLS."""
+    near, far = ktls.tcp_pair()
+    return patient(near, far)
+
+
+def wire():
+    """(near, far) over the NIC."""
+    return patient(*rig.connect())
+
+
+def patient(near, far):
+    """They are closed with the case, and do not wait for ever."""
+    for sock in (near, far):
+        ktap.defer(sock.close)
+        sock.settimeout(20)
+    return near, far
+
+
+def take(far, key, size):
+    """Content of the records that bring so many bytes."""
+    stream, got = b"", b""
+    while len(got) < size:
+        more = far.recv(1 << 16)
+        if not more:
+            break
+        records, stream = ktls.split(stream + more)
+        got += b"".join(key.open(record)[1] for record in records)
+    ktap.equal(stream, b"", "half a record at the end")
+    return got
+
+
+def sending(version, path, act):
+    """act(near) -> (call to fail, data, what was held before it)."""
+    near, far = path()
+    key, nth = ktls.Key("aes-128-gcm", version), Nth()
+    ktls.attach(near, tx=key)
+    key = key.clone()
+
+    def step(number):
+        call, data, held = act(near)
+        failed, count = nth.call(number, call)
+        sent = held + data[:count or 0]
+        near.send(b"!")
+        ktap.equal(take(far, key, len(sent) + 1) == sent + b"!", True,
+                   f"allocation {number}: what arrives")
+        return failed
+
+    nth.each(step)
+
+
+def plainly(near):
+    data = os.urandom(SIZE)
+    return lambda: near.send(data), data, b""
+
+
+def by_small_pieces(near):
+    data = [os.urandom(37) for _ in range(64)]
+    return lambda: near.sendmsg(data), b"".join(data), b""
+
+
+def holding(near):
+    """A record is open already."""
+    near.send(b"held", socket.MSG_MORE)
+    data = os.urandom(SIZE)
+    return lambda: near.send(data, socket.MSG_MORE), data, b"held"
+
+
+def from_file(near):
+    file = os.open(FILE, os.O_RDONLY)
+    ktap.defer(os.close, file)
+    data = pathlib.Path(FILE).read_bytes()
+    return lambda: os.sendfile(near.fileno(), file, 0, SIZE), data, b""
+
+
+def control(near):
+    return (lambda: ktls.send_record(near, b"\1\0", ktls.ALERT)), b"\1\0", b""
+
+
+def receiving(version, path, size, flags=0):
+    """recv() fails and is called again: nothing is lost, nothing comes twice."""
+    near, far = path()
+    key, nth = ktls.Key("aes-128-gcm", version), Nth()
+    ktls.attach(near, rx=key)
+    key = key.clone()
+
+    def step(number):
+        data = os.urandom(SIZE)
+        far.sendall(b"".join(key.seal(data[at:at + ktls.MAX_PLAIN])
+                             for at in range(0, SIZE, ktls.MAX_PLAIN)))
+        rig.readable(near, 5)
+        failed, got = nth.call(number, near.recv, size, flags)
+        got = b"" if got is None or flags & socket.MSG_PEEK else got
+        while len(got) < SIZE:
+            got += near.recv(SIZE - len(got))
+        ktap.equal(got == data, True, f"allocation {number}: what arrives")
+        return failed
+
+    nth.each(step)
+
+
+class KeyedEnd:
+    """A socket that is to get keys for one direction, and the raw peer."""
+
+    def __init__(self, version, path, direction):
+        self.near, self.far = path()
+        self.version, self.direction = version, direction
+        self.option = ktls.TLS_TX if direction == "tx" else ktls.TLS_RX
+        self.key = None
+
+    def draw(self):
+        """A key of the next epoch, for give()."""
+        self.key = ktls.Key("aes-128-gcm", self.version)
+
+    def give(self):
+        """It to the kernel; True, so that it is told from a failure."""
+        ulp = self.near.getsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, 16)
+        if not ulp.startswith(b"tls"):
+            self.near.setsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")
+        self.near.setsockopt(ktls.SOL_TLS, self.option, self.key.crypto_info())
+        return True
+
+    def check(self, kind=ktls.DATA, data=b"with this key"):
+        """A record arrives."""
+        if self.direction == "tx":
+            ktls.send_record(self.near, data, kind)
+            ktap.equal(take(self.far, self.key, len(data)), data, "what arrives")
+        else:
+            self.far.sendall(self.key.seal(data, kind))
+            ktap.equal(ktls.recv_record(self.near)[1], data, "what arrives")
+
+
+def key_given(version, path, direction):
+    """A key that was refused can be given again."""
+    nth = Nth()
+
+    def step(number):
+        end = KeyedEnd(version, path, direction)
+        end.draw()
+        failed, given = nth.call(number, end.give)
+        if not given:
+            end.give()
+        end.key = end.key.clone()
+        end.check()
+        end.near.close()
+        end.far.close()
+        return failed
+
+    nth.each(step)
+
+
+def new_key(version, path, direction):
+    """A KeyUpdate that was refused can be done again."""
+    end, nth = KeyedEnd(version, path, direction), Nth()
+    end.draw()
+    end.give()
+
+    def step(number):
+        end.check(ktls.HANDSHAKE, ktls.KEY_UPDATE)
+        end.draw()
+        failed, given = nth.call(number, end.give)
+        if not given:
+            end.give()
+        end.check()
+        return failed
+
+    nth.each(step)
+
+
+def anywhere(version):
+    """Memory is scarce for TCP, TLS and the driver while data goes both ways over
+    the NIC, and frames are lost."""
+    near, far = wire()
+    out, back = (ktls.Key("aes-128-gcm", version) for _ in "12")
+    ktls.attach(near, tx=out, rx=back)
+    out, back = out.clone(), back.clone()
+    data, got = os.urandom(3 << 20), {}
+
+    def insist(call, *args):
+        """What fails for want of memory is tried again."""
+        while True:
+            try:
+                return call(*args)
+            except OSError as err:
+                if err.errno not in EXCUSES:
+                    raise
+
+    def send(sock, stream):
+        at = 0
+        while at < len(stream):
+            at += insist(sock.send, stream[at:at + 50000])
+
+    def receive(sock, size):
+        stream = b""
+        while len(stream) < size:
+            stream += insist(sock.recv, 1 << 16)
+        got[sock] = stream
+
+    sealed = b"".join(back.seal(data[at:at + 10000])
+                      for at in range(0, len(data), 10000))
+    for sock in (near, far):
+        sock.settimeout(100)
+    rig.far_loss("loss", "0.5%")
+    ktap.defer(rig.far_loss_end)
+    jobs = [threading.Thread(target=send, args=(near, data)),
+            threading.Thread(target=send, args=(far, sealed)),
+            threading.Thread(target=receive, args=(near, len(data)))]
+    with scarce():
+        for job in jobs:
+            job.start()
+        stream, plain = b"", b""
+        while len(plain) < len(data):
+            records, stream = ktls.split(stream + insist(far.recv, 1 << 16))
+            plain += b"".join(out.open(record)[1] for record in records)
+        for job in jobs:
+            job.join()
+    ktap.equal((plain == data, got[near] == data), (True, True), "what arrives")
+
+
+def main():
+    """Register and run."""
+    prepare()
+    rig.offload()
+    rig.receive_offload()
+    for text, version in VERSIONS.items():
+        for name, path in (("software", loopback), ("nic", wire)):
+            def add(what, fn, *args, name=name, text=text, version=version,
+                    path=path):
+                ktap.add(f"{what} {name} {text}", fn, version, path, *args,
+                         timeout=60)
+
+            for act in (plainly, by_small_pieces, holding, from_file, control):
+                add(f"send {act.__name__}", sending, act)
+            add("recv at once", receiving, SIZE)
+            add("recv in pieces", receiving, 1000)
+            add("recv peek", receiving, SIZE, socket.MSG_PEEK)
+            for direction in ("tx", "rx"):
+                add(f"key {direction}", key_given, direction)
+                if text == "1.3":
+                    add(f"new key {direction}", new_key, direction)
+        ktap.add(f"anywhere {text}", anywhere, version, timeout=120)
+    ktap.main()
+
+
+main()
