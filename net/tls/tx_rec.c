@@ -12,7 +12,7 @@
 #include "offload.h"
 #include "tx_rec.h"
 
-#define TLS_TX_BLOCK	16U	/* of every cipher, or a part of one */
+#define TLS_TX_BLOCK	64U	/* ChaCha20's, and a multiple of AES's */
 
 /* Returns 1 when the bytes were joined to the last segment, 0 for a new one. */
 static int tls_segs_add(struct tls_segs *segs, unsigned int max,
@@ -334,18 +334,10 @@ static int tls_tx_rec_close_in_place(struct sock *sk, struct tls_tx *tx,
 	rec->out = rec->src;
 	err = tls_tx_grow(sk, rec, &rec->out, fmt->tail_len + fmt->tag_len,
 			  false);
-	if (err) {
-		/* What was added is lost to the record, not to the socket. */
-		while (rec->out.nr > rec->src.nr)
-			put_page(rec->out.v[--rec->out.nr].bv_page);
-		rec->out.nr = 0;
-		return err;
-	}
-	rec->src.nr = 0;
-	if (fmt->tail_len)
+	if (!err && fmt->tail_len)
 		*tls_segs_at(&rec->out, fmt->prepend_len + rec->len) =
 			rec->type;
-	return 0;
+	return err;
 }
 
 static int tls_tx_rec_close_apart(struct sock *sk, struct tls_tx *tx,
@@ -353,14 +345,68 @@ static int tls_tx_rec_close_apart(struct sock *sk, struct tls_tx *tx,
 {
 	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
 	struct bio_vec *hdr = rec->src.v;
-	int err;
 
 	tls_segs_add_held(&rec->out, TLS_TX_SEGS, hdr->bv_page, hdr->bv_offset,
 			  fmt->prepend_len);
-	err = tls_tx_grow(sk, rec, &rec->out,
-			  rec->len + fmt->tail_len + fmt->tag_len, false);
+	return tls_tx_grow(sk, rec, &rec->out,
+			   rec->len + fmt->tail_len + fmt->tag_len, false);
+}
+
+/* As it was before it was closed; the first @shared segments are the source's. */
+static void tls_tx_rec_reopen(struct sock *sk, struct tls_tx_rec *rec,
+			      unsigned int shared, u32 charged)
+{
+	while (rec->out.nr > shared)
+		put_page(rec->out.v[--rec->out.nr].bv_page);
+	rec->out.nr = 0;
+	tls_tx_piece_undo(sk, rec, rec->charged - charged);
+}
+
+/*
+ * Does no block of the cipher lie on two pages? The crypto API takes memory for
+ * one that does. Without memory it stops there, and what lies before, encrypted
+ * in its place, could neither be sent nor encrypted again.
+ */
+static bool tls_tx_rec_by_blocks(const struct tls_segs *segs, u32 skip, u32 len)
+{
+	const struct bio_vec *v = segs->v;
+	u32 off, n;
+
+	for (; len; v++, len -= n) {
+		off = v->bv_offset + min(skip, v->bv_len);
+		n = min(v->bv_offset + v->bv_len - off, len);
+		skip -= off - v->bv_offset;
+		if (offset_in_page(off) + n > PAGE_SIZE && off % TLS_TX_BLOCK)
+			return false;
+		if (n < len && n % TLS_TX_BLOCK)
+			return false;
+	}
+	return true;
+}
+
+/* Lays out the bytes of the wire; the source has none left if it becomes them. */
+static int tls_tx_rec_close(struct sock *sk, struct tls_tx *tx,
+			    struct tls_tx_rec *rec)
+{
+	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
+	u32 charged = rec->charged;
+	int err;
+
+	if (rec->plain || rec->copied) {
+		err = tls_tx_rec_close_in_place(sk, tx, rec);
+		if (!err && (rec->plain ||
+			     tls_tx_rec_by_blocks(&rec->out, fmt->prepend_len,
+						  rec->len + fmt->tail_len))) {
+			rec->src.nr = 0;
+			return 0;
+		}
+		tls_tx_rec_reopen(sk, rec, rec->src.nr, charged);
+		if (err)
+			return err;
+	}
+	err = tls_tx_rec_close_apart(sk, tx, rec);
 	if (err)
-		tls_segs_put(&rec->out);
+		tls_tx_rec_reopen(sk, rec, 0, charged);
 	return err;
 }
 
@@ -387,7 +433,7 @@ static struct scatterlist *tls_tx_rec_to_sg(struct tls_tx *tx,
 	}
 	n = first + tls_segs_to_sg(&rec->out, skip, sg->dst + first);
 	sg_mark_end(&sg->dst[n - 1]);
-	if (rec->copied)
+	if (!rec->src.nr)
 		return sg->dst;
 
 	sg_init_table(sg->src, rec->src.nr + 2);
@@ -445,14 +491,12 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 {
 	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
 	struct tls_context *ctx = &tx->ctx->ctx;
+	u32 charged = rec->charged;
 	int err;
 
 	if (tx->error)
 		return tx->error;
-	if (rec->plain || rec->copied)
-		err = tls_tx_rec_close_in_place(sk, tx, rec);
-	else
-		err = tls_tx_rec_close_apart(sk, tx, rec);
+	err = tls_tx_rec_close(sk, tx, rec);
 	if (err)
 		return err;
 
@@ -463,6 +507,10 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 			  ctx->tx.iv + tx->aead.cipher->salt_len);
 	if (!rec->plain) {
 		err = tls_tx_rec_encrypt(tx, rec);
+		if (err == -ENOMEM && rec->src.nr) {
+			tls_tx_rec_reopen(sk, rec, 0, charged);
+			return err;
+		}
 		tls_tx_rec_drop_src(rec);
 	}
 	if (err)
