@@ -14,6 +14,7 @@
 /* What all contexts share: 1 MiB of expanded keys, 768 KiB of tags. */
 #define SHARED_KEYS 1024
 #define SHARED_RECORDS 32768
+#define SHARED_HELD 2048
 
 static VkdevContext *ctx_find(VkdevState *s, uint32_t id)
 {
@@ -36,7 +37,8 @@ bool vkdev_ctx_init(VkdevState *s)
 
     qemu_guest_getrandom_nofail(secret, sizeof(secret));
     s->flows = vkdev_flow_alloc(s->contexts, secret);
-    s->tls = vkdev_tls_engine_alloc(SHARED_KEYS, SHARED_RECORDS);
+    s->tls = vkdev_tls_engine_alloc(SHARED_KEYS, SHARED_RECORDS,
+                                    SHARED_HELD);
     s->ctx = g_try_new0(VkdevContext, s->contexts);
     if (!s->flows || !s->tls || (s->contexts && !s->ctx)) {
         ctx_free(s);
@@ -269,13 +271,15 @@ static uint16_t ctx_received(VkdevState *s, uint32_t id, uint32_t len,
         s->stats[VKTLS_STAT_TLS_RX_PACKETS]++;
         s->stats[VKTLS_STAT_TLS_RX_BYTES] += len;
         s->stats[VKTLS_STAT_TLS_RX_RECORDS] += res->records;
+        s->stats[VKTLS_STAT_TLS_RX_LATE] += res->late;
     } else {
         s->stats[VKTLS_STAT_TLS_RX_BYPASSED]++;
     }
-    if (res->lost == VKTLS_ST_TLS_AUTH) {
+    if (res->auth) {
         flags |= VKTLS_RXC_TLS_AUTH;
         s->stats[VKTLS_STAT_TLS_RX_AUTH_ERRORS]++;
     }
+    s->stats[VKTLS_STAT_TLS_RX_FOUND] += res->found;
     if (res->lost) {
         vkdev_tls_query(ctx->tls, &state);
         s->stats[VKTLS_STAT_TLS_RX_LOST]++;
@@ -301,6 +305,7 @@ uint16_t vkdev_ctx_decrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
     VkdevTlsRxResult res;
     uint16_t flags;
 
+    vkdev_tls_engine_forgetful(s->tls, s->faults.forgetful);
     vkdev_tls_rx(s->ctx[id].tls, tcp_seq, from, to, len, &res);
     flags = ctx_received(s, id, len, &res);
     trace_vkdev_ctx_decrypt(id, tcp_seq, len, flags, res.lost);

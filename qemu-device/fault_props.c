@@ -416,10 +416,15 @@ void vkdev_fault_class_init(ObjectClass *klass)
         "fault-seed", offsetof(VkdevState, faults.seed), UINT32_MAX,
         "Restart the random numbers of both directions",
     };
+    static const FaultNumber forgetful = {
+        "fault-rx-forgetful", offsetof(VkdevState, faults.forgetful), 1,
+        "1: remember nothing of what is missing from TLS streams",
+    };
 
     line_add(klass, "tx", offsetof(VkdevState, faults.tx));
     line_add(klass, "rx", offsetof(VkdevState, faults.rx));
     number_add(klass, &seed, seed_set);
+    number_add(klass, &forgetful, number_set);
     for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {
         rule_add(klass, &rules[i]);
     }

@@ -14,6 +14,11 @@ static uint32_t field_len(const uint8_t *header)
     return (uint32_t)header[3] << 8 | header[4];
 }
 
+uint32_t vkdev_record_full_len(const uint8_t *header)
+{
+    return VKDEV_RECORD_HEADER_LEN + field_len(header);
+}
+
 bool vkdev_record_header_ok(const VkdevRecordShape *shape,
                             const uint8_t *header)
 {
@@ -77,7 +82,7 @@ unsigned vkdev_record_step(VkdevRecord *r, const VkdevRecordShape *shape,
         if (!vkdev_record_header_ok(shape, r->head)) {
             return VKTLS_ST_TLS_HEADER;
         }
-        r->len = VKDEV_RECORD_HEADER_LEN + field_len(r->head);
+        r->len = vkdev_record_full_len(r->head);
     }
     record_end(r);
     return VKTLS_ST_OK;

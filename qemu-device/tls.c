@@ -131,6 +131,7 @@ void vkdev_tls_del(VkdevTlsCtx *c)
 {
     if (c) {
         vkdev_tls_key_forget(c);
+        vkdev_tls_held_forget(c);
         vkdev_aead_wipe(c, sizeof(*c));
         free(c);
     }

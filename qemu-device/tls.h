@@ -42,6 +42,9 @@ typedef struct VkdevTlsCount {
 /* What became of a received packet. */
 typedef struct VkdevTlsRxResult {
     bool decrypted;      /* all of it; otherwise it goes on as it came */
+    bool auth;           /* a record was complete with it, and its tag wrong */
+    bool late;           /* it was decrypted, and fills a hole */
+    bool found;          /* the place is known again, without the host */
     uint16_t lost;       /* VKTLS_ST_OK, or why the place was lost in it */
     bool resync_req;     /* ask the host: does a record begin at resync_seq? */
     uint32_t resync_seq; /* of the first byte of what looks like a header */
@@ -60,11 +63,19 @@ uint32_t vkdev_tls_ciphers(void);
 uint32_t vkdev_tls_versions(void);
 
 /**
- * An engine without contexts, NULL when memory is short. It holds @keys
- * expanded keys and the tags of the last @records records sent, both rounded
- * up, for all of its contexts; how many there may be does not depend on it.
+ * An engine without contexts, NULL when memory is short. It has room for @keys
+ * expanded keys, the tags of the last @records records sent, and @held records
+ * that were received with holes, all rounded up, for all of its contexts; how
+ * many there may be does not depend on it.
  */
-VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records);
+VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records,
+                                       uint32_t held);
+
+/**
+ * For tests: what is missing from the streams that are received leaves no
+ * memory from now on, so that each lost header takes the host's help.
+ */
+void vkdev_tls_engine_forgetful(VkdevTlsEngine *engine, bool forgetful);
 
 /** Release an engine whose contexts were all deleted; NULL is allowed. */
 void vkdev_tls_engine_free(VkdevTlsEngine *engine);
@@ -116,8 +127,8 @@ unsigned vkdev_tls_replay(VkdevTlsCtx *ctx, uint64_t rec_no, uint8_t *buf,
  * Follow a received packet: @len bytes of TCP payload at @from, the first of
  * which has the number @tcp_seq, in any order, with gaps and repetitions. When
  * result->decrypted, @to holds all of it with the payloads decrypted and the
- * framing as it was, and each tag that ended in it was right; otherwise what
- * @to holds means nothing. @from and @to do not overlap.
+ * framing as it was, and each record that was complete with it had a right tag;
+ * otherwise what @to holds means nothing. @from and @to do not overlap.
  */
 unsigned vkdev_tls_rx(VkdevTlsCtx *ctx, uint32_t tcp_seq, const uint8_t *from,
                       uint8_t *to, size_t len, VkdevTlsRxResult *result);

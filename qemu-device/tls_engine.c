@@ -2,7 +2,7 @@
 /*
  * What the contexts of a device share, so that one is small: the expanded keys
  * of those that were used lately, and the tags of the records that were sent
- * lately. An expanded key is several times as large as a context, and made
+ * lately, and records that were received with holes. An expanded key is several times as large as a context, and made
  * again faster than it is fetched from memory that is not in a cache.
  */
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "tls_priv.h"
 
 #define WAYS 4
+#define HELD_WAYS 16
 
 /*
  * The numbers are cut, which can make one record look like another: then the
@@ -27,6 +28,12 @@ typedef struct SentSet {
     SentRecord way[WAYS];
 } SentSet;
 
+/* A context's records with holes are all in one set, whoever shares it. */
+typedef struct HeldSet {
+    VkdevTlsHeld way[HELD_WAYS];
+    uint32_t next; /* gives way when there is no room */
+} HeldSet;
+
 struct VkdevTlsEngine {
     uint64_t serial;        /* of the last context, from 1 */
     uint32_t key_mask;      /* expanded keys - 1 */
@@ -35,6 +42,9 @@ struct VkdevTlsEngine {
     uint64_t *owner;        /* serial that each expanded key belongs to, or 0 */
     uint8_t *keys;
     SentSet *sets;
+    uint32_t held_mask;     /* sets of records with holes - 1 */
+    HeldSet *held;
+    bool forgetful;
 };
 
 static uint32_t round_up(uint32_t n)
@@ -47,7 +57,8 @@ static uint32_t round_up(uint32_t n)
     return size;
 }
 
-VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records)
+VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records,
+                                       uint32_t held)
 {
     VkdevTlsEngine *e = calloc(1, sizeof(*e));
     uint32_t sets = round_up((records + WAYS - 1) / WAYS);
@@ -56,13 +67,16 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records)
         return NULL;
     }
     keys = round_up(keys);
+    held = round_up((held + HELD_WAYS - 1) / HELD_WAYS);
     e->key_mask = keys - 1;
     e->set_mask = sets - 1;
+    e->held_mask = held - 1;
     e->key_size = vkdev_aead_key_size();
     e->owner = calloc(keys, sizeof(*e->owner));
     e->keys = aligned_alloc(VKDEV_AEAD_KEY_ALIGN, keys * e->key_size);
     e->sets = calloc(sets, sizeof(*e->sets));
-    if (!e->owner || !e->keys || !e->sets) {
+    e->held = calloc(held, sizeof(*e->held));
+    if (!e->owner || !e->keys || !e->sets || !e->held) {
         vkdev_tls_engine_free(e);
         return NULL;
     }
@@ -76,6 +90,7 @@ void vkdev_tls_engine_free(VkdevTlsEngine *e)
         free(e->owner);
         free(e->keys);
         free(e->sets);
+        free(e->held);
         free(e);
     }
 }
@@ -150,4 +165,64 @@ const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no)
         }
     }
     return NULL;
+}
+
+void vkdev_tls_engine_forgetful(VkdevTlsEngine *e, bool forgetful)
+{
+    e->forgetful = forgetful;
+}
+
+bool vkdev_tls_forgets(const VkdevTlsCtx *c)
+{
+    return c->engine->forgetful;
+}
+
+static HeldSet *held_set(const VkdevTlsCtx *c)
+{
+    return &c->engine->held[c->serial & c->engine->held_mask];
+}
+
+/* Room for a record of @c that begins at @tcp_seq; another may give way. */
+VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq)
+{
+    HeldSet *set = held_set(c);
+    VkdevTlsHeld *h = NULL;
+
+    for (int i = 0; i < HELD_WAYS && !h; i++) {
+        if (!set->way[i].serial) {
+            h = &set->way[i];
+        }
+    }
+    if (!h) {
+        h = &set->way[set->next++ % HELD_WAYS];
+    }
+    *h = (VkdevTlsHeld) { .serial = c->serial, .tcp_seq = tcp_seq };
+    return h;
+}
+
+/* The record of @c with the byte at @tcp_seq, NULL when it is not held. */
+VkdevTlsHeld *vkdev_tls_held_find(const VkdevTlsCtx *c, uint32_t tcp_seq)
+{
+    HeldSet *set = held_set(c);
+
+    for (int i = 0; i < HELD_WAYS; i++) {
+        VkdevTlsHeld *h = &set->way[i];
+
+        if (h->serial == c->serial &&
+            tcp_seq - h->tcp_seq < vkdev_record_full_len(h->head)) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
+void vkdev_tls_held_forget(const VkdevTlsCtx *c)
+{
+    HeldSet *set = held_set(c);
+
+    for (int i = 0; i < HELD_WAYS; i++) {
+        if (set->way[i].serial == c->serial) {
+            vkdev_aead_wipe(&set->way[i], sizeof(set->way[i]));
+        }
+    }
 }

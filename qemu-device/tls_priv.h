@@ -9,6 +9,7 @@
 
 #define VKDEV_SALT_LEN 4
 #define VKDEV_TLS_RX_LOG 16 /* headers that an answer of the host may name */
+#define VKDEV_TLS_HOLES 6   /* in one record */
 
 typedef struct VkdevTlsSuite {
     uint8_t version; /* VKTLS_VERSION_* */
@@ -45,11 +46,36 @@ typedef enum VkdevTlsRxMode {
 typedef struct VkdevTlsRx {
     uint8_t mode;    /* VkdevTlsRxMode */
     bool broken;     /* not all of the record at the cursor came in sync */
-    uint8_t window[VKDEV_RECORD_HEADER_LEN]; /* SEARCH: last bytes, in order */
+    bool held;       /* the record at the cursor has holes, but is not broken */
+    bool missing;    /* a header was lost, and @missed waits for it */
+    bool trial;      /* TRACK: the record at the cursor is opened on a guess */
+    uint8_t tries;   /* wrong guesses since the candidate */
     uint8_t window_len;
+    uint8_t window[VKDEV_RECORD_HEADER_LEN]; /* SEARCH: last bytes, in order */
+    uint32_t missed_seq;                     /* of the byte at @missed */
+    VkdevTlsCursor missed; /* where the header is that was lost */
+    uint64_t trial_no; /* the record's number, if the guess is right */
+    uint64_t passed; /* records tracked since, before the candidate */
+    uint64_t floor;  /* lowest record number that was never started */
     uint64_t logged; /* TRACK: headers seen since and with the candidate */
     uint32_t log[VKDEV_TLS_RX_LOG]; /* where they began; a ring */
 } VkdevTlsRx;
+
+typedef struct VkdevTlsHole {
+    uint16_t from, to; /* bytes of the record, its header's first being 0 */
+} VkdevTlsHole;
+
+/* A record of which bytes behind its head have not come yet. */
+typedef struct VkdevTlsHeld {
+    uint64_t serial;  /* of its context; 0 when this place is free */
+    uint64_t rec_no;
+    uint32_t tcp_seq; /* of its first byte */
+    uint8_t holes;
+    bool passed;      /* the place in the stream is behind it */
+    VkdevTlsHole hole[VKDEV_TLS_HOLES]; /* in any order */
+    uint8_t head[VKDEV_RECORD_HEADER_LEN + VKDEV_RECORD_NONCE_LEN];
+    uint8_t diff[VKDEV_AEAD_TAG_LEN]; /* zero once all is there and right */
+} VkdevTlsHeld;
 
 struct VkdevTlsCtx {
     VkdevTlsEngine *engine;
@@ -81,15 +107,45 @@ void vkdev_tls_key_forget(const VkdevTlsCtx *c);
 void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,
                         const uint8_t *tag);
 const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no);
+bool vkdev_tls_forgets(const VkdevTlsCtx *c);
+VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq);
+VkdevTlsHeld *vkdev_tls_held_find(const VkdevTlsCtx *c, uint32_t tcp_seq);
+void vkdev_tls_held_forget(const VkdevTlsCtx *c);
 
 /* tls_tx.c */
 void vkdev_tls_tx_init(VkdevTlsCtx *c);
 unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
                              uint64_t rec_no);
 
-/* tls_rx.c */
-void vkdev_tls_rx_init(VkdevTlsCtx *c);
+/* tls_holes.c */
+bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n);
+void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead,
+                         uint32_t n);
+VkdevTlsHeld *vkdev_tls_hole_here(const VkdevTlsCtx *c);
+bool vkdev_tls_hole_end(VkdevTlsHeld *h, bool *complete);
+void vkdev_tls_hole_drop(const VkdevTlsCtx *c);
+bool vkdev_tls_hole_fits(const VkdevTlsHeld *h, uint32_t tcp_seq, size_t len);
+bool vkdev_tls_hole_fill(const VkdevTlsCtx *c, VkdevTlsHeld *h,
+                         uint32_t tcp_seq, const uint8_t *from, uint8_t *to,
+                         size_t len, bool *complete);
+
+/* tls_find.c */
+void vkdev_tls_find_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res);
+size_t vkdev_tls_find_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
+                             VkdevTlsRxResult *res);
+size_t vkdev_tls_find_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
+                            size_t len, VkdevTlsRxResult *res);
+void vkdev_tls_find_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res);
+void vkdev_tls_find_missing(VkdevTlsCtx *c);
+bool vkdev_tls_find_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
+                         size_t len, VkdevTlsRxResult *res);
+
 unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
                              uint64_t rec_no);
+
+/* tls_rx.c */
+void vkdev_tls_rx_init(VkdevTlsCtx *c);
+bool vkdev_tls_rx_open(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
+                       const uint8_t *from, uint8_t *to);
 
 #endif

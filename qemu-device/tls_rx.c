@@ -1,117 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Receive side of the TLS engine. A packet is reported as decrypted only when
- * every byte of it was followed in sync and every tag that ends in it is right;
- * anything else goes to the host as it came. After a gap that swallowed a
- * header it looks for another, follows it, and asks the host for its number.
+ * every byte of it was followed in sync, once, and no record that was complete
+ * with it had a wrong tag; anything else goes to the host as it came. Bytes of
+ * one record may come in any order (tls_holes.c); after a gap that swallowed a
+ * header the place must be found again (tls_find.c). No record is begun twice,
+ * so what was decrypted of a record has one verdict, that of its last packet.
  */
 #include <string.h>
 
 #include "tls_priv.h"
 #include "../drivers/net/ethernet/vktls/vktls_abi.h"
 
+/* Less than 4 GiB: nothing is held until sequence numbers come round. */
+#define LATE_MAX 65536
+
 void vkdev_tls_rx_init(VkdevTlsCtx *c)
 {
     c->rx.mode = VKDEV_TLS_RX_SYNC;
-}
-
-/* Whatever the host was to be asked about, there is no header there. */
-static void rx_search_start(VkdevTlsCtx *c, unsigned why,
-                            VkdevTlsRxResult *res)
-{
-    if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
-        res->lost = why;
-    }
-    res->resync_req = false;
-    vkdev_tls_stream_move(c, c->tcp_seq, 0);
-    c->lost = true;
-    c->rx = (VkdevTlsRx) { .mode = VKDEV_TLS_RX_SEARCH };
-}
-
-/* Bytes are missing before the packet: pass over them if that is possible. */
-static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
-{
-    VkdevTlsCursor *at = &c->s.at;
-
-    if (c->rx.mode != VKDEV_TLS_RX_SEARCH && vkdev_record_skip(&at->rec, n)) {
-        vkdev_aead_wipe(&c->s.aead, sizeof(c->s.aead));
-        c->rx.broken = at->rec.pos != 0;
-        at->rec_no += !at->rec.pos;
-        at->used_up = !at->rec.pos && !at->rec_no;
-    } else {
-        rx_search_start(c, VKTLS_ST_TLS_GAP, res);
-    }
-    c->tcp_seq += n;
-}
-
-/* How many bytes at the packet's beginning the stream has behind it. */
-static size_t rx_enter(VkdevTlsCtx *c, uint32_t tcp_seq, size_t len,
-                       VkdevTlsRxResult *res)
-{
-    int32_t ahead = tcp_seq - c->tcp_seq;
-    uint32_t behind = c->tcp_seq - tcp_seq;
-
-    if (ahead && c->rx.mode == VKDEV_TLS_RX_SEARCH) {
-        c->rx.window_len = 0;
-        c->tcp_seq = tcp_seq; /* any place is as good to search */
-    } else if (ahead > 0) {
-        rx_gap(c, ahead, res);
-    } else if (ahead < 0) {
-        return behind < len ? behind : len;
-    }
-    return 0;
-}
-
-/*
- * A header of a tracked record ends at @end. The host may have passed the ones
- * before when it heard of them, so it is asked again, ever more rarely.
- */
-static void rx_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
-{
-    uint64_t n = c->rx.logged++;
-    uint32_t seq = end - VKDEV_RECORD_HEADER_LEN;
-
-    c->rx.log[n % VKDEV_TLS_RX_LOG] = seq;
-    if (!(n & (n - 1)) || n % VKDEV_TLS_RX_LOG == 0) {
-        res->resync_req = true;
-        res->resync_seq = seq;
-    }
-}
-
-/* Look for a header; returns the bytes consumed, the header's included. */
-static size_t rx_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
-                        VkdevTlsRxResult *res)
-{
-    const VkdevRecordShape *shape = &c->suite->shape;
-    VkdevTlsRx *rx = &c->rx;
-    VkdevRecordPiece piece;
-
-    for (size_t i = 0; i < len; i++) {
-        if (rx->window_len == sizeof(rx->window)) {
-            memmove(rx->window, rx->window + 1, --rx->window_len);
-        }
-        rx->window[rx->window_len++] = p[i];
-        if (rx->window_len == sizeof(rx->window) &&
-            vkdev_record_header_ok(shape, rx->window)) {
-            rx->mode = VKDEV_TLS_RX_TRACK;
-            vkdev_record_step(&c->s.at.rec, shape, rx->window,
-                              sizeof(rx->window), &piece);
-            rx_log(c, c->tcp_seq + i + 1, res);
-            return i + 1;
-        }
-    }
-    return len;
-}
-
-/* No header where the last record ended: search on, from its second byte. */
-static void rx_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
-{
-    uint8_t head[VKDEV_RECORD_HEADER_LEN];
-
-    memcpy(head, c->s.at.rec.head, sizeof(head));
-    rx_search_start(c, VKTLS_ST_TLS_HEADER, res);
-    c->rx.window_len = sizeof(head) - 1;
-    memcpy(c->rx.window, head + 1, sizeof(head) - 1);
+    c->rx.floor = c->s.at.rec_no;
 }
 
 static bool tag_part_differs(const uint8_t *a, const uint8_t *b, size_t len)
@@ -124,55 +31,248 @@ static bool tag_part_differs(const uint8_t *a, const uint8_t *b, size_t len)
     return diff;
 }
 
-/* A piece of a record that is in sync from its head on; false: wrong tag. */
-static bool rx_decrypt(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
+/* Its tag, as far as the record has come, to what is held of it. */
+static void rx_held_tag(const VkdevTlsCtx *c, const VkdevRecordPiece *piece,
+                        const uint8_t *from)
+{
+    VkdevTlsHeld *h = vkdev_tls_held_find(c, c->tcp_seq);
+
+    for (uint32_t i = 0; !piece->offset && i < sizeof(h->diff); i++) {
+        h->diff[i] ^= c->s.tag[i];
+    }
+    for (uint32_t i = 0; from && i < piece->len; i++) {
+        h->diff[piece->offset + i] ^= from[i];
+    }
+}
+
+static void rx_payload(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
+                       uint32_t len)
+{
+    if (from) {
+        vkdev_aead_decrypt(vkdev_tls_key(c), &c->s.aead, to, from, len);
+    } else {
+        vkdev_tls_hole_pass(c, &c->s.aead, len);
+    }
+}
+
+/*
+ * A piece of a record whose AEAD runs, after its head; it is missing when @from
+ * is NULL. False: wrong tag.
+ */
+bool vkdev_tls_rx_open(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                        const uint8_t *from, uint8_t *to)
 {
     VkdevTlsStream *s = &c->s;
 
-    if (piece->head_ends) {
-        vkdev_tls_record_start(c, s);
-    }
     if (piece->part == VKDEV_RECORD_PAYLOAD) {
-        vkdev_aead_decrypt(vkdev_tls_key(c), &s->aead, to, from, piece->len);
-        return true;
-    }
-    memcpy(to, from, piece->len);
-    if (piece->part != VKDEV_RECORD_TAG) {
+        rx_payload(c, from, to, piece->len);
         return true;
     }
     if (!piece->offset) {
         vkdev_aead_finish(vkdev_tls_key(c), &s->aead, s->tag);
     }
+    if (from) {
+        memcpy(to, from, piece->len);
+    }
+    if (c->rx.held) {
+        rx_held_tag(c, piece, from);
+        return true;
+    }
     return !tag_part_differs(from, s->tag + piece->offset, piece->len);
+}
+
+/* What is left of the record at the cursor goes to the host as it comes. */
+static void rx_break(VkdevTlsCtx *c)
+{
+    if (c->rx.held) {
+        vkdev_tls_hole_drop(c);
+    }
+    vkdev_aead_wipe(&c->s.aead, sizeof(c->s.aead));
+    c->rx.held = c->rx.trial = false;
+    c->rx.broken = true;
+}
+
+/*
+ * The cursor has passed the record that began at @start. False: all of it is
+ * there, and its tag is wrong; *@complete is not set when bytes are missing.
+ */
+static bool rx_record_end(VkdevTlsCtx *c, uint32_t start, bool *complete)
+{
+    bool held = c->rx.held;
+
+    *complete = !c->rx.broken;
+    c->rx.held = c->rx.broken = false;
+    return !held || vkdev_tls_hole_end(vkdev_tls_held_find(c, start), complete);
+}
+
+/* Pass over @n bytes of a record that is broken, or of one that is tracked. */
+static void rx_pass_broken(VkdevTlsCtx *c, uint32_t n)
+{
+    VkdevTlsCursor *at = &c->s.at;
+
+    vkdev_record_skip(&at->rec, n);
+    c->tcp_seq += n;
+    if (!at->rec.pos) {
+        at->rec_no++;
+        at->used_up = !at->rec_no;
+        c->rx.broken = false;
+    }
+}
+
+/* Pass over @n bytes of a record that is held. */
+static void rx_pass_held(VkdevTlsCtx *c, uint32_t n)
+{
+    uint32_t start = c->tcp_seq - c->s.at.rec.pos;
+    VkdevRecordPiece piece;
+    bool complete;
+
+    for (; n; n -= piece.len) {
+        /* the head is there, and of nothing else a byte is read */
+        vkdev_tls_step(c, &c->s.at, NULL, n, &piece);
+        vkdev_tls_rx_open(c, &piece, NULL, NULL);
+        c->tcp_seq += piece.len;
+    }
+    if (!c->s.at.rec.pos) {
+        rx_record_end(c, start, &complete);
+    }
+}
+
+/* Bytes are missing that end in the record at the cursor, or with it. */
+static void rx_gap_within(VkdevTlsCtx *c, uint32_t n)
+{
+    uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
+
+    if (c->rx.mode != VKDEV_TLS_RX_SYNC || c->rx.broken ||
+        c->s.at.rec.pos < head || !vkdev_tls_hole_open(c, n)) {
+        rx_break(c);
+        rx_pass_broken(c, n);
+    } else {
+        c->rx.held = true;
+        rx_pass_held(c, n);
+    }
+}
+
+/* Bytes are missing before the packet. */
+static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
+{
+    const VkdevRecord *rec = &c->s.at.rec;
+    uint32_t left = rec->len - rec->pos;
+
+    if (rec->len) {
+        left = left < n ? left : n;
+        rx_gap_within(c, left);
+        n -= left;
+    }
+    if (!n || c->s.at.used_up) {
+        c->tcp_seq += n;
+        return;
+    }
+    if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
+        vkdev_tls_find_missing(c);
+    }
+    c->tcp_seq += n;
+    vkdev_tls_find_start(c, VKTLS_ST_TLS_GAP, res);
+}
+
+/* All of the packet is before the place; true when that decrypted it. */
+static bool rx_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
+                    uint8_t *to, size_t len, VkdevTlsRxResult *res)
+{
+    VkdevTlsHeld *h = vkdev_tls_held_find(c, tcp_seq);
+    bool complete;
+
+    if (!h || c->rx.floor - h->rec_no > LATE_MAX ||
+        !vkdev_tls_hole_fits(h, tcp_seq, len)) {
+        return false;
+    }
+    res->auth = !vkdev_tls_hole_fill(c, h, tcp_seq, from, to, len, &complete);
+    res->records = complete && !res->auth;
+    res->late = !res->auth;
+    return res->late;
+}
+
+/*
+ * A packet that begins before the place; @missed when it has a lost header.
+ * Return: the bytes at its beginning that the stream has behind it.
+ */
+static size_t rx_behind(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
+                        uint8_t *to, size_t len, bool missed,
+                        VkdevTlsRxResult *res)
+{
+    uint32_t behind = c->tcp_seq - tcp_seq;
+
+    if (behind >= len && rx_late(c, tcp_seq, from, to, len, res)) {
+        res->decrypted = true;
+    } else if (c->rx.mode == VKDEV_TLS_RX_SEARCH && !res->auth && !missed) {
+        c->rx.window_len = 0;
+        c->tcp_seq = tcp_seq; /* any place is as good to search */
+        return 0;
+    }
+    return behind < len ? behind : len;
+}
+
+/* How many bytes at the packet's beginning the stream has behind it. */
+static size_t rx_enter(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
+                       uint8_t *to, size_t len, VkdevTlsRxResult *res)
+{
+    bool missed = vkdev_tls_find_late(c, tcp_seq, from, len, res);
+    int32_t ahead = tcp_seq - c->tcp_seq;
+
+    if (c->rx.held && !vkdev_tls_hole_here(c)) {
+        rx_break(c); /* another record took its room */
+    }
+    if (ahead < 0) {
+        return rx_behind(c, tcp_seq, from, to, len, missed, res);
+    }
+    if (ahead && c->rx.mode == VKDEV_TLS_RX_SEARCH) {
+        c->rx.window_len = 0;
+        c->tcp_seq = tcp_seq;
+    } else if (ahead) {
+        rx_gap(c, ahead, res);
+    }
+    return 0;
+}
+
+/* The head of a record in sync is complete; false: it was begun before. */
+static bool rx_begin(VkdevTlsCtx *c)
+{
+    if (c->s.at.rec_no < c->rx.floor) {
+        c->rx.broken = true;
+        return false;
+    }
+    c->rx.floor = c->s.at.rec_no + 1; /* 0 after the last: then all is used up */
+    vkdev_tls_record_start(c, &c->s);
+    return true;
 }
 
 /* Consumes at least one byte; @whole turns false when one was not decrypted. */
 static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
                         size_t len, bool *whole, VkdevTlsRxResult *res)
 {
-    bool sync = c->rx.mode == VKDEV_TLS_RX_SYNC && !c->rx.broken;
+    uint32_t start = c->tcp_seq - c->s.at.rec.pos;
+    bool sync = !c->rx.broken, right = true, complete;
     VkdevRecordPiece piece;
-    bool record_ends;
 
-    *whole &= sync;
     if (vkdev_tls_step(c, &c->s.at, from, len, &piece) != VKTLS_ST_OK) {
-        rx_bad_header(c, res);
+        vkdev_tls_find_bad_header(c, res);
         *whole = false;
         return piece.len;
     }
-    if (c->rx.mode == VKDEV_TLS_RX_TRACK && piece.part_ends &&
-        piece.part == VKDEV_RECORD_HEADER) {
-        rx_log(c, c->tcp_seq + piece.len, res);
+    if (piece.part < VKDEV_RECORD_PAYLOAD) {
+        memcpy(to, from, piece.len);
+        sync = sync && (!piece.head_ends || rx_begin(c));
+    } else if (sync) {
+        right = vkdev_tls_rx_open(c, &piece, from, to);
     }
-    record_ends = piece.part == VKDEV_RECORD_TAG && piece.part_ends;
-    if (sync && !rx_decrypt(c, &piece, from, to)) {
-        rx_search_start(c, VKTLS_ST_TLS_AUTH, res);
-        *whole = false;
-    } else if (record_ends) {
-        res->records += sync;
-        c->rx.broken = false;
+    if (right && piece.part == VKDEV_RECORD_TAG && piece.part_ends) {
+        right = rx_record_end(c, start, &complete);
+        res->records += right && complete;
     }
+    if (!right) {
+        res->auth = true;
+        vkdev_tls_find_start(c, VKTLS_ST_TLS_AUTH, res);
+    }
+    *whole &= sync && right;
     return piece.len;
 }
 
@@ -189,61 +289,21 @@ unsigned vkdev_tls_rx(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
     if (!len) {
         return VKTLS_ST_OK;
     }
-    n = rx_enter(c, tcp_seq, len, res);
+    n = rx_enter(c, tcp_seq, from, to, len, res);
     whole = !n;
     for (from += n, to += n, len -= n; len && !c->s.at.used_up;
          from += n, to += n, len -= n) {
-        if (c->rx.mode == VKDEV_TLS_RX_SEARCH) {
-            n = rx_search(c, from, len, res);
+        if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
+            n = rx_follow(c, from, to, len, &whole, res);
+        } else if (c->rx.mode == VKDEV_TLS_RX_TRACK) {
+            n = vkdev_tls_find_track(c, from, to, len, res);
             whole = false;
         } else {
-            n = rx_follow(c, from, to, len, &whole, res);
+            n = vkdev_tls_find_search(c, from, len, res);
+            whole = false;
         }
         c->tcp_seq += n;
     }
-    res->decrypted = whole && !len;
-    return VKTLS_ST_OK;
-}
-
-/* Which of the tracked headers, counted from the candidate, is at @tcp_seq? */
-static bool rx_log_find(const VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
-{
-    for (uint64_t back = 1; back <= VKDEV_TLS_RX_LOG; back++) {
-        if (back > rx->logged) {
-            return false;
-        }
-        *n = rx->logged - back;
-        if (rx->log[*n % VKDEV_TLS_RX_LOG] == tcp_seq) {
-            return true;
-        }
-    }
-    return false;
-}
-
-unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
-                             uint64_t rec_no)
-{
-    uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
-    VkdevTlsCursor *at = &c->s.at;
-    uint64_t n;
-
-    if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
-        return VKTLS_ST_STATE;
-    }
-    if (c->rx.mode == VKDEV_TLS_RX_TRACK &&
-        rx_log_find(&c->rx, tcp_seq, &n)) {
-        if (rec_no > UINT64_MAX - (at->rec_no - n)) {
-            return VKTLS_ST_PARAM;
-        }
-        at->rec_no += rec_no - n;
-        c->rx.broken = at->rec.pos >= head;
-    } else if ((int32_t)(tcp_seq - c->tcp_seq) >= 0) {
-        vkdev_tls_stream_move(c, tcp_seq, rec_no);
-        c->rx.broken = false;
-    } else {
-        return VKTLS_ST_TLS_SEQ;
-    }
-    c->rx.mode = VKDEV_TLS_RX_SYNC;
-    c->lost = false;
+    res->decrypted |= whole && !len;
     return VKTLS_ST_OK;
 }

@@ -58,6 +58,7 @@ typedef struct VkdevFaults {
     VkdevFaultLates lates;
     QEMUTimer timer;    /* for the first of what waits */
     bool gone;          /* nothing answers, as if pulled out */
+    uint32_t forgetful; /* what is missing leaves no memory, see tls.h */
     uint64_t acts[VKDEV_FAULT_ACTS];
 } VkdevFaults;
 

@@ -7,7 +7,7 @@ import sys
 
 from nic import ABI, MAC, PEER, RxQueue, TxQueue, case, main, pack, unpack
 from packets import (HOP_BY_HOP, TCP, V4, V6, ethernet, ip, payload, tcp, tcp_frame)
-from records import GCM128, SUITES, TLS13, Records
+from records import CHACHA, GCM128, SUITES, TLS13, Records
 from tls import SECRET, key_in_memory, wipe_commands
 
 EOP = ABI.RXC_EOP
@@ -232,22 +232,109 @@ def other_packets_do_not_touch_the_stream(nic):
         flow.packet(0, 50, EOP | (ABI.RXC_L4_OK if mode else 0))
 
 
+def lose_inside_a_record(flow, after, late):
+    """The middle of the first record comes behind the second one."""
+    flow.packet(0, 100)
+    flow.packet(200, 300, after)
+    flow.packet(300, flow.starts[1], after)
+    flow.rec(1)
+    flow.packet(100, 200, late)
+    flow.packet(100, 200, TLS)
+    flow.rec(2)
+
+
 @case()
 def loss_inside_a_record(nic):
+    """With AES-GCM what follows is decrypted all the same, and what is late too;
+    otherwise they come as they are; nobody is asked."""
+    rx = start(nic)
+    for flow in flow_for_each(nic, rx, sizes=[400] * 3):
+        flags = TLS if flow.records.cipher == CHACHA else DECRYPTED
+        lose_inside_a_record(flow, flags, flags)
+    stats = nic.stats()
+    assert (stats["TLS_RX_LOST"], stats["TLS_RX_ASKED"]) == (0, 0)
+    assert (stats["TLS_RX_BYPASSED"], stats["TLS_RX_LATE"]) == (4 + 2 * 4, 4)
+    assert stats["TLS_RX_RECORDS"] == 3 * 4 + 2 * 2
+
+
+@case(fault_rx_forgetful=1)
+def loss_inside_a_record_leaves_no_memory(nic):
     """What is left of it comes as it is, the next record is decrypted again,
     and nobody is asked."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[400] * 3):
-        flow.packet(0, 100)
-        flow.packet(200, 300, TLS)
-        flow.packet(300, flow.starts[1], TLS)
-        flow.rec(1)
-        flow.packet(100, 200, TLS)
-        flow.rec(2)
+        lose_inside_a_record(flow, TLS, TLS)
     stats = nic.stats()
     assert (stats["TLS_RX_LOST"], stats["TLS_RX_ASKED"]) == (0, 0)
-    assert stats["TLS_RX_BYPASSED"] == 3 * len(SUITES)
-    assert stats["TLS_RX_RECORDS"] == 2 * len(SUITES)
+    assert stats["TLS_RX_BYPASSED"] == 4 * len(SUITES)
+    assert (stats["TLS_RX_LATE"], stats["TLS_RX_RECORDS"]) == (0, 2 * len(SUITES))
+
+
+@case()
+def wrong_byte_in_what_is_late(nic):
+    """The packet that makes the record complete has the verdict, and comes as it
+    came; the place is not lost."""
+    rx = start(nic)
+    for flow in flow_for_each(nic, rx, sizes=[400] * 3):
+        if flow.records.cipher == CHACHA:
+            continue
+        flow.packet(0, 100)
+        flow.packet(150, flow.starts[1])
+        flow.spoil(140)
+        flow.packet(100, 130)
+        flow.rec(1)
+        flow.packet(130, 150, TLS | ABI.RXC_TLS_AUTH)
+        flow.rec(2)
+    stats = nic.stats()
+    assert (stats["TLS_RX_AUTH_ERRORS"], stats["TLS_RX_LOST"]) == (4, 0)
+    assert stats["TLS_RX_RECORDS"] == 2 * 4
+
+
+@case()
+def late_header(nic):
+    """It leads to the record in progress, or to one that was followed."""
+    rx = start(nic)
+    for flow in flow_for_each(nic, rx, sizes=[300] * 6):
+        one, two = flow.starts[1], flow.starts[2]
+        flow.packet(0, one)
+        flow.packet(one + 20, two - 20, TLS)
+        flow.lost("GAP")
+        flow.packet(one, one + 20, TLS)
+        assert flow.in_sync()
+        flow.packet(two - 20, two, TLS)
+        flow.rec(2)
+        flow.packet(flow.starts[3] + 9, flow.starts[4] + 30, TLS | ABI.RXC_TLS_ASK)
+        flow.lost("GAP")
+        flow.asked(4)
+        flow.packet(flow.starts[3], flow.starts[3] + 9, TLS)
+        flow.resync(4, "STATE")
+        flow.packet(flow.starts[4] + 30, flow.starts[5], TLS)
+        flow.rec(5)
+    assert nic.stats()["TLS_RX_FOUND"] == 2 * len(SUITES)
+
+
+@case()
+def header_that_never_comes(nic):
+    """A guess at the next record's number, which its tag proves."""
+    rx = start(nic)
+    for flow in flow_for_each(nic, rx, sizes=[300] * 11):
+        flow.rec(0)
+        flow.rec(2, flags=TLS)
+        flow.lost("GAP")
+        assert flow.in_sync()
+        flow.rec(3)
+        flow.rec(5, flags=TLS)
+        flow.lost("GAP")
+        assert flow.in_sync()
+        flow.rec(8, flags=TLS | ABI.RXC_TLS_ASK)
+        flow.lost("GAP")
+        assert not flow.in_sync()
+        flow.asked(8)
+        flow.rec(9, flags=TLS)
+        assert flow.in_sync()
+        flow.rec(10)
+    stats = nic.stats()
+    assert (stats["TLS_RX_FOUND"], stats["TLS_RESYNCS"]) == (3 * len(SUITES), 0)
 
 
 @case()
@@ -263,7 +350,7 @@ def again_and_overlapping(nic):
         flow.rec(2, 3)
 
 
-@case()
+@case(fault_rx_forgetful=1)
 def loss_over_a_header(nic):
     """A header is found wherever packets cut it; the answer brings it back."""
     rx = start(nic)
@@ -284,7 +371,7 @@ def loss_over_a_header(nic):
     assert stats["TLS_RESYNCS"] == len(SUITES)
 
 
-@case()
+@case(fault_rx_forgetful=1)
 def asks_again_at_growing_distances(nic):
     """Headers 1, 2, 3, 5, 9, 17 and then each 16th; 16 of them may be named."""
     rx = start(nic)
@@ -306,7 +393,7 @@ def asks_again_at_growing_distances(nic):
     assert nic.stats()["TLS_RX_ASKED"] == len(asked)
 
 
-@case()
+@case(fault_rx_forgetful=1)
 def what_looks_like_a_header_and_is_none(nic):
     """The search goes on when the next header is not where this one points."""
     rx = start(nic)
@@ -326,7 +413,7 @@ def what_looks_like_a_header_and_is_none(nic):
     flow.rec(3)
 
 
-@case()
+@case(fault_rx_forgetful=1)
 def hint_about_a_record_to_come(nic):
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[100] * 6):

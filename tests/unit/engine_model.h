@@ -50,6 +50,7 @@ struct model {
 /* One engine for all contexts of a test, with little room in it. */
 #define ENGINE_KEYS	4
 #define ENGINE_RECORDS	128
+#define ENGINE_HELD	64
 VkdevTlsEngine *engine(void);
 
 /* Byte strings in wire order. */

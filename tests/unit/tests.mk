@@ -29,7 +29,8 @@ aead_nettle_test-libs = -lnettle -lgnutls
 aead_nettle_test-cflags = -DVKDEV_AEAD_NETTLE
 
 engine-src = tests/unit/engine_model.c qemu-device/record.c qemu-device/tls.c \
-	     qemu-device/tls_engine.c qemu-device/tls_rx.c qemu-device/tls_tx.c $(aead-src)
+	     qemu-device/tls_engine.c qemu-device/tls_find.c qemu-device/tls_holes.c \
+	     qemu-device/tls_rx.c qemu-device/tls_tx.c $(aead-src)
 engine_test-src = tests/unit/engine_drive.c $(engine-src)
 engine_test-libs = $(aead-libs)
 engine_test-cflags = $(aead-cflags)
@@ -39,6 +40,9 @@ engine_replay_test-cflags = $(aead-cflags)
 engine_rx_test-src = $(engine-src)
 engine_rx_test-libs = $(aead-libs)
 engine_rx_test-cflags = $(aead-cflags)
+engine_gap_test-src = $(engine-src)
+engine_gap_test-libs = $(aead-libs)
+engine_gap_test-cflags = $(aead-cflags)
 
 # looks through the whole process for keys, which shadow memory does not allow
 engine_wipe_test-src = $(engine-src)

@@ -10,6 +10,7 @@
 /* As in the card, see qemu-device/context.c */
 #define SHARED_KEYS	1024
 #define SHARED_RECORDS	32768
+#define SHARED_HELD	2048
 
 const uint8_t stream_key[16] = "benchmark's key";
 const uint8_t stream_salt[4] = { 's', 'a', 'l', 't' };
@@ -51,7 +52,8 @@ static VkdevTlsEngine *card_engine(void)
 	static VkdevTlsEngine *one;
 
 	if (!one)
-		one = vkdev_tls_engine_alloc(SHARED_KEYS, SHARED_RECORDS);
+		one = vkdev_tls_engine_alloc(SHARED_KEYS, SHARED_RECORDS,
+					     SHARED_HELD);
 	if (!one)
 		stream_die("the engine does not start");
 	return one;

@@ -17,6 +17,7 @@ sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                              "..", "lib")]
 import ktap     # noqa: E402 pylint: disable=wrong-import-position
 import ktls     # noqa: E402 pylint: disable=wrong-import-position
+import nicfault     # noqa: E402 pylint: disable=wrong-import-position
 import rig      # noqa: E402 pylint: disable=wrong-import-position
 
 SIZES = [1, 15, 16, 17, 1399, 1448, 1449, 16383, 16384, 16385, 65536]
@@ -157,8 +158,14 @@ def choose(mode):
         ktap.defer(rig.private_flag, flag, False)
 
 
-def bad_wire(mode, size, *netem):
-    """A stream over a bad wire: every byte arrives, most of them decrypted."""
+def forgetful():
+    """The NIC remembers nothing of what is missing, so it needs the host."""
+    ktap.defer(nicfault.ask, "rx-forgetful", 0)
+    nicfault.ask("rx-forgetful", 1)
+
+
+def bad_wire(mode, size, floor, *netem):
+    """A stream over a bad wire: every byte arrives, so many per cent decrypted."""
     choose(mode)
     rig.far_netem(*netem)
     ktap.defer(rig.far_netem_end)
@@ -170,8 +177,11 @@ def bad_wire(mode, size, *netem):
         flow.finish()
         watch.some("rx_tls_decrypted_bytes")
         watch.expect(TlsDecryptError=0, rx_tls_err=0)
-        print(f"# {watch['rx_tls_decrypted_bytes'] * 100 // flow.wire} % of "
-              f"{flow.wire} bytes by the NIC; {watch.report()}")
+        share = watch["rx_tls_decrypted_bytes"] * 1000 // flow.wire
+        print(f"# figure: {cipher}: {share / 10} % of {flow.wire} bytes by the "
+              f"NIC; {watch.report()}")
+        if share < floor * 10:
+            raise AssertionError(f"{share / 10} %, less than {floor}")
 
 
 def drop_next():
@@ -196,9 +206,11 @@ def lose(flow, data, lost, then):
 
 def partly_decrypted(version, cipher):
     """
-    The middle of a record is late: what the NIC has decrypted is made ciphertext
-    again and opened by the kernel, and the NIC goes on at the next record.
+    The middle of a record is late, and the NIC does not remember: what it has
+    decrypted is made ciphertext again and opened by the kernel, and the NIC goes on
+    at the next record.
     """
+    forgetful()
     rig.patient_tcp(ktap.defer, rig.far_run)
     ktap.defer(rig.far_netem_end)
     watch = rig.Watch()
@@ -216,8 +228,38 @@ def partly_decrypted(version, cipher):
         watch.expect(TlsRxDeviceMended=1)
 
 
+def late_piece(version, cipher):
+    """The middle of a record is late: the NIC decrypts it when it comes."""
+    rig.patient_tcp(ktap.defer, rig.far_run)
+    ktap.defer(rig.far_netem_end)
+    watch = rig.Watch()
+    flow = rig.Inflow(cipher, 4, version)
+    flow.push(flow.stream(1000))
+    lose(flow, flow.stream(6000), (1200, 2400), flow.stream(CHUNK))
+    flow.finish()
+    all_by_nic(watch, flow)
+    watch.expect(dev_tls_rx_late=1, rx_tls_bypassed=0, dev_tls_rx_asked=0)
+
+
+def late_header():
+    """A header is late: the NIC finds its place without the kernel."""
+    rig.patient_tcp(ktap.defer, rig.far_run)
+    ktap.defer(rig.far_netem_end)
+    watch = rig.Watch()
+    flow = rig.Inflow()
+    flow.push(flow.stream(1000))
+    lose(flow, flow.stream(4000, 1000), (900, 1800), None)
+    watch.expect(rx_tls_lost_gap=1, dev_tls_rx_found=1)
+    bypassed = watch["rx_tls_bypassed"]
+    flow.push(flow.stream(CHUNK))
+    flow.finish()
+    watch.expect(TlsDecryptError=0, rx_tls_err=0, rx_tls_resync_res_ok=0)
+    ktap.equal(watch["rx_tls_bypassed"], bypassed, "rx_tls_bypassed")
+
+
 def lost_header(mode):
-    """A header is late: the NIC loses its place and is told where it is."""
+    """A header is late, and the NIC does not remember: it is told where it is."""
+    forgetful()
     choose(mode)
     rig.patient_tcp(ktap.defer, rig.far_run)
     ktap.defer(rig.far_netem_end)
@@ -378,20 +420,23 @@ def main():
             ktap.add(f"sizes_{name}_v{family}", sizes, version, cipher, family)
         ktap.add(f"record_sizes_{name}", record_sizes, version, cipher)
         ktap.add(f"partly_decrypted_{name}", partly_decrypted, version, cipher)
+        if "gcm" in cipher:
+            ktap.add(f"late_piece_{name}", late_piece, version, cipher)
     for fn in (record_types, merged_by_gro, over_vlan, off_means_off,
                checksums_off, resync_async, resync_direct, resync_hint,
-               late_start, wrong_tag, impossible_header, reset_under_flow,
+               late_header, late_start, wrong_tag, impossible_header, reset_under_flow,
                both_directions):
         ktap.add(fn.__name__, fn, timeout=60)
     ktap.add("hundred_connections", hundred_connections, timeout=120)
     for mode in MODES:
-        ktap.add(f"loss_1_percent_{mode}", bad_wire, mode, 1 << 20, "loss",
+        ktap.add(f"loss_1_percent_{mode}", bad_wire, mode, 1 << 20, 5, "loss",
                  "1%", timeout=120)
-    for name, netem in (("loss_5_percent", ("loss", "5%")),
-                        ("reorder", ("delay", "10ms", "reorder", "90%")),
-                        ("duplicate", ("duplicate", "5%")),
-                        ("corrupt", ("corrupt", "2%"))):
-        ktap.add(name, bad_wire, "async", 1 << 19, *netem, timeout=120)
+    for name, floor, netem in (
+            ("loss_5_percent", 5, ("loss", "5%")),
+            ("reorder", 5, ("delay", "10ms", "reorder", "90%")),
+            ("duplicate", 5, ("duplicate", "5%")),
+            ("corrupt", 5, ("corrupt", "2%"))):
+        ktap.add(name, bad_wire, "async", 1 << 19, floor, *netem, timeout=120)
     ktap.main()
 
 

@@ -77,6 +77,8 @@ static const char * const hw_names[VKTLS_STAT_NUM] = {
 	[VKTLS_STAT_TLS_TX_REPLAY_BYTES] = "tls_tx_replay_bytes",
 	[VKTLS_STAT_TLS_TX_REPLAY_READ] = "tls_tx_replay_read",
 	[VKTLS_STAT_TLS_TX_DROP_REPLAY] = "tls_tx_drop_replay",
+	[VKTLS_STAT_TLS_RX_LATE] = "tls_rx_late",
+	[VKTLS_STAT_TLS_RX_FOUND] = "tls_rx_found",
 };
 
 /* Totals over queue pairs, then the NIC, TLS, and each queue pair. */

@@ -20,7 +20,7 @@
  * anything existing moves or changes its meaning.
  */
 #define VKTLS_ABI_MAJOR			1
-#define VKTLS_ABI_MINOR			1
+#define VKTLS_ABI_MINOR			2
 
 /* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
 #define VKTLS_PCI_VENDOR		0x1af4
@@ -299,7 +299,9 @@
 #define VKTLS_STAT_TLS_TX_REPLAY_BYTES	37	/* TCP payload of these */
 #define VKTLS_STAT_TLS_TX_REPLAY_READ	38	/* bytes read beside the payload */
 #define VKTLS_STAT_TLS_TX_DROP_REPLAY	39	/* replays refused */
-#define VKTLS_STAT_NUM			40
+#define VKTLS_STAT_TLS_RX_LATE		40	/* of RX_PACKETS: came after later ones */
+#define VKTLS_STAT_TLS_RX_FOUND		41	/* places found again without the host */
+#define VKTLS_STAT_NUM			42
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
 

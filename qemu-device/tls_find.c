@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How a context that receives finds its place again after a gap that swallowed
+ * a header. It looks for another header and follows it from record to record
+ * (TRACK). What number these records have it learns in one of three ways,
+ * whichever comes first: the lost header comes late, and its length leads to
+ * one that was followed; a guess is proved by a record's tag; the host, which
+ * was asked, answers.
+ */
+#include <string.h>
+
+#include "tls_priv.h"
+#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+
+#define GUESSES 8    /* as many records may have been lost with their headers */
+#define TRIES_MAX 64
+
+/* Whatever the host was to be asked about, there is no header there. */
+void vkdev_tls_find_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
+{
+    VkdevTlsRx *rx = &c->rx;
+
+    if (rx->mode == VKDEV_TLS_RX_SYNC) {
+        res->lost = why;
+    }
+    if (why != VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_SYNC) {
+        rx->missing = false; /* what was known is doubtful */
+        vkdev_tls_held_forget(c);
+    }
+    if (why == VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_TRACK) {
+        rx->passed += c->s.at.rec_no + 1; /* the one that a gap ended, too */
+        rx->tries = 0;
+    }
+    res->resync_req = false;
+    vkdev_tls_stream_move(c, c->tcp_seq, 0);
+    c->lost = true;
+    rx->mode = VKDEV_TLS_RX_SEARCH;
+    rx->broken = rx->held = rx->trial = false;
+    rx->window_len = 0;
+    rx->logged = 0;
+}
+
+/* The header at the cursor, which is in sync, will not come next. */
+void vkdev_tls_find_missing(VkdevTlsCtx *c)
+{
+    c->rx.missing = !vkdev_tls_forgets(c);
+    c->rx.missed = c->s.at;
+    c->rx.missed_seq = c->tcp_seq;
+    c->rx.passed = 0;
+    c->rx.tries = 0;
+}
+
+/*
+ * A header of a tracked record ends at @end. The host may have passed the ones
+ * before when it heard of them, so it is asked again, ever more rarely.
+ */
+static void find_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
+{
+    uint64_t n = c->rx.logged++;
+    uint32_t seq = end - VKDEV_RECORD_HEADER_LEN;
+
+    c->rx.log[n % VKDEV_TLS_RX_LOG] = seq;
+    if (!(n & (n - 1)) || n % VKDEV_TLS_RX_LOG == 0) {
+        res->resync_req = true;
+        res->resync_seq = seq;
+    }
+}
+
+/* The head of a tracked record is complete: open the record on a guess. */
+static void trial_start(VkdevTlsCtx *c)
+{
+    uint64_t counted = c->s.at.rec_no;
+    VkdevTlsRx *rx = &c->rx;
+
+    rx->trial = rx->missing && rx->tries < TRIES_MAX;
+    if (rx->trial) {
+        rx->trial_no = rx->missed.rec_no + 1 + rx->passed +
+                       rx->tries % GUESSES + counted;
+        c->s.at.rec_no = rx->trial_no;
+        vkdev_tls_record_start(c, &c->s);
+        c->s.at.rec_no = counted;
+    }
+}
+
+/* The place is known; the record in progress is not decrypted any more. */
+static void find_end(VkdevTlsCtx *c, uint64_t rec_no)
+{
+    uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
+
+    vkdev_aead_wipe(&c->s.aead, sizeof(c->s.aead));
+    c->s.at.rec_no = rec_no;
+    c->rx.broken = c->s.at.rec.pos >= head;
+    c->rx.mode = VKDEV_TLS_RX_SYNC;
+    c->rx.missing = c->rx.trial = false;
+    c->lost = false;
+}
+
+/* A piece of a tracked record that is opened on a guess. */
+static void trial_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
+                        const uint8_t *from, uint8_t *to,
+                        VkdevTlsRxResult *res)
+{
+    uint64_t next = c->rx.trial_no + 1;
+
+    if (!vkdev_tls_rx_open(c, piece, from, to)) {
+        c->rx.trial = false;
+        c->rx.tries++;
+    } else if (piece->part == VKDEV_RECORD_TAG && piece->part_ends) {
+        find_end(c, next);
+        c->s.at.used_up = !next;
+        res->found = true;
+        res->resync_req = false;
+    }
+}
+
+/* Look for a header; returns the bytes consumed, the header's included. */
+size_t vkdev_tls_find_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
+                             VkdevTlsRxResult *res)
+{
+    const VkdevRecordShape *shape = &c->suite->shape;
+    VkdevTlsRx *rx = &c->rx;
+    VkdevRecordPiece piece;
+
+    for (size_t i = 0; i < len; i++) {
+        if (rx->window_len == sizeof(rx->window)) {
+            memmove(rx->window, rx->window + 1, --rx->window_len);
+        }
+        rx->window[rx->window_len++] = p[i];
+        if (rx->window_len == sizeof(rx->window) &&
+            vkdev_record_header_ok(shape, rx->window)) {
+            rx->mode = VKDEV_TLS_RX_TRACK;
+            vkdev_record_step(&c->s.at.rec, shape, rx->window,
+                              sizeof(rx->window), &piece);
+            find_log(c, c->tcp_seq + i + 1, res);
+            if (piece.head_ends) {
+                trial_start(c);
+            }
+            return i + 1;
+        }
+    }
+    return len;
+}
+
+/* No header where the last record ended: search on, from its second byte. */
+void vkdev_tls_find_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
+{
+    uint8_t head[VKDEV_RECORD_HEADER_LEN];
+
+    memcpy(head, c->s.at.rec.head, sizeof(head));
+    vkdev_tls_find_start(c, VKTLS_ST_TLS_HEADER, res);
+    c->rx.window_len = sizeof(head) - 1;
+    memcpy(c->rx.window, head + 1, sizeof(head) - 1);
+}
+
+/* Follow a candidate. Consumes at least one byte. */
+size_t vkdev_tls_find_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
+                            size_t len, VkdevTlsRxResult *res)
+{
+    VkdevRecordPiece piece;
+
+    if (vkdev_tls_step(c, &c->s.at, from, len, &piece) != VKTLS_ST_OK) {
+        vkdev_tls_find_bad_header(c, res);
+        return piece.len;
+    }
+    if (piece.part == VKDEV_RECORD_HEADER && piece.part_ends) {
+        find_log(c, c->tcp_seq + piece.len, res);
+    }
+    if (piece.head_ends) {
+        trial_start(c);
+    } else if (c->rx.trial) {
+        trial_piece(c, &piece, from, to, res);
+    }
+    return piece.len;
+}
+
+/* The walk over what was missed has come to a header; is that a known one? */
+static bool late_meets(VkdevTlsCtx *c)
+{
+    VkdevTlsRx *rx = &c->rx;
+
+    return !rx->missed.rec.pos && !rx->missed.used_up &&
+           vkdev_tls_rx_resync(c, rx->missed_seq, rx->missed.rec_no) ==
+           VKTLS_ST_OK;
+}
+
+/* The length of the record there is known: on to the next header. */
+static void late_jump(VkdevTlsRx *rx)
+{
+    VkdevRecord *rec = &rx->missed.rec;
+    uint32_t n = rec->len - rec->pos;
+
+    if (vkdev_record_skip(rec, n)) {
+        rx->missed_seq += n;
+        rx->missed.rec_no++;
+        rx->missed.used_up = !rx->missed.rec_no;
+    }
+}
+
+/* A lost header has come: walk over it and what is behind it. */
+static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len)
+{
+    VkdevTlsRx *rx = &c->rx;
+    VkdevRecordPiece piece;
+
+    for (; len; p += piece.len, len -= piece.len) {
+        if (vkdev_tls_step(c, &rx->missed, p, len, &piece) != VKTLS_ST_OK) {
+            rx->missing = false;
+            return false;
+        }
+        rx->missed_seq += piece.len;
+        if (late_meets(c)) {
+            return true;
+        }
+    }
+    late_jump(rx);
+    rx->tries = 0;
+    return late_meets(c);
+}
+
+/* True when a packet has, at any place, the header that was missed. */
+bool vkdev_tls_find_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
+                         size_t len, VkdevTlsRxResult *res)
+{
+    uint32_t skip = c->rx.missed_seq - tcp_seq;
+
+    if (!c->rx.missing || skip >= len) {
+        return false;
+    }
+    res->found = late_walk(c, from + skip, len - skip);
+    return true;
+}
+
+/* Which of the tracked headers, counted from the candidate, is at @tcp_seq? */
+static bool find_logged(const VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
+{
+    for (uint64_t back = 1; back <= VKDEV_TLS_RX_LOG; back++) {
+        if (back > rx->logged) {
+            return false;
+        }
+        *n = rx->logged - back;
+        if (rx->log[*n % VKDEV_TLS_RX_LOG] == tcp_seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
+unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
+                             uint64_t rec_no)
+{
+    VkdevTlsCursor *at = &c->s.at;
+    uint64_t n;
+
+    if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
+        return VKTLS_ST_STATE;
+    }
+    if (c->rx.mode == VKDEV_TLS_RX_TRACK && find_logged(&c->rx, tcp_seq, &n)) {
+        if (rec_no > UINT64_MAX - (at->rec_no - n)) {
+            return VKTLS_ST_PARAM;
+        }
+        find_end(c, at->rec_no + (rec_no - n));
+    } else if ((int32_t)(tcp_seq - c->tcp_seq) >= 0) {
+        vkdev_tls_stream_move(c, tcp_seq, rec_no);
+        find_end(c, rec_no);
+    } else {
+        return VKTLS_ST_TLS_SEQ;
+    }
+    return VKTLS_ST_OK;
+}
