@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "poly.h"
+
 #define VKDEV_AEAD_NONCE_LEN 12
 #define VKDEV_AEAD_TAG_LEN 16
 #define VKDEV_AEAD_KEY_MAX 32
@@ -34,6 +36,16 @@ typedef struct VkdevAeadState {
     uint64_t opaque[64];
 #endif
 } VkdevAeadState;
+
+/*
+ * What a tag is made of: a sum over the ciphertext's blocks, each times a
+ * constant of its place and key. Sums add up, so a message can be summed in
+ * parts, each part with zeros in place of the others.
+ */
+typedef union VkdevAeadSum {
+    uint8_t gcm[VKDEV_AEAD_TAG_LEN]; /* the tag: its sums are XOR */
+    VkdevPoly poly;
+} VkdevAeadSum;
 
 /** Name of the library behind this build, for the log and for tests. */
 const char *vkdev_aead_backend(void);
@@ -72,6 +84,24 @@ void vkdev_aead_decrypt(const VkdevAeadKey *k, VkdevAeadState *st,
 /** End the message: write its 16-byte @tag and wipe @st. */
 void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st,
                        uint8_t *tag);
+
+/** Can messages of @alg be summed in parts? Depends on the library. */
+bool vkdev_aead_sums(VkdevAeadAlg alg);
+
+/** End the message as vkdev_aead_finish() does, but give its @sum. */
+void vkdev_aead_sum(const VkdevAeadKey *k, VkdevAeadState *st,
+                    VkdevAeadSum *sum);
+
+/** sum += part, or sum -= part */
+void vkdev_aead_sum_add(const VkdevAeadKey *k, VkdevAeadSum *sum,
+                        const VkdevAeadSum *part, bool minus);
+
+/**
+ * The @tag of a message with that @sum; @st is a message with its nonce and
+ * additional data that has just begun, and is wiped.
+ */
+void vkdev_aead_sum_tag(const VkdevAeadKey *k, VkdevAeadState *st,
+                        const VkdevAeadSum *sum, uint8_t *tag);
 
 /** Compare two tags in a time that does not depend on where they differ. */
 int vkdev_aead_tag_differs(const uint8_t *a, const uint8_t *b);

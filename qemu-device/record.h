@@ -70,7 +70,7 @@ bool vkdev_record_skip(VkdevRecord *r, uint32_t n);
 uint32_t vkdev_record_payload_len(const VkdevRecord *r,
                                   const VkdevRecordShape *shape);
 
-/** Bytes of the record whose @header (5 bytes) is a good one, header included. */
+/** Bytes of the whole record whose @header (5 bytes) is a good one. */
 uint32_t vkdev_record_full_len(const uint8_t *header);
 
 /** Is @header (5 bytes) one that a record of @shape may have? */

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Received records with holes, of AES-GCM. Its tag is a sum (XOR) over the
- * ciphertext's blocks, each times a constant that depends on its place. So what
- * is missing is taken for zero, and what comes late is added: the difference
- * between the tag of a message that is zero but for the late piece, and the one
- * of a message that is all zero. A record's ciphertext is never kept.
+ * Received records with holes. A tag is made of a sum over the ciphertext's
+ * blocks (aead.h). So what is missing is taken for zero, and what comes late is
+ * added: the difference between the sum of a message that is zero but for the
+ * late piece, and the one of a message that is all zero. A record's ciphertext
+ * is never kept.
  */
 #include <string.h>
 
 #include "tls_priv.h"
 #include "../drivers/net/ethernet/vktls/vktls_abi.h"
-
-static void add_to(uint8_t *sum, const uint8_t *p, size_t len)
-{
-    while (len--) {
-        *sum++ ^= *p++;
-    }
-}
 
 /* Let the AEAD pass over @n bytes of zero; what comes of it is a key stream. */
 void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead, uint32_t n)
@@ -62,47 +55,83 @@ bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n)
     uint32_t tag = rec->len - VKDEV_RECORD_TAG_LEN;
     VkdevTlsHeld *h;
 
-    if (vkdev_tls_forgets(c) ||
-        c->suite->alg == VKDEV_AEAD_CHACHA20_POLY1305) {
+    if (vkdev_tls_forgets(c) || !vkdev_aead_sums(c->suite->alg)) {
         return false;
     }
     if (c->rx.held) {
         h = vkdev_tls_hole_here(c);
         return h && hole_add(h, rec->pos, rec->pos + n);
     }
+    if (rec->pos > tag) {
+        return false; /* there is no sum any more */
+    }
     h = vkdev_tls_held_new(c, c->tcp_seq - rec->pos);
     h->rec_no = c->s.at.rec_no;
     memcpy(h->head, rec->head, sizeof(h->head));
-    for (uint32_t i = rec->pos; i > tag && i < rec->len; i++) {
-        h->diff[i - tag] = c->s.tag[i - tag]; /* the bytes before were right */
-    }
     return hole_add(h, rec->pos, rec->pos + n);
 }
 
-/* Is all of the record there, and wrong? One that is complete is forgotten. */
-static bool hole_verdict(VkdevTlsHeld *h, bool *complete)
+/* The AEAD of a record that is held has the head that is held. */
+static void hole_start(const VkdevTlsCtx *c, const VkdevTlsHeld *h,
+                       VkdevTlsStream *s)
 {
-    uint8_t any = 0;
+    s->at.rec_no = h->rec_no;
+    memcpy(s->at.rec.head, h->head, sizeof(h->head));
+    vkdev_tls_record_start(c, s);
+}
+
+/* Add the sum of the message that ends with @aead, or take it away. */
+static void hole_sum(const VkdevTlsCtx *c, VkdevTlsHeld *h,
+                     VkdevAeadState *aead, bool minus)
+{
+    VkdevAeadSum sum;
+
+    vkdev_aead_sum(vkdev_tls_key(c), aead, &sum);
+    vkdev_aead_sum_add(vkdev_tls_key(c), &h->sum, &sum, minus);
+    vkdev_aead_wipe(&sum, sizeof(sum));
+}
+
+/* A piece of the tag at the cursor, NULL when it is missing. */
+void vkdev_tls_hole_tag(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
+                        const uint8_t *from)
+{
+    VkdevTlsHeld *h = vkdev_tls_held_find(c, c->tcp_seq);
+
+    if (!piece->offset) {
+        hole_sum(c, h, &c->s.aead, false);
+    }
+    if (from) {
+        memcpy(h->tag + piece->offset, from, piece->len);
+    }
+}
+
+/* Is all of the record there, and wrong? One that is complete is forgotten. */
+static bool hole_verdict(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
+{
+    VkdevTlsStream s = { 0 };
+    uint8_t tag[VKDEV_AEAD_TAG_LEN];
+    bool wrong;
 
     *complete = h->passed && !h->holes;
     if (!*complete) {
         return true;
     }
-    for (size_t i = 0; i < sizeof(h->diff); i++) {
-        any |= h->diff[i];
-    }
+    hole_start(c, h, &s);
+    vkdev_aead_sum_tag(vkdev_tls_key(c), &s.aead, &h->sum, tag);
+    wrong = vkdev_aead_tag_differs(tag, h->tag);
+    vkdev_aead_wipe(tag, sizeof(tag));
     vkdev_aead_wipe(h, sizeof(*h));
-    return !any;
+    return !wrong;
 }
 
 /*
  * The cursor has passed the record's last byte. False: nothing is missing, and
  * the tag is wrong.
  */
-bool vkdev_tls_hole_end(VkdevTlsHeld *h, bool *complete)
+bool vkdev_tls_hole_end(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
 {
     h->passed = true;
-    return hole_verdict(h, complete);
+    return hole_verdict(c, h, complete);
 }
 
 /* Nothing of the record at the cursor is wanted any more. */
@@ -150,29 +179,25 @@ bool vkdev_tls_hole_fits(const VkdevTlsHeld *h, uint32_t tcp_seq, size_t len)
                     hole->to == to);
 }
 
-/* Decrypt @n bytes at @pos of the payload, and add them to the tag. */
+/* Decrypt @n bytes at @pos of the payload, and add them to the sum. */
 static void hole_decrypt(const VkdevTlsCtx *c, VkdevTlsHeld *h, uint32_t pos,
                          const uint8_t *from, uint8_t *to, uint32_t n)
 {
-    VkdevTlsStream s = { .at = { .rec_no = h->rec_no } };
-    uint8_t tag[VKDEV_AEAD_TAG_LEN];
+    VkdevTlsStream s = { 0 };
     uint32_t all;
 
-    memcpy(s.at.rec.head, h->head, sizeof(s.at.rec.head));
-    all = vkdev_record_payload_len(&s.at.rec, &c->suite->shape);
-    for (int with = 0; with < 2; with++) {
-        vkdev_tls_record_start(c, &s);
+    for (int zero = 0; zero < 2; zero++) {
+        hole_start(c, h, &s);
+        all = vkdev_record_payload_len(&s.at.rec, &c->suite->shape);
         vkdev_tls_hole_pass(c, &s.aead, pos);
-        if (with) {
-            vkdev_aead_decrypt(vkdev_tls_key(c), &s.aead, to, from, n);
-        } else {
+        if (zero) {
             vkdev_tls_hole_pass(c, &s.aead, n);
+        } else {
+            vkdev_aead_decrypt(vkdev_tls_key(c), &s.aead, to, from, n);
         }
         vkdev_tls_hole_pass(c, &s.aead, all - pos - n);
-        vkdev_aead_finish(vkdev_tls_key(c), &s.aead, tag);
-        add_to(h->diff, tag, sizeof(tag));
+        hole_sum(c, h, &s.aead, zero);
     }
-    vkdev_aead_wipe(tag, sizeof(tag));
 }
 
 /*
@@ -193,8 +218,8 @@ bool vkdev_tls_hole_fill(const VkdevTlsCtx *c, VkdevTlsHeld *h,
     }
     if (end > tag) {
         memcpy(to + text, from + text, len - text);
-        add_to(h->diff + (pos + text - tag), from + text, len - text);
+        memcpy(h->tag + (pos + text - tag), from + text, len - text);
     }
     hole_cut(h, hole_around(h, pos, end), pos, end);
-    return hole_verdict(h, complete);
+    return hole_verdict(c, h, complete);
 }

@@ -74,7 +74,8 @@ typedef struct VkdevTlsHeld {
     bool passed;      /* the place in the stream is behind it */
     VkdevTlsHole hole[VKDEV_TLS_HOLES]; /* in any order */
     uint8_t head[VKDEV_RECORD_HEADER_LEN + VKDEV_RECORD_NONCE_LEN];
-    uint8_t diff[VKDEV_AEAD_TAG_LEN]; /* zero once all is there and right */
+    uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* as far as it has come */
+    VkdevAeadSum sum;                /* of the ciphertext that has come */
 } VkdevTlsHeld;
 
 struct VkdevTlsCtx {
@@ -122,7 +123,10 @@ bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n);
 void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead,
                          uint32_t n);
 VkdevTlsHeld *vkdev_tls_hole_here(const VkdevTlsCtx *c);
-bool vkdev_tls_hole_end(VkdevTlsHeld *h, bool *complete);
+void vkdev_tls_hole_tag(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
+                        const uint8_t *from);
+bool vkdev_tls_hole_end(const VkdevTlsCtx *c, VkdevTlsHeld *h,
+                        bool *complete);
 void vkdev_tls_hole_drop(const VkdevTlsCtx *c);
 bool vkdev_tls_hole_fits(const VkdevTlsHeld *h, uint32_t tcp_seq, size_t len);
 bool vkdev_tls_hole_fill(const VkdevTlsCtx *c, VkdevTlsHeld *h,

@@ -31,20 +31,6 @@ static bool tag_part_differs(const uint8_t *a, const uint8_t *b, size_t len)
     return diff;
 }
 
-/* Its tag, as far as the record has come, to what is held of it. */
-static void rx_held_tag(const VkdevTlsCtx *c, const VkdevRecordPiece *piece,
-                        const uint8_t *from)
-{
-    VkdevTlsHeld *h = vkdev_tls_held_find(c, c->tcp_seq);
-
-    for (uint32_t i = 0; !piece->offset && i < sizeof(h->diff); i++) {
-        h->diff[i] ^= c->s.tag[i];
-    }
-    for (uint32_t i = 0; from && i < piece->len; i++) {
-        h->diff[piece->offset + i] ^= from[i];
-    }
-}
-
 static void rx_payload(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
                        uint32_t len)
 {
@@ -68,15 +54,15 @@ bool vkdev_tls_rx_open(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
         rx_payload(c, from, to, piece->len);
         return true;
     }
-    if (!piece->offset) {
-        vkdev_aead_finish(vkdev_tls_key(c), &s->aead, s->tag);
-    }
     if (from) {
         memcpy(to, from, piece->len);
     }
     if (c->rx.held) {
-        rx_held_tag(c, piece, from);
+        vkdev_tls_hole_tag(c, piece, from);
         return true;
+    }
+    if (!piece->offset) {
+        vkdev_aead_finish(vkdev_tls_key(c), &s->aead, s->tag);
     }
     return !tag_part_differs(from, s->tag + piece->offset, piece->len);
 }
@@ -102,7 +88,8 @@ static bool rx_record_end(VkdevTlsCtx *c, uint32_t start, bool *complete)
 
     *complete = !c->rx.broken;
     c->rx.held = c->rx.broken = false;
-    return !held || vkdev_tls_hole_end(vkdev_tls_held_find(c, start), complete);
+    return !held || vkdev_tls_hole_end(c, vkdev_tls_held_find(c, start),
+                                       complete);
 }
 
 /* Pass over @n bytes of a record that is broken, or of one that is tracked. */
@@ -240,7 +227,7 @@ static bool rx_begin(VkdevTlsCtx *c)
         c->rx.broken = true;
         return false;
     }
-    c->rx.floor = c->s.at.rec_no + 1; /* 0 after the last: then all is used up */
+    c->rx.floor = c->s.at.rec_no + 1; /* 0 after the last: all is used up */
     vkdev_tls_record_start(c, &c->s);
     return true;
 }

@@ -27,7 +27,8 @@ static inline bool rx_record(size_t len)
 	bool ok = rig_record(&rig, rig.m.s->type_max, len);
 
 	memcpy(plain + from, rig.in + from, rig.len - from - TAG_LEN);
-	memcpy(plain + rig.len - TAG_LEN, rig.want + rig.len - TAG_LEN, TAG_LEN);
+	from = rig.len - TAG_LEN;
+	memcpy(plain + from, rig.want + from, TAG_LEN);
 	return ok;
 }
 

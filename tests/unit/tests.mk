@@ -18,7 +18,7 @@ fw_refuse_test-src = $(fw-src)
 fw_mbox_test-src = $(fw-src)
 fw_load_test-src = $(fw-src)
 
-aead-src = qemu-device/aead.c
+aead-src = qemu-device/aead.c qemu-device/poly.c
 aead-libs = -lIPSec_MB -lgnutls
 aead-cflags = -DVKDEV_AEAD_IPSEC_MB
 aead_test-src = $(aead-src)
@@ -49,6 +49,8 @@ engine_wipe_test-src = $(engine-src)
 engine_wipe_test-libs = $(aead-libs)
 engine_wipe_test-cflags = $(aead-cflags)
 engine_wipe_test-sanitize = -fsanitize=undefined
+
+poly_test-src = qemu-device/poly.c
 
 fault_plan_test-src = qemu-device/fault_plan.c
 
