@@ -11,6 +11,7 @@
 
 #include "aead.h"
 #include "offload.h"
+#include "reasm.h"
 #include "tls_main.h"
 #include "trace.h"
 
@@ -24,17 +25,61 @@ static void tls_off_rx_hw_init(struct tls_offload_context_rx *hw)
 	memset(hw->driver_state, 0, sizeof(hw->driver_state));
 }
 
+/* Copies the header at @seq, of which all has come; @skb is where it begins. */
+static bool tls_off_rx_peek(struct sock *sk, struct sk_buff **skb, u32 seq,
+			    u8 *hdr)
+{
+	struct sk_buff *from = *skb;
+	u32 left = TLS_REC_HDR_LEN, skip, n;
+
+	for (; left; left -= n, hdr += n, seq += n) {
+		from = tls_reasm_next(sk, from, seq, &skip);
+		if (!from)
+			return false;
+		if (left == TLS_REC_HDR_LEN)
+			*skb = from;
+		n = min(left, from->len - skip);
+		if (skb_copy_bits(from, skip, hdr, n))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What has come is not seen by a device that begins now, so it begins at the
+ * first record behind. Often that is the second one: a peer's ChangeCipherSpec,
+ * at which TLS 1.2 takes the key, and its Finished come in one segment. Returns
+ * the place, and how many records are before it.
+ */
+static u32 tls_off_rx_place(struct sock *sk, const struct tls_rx *rx,
+			    u32 *records)
+{
+	u32 seq = tcp_sk(sk)->copied_seq;
+	struct sk_buff *skb = NULL;
+	u8 hdr[TLS_REC_HDR_LEN];
+	struct tls_rec_hdr rec;
+
+	*records = 0;
+	while (tls_off_rx_peek(sk, &skb, seq, hdr) &&
+	       !tls_rec_hdr_parse(&rec, &rx->aead.fmt, hdr)) {
+		seq += rec.full_len;
+		++*records;
+	}
+	return seq;
+}
+
 static int tls_off_rx_ask(struct sock *sk, struct tls_rx *rx,
 			  struct tls_link **link)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
-	u32 seq = tcp_sk(sk)->copied_seq;
+	u32 seq, records;
 	int err;
 
 	err = tls_offload_candidate(sk, TLS_OFFLOAD_CTX_DIR_RX);
 	if (err)
 		return err;
-	tls_key_refresh(ctx, false);
+	seq = tls_off_rx_place(sk, rx, &records);
+	tls_key_refresh(ctx, false, records);
 	tls_off_rx_hw_init(&rx->hw);
 	*link = tls_link_add(sk, TLS_OFFLOAD_CTX_DIR_RX, seq, &err);
 	if (err <= 0)
@@ -43,7 +88,7 @@ static int tls_off_rx_ask(struct sock *sk, struct tls_rx *rx,
 	return err;
 }
 
-/* The front record has not been touched: a device begins at its header. */
+/* The front record has not been touched: a device may begin at its header. */
 static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx)
 {
 	struct tls_link *link;

@@ -127,7 +127,7 @@ static int tls_off_ask(struct sock *sk, struct tls_tx *tx,
 	      tls_off_prepare(tx);
 	if (err)
 		return err;
-	tls_key_refresh(ctx, true);
+	tls_key_refresh(ctx, true, 0);
 	memset(tx->hw.driver_state, 0, sizeof(tx->hw.driver_state));
 	tcp_write_collapse_fence(sk);
 	*link = tls_link_add(sk, TLS_OFFLOAD_CTX_DIR_TX, seq, &err);

@@ -380,11 +380,12 @@ int tls_sockopt_set(struct sock *sk, int optname, sockptr_t optval,
 }
 
 /**
- * tls_key_refresh() - bring the stored key up to the next record
+ * tls_key_refresh() - bring the stored key up to a record
  * @ctx:	context; the socket is locked
  * @tx:		direction
+ * @ahead:	how many records after the next one
  */
-void tls_key_refresh(struct tls_context *ctx, bool tx)
+void tls_key_refresh(struct tls_context *ctx, bool tx, u32 ahead)
 {
 	union tls_crypto_context *key = tx ? &ctx->crypto_send :
 					     &ctx->crypto_recv;
@@ -394,6 +395,7 @@ void tls_key_refresh(struct tls_context *ctx, bool tx)
 	memcpy((u8 *)key + cipher->iv_off, cc->iv + cipher->salt_len,
 	       cipher->iv_len);
 	memcpy((u8 *)key + cipher->seq_off, cc->rec_seq, TLS_REC_SEQ_LEN);
+	tls_rec_counter_add((u8 *)key + cipher->seq_off, ahead);
 }
 
 static int tls_get_key(struct tls_priv *ctx, bool tx,
@@ -411,7 +413,7 @@ static int tls_get_key(struct tls_priv *ctx, bool tx,
 	if (len != sizeof(key->info) && len != tls_cipher_info_len(cipher))
 		return -EINVAL;
 
-	tls_key_refresh(&ctx->ctx, tx);
+	tls_key_refresh(&ctx->ctx, tx, 0);
 	memcpy(out, key, len);
 	return len;
 }

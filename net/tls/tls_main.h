@@ -19,7 +19,7 @@ int tls_proto_attach(struct sock *sk, struct tls_priv *ctx);
 void tls_proto_fini(void);
 
 /* sockopt.c */
-void tls_key_refresh(struct tls_context *ctx, bool tx);
+void tls_key_refresh(struct tls_context *ctx, bool tx, u32 ahead);
 int tls_sockopt_set(struct sock *sk, int optname, sockptr_t optval,
 		    unsigned int optlen);
 int tls_sockopt_get(struct sock *sk, int optname, char __user *optval,

@@ -60,6 +60,13 @@ def event(fault, kind, *numbers):
     ask("event-" + fault, ":".join(map(str, (EVENT[kind], *numbers))))
 
 
+def forgetful(test_over, nic="dut0"):
+    """What is missing from TLS streams leaves no memory, so the kernel must help;
+    test_over is told how to undo that."""
+    test_over(ask, "rx-forgetful", 0, nic)
+    ask("rx-forgetful", 1, nic)
+
+
 def end():
     """No more of those that stay until they are taken back."""
     for direction in ("tx", "rx"):
