@@ -80,7 +80,7 @@ const char *vkdev_aead_backend(void)
     return "ipsec-mb";
 }
 
-static bool mb_poly_sums; /* the library keeps its sum as expected here */
+static bool mb_poly_sums; /* the library keeps its sum as expected */
 
 /* The sum of a message that ends: its last blocks are not in the library's. */
 static void mb_poly_sum(struct chacha20_poly1305_context_data *c,

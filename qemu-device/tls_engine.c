@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What the contexts of a device share, so that one is small: the expanded keys
- * of those that were used lately, the tags of the records that were sent lately,
- * and records that were received with holes. An expanded key is several times
- * as large as a context, and made again faster than it is fetched from memory
- * that is not in a cache.
+ * of those that were used lately, the tags of the records that were sent
+ * lately, and records that were received with holes. An expanded key is several
+ * times as large as a context, and made again faster than it is fetched from
+ * memory that is not in a cache.
  */
 #include <stdlib.h>
 #include <string.h>
