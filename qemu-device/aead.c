@@ -80,7 +80,7 @@ const char *vkdev_aead_backend(void)
     return "ipsec-mb";
 }
 
-static bool mb_poly_sums; /* the library keeps its sum as expected */
+static bool mb_poly_sums; /* the library keeps sums as expected */
 
 /* The sum of a message that ends: its last blocks are not in the library's. */
 static void mb_poly_sum(struct chacha20_poly1305_context_data *c,
@@ -101,7 +101,7 @@ static void mb_poly_sum(struct chacha20_poly1305_context_data *c,
     vkdev_poly_block(sum, c->poly_key, block);
 }
 
-/* Does that give the library's tag? Messages that end with a block or in one. */
+/* Does that give the library's tag, wherever in a block a message ends? */
 static bool mb_poly_sum_works(void)
 {
     static const uint8_t nonce[12], key[32] = { 1, 2, 3 };

@@ -358,7 +358,7 @@ def lose_place(nic, rx):
     return flow
 
 
-@case()
+@case(fault_rx_forgetful=1)
 def resync_event_is_wrong(nic):
     """The host is asked about a place that the context did not ask about, and
     says so; the context goes on to ask, and the true answer brings it back."""
@@ -373,7 +373,7 @@ def resync_event_is_wrong(nic):
     assert count(nic, "event-alter") == 1
 
 
-@case()
+@case(fault_rx_forgetful=1)
 def resync_event_is_late(nic):
     rx = start_receiving(nic)
     fault(nic, "event-delay", event_fault("TLS_RESYNC", 1, 100))

@@ -166,7 +166,9 @@ static void no_record_twice(const void *row)
 /* Other contexts take the room: what is late then is not decrypted, no more. */
 static void no_room(const void *row)
 {
-	VkdevTlsCtx *others[2 * ENGINE_HELD];
+	struct {
+		VkdevTlsCtx *ctx;
+	} others[2 * ENGINE_HELD];
 	size_t half;
 
 	ktap_expect(rx_stream(row, 5, 3, 1000) && rx_record(500));
@@ -176,16 +178,16 @@ static void no_room(const void *row)
 	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++) {
 		VkdevTlsRxResult r;
 
-		others[i] = NULL;
-		vkdev_tls_add(engine(), &rig.m.p, &others[i]);
-		vkdev_tls_rx(others[i], rig.m.p.tcp_seq, rig.want, to, half, &r);
-		vkdev_tls_rx(others[i], rig.m.p.tcp_seq + half + 50, rig.want + half + 50, to, 9,
-			     &r);
+		others[i].ctx = NULL;
+		vkdev_tls_add(engine(), &rig.m.p, &others[i].ctx);
+		vkdev_tls_rx(others[i].ctx, rig.m.p.tcp_seq, rig.want, to, half, &r);
+		vkdev_tls_rx(others[i].ctx, rig.m.p.tcp_seq + half + 50, rig.want + half + 50,
+			     to, 9, &r);
 	}
 	ktap_expect(!deliver(half, half + 100) && !deliver(half + 200, rig.len));
 	ktap_expect(!res.auth && in_sync());
 	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++)
-		vkdev_tls_del(others[i]);
+		vkdev_tls_del(others[i].ctx);
 	rig_close(&rig);
 }
 

@@ -49,8 +49,8 @@ struct model {
 
 /* One engine for all contexts of a test, with little room in it. */
 #define ENGINE_KEYS	4
-#define ENGINE_RECORDS	128
 #define ENGINE_HELD	64
+#define ENGINE_RECORDS	128
 VkdevTlsEngine *engine(void);
 
 /* Byte strings in wire order. */

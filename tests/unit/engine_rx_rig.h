@@ -32,7 +32,8 @@ static inline bool rx_record(size_t len)
 	return ok;
 }
 
-static inline bool rx_stream(const struct suite *s, uint64_t seed, unsigned int records, size_t most)
+static inline bool rx_stream(const struct suite *s, uint64_t seed, unsigned int records,
+			     size_t most)
 {
 	bool ok = rx_open(s, seed);
 
