@@ -125,6 +125,7 @@ void tls_link_orphan(struct tls_link *link);
 void tls_link_retire(struct tls_link *link, enum tls_left reason);
 void tls_link_drop(struct tls_link *link, enum tls_left reason);
 void tls_link_uncount(struct tls_link *link);
+void tls_link_drain(struct tls_link *link, enum tls_left reason);
 int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn);
 void tls_links_retire_dev(const struct net_device *dev);
 void tls_links_retire_strays(void);

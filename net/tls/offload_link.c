@@ -167,20 +167,42 @@ void tls_link_uncount(struct tls_link *link)
 	spin_unlock_bh(&tls_link_lock);
 }
 
-/* tls_link_lock is held: the socket is there if the link says so. */
-static void tls_link_lose(struct tls_link *link, enum tls_left reason)
+/* tls_link_lock is held. What is encrypted from now on is software's. */
+static void tls_link_leave(struct tls_link *link, enum tls_left reason)
 {
 	struct tls_priv *ctx = container_of(link->ctx, struct tls_priv, ctx);
 	bool tx = link->dir == TLS_OFFLOAD_CTX_DIR_TX;
 
-	WRITE_ONCE(link->lost, true);
 	WRITE_ONCE(ctx->lost[link->dir], true);
-	if (link->counted) {
-		tls_link_uncount_locked(link);
-		TLS_STAT_INC(sock_net(link->sk),
-			     (tx ? TLS_MIB_TX_LEFT : TLS_MIB_RX_LEFT) + reason);
-		trace_tls_device_left(link->sk, link->dir, reason);
-	}
+	if (!link->counted)
+		return;
+	tls_link_uncount_locked(link);
+	TLS_STAT_INC(sock_net(link->sk),
+		     (tx ? TLS_MIB_TX_LEFT : TLS_MIB_RX_LEFT) + reason);
+	trace_tls_device_left(link->sk, link->dir, reason);
+}
+
+/**
+ * tls_link_drain() - the device gets no new records, and goes on with the old
+ * @link:	link of a socket that is locked
+ * @reason:	why
+ *
+ * It is counted as software's, and tls_link_retire() does not count it again.
+ */
+void tls_link_drain(struct tls_link *link, enum tls_left reason)
+{
+	spin_lock_bh(&tls_link_lock);
+	tls_link_leave(link, reason);
+	spin_unlock_bh(&tls_link_lock);
+}
+
+/* tls_link_lock is held: the socket is there if the link says so. */
+static void tls_link_lose(struct tls_link *link, enum tls_left reason)
+{
+	bool tx = link->dir == TLS_OFFLOAD_CTX_DIR_TX;
+
+	WRITE_ONCE(link->lost, true);
+	tls_link_leave(link, reason);
 	if (tx && link->sk) {
 		RCU_INIT_POINTER(link->ctx->netdev, NULL);
 		/* Pairs with tls_is_skb_tx_device_offloaded(). */

@@ -281,6 +281,7 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
 	off->epoch = NULL;
 	if (!off->link || off->draining)
 		return;
+	tls_link_drain(off->link, TLS_LEFT_REKEY);
 	off->draining = true;
 	off->drain_end = tcp_sk(sk)->write_seq + tls_off_pending(tx);
 }

@@ -4,6 +4,7 @@
 has the key it must have, whoever encrypts it, also when it is sent again; and the
 card has the connection again after each. The argument is how many there are."""
 import pathlib
+import re
 import sys
 import threading
 import time
@@ -179,6 +180,67 @@ def many_at_once(cipher, size):
     print(f"# {watch['TlsRxDeviceMended']} records mended")
 
 
+def socket_info(flow):
+    """What ss says of the near end: sending, receiving."""
+    line = rig.run("ss", "-Htieno", f"sport = :{flow.near.getsockname()[1]}")
+    return [re.search(f"{way}conf: ?(\\S+)", line)[1] for way in ("tx", "rx")]
+
+
+def ss_sending():
+    """ss says that software sends as long as bytes of the old key are not
+    acknowledged, and that the card does afterwards."""
+    watch = rig.Watch()
+    flow = Sender("aes-128-gcm")
+    flow.send(rig.pattern(CHUNK))
+    flow.drain()
+    ktap.equal(socket_info(flow)[0], "hw", "before")
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    flow.send(rig.pattern(1000))
+    flow.rekey()
+    flow.send(rig.pattern(1000))
+    ktap.equal(socket_info(flow)[0], "sw", "new key, old one not acknowledged")
+    watch.expect(TlsCurrTxSw=1, TlsCurrTxDevice=0)
+    undo()
+    flow.drain()
+    while not watch["TlsTxDeviceAgain"]:
+        flow.send(rig.pattern(1000))
+    ktap.equal(socket_info(flow)[0], "hw", "on the card again")
+    watch.expect(TlsCurrTxSw=0, TlsCurrTxDevice=1)
+    flow.finish()
+
+
+def ss_receiving():
+    """The same for what is received, from the KeyUpdate to the record after the
+    new key."""
+    watch = rig.Watch()
+    flow = Rekeyed("aes-128-gcm", 0)
+    flow.far.sendall(flow.stream(CHUNK))
+    rig.wait_for(lambda: flow.got_bytes == CHUNK, 20, lambda: f"{flow.got_bytes} bytes")
+    ktap.equal(socket_info(flow)[1], "hw", "before")
+    key = ktls.Key("aes-128-gcm", ktls.TLS13)
+    flow.keys.append(key)
+    told, go_on = threading.Event(), threading.Event()
+
+    def keys():
+        told.set()
+        go_on.wait(20)
+        yield key.clone()
+    flow.reader.keys = keys()
+    flow.far.sendall(flow.update())
+    ktap.equal(told.wait(20), True, "KeyUpdate read")
+    ktap.equal(socket_info(flow)[1], "sw", "KeyUpdate, no key yet")
+    watch.expect(TlsCurrRxSw=1, TlsCurrRxDevice=0)
+    go_on.set()
+    end = time.monotonic() + 20
+    while not watch["TlsRxDeviceAgain"] and time.monotonic() < end:
+        flow.far.sendall(flow.stream(1000))
+        time.sleep(0.02)
+    ktap.equal(socket_info(flow)[1], "hw", "on the card again")
+    watch.expect(TlsCurrRxSw=0, TlsCurrRxDevice=1)
+    flow.end()
+
+
 def main():
     rig.offload()
     rig.receive_offload()
@@ -189,6 +251,8 @@ def main():
         ktap.add(f"receive {cipher}", receive, cipher, few, 0, timeout=200)
         ktap.add(f"many at once {cipher}", many_at_once, cipher, 10000,
                  timeout=60)
+    ktap.add("ss tells the truth, sending", ss_sending, timeout=60)
+    ktap.add("ss tells the truth, receiving", ss_receiving, timeout=60)
     ktap.add("small ones, many at once", many_at_once, "aes-128-gcm", 500)
     ktap.add("send, 1 % lost", send, "aes-128-gcm", ROUNDS, 1, timeout=300)
     ktap.add("receive, 1 % lost", receive, "aes-128-gcm", ROUNDS, 1, timeout=300)
