@@ -4,8 +4,10 @@
 carries them, go on when it fails, and are offloaded again."""
 import json
 import pathlib
+import socket
 import sys
 import threading
+import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
                 for folder in ("lib", "offload")]
@@ -14,6 +16,7 @@ import ktls  # noqa: E402
 import rig  # noqa: E402
 
 SLAVES = ("eth0", "eth1")
+VLAN_NEAR = "198.51.100.1"
 FLOWS = 12
 SIZE = 300000
 
@@ -27,7 +30,8 @@ def build(*mode):
         rig.run("ip", "link", "set", slave, "down")
         rig.run("ip", "addr", "flush", "dev", slave)
         rig.run("ip", "link", "set", slave, "master", "bond0")
-        rig.run("ethtool", "-K", slave, "tls-hw-tx-offload", "on")
+        rig.run("ethtool", "-K", slave, "tls-hw-tx-offload", "on",
+                "tls-hw-rx-offload", "on")
     rig.run("ip", "addr", "add", rig.NEAR[4] + "/24", "dev", "bond0")
     rig.run("ip", "link", "set", "bond0", "up")
     rig.wait_for(lambda: "state UP" in rig.run("ip", "link", "show", "bond0"), 20,
@@ -115,13 +119,38 @@ def other_encrypts(old, before, what):
                  lambda: f"{what}: {before} {encrypted()} {on_cards()} on cards")
 
 
-def carrier_lost(*mode):
+def vlan():
+    """A VLAN on top of the bond, and at the far end; undone with the case."""
+    for add, link, addr in ((rig.run, "bond0", VLAN_NEAR),
+                            (rig.far_run, "eth0", rig.VLAN_FAR)):
+        add("ip", "link", "add", "link", link, "name", "vlan9", "type", "vlan", "id",
+            "9")
+        ktap.defer(lambda add=add: add("ip", "link", "del", "vlan9", check=False))
+        add("ip", "addr", "add", addr + "/24", "dev", "vlan9")
+        add("ip", "link", "set", "vlan9", "up")
+
+
+def connect_vlan():
+    """A connection over it."""
+    with rig.far_side():
+        server = socket.create_server((rig.VLAN_FAR, 0))
+    with server:
+        near = socket.create_connection(server.getsockname())
+        far, _ = server.accept()
+    near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return near, far
+
+
+def carrier_lost(over_vlan, *mode):
     """A flow that sends all the time, so that its card loses the carrier with
     bytes on their way, is on the other card soon, and back when that fails."""
     build(*mode)
     deaf("eth1", False)
+    if over_vlan:
+        vlan()
     stat, before = ktls.tls_stat(), encrypted()
-    flow, stop = rig.Flow(), threading.Event()
+    flow = rig.Flow(pair=connect_vlan() if over_vlan else None)
+    stop = threading.Event()
     sender = threading.Thread(target=busy, args=(flow, stop), daemon=True)
     sender.start()
     ktap.defer(stop.set)
@@ -130,10 +159,12 @@ def carrier_lost(*mode):
                  lambda: f"no card encrypts: {ktls.tls_stat()}")
     used = 0 if encrypted()[0] > before[0] else 1
     for number in (used, 1 - used):
-        before = encrypted()
+        before, start = encrypted(), time.monotonic()
         ktap.defer(carrier, SLAVES[number], True)
         carrier(SLAVES[number], False)
         other_encrypts(number, before, f"{SLAVES[number]} has no carrier")
+        ktap.figure(f"{mode[0]}{', VLAN' * over_vlan}, carrier lost: offload in force "
+                    f"again after {time.monotonic() - start:.1f} s, 0 connections broken")
         ktap.equal(on_cards(), 1, "sockets on cards")
         carrier(SLAVES[number], True)
         rig.wait_for(lambda: "state UP" in
@@ -167,15 +198,40 @@ def chosen():
     flow.finish(40)
 
 
+def slaves_without_carrier():
+    """Keys for a bond whose slaves have just lost their carriers, which it has not
+    noticed: neither direction is given to a card that cannot send."""
+    build("active-backup")
+    deaf("eth1", False)
+    near, far = rig.connect()
+    rig.run("ip", "link", "set", "bond0", "type", "bond", "miimon", "20000")
+    stat = ktls.tls_stat()
+    for slave in SLAVES:
+        ktap.defer(carrier, slave, True)
+        carrier(slave, False)
+    rig.wait_for(lambda: all("NO-CARRIER" in rig.run("ip", "link", "show", slave)
+                             for slave in SLAVES), 10, lambda: "carriers stay")
+    ktls.attach(near, tx=ktls.Key(), rx=ktls.Key())
+    now = ktls.tls_stat()
+    near.close()
+    far.close()
+    ktap.equal([now[name] - stat[name] for name in
+                ("TlsTxDeviceDown", "TlsRxDeviceDown", "TlsTxDevice", "TlsRxDevice")],
+               [1, 1, 0, 0], "device down, on a device")
+
+
 def main():
     rig.run("modprobe", "bonding", "max_bonds=0")
     build("balance-xor", "xmit_hash_policy", "layer3+4")
     deaf("eth1")
-    ktap.add("active-backup, carrier lost", carrier_lost, "active-backup",
-             timeout=150)
+    ktap.add("active-backup, carrier lost", carrier_lost, False,
+             "active-backup", timeout=150)
+    ktap.add("VLAN over active-backup, carrier lost", carrier_lost, True,
+             "active-backup", timeout=150)
     ktap.add("active-backup, another chosen", chosen, timeout=60)
-    ktap.add("802.3ad, carrier lost", carrier_lost, "802.3ad",
+    ktap.add("802.3ad, carrier lost", carrier_lost, False, "802.3ad",
              "xmit_hash_policy", "layer3+4", timeout=150)
+    ktap.add("slaves without carrier", slaves_without_carrier, timeout=60)
     ktap.main()
 
 

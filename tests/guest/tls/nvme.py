@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """NVMe over TCP with TLS 1.3, host and target of the distribution's kernel: the
 host reads by read_sock(), the target by recvmsg() with the record's type. tlshd
-does the handshakes, with a key that both ends know."""
+does the handshakes, with a key that both ends know. With the word "offload" the
+host's TLS is the card's."""
 import hashlib
 import os
 import pathlib
@@ -25,6 +26,7 @@ TARGET = CONFIGFS / "subsystems" / SUBSYSTEM
 DISK = "/dev/ram0"      # what the target serves
 QUEUES = 2              # the host's: one for commands, one for data
 SIZE = 6 << 20
+OFFLOAD = "offload" in sys.argv
 CURRENT = ("TlsCurrTxSw", "TlsCurrRxSw", "TlsCurrTxDevice", "TlsCurrRxDevice")
 
 
@@ -79,6 +81,10 @@ def prepare():
     rig.run("modprobe", "brd", "rd_nr=1", "rd_size=16384")
     for module in ("tls", "nvmet-tcp", "nvme-tcp"):
         rig.run("modprobe", module)
+    if OFFLOAD:
+        sys.argv.remove("offload")
+        rig.offload()
+        rig.receive_offload()
     tlshd()
     add_key(os.urandom(32))
     make_target()
@@ -130,6 +136,17 @@ def nothing_left():
     rig.wait_for(lambda: not total(), 20, lambda: f"{total()} directions are left")
 
 
+def by_the_card(watch):
+    """The host's sockets are on the card, which did what was written and most of
+    what was read."""
+    watch.expect(TlsTxDevice=QUEUES, TlsRxDevice=QUEUES, TlsTxSw=0, TlsRxSw=0)
+    sent, got = watch["tx_tls_encrypted_bytes"], watch["rx_tls_decrypted_bytes"]
+    ktap.figure(f"NVMe: the card encrypted {sent} and decrypted {got} bytes of {SIZE} "
+                "each way")
+    if sent < SIZE or got < SIZE * 9 // 10:
+        raise AssertionError(f"not by the card; {watch.report()}")
+
+
 @ktap.case(timeout=120)
 def disk_over_tls():
     """What is written arrives on the target's disk, and comes back; the kernel's
@@ -137,6 +154,7 @@ def disk_over_tls():
     data = "/tmp/data"
     pathlib.Path(data).write_bytes(rig.pattern(SIZE))
     before, there = ktls.tls_stat(), far_stat()
+    watch = rig.Watch() if OFFLOAD else None
     rig.control()
     controller = attach()
     ktap.defer(nothing_left)
@@ -154,6 +172,8 @@ def disk_over_tls():
     ktap.equal(digest("/tmp/back"), digest(data), "read back")
     ktap.equal(ktls.tls_stat()["TlsDecryptError"], before["TlsDecryptError"],
                "errors")
+    if watch:
+        by_the_card(watch)
 
 
 @ktap.case(timeout=120)

@@ -229,9 +229,11 @@ def more_without_room(version):
     raw, tls, key = sender(version)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    before = ktls.tls_stat()["TlsTxPushLater"]
     sent = send_until_full(tls, 700)
     ktap.fails(errno.EAGAIN, tls.send, b"x" * 20000,
                socket.MSG_DONTWAIT | socket.MSG_MORE)
+    ktap.equal(ktls.tls_stat()["TlsTxPushLater"] > before, True, "TlsTxPushLater moved")
     tls.settimeout(20)
     thread = threading.Thread(target=tls.sendall, args=(b"end",))
     thread.start()
