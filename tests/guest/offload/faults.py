@@ -5,7 +5,6 @@ refused contexts, commands that fail, packets with wrong sequence numbers, memor
 that is not there. No byte is lost and none leaves in the clear."""
 import errno
 import os
-import socket
 import sys
 import time
 
@@ -16,33 +15,14 @@ import ktap     # noqa: E402 pylint: disable=wrong-import-position
 import nicfault     # noqa: E402 pylint: disable=wrong-import-position
 import rig      # noqa: E402 pylint: disable=wrong-import-position
 
-PARAMETERS = "/sys/module/tlsfault/parameters/"
-TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
-SEND_QUEUE, REPAIR_OFF_NO_PROBE = 2, -1
 TLS_ADD, TLS_RESYNC, TLS_ADD_RX = 9, 11, 15     # VKTLS_CMD_*
-
-
-def fault(**settings):
-    """Set parameters of the module that makes functions fail."""
-    for name, value in settings.items():
-        file = os.open(PARAMETERS + name, os.O_WRONLY)
-        try:
-            os.write(file, str(value).encode())
-        finally:
-            os.close(file)
-
-
-def fault_left(name):
-    """How many failures are still to come."""
-    with open(PARAMETERS + name, encoding="ascii") as file:
-        return int(file.read())
 
 
 def refused(what, counter):
     """An offload that no kernel asks for so far."""
     watch = rig.Watch()
     try:
-        fault(ask=what)
+        rig.fault(ask=what)
     except OSError as err:
         ktap.equal(err.errno, errno.EOPNOTSUPP, "errno")
     else:
@@ -53,7 +33,7 @@ def refused(what, counter):
 def add_failed():
     """The NIC does not take a context: the connection is the kernel's."""
     watch = rig.Watch()
-    fault(cmd_opcode=TLS_ADD, cmd_result=-errno.EIO, cmd_times=1)
+    rig.fault(cmd_opcode=TLS_ADD, cmd_result=-errno.EIO, cmd_times=1)
     flow = rig.Flow()
     flow.send(rig.pattern(50000))
     flow.finish()
@@ -61,22 +41,13 @@ def add_failed():
                  tx_tls_encrypted_bytes=0)
 
 
-def gap(flow):
-    """Lose a segment between stack and driver, so that the context is lost."""
-    undo = rig.near_qdisc("loss", "100%")
-    flow.send(rig.pattern(700))
-    undo()
-    flow.send(rig.pattern(700))
-    flow.drain()
-
-
 def resync_failed():
     """Two resyncs fail, with a pause that spares the NIC; the third succeeds."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
-    fault(cmd_opcode=TLS_RESYNC, cmd_result=-errno.EIO, cmd_times=2)
-    gap(flow)
+    rig.fault(cmd_opcode=TLS_RESYNC, cmd_result=-errno.EIO, cmd_times=2)
+    rig.gap(flow)
     tries = 0
     while not watch["tx_tls_resync_ok"]:
         flow.send(rig.pattern(3000))
@@ -84,7 +55,7 @@ def resync_failed():
         tries += 1
     watch.expect(tx_tls_resync_failed=2, tx_tls_resync_ok=1,
                  tx_tls_resync_req=1)
-    ktap.equal(fault_left("cmd_times"), 0, "faults left")
+    ktap.equal(rig.fault_left("cmd_times"), 0, "faults left")
     if tries < 4:
         raise AssertionError("failed resyncs were not spaced out")
     before = watch["tx_tls_encrypted_bytes"]
@@ -99,8 +70,8 @@ def context_gone():
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
-    fault(cmd_opcode=TLS_RESYNC, cmd_result=-errno.ENOENT, cmd_times=1)
-    gap(flow)
+    rig.fault(cmd_opcode=TLS_RESYNC, cmd_result=-errno.ENOENT, cmd_times=1)
+    rig.gap(flow)
     flow.send(rig.pattern(100000))
     flow.drain()
     flow.send(rig.pattern(100000))
@@ -116,8 +87,8 @@ def device_refuses():
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
-    fault(cmd_opcode=TLS_RESYNC, cmd_result=0, cmd_times=1)
-    gap(flow)
+    rig.fault(cmd_opcode=TLS_RESYNC, cmd_result=0, cmd_times=1)
+    rig.gap(flow)
     for _ in range(4):
         flow.send(rig.pattern(30000))
         flow.drain()
@@ -132,13 +103,13 @@ def map_failed():
     flow = rig.Flow()
     flow.send(rig.pattern(700))
     flow.drain()
-    fault(map_times=1)
+    rig.fault(map_times=1)
     flow.send(rig.pattern(700))
     for _ in range(3):
         flow.send(rig.pattern(30000))
         flow.drain()
     flow.finish()
-    ktap.equal(fault_left("map_times"), 0, "faults left")
+    ktap.equal(rig.fault_left("map_times"), 0, "faults left")
     watch.expect(tx_tls_lost_unsent=1, tx_tls_resync_ok=1,
                  tx_tls_lost_device=0)
 
@@ -154,9 +125,9 @@ def fallback_failed():
     ktap.defer(rig.private_flag, "tls-tx-fallback-only", False)
     flow = rig.Flow()
     rig.far_loss("loss", "100%")
-    fault(encrypt_times=1)
+    rig.fault(encrypt_times=1)
     flow.send(rig.pattern(700))
-    rig.wait_for(lambda: not fault_left("encrypt_times"), 20,
+    rig.wait_for(lambda: not rig.fault_left("encrypt_times"), 20,
                  lambda: "no retransmission came")
     rig.far_loss_end()
     flow.finish()
@@ -178,11 +149,11 @@ def replay_unmapped():
         """The fault may meet a packet of somebody else: then once more."""
         if watch["tx_tls_replay_unsent"]:
             return True
-        fault(map_times=1)
+        rig.fault(map_times=1)
         return False
 
     rig.wait_for(met, 20, lambda: "no retransmission came")
-    fault(map_times=0)
+    rig.fault(map_times=0)
     rig.far_loss_end()
     flow.finish()
     watch.some("tx_tls_replay_unsent")
@@ -207,40 +178,22 @@ def lose_header(flow, records):
     flow.take()
 
 
-def question_unheard():
-    """The first question about a header is lost: the NIC asks about another."""
+def not_answered(failure, expected):
+    """A question or its answer is lost: the NIC asks about a later header."""
     ktap.defer(rig.far_netem_end)
     rig.patient_tcp(ktap.defer, rig.far_run)
     rig.receive_offload()
     watch = rig.Watch()
     flow = rig.Inflow()
     flow.push(flow.stream(1000))
-    fault(asked_times=1)
+    rig.fault(**failure)
     lose_header(flow, 60)
     flow.push(flow.stream(100000, 1000))
     before = watch["rx_tls_bypassed"]
     flow.push(flow.stream(100000))
     flow.finish()
     ktap.equal(watch["rx_tls_bypassed"], before, "rx_tls_bypassed")
-    watch.expect(rx_tls_resync_req_skip=1, rx_tls_resync_res_ok=1)
-
-
-def answer_fails():
-    """The NIC cannot be told of a record: it asks about a later one."""
-    ktap.defer(rig.far_netem_end)
-    rig.patient_tcp(ktap.defer, rig.far_run)
-    rig.receive_offload()
-    watch = rig.Watch()
-    flow = rig.Inflow()
-    flow.push(flow.stream(1000))
-    fault(cmd_opcode=TLS_RESYNC, cmd_result=-errno.EIO, cmd_times=1)
-    lose_header(flow, 60)
-    flow.push(flow.stream(100000, 1000))
-    before = watch["rx_tls_bypassed"]
-    flow.push(flow.stream(100000))
-    flow.finish()
-    ktap.equal(watch["rx_tls_bypassed"], before, "rx_tls_bypassed")
-    watch.expect(rx_tls_resync_res_skip=1, rx_tls_resync_res_ok=1)
+    watch.expect(rx_tls_resync_res_ok=1, **expected)
 
 
 def receive_add_failed():
@@ -249,34 +202,12 @@ def receive_add_failed():
     for result, counter in ((-errno.EIO, "rx_tls_add_failed"),
                             (-errno.ENOSPC, "rx_tls_no_space")):
         watch = rig.Watch()
-        fault(cmd_opcode=TLS_ADD_RX, cmd_result=result, cmd_times=1)
+        rig.fault(cmd_opcode=TLS_ADD_RX, cmd_result=result, cmd_times=1)
         flow = rig.Inflow()
         flow.push(flow.stream(50000))
         flow.finish()
         watch.expect(**{counter: 1}, rx_tls_ctx=0, TlsRxSw=1,
                      rx_tls_decrypted_bytes=0)
-
-
-def send_sequence(sock):
-    """TCP sequence number of the next byte."""
-    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, SEND_QUEUE)
-    seq = sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ)
-    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_NO_PROBE)
-    return seq & 0xffffffff
-
-
-def rewrite_sequence(port, seq):
-    """Give every segment to that port this number, before the driver sees it."""
-    rig.run("tc", "qdisc", "add", "dev", rig.IFACE, "clsact")
-    rig.run("tc", "filter", "add", "dev", rig.IFACE, "egress", "protocol", "ip",
-            "flower", "ip_proto", "tcp", "dst_port", str(port), "action",
-            "pedit", "munge", "offset", "24", "u32", "set", hex(seq))
-
-
-def rewrite_end():
-    """Undo rewrite_sequence()."""
-    rig.run("tc", "qdisc", "del", "dev", rig.IFACE, "clsact", check=False)
 
 
 def wrong_sequence(distance, counter, warm_up):
@@ -285,23 +216,24 @@ def wrong_sequence(distance, counter, warm_up):
     plaintext, there is no record for it, and so it is dropped.
     """
     near, far = rig.connect()
-    start = send_sequence(near)
+    start = rig.send_sequence(near)
     watch = rig.Watch()
     flow = rig.Flow(pair=(near, far))
     if warm_up:
         flow.send(rig.pattern(5000))
         flow.drain()
     port = near.getpeername()[1]
-    rewrite_sequence(port, (start - distance) & 0xffffffff)
-    ktap.defer(rewrite_end)
+    rig.rewrite_sequence(rig.IFACE, port, (start - distance) & 0xffffffff)
+    ktap.defer(rig.rewrite_end, rig.IFACE)
     flow.send(rig.pattern(700))
     # ours may have forgotten where the offload began, and drops all the same
     names = [counter] if rig.STOCK else [counter, "tx_tls_drop_no_sync_data"]
     rig.wait_for(lambda: any(watch[name] for name in names), 10,
                  lambda: f"{names} stand still")
-    rewrite_end()
+    rig.rewrite_end(rig.IFACE)
     flow.send(rig.pattern(30000))
     flow.finish()
+    watch.some("tx_tls_replay_no_record")
     watch.expect(tx_tls_fallback_failed=0, tx_tls_lost_device=0)
 
 
@@ -318,8 +250,13 @@ def main():
     ktap.add("cipher_refused", refused, "cipher", "tx_tls_refused_cipher")
     for fn in (add_failed, resync_failed, context_gone, device_refuses,
                map_failed, fallback_failed, replay_unmapped,
-               receive_add_failed, question_unheard, answer_fails):
+               receive_add_failed):
         ktap.add(fn.__name__, fn, timeout=60)
+    for name, failure, counter in (
+            ("question_unheard", {"asked_times": 1}, "rx_tls_resync_req_skip"),
+            ("answer_fails", {"cmd_opcode": TLS_RESYNC, "cmd_result": -errno.EIO,
+                              "cmd_times": 1}, "rx_tls_resync_res_skip")):
+        ktap.add(name, not_answered, failure, {counter: 1}, timeout=60)
     ktap.add("sequence_before_the_offload", wrong_sequence, 100,
              "tx_tls_drop_bypass_req", False)
     ktap.add("sequence_acknowledged", wrong_sequence, -1000,

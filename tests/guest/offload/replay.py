@@ -10,6 +10,7 @@ import sys
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.join(os.path.dirname(os.path.abspath(__file__)),
                              "..", "lib")]
+import nicfault # noqa: E402 pylint: disable=wrong-import-position
 import ktap     # noqa: E402 pylint: disable=wrong-import-position
 import ktls     # noqa: E402 pylint: disable=wrong-import-position
 import rig      # noqa: E402 pylint: disable=wrong-import-position
@@ -168,16 +169,66 @@ def before_resync():
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
-    undo = rig.near_qdisc("loss", "100%")
-    ktap.defer(undo)
-    flow.send(rig.pattern(1000))
-    undo()
-    flow.send(rig.pattern(1000))
-    flow.drain()
+    rig.gap(flow)
     watch.some("tx_tls_fallback_gap", "tx_tls_replay_no_open")
     flow.send(rig.pattern(30000))
     flow.finish()
     watch.expect(tx_tls_replay_refused=0, tx_tls_resync_ok=1)
+
+
+def older_than_resync():
+    """Nor what was sent before it was put in sync again, when that is sent again."""
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(100))
+    flow.drain()
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    undo_near = rig.near_qdisc("loss", "100%")
+    ktap.defer(undo_near)
+    flow.send(rig.pattern(700))
+    undo_near()
+    flow.send(rig.pattern(700))     # a gap: by software
+    flow.send(rig.pattern(700))     # in sync from here on
+    watch.settle("tx_tls_resync_ok", 1)
+    undo()
+    flow.finish()
+    watch.some("tx_tls_replay_no_old")
+    watch.expect(tx_tls_fallback_gap=1, tx_tls_replay_refused=0)
+
+
+def no_context():
+    """The NIC has forgotten it since."""
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(100))
+    flow.drain()
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    flow.send(rig.pattern(700))
+    nicfault.ask("ctx-forget-all", 1)
+    watch.settle("tx_tls_lost_forgotten", 1)
+    undo()
+    flow.finish()
+    watch.some("tx_tls_replay_no_ctx", "tx_tls_fallback_lost")
+    watch.expect(tx_tls_replay_refused=0)
+
+
+def no_room():
+    """A segment of so many records that a packet has too few descriptors."""
+    rig.mtu(4000)
+    ktap.defer(rig.mtu, 1500)
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow = rig.Flow()
+    flow.send(rig.pattern(100))
+    flow.drain()
+    lost_once(flow, *[30] * 120)
+    flow.finish()
+    watch.some("tx_tls_replay_no_room", "tx_tls_fallback_retransmit")
+    watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
 
 
 def forced_fallback():
@@ -220,8 +271,7 @@ def share(percent, at_least, size):
         watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
         nic = flow.wire + watch["tx_tls_replay_bytes"]
         everything = nic + watch["tx_tls_fallback_bytes"]
-        print(f"# {100 * nic / everything:.3f} % of {everything} bytes by the "
-              f"NIC; {watch.report()}")
+        rig.figures(f"{percent} % lost, {cipher}", watch)
         if 100 * nic / everything < at_least:
             raise AssertionError(f"only {100 * nic / everything:.3f} %")
 
@@ -297,7 +347,8 @@ def main():
         ktap.add(f"middle_{name}", middle, version, cipher)
     ktap.add("half_acknowledged", half_acknowledged, 200)
     ktap.add("last_byte", half_acknowledged, 1)
-    for fn in (many_records, open_record, before_resync, flags_exclude):
+    for fn in (many_records, open_record, before_resync, older_than_resync,
+               no_context, no_room, flags_exclude):
         ktap.add(fn.__name__, fn, timeout=60)
     for fn in (by_sendfile, forced_fallback, policy, refused):
         ktap.add(fn.__name__, fn, timeout=200)

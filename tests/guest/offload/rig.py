@@ -18,6 +18,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import ktap     # pylint: disable=wrong-import-position
 import ktls     # pylint: disable=wrong-import-position
 
 IFACE = "eth0"
@@ -31,6 +32,8 @@ BLOCK = 1 << 16
 _BASE = b"".join(MARK + b"%06x" % i for i in range(BLOCK // 16))
 with open("/run/vktls/env", encoding="ascii") as _env:
     STOCK = "TLS=stock" in _env.read().split()  # whose tls.ko this is
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
+SEND_QUEUE, REPAIR_OFF_NO_PROBE = 2, -1
 SIOCOUTQ, SIOCOUTQNSD = 0x5411, 0x894b
 
 
@@ -146,6 +149,17 @@ class Watch:
         now = counters()
         return ", ".join(f"{n}={now[n] - self.nic[n]}" for n in now
                          if "tls" in n and now[n] != self.nic[n])
+
+
+def figures(what, watch):
+    """What the NIC did of a flow that got through whole, and read for it."""
+    moved = watch.moved()
+    nic = moved["tx_tls_encrypted_bytes"] + moved["tx_tls_replay_bytes"]
+    everything = nic + moved["tx_tls_fallback_bytes"]
+    read = 1 + moved["dev_tls_tx_replay_read"] / moved["dev_tx_bytes"]
+    ktap.figure(f"{what}: {100 * nic / everything:.3f} % of {everything} bytes by the "
+                f"NIC, {read:.3f} bytes read by it per byte on the wire, 0 connections "
+                "broken")
 
 
 def wait_for(condition, timeout, what):
@@ -362,6 +376,25 @@ class Inflow:
         self.near.close()
 
 
+TLSFAULT = "/sys/module/tlsfault/parameters/"
+
+
+def fault(**settings):
+    """Set parameters of tlsfault.ko, which makes functions fail."""
+    for name, value in settings.items():
+        file = os.open(TLSFAULT + name, os.O_WRONLY)
+        try:
+            os.write(file, str(value).encode())
+        finally:
+            os.close(file)
+
+
+def fault_left(name):
+    """How many failures are still to come."""
+    with open(TLSFAULT + name, encoding="ascii") as file:
+        return int(file.read())
+
+
 VLAN_FAR = "198.51.100.2"
 
 
@@ -441,6 +474,17 @@ def near_qdisc(*netem):
     return lambda: run("tc", "qdisc", "del", "dev", IFACE, "root", check=False)
 
 
+def gap(flow, size=700):
+    """Lose a segment between stack and driver, so that the context is lost."""
+    undo = near_qdisc("loss", "100%")
+    try:
+        flow.send(pattern(size))
+    finally:
+        undo()
+    flow.send(pattern(size))
+    flow.drain()
+
+
 def near_reorder():
     """
     Some segments, by a bit of their sequence number, wait in a slow class of
@@ -456,6 +500,28 @@ def near_reorder():
         "u32", "match", "ip", "protocol", "6", "0xff", "match", "u32",
         "0x2000", "0x2000", "at", "24", "flowid", "1:2")
     return lambda: run("tc", "qdisc", "del", "dev", IFACE, "root", check=False)
+
+
+def send_sequence(sock):
+    """TCP sequence number of the next byte."""
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, SEND_QUEUE)
+    seq = sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_NO_PROBE)
+    return seq & 0xffffffff
+
+
+def rewrite_sequence(dev, port, seq):
+    """Give every segment to that port this number, before the driver sees it."""
+    run("tc", "qdisc", "add", "dev", dev, "clsact")
+    run("tc", "filter", "add", "dev", dev, "egress", "protocol", "ip", "flower",
+        "ip_proto", "tcp", "dst_port", str(port), "action", "pedit", "munge",
+        "offset", "24", "u32", "set", hex(seq))
+
+
+def rewrite_end(dev):
+    """Undo rewrite_sequence()."""
+    run("tc", "qdisc", "del", "dev", dev, "clsact", check=False)
 
 
 def patient_tcp(test_over, on=run):

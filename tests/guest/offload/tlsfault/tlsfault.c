@@ -13,9 +13,15 @@
 #include <linux/skbuff.h>
 #include <net/tls.h>
 
+int tls_offload_caps_set(const struct tlsdev_ops *ops, u32 caps);
+
 static int encrypt_times;
 module_param(encrypt_times, int, 0644);
 MODULE_PARM_DESC(encrypt_times, "calls of tls_encrypt_skb() that fail");
+
+static int fallback_times;
+module_param(fallback_times, int, 0644);
+MODULE_PARM_DESC(fallback_times, "packets for which tls.ko has no memory to encrypt");
 
 static int map_times;
 module_param(map_times, int, 0644);
@@ -44,6 +50,11 @@ MODULE_PARM_DESC(iface, "interface to ask");
 static struct sk_buff *encrypt_stand_in(struct sk_buff *skb)
 {
 	kfree_skb(skb);
+	return NULL;
+}
+
+static struct sk_buff *alloc_stand_in(void)
+{
 	return NULL;
 }
 
@@ -76,6 +87,19 @@ static int on_encrypt(struct kprobe *p, struct pt_regs *regs)
 	return divert(regs, &encrypt_times, encrypt_stand_in);
 }
 
+/* tls.ko's alone, by the address that the function returns to. */
+static int on_alloc(struct kprobe *p, struct pt_regs *regs)
+{
+	char caller[KSYM_SYMBOL_LEN];
+
+	if (fallback_times <= 0)
+		return 0;
+	sprint_symbol(caller, regs_get_kernel_stack_nth(regs, 0));
+	if (!strstr(caller, "[tls]"))
+		return 0;
+	return divert(regs, &fallback_times, alloc_stand_in);
+}
+
 static int on_map(struct kprobe *p, struct pt_regs *regs)
 {
 	const struct device *dev = (void *)regs_get_kernel_argument(regs, 0);
@@ -100,6 +124,7 @@ static int on_asked(struct kprobe *p, struct pt_regs *regs)
 
 static struct kprobe probes[] = {
 	{ .symbol_name = "tls_encrypt_skb", .pre_handler = on_encrypt },
+	{ .symbol_name = "alloc_skb_with_frags", .pre_handler = on_alloc },
 	{ .symbol_name = "dma_map_page_attrs", .pre_handler = on_map },
 	{ .symbol_name = "vktls_cmd_exec", .pre_handler = on_cmd },
 	{ .symbol_name = "vktls_cmd_post", .pre_handler = on_cmd },
@@ -144,6 +169,32 @@ static int ask_set(const char *value, const struct kernel_param *param)
 static const struct kernel_param_ops ask_ops = { .set = ask_set };
 module_param_cb(ask, &ask_ops, NULL, 0200);
 MODULE_PARM_DESC(ask, "[receive-]version or [receive-]cipher: the write fails as the offload does");
+
+/* Our tls.ko believes from now on that the driver takes no more than that. */
+static int caps_set(const char *value, const struct kernel_param *param)
+{
+	int (*set)(const struct tlsdev_ops *ops, u32 caps);
+	struct net_device *netdev;
+	int err = -ENODEV;
+	u32 caps;
+
+	if (kstrtou32(value, 0, &caps))
+		return -EINVAL;
+	set = symbol_get(tls_offload_caps_set);
+	if (!set)
+		return -EOPNOTSUPP;
+	rtnl_lock();
+	netdev = __dev_get_by_name(&init_net, iface);
+	if (netdev && netdev->tlsdev_ops)
+		err = set(netdev->tlsdev_ops, caps);
+	rtnl_unlock();
+	symbol_put(tls_offload_caps_set);
+	return err;
+}
+
+static const struct kernel_param_ops caps_ops = { .set = caps_set };
+module_param_cb(caps, &caps_ops, NULL, 0200);
+MODULE_PARM_DESC(caps, "TLS_OFFLOAD_CAP_* that the driver is to have");
 
 static int __init tlsfault_init(void)
 {

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every reason for which our tls.ko does not offload a connection, takes it back, or
+encrypts a packet itself has a counter of its own, and moves that one."""
+import errno
+import os
+import sys
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "lib")]
+import nicfault # noqa: E402 pylint: disable=wrong-import-position
+import ktap     # noqa: E402 pylint: disable=wrong-import-position
+import ktls     # noqa: E402 pylint: disable=wrong-import-position
+import rig      # noqa: E402 pylint: disable=wrong-import-position
+
+ADD = {"Tx": (9, "tls-add"), "Rx": (15, "tls-add-rx")}     # VKTLS_CMD_*
+FULL = 7            # VKTLS_ST_FULL
+ALL_CAPS = 3        # TLS_OFFLOAD_CAP_*
+WHY = ("NoDevice", "FeatureOff", "DeviceDown", "NotThisVersion", "NotThisCipher",
+       "DeviceFull", "DeviceNoMemory", "DeviceRefused")
+CHUNK = 20000
+
+
+def ask(direction, cipher="aes-128-gcm", version=ktls.TLS12, pair=None):
+    """A connection with a key in one direction; what tells why moved."""
+    watch = rig.Watch()
+    near, far = pair or rig.connect()
+    key = ktls.Key(cipher, version)
+    ktls.attach(near, **{direction.lower(): key})
+    near.close()
+    far.close()
+    moved = watch.moved()
+    return {why: moved[f"Tls{direction}{why}"] for why in WHY
+            if moved[f"Tls{direction}{why}"]}
+
+
+def both(reason, before=lambda direction: None, **about):
+    """That reason and no other, in both directions."""
+    for direction in ADD:
+        before(direction)
+        ktap.equal(ask(direction, **about), {reason: 1}, direction)
+
+
+def no_device():
+    """Over the loopback interface."""
+    for direction in ADD:
+        ktap.equal(ask(direction, pair=ktls.tcp_pair()), {"NoDevice": 1}, direction)
+
+
+def feature_off():
+    """Switched off by the user."""
+    ktap.defer(rig.offload, True)
+    ktap.defer(rig.receive_offload, True)
+    rig.offload(False)
+    rig.receive_offload(False)
+    both("FeatureOff")
+
+
+def not_this_version():
+    """A driver that does not say that it looks at the version."""
+    ktap.defer(lambda: rig.fault(caps=ALL_CAPS))
+    rig.fault(caps=0)
+    both("NotThisVersion", version=ktls.TLS13)
+
+
+def not_this_cipher():
+    """One that nobody's NIC takes; and one for which the driver did not ask."""
+    both("NotThisCipher", cipher="aes-128-ccm")
+    ktap.defer(lambda: rig.fault(caps=ALL_CAPS))
+    rig.fault(caps=0)
+    both("NotThisCipher", cipher="chacha20-poly1305")
+
+
+def device_full():
+    """No place in the NIC's table."""
+    ktap.defer(nicfault.end)
+    both("DeviceFull", lambda d: nicfault.command("fail", ADD[d][1], 1, FULL))
+
+
+def device_no_memory():
+    """The driver has no memory for it."""
+    both("DeviceNoMemory", lambda d: rig.fault(cmd_opcode=ADD[d][0],
+                                           cmd_result=-errno.ENOMEM, cmd_times=1))
+
+
+def device_refused():
+    """Another failure."""
+    ktap.defer(nicfault.end)
+    both("DeviceRefused",
+         lambda d: nicfault.command("fail", ADD[d][1], 1, nicfault.FAILS))
+
+
+def link(word):
+    """The interface, up or down."""
+    rig.run("ip", "link", "set", rig.IFACE, word)
+
+
+def left_device():
+    """The card goes down under flows that send and receive."""
+    flow, inflow = rig.Flow(), rig.Inflow()
+    flow.send(rig.pattern(CHUNK))
+    flow.drain()
+    inflow.push(inflow.stream(CHUNK))
+    watch = rig.Watch()
+    ktap.defer(link, "up")
+    link("down")
+    watch.expect(TlsTxLeftDevice=1, TlsRxLeftDevice=1, TlsCurrTxDevice=-1,
+                 TlsCurrRxDevice=-1)
+    link("up")
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+    inflow.push(inflow.stream(CHUNK))
+    inflow.finish()
+
+
+def fallback_lost():
+    """What was built for the card, and sent again when the card had gone."""
+    rig.patient_tcp(ktap.defer)
+    flow = rig.Flow()
+    flow.send(rig.pattern(700))
+    flow.drain()
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    flow.send(rig.pattern(700))
+    watch = rig.Watch()
+    ktap.defer(link, "up")
+    link("down")
+    link("up")
+    undo()
+    flow.finish()
+    watch.some("TlsTxFallbackLost")
+    watch.expect(TlsTxFallback=watch["TlsTxFallbackLost"], TlsTxFallbackRoute=0,
+                 TlsTxFallbackDriver=0)
+
+
+def other_way():
+    """The route leads over another interface on top of the card; undone at the end,
+    when the far end must forget that interface's address."""
+    far = rig.FAR[4]
+    ktap.defer(rig.far_run, "ip", "neigh", "flush", "dev", "eth0")
+    rig.run("ip", "link", "add", "mv0", "link", rig.IFACE, "type", "macvlan",
+            "mode", "bridge")
+    ktap.defer(rig.run, "ip", "link", "del", "mv0")
+    rig.run("ip", "link", "set", "mv0", "up")
+    rig.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
+    rig.run("ip", "route", "replace", f"{far}/32", "dev", "mv0", "src", rig.NEAR[4])
+
+
+def left_route():
+    """A connection whose route leaves the card; what was built for the card and is
+    sent again leaves over the other interface, encrypted here."""
+    rig.patient_tcp(ktap.defer)
+    flow, inflow = rig.Flow(), rig.Inflow()
+    inflow.push(inflow.stream(CHUNK))
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    flow.send(rig.pattern(700))
+    watch = rig.Watch()
+    other_way()
+    undo()
+    flow.drain()
+    watch.some("TlsTxFallbackRoute")
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+    inflow.push(inflow.stream(CHUNK))
+    inflow.push(inflow.stream(CHUNK))
+    watch.expect(TlsTxLeftRoute=1, TlsRxLeftRoute=1)
+    inflow.finish()
+
+
+def fallback_driver():
+    """The driver asks: a gap, then retransmissions; and tells the card later."""
+    ktap.defer(rig.private_flag, "tls-tx-fallback-only", False)
+    rig.private_flag("tls-tx-fallback-only", True)
+    rig.patient_tcp(ktap.defer)
+    flow = rig.Flow()
+    watch = rig.Watch()
+    rig.gap(flow)
+    flow.send(rig.pattern(CHUNK))
+    flow.drain()
+    flow.finish()
+    watch.some("TlsTxFallbackDriver")
+    watch.expect(TlsTxDeviceResync=1, TlsTxFallbackLost=0, TlsTxFallbackRoute=0,
+                 TlsTxFallback=watch["TlsTxFallbackDriver"])
+
+
+def fallback_error():
+    """No memory to encrypt with: dropped, and sent again by TCP."""
+    ktap.defer(rig.private_flag, "tls-tx-fallback-only", False)
+    rig.private_flag("tls-tx-fallback-only", True)
+    flow = rig.Flow()
+    watch = rig.Watch()
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    rig.fault(fallback_times=1)
+    flow.send(rig.pattern(700))
+    rig.wait_for(lambda: watch["TlsTxFallbackError"], 20,
+                 lambda: "no retransmission came")
+    undo()
+    flow.finish()
+    watch.expect(TlsTxFallbackError=1, tx_tls_fallback_failed=1)
+
+
+def fallback_acknowledged():
+    """Nothing is kept of what the peer has acknowledged: a segment with such a
+    number is dropped."""
+    flow = rig.Flow()
+    flow.send(rig.pattern(5000))
+    flow.drain()
+    watch = rig.Watch()
+    other_way()
+    rig.rewrite_sequence("mv0", flow.near.getpeername()[1],
+                         (rig.send_sequence(flow.near) - 2000) & 0xffffffff)
+    ktap.defer(rig.rewrite_end, "mv0")
+    flow.send(rig.pattern(700))
+    rig.wait_for(lambda: watch["TlsTxFallbackAcked"], 10,
+                 lambda: f"not dropped; {watch.moved()}")
+    rig.rewrite_end("mv0")
+    flow.finish()
+
+
+def main():
+    """Register and run."""
+    rig.offload()
+    rig.receive_offload()
+    rig.control()
+    rig.far_receive_frames()
+    rig.run("modprobe", "tlsfault")
+    for fn in (no_device, feature_off, not_this_version, not_this_cipher,
+               device_full, device_no_memory, device_refused, left_device,
+               fallback_lost, left_route, fallback_driver, fallback_error,
+               fallback_acknowledged):
+        ktap.add(fn.__name__, fn, timeout=60)
+    ktap.main()
+
+
+main()
