@@ -14,6 +14,7 @@
 
 #define GUESSES 8    /* as many records may have been lost with their headers */
 #define TRIES_MAX 64
+#define ASK_EVERY 16 /* headers, when a question was not answered for long */
 
 /* Whatever the host was to be asked about, there is no header there. */
 void vkdev_tls_find_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
@@ -37,7 +38,7 @@ void vkdev_tls_find_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
     rx->mode = VKDEV_TLS_RX_SEARCH;
     rx->broken = rx->held = rx->trial = false;
     rx->window_len = 0;
-    rx->logged = 0;
+    rx->headers = rx->asked = 0;
 }
 
 /* The header at the cursor, which is in sync, will not come next. */
@@ -50,19 +51,33 @@ void vkdev_tls_find_missing(VkdevTlsCtx *c)
     c->rx.tries = 0;
 }
 
+/* Counted from the candidate, which header is a question about? */
+static uint64_t asked_number(uint32_t question)
+{
+    if (question < 5) {
+        return 1u << question >> 1; /* 0, 1, 2, 4, 8 */
+    }
+    return ASK_EVERY * (question - 4ull);
+}
+
+static uint32_t *asked_place(VkdevTlsRx *rx, uint32_t question)
+{
+    return question < VKDEV_TLS_RX_LOG ? &rx->first[question] :
+           &rx->last[question % VKDEV_TLS_RX_LOG];
+}
+
 /*
  * A header of a tracked record ends at @end. The host may have passed the ones
  * before when it heard of them, so it is asked again, ever more rarely.
  */
 static void find_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
 {
-    uint64_t n = c->rx.logged++;
-    uint32_t seq = end - VKDEV_RECORD_HEADER_LEN;
+    VkdevTlsRx *rx = &c->rx;
 
-    c->rx.log[n % VKDEV_TLS_RX_LOG] = seq;
-    if (!(n & (n - 1)) || n % VKDEV_TLS_RX_LOG == 0) {
+    if (rx->headers++ == asked_number(rx->asked)) {
         res->resync_req = true;
-        res->resync_seq = seq;
+        res->resync_seq = end - VKDEV_RECORD_HEADER_LEN;
+        *asked_place(rx, rx->asked++) = res->resync_seq;
     }
 }
 
@@ -230,15 +245,19 @@ bool vkdev_tls_find_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
     return true;
 }
 
-/* Which of the tracked headers, counted from the candidate, is at @tcp_seq? */
-static bool find_logged(const VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
+/*
+ * Which tracked header, counted from the candidate, is at @tcp_seq, if there was
+ * a question about it? An answer comes when the reader is there, which can be
+ * hundreds of records later, and most often is to one of the first questions.
+ */
+static bool find_asked(VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
 {
-    for (uint64_t back = 1; back <= VKDEV_TLS_RX_LOG; back++) {
-        if (back > rx->logged) {
-            return false;
+    for (uint32_t question = 0; question < rx->asked; question++) {
+        if (question == VKDEV_TLS_RX_LOG && rx->asked > 2 * VKDEV_TLS_RX_LOG) {
+            question = rx->asked - VKDEV_TLS_RX_LOG;
         }
-        *n = rx->logged - back;
-        if (rx->log[*n % VKDEV_TLS_RX_LOG] == tcp_seq) {
+        if (*asked_place(rx, question) == tcp_seq) {
+            *n = asked_number(question);
             return true;
         }
     }
@@ -254,7 +273,7 @@ unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
     if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
         return VKTLS_ST_STATE;
     }
-    if (c->rx.mode == VKDEV_TLS_RX_TRACK && find_logged(&c->rx, tcp_seq, &n)) {
+    if (c->rx.mode == VKDEV_TLS_RX_TRACK && find_asked(&c->rx, tcp_seq, &n)) {
         if (rec_no > UINT64_MAX - (at->rec_no - n)) {
             return VKTLS_ST_PARAM;
         }

@@ -8,7 +8,7 @@
 #include "tls.h"
 
 #define VKDEV_SALT_LEN 4
-#define VKDEV_TLS_RX_LOG 16 /* headers that an answer of the host may name */
+#define VKDEV_TLS_RX_LOG 8 /* see VkdevTlsRx */
 #define VKDEV_TLS_HOLES 6   /* in one record */
 
 typedef struct VkdevTlsSuite {
@@ -57,8 +57,10 @@ typedef struct VkdevTlsRx {
     uint64_t trial_no; /* the record's number, if the guess is right */
     uint64_t passed; /* records tracked since, before the candidate */
     uint64_t floor;  /* lowest record number that was never started */
-    uint64_t logged; /* TRACK: headers seen since and with the candidate */
-    uint32_t log[VKDEV_TLS_RX_LOG]; /* where they began; a ring */
+    uint64_t headers; /* TRACK: seen since and with the candidate */
+    uint32_t asked;   /* of these, questions to the host */
+    uint32_t first[VKDEV_TLS_RX_LOG]; /* where the first of those began */
+    uint32_t last[VKDEV_TLS_RX_LOG];  /* and the last ones; a ring */
 } VkdevTlsRx;
 
 typedef struct VkdevTlsHole {

@@ -174,6 +174,7 @@ struct vktls_ktls_rx_ctx {
 	unsigned long since;	/* jiffies */
 	bool asked;		/* the NIC asked before the packet was seen */
 	u32 asked_seq;		/* about a header here */
+	u32 question;		/* header that kernel TLS was last asked about */
 	bool forgotten;		/* no lock: the NIC does not know it any more */
 
 	struct vktls_tls_flow flow;	/* written once */

@@ -341,11 +341,31 @@ static void ktls_rx_restore_work(struct work_struct *work)
 	up_read(&ktls->life);
 }
 
+/*
+ * Kernel TLS was asked about a header that the reader of the socket, who may be
+ * megabytes behind, has not come to. A question about a later one in its place
+ * would put the answer off, and the next one again.
+ */
+static bool ktls_rx_waits(const struct vktls_ktls_rx_ctx *rx)
+{
+	const struct tls_offload_context_rx *hw;
+	s64 req;
+
+	hw = tls_offload_ctx_rx(tls_get_ctx(rx->sk));
+	if (rx->mode == TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC)
+		req = atomic64_read(&rx->async.req);
+	else
+		req = atomic64_read(&hw->resync_req);
+	return (req & (RESYNC_REQ | RESYNC_REQ_ASYNC)) == RESYNC_REQ &&
+	       !before(rx->question, READ_ONCE(tcp_sk(rx->sk)->copied_seq));
+}
+
 static void ktls_rx_end(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx,
 			u32 seq)
 {
 	rx->started = false;
 	rx->asked = false;
+	rx->question = seq;
 	tls_offload_rx_resync_async_request_end(&rx->async, htonl(seq));
 	vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_END, 1);
 	trace_vktls_tls_rx_resync(ktls->vd, VKTLS_KTLS_RX_REQ_END,
@@ -370,7 +390,8 @@ static void ktls_rx_window(struct vktls_ktls *ktls,
 	bool asked = rx->asked;
 	u32 seq = rx->asked_seq;
 
-	if (!rx->sk || rx->mode != TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC)
+	if (!rx->sk || rx->mode != TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC ||
+	    ktls_rx_waits(rx))
 		return;
 	if (rx->started && time_before(jiffies, rx->since + EVENT_DELAY))
 		return;
@@ -446,6 +467,9 @@ static void ktls_rx_asked(struct vktls_ktls *ktls,
 {
 	switch (rx->mode) {
 	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ:
+		if (ktls_rx_waits(rx))
+			break;
+		rx->question = seq;
 		tls_offload_rx_resync_request(rx->sk, htonl(seq +
 						TLS_HEADER_SIZE - 1));
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_DIRECT, 1);
@@ -455,6 +479,8 @@ static void ktls_rx_asked(struct vktls_ktls *ktls,
 			ktls_rx_end(ktls, rx, seq);
 			break;
 		}
+		if (ktls_rx_waits(rx))
+			break;
 		rx->asked = true;
 		rx->asked_seq = seq;
 		break;
