@@ -14,6 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import ktap  # noqa: E402 pylint: disable=wrong-import-position
 
 IF = "eth0"
 V4 = ("192.0.2.1", "192.0.2.2")
@@ -204,6 +205,7 @@ class Transfer:
 
     def finish(self, seconds=25):
         """Wait for the end; every byte has come through, once and in order."""
+        seconds *= ktap.SLOW
         end = time.monotonic() + seconds
         for thread in self.threads:
             thread.join(max(0, end - time.monotonic()))

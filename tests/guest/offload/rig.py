@@ -164,7 +164,7 @@ def figures(what, watch):
 
 def wait_for(condition, timeout, what):
     """Poll a condition; what() says what did not happen."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * ktap.SLOW
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(what())
