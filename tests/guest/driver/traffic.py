@@ -240,9 +240,15 @@ def channels(number):
     setup_link()
 
 
+def ports(count):
+    """Ports that differ in many bits. The hash is linear: of ports that differ in eight
+    only, one key in a hundred makes two queues."""
+    return range(20000, 20000 + 211 * count, 211)
+
+
 def flows(count, v6=False):
     """One UDP packet from each of count ports of the peer, to port 9."""
-    for port in range(20000, 20000 + count):
+    for port in ports(count):
         with fresh_socket(v6, "peer", socket.SOCK_DGRAM) as sock:
             sock.bind((V6[1] if v6 else V4[1], port))
             sock.sendto(b"flow", (V6[0] if v6 else V4[0], 9))
@@ -284,7 +290,7 @@ def rx_hash(v6):
     for line in lines:
         value = int(re.search(r" hash=(\w+)", line)[1], 16)
         seen[value] = int(re.search(r"queue_mapping=(\d+)", line)[1]) - 1
-    for port in range(20000, 20020):
+    for port in ports(20):
         data = (socket.inet_pton(family, pair[1]) + socket.inet_pton(family, pair[0]) +
                 struct.pack("!HH", port, 9))
         value = toeplitz(key, data)
