@@ -9,6 +9,8 @@
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
+#include <linux/processor.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/wait.h>
@@ -22,6 +24,8 @@
 #define CMDQ_MASK		(CMDQ_SIZE - 1)
 #define EVTQ_LOG2		8
 #define EVTQ_MASK		(BIT(EVTQ_LOG2) - 1)
+#define CMD_SPINS		64		/* looks before sleeping, and */
+#define CMD_SPIN_PAUSES		8		/* between two: some 20 us in all */
 #define CMD_LOOK		(1 * HZ)	/* who waits looks for himself */
 #define CMD_PATIENCE		10		/* looks at firmware that lives */
 #define CMD_SILENCE		4		/* looks without a heartbeat */
@@ -252,12 +256,26 @@ static void cmd_look(struct vktls_cmdq *q)
 	spin_unlock_irq(&q->lock);
 }
 
+/* Firmware answers most commands before this task would have gone to sleep. */
+static void cmd_spin(const struct vktls_cmd_slot *slot)
+{
+	int looks, pauses;
+
+	for (looks = 0; looks < CMD_SPINS; looks++) {
+		if (!READ_ONCE(slot->pending) || need_resched())
+			return;
+		for (pauses = 0; pauses < CMD_SPIN_PAUSES; pauses++)
+			cpu_relax();
+	}
+}
+
 /* Firmware whose heart beats five times a second may take its time. */
 static void cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	int looks = 0, silent = 0;
 	u32 beat = 0, last;
 
+	cmd_spin(slot);
 	while (looks++ < CMD_PATIENCE && silent < CMD_SILENCE) {
 		if (wait_for_completion_timeout(&slot->done, CMD_LOOK))
 			return;
