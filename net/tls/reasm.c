@@ -108,8 +108,15 @@ bool tls_reasm_check(struct sock *sk, struct tls_rx *rx)
 	return rx->ready;
 }
 
-/* What TCP still lets the peer send is less than what the record lacks. */
-static bool tls_reasm_stuck(const struct sock *sk, const struct tls_rx *rx)
+/**
+ * tls_reasm_stuck() - can the front record not become whole in TCP's queue?
+ * @sk:		the socket, locked by its owner or in softirq
+ * @rx:		its receiving side
+ *
+ * Return: true when what TCP still lets the peer send is less than what the
+ * record lacks.
+ */
+bool tls_reasm_stuck(const struct sock *sk, const struct tls_rx *rx)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 	u32 have = tp->rcv_nxt - tp->copied_seq;

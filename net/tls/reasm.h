@@ -5,6 +5,7 @@
 #include "tls_priv.h"
 
 bool tls_reasm_check(struct sock *sk, struct tls_rx *rx);
+bool tls_reasm_stuck(const struct sock *sk, const struct tls_rx *rx);
 int tls_reasm_pull(struct sock *sk, struct tls_rx *rx, bool force);
 void tls_reasm_done(struct sock *sk, struct tls_rx *rx);
 int tls_reasm_read(struct sock *sk, const struct tls_rx *rx, u32 off, u8 *buf,

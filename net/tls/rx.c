@@ -462,7 +462,7 @@ void tls_rx_kick(struct sock *sk, struct tls_rx *rx)
 	tls_reasm_check(sk, rx);
 	if (tls_rx_readable(rx))
 		rx->data_ready(sk);
-	else
+	else if (tls_reasm_stuck(sk, rx))
 		tls_work_queue_rx(rx);
 }
 
