@@ -7,51 +7,68 @@
 
 #include <crypto/aead.h>
 #include <linux/crypto.h>
+#include <linux/sched/mm.h>
 
 #include "aead.h"
 
-static int tls_aead_keys(struct tls_aead *aead,
-			 const union tls_crypto_context *info)
-{
-	const struct tls_cipher *cipher = aead->cipher;
-	int err;
-
-	err = crypto_aead_setkey(aead->tfm, (u8 *)info + cipher->key_off,
-				 cipher->key_len);
-	if (err)
-		return err;
-
-	return crypto_aead_setauthsize(aead->tfm, cipher->tag_len);
-}
-
 /**
- * tls_aead_init() - make a key ready for use
+ * tls_aead_prepare() - take a key that may never be used
  * @aead:	filled in; zeroed memory
  * @cipher:	the cipher
  * @info:	version, key, salt and IV as user space gave them
- * @mask:	CRYPTO_ALG_ASYNC for callers that must not sleep, or 0
- *
- * Return: 0 or the crypto API's error; nothing is held after an error.
  */
-int tls_aead_init(struct tls_aead *aead, const struct tls_cipher *cipher,
-		  const union tls_crypto_context *info, u32 mask)
+void tls_aead_prepare(struct tls_aead *aead, const struct tls_cipher *cipher,
+		      const union tls_crypto_context *info)
 {
-	int err;
-
 	aead->cipher = cipher;
+	memcpy(aead->key, (const u8 *)info + cipher->key_off, cipher->key_len);
 	tls_rec_fmt_init(&aead->fmt, info->info.version, cipher->xor_nonce,
 			 cipher->iv_len, cipher->tag_len);
+}
 
-	aead->tfm = crypto_alloc_aead(cipher->aead, 0, mask);
-	if (IS_ERR(aead->tfm)) {
-		err = PTR_ERR(aead->tfm);
-		aead->tfm = NULL;
+static int tls_aead_set(struct tls_aead *aead, struct crypto_aead *tfm)
+{
+	return crypto_aead_setkey(tfm, aead->key, aead->cipher->key_len) ?:
+	       crypto_aead_setauthsize(tfm, aead->cipher->tag_len);
+}
+
+/**
+ * tls_aead_make() - have the crypto API take a key
+ * @aead:	prepared
+ * @mask:	CRYPTO_ALG_ASYNC for callers that must not sleep, or 0
+ *
+ * Context: process.
+ * Return: 0 or the crypto API's error, after which it may be tried again.
+ */
+int tls_aead_make(struct tls_aead *aead, u32 mask)
+{
+	struct crypto_aead *tfm;
+	int err;
+
+	tfm = crypto_alloc_aead(aead->cipher->aead, 0, mask);
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	err = tls_aead_set(aead, tfm);
+	if (err) {
+		crypto_free_aead(tfm);
 		return err;
 	}
+	memzero_explicit(aead->key, sizeof(aead->key));
+	aead->tfm = tfm;
+	return 0;
+}
 
-	err = tls_aead_keys(aead, info);
-	if (err)
-		tls_aead_fini(aead);
+/* A socket that memory is written out through must not wait for memory. */
+static int tls_aead_make_late(struct tls_aead *aead, gfp_t gfp)
+{
+	unsigned int flags = 0;
+	int err;
+
+	if (!(gfp & __GFP_IO))
+		flags = memalloc_noio_save();
+	err = tls_aead_make(aead, 0);
+	if (!(gfp & __GFP_IO))
+		memalloc_noio_restore(flags);
 	return err;
 }
 
@@ -60,12 +77,21 @@ int tls_aead_init(struct tls_aead *aead, const struct tls_cipher *cipher,
  * @aead:	a key; one whose records a device takes may never need it
  * @gfp:	for the first time
  *
- * Return: 0 or -ENOMEM.
+ * Context: process for the first time.
+ * Return: 0, -ENOMEM, or another error that a key without a cipher gets.
  */
 int tls_aead_ready(struct tls_aead *aead, gfp_t gfp)
 {
-	if (unlikely(!aead->req))
-		aead->req = aead_request_alloc(aead->tfm, gfp);
+	int err;
+
+	if (likely(aead->req))
+		return 0;
+	if (!aead->tfm) {
+		err = tls_aead_make_late(aead, gfp);
+		if (err)
+			return err;
+	}
+	aead->req = aead_request_alloc(aead->tfm, gfp);
 	return aead->req ? 0 : -ENOMEM;
 }
 
@@ -75,11 +101,10 @@ int tls_aead_ready(struct tls_aead *aead, gfp_t gfp)
  */
 void tls_aead_fini(struct tls_aead *aead)
 {
-	if (aead->tfm) {
-		if (aead->req)
-			aead_request_free(aead->req);
+	if (aead->req)
+		aead_request_free(aead->req);
+	if (aead->tfm)
 		crypto_free_aead(aead->tfm);
-	}
 	memzero_explicit(aead, sizeof(*aead));
 }
 

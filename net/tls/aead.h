@@ -5,8 +5,9 @@
 #include "cipher.h"
 #include "tls_priv.h"
 
-int tls_aead_init(struct tls_aead *aead, const struct tls_cipher *cipher,
-		  const union tls_crypto_context *info, u32 mask);
+void tls_aead_prepare(struct tls_aead *aead, const struct tls_cipher *cipher,
+		      const union tls_crypto_context *info);
+int tls_aead_make(struct tls_aead *aead, u32 mask);
 int tls_aead_ready(struct tls_aead *aead, gfp_t gfp);
 void tls_aead_fini(struct tls_aead *aead);
 void tls_aead_move(struct tls_aead *to, struct tls_aead *from);

@@ -10,6 +10,7 @@
 #include <linux/inet_diag.h>
 #include <net/tcp.h>
 
+#include "aead.h"
 #include "offload.h"
 #include "reasm.h"
 #include "rx.h"
@@ -91,6 +92,7 @@ static void tls_close_tx(struct sock *sk, struct tls_tx *tx)
 	tls_tx_drain(sk, tx);
 	tls_tx_drop(sk, tx);
 	tls_offload_tx_close(sk, tx);
+	tls_aead_fini(&tx->aead);
 	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
 }
 
@@ -99,6 +101,7 @@ static void tls_close_rx(struct sock *sk, struct tls_rx *rx)
 	tls_rx_detach(sk, rx);
 	tls_offload_rx_close(sk, rx);
 	tls_rx_drop(rx);
+	tls_aead_fini(&rx->aead);
 	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
 }
 

@@ -105,8 +105,9 @@ const void *tls_offload_route(struct sock *sk);
 struct net_device *tls_dev_get(struct sock *sk, netdevice_tracker *tracker);
 int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
 		  const struct tls_crypto_info *info);
-int tls_offload_candidate(struct sock *sk, enum tls_offload_ctx_dir dir);
-void tls_ask_begin(struct sock *sk, struct tls_ask *ask);
+int tls_offload_look(struct sock *sk, struct tls_ask *ask,
+		     enum tls_offload_ctx_dir dir,
+		     const struct tls_crypto_info *info);
 void tls_ask_done(struct tls_ask *ask);
 void tls_ask_again(struct tls_ask *ask);
 void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
@@ -131,7 +132,7 @@ void tls_links_retire_dev(const struct net_device *dev);
 void tls_links_retire_strays(void);
 
 /* offload_tx.c */
-void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx);
+void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why);
 void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx);
 void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx);
 bool tls_offload_tx_on(const struct tls_tx *tx);
@@ -158,7 +159,7 @@ int tls_fallback_init(void);
 void tls_fallback_fini(void);
 
 /* offload_rx.c */
-void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx);
+void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why);
 void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx);
 int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx);

@@ -135,6 +135,21 @@ static bool tls_dev_mute(const struct net_device *dev)
 	return netif_is_bond_slave(dev) && !netif_carrier_ok(dev);
 }
 
+static int tls_dev_judge_state(const struct net_device *dev,
+			       enum tls_offload_ctx_dir dir)
+{
+	netdev_features_t feature = dir == TLS_OFFLOAD_CTX_DIR_TX ?
+				    NETIF_F_HW_TLS_TX : NETIF_F_HW_TLS_RX;
+
+	if (!dev->tlsdev_ops)
+		return TLS_WHY_NO_DEVICE;
+	if (!(dev->features & feature))
+		return TLS_WHY_FEATURE;
+	if (!(dev->flags & IFF_UP) || tls_dev_mute(dev))
+		return TLS_WHY_DOWN;
+	return 0;
+}
+
 /**
  * tls_dev_judge() - would a device take a direction of a socket?
  * @dev:	the device
@@ -147,54 +162,54 @@ static bool tls_dev_mute(const struct net_device *dev)
 int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
 		  const struct tls_crypto_info *info)
 {
-	netdev_features_t feature = dir == TLS_OFFLOAD_CTX_DIR_TX ?
-				    NETIF_F_HW_TLS_TX : NETIF_F_HW_TLS_RX;
-
-	if (!dev->tlsdev_ops)
-		return TLS_WHY_NO_DEVICE;
-	if (!(dev->features & feature))
-		return TLS_WHY_FEATURE;
-	if (!(dev->flags & IFF_UP) || tls_dev_mute(dev))
-		return TLS_WHY_DOWN;
-	return tls_dev_takes(dev, info);
+	return tls_dev_judge_state(dev, dir) ?: tls_dev_takes(dev, info);
 }
 
-/**
- * tls_offload_candidate() - is it worth while to prepare for a device?
- * @sk:		the socket, locked
- * @dir:	direction
- *
- * Return: 0, or the enum tls_why that speaks against it.
- */
-int tls_offload_candidate(struct sock *sk, enum tls_offload_ctx_dir dir)
+/* The same where no one holds the device: what speaks against most of them. */
+static int tls_dev_judge_quickly(struct sock *sk, enum tls_offload_ctx_dir dir)
 {
-	const struct tls_context *ctx = tls_get_ctx(sk);
-	netdevice_tracker tracker;
 	struct net_device *dev;
 	int why;
 
-	dev = tls_dev_get(sk, &tracker);
-	if (!dev)
-		return TLS_WHY_NO_DEVICE;
-	down_read(&tls_dev_sem);
-	why = tls_dev_judge(dev, dir, dir == TLS_OFFLOAD_CTX_DIR_TX ?
-				      &ctx->crypto_send.info :
-				      &ctx->crypto_recv.info);
-	up_read(&tls_dev_sem);
-	netdev_put(dev, &tracker);
+	rcu_read_lock();
+	dev = tls_dev_below(sk);
+	why = dev ? tls_dev_judge_state(dev, dir) : TLS_WHY_NO_DEVICE;
+	rcu_read_unlock();
 	return why;
 }
 
 /**
- * tls_ask_begin() - a socket is about to look for a device
+ * tls_offload_look() - is it worth while to prepare for a device?
  * @sk:		the socket, locked
- * @ask:	of one of its directions
+ * @ask:	of the direction: it has asked now
+ * @dir:	direction
+ * @info:	version and cipher
+ *
+ * Return: 0, or the enum tls_why that speaks against it.
  */
-void tls_ask_begin(struct sock *sk, struct tls_ask *ask)
+int tls_offload_look(struct sock *sk, struct tls_ask *ask,
+		     enum tls_offload_ctx_dir dir,
+		     const struct tls_crypto_info *info)
 {
+	netdevice_tracker tracker;
+	struct net_device *dev;
+	int why;
+
 	ask->generation = atomic_read(&tls_generation);
 	ask->route = tls_offload_route(sk);
 	ask->retry = 0;
+
+	why = tls_dev_judge_quickly(sk, dir);
+	if (why)
+		return why;
+	dev = tls_dev_get(sk, &tracker);
+	if (!dev)
+		return TLS_WHY_NO_DEVICE;
+	down_read(&tls_dev_sem);
+	why = tls_dev_judge(dev, dir, info);
+	up_read(&tls_dev_sem);
+	netdev_put(dev, &tracker);
+	return why;
 }
 
 /**

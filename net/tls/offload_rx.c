@@ -75,9 +75,6 @@ static int tls_off_rx_ask(struct sock *sk, struct tls_rx *rx,
 	u32 seq, records;
 	int err;
 
-	err = tls_offload_candidate(sk, TLS_OFFLOAD_CTX_DIR_RX);
-	if (err)
-		return err;
 	seq = tls_off_rx_place(sk, rx, &records);
 	tls_key_refresh(ctx, false, records);
 	tls_off_rx_hw_init(&rx->hw);
@@ -88,14 +85,16 @@ static int tls_off_rx_ask(struct sock *sk, struct tls_rx *rx,
 	return err;
 }
 
-/* The front record has not been touched: a device may begin at its header. */
-static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx)
+/*
+ * The front record has not been touched: a device may begin at its header. @why
+ * is what tls_offload_look() has just said.
+ */
+static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx, int why)
 {
 	struct tls_link *link;
 	int err;
 
-	tls_ask_begin(sk, &rx->ask);
-	err = tls_off_rx_ask(sk, rx, &link);
+	err = why ?: tls_off_rx_ask(sk, rx, &link);
 	if (err) {
 		tls_ask_failed(sk, &rx->ask, TLS_OFFLOAD_CTX_DIR_RX, err);
 		return false;
@@ -113,10 +112,19 @@ static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx)
  * tls_offload_rx_start() - a receiving side got its first key
  * @sk:		the socket, locked
  * @rx:		its receiving side
+ * @why:	what tls_offload_look() said
  */
-void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx)
+void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why)
 {
-	tls_off_rx_try(sk, rx);
+	tls_off_rx_try(sk, rx, why);
+}
+
+static bool tls_off_rx_again(struct sock *sk, struct tls_rx *rx)
+{
+	return tls_off_rx_try(sk, rx,
+			      tls_offload_look(sk, &rx->ask,
+					       TLS_OFFLOAD_CTX_DIR_RX,
+					       &tls_get_ctx(sk)->crypto_recv.info));
 }
 
 /* All that the peer can have sent by now may have met the device. */
@@ -172,7 +180,7 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 	}
 	if (link || rx->copy || rx->key_pending || !tls_ask_due(sk, &rx->ask))
 		return;
-	if (tls_off_rx_try(sk, rx))
+	if (tls_off_rx_again(sk, rx))
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_DEVICE_AGAIN);
 }
 

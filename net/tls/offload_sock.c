@@ -27,8 +27,7 @@ static void tls_sock_destroy(struct work_struct *work)
 {
 	struct tls_priv *ctx = container_of(work, struct tls_priv, destroy);
 
-	if (ctx->ctx.priv_ctx_tx)
-		tls_offload_tx_destroy(ctx->ctx.priv_ctx_tx);
+	tls_offload_tx_destroy(ctx->ctx.priv_ctx_tx);
 	tls_ctx_put(&ctx->ctx);
 	module_put(THIS_MODULE);
 }
@@ -40,12 +39,15 @@ void tls_sock_destruct(struct sock *sk)
 	struct tls_tx *tx = ctx->priv_ctx_tx;
 
 	ctx->sk_destruct(sk);
-	if (tx && tx->off) {
-		if (tx->off->link)
-			tls_link_orphan(tx->off->link);
-		if (tx->off->hooked)
-			clean_acked_data_disable(inet_csk(sk));
+	if (!tx || !tx->off) {
+		tls_ctx_put(ctx);
+		module_put(THIS_MODULE);
+		return;
 	}
+	if (tx->off->link)
+		tls_link_orphan(tx->off->link);
+	if (tx->off->hooked)
+		clean_acked_data_disable(inet_csk(sk));
 	tls_work_queue_any(&container_of(ctx, struct tls_priv, ctx)->destroy);
 }
 

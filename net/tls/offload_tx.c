@@ -55,8 +55,8 @@ static struct tls_epoch *tls_epoch_alloc(const struct tls_context *ctx,
 	refcount_set(&epoch->refs, 1);
 	spin_lock_init(&epoch->lock);
 	memcpy(epoch->iv, ctx->tx.iv, sizeof(epoch->iv));
-	if (!tls_aead_init(&epoch->aead, cipher, &ctx->crypto_send,
-			   CRYPTO_ALG_ASYNC) &&
+	tls_aead_prepare(&epoch->aead, cipher, &ctx->crypto_send);
+	if (!tls_aead_make(&epoch->aead, CRYPTO_ALG_ASYNC) &&
 	    !tls_aead_ready(&epoch->aead, GFP_KERNEL))
 		return epoch;
 	tls_epoch_put(epoch);
@@ -121,10 +121,8 @@ static int tls_off_ask(struct sock *sk, struct tls_tx *tx,
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 	u32 seq = tcp_sk(sk)->write_seq;
-	int err;
+	int err = tls_off_prepare(tx);
 
-	err = tls_offload_candidate(sk, TLS_OFFLOAD_CTX_DIR_TX) ?:
-	      tls_off_prepare(tx);
 	if (err)
 		return err;
 	tls_key_refresh(ctx, true, 0);
@@ -137,13 +135,13 @@ static int tls_off_ask(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-static bool tls_off_try(struct sock *sk, struct tls_tx *tx)
+/* @why is what tls_offload_look() has just said. */
+static bool tls_off_try(struct sock *sk, struct tls_tx *tx, int why)
 {
 	struct tls_link *link;
 	int err;
 
-	tls_ask_begin(sk, &tx->ask);
-	err = tls_off_ask(sk, tx, &link);
+	err = why ?: tls_off_ask(sk, tx, &link);
 	if (!err) {
 		tls_off_started(sk, tx, link);
 		return true;
@@ -158,10 +156,18 @@ static bool tls_off_try(struct sock *sk, struct tls_tx *tx)
  * tls_offload_tx_start() - a sending side got its first key
  * @sk:		the socket, locked
  * @tx:		its sending side
+ * @why:	what tls_offload_look() said
  */
-void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx)
+void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why)
 {
-	tls_off_try(sk, tx);
+	tls_off_try(sk, tx, why);
+}
+
+static bool tls_off_again(struct sock *sk, struct tls_tx *tx)
+{
+	return tls_off_try(sk, tx,
+			   tls_offload_look(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX,
+					    &tls_get_ctx(sk)->crypto_send.info));
 }
 
 /* The link is lost already; a device is asked again at once. */
@@ -236,7 +242,7 @@ void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx)
 		tls_off_unlink(sk, tx);
 		link = NULL;
 	}
-	if (!link && tls_ask_due(sk, &tx->ask) && tls_off_try(sk, tx))
+	if (!link && tls_ask_due(sk, &tx->ask) && tls_off_again(sk, tx))
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_DEVICE_AGAIN);
 }
 

@@ -107,11 +107,15 @@ static int tls_tx_first_key(struct sock *sk, struct tls_priv *ctx,
 			    const struct tls_newkey *key)
 {
 	struct tls_tx *tx = tls_tx_alloc(ctx);
-	int err;
+	int err = 0, why;
 
 	if (!tx)
 		return -ENOMEM;
-	err = tls_aead_init(&tx->aead, key->cipher, &key->info, 0);
+	why = tls_offload_look(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX,
+			       &key->info.info);
+	tls_aead_prepare(&tx->aead, key->cipher, &key->info);
+	if (why)
+		err = tls_aead_make(&tx->aead, 0);
 	if (err) {
 		tls_tx_free(tx);
 		return err;
@@ -128,7 +132,7 @@ static int tls_tx_first_key(struct sock *sk, struct tls_priv *ctx,
 	write_lock_bh(&sk->sk_callback_lock);
 	sk->sk_write_space = tls_tx_write_space;
 	write_unlock_bh(&sk->sk_callback_lock);
-	tls_offload_tx_start(sk, tx);
+	tls_offload_tx_start(sk, tx, why);
 	if (ctx->ctx.tx_conf == TLS_HW)
 		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXDEVICE);
 	else
@@ -143,9 +147,10 @@ static int tls_tx_next_key(struct sock *sk, struct tls_priv *ctx,
 	struct tls_aead aead = {};
 	int err;
 
-	err = tls_aead_init(&aead, key->cipher, &key->info, 0);
+	tls_aead_prepare(&aead, key->cipher, &key->info);
+	err = tls_aead_make(&aead, 0);
 	if (err)
-		return err;
+		goto drop;
 	/* What is open was written before the key changed. */
 	err = tls_tx_flush(sk, tx, 0);
 	if (err && tx->open)
@@ -190,11 +195,15 @@ static int tls_rx_first_key(struct sock *sk, struct tls_priv *ctx,
 			    const struct tls_newkey *key)
 {
 	struct tls_rx *rx = tls_rx_alloc(ctx);
-	int err;
+	int err = 0, why;
 
 	if (!rx)
 		return -ENOMEM;
-	err = tls_aead_init(&rx->aead, key->cipher, &key->info, 0);
+	why = tls_offload_look(sk, &rx->ask, TLS_OFFLOAD_CTX_DIR_RX,
+			       &key->info.info);
+	tls_aead_prepare(&rx->aead, key->cipher, &key->info);
+	if (why)
+		err = tls_aead_make(&rx->aead, 0);
 	if (err) {
 		tls_rx_free(rx);
 		return err;
@@ -208,7 +217,7 @@ static int tls_rx_first_key(struct sock *sk, struct tls_priv *ctx,
 
 	/* Pairs with tls_rx(). */
 	smp_store_release(&ctx->ctx.priv_ctx_rx, rx);
-	tls_offload_rx_start(sk, rx);
+	tls_offload_rx_start(sk, rx, why);
 	if (ctx->ctx.rx_conf == TLS_HW)
 		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXDEVICE);
 	else
@@ -224,15 +233,14 @@ static int tls_rx_next_key(struct sock *sk, struct tls_priv *ctx,
 	struct tls_aead aead = {};
 	int err;
 
-	err = tls_aead_init(&aead, key->cipher, &key->info, 0);
+	tls_aead_prepare(&aead, key->cipher, &key->info);
+	err = tls_aead_make(&aead, 0);
 	if (err)
-		return err;
+		goto drop;
 
 	err = tls_offload_rx_rekey(sk, rx);
-	if (err) {
-		tls_aead_fini(&aead);
-		return err;
-	}
+	if (err)
+		goto drop;
 	tls_aead_move(&rx->aead, &aead);
 	tls_cipher_context_set(&ctx->ctx.rx, key);
 	ctx->ctx.crypto_recv = key->info;
@@ -240,6 +248,10 @@ static int tls_rx_next_key(struct sock *sk, struct tls_priv *ctx,
 	tls_offload_rx_check(sk, rx);
 	tls_rx_kick(sk, rx);
 	return 0;
+
+drop:
+	tls_aead_fini(&aead);
+	return err;
 }
 
 static int tls_set_rx(struct sock *sk, struct tls_priv *ctx,

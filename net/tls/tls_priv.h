@@ -10,11 +10,15 @@
 
 #define TLS_TX_SEGS	(MAX_SKB_FRAGS - 1)	/* wire segments of a record */
 
-/* One key of one direction. Requests are built on it one at a time. */
+/*
+ * One key of one direction. Requests are built on it one at a time. @key is
+ * there until @tfm has it.
+ */
 struct tls_aead {
 	struct crypto_aead *tfm;
 	struct aead_request *req;
 	const struct tls_cipher *cipher;
+	u8 key[TLS_CIPHER_AES_GCM_256_KEY_SIZE];
 	struct tls_rec_fmt fmt;
 	u8 aad[TLS_REC_AAD12_LEN];
 	u8 tail;			/* TLS 1.3 content type, in and out */

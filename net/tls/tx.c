@@ -190,13 +190,18 @@ static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 {
 	bool large = msg_data_left(call->msg) >= TLS_TX_PIN_MIN, plain;
 	struct tls_tx_rec *rec = tx->open;
+	int err;
 
 	if (rec)
 		return rec;
 	tls_offload_tx_check(sk, tx);
 	plain = tls_offload_tx_on(tx);
-	if (!plain && tls_aead_ready(&tx->aead, sk->sk_allocation))
+	err = plain ? 0 : tls_aead_ready(&tx->aead, sk->sk_allocation);
+	if (err) {
+		if (err != -ENOMEM)
+			tx->error = err;
 		return NULL;
+	}
 	rec = tls_tx_rec_alloc(sk, tx, call->type, large);
 	if (rec && plain) {
 		rec->plain = true;
@@ -274,7 +279,7 @@ static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 	int err;
 
 	if (!rec)
-		return -ENOMEM;
+		return tx->error ?: -ENOMEM;
 
 	room = tx->max_payload - min_t(u32, rec->len, tx->max_payload);
 	if (tls_tx_may_pin(rec, call->msg, min_t(size_t, left, room)) &&
