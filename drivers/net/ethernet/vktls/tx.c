@@ -152,22 +152,43 @@ void vktls_tx_plan_drop(struct vktls_tx_plan *plan, unsigned int from)
 }
 
 /* Returns the index after the last descriptor written, and sets *err. */
+static phys_addr_t tx_frag_start(const skb_frag_t *frag)
+{
+	return page_to_phys(skb_frag_page(frag)) + skb_frag_off(frag);
+}
+
+/*
+ * Bytes from @frag on that lie in one piece. What is sent by reference comes in
+ * a fragment for each page, also where the pages follow one another.
+ */
+static unsigned int tx_frag_run(const skb_frag_t *frag, const skb_frag_t *end,
+				unsigned int *frags)
+{
+	phys_addr_t start = tx_frag_start(frag);
+	unsigned int n = 0, len = 0;
+
+	do
+		len += skb_frag_size(&frag[n++]);
+	while (&frag[n] < end && tx_frag_start(&frag[n]) == start + len);
+	*frags = n;
+	return len;
+}
+
 static u32 tx_map_frags(struct vktls_tx_ring *tx, const struct sk_buff *skb,
 			u32 index, int *err)
 {
+	const skb_frag_t *end, *frag = skb_shinfo(skb)->frags;
 	struct device *dev = &tx->qp->vd->pdev->dev;
-	const skb_frag_t *frag;
+	unsigned int n, len;
 	dma_addr_t addr;
-	unsigned int i;
 
-	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
-		frag = &skb_shinfo(skb)->frags[i];
-		addr = skb_frag_dma_map(dev, frag, 0, skb_frag_size(frag),
-					DMA_TO_DEVICE);
+	for (end = frag + skb_shinfo(skb)->nr_frags; frag < end; frag += n) {
+		len = tx_frag_run(frag, end, &n);
+		addr = skb_frag_dma_map(dev, frag, 0, len, DMA_TO_DEVICE);
 		*err = dma_mapping_error(dev, addr);
 		if (*err)
 			break;
-		tx_write(tx, index++, addr, skb_frag_size(frag), true);
+		tx_write(tx, index++, addr, len, true);
 	}
 	return index;
 }
