@@ -15,10 +15,11 @@ struct tls_epoch {
 
 /* One plaintext record that the peer has not acknowledged whole. */
 struct tls_off_rec {
-	struct tls_record_info info;	/* what drivers see of it */
 	refcount_t refs;
 	u64 sn;
 	struct tls_epoch *epoch;
+	/* What drivers see of it; last, for there are only so many fragments. */
+	struct tls_record_info info;
 };
 
 /**
@@ -144,6 +145,12 @@ void tls_epoch_put(struct tls_epoch *epoch);
 /* offload_rec.c */
 int tls_offload_rec_prepare(struct tls_tx *tx);
 void tls_offload_rec_drop(struct tls_tx *tx);
+struct tls_off_rec *tls_off_rec_alloc(struct sock *sk, struct tls_tx *tx,
+				      u32 len, unsigned int frags);
+void tls_off_rec_add_frag(struct tls_off_rec *rec, struct page *page, u32 off,
+			  u32 len);
+void tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
+		     struct tls_off_rec *rec);
 int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
 			 struct tls_tx_rec *rec);
 struct tls_off_rec *tls_off_rec_get(struct tls_tx *tx, u32 seq);

@@ -132,19 +132,69 @@ int tls_offload_rec_prepare(struct tls_tx *tx)
 	return 0;
 }
 
-static void tls_off_rec_frags(struct tls_record_info *info,
-			      const struct tls_segs *segs)
+/**
+ * tls_off_rec_alloc() - make a record that TCP is about to take
+ * @sk:		the socket, locked
+ * @tx:		its sending side; the next record's number and key are taken
+ * @len:	bytes on the wire
+ * @frags:	fragments that it gets at most
+ *
+ * Return: it, without fragments and in no list; there is room for it there. NULL
+ * without memory.
+ */
+struct tls_off_rec *tls_off_rec_alloc(struct sock *sk, struct tls_tx *tx,
+				      u32 len, unsigned int frags)
 {
-	unsigned int i;
+	struct tls_off_rec *rec;
 
-	for (i = 0; i < segs->nr; i++) {
-		const struct bio_vec *v = &segs->v[i];
+	if (tls_offload_rec_prepare(tx))
+		return NULL;
+	rec = kmalloc(offsetof(struct tls_off_rec, info.frags[frags]),
+		      sk->sk_allocation);
+	if (!rec)
+		return NULL;
+	refcount_set(&rec->refs, 1);
+	rec->sn = get_unaligned_be64(tx->ctx->ctx.tx.rec_seq);
+	rec->epoch = tx->off->epoch;
+	if (rec->epoch)
+		refcount_inc(&rec->epoch->refs);
+	rec->info.len = len;
+	rec->info.num_frags = 0;
+	return rec;
+}
 
-		skb_frag_fill_page_desc(&info->frags[i], v->bv_page,
-					v->bv_offset, v->bv_len);
-		__skb_frag_ref(&info->frags[i]);
-	}
-	info->num_frags = segs->nr;
+/**
+ * tls_off_rec_add_frag() - say where the next bytes of a record are
+ * @rec:	in no list yet
+ * @page:	page, of which a reference is taken
+ * @off:	offset in it
+ * @len:	bytes
+ */
+void tls_off_rec_add_frag(struct tls_off_rec *rec, struct page *page, u32 off,
+			  u32 len)
+{
+	skb_frag_t *frag = &rec->info.frags[rec->info.num_frags++];
+
+	skb_frag_fill_page_desc(frag, page, off, len);
+	__skb_frag_ref(frag);
+}
+
+/**
+ * tls_off_rec_add() - note a record that TCP takes next
+ * @sk:		the socket, locked
+ * @tx:		its sending side
+ * @rec:	the record, with its fragments
+ */
+void tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
+		     struct tls_off_rec *rec)
+{
+	struct tls_off_tx *off = tx->off;
+	unsigned long flags;
+
+	rec->info.end_seq = tcp_sk(sk)->write_seq + rec->info.len;
+	spin_lock_irqsave(&tx->hw.lock, flags);
+	off->ring[off->tail++ & off->mask] = rec;
+	spin_unlock_irqrestore(&tx->hw.lock, flags);
 }
 
 /**
@@ -158,28 +208,22 @@ static void tls_off_rec_frags(struct tls_record_info *info,
 int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
 			 struct tls_tx_rec *rec)
 {
-	struct tls_off_tx *off = tx->off;
 	struct tls_off_rec *new;
-	unsigned long flags;
+	unsigned int i;
 
-	if (tls_offload_rec_prepare(tx))
-		return -ENOMEM;
-	new = kmalloc(sizeof(*new), sk->sk_allocation);
+	new = tls_off_rec_alloc(sk, tx, rec->wire_len, rec->out.nr);
 	if (!new)
 		return -ENOMEM;
-
-	refcount_set(&new->refs, 1);
-	new->sn = rec->sn;
-	new->epoch = rec->epoch;
+	/* The key may have changed since the record was sealed. */
+	swap(new->epoch, rec->epoch);
+	tls_epoch_put(rec->epoch);
 	rec->epoch = NULL;
-	INIT_LIST_HEAD(&new->info.list);
-	new->info.len = rec->wire_len;
-	new->info.end_seq = tcp_sk(sk)->write_seq + rec->wire_len;
-	tls_off_rec_frags(&new->info, &rec->out);
-
-	spin_lock_irqsave(&tx->hw.lock, flags);
-	off->ring[off->tail++ & off->mask] = new;
-	spin_unlock_irqrestore(&tx->hw.lock, flags);
+	new->sn = rec->sn;
+	for (i = 0; i < rec->out.nr; i++)
+		tls_off_rec_add_frag(new, rec->out.v[i].bv_page,
+				     rec->out.v[i].bv_offset,
+				     rec->out.v[i].bv_len);
+	tls_off_rec_add(sk, tx, new);
 	return 0;
 }
 

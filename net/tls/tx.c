@@ -12,6 +12,7 @@
 #include "offload.h"
 #include "tls_main.h"
 #include "tx.h"
+#include "tx_direct.h"
 #include "tx_rec.h"
 
 #define TLS_TX_FLAGS	(MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR | \
@@ -63,7 +64,8 @@ static int tls_tx_push_one(struct sock *sk, struct tls_tx *tx,
 
 	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, rec->out.v, rec->out.nr,
 		      rec->wire_len);
-	iov_iter_advance(&msg.msg_iter, rec->sent);
+	if (rec->sent)
+		iov_iter_advance(&msg.msg_iter, rec->sent);
 	ret = tcp_sendmsg_locked(sk, &msg, rec->wire_len - rec->sent);
 	if (ret < 0)
 		return ret;
@@ -80,6 +82,9 @@ static int tls_tx_push(struct sock *sk, struct tls_tx *tx, int flags)
 	while (!list_empty(&tx->pending)) {
 		rec = list_first_entry(&tx->pending, struct tls_tx_rec, list);
 		err = tls_tx_push_one(sk, tx, rec, flags);
+		/* Not for want of room, of which TCP would tell. */
+		if (err == -EAGAIN && sk_stream_memory_free(sk))
+			tls_work_queue(&tx->work, 1);
 		if (err)
 			return err;
 		list_del(&rec->list);
@@ -184,6 +189,42 @@ static int tls_tx_wait(struct sock *sk, struct tls_tx_call *call)
 	return err;
 }
 
+static bool tls_tx_may_pin(const struct tls_tx_rec *rec,
+			   const struct msghdr *msg, u32 n)
+{
+	return !rec->len && !rec->plain && n >= TLS_TX_PIN_MIN &&
+	       user_backed_iter(&msg->msg_iter);
+}
+
+/* Splicing by reference into a device record needs the user's consent. */
+static bool tls_tx_may_splice(const struct tls_tx *tx, bool plain,
+			      const struct msghdr *msg)
+{
+	return msg->msg_flags & MSG_SPLICE_PAGES &&
+	       (!plain || tx->ctx->ctx.zerocopy_sendfile);
+}
+
+/* A whole record for the device, without one of ours; 0 when that is not so. */
+static int tls_tx_whole(struct sock *sk, struct tls_tx *tx,
+			struct tls_tx_call *call)
+{
+	size_t left = msg_data_left(call->msg);
+	u32 n = min_t(size_t, left, tx->max_payload);
+	int flags = left > n || call->more ? MSG_MORE : 0;
+	int got, err;
+
+	if (!tls_offload_tx_on(tx) || tls_tx_may_splice(tx, true, call->msg) ||
+	    (n < tx->max_payload && call->more))
+		return 0;
+	got = tls_tx_direct(sk, tx, &call->msg->msg_iter, n, call->type,
+			    flags);
+	if (got <= 0)
+		return got;
+	call->copied += got;
+	err = tls_tx_push(sk, tx, flags);
+	return err && err != -EAGAIN ? err : got;
+}
+
 /* A device that is lost after it was looked for here leaves the fallback. */
 static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 				       const struct tls_tx_call *call)
@@ -194,7 +235,6 @@ static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 
 	if (rec)
 		return rec;
-	tls_offload_tx_check(sk, tx);
 	plain = tls_offload_tx_on(tx);
 	err = plain ? 0 : tls_aead_ready(&tx->aead, sk->sk_allocation);
 	if (err) {
@@ -211,22 +251,6 @@ static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 	tx->open = rec;
 	tx->ctx->ctx.pending_open_record_frags = false;
 	return rec;
-}
-
-static bool tls_tx_may_pin(const struct tls_tx_rec *rec,
-			   const struct msghdr *msg, u32 n)
-{
-	return !rec->len && !rec->plain && n >= TLS_TX_PIN_MIN &&
-	       user_backed_iter(&msg->msg_iter);
-}
-
-/* Splicing by reference into a device record needs the user's consent. */
-static bool tls_tx_may_splice(const struct tls_tx *tx,
-			      const struct tls_tx_rec *rec,
-			      const struct msghdr *msg)
-{
-	return msg->msg_flags & MSG_SPLICE_PAGES &&
-	       (!rec->plain || tx->ctx->ctx.zerocopy_sendfile);
 }
 
 /* Returns 1 when the pages are not to be had and must be copied. */
@@ -257,16 +281,20 @@ static int tls_tx_fill(struct sock *sk, struct tls_tx *tx,
 		       struct tls_tx_call *call, u32 room)
 {
 	struct tls_tx_rec *rec = tx->open;
-	u32 n = min_t(size_t, room, msg_data_left(call->msg));
+	u32 n = min_t(size_t, room, msg_data_left(call->msg)), done = 0;
 	int got;
 
-	if (tls_tx_may_splice(tx, rec, call->msg))
-		got = tls_tx_rec_splice(sk, rec, call->msg, n);
-	else
+	if (!tls_tx_may_splice(tx, rec->plain, call->msg)) {
 		got = tls_tx_rec_copy(sk, rec, call->msg, n);
-	if (got > 0)
-		call->copied += got;
-	return got;
+		done = max(got, 0);
+	} else {
+		do {
+			got = tls_tx_rec_splice(sk, rec, call->msg, n - done);
+			done += max(got, 0);
+		} while (got > 0 && done < n);
+	}
+	call->copied += done;
+	return done ?: got;
 }
 
 /* One step of the loop: some payload into the open record, or its end. */
@@ -306,6 +334,21 @@ static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 	return err == -EAGAIN ? 0 : err;
 }
 
+/* The next record, or more of the open one. */
+static int tls_tx_next(struct sock *sk, struct tls_tx *tx,
+		       struct tls_tx_call *call)
+{
+	int got;
+
+	if (!tx->open) {
+		tls_offload_tx_check(sk, tx);
+		got = tls_tx_whole(sk, tx, call);
+		if (got)
+			return got < 0 ? got : 0;
+	}
+	return tls_tx_step(sk, tx, call);
+}
+
 static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 			    struct tls_tx_call *call)
 {
@@ -317,7 +360,7 @@ static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 	     tx->ctx->ctx.pending_open_record_frags))
 		err = tls_tx_close_open(sk, tx, MSG_MORE);
 	if (!err)
-		err = tls_tx_step(sk, tx, call);
+		err = tls_tx_next(sk, tx, call);
 	if (err == -EAGAIN || err == -ENOMEM)
 		err = tls_tx_wait(sk, call);
 	return err;

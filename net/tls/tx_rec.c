@@ -463,7 +463,11 @@ static int tls_tx_rec_encrypt(struct tls_tx *tx, struct tls_tx_rec *rec)
 	return tls_aead_seal(aead, src, sg.dst, assoc, len);
 }
 
-static void tls_tx_advance(struct tls_tx *tx)
+/**
+ * tls_tx_advance() - the next record takes the next number
+ * @tx:		the sending side
+ */
+void tls_tx_advance(struct tls_tx *tx)
 {
 	struct tls_context *ctx = &tx->ctx->ctx;
 	const struct tls_aead *aead = &tx->aead;
