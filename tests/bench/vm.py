@@ -90,7 +90,8 @@ def script(rows, offload, extra):
     """What the guest runs: one line for each row."""
     lines = ["set -e", "modprobe aesni_intel", "modprobe tls",
              "sysctl -qw net.ipv4.tcp_slow_start_after_idle=0"
-             " net.ipv4.tcp_tso_rtt_log=31",
+             " net.ipv4.tcp_tso_rtt_log=31 vm.dirty_writeback_centisecs=0",
+             "sync",     # what booting wrote is not to be written in a batch
              GCM, "echo snap kernel $(uname -r)"]
     for direction in ("tx", "rx"):
         lines.append(f"ethtool -K eth0 tls-hw-{direction}-offload "
