@@ -10,13 +10,11 @@
 #include "ring.h"
 #include "vktls.h"
 
-#define ENTRY_BYTES	16
-
-static_assert(sizeof(struct vktls_tx_desc) == ENTRY_BYTES);
-static_assert(sizeof(struct vktls_tx_offload) == ENTRY_BYTES);
-static_assert(sizeof(struct vktls_tx_cpl) == ENTRY_BYTES);
-static_assert(sizeof(struct vktls_rx_desc) == ENTRY_BYTES);
-static_assert(sizeof(struct vktls_rx_cpl) == ENTRY_BYTES);
+static_assert(sizeof(struct vktls_tx_desc) == VKTLS_ENTRY_BYTES);
+static_assert(sizeof(struct vktls_tx_offload) == VKTLS_ENTRY_BYTES);
+static_assert(sizeof(struct vktls_tx_cpl) == VKTLS_ENTRY_BYTES);
+static_assert(sizeof(struct vktls_rx_desc) == VKTLS_ENTRY_BYTES);
+static_assert(sizeof(struct vktls_rx_cpl) == VKTLS_ENTRY_BYTES);
 
 /**
  * vktls_ring_alloc() - allocate a ring, empty and zeroed
@@ -28,7 +26,7 @@ static_assert(sizeof(struct vktls_rx_cpl) == ENTRY_BYTES);
  */
 int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2)
 {
-	size_t bytes = (size_t)ENTRY_BYTES << log2;
+	size_t bytes = (size_t)VKTLS_ENTRY_BYTES << log2;
 
 	ring->desc = dma_alloc_coherent(&vd->pdev->dev, bytes, &ring->desc_dma,
 					GFP_KERNEL);
@@ -54,7 +52,7 @@ int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2)
  */
 void vktls_ring_free(struct vktls_dev *vd, struct vktls_ring *ring)
 {
-	size_t bytes = (size_t)ENTRY_BYTES << ring->log2;
+	size_t bytes = (size_t)VKTLS_ENTRY_BYTES << ring->log2;
 
 	dma_free_coherent(&vd->pdev->dev, bytes, ring->cpl, ring->cpl_dma);
 	dma_free_coherent(&vd->pdev->dev, bytes, ring->desc, ring->desc_dma);
@@ -80,7 +78,7 @@ int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type)
 		.cq = cpu_to_le64(ring->cpl_dma),
 	};
 
-	memset(ring->cpl, 0, (size_t)ENTRY_BYTES << ring->log2);
+	memset(ring->cpl, 0, (size_t)VKTLS_ENTRY_BYTES << ring->log2);
 	ring->cpl_head = 0;
 	return vktls_cmd_exec(qp->vd, VKTLS_CMD_QUEUE_CREATE, &cfg, sizeof(cfg),
 			      NULL, 0);
@@ -105,23 +103,4 @@ void vktls_ring_del(struct vktls_qp *qp, u16 type)
 	if (vktls_cmd_exec(qp->vd, VKTLS_CMD_QUEUE_DESTROY, &ref, sizeof(ref),
 			   NULL, 0))
 		vktls_hw_quiesce(qp->vd);
-}
-
-/**
- * vktls_ring_peek() - next completion that the NIC has written
- * @ring: ring to look at; the caller moves cpl_head when done with it
- *
- * Context: NAPI.
- * Return: the completion, all of it valid, or NULL.
- */
-void *vktls_ring_peek(const struct vktls_ring *ring)
-{
-	u8 *cpl = ring->cpl + (ring->cpl_head & ring->mask) * ENTRY_BYTES;
-	u8 gen = (ring->cpl_head >> ring->log2) & 1 ? 0 : VKTLS_GEN;
-
-	if ((READ_ONCE(cpl[ENTRY_BYTES - 1]) & VKTLS_GEN) != gen)
-		return NULL;
-	/* The NIC writes the generation after the rest of the completion. */
-	dma_rmb();
-	return cpl;
 }

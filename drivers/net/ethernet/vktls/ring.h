@@ -17,7 +17,9 @@ struct vktls_config;
 struct vktls_dev;
 struct vktls_qp;
 
-/* A descriptor ring and its completion ring, of one size; entries of 16 bytes. */
+#define VKTLS_ENTRY_BYTES	16
+
+/* A descriptor ring and its completion ring, of one size. */
 struct vktls_ring {
 	void *desc;
 	void *cpl;
@@ -114,6 +116,7 @@ struct vktls_rx_ring {
 	struct page_pool *pool;
 	struct vktls_ring ring;
 	unsigned int buf_size;	/* truesize of one buffer */
+	unsigned int per_page;	/* buffers */
 	unsigned int room;	/* bytes of it that the NIC may write */
 
 	u32 tail;
@@ -135,6 +138,7 @@ struct vktls_qp {
 	struct vktls_tx_ring tx;
 	struct dim rx_dim, tx_dim;
 	u16 events;		/* interrupts; handler */
+	u16 dim_events;		/* of them when net_dim last looked; NAPI */
 	struct u64_stats_sync irq_sync;
 	u64_stats_t irqs;
 	u32 watched;		/* service; completions seen by NAPI at last look */
@@ -147,7 +151,25 @@ int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2);
 void vktls_ring_free(struct vktls_dev *vd, struct vktls_ring *ring);
 int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type);
 void vktls_ring_del(struct vktls_qp *qp, u16 type);
-void *vktls_ring_peek(const struct vktls_ring *ring);
+
+/**
+ * vktls_ring_peek() - next completion that the NIC has written
+ * @ring: ring to look at; the caller moves cpl_head when done with it
+ *
+ * Context: NAPI.
+ * Return: the completion, all of it valid, or NULL.
+ */
+static inline void *vktls_ring_peek(const struct vktls_ring *ring)
+{
+	u8 *cpl = ring->cpl + (ring->cpl_head & ring->mask) * VKTLS_ENTRY_BYTES;
+	u8 gen = ring->cpl_head & (ring->mask + 1) ? 0 : VKTLS_GEN;
+
+	if ((READ_ONCE(cpl[VKTLS_ENTRY_BYTES - 1]) & VKTLS_GEN) != gen)
+		return NULL;
+	/* The NIC writes the generation after the rest of the completion. */
+	dma_rmb();
+	return cpl;
+}
 
 /* tx.c */
 netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev);

@@ -17,6 +17,11 @@
 #define RX_HEADROOM	(NET_SKB_PAD + NET_IP_ALIGN)
 #define RX_OVERHEAD	(RX_HEADROOM + \
 			 SKB_DATA_ALIGN(sizeof(struct skb_shared_info)))
+/*
+ * Pages that may lie idle, in rings. What a reader frees at once is as much as
+ * its socket holds, and a page that finds no room is unmapped and goes.
+ */
+#define RX_POOL_RINGS	4
 /* Fewer free places than this are not worth a doorbell. */
 #define RX_FILL_BATCH	16U
 
@@ -32,24 +37,37 @@ static u32 rx_free_places(const struct vktls_rx_ring *rx)
 	return rx->ring.mask - (rx->tail - rx->head);
 }
 
-static bool rx_fill_one(struct vktls_rx_ring *rx, gfp_t gfp)
+static void rx_post(struct vktls_rx_ring *rx, struct page *page,
+		    unsigned int offset)
 {
 	u32 index = rx->tail & rx->ring.mask;
 	struct vktls_rx_buf *buf = &rx->bufs[index];
 	struct vktls_rx_desc *desc = rx->ring.desc;
 
-	buf->page = page_pool_alloc_frag(rx->pool, &buf->offset, rx->buf_size,
-					 gfp | __GFP_NOWARN);
-	if (unlikely(!buf->page)) {
-		rx_count(rx, VKTLS_RXS_ALLOC_FAIL, 1);
-		return false;
-	}
+	buf->page = page;
+	buf->offset = offset;
 	desc += index;
-	desc->addr = cpu_to_le64(page_pool_get_dma_addr(buf->page) +
-				 buf->offset + RX_HEADROOM);
+	desc->addr = cpu_to_le64(page_pool_get_dma_addr(page) + offset +
+				 RX_HEADROOM);
 	desc->len = cpu_to_le32(rx->room);
 	desc->reserved = 0;
 	rx->tail++;
+}
+
+/* All buffers of a page are posted at once, so that none is left to remember. */
+static bool rx_fill_page(struct vktls_rx_ring *rx, gfp_t gfp)
+{
+	struct page *page = page_pool_alloc_pages(rx->pool, gfp | __GFP_NOWARN);
+	unsigned int offset;
+
+	if (unlikely(!page)) {
+		rx_count(rx, VKTLS_RXS_ALLOC_FAIL, 1);
+		return false;
+	}
+	if (rx->per_page > 1)
+		page_pool_fragment_page(page, rx->per_page);
+	for (offset = 0; offset < PAGE_SIZE; offset += rx->buf_size)
+		rx_post(rx, page, offset);
 	return true;
 }
 
@@ -65,7 +83,7 @@ static void rx_ring_doorbell(struct vktls_rx_ring *rx)
 
 static void rx_fill(struct vktls_rx_ring *rx, gfp_t gfp)
 {
-	while (rx_free_places(rx) && rx_fill_one(rx, gfp))
+	while (rx_free_places(rx) >= rx->per_page && rx_fill_page(rx, gfp))
 		;
 	rx_ring_doorbell(rx);
 }
@@ -139,8 +157,6 @@ static void rx_take_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf,
 static void rx_set_csum(struct vktls_rx_ring *rx, struct sk_buff *skb,
 			u16 flags)
 {
-	if (!(rx->qp->vd->netdev->features & NETIF_F_RXCSUM))
-		return;
 	if (flags & VKTLS_RXC_L4_OK) {
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 		rx_count(rx, VKTLS_RXS_CSUM_OK, 1);
@@ -151,11 +167,8 @@ static void rx_set_csum(struct vktls_rx_ring *rx, struct sk_buff *skb,
 	}
 }
 
-static void rx_set_hash(struct vktls_rx_ring *rx, struct sk_buff *skb,
-			u16 flags, u32 hash)
+static void rx_set_hash(struct sk_buff *skb, u16 flags, u32 hash)
 {
-	if (!(rx->qp->vd->netdev->features & NETIF_F_RXHASH))
-		return;
 	if (flags & VKTLS_RXC_HASH_L4)
 		skb_set_hash(skb, hash, PKT_HASH_TYPE_L4);
 	else if (flags & VKTLS_RXC_HASH_L3)
@@ -164,8 +177,11 @@ static void rx_set_hash(struct vktls_rx_ring *rx, struct sk_buff *skb,
 
 static void rx_deliver(struct vktls_rx_ring *rx, const struct vktls_rx_cpl *cpl)
 {
+	struct net_device *netdev = rx->qp->vd->netdev;
+	netdev_features_t features = netdev->features;
 	u16 flags = le16_to_cpu(cpl->flags);
 	struct sk_buff *skb = rx->skb;
+	struct vktls_qp *qp = rx->qp;
 
 	rx->skb = NULL;
 	if (unlikely(rx->drop)) {
@@ -178,16 +194,18 @@ static void rx_deliver(struct vktls_rx_ring *rx, const struct vktls_rx_cpl *cpl)
 	trace_vktls_rx(rx, skb->len, flags);
 	rx_count(rx, VKTLS_RXS_PACKETS, 1);
 	rx_count(rx, VKTLS_RXS_BYTES, skb->len);
-	rx_set_csum(rx, skb, flags);
-	rx_set_hash(rx, skb, flags, le32_to_cpu(cpl->hash));
+	if (features & NETIF_F_RXCSUM)
+		rx_set_csum(rx, skb, flags);
+	if (features & NETIF_F_RXHASH)
+		rx_set_hash(skb, flags, le32_to_cpu(cpl->hash));
 	if (flags & VKTLS_RXC_VLAN)
 		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),
 				       le16_to_cpu(cpl->vlan_tci));
-	skb_record_rx_queue(skb, rx->qp->index);
+	skb_record_rx_queue(skb, qp->index);
 	if (flags & VKTLS_RXC_TLS)
-		vktls_ktls_rx(rx->qp->vd, skb, flags);
-	skb->protocol = eth_type_trans(skb, rx->qp->vd->netdev);
-	napi_gro_receive(&rx->qp->napi, skb);
+		vktls_ktls_rx(qp->vd, skb, flags);
+	skb->protocol = eth_type_trans(skb, netdev);
+	napi_gro_receive(&qp->napi, skb);
 }
 
 static bool rx_complete(struct vktls_rx_ring *rx,
@@ -222,9 +240,7 @@ static bool rx_complete(struct vktls_rx_ring *rx,
 int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
 {
 	struct vktls_qp *qp = rx->qp;
-	u64 bytes = u64_stats_read(&rx->stats[VKTLS_RXS_BYTES]);
 	struct vktls_rx_cpl *cpl;
-	struct dim_sample sample;
 	int frames = 0;
 
 	while (frames < budget && (cpl = vktls_ring_peek(&rx->ring))) {
@@ -238,12 +254,6 @@ int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
 		vktls_write(qp->vd, VKTLS_REG_QP(qp->index) + VKTLS_QP_RX_CQ,
 			    rx->ring.cpl_head & rx->ring.mask);
 		rx_fill(rx, GFP_ATOMIC);
-	}
-	if (frames && qp->vd->rx_mod.adaptive) {
-		bytes = u64_stats_read(&rx->stats[VKTLS_RXS_BYTES]) - bytes;
-		dim_update_sample(READ_ONCE(qp->events), frames, bytes,
-				  &sample);
-		net_dim(&qp->rx_dim, sample);
 	}
 	return unlikely(rx_starving(rx)) ? budget : frames;
 }
@@ -283,7 +293,7 @@ static struct page_pool *rx_pool_create(struct vktls_qp *qp, u8 log2)
 {
 	struct page_pool_params params = {
 		.flags = PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
-		.pool_size = BIT(log2),
+		.pool_size = BIT(log2) * RX_POOL_RINGS,
 		.nid = dev_to_node(&qp->vd->pdev->dev),
 		.dev = &qp->vd->pdev->dev,
 		.napi = &qp->napi,
@@ -321,6 +331,7 @@ int vktls_rx_alloc(struct vktls_qp *qp, u8 log2, unsigned int mtu)
 
 	rx->qp = qp;
 	rx->buf_size = rx_buf_size(mtu);
+	rx->per_page = PAGE_SIZE / rx->buf_size;
 	rx->room = rx->buf_size - RX_OVERHEAD;
 	u64_stats_init(&rx->sync);
 	rx->bufs = kvcalloc(BIT(log2), sizeof(*rx->bufs), GFP_KERNEL);

@@ -70,8 +70,6 @@ static void tx_unmap(struct vktls_tx_ring *tx, struct vktls_tx_buf *buf)
 {
 	struct device *dev = &tx->qp->vd->pdev->dev;
 
-	if (!dma_unmap_len(buf, len))
-		return;
 	if (buf->held)
 		put_page(buf->held);
 	buf->held = NULL;
@@ -226,9 +224,7 @@ static void tx_write_control(struct vktls_tx_ring *tx, u32 index,
 	memcpy(tx_desc(tx, index), desc, sizeof(struct vktls_tx_desc));
 }
 
-/* Offload and replay descriptors; returns the index after them. */
-static u32 tx_map_control(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
-			  u32 index)
+static void tx_write_replay(struct vktls_tx_ring *tx, u32 index)
 {
 	struct vktls_tx_replay replay = {
 		.before = cpu_to_le16(tx->replay.before),
@@ -236,12 +232,18 @@ static u32 tx_map_control(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 		.flags = cpu_to_le16(VKTLS_TXD_REPLAY),
 	};
 
+	put_unaligned_be64(tx->replay.rec_no, replay.rec_no);
+	tx_write_control(tx, index, &replay);
+}
+
+/* Offload and replay descriptors; returns the index after them. */
+static u32 tx_map_control(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
+			  u32 index)
+{
 	if (pkt->off.flags)
 		tx_write_control(tx, index++, &pkt->off);
-	if (pkt->replay) {
-		put_unaligned_be64(tx->replay.rec_no, replay.rec_no);
-		tx_write_control(tx, index++, &replay);
-	}
+	if (unlikely(pkt->replay))
+		tx_write_replay(tx, index++);
 	return index;
 }
 
@@ -272,8 +274,10 @@ static u32 tx_map(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 
 static void tx_unwind(struct vktls_tx_ring *tx, u32 end)
 {
-	while (end != tx->tail)
-		tx_unmap(tx, tx_buf(tx, --end));
+	while (end != tx->tail) {
+		if (dma_unmap_len(tx_buf(tx, --end), len))
+			tx_unmap(tx, tx_buf(tx, end));
+	}
 }
 
 static void tx_account(struct vktls_tx_ring *tx, const struct tx_packet *pkt)
@@ -407,7 +411,8 @@ static void tx_release(struct vktls_tx_ring *tx, u32 end, int budget,
 
 	for (head = tx->head; head != end; head++) {
 		buf = tx_buf(tx, head);
-		tx_unmap(tx, buf);
+		if (dma_unmap_len(buf, len))
+			tx_unmap(tx, buf);
 		if (!buf->skb)
 			continue;
 		*packets += 1;
@@ -462,7 +467,6 @@ void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
 {
 	unsigned int packets = 0, bytes = 0;
 	struct vktls_tx_cpl *cpl;
-	struct dim_sample sample;
 
 	while ((cpl = vktls_ring_peek(&tx->ring))) {
 		if (!tx_complete(tx, cpl, budget, &packets, &bytes))
@@ -477,13 +481,7 @@ void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
 		u64_stats_update_begin(&tx->poll_sync);
 		u64_stats_inc(&tx->stats[VKTLS_TXS_WAKE]);
 		u64_stats_update_end(&tx->poll_sync);
-	}
-	if (tx->qp->vd->tx_mod.adaptive) {
-		dim_update_sample(READ_ONCE(tx->qp->events), packets, bytes,
-				  &sample);
-		net_dim(&tx->qp->tx_dim, sample);
-	}
-}
+	}}
 
 /**
  * vktls_tx_alloc() - allocate the transmit half of a queue pair
