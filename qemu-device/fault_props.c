@@ -269,26 +269,26 @@ static bool act_ctx_forget_all(VkdevState *s, uint32_t yes)
     return true;
 }
 
-static bool act_fw_hang(VkdevState *s, uint32_t yes)
+static bool act_fw(VkdevState *s, uint32_t yes, bool (*act)(VkdevCore *core),
+                   VkdevFaultAct which, const char *name)
 {
-    if (yes && !vkdev_core_hang(s->core)) {
+    if (yes && !act(s->core)) {
         return false;
     }
     if (yes) {
-        act_note(s, VKDEV_FAULT_FW_HANG, "fw-hang", 0, 0);
+        act_note(s, which, name, 0, 0);
     }
     return true;
 }
 
+static bool act_fw_hang(VkdevState *s, uint32_t yes)
+{
+    return act_fw(s, yes, vkdev_core_hang, VKDEV_FAULT_FW_HANG, "fw-hang");
+}
+
 static bool act_fw_crash(VkdevState *s, uint32_t yes)
 {
-    if (yes && !vkdev_core_crash(s->core)) {
-        return false;
-    }
-    if (yes) {
-        act_note(s, VKDEV_FAULT_FW_CRASH, "fw-crash", 0, 0);
-    }
-    return true;
+    return act_fw(s, yes, vkdev_core_crash, VKDEV_FAULT_FW_CRASH, "fw-crash");
 }
 
 /* All that would reach the host's memory or the wire ends with a reset. */
