@@ -225,11 +225,12 @@ void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st, uint8_t *tag)
 
     if (k->is_gcm) {
         k->ops.finish(&k->gcm, &s->gcm, tag, VKDEV_AEAD_TAG_LEN);
+        vkdev_aead_wipe(s, sizeof(s->gcm)); /* nobody wrote behind it */
     } else {
         mb_mgr->chacha20_poly1305_finalize(&s->chacha, tag,
                                            VKDEV_AEAD_TAG_LEN);
+        vkdev_aead_wipe(s, sizeof(s->chacha));
     }
-    vkdev_aead_wipe(st, sizeof(*st));
 }
 
 bool vkdev_aead_sums(VkdevAeadAlg alg)

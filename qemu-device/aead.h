@@ -61,7 +61,8 @@ size_t vkdev_aead_key_size(void);
 
 /**
  * Expand @key (vkdev_aead_key_len() bytes) into vkdev_aead_key_size() bytes of
- * memory at @k, aligned to VKDEV_AEAD_KEY_ALIGN, and wiped by the caller.
+ * memory at @k, aligned to VKDEV_AEAD_KEY_ALIGN, and wiped by the caller. All
+ * that another key of the same @alg left there is overwritten.
  */
 void vkdev_aead_key_set(VkdevAeadKey *k, VkdevAeadAlg alg,
                         const uint8_t *key);

@@ -202,13 +202,24 @@ static void ctx_count(VkdevState *s, VkdevContext *ctx,
     s->stats[VKTLS_STAT_TLS_TX_DROP_OTHER] += count->drop_other;
 }
 
+/* A packet for context @id, if there is one, is about to be read. */
+void vkdev_ctx_expect(VkdevState *s, uint32_t id)
+{
+    const VkdevContext *ctx = ctx_find(s, id);
+
+    if (ctx) {
+        vkdev_tls_prefetch(ctx->tls);
+    }
+}
+
 /*
- * Encrypt @len bytes at @payload in place, of which the first has the number
- * @tcp_seq. On any status but OK the bytes must not leave; *@expected is then
- * the number that the context waits for.
+ * Encrypt @len bytes of payload from the pieces at @from to @to, or in place;
+ * the first has the number @tcp_seq. On any status but OK what is at @to must
+ * not leave; *@expected is then the number that the context waits for.
  */
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
-                           uint8_t *payload, uint32_t len, uint32_t *expected)
+                           const struct iovec *from, uint8_t *to, uint32_t len,
+                           uint32_t *expected)
 {
     VkdevContext *ctx = ctx_find(s, id);
     VkdevTlsCount count;
@@ -220,7 +231,7 @@ uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
         trace_vkdev_ctx_unknown(id, tcp_seq);
         return VKTLS_ST_NOENT;
     }
-    status = vkdev_tls_tx(ctx->tls, tcp_seq, payload, len, &count);
+    status = vkdev_tls_tx_from(ctx->tls, tcp_seq, from, to, len, &count);
     ctx_count(s, ctx, &count);
     vkdev_tls_query(ctx->tls, &state);
     *expected = state.tcp_seq;

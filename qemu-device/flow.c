@@ -26,12 +26,14 @@ struct VkdevFlowTable {
     struct vktls_tls_flow *flow;    /* by context; ip_version 0 = none */
 };
 
-static uint64_t rotate(uint64_t v, unsigned bits)
+static inline uint64_t rotate(uint64_t v, unsigned bits)
 {
     return v << bits | v >> (64 - bits);
 }
 
-static void sip_round(uint64_t *v)
+/* Eight of these for each frame: they must stay in registers. */
+__attribute__((always_inline))
+static inline void sip_round(uint64_t *v)
 {
     v[0] += v[1];
     v[2] += v[3];

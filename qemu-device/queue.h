@@ -48,6 +48,8 @@ typedef struct VkdevTxQueue {
     QEMUBH *bh;
     uint8_t *buf;       /* room for a tag, then VKDEV_GATHER_MAX */
     VkdevTxPacket pkt;
+    struct vktls_tx_desc ahead; /* the first one behind that packet */
+    bool has_ahead;
 } VkdevTxQueue;
 
 /* queue.c */

@@ -54,6 +54,15 @@ static VkdevRecordPart part_at(const VkdevRecord *r,
     return r->pos < tag ? VKDEV_RECORD_PAYLOAD : VKDEV_RECORD_TAG;
 }
 
+uint32_t vkdev_record_head_left(const VkdevRecord *r,
+                                const VkdevRecordShape *shape)
+{
+    uint32_t from, to;
+
+    return part_at(r, shape, &from, &to) <= VKDEV_RECORD_NONCE ?
+           to - r->pos : 0;
+}
+
 static void record_end(VkdevRecord *r)
 {
     if (r->pos == r->len) {

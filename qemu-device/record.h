@@ -61,6 +61,13 @@ unsigned vkdev_record_step(VkdevRecord *r, const VkdevRecordShape *shape,
                            VkdevRecordPiece *piece);
 
 /**
+ * Bytes that are left of the present part when that is header or nonce, which a
+ * step reads; 0 when it is one that a step only passes over.
+ */
+uint32_t vkdev_record_head_left(const VkdevRecord *r,
+                                const VkdevRecordShape *shape);
+
+/**
  * Pass over @n bytes that nobody has seen. False, and no change, when they
  * reach beyond the present record or its length is not known.
  */

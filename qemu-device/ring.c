@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Host memory, descriptor rings and completion rings with their interrupts.
- * All DMA of the device passes vkdev_dma(), which counts it and lets it reach
- * RAM only. Knows entries by their size alone.
+ * All DMA of the device passes vkdev_dma() or vkdev_dma_map(), which count it
+ * and let it reach RAM only. Knows entries by their size alone.
  */
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "trace.h"
 #include "vkdev.h"
 
+static void dma_count(VkdevState *s, bool from_host, uint32_t len)
+{
+    s->stats[from_host ? VKTLS_STAT_DMA_READ_BYTES
+                       : VKTLS_STAT_DMA_WRITE_BYTES] += len;
+}
+
 static bool vkdev_dma(VkdevState *s, uint64_t addr, void *buf, uint32_t len,
                       DMADirection dir)
 {
     bool from_host = dir == DMA_DIRECTION_TO_DEVICE;
     const MemTxAttrs ram_only = { .memory = true };
-    uint64_t *bytes = &s->stats[from_host ? VKTLS_STAT_DMA_READ_BYTES
-                                          : VKTLS_STAT_DMA_WRITE_BYTES];
 
     if (!len) {
         return true;
@@ -29,7 +33,7 @@ static bool vkdev_dma(VkdevState *s, uint64_t addr, void *buf, uint32_t len,
                       from_host ? "read" : "write", len, addr);
         return false;
     }
-    *bytes += len;
+    dma_count(s, from_host, len);
     return true;
 }
 
@@ -42,6 +46,42 @@ bool vkdev_dma_write(VkdevState *s, uint64_t addr, const void *buf,
                      uint32_t len)
 {
     return vkdev_dma(s, addr, (void *)buf, len, DMA_DIRECTION_FROM_DEVICE);
+}
+
+bool vkdev_dma_map(VkdevState *s, VkdevMap *map, uint64_t addr, uint32_t len,
+                   DMADirection dir)
+{
+    AddressSpace *as = pci_get_address_space(PCI_DEVICE(s));
+    MemoryRegionCache *cache = &map->cache[map->count];
+    int64_t got;
+
+    if (map->count == VKDEV_MAP_PIECES || addr + len < addr) {
+        return false;
+    }
+    dma_barrier(as, dir);
+    got = address_space_cache_init(cache, as, addr, len,
+                                   dir == DMA_DIRECTION_FROM_DEVICE);
+    if (got < len || !cache->ptr) {
+        address_space_cache_destroy(cache);
+        return false;
+    }
+    map->iov[map->count++] = (struct iovec) { cache->ptr, len };
+    return true;
+}
+
+void vkdev_dma_unmap(VkdevState *s, VkdevMap *map, bool used)
+{
+    while (map->count) {
+        MemoryRegionCache *cache = &map->cache[--map->count];
+
+        if (used && cache->is_write) {
+            address_space_cache_invalidate(cache, 0, cache->len);
+        }
+        if (used) {
+            dma_count(s, !cache->is_write, cache->len);
+        }
+        address_space_cache_destroy(cache);
+    }
 }
 
 void vkdev_ring_start(VkdevRing *ring, uint64_t addr, unsigned log2)

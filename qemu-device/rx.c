@@ -21,6 +21,7 @@ typedef struct RxFrame {
     uint16_t vlan_tci;
     uint32_t hash;
     uint32_t ctx;       /* VKDEV_FLOW_NONE for most frames */
+    bool written;       /* its data, to the host */
     VkdevWire wire;
 } RxFrame;
 
@@ -90,7 +91,8 @@ static unsigned rx_spread(const VkdevState *s, RxFrame *f)
     const struct vktls_rss *rss = &s->port.rss;
     unsigned kind;
 
-    kind = vkdev_wire_hash(f->data, &f->wire, rss->key, rss->types, &f->hash);
+    kind = vkdev_wire_hash(f->data, &f->wire, &s->port.rss_key, rss->types,
+                           &f->hash);
     f->flags |= kind;
     return kind ? rss->table[f->hash % VKTLS_RSS_ENTRIES] : 0;
 }
@@ -200,18 +202,41 @@ static bool rx_write_cpls(VkdevQueue *q, const RxFrame *f, const RxBufs *bufs)
     return true;
 }
 
-/* Let the frame's context have its payload, up to the packet's end. */
-static void rx_decrypt(VkdevState *s, RxFrame *f)
+/* The frame to @to, its payload decrypted. False when there is none there. */
+static bool rx_decrypt_to(VkdevState *s, RxFrame *f, uint8_t *to)
 {
     const VkdevWire *w = &f->wire;
     uint32_t end = w->l3 + w->ip_len;
 
     f->flags |= vkdev_ctx_decrypt(s, f->ctx, vkdev_wire_tcp_seq(f->data, w),
-                                  f->data + w->payload,
-                                  s->rx_plain + w->payload, end - w->payload);
-    if (f->flags & VKTLS_RXC_TLS_DECRYPTED) {
-        memcpy(s->rx_plain, f->data, w->payload);
-        memcpy(s->rx_plain + end, f->data + end, f->len - end);
+                                  f->data + w->payload, to + w->payload,
+                                  end - w->payload);
+    if (!(f->flags & VKTLS_RXC_TLS_DECRYPTED)) {
+        return false;
+    }
+    memcpy(to, f->data, w->payload);
+    memcpy(to + end, f->data + end, f->len - end);
+    return true;
+}
+
+/*
+ * Let the frame's context have its payload, up to the packet's end. The host's
+ * buffer takes the plaintext at once if there is but one; should a tag turn out
+ * wrong then, what came is written over it.
+ */
+static void rx_decrypt(VkdevState *s, RxFrame *f, const RxBufs *bufs)
+{
+    VkdevMap map;
+
+    map.count = 0;
+    if (bufs->count == 1 && vkdev_dma_map(s, &map, bufs->addr[0], f->len,
+                                          DMA_DIRECTION_FROM_DEVICE)) {
+        if (!rx_decrypt_to(s, f, map.iov[0].iov_base)) {
+            memcpy(map.iov[0].iov_base, f->data, f->len);
+        }
+        vkdev_dma_unmap(s, &map, true);
+        f->written = true;
+    } else if (rx_decrypt_to(s, f, s->rx_plain)) {
         f->data = s->rx_plain;
     }
 }
@@ -231,9 +256,10 @@ static void rx_deliver(VkdevQueue *q, RxFrame *f)
         return;
     }
     if (f->ctx != VKDEV_FLOW_NONE && (f->flags & VKTLS_RXC_L4_OK)) {
-        rx_decrypt(s, f);
+        rx_decrypt(s, f, &bufs);
     }
-    if (!rx_write_data(q, f, &bufs) || !rx_write_cpls(q, f, &bufs)) {
+    if ((!f->written && !rx_write_data(q, f, &bufs)) ||
+        !rx_write_cpls(q, f, &bufs)) {
         vkdev_queue_stop(q, VKTLS_ST_DMA);
         return;
     }

@@ -105,6 +105,7 @@ static void op_rss_set(void *dev, const struct vktls_rss *rss)
 
     trace_vkdev_rss_set(rss->types);
     s->port.rss = *rss;
+    vkdev_rss_key_set(&s->port.rss_key, rss->key);
 }
 
 static uint16_t op_queue_create(void *dev, const VkdevCoreQueue *queue)

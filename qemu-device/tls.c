@@ -4,6 +4,7 @@
  * record. What both directions share is here; a key is in its context and,
  * expanded, with the engine. It knows neither packets' headers nor queues.
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "../drivers/net/ethernet/vktls/vktls_abi.h"
 
 #define AAD_MAX 13
+#define LINE 64 /* of a cache, on most machines */
 
 #define SHAPE_TLS12_GCM \
     { VKDEV_RECORD_NONCE_LEN, 20, 24, 0, VKDEV_RECORD_DATA_MAX }
@@ -34,22 +36,30 @@ static const VkdevTlsSuite suites[] = {
 
 #define SUITES (sizeof(suites) / sizeof(suites[0]))
 
+/* Written out, compilers make one instruction of each of these. */
+static void put_be32(uint8_t *p, uint32_t v)
+{
+    p[0] = v >> 24;
+    p[1] = v >> 16;
+    p[2] = v >> 8;
+    p[3] = v;
+}
+
 static void put_be64(uint8_t *p, uint64_t v)
 {
-    for (int i = 7; i >= 0; i--, v >>= 8) {
-        p[i] = v;
-    }
+    put_be32(p, v >> 32);
+    put_be32(p + 4, v);
+}
+
+static uint32_t get_be32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
 /* The value of 8 bytes of explicit nonce. */
 uint64_t vkdev_tls_explicit(const uint8_t *nonce)
 {
-    uint64_t v = 0;
-
-    for (int i = 0; i < VKDEV_RECORD_NONCE_LEN; i++) {
-        v = v << 8 | nonce[i];
-    }
-    return v;
+    return (uint64_t)get_be32(nonce) << 32 | get_be32(nonce + 4);
 }
 
 uint32_t vkdev_tls_ciphers(void)
@@ -137,6 +147,15 @@ void vkdev_tls_del(VkdevTlsCtx *c)
     }
 }
 
+void vkdev_tls_prefetch(const VkdevTlsCtx *c)
+{
+    const char *p = (const char *)c;
+
+    for (size_t at = 0; at < offsetof(VkdevTlsCtx, rx) + LINE; at += LINE) {
+        __builtin_prefetch(p + at, 1);
+    }
+}
+
 /* Abandon the record in progress; the next byte is the first of @rec_no. */
 void vkdev_tls_stream_move(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no)
 {
@@ -198,9 +217,8 @@ static void record_nonce(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
                VKDEV_RECORD_NONCE_LEN);
         return;
     }
-    for (int i = 0; i < 8; i++) {
-        nonce[VKDEV_SALT_LEN + i] ^= at->rec_no >> (56 - 8 * i);
-    }
+    put_be64(nonce + VKDEV_SALT_LEN,
+             vkdev_tls_explicit(nonce + VKDEV_SALT_LEN) ^ at->rec_no);
 }
 
 /* The head of the record at the cursor is complete: start its AEAD. */

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 typedef struct VkdevTlsEngine VkdevTlsEngine;
 typedef struct VkdevTlsCtx VkdevTlsCtx;
@@ -92,6 +93,9 @@ unsigned vkdev_tls_add(VkdevTlsEngine *engine, const VkdevTlsParams *params,
 /** Wipe everything that @ctx held and release it; NULL is allowed. */
 void vkdev_tls_del(VkdevTlsCtx *ctx);
 
+/** A packet for @ctx is coming: fetch what it needs, all at once. */
+void vkdev_tls_prefetch(const VkdevTlsCtx *ctx);
+
 /**
  * Encrypt the TCP payload of a packet (or of a packet before TSO) in place:
  * @len bytes at @buf, the first of which has the sequence number @tcp_seq.
@@ -108,6 +112,16 @@ void vkdev_tls_del(VkdevTlsCtx *ctx);
  */
 unsigned vkdev_tls_tx(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint8_t *buf,
                       size_t len, VkdevTlsCount *count);
+
+/**
+ * The same from elsewhere: the payload is at @from, in pieces that come to @len
+ * bytes, and goes to @to, encrypted. The pieces may be memory that the host
+ * writes to meanwhile: each byte is read once, or is a placeholder. They are in
+ * no place of @to but their own. After a refusal what is at @to means nothing.
+ */
+unsigned vkdev_tls_tx_from(VkdevTlsCtx *ctx, uint32_t tcp_seq,
+                           const struct iovec *from, uint8_t *to, size_t len,
+                           VkdevTlsCount *count);
 
 /**
  * Encrypt once more, apart from the stream, whole records from @rec_no on:

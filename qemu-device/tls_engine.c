@@ -35,12 +35,25 @@ typedef struct HeldSet {
     uint32_t next; /* gives way when there is no room */
 } HeldSet;
 
+/*
+ * Whose an expanded key is, and who last missed one in its place; serials, or
+ * 0. A context takes the place when it misses twice in a row. Otherwise its key
+ * is made in the spare place behind all others: with more contexts than places,
+ * each seldom seen, none pushes out what will be used again, and the memory
+ * that is written stays in a cache.
+ */
+typedef struct KeySlot {
+    uint64_t owner;
+    uint64_t missed;
+    VkdevAeadAlg alg;       /* of the owner */
+} KeySlot;
+
 struct VkdevTlsEngine {
     uint64_t serial;        /* of the last context, from 1 */
-    uint32_t key_mask;      /* expanded keys - 1 */
+    uint32_t key_mask;      /* expanded keys - 1, without the spare one */
     uint32_t set_mask;      /* sets of sent records - 1 */
     size_t key_size;
-    uint64_t *owner;        /* serial that each expanded key belongs to, or 0 */
+    KeySlot *slots;
     uint8_t *keys;
     SentSet *sets;
     uint32_t held_mask;     /* sets of records with holes - 1 */
@@ -73,11 +86,11 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records,
     e->set_mask = sets - 1;
     e->held_mask = held - 1;
     e->key_size = vkdev_aead_key_size();
-    e->owner = calloc(keys, sizeof(*e->owner));
-    e->keys = aligned_alloc(VKDEV_AEAD_KEY_ALIGN, keys * e->key_size);
+    e->slots = calloc(keys + 1, sizeof(*e->slots));
+    e->keys = aligned_alloc(VKDEV_AEAD_KEY_ALIGN, (keys + 1) * e->key_size);
     e->sets = calloc(sets, sizeof(*e->sets));
     e->held = calloc(held, sizeof(*e->held));
-    if (!e->owner || !e->keys || !e->sets || !e->held) {
+    if (!e->slots || !e->keys || !e->sets || !e->held) {
         vkdev_tls_engine_free(e);
         return NULL;
     }
@@ -88,11 +101,39 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records,
 void vkdev_tls_engine_free(VkdevTlsEngine *e)
 {
     if (e) {
-        free(e->owner);
+        free(e->slots);
         free(e->keys);
         free(e->sets);
         free(e->held);
         free(e);
+    }
+}
+
+static VkdevAeadKey *slot_key(const VkdevTlsEngine *e, uint32_t slot)
+{
+    return (VkdevAeadKey *)(e->keys + slot * e->key_size);
+}
+
+static void slot_clear(VkdevTlsEngine *e, uint32_t slot)
+{
+    vkdev_aead_wipe(slot_key(e, slot), e->key_size);
+    e->slots[slot].owner = 0;
+}
+
+static uint32_t key_spare(const VkdevTlsEngine *e)
+{
+    return e->key_mask + 1;
+}
+
+void vkdev_tls_key_forget(const VkdevTlsCtx *c)
+{
+    const uint32_t slots[] = { c->serial & c->engine->key_mask,
+                               key_spare(c->engine) };
+
+    for (int i = 0; i < 2; i++) {
+        if (c->engine->slots[slots[i]].owner == c->serial) {
+            slot_clear(c->engine, slots[i]);
+        }
     }
 }
 
@@ -101,38 +142,44 @@ uint64_t vkdev_tls_engine_serial(VkdevTlsEngine *e)
     return ++e->serial;
 }
 
-static uint32_t key_slot(const VkdevTlsCtx *c, VkdevAeadKey **key)
+/* Where to make the key of @c, which has none. */
+static uint32_t key_miss(VkdevTlsEngine *e, uint64_t serial, uint32_t slot)
 {
-    const VkdevTlsEngine *e = c->engine;
-    uint32_t slot = c->serial & e->key_mask;
+    KeySlot *s = &e->slots[slot];
+    bool take = !s->owner || s->missed == serial;
 
-    *key = (VkdevAeadKey *)(e->keys + slot * e->key_size);
-    return slot;
+    s->missed = serial;
+    return take ? slot : key_spare(e);
+}
+
+/* A key of the same algorithm is overwritten whole; another one is not. */
+static void slot_fill(const VkdevTlsCtx *c, uint32_t slot)
+{
+    KeySlot *s = &c->engine->slots[slot];
+
+    if (s->owner && s->alg != c->suite->alg) {
+        slot_clear(c->engine, slot);
+    }
+    vkdev_aead_key_set(slot_key(c->engine, slot), c->suite->alg, c->key);
+    s->owner = c->serial;
+    s->alg = c->suite->alg;
 }
 
 /* The expanded key of @c, good until another context's is asked for. */
 const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c)
 {
-    VkdevAeadKey *key;
-    uint32_t slot = key_slot(c, &key);
+    VkdevTlsEngine *e = c->engine;
+    uint32_t slot = c->serial & e->key_mask;
 
-    if (c->engine->owner[slot] != c->serial) {
-        vkdev_aead_wipe(key, c->engine->key_size);
-        vkdev_aead_key_set(key, c->suite->alg, c->key);
-        c->engine->owner[slot] = c->serial;
+    if (e->slots[slot].owner == c->serial) {
+        return slot_key(e, slot);
     }
-    return key;
-}
-
-void vkdev_tls_key_forget(const VkdevTlsCtx *c)
-{
-    VkdevAeadKey *key;
-    uint32_t slot = key_slot(c, &key);
-
-    if (c->engine->owner[slot] == c->serial) {
-        vkdev_aead_wipe(key, c->engine->key_size);
-        c->engine->owner[slot] = 0;
+    slot = key_spare(e);
+    if (e->slots[slot].owner != c->serial) {
+        slot = key_miss(e, c->serial, c->serial & e->key_mask);
+        slot_fill(c, slot);
     }
+    return slot_key(e, slot);
 }
 
 /* A context's records lie side by side, each context's somewhere else. */
@@ -141,6 +188,15 @@ static SentSet *sent_set(const VkdevTlsCtx *c, uint64_t rec_no)
     uint32_t at = (uint32_t)c->serial * 0x9e3779b1u + (uint32_t)rec_no;
 
     return &c->engine->sets[at & c->engine->set_mask];
+}
+
+/* The tag of the record that begins will be put there. */
+void vkdev_tls_sent_expect(const VkdevTlsCtx *c, uint64_t rec_no)
+{
+    SentSet *set = sent_set(c, rec_no);
+
+    __builtin_prefetch(&set->way[0], 1);
+    __builtin_prefetch(&set->way[WAYS - 1], 1);
 }
 
 void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,

@@ -27,8 +27,8 @@ typedef struct VkdevTlsCursor {
 
 typedef struct VkdevTlsStream {
     VkdevTlsCursor at;
-    VkdevAeadState aead; /* from the end of a record's head to its tag */
     uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* from its first byte to its last */
+    VkdevAeadState aead; /* from the end of a record's head to its tag */
 } VkdevTlsStream;
 
 typedef struct VkdevTlsTx {
@@ -80,15 +80,19 @@ typedef struct VkdevTlsHeld {
     VkdevAeadSum sum;                /* of the ciphertext that has come */
 } VkdevTlsHeld;
 
+/*
+ * What every packet needs comes first: with many contexts each line of memory
+ * that it is in has to be waited for.
+ */
 struct VkdevTlsCtx {
     VkdevTlsEngine *engine;
     const VkdevTlsSuite *suite;
     uint64_t serial; /* no other context of the engine has or had it */
     uint8_t direction;
-    uint8_t key[VKDEV_AEAD_KEY_MAX];
-    uint8_t iv[VKDEV_AEAD_NONCE_LEN];
     bool lost;
     uint32_t tcp_seq; /* of the byte at the cursor */
+    uint8_t iv[VKDEV_AEAD_NONCE_LEN];
+    uint8_t key[VKDEV_AEAD_KEY_MAX];
     VkdevTlsStream s;
     union {
         VkdevTlsTx tx;
@@ -107,6 +111,7 @@ uint64_t vkdev_tls_explicit(const uint8_t *nonce);
 uint64_t vkdev_tls_engine_serial(VkdevTlsEngine *e);
 const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c);
 void vkdev_tls_key_forget(const VkdevTlsCtx *c);
+void vkdev_tls_sent_expect(const VkdevTlsCtx *c, uint64_t rec_no);
 void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,
                         const uint8_t *tag);
 const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no);

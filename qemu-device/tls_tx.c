@@ -32,36 +32,127 @@ static unsigned tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
     return st;
 }
 
-/* Walk over all of @len bytes; @at ends behind them. */
-static unsigned tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
-                         const uint8_t *p, size_t len)
+/* Where the plaintext is; a walk of its own for each pass. */
+typedef struct TxSource {
+    const struct iovec *piece;
+    size_t done;    /* bytes of that piece */
+} TxSource;
+
+/* The next bytes in one place; returns how many, at most @max, not 0. */
+static size_t source_take(TxSource *src, size_t max, const uint8_t **p)
 {
+    size_t left;
+
+    while (!(left = src->piece->iov_len - src->done)) {
+        src->piece++;
+        src->done = 0;
+    }
+    *p = (const uint8_t *)src->piece->iov_base + src->done;
+    left = left < max ? left : max;
+    src->done += left;
+    return left;
+}
+
+static void source_skip(TxSource *src, size_t len)
+{
+    const uint8_t *p;
+
+    while (len) {
+        len -= source_take(src, len, &p);
+    }
+}
+
+static void source_copy(TxSource *src, uint8_t *to, size_t len)
+{
+    const uint8_t *p;
+    size_t n;
+
+    for (; len; to += n, len -= n) {
+        n = source_take(src, len, &p);
+        if (p != to) {
+            memcpy(to, p, n);
+        }
+    }
+}
+
+/*
+ * Walk over all of @len bytes; @at ends behind them. Headers and nonces, which
+ * are judged, are copied first: from here on they are those at @to.
+ */
+static unsigned tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
+                         TxSource src, uint8_t *to, size_t len)
+{
+    const VkdevRecordShape *shape = &c->suite->shape;
     VkdevRecordPiece piece;
+    uint32_t head;
     unsigned st;
 
-    for (; len; p += piece.len, len -= piece.len) {
-        st = tx_step(c, at, p, len, &piece);
+    for (; len; to += piece.len, len -= piece.len) {
+        head = vkdev_record_head_left(&at->rec, shape);
+        source_copy(&src, to, head < len ? head : len);
+        st = tx_step(c, at, to, len, &piece);
         if (st != VKTLS_ST_OK) {
             return st;
+        }
+        if (!head) {
+            source_skip(&src, piece.len);
         }
     }
     return VKTLS_ST_OK;
 }
 
+static void tx_payload(const VkdevTlsCtx *c, VkdevTlsStream *s, TxSource *src,
+                       uint8_t *to, size_t len)
+{
+    const VkdevAeadKey *key = vkdev_tls_key(c);
+    const uint8_t *p;
+    size_t n;
+
+    for (; len; to += n, len -= n) {
+        n = source_take(src, len, &p);
+        vkdev_aead_encrypt(key, &s->aead, to, p, n);
+    }
+}
+
 static void tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
-                     const VkdevRecordPiece *piece, uint8_t *p)
+                     const VkdevRecordPiece *piece, TxSource *src, uint8_t *to)
 {
     if (piece->head_ends) {
         vkdev_tls_record_start(c, s);
     }
     if (piece->part == VKDEV_RECORD_PAYLOAD) {
-        vkdev_aead_encrypt(vkdev_tls_key(c), &s->aead, p, p, piece->len);
-    } else if (piece->part == VKDEV_RECORD_TAG) {
+        tx_payload(c, s, src, to, piece->len);
+        return;
+    }
+    source_skip(src, piece->len);
+    if (piece->part == VKDEV_RECORD_TAG) {
         if (!piece->offset) {
             vkdev_aead_finish(vkdev_tls_key(c), &s->aead, s->tag);
         }
-        memcpy(p, s->tag + piece->offset, piece->len);
+        memcpy(to, s->tag + piece->offset, piece->len);
     }
+}
+
+/*
+ * Most packets are some of one record's payload, of which nothing is to be
+ * judged and nothing ends.
+ */
+static bool tx_inside(const VkdevTlsCtx *c, size_t len)
+{
+    const VkdevRecord *r = &c->s.at.rec;
+    uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
+
+    return r->pos >= head && r->pos + len + VKDEV_RECORD_TAG_LEN < r->len;
+}
+
+static void tx_encrypt_inside(VkdevTlsCtx *c, TxSource src, uint8_t *to,
+                              size_t len, VkdevTlsCount *count)
+{
+    tx_payload(c, &c->s, &src, to, len);
+    vkdev_record_skip(&c->s.at.rec, len);
+    c->tcp_seq += len;
+    count->packets = 1;
+    count->bytes = len;
 }
 
 /* The number of the record at the cursor is used now. */
@@ -72,7 +163,7 @@ static void tx_floor_raise(VkdevTlsCtx *c)
 }
 
 /* The second pass, over bytes that tx_check() has accepted. */
-static void tx_encrypt(VkdevTlsCtx *c, uint8_t *p, size_t len,
+static void tx_encrypt(VkdevTlsCtx *c, TxSource src, uint8_t *to, size_t len,
                        VkdevTlsCount *count)
 {
     VkdevRecordPiece piece;
@@ -80,10 +171,11 @@ static void tx_encrypt(VkdevTlsCtx *c, uint8_t *p, size_t len,
     c->tcp_seq += len;
     count->packets = 1;
     count->bytes = len;
-    for (; len; p += piece.len, len -= piece.len) {
-        tx_step(c, &c->s.at, p, len, &piece);
-        tx_piece(c, &c->s, &piece, p);
+    for (; len; to += piece.len, len -= piece.len) {
+        tx_step(c, &c->s.at, to, len, &piece);
+        tx_piece(c, &c->s, &piece, &src, to);
         if (piece.head_ends) {
+            vkdev_tls_sent_expect(c, c->s.at.rec_no);
             tx_floor_raise(c);
         }
         if (piece.part == VKDEV_RECORD_TAG && piece.part_ends) {
@@ -113,10 +205,30 @@ static void count_drop(unsigned st, VkdevTlsCount *count)
     }
 }
 
-unsigned vkdev_tls_tx(VkdevTlsCtx *c, uint32_t tcp_seq, uint8_t *buf,
-                      size_t len, VkdevTlsCount *count)
+/* A packet that is due: judged whole, and only then encrypted. */
+static unsigned tx_packet(VkdevTlsCtx *c, TxSource src, uint8_t *to,
+                          size_t len, VkdevTlsCount *count)
 {
     VkdevTlsCursor at = c->s.at;
+    unsigned st;
+
+    if (tx_inside(c, len)) {
+        tx_encrypt_inside(c, src, to, len, count);
+        return VKTLS_ST_OK;
+    }
+    st = tx_check(c, &at, src, to, len);
+    if (st == VKTLS_ST_OK) {
+        tx_encrypt(c, src, to, len, count);
+    } else {
+        c->lost = count->lost = true;
+    }
+    return st;
+}
+
+unsigned vkdev_tls_tx_from(VkdevTlsCtx *c, uint32_t tcp_seq,
+                           const struct iovec *from, uint8_t *to, size_t len,
+                           VkdevTlsCount *count)
+{
     unsigned st;
 
     *count = (VkdevTlsCount) { 0 };
@@ -127,15 +239,20 @@ unsigned vkdev_tls_tx(VkdevTlsCtx *c, uint32_t tcp_seq, uint8_t *buf,
     } else if (tcp_seq != c->tcp_seq) {
         st = VKTLS_ST_TLS_SEQ;
     } else {
-        st = tx_check(c, &at, buf, len);
-        c->lost = count->lost = st != VKTLS_ST_OK;
+        st = tx_packet(c, (TxSource) { from, 0 }, to, len, count);
     }
-    if (st == VKTLS_ST_OK) {
-        tx_encrypt(c, buf, len, count);
-    } else {
+    if (st != VKTLS_ST_OK) {
         count_drop(st, count);
     }
     return st;
+}
+
+unsigned vkdev_tls_tx(VkdevTlsCtx *c, uint32_t tcp_seq, uint8_t *buf,
+                      size_t len, VkdevTlsCount *count)
+{
+    const struct iovec from = { buf, len };
+
+    return vkdev_tls_tx_from(c, tcp_seq, &from, buf, len, count);
 }
 
 unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
@@ -153,10 +270,11 @@ unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
 
 /* Records that follow each other from @rec_no on, and were all sent? */
 static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
-                             const uint8_t *buf, size_t len)
+                             uint8_t *buf, size_t len)
 {
+    const struct iovec from = { buf, len };
     VkdevTlsCursor at = { .rec_no = rec_no };
-    unsigned st = tx_check(c, &at, buf, len);
+    unsigned st = tx_check(c, &at, (TxSource) { &from, 0 }, buf, len);
 
     if (st == VKTLS_ST_TLS_WRAP) {
         return VKTLS_ST_TLS_REUSE; /* it goes past the last number */
@@ -176,13 +294,15 @@ static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
 static bool replay_encrypt(const VkdevTlsCtx *c, uint64_t rec_no,
                            uint8_t *p, size_t len)
 {
+    const struct iovec from = { p, len };
+    TxSource src = { &from, 0 };
     VkdevTlsStream s = { .at.rec_no = rec_no };
     VkdevRecordPiece piece;
     bool same = true;
 
     for (; len && same; p += piece.len, len -= piece.len) {
         tx_step(c, &s.at, p, len, &piece);
-        tx_piece(c, &s, &piece, p);
+        tx_piece(c, &s, &piece, &src, p);
         if (piece.part == VKDEV_RECORD_TAG) {
             same = !vkdev_aead_tag_differs(
                 s.tag, vkdev_tls_sent_find(c, s.at.rec_no - 1));

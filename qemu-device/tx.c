@@ -3,7 +3,9 @@
  * Transmit: from descriptors to frames on the wire. A packet is gathered into
  * the queue's own buffer and checked whole before anything of it is encrypted
  * or sent; one that is refused is completed with a status and leaves nothing.
- * A packet marked for TLS passes vkdev_ctx_encrypt() or does not leave.
+ * A packet marked for TLS passes vkdev_ctx_encrypt() or does not leave. Its
+ * payload is encrypted from the host's memory into the buffer, where that is
+ * possible; what is judged is what came into the buffer.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -22,10 +24,35 @@
 
 #define TCP_SUM 16
 
+/* Of a packet whose payload stays where it is; so long are headers mostly. */
+#define TX_HEAD 128
+
 typedef struct TxDescs {
     struct vktls_tx_desc desc[VKTLS_TX_REPLAY_DESCS];
     unsigned count;     /* in the packet, which may be more */
 } TxDescs;
+
+/*
+ * The packet in hand ends before descriptor @n. If another is behind it, read
+ * its first one now and fetch its context, which may be in no cache when there
+ * are many.
+ */
+static void tx_look_ahead(VkdevTxQueue *txq, uint32_t n, uint32_t used)
+{
+    VkdevQueue *q = &txq->q;
+    struct vktls_tx_offload off;
+
+    txq->has_ahead = n < used &&
+                     vkdev_ring_peek(q->dev, &q->ring, n, &txq->ahead);
+    if (!txq->has_ahead) {
+        return;
+    }
+    memcpy(&off, &txq->ahead, sizeof(off));
+    if ((le16_to_cpu(off.flags) & VKTLS_TXD_OFFLOAD) &&
+        (le16_to_cpu(off.flags) & VKTLS_TXO_TLS)) {
+        vkdev_ctx_expect(q->dev, le32_to_cpu(off.tls_ctx));
+    }
+}
 
 /*
  * Look for the end of the packet at the head. False when it is not there yet,
@@ -39,7 +66,9 @@ static bool tx_scan(VkdevTxQueue *txq, TxDescs *d, int *budget)
 
     for (uint32_t n = 0; n < used; n++) {
         *budget -= TX_DESC_COST;
-        if (!vkdev_ring_peek(q->dev, &q->ring, n, &desc)) {
+        if (n == 0 && txq->has_ahead) {
+            desc = txq->ahead;
+        } else if (!vkdev_ring_peek(q->dev, &q->ring, n, &desc)) {
             vkdev_queue_stop(q, VKTLS_ST_DMA);
             return false;
         }
@@ -48,6 +77,7 @@ static bool tx_scan(VkdevTxQueue *txq, TxDescs *d, int *budget)
         }
         if (le16_to_cpu(desc.flags) & VKTLS_TXD_EOP) {
             d->count = n + 1;
+            tx_look_ahead(txq, n + 1, used);
             return true;
         }
     }
@@ -167,6 +197,37 @@ static uint16_t tx_gather(VkdevTxQueue *txq, const TxDescs *d)
     return VKTLS_ST_OK;
 }
 
+/* False when it is not all RAM, or nothing that is read but once. */
+static bool tx_map(VkdevState *s, const VkdevTxPacket *pkt, const TxDescs *d,
+                   VkdevMap *m)
+{
+    QEMU_BUILD_BUG_ON(VKDEV_MAP_PIECES < VKTLS_TX_MAX_DESCS);
+
+    if (!(pkt->off.flags & VKTLS_TXO_TLS) ||
+        (pkt->off.flags & VKTLS_TXO_REPLAY)) {
+        return false;
+    }
+    for (unsigned i = pkt->data; i < d->count; i++) {
+        if (!vkdev_dma_map(s, m, le64_to_cpu(d->desc[i].addr),
+                           le32_to_cpu(d->desc[i].len),
+                           DMA_DIRECTION_TO_DEVICE)) {
+            vkdev_dma_unmap(s, m, false);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Only what may be headers comes into the buffer for now. */
+static uint16_t tx_gather_head(VkdevTxPacket *pkt, const VkdevMap *m)
+{
+    uint32_t head = MIN(pkt->len, MAX(pkt->off.hdr_len, TX_HEAD));
+
+    iov_to_buf(m->iov, m->count, 0, pkt->frame, head);
+    vkdev_wire_parse(pkt->frame, head, &pkt->wire);
+    return VKTLS_ST_OK;
+}
+
 /* Does each frame that would leave fit the port's MTU? */
 static bool tx_fits(const VkdevState *s, const VkdevTxPacket *pkt)
 {
@@ -264,16 +325,24 @@ static uint16_t tx_replay(VkdevState *s, VkdevTxPacket *pkt)
     return status;
 }
 
-static uint16_t tx_encrypt(VkdevState *s, VkdevTxPacket *pkt)
+static uint16_t tx_encrypt(VkdevState *s, VkdevTxPacket *pkt, VkdevMap *m)
 {
     const VkdevWire *w = &pkt->wire;
+    uint8_t *to = pkt->frame + w->payload;
+    uint32_t len = pkt->len - w->payload;
+    struct iovec gathered = { to, len };
+    struct iovec *from = &gathered;
+    unsigned count = m->count;
 
     if (pkt->off.flags & VKTLS_TXO_REPLAY) {
         return tx_replay(s, pkt);
     }
+    if (count) {
+        from = m->iov;
+        iov_discard_front(&from, &count, w->payload);
+    }
     return vkdev_ctx_encrypt(s, pkt->off.tls_ctx,
-                             vkdev_wire_tcp_seq(pkt->frame, w),
-                             pkt->frame + w->payload, pkt->len - w->payload,
+                             vkdev_wire_tcp_seq(pkt->frame, w), from, to, len,
                              &pkt->tcp_seq);
 }
 
@@ -313,16 +382,20 @@ static uint16_t tx_prepare(VkdevTxQueue *txq, const TxDescs *d)
     VkdevTxPacket *pkt = &txq->pkt;
     VkdevState *s = txq->q.dev;
     uint16_t status = tx_take_descs(s, pkt, d);
+    VkdevMap m;
 
+    m.count = 0;
     if (status == VKTLS_ST_OK) {
-        status = tx_gather(txq, d);
+        status = tx_map(s, pkt, d, &m) ? tx_gather_head(pkt, &m)
+                                       : tx_gather(txq, d);
     }
     if (status == VKTLS_ST_OK) {
         status = tx_check(s, pkt);
     }
     if (status == VKTLS_ST_OK && (pkt->off.flags & VKTLS_TXO_TLS)) {
-        status = tx_encrypt(s, pkt);
+        status = tx_encrypt(s, pkt, &m);
     }
+    vkdev_dma_unmap(s, &m, true);
     if (status == VKTLS_ST_OK) {
         tx_apply_offloads(s, pkt);
     }
@@ -497,6 +570,7 @@ void vkdev_tx_fini(VkdevTxQueue *txq)
 
 void vkdev_tx_start(VkdevTxQueue *txq)
 {
+    txq->has_ahead = false;
     txq->buf = g_malloc(VKDEV_VLAN_HDR + VKDEV_GATHER_MAX);
 }
 

@@ -28,6 +28,7 @@ typedef struct VkdevPort {
     uint8_t filters[VKTLS_MAC_FILTERS][6];
     uint32_t filter_count;
     struct vktls_rss rss;
+    VkdevRssKey rss_key;    /* of it, prepared */
 } VkdevPort;
 
 /* A place in the table of TLS contexts. */
@@ -131,8 +132,10 @@ uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id);
 bool vkdev_ctx_forget(VkdevState *s, uint32_t id);
 uint16_t vkdev_ctx_resync(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_query(VkdevState *s, uint32_t id, VkdevCoreTlsState *state);
+void vkdev_ctx_expect(VkdevState *s, uint32_t id);
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
-                           uint8_t *payload, uint32_t len, uint32_t *expected);
+                           const struct iovec *from, uint8_t *to, uint32_t len,
+                           uint32_t *expected);
 uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                           uint64_t rec_no, uint8_t *records, uint32_t len,
                           uint32_t *expected);

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "sum.h"
 #include "vktls_abi.h"
 #include "wire.h"
 
@@ -172,81 +173,23 @@ bool vkdev_wire_is_tcp(const VkdevWire *w)
     return w->l4 && w->proto == VKDEV_IPPROTO_TCP && !w->routed;
 }
 
-/* What any x86-64 adds at once; more would be taken apart, badly. */
-typedef uint64_t SumVector __attribute__((vector_size(16)));
-
-/* The bulk of a payload: halves of words in lanes that cannot overflow. */
-static uint64_t sum_bulk(const uint8_t *p, size_t len)
+/* A number as it lies in a packet. */
+static uint32_t sum_be32(uint32_t v)
 {
-    SumVector low = { 0 }, high = { 0 }, words;
+    uint8_t bytes[4];
 
-    for (; len; p += sizeof(words), len -= sizeof(words)) {
-        memcpy(&words, p, sizeof(words));
-        low += words & UINT32_MAX;
-        high += words >> 32;
-    }
-    low += high;
-    return low[0] + low[1];
-}
-
-/*
- * Ones' complement sums work in any byte order: words are added as they lie
- * in memory, and stored back so.
- */
-static uint64_t sum_add(uint64_t acc, const uint8_t *p, size_t len)
-{
-    size_t bulk = len - len % sizeof(SumVector);
-    uint16_t half = 0;
-    uint32_t word;
-
-    acc += sum_bulk(p, bulk);
-    p += bulk;
-    len -= bulk;
-    for (; len >= 4; p += 4, len -= 4) {
-        memcpy(&word, p, 4);
-        acc += word;
-    }
-    if (len >= 2) {
-        memcpy(&half, p, 2);
-        acc += half;
-        p += 2;
-        len -= 2;
-    }
-    if (len) {
-        half = 0;
-        memcpy(&half, p, 1);
-        acc += half;
-    }
-    return acc;
-}
-
-static uint16_t sum_fold(uint64_t acc)
-{
-    while (acc >> 16) {
-        acc = (acc & 0xffff) + (acc >> 16);
-    }
-    return acc;
+    vkdev_put_be32(bytes, v);
+    memcpy(&v, bytes, sizeof(v));
+    return v;
 }
 
 static uint64_t sum_pseudo(const uint8_t *ip, unsigned version, uint8_t proto,
                            uint32_t l4_len)
 {
-    uint8_t tail[8] = { 0, 0, 0, proto };
-    uint64_t acc = version == 4 ? sum_add(0, ip + 12, 8)
-                                : sum_add(0, ip + 8, 32);
+    uint64_t acc = version == 4 ? vkdev_sum_add(0, ip + 12, 8)
+                                : vkdev_sum_add(0, ip + 8, 32);
 
-    vkdev_put_be32(tail + 4, l4_len);
-    return sum_add(acc, tail, sizeof(tail));
-}
-
-static void sum_store(uint8_t *field, uint64_t acc)
-{
-    uint16_t sum = ~sum_fold(acc);
-
-    if (!sum) {
-        sum = 0xffff;   /* the same number, and not UDP's "no checksum" */
-    }
-    memcpy(field, &sum, 2);
+    return acc + sum_be32(proto) + sum_be32(l4_len);
 }
 
 bool vkdev_wire_sum_fill(uint8_t *frame, size_t len, size_t start,
@@ -255,7 +198,8 @@ bool vkdev_wire_sum_fill(uint8_t *frame, size_t len, size_t start,
     if (start + offset + 2 > len) {
         return false;
     }
-    sum_store(frame + start + offset, sum_add(0, frame + start, len - start));
+    vkdev_sum_store(frame + start + offset,
+                    vkdev_sum_add(0, frame + start, len - start));
     return true;
 }
 
@@ -282,7 +226,7 @@ VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
     uint32_t size;
 
     if (w->version == 4 &&
-        sum_fold(sum_add(0, ip, (ip[0] & 15) * 4)) != 0xffff) {
+        vkdev_sum_fold(vkdev_sum_add(0, ip, (ip[0] & 15) * 4)) != 0xffff) {
         return VKDEV_WIRE_SUM_BAD;
     }
     if (!w->l4 || w->routed || !w->ip_len || w->l3 + w->ip_len > len) {
@@ -297,23 +241,9 @@ VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
         return VKDEV_WIRE_SUM_NONE;
     }
     acc = sum_pseudo(ip, w->version, w->proto, size);
-    acc = sum_add(acc, frame + w->l4, size);
-    return sum_fold(acc) == 0xffff ? VKDEV_WIRE_SUM_OK : VKDEV_WIRE_SUM_BAD;
-}
-
-static uint32_t toeplitz(const uint8_t *key, const uint8_t *in, size_t len)
-{
-    uint32_t hash = 0, window = vkdev_get_be32(key);
-
-    for (size_t i = 0; i < len; i++) {
-        for (int bit = 7; bit >= 0; bit--) {
-            if (in[i] >> bit & 1) {
-                hash ^= window;
-            }
-            window = window << 1 | (key[i + 4] >> bit & 1);
-        }
-    }
-    return hash;
+    acc = vkdev_sum_add(acc, frame + w->l4, size);
+    return vkdev_sum_fold(acc) == 0xffff ? VKDEV_WIRE_SUM_OK :
+                                           VKDEV_WIRE_SUM_BAD;
 }
 
 static unsigned l4_hash_type(const VkdevWire *w)
@@ -330,12 +260,13 @@ static unsigned l4_hash_type(const VkdevWire *w)
 }
 
 unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
-                         const uint8_t *key, unsigned types, uint32_t *hash)
+                         const VkdevRssKey *key, unsigned types,
+                         uint32_t *hash)
 {
     const uint8_t *ip = frame + w->l3;
     size_t len = w->version == 4 ? 8 : 32;
     unsigned flag = 0;
-    uint8_t in[36];
+    uint8_t in[VKDEV_RSS_INPUT_MAX];
 
     *hash = 0;
     if (types & l4_hash_type(w)) {
@@ -352,7 +283,7 @@ unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
         memcpy(in + len, frame + w->l4, 4);
         len += 4;
     }
-    *hash = toeplitz(key, in, len);
+    *hash = vkdev_rss_hash(key, in, len);
     return flag;
 }
 
@@ -361,6 +292,27 @@ void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci)
     memmove(frame - VKDEV_VLAN_HDR, frame, 12);
     vkdev_put_be16(frame + 8, ETH_P_8021Q);
     vkdev_put_be16(frame + 10, tci);
+}
+
+/*
+ * What is the same in the checksums of all frames: the headers without the
+ * fields that change, which are zero here and added to each frame's.
+ */
+static void tso_sum_fixed(VkdevTso *tso)
+{
+    uint8_t *ip = tso->hdr + tso->l3;
+    uint8_t *tcp = tso->hdr + tso->l4;
+
+    if (tso->version == 4) {
+        memset(ip + 2, 0, 4);
+        memset(ip + 10, 0, 2);
+        tso->ip_sum = vkdev_sum_add(0, ip, (ip[0] & 15) * 4);
+    }
+    memset(tcp + 4, 0, 4);
+    memset(tcp + 12, 0, 2);
+    memset(tcp + 16, 0, 2);
+    tso->tcp_sum = sum_pseudo(ip, tso->version, VKDEV_IPPROTO_TCP, 0);
+    tso->tcp_sum = vkdev_sum_add(tso->tcp_sum, tcp, tso->hdr_len - tso->l4);
 }
 
 bool vkdev_tso_init(VkdevTso *tso, const uint8_t *frame, size_t len,
@@ -376,9 +328,13 @@ bool vkdev_tso_init(VkdevTso *tso, const uint8_t *frame, size_t len,
     tso->l4 = w->l4;
     tso->hdr_len = w->payload;
     tso->version = w->version;
+    tso->ip_id = vkdev_get_be16(frame + w->l3 + 4);
+    tso->tcp_seq = vkdev_wire_tcp_seq(frame, w);
+    tso->tcp_off = frame[w->l4 + 12];
     tso->tcp_flags = frame[w->l4 + 13];
     tso->first = true;
     memcpy(tso->hdr, frame, w->payload);
+    tso_sum_fixed(tso);
     return true;
 }
 
@@ -392,29 +348,28 @@ static void tso_fill_ip(VkdevTso *tso, uint32_t chunk)
         return;
     }
     vkdev_put_be16(ip + 2, ip_len);
-    if (!tso->first) {
-        vkdev_put_be16(ip + 4, vkdev_get_be16(ip + 4) + 1);
-    }
-    memset(ip + 10, 0, 2);
-    sum_store(ip + 10, sum_add(0, ip, (ip[0] & 15) * 4));
+    vkdev_put_be16(ip + 4, tso->ip_id);
+    vkdev_sum_store(ip + 10, tso->ip_sum + sum_be32(ip_len & UINT16_MAX) +
+                             sum_be32(tso->ip_id));
+    tso->ip_id++;
 }
 
 static void tso_fill_tcp(VkdevTso *tso, const uint8_t *data, uint32_t chunk)
 {
-    uint32_t hdr_len = tso->hdr_len - tso->l4;
     uint8_t *tcp = tso->hdr + tso->l4;
-    uint64_t acc;
+    uint32_t len = tso->hdr_len - tso->l4 + chunk;
+    uint64_t acc = vkdev_sum_add(tso->tcp_sum, data, chunk);
 
-    memset(tcp + 16, 0, 2);
-    acc = sum_pseudo(tso->hdr + tso->l3, tso->version, VKDEV_IPPROTO_TCP,
-                     hdr_len + chunk);
-    acc = sum_add(acc, tcp, hdr_len);
-    sum_store(tcp + 16, sum_add(acc, data, chunk));
+    acc += sum_be32(len);
+    acc += sum_be32(tso->tcp_seq);
+    acc += sum_be32(tso->tcp_off << 8 | tcp[13]);
+    vkdev_sum_store(tcp + 16, acc);
 }
 
 /* CWR belongs to the first frame alone, FIN and PSH to the last. */
 static void tso_fill_flags(VkdevTso *tso, bool last)
 {
+    uint8_t *tcp = tso->hdr + tso->l4;
     uint8_t flags = tso->tcp_flags;
 
     if (!tso->first) {
@@ -423,26 +378,24 @@ static void tso_fill_flags(VkdevTso *tso, bool last)
     if (!last) {
         flags &= ~(TCP_FIN | TCP_PSH);
     }
-    tso->hdr[tso->l4 + 13] = flags;
+    tcp[12] = tso->tcp_off;
+    tcp[13] = flags;
 }
 
 bool vkdev_tso_next(VkdevTso *tso, const uint8_t **data, uint32_t *chunk)
 {
-    uint8_t *seq = tso->hdr + tso->l4 + 4;
-
-    if (!tso->first) {
-        if (!tso->left) {
-            return false;
-        }
-        vkdev_put_be32(seq, vkdev_get_be32(seq) + tso->mss);
+    if (!tso->first && !tso->left) {
+        return false;
     }
     *chunk = tso->left < tso->mss ? tso->left : tso->mss;
     *data = tso->payload;
     tso->payload += *chunk;
     tso->left -= *chunk;
+    vkdev_put_be32(tso->hdr + tso->l4 + 4, tso->tcp_seq);
     tso_fill_flags(tso, !tso->left);
     tso_fill_ip(tso, *chunk);
     tso_fill_tcp(tso, *data, *chunk);
+    tso->tcp_seq += *chunk;
     tso->first = false;
     return true;
 }

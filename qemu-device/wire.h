@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rss.h"
+
 #define VKDEV_ETH_HDR 14
 #define VKDEV_VLAN_HDR 4
 #define VKDEV_ETH_MIN 60
@@ -47,7 +49,12 @@ typedef struct VkdevTso {
     uint16_t l3;
     uint16_t l4;
     uint16_t hdr_len;
+    uint16_t ip_id;     /* of the next frame, and its number */
+    uint32_t tcp_seq;
+    uint64_t ip_sum;    /* of what all frames have in common */
+    uint64_t tcp_sum;
     uint8_t version;
+    uint8_t tcp_off;
     uint8_t tcp_flags;  /* of the packet */
     bool first;
     uint8_t hdr[VKDEV_TSO_HDR_MAX];     /* of the next frame */
@@ -102,12 +109,13 @@ VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
 
 /**
  * Toeplitz hash of a parsed frame under the hash types of @types
- * (VKTLS_RSS_*), @key being VKTLS_RSS_KEY_BYTES long.
+ * (VKTLS_RSS_*).
  *
  * Return: VKTLS_RXC_HASH_L3 or _L4, 0 when the frame is of no such type.
  */
 unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
-                         const uint8_t *key, unsigned types, uint32_t *hash);
+                         const VkdevRssKey *key, unsigned types,
+                         uint32_t *hash);
 
 /** Move the addresses 4 bytes forward from @frame, put a tag after them. */
 void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci);

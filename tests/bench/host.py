@@ -12,8 +12,9 @@ LIBRARIES = {"ipsec-mb": ("VKDEV_AEAD_IPSEC_MB", "-lIPSec_MB"),
              "nettle": ("VKDEV_AEAD_NETTLE", "-lnettle")}
 ENGINE = [f"qemu-device/{name}.c" for name in
           ("tls", "tls_engine", "tls_tx", "tls_rx", "record", "aead")]
+WIRE = [f"qemu-device/{name}.c" for name in ("wire", "rss", "sum")]
 STREAM = [f"{HOST}/stream.c", f"{HOST}/raw.c"]
-CONTEXTS = ["1", "1000", "100000", "1000000"]
+CONTEXTS = ["1", "1000", "20000", "100000", "1000000"]
 BYTES_EACH = 1024   # at least what a context takes, to know what fits
 
 
@@ -45,7 +46,7 @@ def device():
     rows = []
     for _, program in each_library("device", [f"{HOST}/device.c", *STREAM, *ENGINE,
                                               "qemu-device/flow.c",
-                                              "qemu-device/wire.c"]):
+                                              *WIRE]):
         lines = run_lines(program)
         raw = {(d, size): float(ns) for _, what, d, size, ns, _ in lines
                if what == "raw"}
@@ -72,8 +73,9 @@ def contexts():
         lines = run_lines(program, *fits())
         base = float(lines[0][3])
         rows += [{"library": library, "contexts": int(n), "bytes": float(size),
-                  "ns_per_packet": float(ns), "of_one": round(float(ns) / base, 2)}
-                 for library, n, size, ns in lines]
+                  "ns_per_packet": float(ns), "ns_per_look": float(look),
+                  "of_one": round(float(ns) / base, 2)}
+                 for library, n, size, ns, look in lines]
     return rows
 
 
@@ -101,5 +103,5 @@ def measure(figure):
     rows = {"device": device, "contexts": contexts, "firmware": firmware}[figure]()
     if figure == "contexts":
         rows.append({"library": "driver", "contexts": "", "ns_per_packet": "",
-                     "of_one": "", "bytes": driver_bytes()})
+                     "ns_per_look": "", "of_one": "", "bytes": driver_bytes()})
     return rows

@@ -107,6 +107,71 @@ static void random_records_random_packets(void)
 	}
 }
 
+/* Bytes from..to as one packet, out of pieces that each end where memory does. */
+static unsigned int send_pieces(struct rig *g, size_t from, size_t to)
+{
+	struct iovec piece[9] = { { NULL, 0 } };
+	unsigned int st, n = 1;
+	size_t at, len;
+
+	for (at = from; at < to; at += len, n++) {
+		len = n == ARRAY_SIZE(piece) - 1 ? to - at : prng_below(&g->rng, to - at + 1);
+		piece[n].iov_len = len;
+		piece[n].iov_base = malloc(len);
+		memcpy(piece[n].iov_base, g->in + at, len);
+	}
+	st = vkdev_tls_tx_from(g->ctx, g->m.p.tcp_seq + from, piece, g->out + from, to - from,
+			       &g->count);
+	while (n-- > 1)
+		free(piece[n].iov_base);
+	return st;
+}
+
+static void from_elsewhere_in_pieces(void)
+{
+	size_t from, to;
+
+	for_each_suite(s) {
+		ktap_expect(rig_open(&rig, s, 7));
+		for (int i = 0; i < 60; i++)
+			ktap_expect(rig_record(&rig, s->type_max, s->payload_min +
+					       prng_below(&rig.rng, 2000)));
+		memset(rig.out, 0xee, rig.len);
+		for (from = 0; from < rig.len; from = to) {
+			to = from + 1 + prng_below(&rig.rng, 6000);
+			to = to < rig.len ? to : rig.len;
+			ktap_expect_eq(send_pieces(&rig, from, to), VKTLS_ST_OK);
+		}
+		ktap_expect_mem(rig.out, rig.want, rig.len);
+		rig_close(&rig);
+	}
+}
+
+/*
+ * The second record's header and nonce lie where the first one's ciphertext will be,
+ * as if a host had changed them after they were judged.
+ */
+static void framing_is_read_once(void)
+{
+	for_each_suite(s) {
+		size_t head = 5 + s->nonce_len, half;
+		struct iovec piece[3];
+
+		ktap_expect(rig_open(&rig, s, 8));
+		ktap_expect(rig_record(&rig, s->type_max, 200));
+		ktap_expect(rig_record(&rig, s->type_max, 300));
+		half = rig.start[1];
+		memcpy(rig.out + 50, rig.in + half, head);
+		piece[0] = (struct iovec) { rig.in, half };
+		piece[1] = (struct iovec) { rig.out + 50, head };
+		piece[2] = (struct iovec) { rig.in + half + head, rig.len - half - head };
+		ktap_expect_eq(vkdev_tls_tx_from(rig.ctx, rig.m.p.tcp_seq, piece, rig.out, rig.len,
+						 &rig.count), VKTLS_ST_OK);
+		ktap_expect_mem(rig.out, rig.want, rig.len);
+		rig_close(&rig);
+	}
+}
+
 static void record_size_limits(void)
 {
 	for_each_suite(s) {
@@ -455,6 +520,8 @@ int main(void)
 	KTAP_RUN(splits_in_three);
 	KTAP_RUN(one_byte_packets);
 	KTAP_RUN(random_records_random_packets);
+	KTAP_RUN(from_elsewhere_in_pieces);
+	KTAP_RUN(framing_is_read_once);
 	KTAP_RUN(record_size_limits);
 	KTAP_RUN(out_of_sequence);
 	KTAP_RUN(sequence_number_wraps);

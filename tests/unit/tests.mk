@@ -54,10 +54,12 @@ poly_test-src = qemu-device/poly.c
 
 fault_plan_test-src = qemu-device/fault_plan.c
 
-flow_test-src = qemu-device/flow.c qemu-device/wire.c
+wire-src = qemu-device/wire.c qemu-device/rss.c qemu-device/sum.c
+
+flow_test-src = qemu-device/flow.c $(wire-src)
 flow_test-cflags = -Idrivers/net/ethernet/vktls
 
-wire_test-src = qemu-device/wire.c
+wire_test-src = $(wire-src)
 wire_test-cflags = -Idrivers/net/ethernet/vktls
 
 tls_record_test-src = net/tls/record.c

@@ -125,7 +125,7 @@ static void sum_is_never_zero(void)
 static void sum_is_right(void)
 {
 	struct prng r = { 2 };
-	uint8_t frame[257];
+	uint8_t frame[2000];
 	size_t n;
 
 	for (n = 0; n < 1000; n++) {
@@ -149,10 +149,121 @@ static void sum_outside_is_refused(void)
 	ktap_expect(!vkdev_wire_sum_fill(frame, 0, 0, 0));
 }
 
+/* What carries look like that a vector could lose. */
+static void sum_of_ones_is_right(void)
+{
+	uint8_t frame[1500];
+	size_t len;
+
+	for (len = 20; len <= sizeof(frame); len++) {
+		memset(frame, 0xff, len);
+		memset(frame + 16, 0, 2);
+		vkdev_wire_sum_fill(frame, len, 0, 16);
+		ktap_expect_eq(plain_sum(frame, len), 0xffff);
+	}
+}
+
+/* The vectors of Microsoft's "Verifying the RSS Hash Calculation". */
+static const uint8_t rss_secret[VKTLS_RSS_KEY_BYTES] = {
+	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67,
+	0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
+	0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30,
+	0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+};
+
+struct rss_row {
+	const char *input;	/* source, destination, their ports */
+	uint8_t addresses;	/* bytes of both addresses */
+	uint32_t alone, with_ports;
+};
+
+static const struct rss_row rss_rows[] = {
+	{ "\x42\x09\x95\xbb\xa1\x8e\x64\x50\x0a\xea\x06\xe6", 8,
+	  0x323e8fc2, 0x51ccc178 },
+	{ "\xc7\x5c\x6f\x02\x41\x45\x8c\x53\x37\x96\x12\x83", 8,
+	  0xd718262a, 0xc626b0ea },
+	{ "\x18\x13\xc6\x5f\x0c\x16\xcf\xb8\x32\x62\x94\x88", 8,
+	  0xd2d0a5de, 0x5c2b394a },
+	{ "\x26\x1b\xcd\x1e\xd1\x8e\xa3\x06\xbc\x64\x08\xa9", 8,
+	  0x82989176, 0xafc7327f },
+	{ "\x99\x27\xa3\xbf\xca\xbc\x7f\x02\xac\xdb\x05\x17", 8,
+	  0x5d1809c5, 0x10e828a2 },
+	{ "\x3f\xfe\x25\x01\x02\x00\x1f\xff\0\0\0\0\0\0\0\x07"
+	  "\x3f\xfe\x25\x01\x02\x00\x00\x03\0\0\0\0\0\0\0\x01"
+	  "\x0a\xea\x06\xe6", 32, 0x2cc18cd5, 0x40207d3d },
+	{ "\x3f\xfe\x05\x01\x00\x08\0\0\x02\x60\x97\xff\xfe\x40\xef\xab"
+	  "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"
+	  "\x37\x96\x12\x83", 32, 0x0f0c461c, 0xdde51bbf },
+	{ "\x3f\xfe\x19\x00\x45\x45\0\x03\x02\0\xf8\xff\xfe\x21\x67\xcf"
+	  "\xfe\x80\0\0\0\0\0\0\x02\0\xf8\xff\xfe\x21\x67\xcf"
+	  "\xac\xdb\x94\x88", 32, 0x4b61e985, 0x02d1feef },
+};
+
+static void hashes(void)
+{
+	const struct rss_row *row;
+	VkdevRssKey key;
+
+	vkdev_rss_key_set(&key, rss_secret);
+	for (row = rss_rows; row < rss_rows + sizeof(rss_rows) / sizeof(*row); row++) {
+		const uint8_t *in = (const uint8_t *)row->input;
+
+		ktap_expect_eq(vkdev_rss_hash(&key, in, row->addresses), row->alone);
+		ktap_expect_eq(vkdev_rss_hash(&key, in, row->addresses + 4),
+			       row->with_ports);
+	}
+}
+
+/* One frame as it would leave: is it whole, and the one that is due? */
+static void check_segment(const VkdevTso *tso, const uint8_t *data, uint32_t chunk,
+			  uint32_t at, bool last)
+{
+	size_t len = tso->hdr_len + chunk;
+	uint8_t *frame = malloc(len);
+	VkdevWire w;
+
+	memcpy(frame, tso->hdr, tso->hdr_len);
+	memcpy(frame + tso->hdr_len, data, chunk);
+	vkdev_wire_parse(frame, len, &w);
+	ktap_expect_eq(w.l3 + w.ip_len, len);
+	ktap_expect_eq(vkdev_wire_sum_check(frame, &w, len), VKDEV_WIRE_SUM_OK);
+	ktap_expect_eq(vkdev_wire_tcp_seq(frame, &w), 0xfffffff0 + at);
+	ktap_expect_eq(frame[w.l4 + 12], 0x50);
+	ktap_expect_eq(frame[w.l4 + 13],
+		       0x10 | (at ? 0 : 0x80) | (last ? 0x09 : 0));
+	if (w.version == 4)
+		ktap_expect_eq(vkdev_get_be16(frame + w.l3 + 4),
+			       (uint16_t)(0xffff + at / 100));
+	free(frame);
+}
+
+static void segments(const void *data)
+{
+	const struct row *row = data;
+	uint8_t frame[1500] = { 0 };
+	struct prng r = { 4 };
+	const uint8_t *part;
+	uint32_t chunk, at;
+	VkdevWire w;
+	VkdevTso tso;
+
+	memcpy(frame, row->frame, row->len);
+	prng_fill(&r, frame + row->len, sizeof(frame) - row->len);
+	if (row->version == 4)
+		vkdev_put_be16(frame + row->l3 + 4, 0xffff);
+	vkdev_put_be32(frame + row->l4 + 4, 0xfffffff0);
+	frame[row->l4 + 13] = 0x99;
+	vkdev_wire_parse(frame, row->len, &w);
+	ktap_expect(vkdev_tso_init(&tso, frame, sizeof(frame), &w, 100));
+	for (at = 0; vkdev_tso_next(&tso, &part, &chunk); at += chunk)
+		check_segment(&tso, part, chunk, at, at + chunk == sizeof(frame) - row->len);
+	ktap_expect_eq(at, sizeof(frame) - row->len);
+}
+
 /* Everything that the device does with a frame that a stranger made. */
 static void handle(uint8_t *frame, size_t len, struct prng *r)
 {
-	static const uint8_t key[VKTLS_RSS_KEY_BYTES] = { 0x6d, 0x5a };
+	static const VkdevRssKey key;
 	struct VkdevTso tso;
 	struct VkdevWire w;
 	const uint8_t *data;
@@ -161,7 +272,7 @@ static void handle(uint8_t *frame, size_t len, struct prng *r)
 	vkdev_wire_parse(frame, len, &w);
 	ktap_expect(w.l3 <= len && w.l4 <= len && w.payload <= len);
 	vkdev_wire_sum_check(frame, &w, len);
-	vkdev_wire_hash(frame, &w, key, 0x3f, &hash);
+	vkdev_wire_hash(frame, &w, &key, 0x3f, &hash);
 	if (!vkdev_wire_is_tcp(&w) ||
 	    !vkdev_tso_init(&tso, frame, len, &w, 1 + prng_below(r, 100)))
 		return;
@@ -195,6 +306,7 @@ static void survives_mutation(void)
 
 int main(void)
 {
+	char name[64];
 	size_t i;
 
 	ktap_start();
@@ -202,7 +314,15 @@ int main(void)
 		ktap_case(rows[i].what, parses, &rows[i]);
 	KTAP_RUN(sum_is_never_zero);
 	KTAP_RUN(sum_is_right);
+	KTAP_RUN(sum_of_ones_is_right);
 	KTAP_RUN(sum_outside_is_refused);
+	KTAP_RUN(hashes);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!rows[i].tcp)
+			continue;
+		snprintf(name, sizeof(name), "segments: %s", rows[i].what);
+		ktap_case(name, segments, &rows[i]);
+	}
 	KTAP_RUN(survives_mutation);
 	return ktap_finish();
 }

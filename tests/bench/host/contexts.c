@@ -2,9 +2,11 @@
 /*
  * What many contexts cost the device model: bytes of memory for each, and
  * nanoseconds for a packet when so many are live and packets go to them in an
- * order that no cache foresees. A packet is one record of 1448 bytes. Lines:
+ * order that no cache foresees. A packet is one record of 1448 bytes. Beside them,
+ * what it takes to ask each context in that order where it stands, and no more: a
+ * look or two at memory that is in no cache. Lines:
  *
- *	LIBRARY CONTEXTS BYTES_PER_CONTEXT NS_PER_PACKET
+ *	LIBRARY CONTEXTS BYTES_PER_CONTEXT NS_PER_PACKET NS_PER_LOOK
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -18,7 +20,8 @@
 
 #define PACKET		1448
 #define PAYLOAD		(PACKET - STREAM_OVERHEAD)
-#define ROUNDS		6
+#define LEAST_ROUNDS	6
+#define ALL_PACKETS	2000000	/* in all rounds, so that some meet a quiet machine */
 #define LEAST_PACKETS	20000
 #define STRIDE		611953	/* prime, so that a round meets each context */
 
@@ -41,40 +44,78 @@ static void send_one(size_t which, uint64_t rec_no)
 		stream_die("the engine refused a packet");
 }
 
-/* Each context sends @each packets, one in each pass over all of them. */
+/*
+ * Each context sends @each packets, one in each pass over all of them. As in the
+ * card, the context of a packet is fetched while the one before is sent.
+ */
 static uint64_t round_ns(size_t n, uint64_t rec_no, size_t each)
 {
 	uint64_t start = clock_cpu_ns();
-	size_t i, which = 0;
+	size_t i, next, which = 0;
 
 	for (; each; each--, rec_no++) {
 		for (i = 0; i < n; i++) {
+			next = (which + STRIDE) % n;
+			vkdev_tls_prefetch(contexts[next]);
 			send_one(which, rec_no);
-			which = (which + STRIDE) % n;
+			which = next;
 		}
 	}
 	return clock_cpu_ns() - start;
 }
 
-static void measure(size_t n)
+/* Where to go next depends on what was seen, so one look waits for another. */
+static uint64_t look_ns(size_t n, size_t each)
 {
-	size_t each = n < LEAST_PACKETS ? LEAST_PACKETS / n : 1, i, before;
-	uint64_t best = 0;
+	uint64_t start = clock_cpu_ns();
+	VkdevTlsState state = { 0 };
+	size_t i, which = 0;
+
+	for (i = 0; i < n * each; i++) {
+		vkdev_tls_query(contexts[which], &state);
+		which = (which + STRIDE + (state.rec_pos != 0)) % n;
+	}
+	return clock_cpu_ns() - start;
+}
+
+static void make_all(size_t n)
+{
+	size_t i;
 
 	contexts = calloc(n, sizeof(*contexts));
 	if (!contexts)
 		stream_die("no memory");
-	before = in_use();
 	for (i = 0; i < n; i++)
 		contexts[i] = stream_ctx(VKTLS_DIR_TX, 0);
-	before = in_use() - before;
-	for (i = 0; i < ROUNDS; i++)
-		clock_best(&best, round_ns(n, i * each, each));
-	printf("%s %zu %.1f %.1f\n", raw_name, n, (double)before / n, (double)best / each / n);
-	fflush(stdout);
+}
+
+static void delete_all(size_t n)
+{
+	size_t i;
+
 	for (i = 0; i < n; i++)
 		vkdev_tls_del(contexts[i]);
 	free(contexts);
+}
+
+static void measure(size_t n)
+{
+	size_t each = n < LEAST_PACKETS ? LEAST_PACKETS / n : 1, before = in_use(), i;
+	size_t rounds = ALL_PACKETS / (n * each), bytes;
+	uint64_t packet = 0, look = 0;
+
+	if (rounds < LEAST_ROUNDS)
+		rounds = LEAST_ROUNDS;
+	make_all(n);
+	bytes = in_use() - before - n * sizeof(*contexts);
+	for (i = 0; i < rounds; i++) {
+		clock_best(&packet, round_ns(n, i * each, each));
+		clock_best(&look, look_ns(n, each));
+	}
+	printf("%s %zu %.1f %.1f %.1f\n", raw_name, n, (double)bytes / n,
+	       (double)packet / each / n, (double)look / each / n);
+	fflush(stdout);
+	delete_all(n);
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The Toeplitz hash that spreads received frames over queues. Pure C. */
+#ifndef VKDEV_RSS_H
+#define VKDEV_RSS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define VKDEV_RSS_INPUT_MAX 36  /* two IPv6 addresses and two ports */
+
+/* What each half byte of the input adds, by its place and value. */
+typedef struct VkdevRssKey {
+    uint32_t part[2 * VKDEV_RSS_INPUT_MAX][16];
+} VkdevRssKey;
+
+/** Prepare @key, VKTLS_RSS_KEY_BYTES long. */
+void vkdev_rss_key_set(VkdevRssKey *k, const uint8_t *key);
+
+/** Hash @len bytes at @in, at most VKDEV_RSS_INPUT_MAX. */
+uint32_t vkdev_rss_hash(const VkdevRssKey *k, const uint8_t *in, size_t len);
+
+#endif
