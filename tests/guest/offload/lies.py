@@ -251,6 +251,7 @@ def a_flow_that_loses(flag):
         rig.private_flag(flag, True)
         ktap.defer(rig.private_flag, flag, False)
     ktap.defer(nicfault.end)
+    nicfault.forgetful(ktap.defer)
     ktap.defer(rig.far_netem_end)
     rig.patient_tcp(ktap.defer, rig.far_run)
     flow = rig.Inflow()

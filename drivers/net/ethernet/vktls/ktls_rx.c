@@ -344,11 +344,13 @@ static void ktls_rx_restore_work(struct work_struct *work)
 /*
  * Kernel TLS was asked about a header that the reader of the socket, who may be
  * megabytes behind, has not come to. A question about a later one in its place
- * would put the answer off, and the next one again.
+ * would put the answer off, and the next one again. One about what has not been
+ * received may be nonsense.
  */
 static bool ktls_rx_waits(const struct vktls_ktls_rx_ctx *rx)
 {
 	const struct tls_offload_context_rx *hw;
+	const struct tcp_sock *tp = tcp_sk(rx->sk);
 	s64 req;
 
 	hw = tls_offload_ctx_rx(tls_get_ctx(rx->sk));
@@ -357,7 +359,8 @@ static bool ktls_rx_waits(const struct vktls_ktls_rx_ctx *rx)
 	else
 		req = atomic64_read(&hw->resync_req);
 	return (req & (RESYNC_REQ | RESYNC_REQ_ASYNC)) == RESYNC_REQ &&
-	       !before(rx->question, READ_ONCE(tcp_sk(rx->sk)->copied_seq));
+	       !before(rx->question, READ_ONCE(tp->copied_seq)) &&
+	       before(rx->question, READ_ONCE(tp->rcv_nxt));
 }
 
 static void ktls_rx_end(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx,
