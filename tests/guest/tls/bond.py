@@ -5,6 +5,7 @@ carries them, go on when it fails, and are offloaded again."""
 import json
 import pathlib
 import socket
+import struct
 import sys
 import threading
 import time
@@ -204,7 +205,10 @@ def slaves_without_carrier():
     build("active-backup")
     deaf("eth1", False)
     near, far = rig.connect()
+    for end in (near, far):     # their last words would find no way out
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     rig.run("ip", "link", "set", "bond0", "type", "bond", "miimon", "20000")
+    time.sleep(2)   # the bond looks once more at once
     stat = ktls.tls_stat()
     for slave in SLAVES:
         ktap.defer(carrier, slave, True)
@@ -215,9 +219,11 @@ def slaves_without_carrier():
     now = ktls.tls_stat()
     near.close()
     far.close()
-    ktap.equal([now[name] - stat[name] for name in
-                ("TlsTxDeviceDown", "TlsRxDeviceDown", "TlsTxDevice", "TlsRxDevice")],
-               [1, 1, 0, 0], "device down, on a device")
+    moved = {name: now[name] - stat[name] for name in now if now[name] != stat[name]}
+    ktap.equal({name: moved.get(name) for name in ("TlsTxDeviceDown", "TlsRxDeviceDown")},
+               {"TlsTxDeviceDown": 1, "TlsRxDeviceDown": 1}, f"of {moved}")
+    ktap.equal([name for name in ("TlsTxDevice", "TlsRxDevice") if name in moved], [],
+               "on a device")
 
 
 def main():
