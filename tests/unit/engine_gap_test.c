@@ -377,16 +377,6 @@ static void shares(const void *row)
 	}
 }
 
-static void for_all(void (*fn)(const void *), const char *what)
-{
-	char name[80];
-
-	for (unsigned int i = 0; i < suites_num; i++) {
-		snprintf(name, sizeof(name), "%s: %s", what, suites[i].name);
-		ktap_case(name, fn, &suites[i]);
-	}
-}
-
 int main(void)
 {
 	ktap_start();

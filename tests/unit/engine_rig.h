@@ -6,10 +6,12 @@
 #ifndef ENGINE_RIG_H
 #define ENGINE_RIG_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine_model.h"
+#include "ktap.h"
 #include "prng.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -110,6 +112,17 @@ static inline bool rig_sealed(const struct rig *g, size_t from, size_t to)
 static inline bool rig_untouched(const struct rig *g, size_t from, size_t to)
 {
 	return !memcmp(g->out + from, g->in + from, to - from);
+}
+
+/* One case for each cipher suite. */
+static inline void for_all(void (*fn)(const void *suite), const char *what)
+{
+	char name[80];
+
+	for (unsigned int i = 0; i < suites_num; i++) {
+		snprintf(name, sizeof(name), "%s: %s", what, suites[i].name);
+		ktap_case(name, fn, &suites[i]);
+	}
 }
 
 #endif

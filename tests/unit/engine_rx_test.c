@@ -395,16 +395,6 @@ static void rfc8448_records_decrypt(void)
 	vkdev_tls_del(ctx);
 }
 
-static void for_all(void (*fn)(const void *), const char *what)
-{
-	char name[80];
-
-	for (unsigned int i = 0; i < suites_num; i++) {
-		snprintf(name, sizeof(name), "%s: %s", what, suites[i].name);
-		ktap_case(name, fn, &suites[i]);
-	}
-}
-
 int main(void)
 {
 	ktap_start();

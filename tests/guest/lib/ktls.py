@@ -131,6 +131,22 @@ def split(stream):
     return records, stream
 
 
+def drain(raw, key, until):
+    """Open records until that many bytes of content came: [(type, data)]."""
+    stream, got, total = b"", [], 0
+    while total < until:
+        more = raw.recv(1 << 16)
+        if not more:
+            break
+        records, stream = split(stream + more)
+        for record in records:
+            got.append(key.open(record))
+            total += len(got[-1][1])
+    if stream:
+        raise AssertionError(f"{len(stream)} bytes of half a record at the end")
+    return got
+
+
 def tcp_pair(host="127.0.0.1"):
     """Two connected TCP sockets."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

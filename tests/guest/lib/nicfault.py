@@ -67,6 +67,17 @@ def forgetful(test_over, nic="dut0"):
     ask("rx-forgetful", 1, nic)
 
 
+def forget_one(numbers):
+    """The NIC forgets the first of these contexts that there is."""
+    for number in numbers:
+        try:
+            ask("ctx-forget", number)
+            return
+        except AssertionError:
+            continue
+    raise AssertionError("no context in the NIC")
+
+
 def end():
     """No more of those that stay until they are taken back."""
     for direction in ("tx", "rx"):

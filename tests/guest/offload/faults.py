@@ -6,7 +6,6 @@ that is not there. No byte is lost and none leaves in the clear."""
 import errno
 import os
 import sys
-import time
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -161,23 +160,6 @@ def replay_unmapped():
                  tx_tls_encrypted_bytes=flow.wire)
 
 
-def lose_header(flow, records):
-    """Of some records of 1000 bytes, the second one's header comes late, and the
-    NIC does not remember."""
-    nicfault.forgetful(ktap.defer)
-    data = flow.stream(1000 * records, 1000)
-    flow.far.sendall(data[:900])
-    time.sleep(0.2)
-    rig.far_netem("loss", "100%")
-    flow.far.sendall(data[900:1800])
-    time.sleep(0.05)
-    rig.far_netem_end()
-    for at in range(1800, len(data), 3000):
-        flow.far.sendall(data[at:at + 3000])
-        time.sleep(0.05)
-    flow.take()
-
-
 def not_answered(failure, expected):
     """A question or its answer is lost: the NIC asks about a later header."""
     ktap.defer(rig.far_netem_end)
@@ -187,7 +169,8 @@ def not_answered(failure, expected):
     flow = rig.Inflow()
     flow.push(flow.stream(1000))
     rig.fault(**failure)
-    lose_header(flow, 60)
+    nicfault.forgetful(ktap.defer)
+    rig.lose_header(flow, 60)
     flow.push(flow.stream(100000, 1000))
     before = watch["rx_tls_bypassed"]
     flow.push(flow.stream(100000))

@@ -146,17 +146,6 @@ def decrypts(flow, watch):
     raise AssertionError(f"not on the NIC again; {watch.report()}")
 
 
-def forget_last():
-    """The context with the highest number that there is."""
-    for number in reversed(range(200)):
-        try:
-            nicfault.ask("ctx-forget", number)
-            return
-        except AssertionError:
-            continue
-    raise AssertionError("no context in the NIC")
-
-
 def receiver_forgotten(flag):
     """
     The NIC forgets one that receives and is in sync. Nothing asks then: the driver
@@ -169,7 +158,7 @@ def receiver_forgotten(flag):
     for each in (other, flow):
         each.push(each.stream(CHUNK))
     watch = rig.Watch()
-    forget_last()
+    nicfault.forget_one(reversed(range(200)))
     start = time.monotonic()
     watch.settle("rx_tls_readd", 1, 10)
     decrypts(flow, watch)
@@ -221,28 +210,13 @@ def restoring_fails():
     flow.push(flow.stream(CHUNK))
     watch = rig.Watch()
     nicfault.command("fail", "tls-add-rx", "1-3", nicfault.FAILS)
-    forget_last()
+    nicfault.forget_one(reversed(range(200)))
     watch.settle("rx_tls_readd", 1, 30)
     watch.expect(rx_tls_add_failed=3, rx_tls_lost_forgotten=1)
     decrypts(flow, watch)
     flow.finish()
     watch.expect(resets=0, TlsDecryptError=0)
     back_to(0)
-
-
-def lose_header(flow):
-    """Of some records of 1000 bytes, the second one's header comes late."""
-    data = flow.stream(30000, 1000)
-    flow.far.sendall(data[:900])
-    time.sleep(0.2)
-    rig.far_netem("loss", "100%")
-    flow.far.sendall(data[900:1800])
-    time.sleep(0.05)
-    rig.far_netem_end()
-    for at in range(1800, len(data), 3000):
-        flow.far.sendall(data[at:at + 3000])
-        time.sleep(0.02)
-    flow.take()
 
 
 def a_flow_that_loses(flag):
@@ -274,7 +248,7 @@ def question_about_nothing(flag):
     flow, watch = a_flow_that_loses(flag)
     before = nicfault.count("event-alter")
     nicfault.event("alter", "tls-resync", "1-2", 0x12345678)
-    lose_header(flow)
+    rig.lose_header(flow)
     hit = nicfault.count("event-alter") - before
     if not hit:
         raise AssertionError("no question was altered")
@@ -286,7 +260,7 @@ def question_late(flag):
     flow, watch = a_flow_that_loses(flag)
     before = nicfault.count("event-delay")
     nicfault.event("delay", "tls-resync", "1-2", 1000)
-    lose_header(flow)
+    rig.lose_header(flow)
     for _ in range(4):
         flow.push(flow.stream(CHUNK, 3000))
         time.sleep(0.5)
@@ -314,7 +288,7 @@ def question_again(flag):
     """The same question several times, before and after it is answered."""
     flow, watch = a_flow_that_loses(flag)
     trace_events()
-    lose_header(flow)
+    rig.lose_header(flow)
     asked = questions()
     if not asked:
         raise AssertionError("the NIC did not ask")
@@ -344,7 +318,7 @@ def questions_unasked(flag):
     sender.send(rig.pattern(CHUNK))
     sender.finish()
     watch.expect(tx_tls_encrypted_bytes=sender.wire)
-    lose_header(flow)
+    rig.lose_header(flow)
     survives(flow, watch)
 
 

@@ -118,11 +118,7 @@ def fallback_lost():
     """What was built for the card, and sent again when the card had gone."""
     rig.patient_tcp(ktap.defer)
     flow = rig.Flow()
-    flow.send(rig.pattern(700))
-    flow.drain()
-    undo = rig.far_loss("loss", "100%")
-    ktap.defer(undo)
-    flow.send(rig.pattern(700))
+    undo = rig.send_lost(flow)
     watch = rig.Watch()
     ktap.defer(link, "up")
     link("down")

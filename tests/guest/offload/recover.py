@@ -192,23 +192,12 @@ def one_context_forgotten():
     """One flow comes back; the others never left."""
     load, _ = begin()
     start = time.monotonic()
-    forget_one()
+    nicfault.forget_one(range(1024))
     load.watch.settle("tx_tls_readd", 1, PATIENCE)
     load.back("one context forgotten", start)
     load.watch.expect(resets=0, tx_tls_readd=1)
     load.finish()
     all_places_free()
-
-
-def forget_one():
-    """The context with the lowest number that there is."""
-    for number in range(1024):
-        try:
-            nicfault.ask("ctx-forget", number)
-            return
-        except AssertionError:
-            continue
-    raise AssertionError("no context in the NIC")
 
 
 def all_places_free():

@@ -485,6 +485,33 @@ def gap(flow, size=700):
     flow.drain()
 
 
+def send_lost(flow, size=700):
+    """Of a context in use, a segment gets no further than the wire, and those that
+    follow; returns what lets them through."""
+    flow.send(pattern(100))
+    flow.drain()
+    undo = far_loss("loss", "100%")
+    ktap.defer(undo)
+    flow.send(pattern(size))
+    return undo
+
+
+def lose_header(flow, records=30):
+    """Of some records of 1000 bytes that an Inflow receives, the second one's header
+    comes late."""
+    data = flow.stream(1000 * records, 1000)
+    flow.far.sendall(data[:900])
+    time.sleep(0.2)
+    far_netem("loss", "100%")
+    flow.far.sendall(data[900:1800])
+    time.sleep(0.05)
+    far_netem_end()
+    for at in range(1800, len(data), 3000):
+        flow.far.sendall(data[at:at + 3000])
+        time.sleep(0.05)
+    flow.take()
+
+
 def near_reorder():
     """
     Some segments, by a bit of their sequence number, wait in a slow class of

@@ -33,21 +33,6 @@ def sender(version, cipher="aes-128-gcm"):
     return raw, tls, key.clone()
 
 
-def drain(raw, key, until):
-    """Open records until that many bytes of payload came: [(type, data)]."""
-    stream, got, total = b"", [], 0
-    while total < until:
-        more = raw.recv(1 << 16)
-        if not more:
-            break
-        records, stream = ktls.split(stream + more)
-        for record in records:
-            got.append(key.open(record))
-            total += len(got[-1][1])
-    ktap.equal(stream, b"", "half a record at the end")
-    return got
-
-
 def quiet(raw, seconds=0.2):
     """Nothing arrives."""
     raw.settimeout(seconds)
@@ -63,14 +48,14 @@ def more_then_close(version):
     tls.send(b"held", socket.MSG_MORE)
     quiet(raw)
     tls.close()
-    ktap.equal(drain(raw, key, 99), [(ktls.DATA, b"held")], "records")
+    ktap.equal(ktls.drain(raw, key, 99), [(ktls.DATA, b"held")], "records")
 
 
 def more_then_shutdown(version):
     raw, tls, key = sender(version)
     tls.send(b"held", socket.MSG_MORE)
     tls.shutdown(socket.SHUT_WR)
-    ktap.equal(drain(raw, key, 99), [(ktls.DATA, b"held")], "records")
+    ktap.equal(ktls.drain(raw, key, 99), [(ktls.DATA, b"held")], "records")
 
 
 def more_then_control(version):
@@ -78,7 +63,7 @@ def more_then_control(version):
     raw, tls, key = sender(version)
     tls.send(b"held", socket.MSG_MORE)
     ktls.send_record(tls, b"\1\0", ktls.ALERT)
-    ktap.equal(drain(raw, key, 6),
+    ktap.equal(ktls.drain(raw, key, 6),
                [(ktls.DATA, b"held"), (ktls.ALERT, b"\1\0")], "records")
 
 
@@ -87,7 +72,7 @@ def more_then_nothing(version):
     raw, tls, key = sender(version)
     tls.send(b"held", socket.MSG_MORE)
     tls.send(b"")
-    ktap.equal(drain(raw, key, 4), [(ktls.DATA, b"held")], "records")
+    ktap.equal(ktls.drain(raw, key, 4), [(ktls.DATA, b"held")], "records")
 
 
 def more_until_full(version):
@@ -95,10 +80,10 @@ def more_until_full(version):
     data = os.urandom(ktls.MAX_PLAIN + 100)
     for i in range(0, len(data), 1000):
         tls.send(data[i:i + 1000], socket.MSG_MORE)
-    got = drain(raw, key, ktls.MAX_PLAIN)
+    got = ktls.drain(raw, key, ktls.MAX_PLAIN)
     ktap.equal([len(d) for _, d in got], [ktls.MAX_PLAIN], "record lengths")
     tls.send(b"!")
-    got += drain(raw, key, 101)
+    got += ktls.drain(raw, key, 101)
     ktap.equal(b"".join(d for _, d in got), data + b"!", "payload")
 
 
@@ -129,7 +114,7 @@ def many_fragments(version):
         spliced += part
     tls.send(b"end")
     want = b"".join(pieces) + spliced + b"end"
-    got = drain(raw, key, len(want))
+    got = ktls.drain(raw, key, len(want))
     ktap.equal(b"".join(d for _, d in got), want, "payload")
 
 
@@ -147,7 +132,7 @@ def nonblocking(version):
             seen_full = True
             break
     ktap.equal(seen_full, True, "the buffer was full once")
-    got = drain(raw, key, len(sent))
+    got = ktls.drain(raw, key, len(sent))
     ktap.equal(b"".join(d for _, d in got), sent, "payload")
 
 
@@ -164,7 +149,7 @@ def full_buffer_then_close(version):
     except BlockingIOError:
         pass
     tls.close()
-    got = drain(raw, key, len(sent))
+    got = ktls.drain(raw, key, len(sent))
     ktap.equal(b"".join(d for _, d in got), sent, "payload")
 
 
@@ -178,7 +163,7 @@ def two_senders(version):
     for thread in threads:
         thread.start()
     time.sleep(0.2)
-    got = drain(raw, key, 2 * size)
+    got = ktls.drain(raw, key, 2 * size)
     for thread in threads:
         thread.join()
     ktap.equal({len(set(d)) for _, d in got}, {1}, "kinds of byte in a record")
@@ -205,7 +190,7 @@ def interrupted(version):
     ktap.equal(partial > 0, True, "a send was cut short")
     thread = threading.Thread(target=tls.sendall, args=(data[sent:sent + 50000],))
     thread.start()
-    got = drain(raw, key, sent + 50000)
+    got = ktls.drain(raw, key, sent + 50000)
     thread.join()
     ktap.equal(b"".join(d for _, d in got) == data[:sent + 50000], True, "payload")
 
@@ -237,7 +222,7 @@ def more_without_room(version):
     tls.settimeout(20)
     thread = threading.Thread(target=tls.sendall, args=(b"end",))
     thread.start()
-    got = drain(raw, key, len(sent) + 3)
+    got = ktls.drain(raw, key, len(sent) + 3)
     thread.join()
     ktap.equal(b"".join(d for _, d in got) == sent + b"end", True, "payload")
 
@@ -262,7 +247,7 @@ def more_without_memory(version):
     ktap.equal(shortages() > before, True, "TCP was short of memory")
     thread = threading.Thread(target=tls.sendall, args=(b"end",))
     thread.start()
-    got = drain(raw, key, len(sent) + 3)
+    got = ktls.drain(raw, key, len(sent) + 3)
     thread.join()
     ktap.equal(b"".join(d for _, d in got) == sent + b"end", True, "payload")
 
@@ -278,7 +263,7 @@ def file_past_its_end(version):
         with open("/tmp/tail", "rb") as file:
             ktap.equal(os.sendfile(tls.fileno(), file.fileno(), 0, 1 << 20),
                        len(data), "sent")
-        got = drain(raw, key, len(data))
+        got = ktls.drain(raw, key, len(data))
         ktap.equal(b"".join(d for _, d in got) == data, True, "payload")
 
 
@@ -290,7 +275,7 @@ def pipe_end(version):
     os.write(write, b"all there is")
     os.close(write)
     ktap.equal(os.splice(read, tls.fileno(), 1 << 16), 12, "spliced")
-    ktap.equal(drain(raw, key, 12), [(ktls.DATA, b"all there is")], "records")
+    ktap.equal(ktls.drain(raw, key, 12), [(ktls.DATA, b"all there is")], "records")
 
 
 def end_of_record(version):
@@ -299,7 +284,7 @@ def end_of_record(version):
     tls.send(b"one ", socket.MSG_MORE)
     tls.send(b"record", socket.MSG_EOR)
     tls.send(b"another")
-    ktap.equal(drain(raw, key, 17), [(ktls.DATA, b"one record"),
+    ktap.equal(ktls.drain(raw, key, 17), [(ktls.DATA, b"one record"),
                                      (ktls.DATA, b"another")], "records")
 
 
@@ -315,7 +300,7 @@ def largest_payload(version):
                struct.pack("=H", ktls.MAX_PLAIN), "default")
     tls.setsockopt(ktls.SOL_TLS, name, struct.pack("=H", 1000))
     tls.send(os.urandom(2500))
-    lengths = [len(d) for _, d in drain(raw, key, 2500)]
+    lengths = [len(d) for _, d in ktls.drain(raw, key, 2500)]
     ktap.equal(lengths, [1000, 1000, 500], "record lengths")
     tls.send(b"x", socket.MSG_MORE)
     ktap.fails(errno.EBUSY, tls.setsockopt, ktls.SOL_TLS, name,
@@ -332,7 +317,7 @@ def last_number(version):
     tls.send(b"last")
     ktap.fails(errno.EBADMSG, tls.send, b"one more")
     raw.settimeout(20)
-    ktap.equal(drain(raw, key.clone(), 4), [(ktls.DATA, b"last")], "records")
+    ktap.equal(ktls.drain(raw, key.clone(), 4), [(ktls.DATA, b"last")], "records")
 
 
 CASES = [more_then_close, more_then_shutdown, more_then_control,

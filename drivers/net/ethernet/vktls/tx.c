@@ -481,7 +481,8 @@ void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
 		u64_stats_update_begin(&tx->poll_sync);
 		u64_stats_inc(&tx->stats[VKTLS_TXS_WAKE]);
 		u64_stats_update_end(&tx->poll_sync);
-	}}
+	}
+}
 
 /**
  * vktls_tx_alloc() - allocate the transmit half of a queue pair
