@@ -69,6 +69,11 @@ check "the console shows the panic" panicked
 check "no end in time is a failure" vm 124 --timeout 15 -- 'sleep 100'
 check "a kernel warning is a failure" \
 	vm 125 --smp 1 -- 'echo "WARNING: CPU: 0 PID: 1 at test" >/dev/kmsg'
+# shellcheck disable=SC2016 # for the false QEMU
+printf '#!/bin/sh\necho "assertion failed" >&2\nkill -ABRT $$\n' >"$work/crashes"
+chmod +x "$work/crashes"
+check "a crash of QEMU is a failure" vm 125 --qemu "$work/crashes" -- true
+check "it shows what QEMU said" grep -q 'assertion failed' "$work/err"
 check "a command that does not exist has its own status" vm 127 -- no-such command
 check "a wrong option is refused" vm 125 --tls theirs -- true
 echo "1..$number"
