@@ -19,6 +19,22 @@ TUNSETIFF = 0x400454ca
 TAP_FLAGS = 0x0002 | 0x0010 | 0x1000 | 0x4000   # TAP, NAPI, NO_PI, VNET_HDR
 GRO_FLUSH_NS = 200000
 
+# What keeps a sender's packets the same, however fast the peer and the card are:
+# see "Method" in docs/performance.rst
+ACK_HOLD_US = 40000         # acknowledgements come in, all together, this often
+CWND = 4000                 # segments; never what limits
+SYSCTLS = {
+    "net.ipv4.tcp_slow_start_after_idle": "0",
+    "net.ipv4.tcp_tso_rtt_log": "31",
+    "net.ipv4.tcp_tso_win_divisor": "1",
+    "net.ipv4.tcp_autocorking": "0",
+    "net.ipv4.tcp_early_retrans": "0",
+    "net.ipv4.tcp_pacing_ca_ratio": "1000",
+    "net.ipv4.tcp_pacing_ss_ratio": "1000",
+    "net.ipv4.tcp_wmem": "4096 2097152 4194304",
+    "vm.dirty_writeback_centisecs": "0",
+}
+
 # The clock's interrupt, not counted: from its entry to where all of them end
 TICK = {"tick": "asm_sysvec_apic_timer_interrupt", "tick_end": "irq_exit_rcu"}
 
@@ -86,11 +102,18 @@ awk '/^name/ { gcm = $3 == "gcm(aes)" } /^driver/ { driver = $3 }
 """
 
 
+def hold_acks(on):
+    """What the guest runs to have acknowledgements held back, or not."""
+    value = "on" if on else "off"
+    return ("qmp '{\"execute\": \"qom-set\", \"arguments\": {\"path\": \"/objects/acks\","
+            f" \"property\": \"status\", \"value\": \"{value}\"}}}}' >/dev/null")
+
+
 def script(rows, offload, extra):
     """What the guest runs: one line for each row."""
     lines = ["set -e", "modprobe aesni_intel", "modprobe tls",
-             "sysctl -qw net.ipv4.tcp_slow_start_after_idle=0"
-             " net.ipv4.tcp_tso_rtt_log=31 vm.dirty_writeback_centisecs=0",
+             "sysctl -qw " + " ".join(f"'{k}={v}'" for k, v in SYSCTLS.items()),
+             f"ip route change 192.0.2.0/24 dev eth0 initcwnd {CWND}",
              "sync",     # what booting wrote is not to be written in a batch
              GCM, "echo snap kernel $(uname -r)"]
     for direction in ("tx", "rx"):
@@ -98,6 +121,7 @@ def script(rows, offload, extra):
                      f"{'on' if offload else 'off'} 2>/dev/null || true")
     lines += extra
     for number, row in enumerate(rows):
+        lines.append(hold_acks(row.mode[:4] == "send"))
         lines.append(f"load {number} {row.mode} {row.tls} {row.size} {row.count} "
                      f"{row.batches} {PEER}")
         lines.append(f"echo snap row{number} $(grep -E '^Tls(Tx|Rx)(Sw|Device) '"
@@ -182,6 +206,9 @@ def boot(wire, machine, rows, folder, extra=()):
             "--tap", f"fd={tap}", "--timeout", "1500",
             "--overlay", str(OUT / "overlay"), "--share", str(share),
             "--qemu-arg", "-plugin", "--qemu-arg", plugin,
+            "--qemu-arg", "-object", "--qemu-arg",
+            f"filter-buffer,id=acks,netdev=nic0,queue=tx,interval={ACK_HOLD_US},"
+            "status=off",
             "--", script(rows, machine.offload, list(extra))]
     done = subprocess.run(argv, text=True, capture_output=True, check=False,
                           pass_fds=(tap,),
