@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Two of these NICs at both ends of a connection: what one encrypts, the other
 decrypts, in both directions at once."""
+import json
 import os
+import socket
 import sys
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
@@ -47,8 +49,11 @@ class Both:
 
 
 def prepare():
-    """The second NIC goes to the peer, with addresses that only these two have."""
+    """The second NIC goes to the peer, with addresses that only these two have. The
+    peer's first NIC is on the same wire and would answer ARP for them as well; where
+    its answer comes first, nothing over IPv4 gets to the second one."""
     rig.run("ip", "link", "set", "eth1", "netns", "peer")
+    rig.far_run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
     for family in (4, 6):
         nodad = ["nodad"] if family == 6 else []
         rig.run("ip", "addr", "add", NEAR[family], "dev", "eth0", *nodad)
@@ -63,6 +68,34 @@ def prepare():
     rig.run("ethtool", "-G", "eth0", "rx", "4096")
     rig.far_run("ethtool", "-G", "eth1", "rx", "4096")
     matrix_tls.certificate()
+
+
+def ask_for_far():
+    """Something to send is what makes the kernel ask for an address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"who has this?", (FAR[4], 9))
+
+
+def far_neighbour():
+    """What is known of the far NIC's address: [(state, MAC or None)]."""
+    entries = json.loads(rig.run("ip", "-j", "neigh", "show", FAR[4], "dev", "eth0"))
+    return [(entry["state"][0], entry.get("lladdr")) for entry in entries]
+
+
+def arp_answered_by_the_other_nic():
+    """The NIC that has the address is kept from answering for it: nobody does. Then
+    it is not, and is the one that is found."""
+    mac = json.loads(rig.far_run("ip", "-j", "link", "show", "eth1"))[0]["address"]
+    rig.run("ip", "neigh", "flush", "dev", "eth0")
+    ktap.defer(rig.far_run, "tc", "qdisc", "del", "dev", "eth1", "clsact")
+    rig.far_run("tc", "qdisc", "add", "dev", "eth1", "clsact")
+    rig.far_run("tc", "filter", "add", "dev", "eth1", "egress", "protocol", "arp",
+                "matchall", "action", "drop")
+    for answer in (("FAILED", None), ("REACHABLE", mac)):
+        ask_for_far()
+        rig.wait_for(lambda answer=answer: far_neighbour() == [answer], 20,
+                     lambda answer=answer: f"{far_neighbour()}, not {answer}")
+        rig.far_run("tc", "filter", "del", "dev", "eth1", "egress")
 
 
 def warm_up(session):
@@ -139,6 +172,7 @@ def main():
     prepare()
     versions = VERSIONS[:1] if rig.STOCK else VERSIONS
     ciphers = CIPHERS[:2] if rig.STOCK else CIPHERS
+    ktap.add(arp_answered_by_the_other_nic.__name__, arp_answered_by_the_other_nic)
     for version in versions:
         for number, cipher in enumerate(ciphers):
             name = f"{version}_{cipher}".replace("-", "_")
