@@ -4,6 +4,7 @@
 encrypts a packet itself has a counter of its own, and moves that one."""
 import errno
 import os
+import socket
 import sys
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
@@ -216,6 +217,35 @@ def fallback_acknowledged():
     flow.finish()
 
 
+def send_short(flow, piece, flags=0):
+    """A record for whose Nth piece there is no memory the first time."""
+    before = flow.receiver.count
+    rig.fault(piece_skip=piece, piece_times=1)
+    flow.send(b"that goes ", socket.MSG_MORE | flags)
+    flow.send(b"all the same", flags)
+    rig.wait_for(lambda: flow.receiver.count > before, 10,
+                 lambda: f"nothing was sent for want of piece {piece}")
+    ktap.equal(rig.fault_left("piece_times"), 0, "pieces that are still to fail")
+
+
+def seal_later(by_nic):
+    """No memory for the header of a record or its content: the program waits. None for
+    its end: it stays open, and goes out by itself, without another call."""
+    ktap.defer(rig.offload, True)
+    rig.offload(by_nic)
+    ktap.defer(lambda: rig.fault(piece_times=0, piece_skip=0))
+    flow = rig.Flow()
+    watch = rig.Watch()
+    header, *content, end = range(4)
+    for piece in header, *content:
+        send_short(flow, piece)
+    watch.expect(TlsTxSealLater=0)
+    send_short(flow, end, socket.MSG_DONTWAIT)
+    watch.expect(TlsTxSealLater=1)
+    flow.finish()
+    watch.expect(tx_tls_encrypted_bytes=flow.wire if by_nic else 0)
+
+
 def main():
     """Register and run."""
     rig.offload()
@@ -228,6 +258,8 @@ def main():
                fallback_lost, left_route, fallback_driver, fallback_error,
                fallback_acknowledged):
         ktap.add(fn.__name__, fn, timeout=60)
+    ktap.add("seal_later_on_the_card", seal_later, True)
+    ktap.add("seal_later_in_software", seal_later, False)
     ktap.main()
 
 

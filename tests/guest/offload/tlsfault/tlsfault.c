@@ -23,6 +23,14 @@ static int fallback_times;
 module_param(fallback_times, int, 0644);
 MODULE_PARM_DESC(fallback_times, "packets for which tls.ko has no memory to encrypt");
 
+static int piece_times;
+module_param(piece_times, int, 0644);
+MODULE_PARM_DESC(piece_times, "pieces of a record for which tls.ko has no memory");
+
+static int piece_skip;
+module_param(piece_skip, int, 0644);
+MODULE_PARM_DESC(piece_skip, "pieces for which it has some, before these");
+
 static int map_times;
 module_param(map_times, int, 0644);
 MODULE_PARM_DESC(map_times, "mappings for transmission that fail");
@@ -58,6 +66,11 @@ static struct sk_buff *alloc_stand_in(void)
 	return NULL;
 }
 
+static bool piece_stand_in(void)
+{
+	return false;
+}
+
 static int cmd_stand_in(void)
 {
 	return cmd_result;
@@ -87,17 +100,31 @@ static int on_encrypt(struct kprobe *p, struct pt_regs *regs)
 	return divert(regs, &encrypt_times, encrypt_stand_in);
 }
 
-/* tls.ko's alone, by the address that the function returns to. */
-static int on_alloc(struct kprobe *p, struct pt_regs *regs)
+/* By the address that the function returns to. */
+static bool called_by_tls(struct pt_regs *regs)
 {
 	char caller[KSYM_SYMBOL_LEN];
 
-	if (fallback_times <= 0)
-		return 0;
 	sprint_symbol(caller, regs_get_kernel_stack_nth(regs, 0));
-	if (!strstr(caller, "[tls]"))
+	return strstr(caller, "[tls]");
+}
+
+static int on_alloc(struct kprobe *p, struct pt_regs *regs)
+{
+	if (fallback_times <= 0 || !called_by_tls(regs))
 		return 0;
 	return divert(regs, &fallback_times, alloc_stand_in);
+}
+
+static int on_piece(struct kprobe *p, struct pt_regs *regs)
+{
+	if (piece_times <= 0 || !called_by_tls(regs))
+		return 0;
+	if (piece_skip > 0) {
+		piece_skip--;
+		return 0;
+	}
+	return divert(regs, &piece_times, piece_stand_in);
 }
 
 static int on_map(struct kprobe *p, struct pt_regs *regs)
@@ -125,6 +152,7 @@ static int on_asked(struct kprobe *p, struct pt_regs *regs)
 static struct kprobe probes[] = {
 	{ .symbol_name = "tls_encrypt_skb", .pre_handler = on_encrypt },
 	{ .symbol_name = "alloc_skb_with_frags", .pre_handler = on_alloc },
+	{ .symbol_name = "sk_page_frag_refill", .pre_handler = on_piece },
 	{ .symbol_name = "dma_map_page_attrs", .pre_handler = on_map },
 	{ .symbol_name = "vktls_cmd_exec", .pre_handler = on_cmd },
 	{ .symbol_name = "vktls_cmd_post", .pre_handler = on_cmd },
