@@ -147,8 +147,9 @@ def handshake_lost():
     rig.far_run("tc", "qdisc", "change", "dev", "ifb0", "root", "netem",
                 "loss", "100%")
     flow = rig.Flow(pair=(near, far), before=b"finished, in the clear" * 10)
-    flow.send(rig.pattern(100000))
+    flow.send(rig.pattern(rig.STUCK))
     rig.far_loss_end()
+    flow.send(rig.pattern(100000))
     flow.finish()
     watch.some("tx_tls_skip_no_sync_data", "tx_tls_encrypted_bytes")
     watch.expect(tx_tls_encrypted_bytes=flow.wire, tx_tls_resync_req=0,

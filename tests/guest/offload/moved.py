@@ -16,7 +16,6 @@ import ktls     # noqa: E402 pylint: disable=wrong-import-position
 import rig      # noqa: E402 pylint: disable=wrong-import-position
 
 CHUNK = 100000
-STUCK = 8192    # fits any send buffer: a flow that gets nothing through must not block
 NEAR, FAR = rig.NEAR[4], rig.FAR[4]
 
 
@@ -77,7 +76,7 @@ def wrapped_by_route():
     flow.drain()
     ktap.defer(shell, WRAPPED_BACK)
     shell(WRAPPED)
-    flow.send(rig.pattern(STUCK))
+    flow.send(rig.pattern(rig.STUCK))
     rig.wait_for(lambda: watch["tx_tls_drop_tunnel"], 10,
                  lambda: f"no packet was dropped; {watch.report()}")
     shell(WRAPPED_BACK)

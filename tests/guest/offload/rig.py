@@ -29,6 +29,7 @@ CLONE_NEWNET = 0x40000000
 MARK = b"VKTLSPLAIN"    # what must never be seen on the wire
 CONTROL = b"VKTLSCONTROL"   # what must be: proof that somebody looked at it
 BLOCK = 1 << 16
+STUCK = 8192    # fits any send buffer: a flow that gets nothing through must not block
 _BASE = b"".join(MARK + b"%06x" % i for i in range(BLOCK // 16))
 with open("/run/vktls/env", encoding="ascii") as _env:
     STOCK = "TLS=stock" in _env.read().split()  # whose tls.ko this is
