@@ -24,8 +24,8 @@
 #define CMDQ_MASK		(CMDQ_SIZE - 1)
 #define EVTQ_LOG2		8
 #define EVTQ_MASK		(BIT(EVTQ_LOG2) - 1)
-#define CMD_SPINS		64		/* looks before sleeping, and */
-#define CMD_SPIN_PAUSES		8		/* between two: some 20 us in all */
+#define CMD_LOOKS		128		/* before sleeping; some 40 us in all */
+#define CMD_DEFERRED		16		/* commands that wait for a doorbell */
 #define CMD_LOOK		(1 * HZ)	/* who waits looks for himself */
 #define CMD_PATIENCE		10		/* looks at firmware that lives */
 #define CMD_SILENCE		4		/* looks without a heartbeat */
@@ -57,6 +57,7 @@ struct vktls_cmdq {
 	spinlock_t lock;	/* all below but buf; also in hard interrupt */
 	u32 head;		/* oldest slot that may be busy */
 	u32 tail;
+	u32 rung;		/* tail that the NIC knows */
 	u32 cpl_head;
 	int err;		/* not 0: takes no commands, and why */
 	struct vktls_cmd_slot slots[CMDQ_SIZE];
@@ -101,7 +102,8 @@ static void cmdq_advance(struct vktls_cmdq *q)
 {
 	while (q->head != q->tail && !q->slots[q->head & CMDQ_MASK].busy)
 		q->head++;
-	wake_up_all(&q->wait);
+	if (wq_has_sleeper(&q->wait))
+		wake_up_all(&q->wait);
 }
 
 static void cmd_finish(struct vktls_cmdq *q, unsigned int index)
@@ -224,8 +226,17 @@ static struct vktls_cmd_slot *cmd_submit(struct vktls_cmdq *q, u16 opcode,
 	cmd->tag = cpu_to_le32(slot->tag);
 	memcpy(cmd->payload, req, req_len);
 	q->tail++;
-	vktls_write(q->vd, VKTLS_REG_CMDQ_TAIL, q->tail & CMDQ_MASK);
 	return slot;
+}
+
+static void cmdq_ring_doorbell(struct vktls_cmdq *q)
+{
+	lockdep_assert_held(&q->lock);
+	if (q->rung == q->tail)
+		return;
+	q->rung = q->tail;
+	/* writel() inside orders the commands before the tail. */
+	vktls_write(q->vd, VKTLS_REG_CMDQ_TAIL, q->tail & CMDQ_MASK);
 }
 
 static void cmdq_fail(struct vktls_cmdq *q, int err)
@@ -256,17 +267,35 @@ static void cmd_look(struct vktls_cmdq *q)
 	spin_unlock_irq(&q->lock);
 }
 
-/* Firmware answers most commands before this task would have gone to sleep. */
-static void cmd_spin(const struct vktls_cmd_slot *slot)
+/* In a row: counting them would cost more than they do. */
+static void cmd_pause(void)
 {
-	int looks, pauses;
+	cpu_relax();
+	cpu_relax();
+	cpu_relax();
+	cpu_relax();
+	cpu_relax();
+	cpu_relax();
+	cpu_relax();
+	cpu_relax();
+}
 
-	for (looks = 0; looks < CMD_SPINS; looks++) {
-		if (!READ_ONCE(slot->pending) || need_resched())
-			return;
-		for (pauses = 0; pauses < CMD_SPIN_PAUSES; pauses++)
-			cpu_relax();
+/*
+ * Firmware answers most commands before this task would have gone to sleep.
+ * Returns whether it has.
+ */
+static bool cmd_spin(const struct vktls_cmd_slot *slot)
+{
+	int looks;
+
+	for (looks = 0; looks < CMD_LOOKS; looks++) {
+		if (!READ_ONCE(slot->pending))
+			return true;
+		if (need_resched())
+			return false;
+		cmd_pause();
 	}
+	return false;
 }
 
 /* Firmware whose heart beats five times a second may take its time. */
@@ -275,7 +304,8 @@ static void cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 	int looks = 0, silent = 0;
 	u32 beat = 0, last;
 
-	cmd_spin(slot);
+	if (cmd_spin(slot))
+		return;
 	while (looks++ < CMD_PATIENCE && silent < CMD_SILENCE) {
 		if (wait_for_completion_timeout(&slot->done, CMD_LOOK))
 			return;
@@ -322,6 +352,7 @@ static struct vktls_cmd_slot *cmdq_posted_late(struct vktls_cmdq *q,
  * @vd: device; its queues may be stopped
  *
  * Interrupts may be lost. Who waits looks himself; nobody does for posted commands.
+ * Deferred ones that no other command has taken along go now.
  * Context: process; about once a second.
  */
 void vktls_cmdq_watch(struct vktls_dev *vd)
@@ -329,6 +360,10 @@ void vktls_cmdq_watch(struct vktls_dev *vd)
 	struct vktls_cmdq *q = vd->cmdq;
 	struct vktls_cmd_slot *slot;
 
+	spin_lock_irq(&q->lock);
+	if (!q->err)
+		cmdq_ring_doorbell(q);
+	spin_unlock_irq(&q->lock);
 	/* Does nothing while the handler is not installed. */
 	if (cmdq_event_peek(q))
 		irq_wake_thread(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), q);
@@ -358,8 +393,8 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, void *rsp, size_t rsp_len)
 {
 	struct vktls_cmdq *q = vd->cmdq;
+	ktime_t start = trace_vktls_cmd_enabled() ? ktime_get() : 0;
 	struct vktls_cmd_slot *slot;
-	ktime_t start = ktime_get();
 	int err;
 
 	spin_lock_irq(&q->lock);
@@ -370,6 +405,7 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 		return err;
 	}
 	slot = cmd_submit(q, opcode, req, req_len, rsp, rsp_len);
+	cmdq_ring_doorbell(q);
 	spin_unlock_irq(&q->lock);
 
 	cmd_await(q, slot);
@@ -378,12 +414,30 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 
 	spin_lock_irq(&q->lock);
 	err = slot->err ? slot->err : cmd_errno(slot->status);
-	trace_vktls_cmd(vd, opcode, slot->tag, err,
-			ktime_us_delta(ktime_get(), start));
+	if (start)
+		trace_vktls_cmd(vd, opcode, slot->tag, err,
+				ktime_us_delta(ktime_get(), start));
 	slot->busy = false;
 	cmdq_advance(q);
 	spin_unlock_irq(&q->lock);
 	return err;
+}
+
+/* Returns how many commands wait for the doorbell now, or an error. */
+static int cmd_enqueue(struct vktls_cmdq *q, u16 opcode, const void *req,
+		       size_t req_len, vktls_cmd_done_t call, u32 arg)
+{
+	struct vktls_cmd_slot *slot;
+
+	if (q->err)
+		return q->err;
+	if (!cmdq_has_room(q))
+		return -EBUSY;
+	slot = cmd_submit(q, opcode, req, req_len, NULL, 0);
+	slot->call = call;
+	slot->arg = arg;
+	slot->since = jiffies;
+	return q->tail - q->rung;
 }
 
 /**
@@ -403,20 +457,46 @@ int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, vktls_cmd_done_t call, u32 arg)
 {
 	struct vktls_cmdq *q = vd->cmdq;
-	struct vktls_cmd_slot *slot;
 	unsigned long flags;
-	int err;
+	int ret;
 
 	spin_lock_irqsave(&q->lock, flags);
-	err = q->err ?: cmdq_has_room(q) ? 0 : -EBUSY;
-	if (!err) {
-		slot = cmd_submit(q, opcode, req, req_len, NULL, 0);
-		slot->call = call;
-		slot->arg = arg;
-		slot->since = jiffies;
-	}
+	ret = cmd_enqueue(q, opcode, req, req_len, call, arg);
+	if (ret > 0)
+		cmdq_ring_doorbell(q);
 	spin_unlock_irqrestore(&q->lock, flags);
-	return err;
+	return min(ret, 0);
+}
+
+/**
+ * vktls_cmd_defer() - run one command in good time, and do not wait
+ * @vd: device
+ * @opcode: VKTLS_CMD_* whose answer is its status alone
+ * @req: payload in ABI byte order without secrets, at most 120 bytes
+ * @req_len: bytes in @req
+ * @call: is told the outcome, once, with the queue's lock held; any context
+ * @arg: for @call
+ *
+ * The NIC gets it before any later command, together with that or with some
+ * others of its kind, at the latest when vktls_cmdq_watch() looks: they share a
+ * doorbell and an interrupt.
+ *
+ * Context: any.
+ * Return: as vktls_cmd_post().
+ */
+int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
+		    size_t req_len, vktls_cmd_done_t call, u32 arg)
+{
+	struct vktls_cmdq *q = vd->cmdq;
+	unsigned long flags;
+	int ret;
+
+	spin_lock_irqsave(&q->lock, flags);
+	ret = cmd_enqueue(q, opcode, req, req_len, call, arg);
+	if (ret >= CMD_DEFERRED)
+		cmdq_ring_doorbell(q);
+	spin_unlock_irqrestore(&q->lock, flags);
+	return min(ret, 0);
 }
 
 /**
@@ -467,6 +547,7 @@ static void cmdq_clear(struct vktls_cmdq *q)
 	memset(q->events, 0, sizeof(*q->events) << EVTQ_LOG2);
 	q->head = 0;
 	q->tail = 0;
+	q->rung = 0;
 	q->cpl_head = 0;
 	q->evt_head = 0;
 	for (i = 0; i < CMDQ_SIZE; i++)

@@ -31,6 +31,8 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, void *rsp, size_t rsp_len);
 int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, vktls_cmd_done_t call, u32 arg);
+int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
+		    size_t req_len, vktls_cmd_done_t call, u32 arg);
 int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
 		       size_t len, void *rsp, size_t rsp_len);
 

@@ -103,14 +103,14 @@ static int ktls_ids_put(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 	struct vktls_ktls_ctx *old;
 	int err;
 
-	err = xa_reserve(&ktls->ids, id, GFP_KERNEL);
-	if (err)
-		return err;
 	rcu_read_lock();
-	old = xa_store(&ktls->ids, id, ctx, GFP_ATOMIC);
-	if (old)
+	old = xa_store(&ktls->ids, id, ctx, GFP_ATOMIC | __GFP_NOWARN);
+	err = xa_err(old);
+	if (!err && old)
 		vktls_ktls_gone(ktls, old, false);
 	rcu_read_unlock();
+	if (err)
+		return err;
 	atomic_inc(&ktls->live);
 	ktls_ctx_set_id(ctx, id);
 	return 0;
@@ -133,15 +133,40 @@ static u32 ktls_ids_take(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx)
 	return id;
 }
 
-static void ktls_cmd_del_or_later(struct vktls_ktls *ktls, u32 id, bool rx)
+/* What is not deleted now is by vktls_ktls_audit(). */
+static void ktls_deleted(struct vktls_ktls *ktls, u32 id, bool rx, int err)
 {
-	int err = vktls_ktls_cmd_del(ktls, id);
-
 	if (!err || err == -ENOENT)
 		return;
 	vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_DEL_FAILED :
 			 VKTLS_KTLS_DEL_FAILED, 1);
 	vktls_ktls_undeleted(ktls, id);
+}
+
+static void ktls_tx_deleted(struct vktls_dev *vd, u32 id, int err)
+{
+	trace_vktls_tls_del(vd, id, err);
+	ktls_deleted(vd->ktls, id, false, err);
+}
+
+static void ktls_rx_deleted(struct vktls_dev *vd, u32 id, int err)
+{
+	trace_vktls_tls_del(vd, id, err);
+	ktls_deleted(vd->ktls, id, true, err);
+}
+
+static void ktls_del_now(struct vktls_ktls *ktls, u32 id, bool rx)
+{
+	ktls_deleted(ktls, id, rx, vktls_ktls_cmd_del(ktls, id));
+}
+
+static void ktls_del_soon(struct vktls_ktls *ktls, u32 id, bool rx)
+{
+	struct vktls_tls_ref ref = { .ctx = cpu_to_le32(id) };
+
+	if (vktls_cmd_defer(ktls->vd, VKTLS_CMD_TLS_DEL, &ref, sizeof(ref),
+			    rx ? ktls_rx_deleted : ktls_tx_deleted, id))
+		ktls_del_now(ktls, id, rx);
 }
 
 /**
@@ -164,7 +189,7 @@ int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		return err;
 	err = ktls_ids_put(ktls, ctx, id);
 	if (err)
-		ktls_cmd_del_or_later(ktls, id, ctx->rx);
+		ktls_del_now(ktls, id, ctx->rx);
 	return err;
 }
 
@@ -172,17 +197,22 @@ int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
  * vktls_ktls_nic_del() - take a context out of the NIC, if it is there
  * @ktls: device
  * @ctx: context
+ * @now: it must do nothing any more after this. Otherwise it may, up to the next
+ *	command: no packet and no connection will miss it.
  *
  * Context: process; sleeps.
  */
-void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx)
+void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+			bool now)
 {
 	u32 id;
 
 	down_read(&ktls->life);
 	id = ktls_ids_take(ktls, ctx);
-	if (id != VKTLS_NO_CTX)
-		ktls_cmd_del_or_later(ktls, id, ctx->rx);
+	if (id != VKTLS_NO_CTX && now)
+		ktls_del_now(ktls, id, ctx->rx);
+	else if (id != VKTLS_NO_CTX)
+		ktls_del_soon(ktls, id, ctx->rx);
 	up_read(&ktls->life);
 }
 
@@ -282,7 +312,7 @@ static void ktls_tx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx)
 	struct vktls_ktls_tx_ctx *tx = *ktls_slot(tls_ctx);
 
 	WRITE_ONCE(*ktls_slot(tls_ctx), NULL);
-	vktls_ktls_nic_del(ktls, &tx->base);
+	vktls_ktls_nic_del(ktls, &tx->base, false);
 	vktls_ktls_count(ktls, VKTLS_KTLS_DEL, 1);
 	/* Packets and events may have found it a moment ago. */
 	kfree_rcu(tx, base.rcu);

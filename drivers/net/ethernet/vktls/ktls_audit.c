@@ -195,10 +195,10 @@ void vktls_ktls_audit(struct vktls_dev *vd)
 
 /**
  * vktls_ktls_undeleted() - a context is to be gone, and is not
- * @ktls: device; life is held
+ * @ktls: device
  * @id: its place
  *
- * Context: process.
+ * Context: any.
  */
 void vktls_ktls_undeleted(struct vktls_ktls *ktls, u32 id)
 {

@@ -11,11 +11,14 @@
 #include "../../../../net/tls/tls_ext.h"
 #include "ktls_priv.h"
 
+static bool ktls_ext_there;	/* known before any probe */
+
 static void ktls_ext_caps(u32 caps)
 {
 	int (*set)(const struct tlsdev_ops *ops, u32 caps) =
 		symbol_get(tls_offload_caps_set);
 
+	ktls_ext_there = set;
 	if (!set)
 		return;
 	if (set(&vktls_tlsdev_ops, caps))
@@ -54,13 +57,7 @@ void vktls_ktls_unregister(void)
  */
 bool vktls_ktls_ext(void)
 {
-	int (*set)(const struct tlsdev_ops *ops, u32 caps);
-
-	set = symbol_get(tls_offload_caps_set);
-	if (!set)
-		return false;
-	symbol_put(tls_offload_caps_set);
-	return true;
+	return ktls_ext_there;
 }
 
 /**

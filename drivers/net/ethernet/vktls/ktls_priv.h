@@ -203,7 +203,8 @@ static inline struct vktls_ktls_rx_ctx *ktls_rx_of(struct vktls_ktls_ctx *ctx)
 extern const struct tlsdev_ops vktls_tlsdev_ops;
 int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		       const struct vktls_tls_add_rx *req);
-void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx);
+void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+			bool now);
 int vktls_ktls_cmd_del(struct vktls_ktls *ktls, u32 id);
 void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		     bool reset);

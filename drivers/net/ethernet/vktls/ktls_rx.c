@@ -22,11 +22,14 @@
 
 /* An event that is this late will not come. */
 #define EVENT_DELAY	(HZ / 10)
+/* The table of flows grows from here, and never shrinks below. */
+#define FLOWS_MIN	1024
 
 static const struct rhashtable_params ktls_flow_params = {
 	.key_len = sizeof(struct vktls_tls_flow),
 	.key_offset = offsetof(struct vktls_ktls_rx_ctx, flow),
 	.head_offset = offsetof(struct vktls_ktls_rx_ctx, node),
+	.min_size = FLOWS_MIN,
 	.automatic_shrinking = true,
 };
 
@@ -188,6 +191,17 @@ static void ktls_rx_cancel(struct vktls_ktls *ktls,
 				  rx->base.id, rx->start, 0);
 }
 
+/*
+ * A connection that is closed needs nothing that comes for it. One that goes on
+ * without the NIC may hold it to have decrypted nothing from here on; the tls.ko of
+ * Linux 6.12 does not do that while the interface is up, and ours tells the two
+ * apart.
+ */
+static bool ktls_rx_lives_on(const struct tls_context *tls_ctx)
+{
+	return vktls_ktls_ext() && !test_bit(TLS_RX_DEV_CLOSED, &tls_ctx->flags);
+}
+
 /**
  * vktls_ktls_rx_del() - tls_dev_del for what a socket receives
  * @ktls: device
@@ -207,7 +221,7 @@ void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx)
 	ktls_rx_cancel(ktls, rx);
 	rx->sk = NULL;
 	spin_unlock_irq(&rx->base.lock);
-	vktls_ktls_nic_del(ktls, &rx->base);
+	vktls_ktls_nic_del(ktls, &rx->base, ktls_rx_lives_on(tls_ctx));
 	rhashtable_remove_fast(&ktls->flows, &rx->node, ktls_flow_params);
 	vktls_ktls_count(ktls, VKTLS_KTLS_RX_DEL, 1);
 	kfree_rcu(rx, base.rcu);
