@@ -50,7 +50,7 @@ OURS = [Machine("vktls", "stock"), Machine("vktls", "ours"),
 
 # what each figure needs: (mode, bytes in a call, calls in a batch)
 WORK = {
-    "tx": [("send", 16384, 512), ("send", 1024, 2048), ("sendfile", 16384, 512)],
+    "tx": [("send", 16384, 256), ("send", 1024, 2048), ("sendfile", 16384, 256)],
     "rx": [("recv", 16384, 256)],
     "setup": [("setup", 1, 64), ("setup_rx", 1, 64)],
     "driver": [("rr", 1, 1000)],

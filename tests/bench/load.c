@@ -47,8 +47,6 @@
 #endif
 
 #define PORT		5001
-#define PORT_SMALL	5002		/* with a smaller window, see peer.py */
-#define SMALL		4096		/* calls that need it, to be ahead of the peer */
 #define WARM_UP		2
 #define MAX_SIZE	(1 << 20)
 
@@ -120,7 +118,7 @@ static int dial(const struct job *job)
 {
 	struct sockaddr_in to = {
 		.sin_family = AF_INET,
-		.sin_port = htons(job->size < SMALL ? PORT_SMALL : PORT),
+		.sin_port = htons(PORT),
 	};
 	unsigned long batch = job->count * (job->size + overhead(job));
 	char line[128];

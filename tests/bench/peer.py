@@ -11,11 +11,9 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "guest/lib"))
 import ktls  # noqa: E402
 
+PORT = 5001
 SO_RCVBUFFORCE = 33
 ROOM = 64 << 20     # a batch in small segments, with what each of them takes
-# What may be on its way to it, by port: eight of the largest packets, or two. It is
-# all that the window's scale allows, for newer kernels take back a smaller clamp.
-WINDOWS = {5001: 65535 << 3, 5002: 65535 << 1}
 
 
 def bench_key(version):
@@ -79,18 +77,12 @@ def serve(conn):
             pass    # the figure "setup" closes with data unread
 
 
-def listen(port, window):
-    with socket.create_server(("", port), backlog=64) as server:
+def main():
+    with socket.create_server(("", PORT), backlog=64) as server:
         server.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
-        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, window)
         while True:
             conn, _ = server.accept()
             threading.Thread(target=serve, args=(conn,), daemon=True).start()
-
-
-def main():
-    for port, window in WINDOWS.items():
-        threading.Thread(target=listen, args=(port, window)).start()
 
 
 if __name__ == "__main__":

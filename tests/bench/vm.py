@@ -21,17 +21,17 @@ GRO_FLUSH_NS = 200000
 
 # What keeps a sender's packets the same, however fast the peer and the card are:
 # see "Method" in docs/performance.rst
-ACK_HOLD_US = 40000         # acknowledgements come in, all together, this often
-CWND = 4000                 # segments; never what limits
+ACK_HOLD_US = 100000        # acknowledgements come in, all together, this often
+CWND = 40000                # segments; never what limits
 SYSCTLS = {
     "net.ipv4.tcp_slow_start_after_idle": "0",
     "net.ipv4.tcp_tso_rtt_log": "31",
-    "net.ipv4.tcp_tso_win_divisor": "1",
     "net.ipv4.tcp_autocorking": "0",
     "net.ipv4.tcp_early_retrans": "0",
     "net.ipv4.tcp_pacing_ca_ratio": "1000",
     "net.ipv4.tcp_pacing_ss_ratio": "1000",
-    "net.ipv4.tcp_wmem": "4096 2097152 4194304",
+    "net.ipv4.tcp_limit_output_bytes": "67108864",
+    "net.ipv4.tcp_wmem": "4096 33554432 67108864",
     "vm.dirty_writeback_centisecs": "0",
 }
 
