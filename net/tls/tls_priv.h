@@ -50,6 +50,7 @@ struct tls_tx_rec;
  * @aead:	key for records encrypted here
  * @open:	record that takes payload
  * @spare:	one record kept for the next message
+ * @edges:	room for headers and tags, see tls_tx_rec_alloc(); one page
  * @pending:	sealed records that TCP has not taken whole
  * @work:	pushes @pending, and seals @open after a memory shortage
  * @max_payload: largest payload of a data record
@@ -66,6 +67,7 @@ struct tls_tx {
 	struct tls_aead aead;
 	struct tls_tx_rec *open;
 	struct tls_tx_rec *spare;
+	struct page_frag edges;
 	struct list_head pending;
 	struct delayed_work work;
 	u16 max_payload;

@@ -18,7 +18,7 @@
 #define TLS_TX_FLAGS	(MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR | \
 			 MSG_CMSG_COMPAT | MSG_SPLICE_PAGES | \
 			 MSG_SENDPAGE_NOPOLICY)
-#define TLS_TX_PIN_MIN	4096	/* below this, copying is cheaper */
+#define TLS_TX_HOLD_MIN	4096	/* below this, copying is cheaper */
 
 /* What one call of sendmsg carries through its steps. */
 struct tls_tx_call {
@@ -189,10 +189,10 @@ static int tls_tx_wait(struct sock *sk, struct tls_tx_call *call)
 	return err;
 }
 
-static bool tls_tx_may_pin(const struct tls_tx_rec *rec,
+static bool tls_tx_may_hold(const struct tls_tx_rec *rec,
 			   const struct msghdr *msg, u32 n)
 {
-	return !rec->len && !rec->plain && n >= TLS_TX_PIN_MIN &&
+	return !rec->len && !rec->plain && n >= TLS_TX_HOLD_MIN &&
 	       user_backed_iter(&msg->msg_iter);
 }
 
@@ -229,7 +229,7 @@ static int tls_tx_whole(struct sock *sk, struct tls_tx *tx,
 static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 				       const struct tls_tx_call *call)
 {
-	bool large = msg_data_left(call->msg) >= TLS_TX_PIN_MIN, plain;
+	bool large = msg_data_left(call->msg) >= TLS_TX_HOLD_MIN, plain;
 	struct tls_tx_rec *rec = tx->open;
 	int err;
 
@@ -254,13 +254,13 @@ static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 }
 
 /* Returns 1 when the pages are not to be had and must be copied. */
-static int tls_tx_fill_pinned(struct sock *sk, struct tls_tx *tx,
+static int tls_tx_fill_held(struct sock *sk, struct tls_tx *tx,
 			      struct tls_tx_call *call, u32 n, int flags)
 {
 	struct tls_tx_rec *rec = tx->open;
 	int err;
 
-	err = tls_tx_rec_pin(sk, rec, call->msg, n);
+	err = tls_tx_rec_hold(sk, rec, call->msg, n);
 	if (err < 0)
 		return 1;
 	err = tls_tx_rec_seal(sk, tx, rec);
@@ -310,10 +310,10 @@ static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 		return tx->error ?: -ENOMEM;
 
 	room = tx->max_payload - min_t(u32, rec->len, tx->max_payload);
-	if (tls_tx_may_pin(rec, call->msg, min_t(size_t, left, room)) &&
+	if (tls_tx_may_hold(rec, call->msg, min_t(size_t, left, room)) &&
 	    (left >= room || !call->more)) {
 		room = min_t(size_t, left, room);
-		err = tls_tx_fill_pinned(sk, tx, call, room,
+		err = tls_tx_fill_held(sk, tx, call, room,
 					 left > room || call->more ?
 					 MSG_MORE : 0);
 		if (err <= 0)
@@ -552,5 +552,7 @@ void tls_tx_free(struct tls_tx *tx)
 	if (!tx)
 		return;
 	tls_aead_fini(&tx->aead);
+	if (tx->edges.page)
+		put_page(tx->edges.page);
 	kfree(tx);
 }

@@ -77,24 +77,30 @@ static u8 *tls_segs_at(const struct tls_segs *segs, u32 off)
 	return page_address(v->bv_page) + v->bv_offset + off;
 }
 
-/* One piece of the socket's page fragment, charged to the socket. */
-static int tls_tx_piece(struct sock *sk, struct tls_tx_rec *rec,
-			struct page_frag *pfrag, u32 want, bool align)
+static int tls_tx_charge(struct sock *sk, struct tls_tx_rec *rec, u32 n)
 {
-	u32 n;
-
-	if (!sk_page_frag_refill(sk, pfrag))
-		return -ENOMEM;
-	/* What follows is to begin at a cipher block. */
-	n = -(pfrag->offset + want) & (TLS_TX_BLOCK - 1);
-	if (align && pfrag->offset + n + want < pfrag->size)
-		pfrag->offset += n;
-	n = min(want, pfrag->size - pfrag->offset);
 	if (!sk_wmem_schedule(sk, n))
 		return -ENOMEM;
 	sk_mem_charge(sk, n);
 	rec->charged += n;
 	return n;
+}
+
+/*
+ * One piece of the socket's page fragment, charged to the socket. It begins at
+ * an offset that is @at modulo @unit, a power of two, if there is room.
+ */
+static int tls_tx_piece(struct sock *sk, struct tls_tx_rec *rec,
+			struct page_frag *pfrag, u32 want, u32 at, u32 unit)
+{
+	u32 gap;
+
+	if (!sk_page_frag_refill(sk, pfrag))
+		return -ENOMEM;
+	gap = (at - pfrag->offset) & (unit - 1);
+	if (pfrag->offset + gap < pfrag->size)
+		pfrag->offset += gap;
+	return tls_tx_charge(sk, rec, min(want, pfrag->size - pfrag->offset));
 }
 
 static void tls_tx_piece_undo(struct sock *sk, struct tls_tx_rec *rec, u32 n)
@@ -103,14 +109,15 @@ static void tls_tx_piece_undo(struct sock *sk, struct tls_tx_rec *rec, u32 n)
 	sk_mem_uncharge(sk, n);
 }
 
+/* @at and @unit are for the first piece, see tls_tx_piece(). */
 static int tls_tx_grow(struct sock *sk, struct tls_tx_rec *rec,
-		       struct tls_segs *segs, u32 len, bool align)
+		       struct tls_segs *segs, u32 len, u32 at, u32 unit)
 {
 	struct page_frag *pfrag = sk_page_frag(sk);
 	int n;
 
-	for (; len; len -= n) {
-		n = tls_tx_piece(sk, rec, pfrag, len, align);
+	for (; len; len -= n, unit = 1) {
+		n = tls_tx_piece(sk, rec, pfrag, len, at, unit);
 		if (n < 0)
 			return n;
 		if (tls_segs_add_held(segs, TLS_TX_SEGS, pfrag->page,
@@ -123,21 +130,59 @@ static int tls_tx_grow(struct sock *sk, struct tls_tx_rec *rec,
 	return 0;
 }
 
+static bool tls_tx_edges_refill(struct page_frag *edges, u32 want, gfp_t gfp)
+{
+	if (edges->page && edges->offset + want <= edges->size)
+		return true;
+	if (edges->page && page_ref_count(edges->page) > 1) {
+		put_page(edges->page);
+		edges->page = NULL;
+	}
+	if (!edges->page)
+		edges->page = alloc_page(gfp);
+	edges->offset = 0;
+	edges->size = PAGE_SIZE;
+	return edges->page;
+}
+
+/* The header or the end of a record whose payload lies apart from both. */
+static int tls_tx_grow_edge(struct sock *sk, struct tls_tx *tx,
+			    struct tls_tx_rec *rec, struct tls_segs *segs,
+			    u32 len)
+{
+	struct page_frag *edges = &tx->edges;
+
+	if (!tls_tx_edges_refill(edges, len, sk->sk_allocation) ||
+	    tls_tx_charge(sk, rec, len) < 0)
+		return -ENOMEM;
+	if (tls_segs_add_held(segs, TLS_TX_SEGS, edges->page, edges->offset,
+			      len) < 0) {
+		tls_tx_piece_undo(sk, rec, len);
+		return -ENOMEM;
+	}
+	edges->offset += len;
+	return 0;
+}
+
 /**
  * tls_tx_rec_alloc() - begin a record
  * @sk:		the socket, locked
  * @tx:		its sending side
  * @type:	content type
- * @large:	it is to have its payload encrypted from pages to pages. Where
- *		one of these ends within a cipher block, the crypto API takes
- *		the block apart; so the payload begins at one.
+ * @large:	it is to have its payload encrypted from pages to pages. Then
+ *		both are to lie alike in their pages, so that the cipher walks
+ *		page by page; so header and tag are elsewhere, where those of
+ *		one record follow those of the one before, and TCP sends both
+ *		as one fragment.
  *
  * Return: a record with room for its header, or NULL without memory.
  */
 struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
 				    u8 type, bool large)
 {
+	u32 len = tx->aead.fmt.prepend_len;
 	struct tls_tx_rec *rec = tx->spare;
+	int err;
 
 	tx->spare = NULL;
 	if (!rec)
@@ -150,20 +195,14 @@ struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
 	rec->out.nr = 0;
 	rec->type = type;
 	rec->copied = true;
-	if (!tls_tx_grow(sk, rec, &rec->src, tx->aead.fmt.prepend_len, large))
+	rec->large = large;
+	err = large ? tls_tx_grow_edge(sk, tx, rec, &rec->src, len) :
+		      tls_tx_grow(sk, rec, &rec->src, len, 0, 1);
+	if (!err)
 		return rec;
 
 	tls_tx_rec_free(sk, tx, rec);
 	return NULL;
-}
-
-static void tls_tx_rec_drop_src(struct tls_tx_rec *rec)
-{
-	if (rec->pinned)
-		while (rec->src.nr > 1)
-			unpin_user_page(rec->src.v[--rec->src.nr].bv_page);
-	rec->pinned = false;
-	tls_segs_put(&rec->src);
 }
 
 /**
@@ -175,7 +214,7 @@ static void tls_tx_rec_drop_src(struct tls_tx_rec *rec)
 void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 		     struct tls_tx_rec *rec)
 {
-	tls_tx_rec_drop_src(rec);
+	tls_segs_put(&rec->src);
 	tls_segs_put(&rec->out);
 	tls_epoch_put(rec->epoch);
 	sk_mem_uncharge(sk, rec->charged);
@@ -213,7 +252,9 @@ int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
 	u32 copied;
 	int piece;
 
-	piece = tls_tx_piece(sk, rec, pfrag, n, false);
+	/* Encrypted in its place, so no block is to lie on two pages. */
+	piece = tls_tx_piece(sk, rec, pfrag, n, 0,
+			     rec->large && !rec->len ? TLS_TX_BLOCK : 1);
 	if (piece < 0)
 		return piece;
 	if (tls_tx_rec_full(rec, pfrag)) {
@@ -268,10 +309,10 @@ int tls_tx_rec_splice(struct sock *sk, struct tls_tx_rec *rec,
 	return got;
 }
 
-static int tls_tx_rec_pin_some(struct tls_tx_rec *rec, struct msghdr *msg,
+static int tls_tx_rec_hold_some(struct tls_tx_rec *rec, struct msghdr *msg,
 			       u32 want)
 {
-	struct page *pages[TLS_TX_SRC], **p = pages;
+	struct page *pages[TLS_TX_SRC];
 	u32 room = TLS_TX_SRC - rec->src.nr;
 	size_t off, len;
 	ssize_t got;
@@ -279,7 +320,7 @@ static int tls_tx_rec_pin_some(struct tls_tx_rec *rec, struct msghdr *msg,
 
 	if (!room)
 		return -EMSGSIZE;
-	got = iov_iter_extract_pages(&msg->msg_iter, &p, want, room, 0, &off);
+	got = iov_iter_get_pages2(&msg->msg_iter, pages, want, room, &off);
 	if (got <= 0)
 		return got ? got : -EFAULT;
 
@@ -291,7 +332,7 @@ static int tls_tx_rec_pin_some(struct tls_tx_rec *rec, struct msghdr *msg,
 }
 
 /**
- * tls_tx_rec_pin() - take the caller's own pages as the payload
+ * tls_tx_rec_hold() - take the caller's own pages as the payload
  * @sk:		the socket, locked
  * @rec:	a record without payload; must be sealed before sendmsg returns
  * @msg:	a message in user memory; advanced by @n, or not at all
@@ -299,15 +340,14 @@ static int tls_tx_rec_pin_some(struct tls_tx_rec *rec, struct msghdr *msg,
  *
  * Return: @n; or an error, after which the bytes are better copied.
  */
-int tls_tx_rec_pin(struct sock *sk, struct tls_tx_rec *rec,
+int tls_tx_rec_hold(struct sock *sk, struct tls_tx_rec *rec,
 		   struct msghdr *msg, u32 n)
 {
 	u32 done = 0;
 	int got;
 
-	rec->pinned = true;
 	while (done < n) {
-		got = tls_tx_rec_pin_some(rec, msg, n - done);
+		got = tls_tx_rec_hold_some(rec, msg, n - done);
 		if (got < 0)
 			goto undo;
 		done += got;
@@ -318,8 +358,7 @@ int tls_tx_rec_pin(struct sock *sk, struct tls_tx_rec *rec,
 
 undo:
 	while (rec->src.nr > 1)
-		unpin_user_page(rec->src.v[--rec->src.nr].bv_page);
-	rec->pinned = false;
+		put_page(rec->src.v[--rec->src.nr].bv_page);
 	iov_iter_revert(&msg->msg_iter, done);
 	return got;
 }
@@ -329,11 +368,14 @@ static int tls_tx_rec_close_in_place(struct sock *sk, struct tls_tx *tx,
 				     struct tls_tx_rec *rec)
 {
 	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
+	u32 end = fmt->tail_len + fmt->tag_len;
 	int err;
 
 	rec->out = rec->src;
-	err = tls_tx_grow(sk, rec, &rec->out, fmt->tail_len + fmt->tag_len,
-			  false);
+	if (rec->large && !rec->copied)
+		err = tls_tx_grow_edge(sk, tx, rec, &rec->out, end);
+	else
+		err = tls_tx_grow(sk, rec, &rec->out, end, 0, 1);
 	if (!err && fmt->tail_len)
 		*tls_segs_at(&rec->out, fmt->prepend_len + rec->len) =
 			rec->type;
@@ -344,12 +386,17 @@ static int tls_tx_rec_close_apart(struct sock *sk, struct tls_tx *tx,
 				  struct tls_tx_rec *rec)
 {
 	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	struct bio_vec *hdr = rec->src.v;
+	u32 end = fmt->tail_len + fmt->tag_len;
+	struct bio_vec *src = rec->src.v;
+	int err;
 
-	tls_segs_add_held(&rec->out, TLS_TX_SEGS, hdr->bv_page, hdr->bv_offset,
+	tls_segs_add_held(&rec->out, TLS_TX_SEGS, src->bv_page, src->bv_offset,
 			  fmt->prepend_len);
-	return tls_tx_grow(sk, rec, &rec->out,
-			   rec->len + fmt->tail_len + fmt->tag_len, false);
+	if (!rec->large)
+		return tls_tx_grow(sk, rec, &rec->out, rec->len + end, 0, 1);
+	err = tls_tx_grow(sk, rec, &rec->out, rec->len, src[1].bv_offset,
+			  PAGE_SIZE);
+	return err ?: tls_tx_grow_edge(sk, tx, rec, &rec->out, end);
 }
 
 /* As it was before it was closed; the first @shared segments are the source's. */
@@ -515,7 +562,7 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 			tls_tx_rec_reopen(sk, rec, 0, charged);
 			return err;
 		}
-		tls_tx_rec_drop_src(rec);
+		tls_segs_put(&rec->src);
 	}
 	if (err)
 		tx->error = err;

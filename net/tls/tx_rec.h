@@ -22,7 +22,7 @@ struct tls_segs {
  * @sent:	bytes that TCP took
  * @charged:	bytes charged to the socket's memory
  * @copied:	all payload lies in pages of our own: encrypt in place
- * @pinned:	payload pages belong to the caller and are pinned, not held
+ * @large:	header and tag lie in tls_tx.edges
  * @plain:	payload stays plaintext for the device (or the fallback)
  * @epoch:	key of a plaintext record
  * @sn:		record number
@@ -37,7 +37,7 @@ struct tls_tx_rec {
 	u32 sent;
 	u32 charged;
 	bool copied;
-	bool pinned;
+	bool large;
 	bool plain;
 	u64 sn;
 	struct tls_epoch *epoch;
@@ -53,7 +53,7 @@ int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
 		    struct msghdr *msg, u32 n);
 int tls_tx_rec_splice(struct sock *sk, struct tls_tx_rec *rec,
 		      struct msghdr *msg, u32 n);
-int tls_tx_rec_pin(struct sock *sk, struct tls_tx_rec *rec,
+int tls_tx_rec_hold(struct sock *sk, struct tls_tx_rec *rec,
 		   struct msghdr *msg, u32 n);
 int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 		    struct tls_tx_rec *rec);
