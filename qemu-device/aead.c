@@ -4,6 +4,7 @@
  * library: Intel IPsec-MB when built with VKDEV_AEAD_IPSEC_MB, nettle when
  * built with VKDEV_AEAD_NETTLE. It knows neither records nor TLS.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "aead.h"
@@ -265,6 +266,13 @@ static const uint8_t *aead_poly_s(const VkdevAeadState *st)
 #define NT_BLOCK_MAX CHACHA_POLY1305_BLOCK_SIZE
 
 /*
+ * What nettle keeps of ChaCha20-Poly1305, but for the constants and the key,
+ * which it keeps first: they are in the expanded key.
+ */
+#define NT_CHACHA_KEY offsetof(struct chacha_ctx, state[12])
+#define NT_CHACHA_REST (sizeof(struct chacha_poly1305_ctx) - NT_CHACHA_KEY)
+
+/*
  * Nettle takes whole blocks in every call but the last of a message. The
  * bytes of a block that arrives in pieces are therefore XORed here with that
  * block's keystream, and the block's ciphertext is fed to nettle once it is
@@ -273,15 +281,16 @@ static const uint8_t *aead_poly_s(const VkdevAeadState *st)
 typedef struct NtState {
     union {
         struct gcm_ctx gcm;
-        struct chacha_poly1305_ctx chacha;
+        uint8_t chacha[NT_CHACHA_REST];
     };
-    uint8_t stream[NT_BLOCK_MAX];
-    uint8_t cipher[NT_BLOCK_MAX];
+    uint8_t block[NT_BLOCK_MAX]; /* ciphertext, then keystream that is left */
     uint32_t fill; /* bytes of the open block, less than a block */
 } __attribute__((__may_alias__)) NtState;
 
 _Static_assert(sizeof(NtState) <= sizeof(VkdevAeadState),
                "a running message must fit in VkdevAeadState");
+_Static_assert(offsetof(struct chacha_poly1305_ctx, chacha) == 0,
+               "the key comes first");
 
 struct VkdevAeadKey {
     union {
@@ -335,47 +344,67 @@ static const void *nt_aes(const VkdevAeadKey *k, nettle_cipher_func **f)
     return &k->aes256.cipher;
 }
 
+static void nt_chacha_load(const VkdevAeadKey *k, const NtState *s,
+                           struct chacha_poly1305_ctx *c)
+{
+    memcpy(c, &k->chacha, NT_CHACHA_KEY);
+    memcpy((uint8_t *)c + NT_CHACHA_KEY, s->chacha, sizeof(s->chacha));
+}
+
+/* @c holds the key, too, and is gone then. */
+static void nt_chacha_save(NtState *s, struct chacha_poly1305_ctx *c)
+{
+    memcpy(s->chacha, (uint8_t *)c + NT_CHACHA_KEY, sizeof(s->chacha));
+    vkdev_aead_wipe(c, sizeof(*c));
+}
+
 void vkdev_aead_start(const VkdevAeadKey *k, VkdevAeadState *st,
                       const uint8_t *nonce, const void *aad, size_t aad_len)
 {
     NtState *s = (NtState *)st->opaque;
+    struct chacha_poly1305_ctx c;
 
     s->fill = 0;
     if (k->alg == VKDEV_AEAD_CHACHA20_POLY1305) {
-        s->chacha = k->chacha;
-        chacha_poly1305_set_nonce(&s->chacha, nonce);
-        chacha_poly1305_update(&s->chacha, aad_len, aad);
+        c = k->chacha;
+        chacha_poly1305_set_nonce(&c, nonce);
+        chacha_poly1305_update(&c, aad_len, aad);
+        nt_chacha_save(s, &c);
     } else {
         gcm_set_iv(&s->gcm, nt_gcm_key(k), VKDEV_AEAD_NONCE_LEN, nonce);
         gcm_update(&s->gcm, nt_gcm_key(k), aad_len, aad);
     }
 }
 
-static void nt_encrypt(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
-                       const uint8_t *src, size_t len)
+static void nt_chacha(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
+                      const uint8_t *src, size_t len, bool decrypt)
 {
-    nettle_cipher_func *f;
-    const void *aes;
+    struct chacha_poly1305_ctx c;
 
-    if (k->alg == VKDEV_AEAD_CHACHA20_POLY1305) {
-        chacha_poly1305_encrypt(&s->chacha, len, dst, src);
+    nt_chacha_load(k, s, &c);
+    if (decrypt) {
+        chacha_poly1305_decrypt(&c, len, dst, src);
     } else {
-        aes = nt_aes(k, &f);
-        gcm_encrypt(&s->gcm, nt_gcm_key(k), aes, f, len, dst, src);
+        chacha_poly1305_encrypt(&c, len, dst, src);
     }
+    nt_chacha_save(s, &c);
 }
 
-static void nt_decrypt(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
-                       const uint8_t *src, size_t len)
+static void nt_crypt(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
+                     const uint8_t *src, size_t len, bool decrypt)
 {
     nettle_cipher_func *f;
     const void *aes;
 
     if (k->alg == VKDEV_AEAD_CHACHA20_POLY1305) {
-        chacha_poly1305_decrypt(&s->chacha, len, dst, src);
-    } else {
-        aes = nt_aes(k, &f);
+        nt_chacha(k, s, dst, src, len, decrypt);
+        return;
+    }
+    aes = nt_aes(k, &f);
+    if (decrypt) {
         gcm_decrypt(&s->gcm, nt_gcm_key(k), aes, f, len, dst, src);
+    } else {
+        gcm_encrypt(&s->gcm, nt_gcm_key(k), aes, f, len, dst, src);
     }
 }
 
@@ -385,7 +414,7 @@ static void nt_open_block(const VkdevAeadKey *k, NtState *s)
     static const uint8_t zeros[NT_BLOCK_MAX];
     NtState scratch = *s;
 
-    nt_encrypt(k, &scratch, s->stream, zeros, nt_block(k));
+    nt_crypt(k, &scratch, s->block, zeros, nt_block(k), false);
     vkdev_aead_wipe(&scratch, sizeof(scratch));
 }
 
@@ -394,9 +423,9 @@ static void nt_close_block(const VkdevAeadKey *k, NtState *s)
 {
     uint8_t plain[NT_BLOCK_MAX];
 
-    nt_decrypt(k, s, plain, s->cipher, s->fill);
+    nt_crypt(k, s, plain, s->block, s->fill, true);
     vkdev_aead_wipe(plain, sizeof(plain));
-    vkdev_aead_wipe(s->stream, sizeof(s->stream));
+    vkdev_aead_wipe(s->block, sizeof(s->block));
     s->fill = 0;
 }
 
@@ -413,10 +442,10 @@ static size_t nt_partial(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
         nt_open_block(k, s);
     }
     for (size_t i = 0; i < len; i++) {
-        uint8_t in = src[i];
+        uint8_t in = src[i], out = in ^ s->block[s->fill];
 
-        dst[i] = in ^ s->stream[s->fill];
-        s->cipher[s->fill++] = decrypt ? in : dst[i];
+        dst[i] = out;
+        s->block[s->fill++] = decrypt ? in : out;
     }
     if (s->fill == nt_block(k)) {
         nt_close_block(k, s);
@@ -438,10 +467,8 @@ static void nt_update(const VkdevAeadKey *k, VkdevAeadState *st,
     src += n;
     len -= n;
     n = len - len % nt_block(k);
-    if (n && decrypt) {
-        nt_decrypt(k, s, dst, src, n);
-    } else if (n) {
-        nt_encrypt(k, s, dst, src, n);
+    if (n) {
+        nt_crypt(k, s, dst, src, n, decrypt);
     }
     if (len > n) {
         nt_partial(k, s, dst + n, src + n, len - n, decrypt);
@@ -463,6 +490,7 @@ void vkdev_aead_decrypt(const VkdevAeadKey *k, VkdevAeadState *st,
 void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st, uint8_t *tag)
 {
     NtState *s = (NtState *)st->opaque;
+    struct chacha_poly1305_ctx c;
     nettle_cipher_func *f;
     const void *aes;
 
@@ -470,12 +498,14 @@ void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st, uint8_t *tag)
         nt_close_block(k, s);
     }
     if (k->alg == VKDEV_AEAD_CHACHA20_POLY1305) {
-        chacha_poly1305_digest(&s->chacha, VKDEV_AEAD_TAG_LEN, tag);
+        nt_chacha_load(k, s, &c);
+        chacha_poly1305_digest(&c, VKDEV_AEAD_TAG_LEN, tag);
+        vkdev_aead_wipe(&c, sizeof(c));
     } else {
         aes = nt_aes(k, &f);
         gcm_digest(&s->gcm, nt_gcm_key(k), aes, f, VKDEV_AEAD_TAG_LEN, tag);
     }
-    vkdev_aead_wipe(st, sizeof(*st));
+    vkdev_aead_wipe(s, sizeof(*s));
 }
 
 /* Nettle does not show what Poly1305 has summed. */

@@ -33,7 +33,7 @@ typedef struct VkdevAeadState {
 #ifdef VKDEV_AEAD_IPSEC_MB
     uint64_t opaque[24];
 #else
-    uint64_t opaque[64];
+    uint64_t opaque[25];
 #endif
 } VkdevAeadState;
 
