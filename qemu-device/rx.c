@@ -199,6 +199,7 @@ static bool rx_write_cpls(VkdevQueue *q, const RxFrame *f, const RxBufs *bufs)
         }
     }
     vkdev_ring_consume(&q->ring, bufs->count);
+    q->dev->stats[VKTLS_STAT_RX_DESCS] += bufs->count;
     return true;
 }
 

@@ -415,6 +415,7 @@ static void tx_complete(VkdevTxQueue *txq, uint16_t status)
 
     pkt->busy = false;
     vkdev_ring_consume(&q->ring, pkt->descs);
+    q->dev->stats[VKTLS_STAT_TX_DESCS] += pkt->descs;
     if (status == VKTLS_ST_OK && !pkt->report) {
         return;
     }

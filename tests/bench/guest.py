@@ -117,6 +117,8 @@ BUS = {
     "doorbells": ["dev_doorbells", "tx0_kicks"],
     "tx_doorbells": ["tx_doorbells", "tx0_kicks"],
     "interrupts": ["irqs"],
+    "tx_descs": ["dev_tx_descs"],
+    "rx_descs": ["dev_rx_descs"],
     "tx_packets": ["tx_csum_partial"],
     "dma_read": ["dev_dma_read_bytes"],
     "dma_write": ["dev_dma_write_bytes"],

@@ -157,9 +157,11 @@ def short_of_buffers_for_one_frame(nic):
     """A frame that does not fit what is left takes nothing."""
     rx = start(nic, mtu=9000, bufs=3, size=1024)
     dropped(nic, plain(4000), "RX_NO_BUFFER")
+    assert nic.stats()["RX_DESCS"] == 0
     delivered(nic, rx, plain(1000))
     nic.wire.send(plain(2000))
     assert len(rx.receive()[0]) == 2014
+    assert nic.stats()["RX_DESCS"] == 3
 
 
 @case()

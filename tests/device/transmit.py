@@ -35,6 +35,17 @@ def plain_frame(nic):
 
 
 @case()
+def descriptors_are_counted(nic):
+    """All that the ring gives back: the offload one, and those of a packet that
+    is refused, too."""
+    tx = start(nic)
+    tx.send_ok(PLAIN, pieces=3)
+    assert nic.wire.receive() and nic.stats()["TX_DESCS"] == 3
+    tx.refused("TX_OFFLOAD", PLAIN, ABI.TXO_CSUM, csum_start=len(PLAIN))
+    assert nic.stats()["TX_DESCS"] == 3 + 2
+
+
+@case()
 def gathered_from_pieces(nic):
     tx = start(nic)
     for pieces in (2, 7, ABI.TX_MAX_DESCS):

@@ -105,7 +105,8 @@ def counters():
         ktap.equal(grown[f"{way}_bytes"], grown[f"dev_{way}_bytes"], f"{way} bytes")
     for name in ("dev_dma_read_bytes", "dev_dma_write_bytes"):
         at_least(grown, name, 2 * MIB)
-    for name in ("irq", "dev_interrupts", "tx_doorbells", "dev_doorbells"):
+    for name in ("irq", "dev_interrupts", "tx_doorbells", "dev_doorbells",
+                 "dev_tx_descs", "dev_rx_descs"):
         at_least(grown, name, 10)
     for name in ("dev_dma_errors", "tx_errors", "rx_dropped", "dev_events_lost"):
         ktap.equal(grown[name], 0, name)

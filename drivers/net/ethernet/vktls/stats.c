@@ -79,6 +79,8 @@ static const char * const hw_names[VKTLS_STAT_NUM] = {
 	[VKTLS_STAT_TLS_TX_DROP_REPLAY] = "tls_tx_drop_replay",
 	[VKTLS_STAT_TLS_RX_LATE] = "tls_rx_late",
 	[VKTLS_STAT_TLS_RX_FOUND] = "tls_rx_found",
+	[VKTLS_STAT_TX_DESCS] = "tx_descs",
+	[VKTLS_STAT_RX_DESCS] = "rx_descs",
 };
 
 /* Totals over queue pairs, then the NIC, TLS, and each queue pair. */

@@ -20,7 +20,7 @@
  * anything existing moves or changes its meaning.
  */
 #define VKTLS_ABI_MAJOR			1
-#define VKTLS_ABI_MINOR			2
+#define VKTLS_ABI_MINOR			3
 
 /* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
 #define VKTLS_PCI_VENDOR		0x1af4
@@ -301,7 +301,9 @@
 #define VKTLS_STAT_TLS_TX_DROP_REPLAY	39	/* replays refused */
 #define VKTLS_STAT_TLS_RX_LATE		40	/* of RX_PACKETS: came after later ones */
 #define VKTLS_STAT_TLS_RX_FOUND		41	/* places found again without the host */
-#define VKTLS_STAT_NUM			42
+#define VKTLS_STAT_TX_DESCS		42	/* ring entries that were used up */
+#define VKTLS_STAT_RX_DESCS		43
+#define VKTLS_STAT_NUM			44
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
 
