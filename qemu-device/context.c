@@ -33,7 +33,7 @@ static void ctx_free(VkdevState *s)
 
 bool vkdev_ctx_init(VkdevState *s)
 {
-    uint8_t secret[16];
+    uint8_t secret[VKDEV_FLOW_SECRET];
 
     qemu_guest_getrandom_nofail(secret, sizeof(secret));
     s->flows = vkdev_flow_alloc(s->contexts, secret);

@@ -13,12 +13,14 @@
 #include "wire.h"
 
 #define VKDEV_FLOW_NONE UINT32_MAX
+#define VKDEV_FLOW_SECRET 88
 
 typedef struct VkdevFlowTable VkdevFlowTable;
 
 /**
  * A table for contexts with the numbers 0 to @places - 1, one flow for each.
- * NULL when memory is short. @secret is 16 bytes that no peer can guess.
+ * NULL when memory is short. @secret is VKDEV_FLOW_SECRET bytes that no peer
+ * can guess.
  */
 VkdevFlowTable *vkdev_flow_alloc(uint32_t places, const uint8_t *secret);
 

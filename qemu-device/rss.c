@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Toeplitz: each bit of the input that is set adds the 32 bits of the key that
- * begin at the bit's place. Sums of four neighbours are made once for each key.
+ * begin at the bit's place. Sums of eight neighbours are made once for a key.
  */
 #include "rss.h"
 #include "vktls_abi.h"
@@ -23,26 +23,30 @@ static uint32_t key_window(const uint8_t *key, unsigned bit)
 
 void vkdev_rss_key_set(VkdevRssKey *k, const uint8_t *key)
 {
-    for (unsigned at = 0; at < 2 * VKDEV_RSS_INPUT_MAX; at++) {
-        for (unsigned value = 0; value < 16; value++) {
-            uint32_t sum = 0;
+    for (unsigned at = 0; at < VKDEV_RSS_INPUT_MAX; at++) {
+        uint32_t *part = k->part[at];
 
-            for (unsigned bit = 0; bit < 4; bit++) {
-                if (value & (8 >> bit)) {
-                    sum ^= key_window(key, 4 * at + bit);
-                }
+        part[0] = 0;
+        for (unsigned bit = 0; bit < 8; bit++) {
+            uint32_t window = key_window(key, 8 * at + 7 - bit);
+
+            for (unsigned low = 0; low < 1u << bit; low++) {
+                part[(1u << bit) + low] = part[low] ^ window;
             }
-            k->part[at][value] = sum;
         }
     }
 }
 
-uint32_t vkdev_rss_hash(const VkdevRssKey *k, const uint8_t *in, size_t len)
+uint32_t vkdev_rss_hash(const VkdevRssKey *k, size_t place, const uint8_t *in,
+                        size_t len)
 {
-    uint32_t hash = 0;
+    const uint32_t (*part)[256] = &k->part[place];
+    uint32_t hash = 0, other = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        hash ^= k->part[2 * i][in[i] >> 4] ^ k->part[2 * i + 1][in[i] & 15];
+    /* two sums, neither of which waits for the other */
+    for (size_t i = 0; i < len; i += 4, part += 4, in += 4) {
+        hash ^= part[0][in[0]] ^ part[2][in[2]];
+        other ^= part[1][in[1]] ^ part[3][in[3]];
     }
-    return hash;
+    return hash ^ other;
 }

@@ -8,15 +8,19 @@
 
 #define VKDEV_RSS_INPUT_MAX 36  /* two IPv6 addresses and two ports */
 
-/* What each half byte of the input adds, by its place and value. */
+/* What each byte of the input adds, by its place and value. */
 typedef struct VkdevRssKey {
-    uint32_t part[2 * VKDEV_RSS_INPUT_MAX][16];
+    uint32_t part[VKDEV_RSS_INPUT_MAX][256];
 } VkdevRssKey;
 
 /** Prepare @key, VKTLS_RSS_KEY_BYTES long. */
 void vkdev_rss_key_set(VkdevRssKey *k, const uint8_t *key);
 
-/** Hash @len bytes at @in, at most VKDEV_RSS_INPUT_MAX. */
-uint32_t vkdev_rss_hash(const VkdevRssKey *k, const uint8_t *in, size_t len);
+/**
+ * What @len bytes at @in, a multiple of 4, add to the hash, if there are @place
+ * bytes before them in its input, which is at most VKDEV_RSS_INPUT_MAX long.
+ */
+uint32_t vkdev_rss_hash(const VkdevRssKey *k, size_t place, const uint8_t *in,
+                        size_t len);
 
 #endif

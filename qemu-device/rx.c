@@ -8,6 +8,7 @@
 #include "qemu/iov.h"
 #include "qemu/main-loop.h"
 #include "net/eth.h"
+#include "sum.h"
 #include "trace.h"
 #include "vkdev.h"
 
@@ -17,6 +18,7 @@
 typedef struct RxFrame {
     uint8_t *data;
     uint32_t len;
+    uint64_t sum;       /* behind the Ethernet header, see sum.h */
     uint16_t flags;     /* VKTLS_RXC_* */
     uint16_t vlan_tci;
     uint32_t hash;
@@ -65,6 +67,8 @@ static void rx_strip_vlan(RxFrame *f)
     }
     f->vlan_tci = vkdev_get_be16(f->data + 14);
     f->flags |= VKTLS_RXC_VLAN;
+    f->sum += vkdev_sum_minus(vkdev_sum_add(0, f->data + VKDEV_ETH_HDR,
+                                            VKDEV_VLAN_HDR));
     memmove(f->data + VKDEV_VLAN_HDR, f->data, 12);
     f->data += VKDEV_VLAN_HDR;
     f->len -= VKDEV_VLAN_HDR;
@@ -72,7 +76,7 @@ static void rx_strip_vlan(RxFrame *f)
 
 static void rx_check_sum(VkdevState *s, RxFrame *f)
 {
-    switch (vkdev_wire_sum_check(f->data, &f->wire, f->len)) {
+    switch (vkdev_wire_sum_check(f->data, &f->wire, f->len, f->sum)) {
     case VKDEV_WIRE_SUM_OK:
         f->flags |= VKTLS_RXC_L4_OK;
         break;
@@ -291,9 +295,9 @@ static bool rx_accept(VkdevState *s, const uint8_t *frame, size_t len)
     return true;
 }
 
-static void rx_frame(VkdevState *s, size_t len)
+static void rx_frame(VkdevState *s, size_t len, uint64_t sum)
 {
-    RxFrame f = { .data = s->rx_buf, .len = len };
+    RxFrame f = { .data = s->rx_buf, .len = len, .sum = sum };
     unsigned queue = rx_classify(s, &f);
 
     if (queue >= s->queues) {
@@ -304,11 +308,39 @@ static void rx_frame(VkdevState *s, size_t len)
     rx_deliver(&s->rx[queue], &f);
 }
 
+/*
+ * Copy a frame, to whose memory its sender may still write; what is judged is
+ * the copy. The Ethernet header goes first, so that those behind it are not
+ * read across what was written in two pieces, for which a processor waits.
+ * Return: the sum of what is behind it.
+ */
+static uint64_t rx_copy(VkdevState *s, const struct iovec *iov, int iovcnt)
+{
+    size_t at = iov_to_buf(iov, iovcnt, 0, s->rx_buf, VKDEV_ETH_HDR);
+    size_t skip = at, n;
+    uint64_t sum = 0, part;
+
+    for (int i = 0; i < iovcnt; i++) {
+        if (iov[i].iov_len <= skip) {
+            skip -= iov[i].iov_len;
+            continue;
+        }
+        n = MIN(iov[i].iov_len - skip, sizeof(s->rx_buf) - at);
+        part = vkdev_sum_copy(0, s->rx_buf + at,
+                              (uint8_t *)iov[i].iov_base + skip, n);
+        sum += at % 2 ? vkdev_sum_odd(part) : part;
+        at += n;
+        skip = 0;
+    }
+    return sum;
+}
+
 ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
                          int iovcnt)
 {
     VkdevState *s = qemu_get_nic_opaque(nc);
     size_t len = iov_size(iov, iovcnt);
+    uint64_t sum;
 
     if (!(s->port.flags & VKTLS_PORT_UP)) {
         trace_vkdev_rx_port_down(len);
@@ -317,9 +349,9 @@ ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
     if (!vkdev_rx_can_receive(nc)) {
         return 0;
     }
-    iov_to_buf(iov, iovcnt, 0, s->rx_buf, sizeof(s->rx_buf));
+    sum = rx_copy(s, iov, iovcnt);
     if (!vkdev_fault_rx(s, s->rx_buf, len) && rx_accept(s, s->rx_buf, len)) {
-        rx_frame(s, len);
+        rx_frame(s, len, sum);
     }
     return len;
 }
@@ -327,9 +359,11 @@ ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
 /* A frame that a fault held back, or changed, or repeats. */
 void vkdev_rx_frame(VkdevState *s, const uint8_t *frame, size_t len)
 {
-    memcpy(s->rx_buf, frame, len);
+    const struct iovec iov = { (void *)frame, len };
+    uint64_t sum = rx_copy(s, &iov, 1);
+
     if ((s->port.flags & VKTLS_PORT_UP) && rx_accept(s, s->rx_buf, len)) {
-        rx_frame(s, len);
+        rx_frame(s, len, sum);
     }
 }
 

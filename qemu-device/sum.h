@@ -10,9 +10,27 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /** Add @len bytes at @p, the first of which has an even place, to @acc. */
 uint64_t vkdev_sum_add(uint64_t acc, const uint8_t *p, size_t len);
+
+/** The same on the way from @p to @to, which do not overlap. */
+uint64_t vkdev_sum_copy(uint64_t acc, uint8_t *to, const uint8_t *p,
+                        size_t len);
+
+/** The sum of few 32-bit words: of a header, or a part of one. */
+static inline uint64_t vkdev_sum_words(const uint8_t *p, size_t words)
+{
+    uint64_t acc = 0;
+    uint32_t word;
+
+    for (; words; words--, p += sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        acc += word;
+    }
+    return acc;
+}
 
 /** The 16 bits that a sum comes to. */
 static inline uint16_t vkdev_sum_fold(uint64_t acc)
@@ -22,6 +40,20 @@ static inline uint16_t vkdev_sum_fold(uint64_t acc)
     acc = (acc & UINT16_MAX) + (acc >> 16);
     acc = (acc & UINT16_MAX) + (acc >> 16);
     return acc;
+}
+
+/** What to add to take @acc away again. */
+static inline uint64_t vkdev_sum_minus(uint64_t acc)
+{
+    return UINT16_MAX - vkdev_sum_fold(acc);
+}
+
+/** The sum of the same bytes when the first of them has an odd place. */
+static inline uint64_t vkdev_sum_odd(uint64_t acc)
+{
+    uint16_t sum = vkdev_sum_fold(acc);
+
+    return (uint16_t)(sum << 8 | sum >> 8);
 }
 
 /** Store the complement in two bytes at @field, where they were zero. */

@@ -248,7 +248,8 @@ bool vkdev_tls_find_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
 /*
  * Which tracked header, counted from the candidate, is at @tcp_seq, if there
  * was a question about it? An answer comes when the reader is there, which can
- * be hundreds of records later, and most often is to one of the first questions.
+ * be hundreds of records later, and most often is to one of the first
+ * questions.
  */
 static bool find_asked(VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
 {

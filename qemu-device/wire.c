@@ -186,8 +186,8 @@ static uint32_t sum_be32(uint32_t v)
 static uint64_t sum_pseudo(const uint8_t *ip, unsigned version, uint8_t proto,
                            uint32_t l4_len)
 {
-    uint64_t acc = version == 4 ? vkdev_sum_add(0, ip + 12, 8)
-                                : vkdev_sum_add(0, ip + 8, 32);
+    uint64_t acc = version == 4 ? vkdev_sum_words(ip + 12, 2)
+                                : vkdev_sum_words(ip + 8, 8);
 
     return acc + sum_be32(proto) + sum_be32(l4_len);
 }
@@ -218,15 +218,34 @@ static uint32_t l4_len(const uint8_t *frame, const VkdevWire *w)
     return len;
 }
 
+/* Of what is between the Ethernet header and l4. */
+static uint64_t between_sum(const uint8_t *frame, const VkdevWire *w)
+{
+    const uint8_t *p = frame + VKDEV_ETH_HDR;
+
+    uint16_t end = w->version == 4 ? w->l3 : w->l4; /* IPv4's own sum is 0 */
+
+    return vkdev_sum_words(p, (end - VKDEV_ETH_HDR) / 4);
+}
+
+/* Of @size bytes from l4 on; mostly what else is in @sum is taken from it. */
+static uint64_t l4_sum(const uint8_t *frame, const VkdevWire *w, uint32_t size,
+                       size_t len, uint64_t sum)
+{
+    if (w->l4 + size < len) {
+        return vkdev_sum_add(0, frame + w->l4, size);
+    }
+    return sum + vkdev_sum_minus(between_sum(frame, w));
+}
+
 VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
-                                  size_t len)
+                                  size_t len, uint64_t sum)
 {
     const uint8_t *ip = frame + w->l3;
-    uint64_t acc;
     uint32_t size;
 
     if (w->version == 4 &&
-        vkdev_sum_fold(vkdev_sum_add(0, ip, (ip[0] & 15) * 4)) != 0xffff) {
+        vkdev_sum_fold(vkdev_sum_words(ip, ip[0] & 15)) != 0xffff) {
         return VKDEV_WIRE_SUM_BAD;
     }
     if (!w->l4 || w->routed || !w->ip_len || w->l3 + w->ip_len > len) {
@@ -240,9 +259,9 @@ VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
     if (!size) {
         return VKDEV_WIRE_SUM_NONE;
     }
-    acc = sum_pseudo(ip, w->version, w->proto, size);
-    acc = vkdev_sum_add(acc, frame + w->l4, size);
-    return vkdev_sum_fold(acc) == 0xffff ? VKDEV_WIRE_SUM_OK :
+    sum = l4_sum(frame, w, size, len, sum) +
+          sum_pseudo(ip, w->version, w->proto, size);
+    return vkdev_sum_fold(sum) == 0xffff ? VKDEV_WIRE_SUM_OK :
                                            VKDEV_WIRE_SUM_BAD;
 }
 
@@ -263,10 +282,9 @@ unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
                          const VkdevRssKey *key, unsigned types,
                          uint32_t *hash)
 {
-    const uint8_t *ip = frame + w->l3;
+    const uint8_t *addr = frame + w->l3 + (w->version == 4 ? 12 : 8);
     size_t len = w->version == 4 ? 8 : 32;
     unsigned flag = 0;
-    uint8_t in[VKDEV_RSS_INPUT_MAX];
 
     *hash = 0;
     if (types & l4_hash_type(w)) {
@@ -278,12 +296,10 @@ unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
     if (!flag) {
         return 0;
     }
-    memcpy(in, ip + (w->version == 4 ? 12 : 8), len);
+    *hash = vkdev_rss_hash(key, 0, addr, len);
     if (flag == VKTLS_RXC_HASH_L4) {
-        memcpy(in + len, frame + w->l4, 4);
-        len += 4;
+        *hash ^= vkdev_rss_hash(key, len, frame + w->l4, 4);
     }
-    *hash = vkdev_rss_hash(key, in, len);
     return flag;
 }
 
@@ -306,13 +322,13 @@ static void tso_sum_fixed(VkdevTso *tso)
     if (tso->version == 4) {
         memset(ip + 2, 0, 4);
         memset(ip + 10, 0, 2);
-        tso->ip_sum = vkdev_sum_add(0, ip, (ip[0] & 15) * 4);
+        tso->ip_sum = vkdev_sum_words(ip, ip[0] & 15);
     }
     memset(tcp + 4, 0, 4);
     memset(tcp + 12, 0, 2);
     memset(tcp + 16, 0, 2);
     tso->tcp_sum = sum_pseudo(ip, tso->version, VKDEV_IPPROTO_TCP, 0);
-    tso->tcp_sum = vkdev_sum_add(tso->tcp_sum, tcp, tso->hdr_len - tso->l4);
+    tso->tcp_sum += vkdev_sum_words(tcp, (tso->hdr_len - tso->l4) / 4);
 }
 
 bool vkdev_tso_init(VkdevTso *tso, const uint8_t *frame, size_t len,

@@ -103,9 +103,12 @@ bool vkdev_wire_is_tcp(const VkdevWire *w);
 bool vkdev_wire_sum_fill(uint8_t *frame, size_t len, size_t start,
                          size_t offset);
 
-/** Check IPv4 header and TCP or UDP checksum of a parsed frame. */
+/**
+ * Check IPv4 header and TCP or UDP checksum of a parsed frame of @len bytes.
+ * @sum is the sum of those behind VKDEV_ETH_HDR (sum.h).
+ */
 VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
-                                  size_t len);
+                                  size_t len, uint64_t sum);
 
 /**
  * Toeplitz hash of a parsed frame under the hash types of @types

@@ -2,6 +2,7 @@
 """The figures that need no guest: programs in host/ around the device model's
 pure parts and the firmware. Times are of this host, and mean something only beside
 the crypto library in the same run."""
+import platform
 import subprocess
 
 from vm import BUILD, OUT, TOP, sh
@@ -23,6 +24,7 @@ def compile_to(name, sources, *flags):
     program = OUT / name
     sh("gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra",
        "-Wno-missing-field-initializers", "-Idrivers/net/ethernet/vktls",
+       *(["-DVKDEV_AVX2"] if platform.machine() == "x86_64" else []),
        *flags, "-o", str(program), *sources, cwd=TOP)
     return program
 

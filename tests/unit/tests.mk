@@ -54,13 +54,20 @@ poly_test-src = qemu-device/poly.c
 
 fault_plan_test-src = qemu-device/fault_plan.c
 
+sum-cflags = $(if $(filter x86_64,$(shell uname -m)),-DVKDEV_AVX2)
+sum_test-src = qemu-device/sum.c
+sum_test-cflags = $(sum-cflags)
+sum_any_test-src = qemu-device/sum.c
+
 wire-src = qemu-device/wire.c qemu-device/rss.c qemu-device/sum.c
 
+wire-cflags = -Idrivers/net/ethernet/vktls $(sum-cflags)
+
 flow_test-src = qemu-device/flow.c $(wire-src)
-flow_test-cflags = -Idrivers/net/ethernet/vktls
+flow_test-cflags = $(wire-cflags)
 
 wire_test-src = $(wire-src)
-wire_test-cflags = -Idrivers/net/ethernet/vktls
+wire_test-cflags = $(wire-cflags)
 
 tls_record_test-src = net/tls/record.c
 tls_record_test-libs = -lnettle

@@ -22,6 +22,7 @@
 #include "stream.h"
 #include "../../../drivers/net/ethernet/vktls/vktls_abi.h"
 #include "../../../qemu-device/flow.h"
+#include "../../../qemu-device/sum.h"
 #include "../../../qemu-device/wire.h"
 
 #define RECORDS		16
@@ -167,13 +168,16 @@ static void path_rx(size_t size)
 	struct vktls_tls_flow flow;
 	VkdevWire wire;
 	uint32_t hash;
+	uint64_t sum;
 	size_t at, n;
 
 	for (at = 0; at < STREAM; at += n, frame += HEADERS + n) {
 		n = least(size, STREAM - at);
-		memcpy(packet, frame, HEADERS + n);
+		memcpy(packet, frame, VKDEV_ETH_HDR);
+		sum = vkdev_sum_copy(0, packet + VKDEV_ETH_HDR, frame + VKDEV_ETH_HDR,
+				     HEADERS - VKDEV_ETH_HDR + n);
 		vkdev_wire_parse(packet, HEADERS + n, &wire);
-		device_sink += vkdev_wire_sum_check(packet, &wire, HEADERS + n);
+		device_sink += vkdev_wire_sum_check(packet, &wire, HEADERS + n, sum);
 		device_sink += vkdev_wire_hash(packet, &wire, &rss_key, VKTLS_RSS_TCP4, &hash);
 		vkdev_flow_of(packet, &wire, &flow);
 		if (vkdev_flow_find(flows, &flow) ||
@@ -225,13 +229,15 @@ static void prepare(unsigned int direction)
 /* Context 0 has the flow of these headers. */
 static void flow_prepare(void)
 {
+	uint8_t secret[VKDEV_FLOW_SECRET];
 	struct vktls_tls_flow flow;
 	VkdevWire wire;
 
+	memset(secret, 0x5a, sizeof(secret));
 	headers(packet, 0, MSS);
 	vkdev_wire_parse(packet, HEADERS + MSS, &wire);
 	vkdev_flow_of(packet, &wire, &flow);
-	flows = vkdev_flow_alloc(1024, stream_key);
+	flows = vkdev_flow_alloc(1024, secret);
 	if (!flows || !vkdev_flow_add(flows, 0, &flow))
 		stream_die("no table of flows");
 }
