@@ -71,6 +71,18 @@ static void record_end(VkdevRecord *r)
     }
 }
 
+/* Some of the head, mostly one part of it: compilers copy known sizes best. */
+static void head_copy(uint8_t *to, const uint8_t *p, uint32_t len)
+{
+    if (len == VKDEV_RECORD_NONCE_LEN) {
+        memcpy(to, p, VKDEV_RECORD_NONCE_LEN);
+    } else if (len == VKDEV_RECORD_HEADER_LEN) {
+        memcpy(to, p, VKDEV_RECORD_HEADER_LEN);
+    } else {
+        memcpy(to, p, len);
+    }
+}
+
 unsigned vkdev_record_step(VkdevRecord *r, const VkdevRecordShape *shape,
                            const uint8_t *p, size_t len,
                            VkdevRecordPiece *piece)
@@ -82,7 +94,7 @@ unsigned vkdev_record_step(VkdevRecord *r, const VkdevRecordShape *shape,
     piece->offset = r->pos - from;
     piece->len = to - r->pos < len ? to - r->pos : len;
     if (r->pos < head) {
-        memcpy(r->head + r->pos, p, piece->len);
+        head_copy(r->head + r->pos, p, piece->len);
     }
     r->pos += piece->len;
     piece->part_ends = r->pos == to;

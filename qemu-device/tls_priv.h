@@ -100,6 +100,18 @@ struct VkdevTlsCtx {
     };
 };
 
+/*
+ * Most packets are some of one record's payload, of which nothing is to be
+ * judged and nothing ends.
+ */
+static inline bool vkdev_tls_inside(const VkdevTlsCtx *c, size_t len)
+{
+    const VkdevRecord *r = &c->s.at.rec;
+    uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
+
+    return r->pos >= head && r->pos + len + VKDEV_RECORD_TAG_LEN < r->len;
+}
+
 /* tls.c */
 unsigned vkdev_tls_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
                         const uint8_t *p, size_t len, VkdevRecordPiece *piece);

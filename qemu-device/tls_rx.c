@@ -263,6 +263,25 @@ static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     return piece.len;
 }
 
+/* Is the packet the next one, of a record that came from its first byte on? */
+static bool rx_inside(const VkdevTlsCtx *c, uint32_t tcp_seq, size_t len)
+{
+    const VkdevTlsRx *rx = &c->rx;
+
+    return tcp_seq == c->tcp_seq && rx->mode == VKDEV_TLS_RX_SYNC &&
+           !rx->broken && !rx->held && !rx->missing &&
+           vkdev_tls_inside(c, len);
+}
+
+static void rx_decrypt_inside(VkdevTlsCtx *c, const uint8_t *from,
+                              uint8_t *to, size_t len, VkdevTlsRxResult *res)
+{
+    vkdev_aead_decrypt(vkdev_tls_key(c), &c->s.aead, to, from, len);
+    c->s.at.rec.pos += len;
+    c->tcp_seq += len;
+    res->decrypted = true;
+}
+
 unsigned vkdev_tls_rx(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                       uint8_t *to, size_t len, VkdevTlsRxResult *res)
 {
@@ -274,6 +293,10 @@ unsigned vkdev_tls_rx(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
         return VKTLS_ST_NOENT;
     }
     if (!len) {
+        return VKTLS_ST_OK;
+    }
+    if (rx_inside(c, tcp_seq, len)) {
+        rx_decrypt_inside(c, from, to, len, res);
         return VKTLS_ST_OK;
     }
     n = rx_enter(c, tcp_seq, from, to, len, res);

@@ -75,6 +75,21 @@ static void source_copy(TxSource *src, uint8_t *to, size_t len)
     }
 }
 
+/* Pass over what is left of the record behind its head, at most @len bytes. */
+static uint32_t tx_check_rest(VkdevTlsCursor *at, TxSource *src, size_t len)
+{
+    uint32_t left = at->rec.len - at->rec.pos;
+    uint32_t n = left < len ? left : len;
+
+    source_skip(src, n);
+    vkdev_record_skip(&at->rec, n);
+    if (n == left) {
+        at->rec_no++;
+        at->used_up = !at->rec_no;
+    }
+    return n;
+}
+
 /*
  * Walk over all of @len bytes; @at ends behind them. Headers and nonces, which
  * are judged, are copied first: from here on they are those at @to.
@@ -82,20 +97,20 @@ static void source_copy(TxSource *src, uint8_t *to, size_t len)
 static unsigned tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
                          TxSource src, uint8_t *to, size_t len)
 {
-    const VkdevRecordShape *shape = &c->suite->shape;
     VkdevRecordPiece piece;
     uint32_t head;
     unsigned st;
 
     for (; len; to += piece.len, len -= piece.len) {
-        head = vkdev_record_head_left(&at->rec, shape);
+        head = vkdev_record_head_left(&at->rec, &c->suite->shape);
+        if (!head) {
+            piece.len = tx_check_rest(at, &src, len);
+            continue;
+        }
         source_copy(&src, to, head < len ? head : len);
         st = tx_step(c, at, to, len, &piece);
         if (st != VKTLS_ST_OK) {
             return st;
-        }
-        if (!head) {
-            source_skip(&src, piece.len);
         }
     }
     return VKTLS_ST_OK;
@@ -133,23 +148,11 @@ static void tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
     }
 }
 
-/*
- * Most packets are some of one record's payload, of which nothing is to be
- * judged and nothing ends.
- */
-static bool tx_inside(const VkdevTlsCtx *c, size_t len)
-{
-    const VkdevRecord *r = &c->s.at.rec;
-    uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
-
-    return r->pos >= head && r->pos + len + VKDEV_RECORD_TAG_LEN < r->len;
-}
-
 static void tx_encrypt_inside(VkdevTlsCtx *c, TxSource src, uint8_t *to,
                               size_t len, VkdevTlsCount *count)
 {
     tx_payload(c, &c->s, &src, to, len);
-    vkdev_record_skip(&c->s.at.rec, len);
+    c->s.at.rec.pos += len;
     c->tcp_seq += len;
     count->packets = 1;
     count->bytes = len;
@@ -209,13 +212,14 @@ static void count_drop(unsigned st, VkdevTlsCount *count)
 static unsigned tx_packet(VkdevTlsCtx *c, TxSource src, uint8_t *to,
                           size_t len, VkdevTlsCount *count)
 {
-    VkdevTlsCursor at = c->s.at;
+    VkdevTlsCursor at;
     unsigned st;
 
-    if (tx_inside(c, len)) {
+    if (vkdev_tls_inside(c, len)) {
         tx_encrypt_inside(c, src, to, len, count);
         return VKTLS_ST_OK;
     }
+    at = c->s.at;
     st = tx_check(c, &at, src, to, len);
     if (st == VKTLS_ST_OK) {
         tx_encrypt(c, src, to, len, count);
