@@ -149,10 +149,11 @@ struct tls_off_rec *tls_off_rec_alloc(struct sock *sk, struct tls_tx *tx,
 				      u32 len, unsigned int frags);
 void tls_off_rec_add_frag(struct tls_off_rec *rec, struct page *page, u32 off,
 			  u32 len);
+u32 tls_off_pending(const struct tls_tx *tx);
 void tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
-		     struct tls_off_rec *rec);
+		     struct tls_off_rec *rec, u32 ahead);
 int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
-			 struct tls_tx_rec *rec);
+			 struct tls_tx_rec *rec, u32 ahead);
 struct tls_off_rec *tls_off_rec_get(struct tls_tx *tx, u32 seq);
 void tls_off_rec_put(struct tls_off_rec *rec);
 void tls_offload_tx_acked(struct sock *sk, u32 seq);

@@ -184,14 +184,15 @@ void tls_off_rec_add_frag(struct tls_off_rec *rec, struct page *page, u32 off,
  * @sk:		the socket, locked
  * @tx:		its sending side
  * @rec:	the record, with its fragments
+ * @ahead:	bytes that TCP takes before it
  */
 void tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
-		     struct tls_off_rec *rec)
+		     struct tls_off_rec *rec, u32 ahead)
 {
 	struct tls_off_tx *off = tx->off;
 	unsigned long flags;
 
-	rec->info.end_seq = tcp_sk(sk)->write_seq + rec->info.len;
+	rec->info.end_seq = tcp_sk(sk)->write_seq + ahead + rec->info.len;
 	spin_lock_irqsave(&tx->hw.lock, flags);
 	off->ring[off->tail++ & off->mask] = rec;
 	spin_unlock_irqrestore(&tx->hw.lock, flags);
@@ -202,11 +203,12 @@ void tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
  * @sk:		the socket, locked
  * @tx:		its sending side
  * @rec:	the record, sealed
+ * @ahead:	bytes that TCP takes before it
  *
  * Return: 0 or -ENOMEM, with nothing done.
  */
 int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
-			 struct tls_tx_rec *rec)
+			 struct tls_tx_rec *rec, u32 ahead)
 {
 	struct tls_off_rec *new;
 	unsigned int i;
@@ -223,7 +225,7 @@ int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
 		tls_off_rec_add_frag(new, rec->out.v[i].bv_page,
 				     rec->out.v[i].bv_offset,
 				     rec->out.v[i].bv_len);
-	tls_off_rec_add(sk, tx, new);
+	tls_off_rec_add(sk, tx, new, ahead);
 	return 0;
 }
 

@@ -2,7 +2,8 @@
 /*
  * The sending side: which bytes go into which record, and getting sealed
  * records into TCP in order. At most one record is open; a new one is begun
- * only when TCP has taken all earlier ones. A sender that waits holds nothing.
+ * only when TCP has taken all earlier ones but those of the same call, a few of
+ * which it is offered at once. A sender that waits holds nothing.
  */
 
 #include <net/sock.h>
@@ -13,88 +14,27 @@
 #include "tls_main.h"
 #include "tx.h"
 #include "tx_direct.h"
+#include "tx_push.h"
 #include "tx_rec.h"
 
 #define TLS_TX_FLAGS	(MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR | \
 			 MSG_CMSG_COMPAT | MSG_SPLICE_PAGES | \
 			 MSG_SENDPAGE_NOPOLICY)
 #define TLS_TX_HOLD_MIN	4096	/* below this, copying is cheaper */
+#define TLS_TX_GATHER	4	/* records for TCP at once: its largest packet */
 
 /* What one call of sendmsg carries through its steps. */
 struct tls_tx_call {
 	struct msghdr *msg;
 	long timeo;
 	size_t copied;
+	unsigned int gathered;	/* sealed records that TCP was not offered */
 	u8 type;
 	bool more;
 };
 
-/* A segment holds plaintext for the device alone or none of it. */
-static int tls_tx_push_first(struct sock *sk, struct tls_tx *tx,
-			     struct tls_tx_rec *rec)
-{
-	if (rec->plain != tx->plain)
-		tcp_write_collapse_fence(sk);
-	tx->plain = rec->plain;
-	return rec->epoch ? tls_offload_tx_queue(sk, tx, rec) : 0;
-}
-
-static int tls_tx_push_one(struct sock *sk, struct tls_tx *tx,
-			   struct tls_tx_rec *rec, int flags)
-{
-	struct msghdr msg = {
-		.msg_flags = MSG_SPLICE_PAGES | MSG_DONTWAIT | MSG_NOSIGNAL |
-			     (flags & MSG_MORE),
-	};
-	int ret;
-
-	if (rec->copied && !rec->plain)
-		msg.msg_flags |= MSG_NO_SHARED_FRAGS;
-	if (rec->plain)
-		msg.msg_flags |= MSG_SENDPAGE_DECRYPTED;
-	if (!rec->sent) {
-		ret = tls_tx_push_first(sk, tx, rec);
-		if (ret)
-			return ret;
-	}
-
-	/* TCP charges what it takes: let go of our own charge first. */
-	sk_mem_uncharge(sk, rec->charged);
-	rec->charged = 0;
-
-	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, rec->out.v, rec->out.nr,
-		      rec->wire_len);
-	if (rec->sent)
-		iov_iter_advance(&msg.msg_iter, rec->sent);
-	ret = tcp_sendmsg_locked(sk, &msg, rec->wire_len - rec->sent);
-	if (ret < 0)
-		return ret;
-	rec->sent += ret;
-	return rec->sent < rec->wire_len ? -EAGAIN : 0;
-}
-
-/* Returns 0 when nothing is left, -EAGAIN when TCP is full. */
-static int tls_tx_push(struct sock *sk, struct tls_tx *tx, int flags)
-{
-	struct tls_tx_rec *rec;
-	int err;
-
-	while (!list_empty(&tx->pending)) {
-		rec = list_first_entry(&tx->pending, struct tls_tx_rec, list);
-		err = tls_tx_push_one(sk, tx, rec, flags);
-		/* Not for want of room, of which TCP would tell. */
-		if (err == -EAGAIN && sk_stream_memory_free(sk))
-			tls_work_queue(&tx->work, 1);
-		if (err)
-			return err;
-		list_del(&rec->list);
-		tls_tx_rec_free(sk, tx, rec);
-	}
-	return 0;
-}
-
-/* Seals the open record and offers it to TCP. */
-static int tls_tx_close_open(struct sock *sk, struct tls_tx *tx, int flags)
+/* Seals the open record; TCP is to be offered it. */
+static int tls_tx_seal_open(struct sock *sk, struct tls_tx *tx)
 {
 	struct tls_tx_rec *rec = tx->open;
 	int err;
@@ -112,12 +52,38 @@ static int tls_tx_close_open(struct sock *sk, struct tls_tx *tx, int flags)
 		tls_tx_rec_free(sk, tx, rec);
 		return err;
 	}
-
 	list_add_tail(&rec->list, &tx->pending);
-	err = tls_tx_push(sk, tx, flags);
+	return 0;
+}
+
+/* Offers TCP what was just sealed. */
+static int tls_tx_offer_sealed(struct sock *sk, struct tls_tx *tx, int flags)
+{
+	int err = tls_tx_push(sk, tx, flags);
+
 	if (err == -EAGAIN)
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_PUSH_LATER);
 	return err;
+}
+
+static int tls_tx_close_open(struct sock *sk, struct tls_tx *tx, int flags)
+{
+	return tls_tx_seal_open(sk, tx) ?: tls_tx_offer_sealed(sk, tx, flags);
+}
+
+/*
+ * Records of one call go to TCP together: it makes one packet of them, where it
+ * would send each alone if it had room.
+ */
+static int tls_tx_pass(struct sock *sk, struct tls_tx *tx,
+		       struct tls_tx_call *call)
+{
+	bool left = msg_data_left(call->msg);
+
+	if (left && ++call->gathered < TLS_TX_GATHER)
+		return 0;
+	call->gathered = 0;
+	return tls_tx_offer_sealed(sk, tx, left || call->more ? MSG_MORE : 0);
 }
 
 /**
@@ -190,7 +156,7 @@ static int tls_tx_wait(struct sock *sk, struct tls_tx_call *call)
 }
 
 static bool tls_tx_may_hold(const struct tls_tx_rec *rec,
-			   const struct msghdr *msg, u32 n)
+			    const struct msghdr *msg, u32 n)
 {
 	return !rec->len && !rec->plain && n >= TLS_TX_HOLD_MIN &&
 	       user_backed_iter(&msg->msg_iter);
@@ -221,7 +187,10 @@ static int tls_tx_whole(struct sock *sk, struct tls_tx *tx,
 	if (got <= 0)
 		return got;
 	call->copied += got;
-	err = tls_tx_push(sk, tx, flags);
+	if (n < TLS_TX_HOLD_MIN)
+		err = tls_tx_offer_sealed(sk, tx, flags);
+	else
+		err = tls_tx_pass(sk, tx, call);
 	return err && err != -EAGAIN ? err : got;
 }
 
@@ -255,7 +224,7 @@ static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 
 /* Returns 1 when the pages are not to be had and must be copied. */
 static int tls_tx_fill_held(struct sock *sk, struct tls_tx *tx,
-			      struct tls_tx_call *call, u32 n, int flags)
+			    struct tls_tx_call *call, u32 n)
 {
 	struct tls_tx_rec *rec = tx->open;
 	int err;
@@ -273,7 +242,7 @@ static int tls_tx_fill_held(struct sock *sk, struct tls_tx *tx,
 	}
 	call->copied += n;
 	list_add_tail(&rec->list, &tx->pending);
-	err = tls_tx_push(sk, tx, flags);
+	err = tls_tx_pass(sk, tx, call);
 	return err == -EAGAIN ? 0 : err;
 }
 
@@ -313,9 +282,7 @@ static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 	if (tls_tx_may_hold(rec, call->msg, min_t(size_t, left, room)) &&
 	    (left >= room || !call->more)) {
 		room = min_t(size_t, left, room);
-		err = tls_tx_fill_held(sk, tx, call, room,
-					 left > room || call->more ?
-					 MSG_MORE : 0);
+		err = tls_tx_fill_held(sk, tx, call, room);
 		if (err <= 0)
 			return err;
 		room = tx->max_payload;
@@ -329,9 +296,35 @@ static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 
 	/* Full, out of segments, or the message ends here. */
 	tx->ctx->ctx.pending_open_record_frags = true;
-	left = msg_data_left(call->msg);
-	err = tls_tx_close_open(sk, tx, left || call->more ? MSG_MORE : 0);
+	err = tls_tx_seal_open(sk, tx) ?: tls_tx_pass(sk, tx, call);
 	return err == -EAGAIN ? 0 : err;
+}
+
+/* A whole record of a few bytes; 0 when it is none. */
+static int tls_tx_small(struct sock *sk, struct tls_tx *tx,
+			struct tls_tx_call *call)
+{
+	size_t n = msg_data_left(call->msg);
+	struct tls_tx_rec *rec;
+	int err;
+
+	if (n >= TLS_TX_HOLD_MIN || n > tx->max_payload || call->more ||
+	    call->msg->msg_flags & MSG_SPLICE_PAGES || tls_offload_tx_on(tx) ||
+	    tls_aead_ready(&tx->aead, sk->sk_allocation))
+		return 0;
+	rec = tls_tx_rec_small(sk, tx, call->type, &call->msg->msg_iter, n);
+	if (!rec)
+		return 0;
+	err = tls_tx_rec_seal(sk, tx, rec);
+	if (err) {
+		iov_iter_revert(&call->msg->msg_iter, n);
+		tls_tx_rec_free(sk, tx, rec);
+		return err;
+	}
+	call->copied += n;
+	list_add_tail(&rec->list, &tx->pending);
+	err = tls_tx_offer_sealed(sk, tx, 0);
+	return err && err != -EAGAIN ? err : n;
 }
 
 /* The next record, or more of the open one. */
@@ -341,8 +334,11 @@ static int tls_tx_next(struct sock *sk, struct tls_tx *tx,
 	int got;
 
 	if (!tx->open) {
-		tls_offload_tx_check(sk, tx);
+		if (list_empty(&tx->pending))
+			tls_offload_tx_check(sk, tx);
 		got = tls_tx_whole(sk, tx, call);
+		if (!got)
+			got = tls_tx_small(sk, tx, call);
 		if (got)
 			return got < 0 ? got : 0;
 	}
@@ -352,7 +348,7 @@ static int tls_tx_next(struct sock *sk, struct tls_tx *tx,
 static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 			    struct tls_tx_call *call)
 {
-	int err = tls_tx_push(sk, tx, MSG_MORE);
+	int err = call->gathered ? 0 : tls_tx_push(sk, tx, MSG_MORE);
 
 	/* A record of another kind, or one left behind, goes first. */
 	if (!err && tx->open &&
@@ -361,27 +357,45 @@ static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 		err = tls_tx_close_open(sk, tx, MSG_MORE);
 	if (!err)
 		err = tls_tx_next(sk, tx, call);
-	if (err == -EAGAIN || err == -ENOMEM)
-		err = tls_tx_wait(sk, call);
-	return err;
+	if (err != -EAGAIN && err != -ENOMEM)
+		return err;
+	/* What was gathered goes before we wait. */
+	if (call->gathered) {
+		call->gathered = 0;
+		return 0;
+	}
+	return tls_tx_wait(sk, call);
+}
+
+/*
+ * What a call leaves when it ends: a message without payload still ends what
+ * MSG_MORE held open, one that was cut short has no more for its record, and what
+ * was gathered goes.
+ */
+static int tls_tx_send_rest(struct sock *sk, struct tls_tx *tx,
+			    const struct tls_tx_call *call, bool whole)
+{
+	int err = 0;
+
+	if (tx->open && !tx->error && !call->more && (whole || call->copied))
+		err = tls_tx_flush(sk, tx, 0);
+	else if (call->gathered)
+		err = tls_tx_offer_sealed(sk, tx, call->more ? MSG_MORE : 0);
+	return err == -EAGAIN || err == -ENOMEM ? 0 : err;
 }
 
 static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
 		       struct tls_tx_call *call)
 {
-	int err = tx->error;
+	int err = tx->error, late;
 
 	if (sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN)
 		return -EPIPE;
 	while (!err && msg_data_left(call->msg))
 		err = tls_tx_send_more(sk, tx, call);
-
-	/* A message without payload still ends what MSG_MORE held open. */
-	if (!err && !call->more && tx->open) {
-		err = tls_tx_flush(sk, tx, 0);
-		if (err == -EAGAIN || err == -ENOMEM)
-			err = 0;
-	}
+	late = tls_tx_send_rest(sk, tx, call, !err);
+	if (!err)
+		err = late;
 	/* What a broken stream swallowed was not sent. */
 	if (err && err == tx->error)
 		return err;
@@ -414,6 +428,7 @@ static int tls_tx_call_init(struct sock *sk, struct msghdr *msg,
 	call->msg = msg;
 	call->timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
 	call->copied = 0;
+	call->gathered = 0;
 	call->type = TLS_REC_DATA;
 	call->more = msg->msg_flags & MSG_MORE;
 	if (call->more && msg->msg_flags & MSG_EOR)
@@ -477,7 +492,8 @@ void tls_tx_splice_eof(struct socket *sock)
  * @sk:		the socket, locked; no sender is at work
  * @tx:		its sending side
  *
- * For close and shutdown. There are at most two records to give.
+ * For close and shutdown. There are at most TLS_TX_GATHER records and an open
+ * one to give.
  */
 void tls_tx_drain(struct sock *sk, struct tls_tx *tx)
 {

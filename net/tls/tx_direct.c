@@ -215,9 +215,10 @@ static void tls_direct_send(struct tls_direct *d, int flags)
 	if (!tx->plain)
 		tcp_write_collapse_fence(d->sk);
 	tx->plain = true;
-	tls_off_rec_add(d->sk, tx, d->rec);
+	tls_off_rec_add(d->sk, tx, d->rec, tls_off_pending(tx));
 	tls_tx_advance(tx);
-	if (d->len <= TLS_SMALL && d->rec->info.num_frags == 1)
+	if (d->len <= TLS_SMALL && d->rec->info.num_frags == 1 &&
+	    list_empty(&tx->pending))
 		tls_direct_append(d, flags);
 	if (d->sent < d->len)
 		tls_direct_pend(d);
@@ -225,7 +226,8 @@ static void tls_direct_send(struct tls_direct *d, int flags)
 
 /**
  * tls_tx_direct() - make a whole record for the device
- * @sk:		the socket, locked; no record is open or waits for TCP
+ * @sk:		the socket, locked; no record is open, those that wait for TCP are
+ *		for the device
  * @tx:		its sending side, whose new records the device encrypts
  * @payload:	advanced by @len when that was taken
  * @len:	bytes of payload

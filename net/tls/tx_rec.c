@@ -1,167 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * One outgoing record: gathering its payload from user memory, pipes and page
- * cache, and sealing it. Copied payload is encrypted where it lies; foreign
- * pages are read only, and are let go before the record leaves. It does not
- * know when records are opened, closed or sent.
+ * cache. Copied payload is to be encrypted where it lies; foreign pages are read
+ * only, and are let go before the record leaves (see tx_seal.c). It does not know
+ * when records are opened, closed or sent.
  */
 
 #include <net/sock.h>
 
-#include "aead.h"
 #include "offload.h"
 #include "tx_rec.h"
+#include "tx_segs.h"
 
-#define TLS_TX_BLOCK	64U	/* ChaCha20's, and a multiple of AES's */
-
-/* Returns 1 when the bytes were joined to the last segment, 0 for a new one. */
-static int tls_segs_add(struct tls_segs *segs, unsigned int max,
-			struct page *page, u32 off, u32 len)
+static struct tls_tx_rec *tls_tx_rec_new(struct sock *sk, struct tls_tx *tx,
+					 u8 type)
 {
-	struct bio_vec *last = segs->nr ? &segs->v[segs->nr - 1] : NULL;
+	struct tls_tx_rec *rec = tx->spare;
 
-	if (last && last->bv_page == page &&
-	    last->bv_offset + last->bv_len == off) {
-		last->bv_len += len;
-		return 1;
-	}
-	if (segs->nr >= max)
-		return -EMSGSIZE;
-	bvec_set_page(&segs->v[segs->nr++], page, len, off);
-	return 0;
-}
-
-static int tls_segs_add_held(struct tls_segs *segs, unsigned int max,
-			     struct page *page, u32 off, u32 len)
-{
-	int ret = tls_segs_add(segs, max, page, off, len);
-
-	if (!ret)
-		get_page(page);
-	return ret;
-}
-
-static void tls_segs_put(struct tls_segs *segs)
-{
-	while (segs->nr)
-		put_page(segs->v[--segs->nr].bv_page);
-}
-
-/* Entries for the bytes behind the first @skip. */
-static unsigned int tls_segs_to_sg(const struct tls_segs *segs, u32 skip,
-				   struct scatterlist *sg)
-{
-	unsigned int i, n = 0;
-
-	for (i = 0; i < segs->nr; i++) {
-		const struct bio_vec *v = &segs->v[i];
-
-		if (skip >= v->bv_len) {
-			skip -= v->bv_len;
-			continue;
-		}
-		sg_set_page(&sg[n++], v->bv_page, v->bv_len - skip,
-			    v->bv_offset + skip);
-		skip = 0;
-	}
-	return n;
-}
-
-/* Address of a wire byte; all pages behind it are our own, thus mapped. */
-static u8 *tls_segs_at(const struct tls_segs *segs, u32 off)
-{
-	const struct bio_vec *v = segs->v;
-
-	while (off >= v->bv_len)
-		off -= v++->bv_len;
-	return page_address(v->bv_page) + v->bv_offset + off;
-}
-
-static int tls_tx_charge(struct sock *sk, struct tls_tx_rec *rec, u32 n)
-{
-	if (!sk_wmem_schedule(sk, n))
-		return -ENOMEM;
-	sk_mem_charge(sk, n);
-	rec->charged += n;
-	return n;
-}
-
-/*
- * One piece of the socket's page fragment, charged to the socket. It begins at
- * an offset that is @at modulo @unit, a power of two, if there is room.
- */
-static int tls_tx_piece(struct sock *sk, struct tls_tx_rec *rec,
-			struct page_frag *pfrag, u32 want, u32 at, u32 unit)
-{
-	u32 gap;
-
-	if (!sk_page_frag_refill(sk, pfrag))
-		return -ENOMEM;
-	gap = (at - pfrag->offset) & (unit - 1);
-	if (pfrag->offset + gap < pfrag->size)
-		pfrag->offset += gap;
-	return tls_tx_charge(sk, rec, min(want, pfrag->size - pfrag->offset));
-}
-
-static void tls_tx_piece_undo(struct sock *sk, struct tls_tx_rec *rec, u32 n)
-{
-	rec->charged -= n;
-	sk_mem_uncharge(sk, n);
-}
-
-/* @at and @unit are for the first piece, see tls_tx_piece(). */
-static int tls_tx_grow(struct sock *sk, struct tls_tx_rec *rec,
-		       struct tls_segs *segs, u32 len, u32 at, u32 unit)
-{
-	struct page_frag *pfrag = sk_page_frag(sk);
-	int n;
-
-	for (; len; len -= n, unit = 1) {
-		n = tls_tx_piece(sk, rec, pfrag, len, at, unit);
-		if (n < 0)
-			return n;
-		if (tls_segs_add_held(segs, TLS_TX_SEGS, pfrag->page,
-				      pfrag->offset, n) < 0) {
-			tls_tx_piece_undo(sk, rec, n);
-			return -ENOMEM;
-		}
-		pfrag->offset += n;
-	}
-	return 0;
-}
-
-static bool tls_tx_edges_refill(struct page_frag *edges, u32 want, gfp_t gfp)
-{
-	if (edges->page && edges->offset + want <= edges->size)
-		return true;
-	if (edges->page && page_ref_count(edges->page) > 1) {
-		put_page(edges->page);
-		edges->page = NULL;
-	}
-	if (!edges->page)
-		edges->page = alloc_page(gfp);
-	edges->offset = 0;
-	edges->size = PAGE_SIZE;
-	return edges->page;
-}
-
-/* The header or the end of a record whose payload lies apart from both. */
-static int tls_tx_grow_edge(struct sock *sk, struct tls_tx *tx,
-			    struct tls_tx_rec *rec, struct tls_segs *segs,
-			    u32 len)
-{
-	struct page_frag *edges = &tx->edges;
-
-	if (!tls_tx_edges_refill(edges, len, sk->sk_allocation) ||
-	    tls_tx_charge(sk, rec, len) < 0)
-		return -ENOMEM;
-	if (tls_segs_add_held(segs, TLS_TX_SEGS, edges->page, edges->offset,
-			      len) < 0) {
-		tls_tx_piece_undo(sk, rec, len);
-		return -ENOMEM;
-	}
-	edges->offset += len;
-	return 0;
+	tx->spare = NULL;
+	if (!rec)
+		rec = kmalloc(sizeof(*rec), sk->sk_allocation);
+	if (!rec)
+		return NULL;
+	memset(rec, 0, offsetof(struct tls_tx_rec, src));
+	rec->src.nr = 0;
+	rec->out.nr = 0;
+	rec->type = type;
+	rec->copied = true;
+	return rec;
 }
 
 /**
@@ -181,20 +47,11 @@ struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
 				    u8 type, bool large)
 {
 	u32 len = tx->aead.fmt.prepend_len;
-	struct tls_tx_rec *rec = tx->spare;
+	struct tls_tx_rec *rec = tls_tx_rec_new(sk, tx, type);
 	int err;
 
-	tx->spare = NULL;
-	if (!rec)
-		rec = kmalloc(sizeof(*rec), sk->sk_allocation);
 	if (!rec)
 		return NULL;
-
-	memset(rec, 0, offsetof(struct tls_tx_rec, src));
-	rec->src.nr = 0;
-	rec->out.nr = 0;
-	rec->type = type;
-	rec->copied = true;
 	rec->large = large;
 	err = large ? tls_tx_grow_edge(sk, tx, rec, &rec->src, len) :
 		      tls_tx_grow(sk, rec, &rec->src, len, 0, 1);
@@ -222,6 +79,74 @@ void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 		kfree(rec);
 	else
 		tx->spare = rec;
+}
+
+/* Room for @len bytes in one piece of which no block lies on two pages. */
+static bool tls_tx_small_room(struct sock *sk, const struct tls_rec_fmt *fmt,
+			      u32 len)
+{
+	struct page_frag *pfrag = sk_page_frag(sk);
+	u32 gap = 0, at;
+
+	if (!sk_page_frag_refill(sk, pfrag))
+		return false;
+	at = pfrag->offset + fmt->prepend_len;
+	if (offset_in_page(at) + len - fmt->prepend_len > PAGE_SIZE)
+		gap = -at & (TLS_TX_BLOCK - 1);
+	if (pfrag->offset + gap + len > pfrag->size)
+		return false;
+	pfrag->offset += gap;
+	return true;
+}
+
+static void tls_tx_small_fill(struct sock *sk, struct tls_tx_rec *rec,
+			      u32 total)
+{
+	struct page_frag *pfrag = sk_page_frag(sk);
+
+	rec->out.nr = 1;
+	bvec_set_page(rec->out.v, pfrag->page, total, pfrag->offset);
+	get_page(pfrag->page);
+	pfrag->offset += total;
+}
+
+/**
+ * tls_tx_rec_small() - make a whole record of a few bytes
+ * @sk:		the socket, locked
+ * @tx:		its sending side, with a cipher
+ * @type:	content type
+ * @iter:	the payload; advanced by @n, or not at all
+ * @n:		bytes of payload
+ *
+ * Header, payload and tag are taken in one piece, which is charged and given to
+ * TCP as one.
+ *
+ * Return: a record to be sealed; NULL when it cannot be had in this way.
+ */
+struct tls_tx_rec *tls_tx_rec_small(struct sock *sk, struct tls_tx *tx, u8 type,
+				    struct iov_iter *iter, u32 n)
+{
+	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
+	u32 total = fmt->prepend_len + n + fmt->tail_len + fmt->tag_len;
+	struct tls_tx_rec *rec;
+	u8 *at;
+
+	if (!tls_tx_small_room(sk, fmt, total))
+		return NULL;
+	rec = tls_tx_rec_new(sk, tx, type);
+	if (!rec)
+		return NULL;
+	tls_tx_small_fill(sk, rec, total);
+	at = tls_segs_at(&rec->out, fmt->prepend_len);
+	if (tls_tx_charge(sk, rec, total) ||
+	    !copy_from_iter_full(at, n, iter)) {
+		tls_tx_rec_free(sk, tx, rec);
+		return NULL;
+	}
+	if (fmt->tail_len)
+		at[n] = type;
+	rec->len = n;
+	return rec;
 }
 
 /* The last segment is kept free for a piece whose page differs. */
@@ -310,7 +235,7 @@ int tls_tx_rec_splice(struct sock *sk, struct tls_tx_rec *rec,
 }
 
 static int tls_tx_rec_hold_some(struct tls_tx_rec *rec, struct msghdr *msg,
-			       u32 want)
+				u32 want)
 {
 	struct page *pages[TLS_TX_SRC];
 	u32 room = TLS_TX_SRC - rec->src.nr;
@@ -341,7 +266,7 @@ static int tls_tx_rec_hold_some(struct tls_tx_rec *rec, struct msghdr *msg,
  * Return: @n; or an error, after which the bytes are better copied.
  */
 int tls_tx_rec_hold(struct sock *sk, struct tls_tx_rec *rec,
-		   struct msghdr *msg, u32 n)
+		    struct msghdr *msg, u32 n)
 {
 	u32 done = 0;
 	int got;
@@ -361,212 +286,4 @@ undo:
 		put_page(rec->src.v[--rec->src.nr].bv_page);
 	iov_iter_revert(&msg->msg_iter, done);
 	return got;
-}
-
-/* Payload stays where it is; only the tail and the tag are added. */
-static int tls_tx_rec_close_in_place(struct sock *sk, struct tls_tx *tx,
-				     struct tls_tx_rec *rec)
-{
-	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	u32 end = fmt->tail_len + fmt->tag_len;
-	int err;
-
-	rec->out = rec->src;
-	if (rec->large && !rec->copied)
-		err = tls_tx_grow_edge(sk, tx, rec, &rec->out, end);
-	else
-		err = tls_tx_grow(sk, rec, &rec->out, end, 0, 1);
-	if (!err && fmt->tail_len)
-		*tls_segs_at(&rec->out, fmt->prepend_len + rec->len) =
-			rec->type;
-	return err;
-}
-
-static int tls_tx_rec_close_apart(struct sock *sk, struct tls_tx *tx,
-				  struct tls_tx_rec *rec)
-{
-	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	u32 end = fmt->tail_len + fmt->tag_len;
-	struct bio_vec *src = rec->src.v;
-	int err;
-
-	tls_segs_add_held(&rec->out, TLS_TX_SEGS, src->bv_page, src->bv_offset,
-			  fmt->prepend_len);
-	if (!rec->large)
-		return tls_tx_grow(sk, rec, &rec->out, rec->len + end, 0, 1);
-	err = tls_tx_grow(sk, rec, &rec->out, rec->len, src[1].bv_offset,
-			  PAGE_SIZE);
-	return err ?: tls_tx_grow_edge(sk, tx, rec, &rec->out, end);
-}
-
-/* As it was before it was closed; the first @shared segments are the source's. */
-static void tls_tx_rec_reopen(struct sock *sk, struct tls_tx_rec *rec,
-			      unsigned int shared, u32 charged)
-{
-	while (rec->out.nr > shared)
-		put_page(rec->out.v[--rec->out.nr].bv_page);
-	rec->out.nr = 0;
-	tls_tx_piece_undo(sk, rec, rec->charged - charged);
-}
-
-/*
- * Does no block of the cipher lie on two pages? The crypto API takes memory for
- * one that does. Without memory it stops there, and what lies before, encrypted
- * in its place, could neither be sent nor encrypted again.
- */
-static bool tls_tx_rec_by_blocks(const struct tls_segs *segs, u32 skip, u32 len)
-{
-	const struct bio_vec *v = segs->v;
-	u32 off, n;
-
-	for (; len; v++, len -= n) {
-		off = v->bv_offset + min(skip, v->bv_len);
-		n = min(v->bv_offset + v->bv_len - off, len);
-		skip -= off - v->bv_offset;
-		if (offset_in_page(off) + n > PAGE_SIZE && off % TLS_TX_BLOCK)
-			return false;
-		if (n < len && n % TLS_TX_BLOCK)
-			return false;
-	}
-	return true;
-}
-
-/* Lays out the bytes of the wire; the source has none left if it becomes them. */
-static int tls_tx_rec_close(struct sock *sk, struct tls_tx *tx,
-			    struct tls_tx_rec *rec)
-{
-	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	u32 charged = rec->charged;
-	int err;
-
-	if (rec->plain || rec->copied) {
-		err = tls_tx_rec_close_in_place(sk, tx, rec);
-		if (!err && (rec->plain ||
-			     tls_tx_rec_by_blocks(&rec->out, fmt->prepend_len,
-						  rec->len + fmt->tail_len))) {
-			rec->src.nr = 0;
-			return 0;
-		}
-		tls_tx_rec_reopen(sk, rec, rec->src.nr, charged);
-		if (err)
-			return err;
-	}
-	err = tls_tx_rec_close_apart(sk, tx, rec);
-	if (err)
-		tls_tx_rec_reopen(sk, rec, 0, charged);
-	return err;
-}
-
-/* Source and destination of one record: additional data, content, type, tag. */
-struct tls_tx_sg {
-	struct scatterlist dst[TLS_TX_SEGS + 1];
-	struct scatterlist src[TLS_TX_SEGS + 2];
-};
-
-static struct scatterlist *tls_tx_rec_to_sg(struct tls_tx *tx,
-					    const struct tls_tx_rec *rec,
-					    struct tls_tx_sg *sg, u32 assoc)
-{
-	struct tls_aead *aead = &tx->aead;
-	const struct tls_rec_fmt *fmt = &aead->fmt;
-	u32 skip = 0, first = 0, n;
-
-	/* The additional data of TLS 1.3 is the header, where it lies. */
-	sg_init_table(sg->dst, rec->out.nr + 1);
-	if (!fmt->is_13) {
-		sg_set_buf(sg->dst, aead->aad, assoc);
-		skip = fmt->prepend_len;
-		first = 1;
-	}
-	n = first + tls_segs_to_sg(&rec->out, skip, sg->dst + first);
-	sg_mark_end(&sg->dst[n - 1]);
-	if (!rec->src.nr)
-		return sg->dst;
-
-	sg_init_table(sg->src, rec->src.nr + 2);
-	if (first)
-		sg_set_buf(sg->src, aead->aad, assoc);
-	n = first + tls_segs_to_sg(&rec->src, skip, sg->src + first);
-	aead->tail = rec->type;
-	if (fmt->tail_len)
-		sg_set_buf(&sg->src[n++], &aead->tail, 1);
-	sg_mark_end(&sg->src[n - 1]);
-	return sg->src;
-}
-
-static int tls_tx_rec_encrypt(struct tls_tx *tx, struct tls_tx_rec *rec)
-{
-	struct tls_context *ctx = &tx->ctx->ctx;
-	struct tls_aead *aead = &tx->aead;
-	struct scatterlist *src;
-	struct tls_tx_sg sg;
-	u32 assoc, len;
-
-	len = rec->len + aead->fmt.tail_len;
-	assoc = tls_rec_aad(aead->aad, &aead->fmt, rec->type, len,
-			    ctx->tx.rec_seq);
-	tls_aead_iv(aead, ctx->tx.iv, ctx->tx.rec_seq);
-	src = tls_tx_rec_to_sg(tx, rec, &sg, assoc);
-	return tls_aead_seal(aead, src, sg.dst, assoc, len);
-}
-
-/**
- * tls_tx_advance() - the next record takes the next number
- * @tx:		the sending side
- */
-void tls_tx_advance(struct tls_tx *tx)
-{
-	struct tls_context *ctx = &tx->ctx->ctx;
-	const struct tls_aead *aead = &tx->aead;
-
-	if (aead->fmt.explicit_len)
-		tls_rec_counter_inc(ctx->tx.iv + aead->cipher->salt_len,
-				    aead->fmt.explicit_len);
-	if (tls_rec_counter_inc(ctx->tx.rec_seq, TLS_REC_SEQ_LEN))
-		tx->error = -EBADMSG;
-}
-
-/**
- * tls_tx_rec_seal() - make wire bytes of a record
- * @sk:		the socket, locked
- * @tx:		its sending side
- * @rec:	the open record; may be sealed again after -ENOMEM
- *
- * The record takes the next number. With @rec->plain the payload is left to
- * the device.
- *
- * Return: 0; -ENOMEM, with nothing changed; another error ends the stream.
- */
-int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
-		    struct tls_tx_rec *rec)
-{
-	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	struct tls_context *ctx = &tx->ctx->ctx;
-	u32 charged = rec->charged;
-	int err;
-
-	if (tx->error)
-		return tx->error;
-	err = tls_tx_rec_close(sk, tx, rec);
-	if (err)
-		return err;
-
-	rec->wire_len = fmt->prepend_len + rec->len + fmt->tail_len +
-			fmt->tag_len;
-	rec->sn = get_unaligned_be64(ctx->tx.rec_seq);
-	tls_rec_hdr_build(tls_segs_at(&rec->out, 0), fmt, rec->type, rec->len,
-			  ctx->tx.iv + tx->aead.cipher->salt_len);
-	if (!rec->plain) {
-		err = tls_tx_rec_encrypt(tx, rec);
-		if (err == -ENOMEM && rec->src.nr) {
-			tls_tx_rec_reopen(sk, rec, 0, charged);
-			return err;
-		}
-		tls_segs_put(&rec->src);
-	}
-	if (err)
-		tx->error = err;
-	else
-		tls_tx_advance(tx);
-	return err;
 }

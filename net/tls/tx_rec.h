@@ -2,16 +2,10 @@
 #ifndef _TLS_TX_REC_H
 #define _TLS_TX_REC_H
 
-#include <linux/bvec.h>
-
 #include "tls_priv.h"
+#include "tx_segs.h"
 
 #define TLS_TX_SRC	(TLS_TX_SEGS - 3)	/* room for header and tag */
-
-struct tls_segs {
-	unsigned int nr;
-	struct bio_vec v[TLS_TX_SEGS];	/* each holds one page reference */
-};
 
 /**
  * struct tls_tx_rec - a record on its way from sendmsg to TCP
@@ -47,6 +41,8 @@ struct tls_tx_rec {
 
 struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
 				    u8 type, bool large);
+struct tls_tx_rec *tls_tx_rec_small(struct sock *sk, struct tls_tx *tx, u8 type,
+				    struct iov_iter *iter, u32 n);
 void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 		     struct tls_tx_rec *rec);
 int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
@@ -54,7 +50,7 @@ int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
 int tls_tx_rec_splice(struct sock *sk, struct tls_tx_rec *rec,
 		      struct msghdr *msg, u32 n);
 int tls_tx_rec_hold(struct sock *sk, struct tls_tx_rec *rec,
-		   struct msghdr *msg, u32 n);
+		    struct msghdr *msg, u32 n);
 int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 		    struct tls_tx_rec *rec);
 

@@ -194,6 +194,23 @@ def leave_names():
         file.write("\n".join(names))
 
 
+def records_share_packets():
+    """The records of one call leave together, where TCP has room for each alone:
+    64 KiB are two packets, or three where the window ends."""
+    flow = rig.Flow()
+    flow.send(rig.pattern(2 << 20))     # so that the window has room for it
+    for _ in range(5):
+        flow.drain()
+        watch = rig.Watch()
+        flow.send(rig.pattern(4 * ktls.MAX_PLAIN))
+        flow.drain()
+        packets = watch.moved()["tx_gso_packets"]
+        if packets < 4:
+            break
+    ktap.equal(packets < 4, True, f"fewer packets ({packets}) than records")
+    flow.finish()
+
+
 def main():
     """Register and run."""
     rig.offload()
@@ -213,6 +230,8 @@ def main():
     for fn in (zerocopy, one_record_of_many_sends, record_types, record_number,
                data_before, both_directions, off_means_off):
         ktap.add(fn.__name__, fn)
+    if not rig.STOCK:
+        ktap.add("records_share_packets", records_share_packets)
     ktap.add("hundred_connections", hundred_connections, timeout=120)
     for size in (576, 1280, 1500, 4000, 9000):
         ktap.add(f"mtu_{size}", frame_size, size, timeout=60)

@@ -5,6 +5,7 @@ kernel's TLS: which records, of which types, with which bytes, and when.
 """
 import ctypes
 import errno
+import mmap
 import os
 import pathlib
 import socket
@@ -278,6 +279,37 @@ def pipe_end(version):
     ktap.equal(ktls.drain(raw, key, 12), [(ktls.DATA, b"all there is")], "records")
 
 
+def fault_behind_whole_records(version):
+    """Memory that faults in the fourth record of a call: what can be read is
+    sent, with the records before it."""
+    raw, tls, key = sender(version)
+    good = 3 * ktls.MAX_PLAIN + mmap.PAGESIZE
+    area = mmap.mmap(-1, good + mmap.PAGESIZE)
+    area.write(os.urandom(good))
+    at = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    ktap.equal(LIBC.mprotect(ctypes.c_void_p(at + good), mmap.PAGESIZE, 0), 0,
+               "mprotect")
+    sent = LIBC.send(tls.fileno(), ctypes.c_void_p(at), 5 * ktls.MAX_PLAIN, 0)
+    ktap.equal(sent, good, "sent")
+    got = ktls.drain(raw, key, good)
+    ktap.equal(b"".join(d for _, d in got) == area[:good], True, "payload")
+
+
+def large_call_without_room(version):
+    """The send buffer is full in the middle of a call's records: what the call
+    says was taken arrives, once and in order."""
+    raw, tls, key = sender(version)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100000)
+    sent = send_until_full(tls, 5 * ktls.MAX_PLAIN + 9)
+    tls.settimeout(20)
+    thread = threading.Thread(target=tls.sendall, args=(b"end",))
+    thread.start()
+    got = ktls.drain(raw, key, len(sent) + 3)
+    thread.join()
+    ktap.equal(b"".join(d for _, d in got) == sent + b"end", True, "payload")
+
+
 def end_of_record(version):
     """MSG_EOR ends what MSG_MORE began."""
     raw, tls, key = sender(version)
@@ -324,7 +356,8 @@ CASES = [more_then_close, more_then_shutdown, more_then_control,
          more_then_nothing, more_until_full, eor_with_more, type_with_more,
          many_fragments, nonblocking, full_buffer_then_close, two_senders,
          interrupted, more_without_room, more_without_memory, file_past_its_end,
-         pipe_end, end_of_record, largest_payload, last_number]
+         pipe_end, fault_behind_whole_records,
+         large_call_without_room, end_of_record, largest_payload, last_number]
 
 for text, number in VERSIONS.items():
     for fn in CASES:

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sealed records on their way into TCP: in order, several at once, and never
+ * plaintext for the device in one segment with what it is not to encrypt.
+ */
+
+#include <net/tcp.h>
+
+#include "offload.h"
+#include "tls_main.h"
+#include "tx_push.h"
+#include "tx_rec.h"
+
+/* Records that TCP is offered in one call: the first ones of tls_tx.pending. */
+struct tls_tx_batch {
+	unsigned int segs;
+	u32 len;
+	struct bio_vec v[2 * TLS_TX_SEGS];
+};
+
+/*
+ * A segment holds plaintext for the device alone or none of it. @ahead: bytes that
+ * TCP takes before.
+ */
+static int tls_tx_push_first(struct sock *sk, struct tls_tx *tx,
+			     struct tls_tx_rec *rec, u32 ahead)
+{
+	if (rec->plain != tx->plain)
+		tcp_write_collapse_fence(sk);
+	tx->plain = rec->plain;
+	return rec->epoch ? tls_offload_tx_queue(sk, tx, rec, ahead) : 0;
+}
+
+static struct tls_tx_rec *tls_tx_first(const struct tls_tx *tx)
+{
+	return list_first_entry(&tx->pending, struct tls_tx_rec, list);
+}
+
+/* TCP charges what it takes: our own charge is let go of. */
+static int tls_tx_offer(struct sock *sk, struct tls_tx *tx,
+			struct tls_tx_rec *rec, u32 ahead)
+{
+	int err = rec->sent ? 0 : tls_tx_push_first(sk, tx, rec, ahead);
+
+	if (err)
+		return err;
+	sk_mem_uncharge(sk, rec->charged);
+	rec->charged = 0;
+	return 0;
+}
+
+static void tls_tx_batch_add(struct tls_tx_batch *batch,
+			     const struct tls_tx_rec *rec)
+{
+	memcpy(batch->v + batch->segs, rec->out.v,
+	       rec->out.nr * sizeof(*batch->v));
+	batch->segs += rec->out.nr;
+	batch->len += rec->wire_len - rec->sent;
+}
+
+/* As many records behind the first one as are of its kind and fit. */
+static void tls_tx_batch_fill(struct sock *sk, struct tls_tx *tx,
+			      struct tls_tx_batch *batch)
+{
+	struct tls_tx_rec *rec = tls_tx_first(tx);
+	const struct tls_tx_rec *first = rec;
+
+	tls_tx_batch_add(batch, first);
+	list_for_each_entry_continue(rec, &tx->pending, list) {
+		if (rec->plain != first->plain ||
+		    rec->copied != first->copied ||
+		    batch->segs + rec->out.nr > ARRAY_SIZE(batch->v) ||
+		    tls_tx_offer(sk, tx, rec, batch->len))
+			return;
+		tls_tx_batch_add(batch, rec);
+	}
+}
+
+/* TCP took @len bytes. */
+static void tls_tx_took(struct sock *sk, struct tls_tx *tx, u32 len)
+{
+	struct tls_tx_rec *rec;
+	u32 n;
+
+	while (len) {
+		rec = tls_tx_first(tx);
+		n = min(len, rec->wire_len - rec->sent);
+		rec->sent += n;
+		len -= n;
+		if (rec->sent < rec->wire_len)
+			return;
+		list_del(&rec->list);
+		tls_tx_rec_free(sk, tx, rec);
+	}
+}
+
+/* TCP takes what is in @msg, which begins with the first record. */
+static int tls_tx_push_msg(struct sock *sk, struct tls_tx *tx,
+			   struct msghdr *msg, u32 len)
+{
+	const struct tls_tx_rec *first = tls_tx_first(tx);
+	int ret;
+
+	if (first->copied && !first->plain)
+		msg->msg_flags |= MSG_NO_SHARED_FRAGS;
+	if (first->plain)
+		msg->msg_flags |= MSG_SENDPAGE_DECRYPTED;
+	if (first->sent)
+		iov_iter_advance(&msg->msg_iter, first->sent);
+	ret = tcp_sendmsg_locked(sk, msg, len);
+	if (ret < 0)
+		return ret;
+	tls_tx_took(sk, tx, ret);
+	return ret < len ? -EAGAIN : 0;
+}
+
+static int tls_tx_push_batch(struct sock *sk, struct tls_tx *tx,
+			     struct msghdr *msg)
+{
+	struct tls_tx_batch batch;
+
+	batch.segs = 0;
+	batch.len = 0;
+	tls_tx_batch_fill(sk, tx, &batch);
+	iov_iter_bvec(&msg->msg_iter, ITER_SOURCE, batch.v, batch.segs,
+		      tls_tx_first(tx)->sent + batch.len);
+	return tls_tx_push_msg(sk, tx, msg, batch.len);
+}
+
+static int tls_tx_push_some(struct sock *sk, struct tls_tx *tx, int flags)
+{
+	struct tls_tx_rec *first = tls_tx_first(tx);
+	struct msghdr msg = {
+		.msg_flags = MSG_SPLICE_PAGES | MSG_DONTWAIT | MSG_NOSIGNAL |
+			     (flags & MSG_MORE),
+	};
+	int err = tls_tx_offer(sk, tx, first, 0);
+
+	if (err)
+		return err;
+	if (!list_is_singular(&tx->pending))
+		return tls_tx_push_batch(sk, tx, &msg);
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, first->out.v, first->out.nr,
+		      first->wire_len);
+	return tls_tx_push_msg(sk, tx, &msg, first->wire_len - first->sent);
+}
+
+/**
+ * tls_tx_push() - give TCP the sealed records
+ * @sk:		the socket, locked
+ * @tx:		its sending side
+ * @flags:	MSG_MORE when more follows at once
+ *
+ * Return: 0 when nothing is left; -EAGAIN when TCP is full; -ENOMEM, or TCP's
+ * error.
+ */
+int tls_tx_push(struct sock *sk, struct tls_tx *tx, int flags)
+{
+	int err;
+
+	while (!list_empty(&tx->pending)) {
+		err = tls_tx_push_some(sk, tx, flags);
+		/* Not for want of room, of which TCP would tell. */
+		if (err == -EAGAIN && sk_stream_memory_free(sk))
+			tls_work_queue(&tx->work, 1);
+		if (err)
+			return err;
+	}
+	return 0;
+}
