@@ -10,6 +10,7 @@
 #include <linux/sched/mm.h>
 
 #include "aead.h"
+#include "idle.h"
 
 /**
  * tls_aead_prepare() - take a key that may never be used
@@ -26,10 +27,26 @@ void tls_aead_prepare(struct tls_aead *aead, const struct tls_cipher *cipher,
 			 cipher->iv_len, cipher->tag_len);
 }
 
-static int tls_aead_set(struct tls_aead *aead, struct crypto_aead *tfm)
+/* A cipher for the key, still without it. */
+static struct crypto_aead *tls_aead_alloc(struct tls_aead *aead, u32 mask)
 {
-	return crypto_aead_setkey(tfm, aead->key, aead->cipher->key_len) ?:
-	       crypto_aead_setauthsize(tfm, aead->cipher->tag_len);
+	struct crypto_aead *tfm = NULL;
+	int err;
+
+	aead->generation = mask ? 0 : tls_idle_generation();
+	if (!mask)
+		tfm = tls_idle_get(aead->cipher);
+	if (tfm)
+		return tfm;
+	tfm = crypto_alloc_aead(aead->cipher->aead, 0, mask);
+	if (IS_ERR(tfm))
+		return tfm;
+	err = crypto_aead_setauthsize(tfm, aead->cipher->tag_len);
+	if (err) {
+		crypto_free_aead(tfm);
+		return ERR_PTR(err);
+	}
+	return tfm;
 }
 
 /**
@@ -45,10 +62,10 @@ int tls_aead_make(struct tls_aead *aead, u32 mask)
 	struct crypto_aead *tfm;
 	int err;
 
-	tfm = crypto_alloc_aead(aead->cipher->aead, 0, mask);
+	tfm = tls_aead_alloc(aead, mask);
 	if (IS_ERR(tfm))
 		return PTR_ERR(tfm);
-	err = tls_aead_set(aead, tfm);
+	err = crypto_aead_setkey(tfm, aead->key, aead->cipher->key_len);
 	if (err) {
 		crypto_free_aead(tfm);
 		return err;
@@ -109,13 +126,30 @@ void tls_aead_fini(struct tls_aead *aead)
 }
 
 /**
+ * tls_aead_retire() - wipe a key, and leave its cipher for another one
+ * @aead:	may never have been set up
+ *
+ * Context: process.
+ */
+void tls_aead_retire(struct tls_aead *aead)
+{
+	if (aead->tfm && aead->generation) {
+		tls_idle_put(aead->cipher, aead->tfm, aead->generation);
+		aead->tfm = NULL;
+	}
+	tls_aead_fini(aead);
+}
+
+/**
  * tls_aead_move() - replace a key by a newer one
  * @to:		its key is wiped
  * @from:	left empty
+ *
+ * Context: process.
  */
 void tls_aead_move(struct tls_aead *to, struct tls_aead *from)
 {
-	tls_aead_fini(to);
+	tls_aead_retire(to);
 	*to = *from;
 	memzero_explicit(from, sizeof(*from));
 }

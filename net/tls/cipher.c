@@ -30,7 +30,7 @@
 		__VA_ARGS__						\
 	}
 
-static const struct tls_cipher tls_ciphers[] = {
+static const struct tls_cipher tls_ciphers[TLS_CIPHERS] = {
 	TLS_CIPHER(AES_GCM_128, "gcm(aes)"),
 	TLS_CIPHER(AES_GCM_256, "gcm(aes)"),
 	TLS_CIPHER(AES_CCM_128, "ccm(aes)",

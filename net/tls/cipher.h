@@ -2,7 +2,10 @@
 #ifndef _TLS_CIPHER_H
 #define _TLS_CIPHER_H
 
+#include <linux/tls.h>
 #include <linux/types.h>
+
+#define TLS_CIPHERS	(TLS_CIPHER_ARIA_GCM_256 - TLS_CIPHER_AES_GCM_128 + 1)
 
 /**
  * struct tls_cipher - one cipher of <linux/tls.h>

@@ -11,6 +11,7 @@
 #include <net/tcp.h>
 
 #include "aead.h"
+#include "idle.h"
 #include "offload.h"
 #include "reasm.h"
 #include "rx.h"
@@ -92,7 +93,7 @@ static void tls_close_tx(struct sock *sk, struct tls_tx *tx)
 	tls_tx_drain(sk, tx);
 	tls_tx_drop(sk, tx);
 	tls_offload_tx_close(sk, tx);
-	tls_aead_fini(&tx->aead);
+	tls_aead_retire(&tx->aead);
 	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
 }
 
@@ -101,7 +102,7 @@ static void tls_close_rx(struct sock *sk, struct tls_rx *rx)
 	tls_rx_detach(sk, rx);
 	tls_offload_rx_close(sk, rx);
 	tls_rx_drop(rx);
-	tls_aead_fini(&rx->aead);
+	tls_aead_retire(&rx->aead);
 	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
 }
 
@@ -262,13 +263,19 @@ static int __init tls_module_init(void)
 		goto unregister_pernet;
 	}
 
-	err = tls_offload_init();
+	err = tls_idle_init();
 	if (err)
 		goto destroy_wq;
+
+	err = tls_offload_init();
+	if (err)
+		goto stop_idle;
 
 	tcp_register_ulp(&tls_ulp_ops);
 	return 0;
 
+stop_idle:
+	tls_idle_fini();
 destroy_wq:
 	destroy_workqueue(tls_wq);
 unregister_pernet:
@@ -280,6 +287,9 @@ static void __exit tls_module_exit(void)
 {
 	tcp_unregister_ulp(&tls_ulp_ops);
 	tls_offload_fini();
+	/* Runs what closed sockets left, which may leave a cipher. */
+	flush_workqueue(tls_wq);
+	tls_idle_fini();
 	destroy_workqueue(tls_wq);
 	tls_proto_fini();
 	unregister_pernet_subsys(&tls_pernet_ops);

@@ -18,6 +18,7 @@ struct tls_aead {
 	struct crypto_aead *tfm;
 	struct aead_request *req;
 	const struct tls_cipher *cipher;
+	u32 generation;			/* see idle.c; 0: not for others */
 	u8 key[TLS_CIPHER_AES_GCM_256_KEY_SIZE];
 	struct tls_rec_fmt fmt;
 	u8 aad[TLS_REC_AAD12_LEN];
