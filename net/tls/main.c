@@ -21,8 +21,8 @@
 static struct workqueue_struct *tls_wq;
 
 /**
- * tls_work_queue() - run sending work on the module's own queue
- * @work:	the work
+ * tls_work_queue() - run a work on the module's own queue
+ * @work:	the work, finished when the module's exit has run
  * @delay:	jiffies
  */
 void tls_work_queue(struct delayed_work *work, unsigned long delay)
@@ -37,15 +37,6 @@ void tls_work_queue(struct delayed_work *work, unsigned long delay)
 void tls_work_queue_rx(struct tls_rx *rx)
 {
 	queue_work(tls_wq, &rx->work);
-}
-
-/**
- * tls_work_queue_any() - run other work on the module's own queue
- * @work:	finished when the module's exit has run
- */
-void tls_work_queue_any(struct work_struct *work)
-{
-	queue_work(tls_wq, work);
 }
 
 /**

@@ -50,13 +50,18 @@ struct tls_link {
 	bool gone;
 };
 
+#define TLS_RING_MIN	16
+
 /**
  * struct tls_off_tx - a socket whose sending side was given to a device once
  * @ring:	unacknowledged plaintext records in order of their sequence
+ * @first:	the first @ring
  * @mask:	size of @ring minus one
  * @head:	oldest record
  * @tail:	one past the newest
  * @acked:	all before it was acknowledged
+ * @spares:	entries of @spare; socket lock
+ * @spare:	memory of acknowledged records; socket lock
  * @marker:	stands for bytes that are no plaintext record
  * @link:	the device, NULL while there is none
  * @epoch:	key of new plaintext records
@@ -69,8 +74,11 @@ struct tls_link {
  */
 struct tls_off_tx {
 	struct tls_off_rec **ring;
+	struct tls_off_rec *first[TLS_RING_MIN];
 	u32 mask, head, tail;
 	u32 acked;
+	u32 spares;
+	struct list_head spare;
 	struct tls_record_info marker;
 
 	struct tls_link *link;
@@ -143,7 +151,7 @@ void tls_offload_count(struct net *net, bool tx, int dev);
 void tls_epoch_put(struct tls_epoch *epoch);
 
 /* offload_rec.c */
-int tls_offload_rec_prepare(struct tls_tx *tx);
+void tls_offload_rec_init(struct tls_off_tx *off);
 void tls_offload_rec_drop(struct tls_tx *tx);
 struct tls_off_rec *tls_off_rec_alloc(struct sock *sk, struct tls_tx *tx,
 				      u32 len, unsigned int frags);

@@ -13,11 +13,25 @@
 #include "export.h"
 #include "offload.h"
 
-#define TLS_RING_MIN	16
+#define TLS_SPARES_MAX	32	/* records whose memory waits for the next ones */
+#define TLS_SPARE_FRAGS	2U	/* fragments that it has room for, at least */
 
 static struct tls_off_tx *tls_off(const struct tls_offload_context_tx *hw)
 {
 	return container_of(hw, struct tls_tx, hw)->off;
+}
+
+/* Returns whether the record's memory is the caller's now. */
+static bool tls_off_rec_end(struct tls_off_rec *rec)
+{
+	int i;
+
+	if (!refcount_dec_and_test(&rec->refs))
+		return false;
+	for (i = 0; i < rec->info.num_frags; i++)
+		__skb_frag_unref(&rec->info.frags[i], false);
+	tls_epoch_put(rec->epoch);
+	return true;
 }
 
 /**
@@ -26,14 +40,8 @@ static struct tls_off_tx *tls_off(const struct tls_offload_context_tx *hw)
  */
 void tls_off_rec_put(struct tls_off_rec *rec)
 {
-	int i;
-
-	if (!refcount_dec_and_test(&rec->refs))
-		return;
-	for (i = 0; i < rec->info.num_frags; i++)
-		__skb_frag_unref(&rec->info.frags[i], false);
-	tls_epoch_put(rec->epoch);
-	kfree(rec);
+	if (tls_off_rec_end(rec))
+		kfree(rec);
 }
 
 static struct tls_off_rec *tls_ring_at(const struct tls_off_tx *off, u32 i)
@@ -101,22 +109,34 @@ static bool tls_ring_full(const struct tls_off_tx *off)
 	return off->tail - off->head > off->mask;
 }
 
+static void tls_ring_free(struct tls_off_tx *off, struct tls_off_rec **ring)
+{
+	if (ring != off->first)
+		kvfree(ring);
+}
+
 /**
- * tls_offload_rec_prepare() - make room for one more record
- * @tx:		sending side; the socket is locked
- *
- * Return: 0 or -ENOMEM.
+ * tls_offload_rec_init() - begin without records
+ * @off:	zeroed memory
  */
-int tls_offload_rec_prepare(struct tls_tx *tx)
+void tls_offload_rec_init(struct tls_off_tx *off)
+{
+	INIT_LIST_HEAD(&off->spare);
+	off->ring = off->first;
+	off->mask = TLS_RING_MIN - 1;
+}
+
+/* Makes room for one more record; the socket is locked. */
+static int tls_ring_prepare(struct tls_tx *tx)
 {
 	struct tls_off_tx *off = tx->off;
 	struct tls_off_rec **ring, **old;
 	unsigned long flags;
 	u32 size, i;
 
-	if (off->ring && !tls_ring_full(off))
+	if (!tls_ring_full(off))
 		return 0;
-	size = off->ring ? (off->mask + 1) * 2 : TLS_RING_MIN;
+	size = (off->mask + 1) * 2;
 	ring = kvmalloc_array(size, sizeof(*ring), GFP_KERNEL);
 	if (!ring)
 		return -ENOMEM;
@@ -128,8 +148,24 @@ int tls_offload_rec_prepare(struct tls_tx *tx)
 	off->ring = ring;
 	off->mask = size - 1;
 	spin_unlock_irqrestore(&tx->hw.lock, flags);
-	kvfree(old);
+	tls_ring_free(off, old);
 	return 0;
+}
+
+/* Memory of an acknowledged record, or more. The socket is locked. */
+static struct tls_off_rec *tls_off_rec_memory(struct tls_off_tx *off,
+					      unsigned int frags, gfp_t gfp)
+{
+	struct tls_off_rec *rec;
+
+	if (frags > TLS_SPARE_FRAGS || !off->spares)
+		return kmalloc(offsetof(struct tls_off_rec,
+					info.frags[max(frags, TLS_SPARE_FRAGS)]),
+			       gfp);
+	rec = list_first_entry(&off->spare, struct tls_off_rec, info.list);
+	list_del(&rec->info.list);
+	off->spares--;
+	return rec;
 }
 
 /**
@@ -147,10 +183,9 @@ struct tls_off_rec *tls_off_rec_alloc(struct sock *sk, struct tls_tx *tx,
 {
 	struct tls_off_rec *rec;
 
-	if (tls_offload_rec_prepare(tx))
+	if (tls_ring_prepare(tx))
 		return NULL;
-	rec = kmalloc(offsetof(struct tls_off_rec, info.frags[frags]),
-		      sk->sk_allocation);
+	rec = tls_off_rec_memory(tx->off, frags, sk->sk_allocation);
 	if (!rec)
 		return NULL;
 	refcount_set(&rec->refs, 1);
@@ -229,13 +264,21 @@ int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
 	return 0;
 }
 
-static void tls_off_rec_put_list(struct list_head *list)
+static void tls_off_rec_put_list(struct tls_off_tx *off,
+				 struct list_head *list)
 {
 	struct tls_off_rec *rec, *next;
 
 	list_for_each_entry_safe(rec, next, list, info.list) {
 		list_del_init(&rec->info.list);
-		tls_off_rec_put(rec);
+		if (!tls_off_rec_end(rec))
+			continue;
+		if (off->spares == TLS_SPARES_MAX) {
+			kfree(rec);
+			continue;
+		}
+		list_add(&rec->info.list, &off->spare);
+		off->spares++;
 	}
 }
 
@@ -264,7 +307,7 @@ void tls_offload_tx_acked(struct sock *sk, u32 seq)
 		off->head++;
 	}
 	spin_unlock_irqrestore(&tx->hw.lock, flags);
-	tls_off_rec_put_list(&done);
+	tls_off_rec_put_list(off, &done);
 }
 
 /**
@@ -274,9 +317,11 @@ void tls_offload_tx_acked(struct sock *sk, u32 seq)
 void tls_offload_rec_drop(struct tls_tx *tx)
 {
 	struct tls_off_tx *off = tx->off;
+	struct tls_off_rec *rec, *next;
 
 	while (off->head != off->tail)
 		tls_off_rec_put(tls_ring_at(off, off->head++));
-	kvfree(off->ring);
-	off->ring = NULL;
+	list_for_each_entry_safe(rec, next, &off->spare, info.list)
+		kfree(rec);
+	tls_ring_free(off, off->ring);
 }

@@ -4,6 +4,7 @@
  * it, so it goes with the socket itself. The module stays until then too.
  */
 
+#include <linux/llist.h>
 #include <linux/module.h>
 #include <net/inet_connection_sock.h>
 #include <net/tcp.h>
@@ -23,14 +24,22 @@ void tls_ctx_put(struct tls_context *ctx)
 		tls_ctx_free(container_of(ctx, struct tls_priv, ctx));
 }
 
-static void tls_sock_destroy(struct work_struct *work)
-{
-	struct tls_priv *ctx = container_of(work, struct tls_priv, destroy);
+/* Contexts without a socket, whose device is still to be told. */
+static LLIST_HEAD(tls_orphans);
 
-	tls_offload_tx_destroy(ctx->ctx.priv_ctx_tx);
-	tls_ctx_put(&ctx->ctx);
-	module_put(THIS_MODULE);
+static void tls_orphans_destroy(struct work_struct *work)
+{
+	struct llist_node *orphans = llist_del_all(&tls_orphans);
+	struct tls_priv *ctx, *next;
+
+	llist_for_each_entry_safe(ctx, next, orphans, orphan) {
+		tls_offload_tx_destroy(ctx->ctx.priv_ctx_tx);
+		tls_ctx_put(&ctx->ctx);
+		module_put(THIS_MODULE);
+	}
 }
+
+static DECLARE_DELAYED_WORK(tls_orphans_work, tls_orphans_destroy);
 
 /* See tls_device_sk_destruct(). */
 void tls_sock_destruct(struct sock *sk)
@@ -48,7 +57,10 @@ void tls_sock_destruct(struct sock *sk)
 		tls_link_orphan(tx->off->link);
 	if (tx->off->hooked)
 		clean_acked_data_disable(inet_csk(sk));
-	tls_work_queue_any(&container_of(ctx, struct tls_priv, ctx)->destroy);
+	/* A moment later, so that one wakeup serves all that are closed now. */
+	if (llist_add(&container_of(ctx, struct tls_priv, ctx)->orphan,
+		      &tls_orphans))
+		tls_work_queue(&tls_orphans_work, 1);
 }
 
 /**
@@ -64,7 +76,6 @@ void tls_offload_hook(struct sock *sk)
 	if (ctx->sk_destruct)
 		return;
 	__module_get(THIS_MODULE);
-	INIT_WORK(&tls_priv(sk)->destroy, tls_sock_destroy);
 	ctx->sk_destruct = sk->sk_destruct;
 	/* Pairs with the acquire in tls_is_sk_rx_device_offloaded(). */
 	smp_store_release(&sk->sk_destruct, tls_device_sk_destruct);

@@ -85,12 +85,13 @@ static int tls_off_prepare(struct tls_tx *tx)
 		off = kzalloc(sizeof(*off), GFP_KERNEL);
 		if (!off)
 			return -ENOMEM;
+		tls_offload_rec_init(off);
 		off->acked = tcp_sk(ctx->sk)->snd_una;
 		tx->off = off;
 	}
 	if (!off->epoch)
 		off->epoch = tls_epoch_alloc(ctx, tx->aead.cipher);
-	return off->epoch ? tls_offload_rec_prepare(tx) : -ENOMEM;
+	return off->epoch ? 0 : -ENOMEM;
 }
 
 /* From the first offload to the last packet, the context is the stack's. */

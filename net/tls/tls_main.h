@@ -7,7 +7,6 @@
 /* main.c */
 void tls_work_queue(struct delayed_work *work, unsigned long delay);
 void tls_work_queue_rx(struct tls_rx *rx);
-void tls_work_queue_any(struct work_struct *work);
 void tls_ctx_free(struct tls_priv *ctx);
 void tls_close(struct sock *sk, long timeout);
 

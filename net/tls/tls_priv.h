@@ -143,7 +143,7 @@ struct tls_priv {
 	struct tls_context ctx;
 	const struct proto_ops *ops;	/* what sk_socket->ops was */
 	bool lost[2];			/* by the device, by direction */
-	struct work_struct destroy;	/* after the last packet */
+	struct llist_node orphan;	/* after the last packet */
 };
 
 static inline struct tls_priv *tls_priv(const struct sock *sk)
