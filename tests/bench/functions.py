@@ -4,13 +4,14 @@ left in its folder: blocks, kallsyms, rows."""
 import bisect
 import re
 
-# What a NIC's driver is, beside its own modules: mapping, ring and buffer memory
+# What a NIC's driver is, beside its own modules: mapping, copying, ring and buffer memory
 MODULES = {"virtio-net": ["virtio_net", "virtio_ring", "virtio_pci", "virtio"]}
 HELPERS = re.compile(
     r"(page_pool_|__page_pool|dma_(un)?map|dma_sync|dma_direct|virtqueue_|vring_"
     r"|vp_notify|detach_buf|net_dim|dim_|napi_(build|alloc)_skb|__napi_(build|alloc)"
     r"|(__)?build_skb|__netdev_alloc|netdev_alloc|page_frag_alloc|__page_frag"
-    r"|eth_type_trans|eth_get_headlen|skb_add_rx_frag|iowrite|ioread|net_prefetch)")
+    r"|eth_type_trans|eth_get_headlen|skb_add_rx_frag|skb_copy_bits|iowrite|ioread"
+    r"|net_prefetch)")
 
 
 def symbols(folder):

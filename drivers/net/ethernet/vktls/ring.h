@@ -84,10 +84,15 @@ struct vktls_tx_plan {
 	skb_frag_t frags[VKTLS_TX_REPLAY_DESCS - VKTLS_TX_PLAN_EXTRA];
 };
 
+/* A packet that fits is copied for the NIC: cheaper than to map its pieces. */
+#define VKTLS_TX_SMALL	128
+
 struct vktls_tx_ring {
 	struct vktls_qp *qp;
 	struct netdev_queue *txq;
 	struct vktls_tx_buf *bufs;
+	u8 (*small)[VKTLS_TX_SMALL];	/* one for each descriptor */
+	dma_addr_t small_dma;
 	struct vktls_ring ring;
 
 	/* producer: under the queue's xmit lock */

@@ -149,7 +149,6 @@ void vktls_tx_plan_drop(struct vktls_tx_plan *plan, unsigned int from)
 	plan->num = 0;
 }
 
-/* Returns the index after the last descriptor written, and sets *err. */
 static phys_addr_t tx_frag_start(const skb_frag_t *frag)
 {
 	return page_to_phys(skb_frag_page(frag)) + skb_frag_off(frag);
@@ -172,6 +171,7 @@ static unsigned int tx_frag_run(const skb_frag_t *frag, const skb_frag_t *end,
 	return len;
 }
 
+/* Returns the index after the last descriptor written, and sets *err. */
 static u32 tx_map_frags(struct vktls_tx_ring *tx, const struct sk_buff *skb,
 			u32 index, int *err)
 {
@@ -247,6 +247,46 @@ static u32 tx_map_control(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 	return index;
 }
 
+/* Plaintext of TLS is not left in memory that nobody clears. */
+static bool tx_is_small(const struct tx_packet *pkt)
+{
+	return pkt->skb->len <= VKTLS_TX_SMALL &&
+	       !(pkt->off.flags & cpu_to_le16(VKTLS_TXO_TLS));
+}
+
+/* False when the kernel has no address for a part. */
+static bool tx_copy(const struct sk_buff *skb, u8 *to)
+{
+	const skb_frag_t *frag = skb_shinfo(skb)->frags;
+	const skb_frag_t *end = frag + skb_shinfo(skb)->nr_frags;
+	unsigned int len = skb_headlen(skb);
+	const void *from;
+
+	memcpy(to, skb->data, len);
+	for (; frag < end; frag++) {
+		from = skb_frag_address_safe(frag);
+		if (!from)
+			return false;
+		to += len;
+		len = skb_frag_size(frag);
+		memcpy(to, from, len);
+	}
+	return true;
+}
+
+static bool tx_write_copy(struct vktls_tx_ring *tx, u32 index,
+			  const struct sk_buff *skb)
+{
+	u32 at = index & tx->ring.mask;
+
+	if (!tx_copy(skb, tx->small[at]))
+		return false;
+	tx_write(tx, index, tx->small_dma + at * VKTLS_TX_SMALL, skb->len,
+		 false);
+	dma_unmap_len_set(tx_buf(tx, index), len, 0);
+	return true;
+}
+
 /*
  * Write the packet after the tail; does not move it. Returns the new tail. Of a
  * replay, only the headers are from the skb: its payload is part of the records.
@@ -260,6 +300,9 @@ static u32 tx_map(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 	unsigned int len = skb_headlen(skb);
 	dma_addr_t addr;
 
+	*err = 0;
+	if (tx_is_small(pkt) && tx_write_copy(tx, index, skb))
+		return index + 1;
 	if (pkt->replay)
 		len = skb_tcp_all_headers(skb);
 	addr = dma_map_single(dev, skb->data, len, DMA_TO_DEVICE);
@@ -493,6 +536,7 @@ void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
  */
 int vktls_tx_alloc(struct vktls_qp *qp, u8 log2)
 {
+	struct device *dev = &qp->vd->pdev->dev;
 	struct vktls_tx_ring *tx = &qp->tx;
 	int err;
 
@@ -503,9 +547,22 @@ int vktls_tx_alloc(struct vktls_qp *qp, u8 log2)
 	tx->bufs = kvcalloc(BIT(log2), sizeof(*tx->bufs), GFP_KERNEL);
 	if (!tx->bufs)
 		return -ENOMEM;
+	tx->small = dma_alloc_coherent(dev, sizeof(*tx->small) << log2,
+				       &tx->small_dma, GFP_KERNEL);
+	if (!tx->small) {
+		err = -ENOMEM;
+		goto free_bufs;
+	}
 	err = vktls_ring_alloc(qp->vd, &tx->ring, log2);
 	if (err)
-		kvfree(tx->bufs);
+		goto free_small;
+	return 0;
+
+free_small:
+	dma_free_coherent(dev, sizeof(*tx->small) << log2, tx->small,
+			  tx->small_dma);
+free_bufs:
+	kvfree(tx->bufs);
 	return err;
 }
 
@@ -538,6 +595,11 @@ void vktls_tx_reset(struct vktls_tx_ring *tx)
  */
 void vktls_tx_free(struct vktls_qp *qp)
 {
-	vktls_ring_free(qp->vd, &qp->tx.ring);
-	kvfree(qp->tx.bufs);
+	struct vktls_tx_ring *tx = &qp->tx;
+
+	dma_free_coherent(&qp->vd->pdev->dev,
+			  sizeof(*tx->small) << tx->ring.log2, tx->small,
+			  tx->small_dma);
+	vktls_ring_free(qp->vd, &tx->ring);
+	kvfree(tx->bufs);
 }
