@@ -37,7 +37,7 @@ bool vkdev_ctx_init(VkdevState *s)
 
     qemu_guest_getrandom_nofail(secret, sizeof(secret));
     s->flows = vkdev_flow_alloc(s->contexts, secret);
-    s->tls = vkdev_tls_engine_alloc(SHARED_KEYS, SHARED_RECORDS,
+    s->tls = vkdev_tls_engine_alloc(s->contexts, SHARED_KEYS, SHARED_RECORDS,
                                     SHARED_HELD);
     s->ctx = g_try_new0(VkdevContext, s->contexts);
     if (!s->flows || !s->tls || (s->contexts && !s->ctx)) {
@@ -202,13 +202,19 @@ static void ctx_count(VkdevState *s, VkdevContext *ctx,
     s->stats[VKTLS_STAT_TLS_TX_DROP_OTHER] += count->drop_other;
 }
 
-/* A packet for context @id, if there is one, is about to be read. */
-void vkdev_ctx_expect(VkdevState *s, uint32_t id)
+/*
+ * A packet for context @id, if there is one, comes after @ahead others. To be
+ * called for each @ahead from VKDEV_CTX_AHEAD down to 1.
+ */
+void vkdev_ctx_expect(VkdevState *s, uint32_t id, unsigned ahead)
 {
-    const VkdevContext *ctx = ctx_find(s, id);
-
-    if (ctx) {
-        vkdev_tls_prefetch(ctx->tls);
+    if (id >= s->contexts) {
+        return;
+    }
+    if (ahead == VKDEV_CTX_AHEAD) {
+        __builtin_prefetch(&s->ctx[id]);
+    } else if (s->ctx[id].tls) {
+        vkdev_tls_prefetch(s->ctx[id].tls, ahead);
     }
 }
 

@@ -14,6 +14,9 @@
 /* A packet and, for a replay, what is around its payload. */
 #define VKDEV_GATHER_MAX (VKTLS_TX_MAX_BYTES + 2 * VKTLS_TX_REPLAY_MAX)
 
+/* Descriptors that are read before their turn, no more than any ring has. */
+#define VKDEV_TX_FETCH (1 << VKTLS_RING_MIN_LOG2)
+
 #define VKDEV_FRAME_MAX (VKTLS_MTU_MAX + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR)
 
 typedef struct VkdevQueue {
@@ -48,8 +51,8 @@ typedef struct VkdevTxQueue {
     QEMUBH *bh;
     uint8_t *buf;       /* room for a tag, then VKDEV_GATHER_MAX */
     VkdevTxPacket pkt;
-    struct vktls_tx_desc ahead; /* the first one behind that packet */
-    bool has_ahead;
+    uint32_t fetched;   /* ring entries that are here, from its head on */
+    struct vktls_tx_desc desc[VKDEV_TX_FETCH];  /* by index, and round */
 } VkdevTxQueue;
 
 /* queue.c */

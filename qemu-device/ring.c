@@ -114,11 +114,12 @@ uint32_t vkdev_ring_index(const VkdevRing *ring, uint32_t n)
 }
 
 bool vkdev_ring_peek(VkdevState *s, const VkdevRing *ring, uint32_t n,
-                     void *entry)
+                     uint32_t count, void *entries)
 {
     uint64_t offset = (uint64_t)vkdev_ring_index(ring, n) * VKDEV_ENTRY_BYTES;
 
-    return vkdev_dma_read(s, ring->addr + offset, entry, VKDEV_ENTRY_BYTES);
+    return vkdev_dma_read(s, ring->addr + offset, entries,
+                          count * VKDEV_ENTRY_BYTES);
 }
 
 void vkdev_ring_consume(VkdevRing *ring, uint32_t n)

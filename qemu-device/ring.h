@@ -74,9 +74,12 @@ uint32_t vkdev_ring_used(const VkdevRing *ring);
 /** Index of the entry @n places after the head. */
 uint32_t vkdev_ring_index(const VkdevRing *ring, uint32_t n);
 
-/** Read the entry @n places after the head; false when DMA failed. */
+/**
+ * Read @count entries, the first of which is @n places after the head and the
+ * last one not behind the ring's end. False when DMA failed.
+ */
 bool vkdev_ring_peek(VkdevState *s, const VkdevRing *ring, uint32_t n,
-                     void *entry);
+                     uint32_t count, void *entries);
 
 /** Move the head over @n entries. */
 void vkdev_ring_consume(VkdevRing *ring, uint32_t n);

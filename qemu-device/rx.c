@@ -159,7 +159,7 @@ static bool rx_find_bufs(VkdevQueue *q, uint32_t len, RxBufs *bufs)
             return false;
         }
         status = VKTLS_ST_DMA;
-        if (vkdev_ring_peek(q->dev, &q->ring, bufs->count, &desc)) {
+        if (vkdev_ring_peek(q->dev, &q->ring, bufs->count, 1, &desc)) {
             status = rx_take_desc(bufs, &desc);
         }
         if (status != VKTLS_ST_OK) {

@@ -5,7 +5,6 @@
  * expanded, with the engine. It knows neither packets' headers nor queues.
  */
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tls_priv.h"
@@ -117,11 +116,10 @@ unsigned vkdev_tls_add(VkdevTlsEngine *engine, const VkdevTlsParams *p,
     if (!key_tail_zero(p, suite->alg)) {
         return VKTLS_ST_RESERVED;
     }
-    c = vkdev_aead_works() ? calloc(1, sizeof(*c)) : NULL;
+    c = vkdev_aead_works() ? vkdev_tls_place_take(engine) : NULL;
     if (!c) {
         return VKTLS_ST_TLS_CRYPTO;
     }
-    c->engine = engine;
     c->suite = suite;
     c->serial = vkdev_tls_engine_serial(engine);
     c->direction = p->direction;
@@ -142,18 +140,31 @@ void vkdev_tls_del(VkdevTlsCtx *c)
     if (c) {
         vkdev_tls_key_forget(c);
         vkdev_tls_held_forget(c);
-        vkdev_aead_wipe(c, sizeof(*c));
-        free(c);
+        vkdev_tls_place_free(c);
     }
 }
 
-void vkdev_tls_prefetch(const VkdevTlsCtx *c)
+static void prefetch(const void *what, size_t len)
 {
-    const char *p = (const char *)c;
+    const char *p = what;
 
-    for (size_t at = 0; at < offsetof(VkdevTlsCtx, rx) + LINE; at += LINE) {
+    for (size_t at = 0; at < len; at += LINE) {
         __builtin_prefetch(p + at, 1);
     }
+    __builtin_prefetch(p + len - 1, 1);
+}
+
+void vkdev_tls_prefetch(const VkdevTlsCtx *c, unsigned ahead)
+{
+    if (ahead < VKDEV_TLS_AHEAD) {
+        vkdev_tls_key_prefetch(c, ahead);
+        if (ahead == 2 && c->s.at.rec.pos) {
+            prefetch(&c->s.aead, sizeof(c->s.aead));
+        }
+        return;
+    }
+    prefetch(c, offsetof(VkdevTlsCtx, s.tag));
+    prefetch(&c->tx, sizeof(c->tx));
 }
 
 /* Abandon the record in progress; the next byte is the first of @rec_no. */

@@ -64,13 +64,13 @@ uint32_t vkdev_tls_ciphers(void);
 uint32_t vkdev_tls_versions(void);
 
 /**
- * An engine without contexts, NULL when memory is short. It has room for @keys
- * expanded keys, the tags of the last @records records sent, and @held records
- * that were received with holes, all rounded up, for all of its contexts; how
- * many there may be does not depend on it.
+ * An engine without contexts, NULL when memory is short. It has room for
+ * @contexts of them, and for all of these together @keys expanded keys, the
+ * tags of the last @records records sent, and @held records that were received
+ * with holes, all but the first rounded up.
  */
-VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records,
-                                       uint32_t held);
+VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
+                                       uint32_t records, uint32_t held);
 
 /**
  * For tests: what is missing from the streams that are received leaves no
@@ -84,8 +84,8 @@ void vkdev_tls_engine_free(VkdevTlsEngine *engine);
 /**
  * Make a context that starts in sync. VKTLS_ST_UNSUPPORTED: version, cipher or
  * direction is not one of the engine's; VKTLS_ST_RESERVED: bytes after a short
- * key are not zero; VKTLS_ST_TLS_CRYPTO: memory or the library failed. *@ctx is
- * set on success only.
+ * key are not zero; VKTLS_ST_TLS_CRYPTO: the library failed, or there is no
+ * room. *@ctx is set on success only.
  */
 unsigned vkdev_tls_add(VkdevTlsEngine *engine, const VkdevTlsParams *params,
                        VkdevTlsCtx **ctx);
@@ -93,8 +93,14 @@ unsigned vkdev_tls_add(VkdevTlsEngine *engine, const VkdevTlsParams *params,
 /** Wipe everything that @ctx held and release it; NULL is allowed. */
 void vkdev_tls_del(VkdevTlsCtx *ctx);
 
-/** A packet for @ctx is coming: fetch what it needs, all at once. */
-void vkdev_tls_prefetch(const VkdevTlsCtx *ctx);
+#define VKDEV_TLS_AHEAD 3
+
+/**
+ * A packet for @ctx is coming, after @ahead others: fetch what it needs. To be
+ * called for each @ahead from VKDEV_TLS_AHEAD down to 1, as what is fetched
+ * says where the next thing is.
+ */
+void vkdev_tls_prefetch(const VkdevTlsCtx *ctx, unsigned ahead);
 
 /**
  * Encrypt the TCP payload of a packet (or of a packet before TSO) in place:

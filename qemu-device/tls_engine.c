@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the contexts of a device share, so that one is small: the expanded keys
- * of those that were used lately, the tags of the records that were sent
- * lately, and records that were received with holes. An expanded key is several
- * times as large as a context, and made again faster than it is fetched from
- * memory that is not in a cache.
+ * Where the contexts of a device are, and what they share, so that one is
+ * small: the expanded keys of those that were used lately, the tags of the
+ * records that were sent lately, and records that were received with holes. An
+ * expanded key is several times as large as a context, and made again faster
+ * than it is fetched from memory that is not in a cache.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tls_priv.h"
 
+#define LARGE_PAGE (2u << 20)
 #define WAYS 4
 #define HELD_WAYS 16
 
@@ -49,6 +51,10 @@ typedef struct KeySlot {
 } KeySlot;
 
 struct VkdevTlsEngine {
+    VkdevTlsCtx *places;    /* side by side, in large pages */
+    uint32_t contexts;      /* how many these are */
+    uint32_t touched;       /* behind them no place was ever used */
+    VkdevTlsCtx *free;      /* before, the last one that became free */
     uint64_t serial;        /* of the last context, from 1 */
     uint32_t key_mask;      /* expanded keys - 1, without the spare one */
     uint32_t set_mask;      /* sets of sent records - 1 */
@@ -71,8 +77,29 @@ static uint32_t round_up(uint32_t n)
     return size;
 }
 
-VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records,
-                                       uint32_t held)
+/*
+ * With many contexts hardly any page of theirs is known to the processor, and a
+ * page's address takes longer to find than what is in it. So large pages, where
+ * there is something to fill them with.
+ */
+static VkdevTlsCtx *places_alloc(uint32_t contexts)
+{
+    size_t size = (contexts + 1ull) * sizeof(VkdevTlsCtx);
+    void *p;
+
+    if (size < LARGE_PAGE) {
+        return malloc(size);
+    }
+    size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    p = aligned_alloc(LARGE_PAGE, size);
+    if (p) {
+        madvise(p, size, MADV_HUGEPAGE);    /* may fail */
+    }
+    return p;
+}
+
+VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
+                                       uint32_t records, uint32_t held)
 {
     VkdevTlsEngine *e = calloc(1, sizeof(*e));
     uint32_t sets = round_up((records + WAYS - 1) / WAYS);
@@ -82,6 +109,8 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records,
     }
     keys = round_up(keys);
     held = round_up((held + HELD_WAYS - 1) / HELD_WAYS);
+    e->contexts = contexts;
+    e->places = places_alloc(contexts);
     e->key_mask = keys - 1;
     e->set_mask = sets - 1;
     e->held_mask = held - 1;
@@ -90,7 +119,7 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records,
     e->keys = aligned_alloc(VKDEV_AEAD_KEY_ALIGN, (keys + 1) * e->key_size);
     e->sets = calloc(sets, sizeof(*e->sets));
     e->held = calloc(held, sizeof(*e->held));
-    if (!e->slots || !e->keys || !e->sets || !e->held) {
+    if (!e->places || !e->slots || !e->keys || !e->sets || !e->held) {
         vkdev_tls_engine_free(e);
         return NULL;
     }
@@ -101,12 +130,40 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t keys, uint32_t records,
 void vkdev_tls_engine_free(VkdevTlsEngine *e)
 {
     if (e) {
+        free(e->places);
         free(e->slots);
         free(e->keys);
         free(e->sets);
         free(e->held);
         free(e);
     }
+}
+
+/* A place for one context, all zero but for its engine; NULL: there is none. */
+VkdevTlsCtx *vkdev_tls_place_take(VkdevTlsEngine *e)
+{
+    VkdevTlsCtx *c = e->free;
+
+    if (c) {
+        e->free = c->next;
+    } else if (e->touched < e->contexts) {
+        c = &e->places[e->touched++];
+    } else {
+        return NULL;
+    }
+    memset(c, 0, sizeof(*c));
+    c->engine = e;
+    return c;
+}
+
+/* Wipe the context that is in this place. */
+void vkdev_tls_place_free(VkdevTlsCtx *c)
+{
+    VkdevTlsEngine *e = c->engine;
+
+    vkdev_aead_wipe(c, sizeof(*c));
+    c->next = e->free;
+    e->free = c;
 }
 
 static VkdevAeadKey *slot_key(const VkdevTlsEngine *e, uint32_t slot)
@@ -180,6 +237,22 @@ const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c)
         slot_fill(c, slot);
     }
     return slot_key(e, slot);
+}
+
+/* First where the key of @c would be, then the key, if it is there. */
+void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead)
+{
+    const VkdevTlsEngine *e = c->engine;
+    uint32_t slot = c->serial & e->key_mask;
+    const char *key = (const char *)slot_key(e, slot);
+
+    if (ahead > 1) {
+        __builtin_prefetch(&e->slots[slot]);
+    } else if (e->slots[slot].owner == c->serial) {
+        for (size_t at = 0; at < e->key_size; at += VKDEV_AEAD_KEY_ALIGN) {
+            __builtin_prefetch(key + at);
+        }
+    }
 }
 
 /* A context's records lie side by side, each context's somewhere else. */

@@ -85,7 +85,10 @@ typedef struct VkdevTlsHeld {
  * that it is in has to be waited for.
  */
 struct VkdevTlsCtx {
-    VkdevTlsEngine *engine;
+    union {
+        VkdevTlsEngine *engine;
+        VkdevTlsCtx *next; /* place that is free */
+    };
     const VkdevTlsSuite *suite;
     uint64_t serial; /* no other context of the engine has or had it */
     uint8_t direction;
@@ -120,8 +123,11 @@ void vkdev_tls_stream_move(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no);
 uint64_t vkdev_tls_explicit(const uint8_t *nonce);
 
 /* tls_engine.c */
+VkdevTlsCtx *vkdev_tls_place_take(VkdevTlsEngine *e);
+void vkdev_tls_place_free(VkdevTlsCtx *c);
 uint64_t vkdev_tls_engine_serial(VkdevTlsEngine *e);
 const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c);
+void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead);
 void vkdev_tls_key_forget(const VkdevTlsCtx *c);
 void vkdev_tls_sent_expect(const VkdevTlsCtx *c, uint64_t rec_no);
 void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,

@@ -158,16 +158,16 @@ static void tx_encrypt_inside(VkdevTlsCtx *c, TxSource src, uint8_t *to,
     count->bytes = len;
 }
 
-/* The number of the record at the cursor is used now. */
-static void tx_floor_raise(VkdevTlsCtx *c)
+/* The number @rec_no is used now. */
+static void tx_floor_raise(VkdevTlsCtx *c, uint64_t rec_no)
 {
-    c->tx.floor = c->s.at.rec_no + 1;
+    c->tx.floor = rec_no + 1;
     c->tx.floor_wrapped = !c->tx.floor;
 }
 
 /* The second pass, over bytes that tx_check() has accepted. */
-static void tx_encrypt(VkdevTlsCtx *c, TxSource src, uint8_t *to, size_t len,
-                       VkdevTlsCount *count)
+static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, TxSource src,
+                       uint8_t *to, size_t len, VkdevTlsCount *count)
 {
     VkdevRecordPiece piece;
 
@@ -175,18 +175,32 @@ static void tx_encrypt(VkdevTlsCtx *c, TxSource src, uint8_t *to, size_t len,
     count->packets = 1;
     count->bytes = len;
     for (; len; to += piece.len, len -= piece.len) {
-        tx_step(c, &c->s.at, to, len, &piece);
-        tx_piece(c, &c->s, &piece, &src, to);
+        tx_step(c, &s->at, to, len, &piece);
+        tx_piece(c, s, &piece, &src, to);
         if (piece.head_ends) {
-            vkdev_tls_sent_expect(c, c->s.at.rec_no);
-            tx_floor_raise(c);
+            vkdev_tls_sent_expect(c, s->at.rec_no);
+            tx_floor_raise(c, s->at.rec_no);
         }
         if (piece.part == VKDEV_RECORD_TAG && piece.part_ends) {
             /* the cursor is behind it */
-            vkdev_tls_sent_add(c, c->s.at.rec_no - 1, c->s.tag);
+            vkdev_tls_sent_add(c, s->at.rec_no - 1, s->tag);
             count->records++;
         }
     }
+}
+
+/*
+ * The same for a packet of whole records, none of which leaves a state behind:
+ * most of a context is not touched.
+ */
+static void tx_encrypt_whole(VkdevTlsCtx *c, TxSource src, uint8_t *to,
+                             size_t len, VkdevTlsCount *count)
+{
+    VkdevTlsStream s;
+
+    s.at = c->s.at;
+    tx_encrypt(c, &s, src, to, len, count);
+    c->s.at = s.at;
 }
 
 static void count_drop(unsigned st, VkdevTlsCount *count)
@@ -221,10 +235,12 @@ static unsigned tx_packet(VkdevTlsCtx *c, TxSource src, uint8_t *to,
     }
     at = c->s.at;
     st = tx_check(c, &at, src, to, len);
-    if (st == VKTLS_ST_OK) {
-        tx_encrypt(c, src, to, len, count);
-    } else {
+    if (st != VKTLS_ST_OK) {
         c->lost = count->lost = true;
+    } else if (c->s.at.rec.pos || at.rec.pos) {
+        tx_encrypt(c, &c->s, src, to, len, count);
+    } else {
+        tx_encrypt_whole(c, src, to, len, count);
     }
     return st;
 }

@@ -32,26 +32,70 @@ typedef struct TxDescs {
     unsigned count;     /* in the packet, which may be more */
 } TxDescs;
 
-/*
- * The packet in hand ends before descriptor @n. If another is behind it, read
- * its first one now and fetch its context, which may be in no cache when there
- * are many.
- */
-static void tx_look_ahead(VkdevTxQueue *txq, uint32_t n, uint32_t used)
+static struct vktls_tx_desc *tx_fetched(VkdevTxQueue *txq, uint32_t n)
+{
+    return &txq->desc[vkdev_ring_index(&txq->q.ring, n) % VKDEV_TX_FETCH];
+}
+
+/* Read as many descriptors as there are and have room; false: DMA failed. */
+static bool tx_fetch(VkdevTxQueue *txq, uint32_t used)
 {
     VkdevQueue *q = &txq->q;
-    struct vktls_tx_offload off;
+    uint32_t want = MIN(used, VKDEV_TX_FETCH);
 
-    txq->has_ahead = n < used &&
-                     vkdev_ring_peek(q->dev, &q->ring, n, &txq->ahead);
-    if (!txq->has_ahead) {
-        return;
+    while (txq->fetched < want) {
+        uint32_t first = vkdev_ring_index(&q->ring, txq->fetched);
+        uint32_t n = MIN(want - txq->fetched,
+                         VKDEV_TX_FETCH - first % VKDEV_TX_FETCH);
+
+        if (!vkdev_ring_peek(q->dev, &q->ring, txq->fetched, n,
+                             tx_fetched(txq, txq->fetched))) {
+            return false;
+        }
+        txq->fetched += n;
     }
-    memcpy(&off, &txq->ahead, sizeof(off));
-    if ((le16_to_cpu(off.flags) & VKTLS_TXD_OFFLOAD) &&
-        (le16_to_cpu(off.flags) & VKTLS_TXO_TLS)) {
-        vkdev_ctx_expect(q->dev, le32_to_cpu(off.tls_ctx));
+    return true;
+}
+
+/*
+ * The packet in hand ends before descriptor @n. Let the contexts of those
+ * behind it be fetched, which may be in no cache when there are many.
+ */
+static void tx_look_ahead(VkdevTxQueue *txq, uint32_t n)
+{
+    for (unsigned ahead = 1; ahead <= VKDEV_CTX_AHEAD; ahead++) {
+        struct vktls_tx_offload off;
+        uint16_t flags;
+
+        if (n >= txq->fetched) {
+            return;
+        }
+        memcpy(&off, tx_fetched(txq, n), sizeof(off));
+        flags = le16_to_cpu(off.flags);
+        if ((flags & VKTLS_TXD_OFFLOAD) && (flags & VKTLS_TXO_TLS)) {
+            vkdev_ctx_expect(txq->q.dev, le32_to_cpu(off.tls_ctx), ahead);
+        }
+        while (n < txq->fetched && !(le16_to_cpu(tx_fetched(txq, n)->flags) &
+                                     VKTLS_TXD_EOP)) {
+            n++;
+        }
+        n++;
     }
+}
+
+/* The descriptor @n places behind the head; false: DMA failed. */
+static bool tx_desc(VkdevTxQueue *txq, uint32_t n, uint32_t used,
+                    struct vktls_tx_desc *desc)
+{
+    if (n >= VKDEV_TX_FETCH) {
+        return vkdev_ring_peek(txq->q.dev, &txq->q.ring, n, 1, desc);
+    }
+    if ((n >= txq->fetched || (!n && txq->fetched < VKDEV_TX_FETCH / 2)) &&
+        !tx_fetch(txq, used)) {
+        return false;
+    }
+    *desc = *tx_fetched(txq, n);
+    return true;
 }
 
 /*
@@ -66,9 +110,7 @@ static bool tx_scan(VkdevTxQueue *txq, TxDescs *d, int *budget)
 
     for (uint32_t n = 0; n < used; n++) {
         *budget -= TX_DESC_COST;
-        if (n == 0 && txq->has_ahead) {
-            desc = txq->ahead;
-        } else if (!vkdev_ring_peek(q->dev, &q->ring, n, &desc)) {
+        if (!tx_desc(txq, n, used, &desc)) {
             vkdev_queue_stop(q, VKTLS_ST_DMA);
             return false;
         }
@@ -77,7 +119,7 @@ static bool tx_scan(VkdevTxQueue *txq, TxDescs *d, int *budget)
         }
         if (le16_to_cpu(desc.flags) & VKTLS_TXD_EOP) {
             d->count = n + 1;
-            tx_look_ahead(txq, n + 1, used);
+            tx_look_ahead(txq, n + 1);
             return true;
         }
     }
@@ -415,6 +457,7 @@ static void tx_complete(VkdevTxQueue *txq, uint16_t status)
 
     pkt->busy = false;
     vkdev_ring_consume(&q->ring, pkt->descs);
+    txq->fetched -= MIN(txq->fetched, pkt->descs);
     q->dev->stats[VKTLS_STAT_TX_DESCS] += pkt->descs;
     if (status == VKTLS_ST_OK && !pkt->report) {
         return;
@@ -571,7 +614,7 @@ void vkdev_tx_fini(VkdevTxQueue *txq)
 
 void vkdev_tx_start(VkdevTxQueue *txq)
 {
-    txq->has_ahead = false;
+    txq->fetched = 0;
     txq->buf = g_malloc(VKDEV_VLAN_HDR + VKDEV_GATHER_MAX);
 }
 

@@ -31,6 +31,9 @@ typedef struct VkdevPort {
     VkdevRssKey rss_key;    /* of it, prepared */
 } VkdevPort;
 
+/* So many packets before its own a context begins to be fetched. */
+#define VKDEV_CTX_AHEAD (VKDEV_TLS_AHEAD + 1)
+
 /* A place in the table of TLS contexts. */
 typedef struct VkdevContext {
     VkdevTlsCtx *tls;   /* NULL = free */
@@ -132,7 +135,7 @@ uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id);
 bool vkdev_ctx_forget(VkdevState *s, uint32_t id);
 uint16_t vkdev_ctx_resync(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_query(VkdevState *s, uint32_t id, VkdevCoreTlsState *state);
-void vkdev_ctx_expect(VkdevState *s, uint32_t id);
+void vkdev_ctx_expect(VkdevState *s, uint32_t id, unsigned ahead);
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            const struct iovec *from, uint8_t *to, uint32_t len,
                            uint32_t *expected);

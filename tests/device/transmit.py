@@ -54,6 +54,20 @@ def gathered_from_pieces(nic):
 
 
 @case()
+def many_packets_behind_one_doorbell(nic):
+    """More than are read at a time, around the end of the ring."""
+    tx = start(nic, log2=7)
+    for count in (1, 2, 40, 60, 33):
+        frames = [PLAIN + bytes([n]) for n in range(count)]
+        for n, frame in enumerate(frames):
+            tx.data(frame, pieces=1 + n % 3)
+        tx.ring_doorbell()
+        assert [nic.wire.receive() for _ in frames] == frames
+        for _ in frames:
+            assert tx.completion()["status"] == ABI.ST_OK
+
+
+@case()
 def short_frame_is_padded(nic):
     tx = start(nic)
     tx.send_ok(PLAIN[:14])

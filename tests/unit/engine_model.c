@@ -30,7 +30,8 @@ VkdevTlsEngine *engine(void)
 	static VkdevTlsEngine *one;
 
 	if (!one)
-		one = vkdev_tls_engine_alloc(ENGINE_KEYS, ENGINE_RECORDS, ENGINE_HELD);
+		one = vkdev_tls_engine_alloc(ENGINE_CONTEXTS, ENGINE_KEYS, ENGINE_RECORDS,
+					     ENGINE_HELD);
 	return one;
 }
 

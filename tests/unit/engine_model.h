@@ -48,6 +48,7 @@ struct model {
 };
 
 /* One engine for all contexts of a test, with little room in it. */
+#define ENGINE_CONTEXTS	200
 #define ENGINE_KEYS	4
 #define ENGINE_HELD	64
 #define ENGINE_RECORDS	128

@@ -436,6 +436,25 @@ static void contexts_in_turn(void)
 		rig_close(&many[i]);
 }
 
+/* One more than there is room for is refused, until another is deleted. */
+static void one_context_too_many(void)
+{
+	static VkdevTlsCtx *many[ENGINE_CONTEXTS];
+	VkdevTlsParams p = { .direction = VKTLS_DIR_TX };
+	VkdevTlsCtx *ctx = NULL;
+	unsigned int i;
+
+	for (i = 0; i < ENGINE_CONTEXTS; i++)
+		ktap_expect_eq(vkdev_tls_add(engine(), &p, &many[i]), VKTLS_ST_OK);
+	ktap_expect_eq(vkdev_tls_add(engine(), &p, &ctx), VKTLS_ST_TLS_CRYPTO);
+	ktap_expect(!ctx);
+	vkdev_tls_del(many[7]);
+	ktap_expect_eq(vkdev_tls_add(engine(), &p, &many[7]), VKTLS_ST_OK);
+	ktap_expect_eq(vkdev_tls_add(engine(), &p, &ctx), VKTLS_ST_TLS_CRYPTO);
+	for (i = 0; i < ENGINE_CONTEXTS; i++)
+		vkdev_tls_del(many[i]);
+}
+
 /* The host's view of the two records: plaintext, content type, placeholder. */
 static void rfc8448_records(void)
 {
@@ -534,6 +553,7 @@ int main(void)
 	KTAP_RUN(resync_skips_ahead);
 	KTAP_RUN(query_and_counts_follow_every_byte);
 	KTAP_RUN(contexts_in_turn);
+	KTAP_RUN(one_context_too_many);
 	KTAP_RUN(rfc8448_records);
 	KTAP_RUN(context_parameters);
 	KTAP_RUN(random_operations);

@@ -23,6 +23,7 @@
 #define LEAST_ROUNDS	6
 #define ALL_PACKETS	2000000	/* in all rounds, so that some meet a quiet machine */
 #define LEAST_PACKETS	20000
+#define AHEAD		(VKDEV_TLS_AHEAD + 1)
 #define STRIDE		611953	/* prime, so that a round meets each context */
 
 static VkdevTlsCtx **contexts;
@@ -51,14 +52,18 @@ static void send_one(size_t which, uint64_t rec_no)
 static uint64_t round_ns(size_t n, uint64_t rec_no, size_t each)
 {
 	uint64_t start = clock_cpu_ns();
-	size_t i, next, which = 0;
+	size_t i, which[AHEAD + 1], ahead;
 
+	for (i = 0; i <= AHEAD; i++)
+		which[i] = i * STRIDE % n;
 	for (; each; each--, rec_no++) {
 		for (i = 0; i < n; i++) {
-			next = (which + STRIDE) % n;
-			vkdev_tls_prefetch(contexts[next]);
-			send_one(which, rec_no);
-			which = next;
+			__builtin_prefetch(&contexts[which[AHEAD]]);
+			for (ahead = AHEAD - 1; ahead; ahead--)
+				vkdev_tls_prefetch(contexts[which[ahead]], ahead);
+			send_one(which[0], rec_no);
+			memmove(which, which + 1, AHEAD * sizeof(*which));
+			which[AHEAD] = (which[AHEAD] + STRIDE) % n;
 		}
 	}
 	return clock_cpu_ns() - start;
@@ -85,6 +90,7 @@ static void make_all(size_t n)
 	contexts = calloc(n, sizeof(*contexts));
 	if (!contexts)
 		stream_die("no memory");
+	stream_engine(n);
 	for (i = 0; i < n; i++)
 		contexts[i] = stream_ctx(VKTLS_DIR_TX, 0);
 }
@@ -100,14 +106,16 @@ static void delete_all(size_t n)
 
 static void measure(size_t n)
 {
-	size_t each = n < LEAST_PACKETS ? LEAST_PACKETS / n : 1, before = in_use(), i;
+	size_t each = n < LEAST_PACKETS ? LEAST_PACKETS / n : 1, shared, i;
 	size_t rounds = ALL_PACKETS / (n * each), bytes;
 	uint64_t packet = 0, look = 0;
 
 	if (rounds < LEAST_ROUNDS)
 		rounds = LEAST_ROUNDS;
+	stream_engine(0);
+	shared = in_use();
 	make_all(n);
-	bytes = in_use() - before - n * sizeof(*contexts);
+	bytes = in_use() - shared - n * sizeof(*contexts);
 	for (i = 0; i < rounds; i++) {
 		clock_best(&packet, round_ns(n, i * each, each));
 		clock_best(&look, look_ns(n, each));

@@ -24,6 +24,9 @@ void stream_head(uint8_t *p, uint16_t len, uint64_t rec_no);
 /* Lay @records of @len payload bytes each; the first has @rec_no. */
 void stream_lay(uint8_t *p, unsigned int records, uint16_t len, uint64_t rec_no);
 
+/* The card's engine anew, with room for so many; all contexts are deleted. */
+void stream_engine(uint32_t contexts);
+
 /* A context that expects @rec_no at TCP sequence 0. Ends the program on error. */
 VkdevTlsCtx *stream_ctx(unsigned int direction, uint64_t rec_no);
 
