@@ -439,9 +439,8 @@ static void contexts_in_turn(void)
 /* One more than there is room for is refused, until another is deleted. */
 static void one_context_too_many(void)
 {
-	static VkdevTlsCtx *many[ENGINE_CONTEXTS];
 	VkdevTlsParams p = { .direction = VKTLS_DIR_TX };
-	VkdevTlsCtx *ctx = NULL;
+	VkdevTlsCtx *ctx = NULL, *many[ENGINE_CONTEXTS];
 	unsigned int i;
 
 	for (i = 0; i < ENGINE_CONTEXTS; i++)

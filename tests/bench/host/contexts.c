@@ -47,7 +47,7 @@ static void send_one(size_t which, uint64_t rec_no)
 
 /*
  * Each context sends @each packets, one in each pass over all of them. As in the
- * card, the context of a packet is fetched while the one before is sent.
+ * card, the context of a packet is fetched while those before it are sent.
  */
 static uint64_t round_ns(size_t n, uint64_t rec_no, size_t each)
 {

@@ -48,14 +48,16 @@ void stream_lay(uint8_t *p, unsigned int records, uint16_t len, uint64_t rec_no)
 		stream_head(p, len, rec_no);
 }
 
-static VkdevTlsEngine *engine;
+static struct {
+	VkdevTlsEngine *engine;
+} card;
 
 void stream_engine(uint32_t contexts)
 {
-	vkdev_tls_engine_free(engine);
-	engine = vkdev_tls_engine_alloc(contexts, SHARED_KEYS, SHARED_RECORDS, SHARED_HELD,
-					SHARED_KEPT);
-	if (!engine)
+	vkdev_tls_engine_free(card.engine);
+	card.engine = vkdev_tls_engine_alloc(contexts, SHARED_KEYS, SHARED_RECORDS, SHARED_HELD,
+					     SHARED_KEPT);
+	if (!card.engine)
 		stream_die("the engine does not start");
 }
 
@@ -72,9 +74,9 @@ VkdevTlsCtx *stream_ctx(unsigned int direction, uint64_t rec_no)
 	memcpy(params.key, stream_key, sizeof(stream_key));
 	memcpy(params.iv, stream_salt, sizeof(stream_salt));
 	put_be64(params.iv + 4, rec_no);
-	if (!engine)
+	if (!card.engine)
 		stream_engine(1);
-	if (vkdev_tls_add(engine, &params, &ctx) != VKTLS_ST_OK)
+	if (vkdev_tls_add(card.engine, &params, &ctx) != VKTLS_ST_OK)
 		stream_die("the engine refused a context");
 	return ctx;
 }
