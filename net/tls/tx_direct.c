@@ -30,6 +30,7 @@
  * @room:	bytes up to there
  * @len:	bytes on the wire
  * @sent:	bytes that TCP has taken
+ * @error:	what ended the stream within the record, or 0
  */
 struct tls_direct {
 	struct sock *sk;
@@ -40,6 +41,7 @@ struct tls_direct {
 	u32 room;
 	u32 len;
 	u32 sent;
+	int error;
 };
 
 /* Bytes that TCP would fill of a page before it takes another. */
@@ -178,7 +180,7 @@ static void tls_direct_append(struct tls_direct *d, int flags)
 	d->sent = max(ret, 0);
 	/* Nothing may be made of a record that is not where the list says. */
 	if (WARN_ON_ONCE(pfrag->offset != at + d->sent))
-		d->tx->error = -EIO;
+		d->error = -EIO;
 	pfrag->offset = end;
 }
 
@@ -259,5 +261,8 @@ int tls_tx_direct(struct sock *sk, struct tls_tx *tx, struct iov_iter *payload,
 		tls_off_rec_put(d.rec);
 	if (d.next.page)
 		put_page(d.next.page);
-	return done ? tx->error ?: len : 0;
+	/* Else it may be that the key's last number is used up: sent all the same. */
+	if (d.error)
+		tx->error = d.error;
+	return done ? d.error ?: len : 0;
 }

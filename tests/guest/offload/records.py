@@ -3,6 +3,7 @@
 """Record shapes through the NIC's TLS engine, without loss: what the far end
 gets is opened without the kernel's TLS, and every byte of it was encrypted by
 the NIC."""
+import errno
 import os
 import socket
 import sys
@@ -125,6 +126,16 @@ def record_number():
     all_by_nic(watch, flow)
 
 
+def last_number():
+    """The last record that a key may encrypt is sent, and said to be sent."""
+    watch = rig.Watch()
+    flow = rig.Flow(seq=(1 << 64) - 1)
+    flow.send(b"last")
+    ktap.fails(errno.EBADMSG, flow.near.send, b"one more")
+    flow.finish()
+    all_by_nic(watch, flow)
+
+
 def data_before():
     """Bytes that were sent before the keys were set stay as they are."""
     watch = rig.Watch()
@@ -232,6 +243,7 @@ def main():
         ktap.add(fn.__name__, fn)
     if not rig.STOCK:
         ktap.add("records_share_packets", records_share_packets)
+        ktap.add("last_number", last_number)
     ktap.add("hundred_connections", hundred_connections, timeout=120)
     for size in (576, 1280, 1500, 4000, 9000):
         ktap.add(f"mtu_{size}", frame_size, size, timeout=60)
