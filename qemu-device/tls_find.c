@@ -12,7 +12,7 @@
 #include "tls_priv.h"
 #include "../drivers/net/ethernet/vktls/vktls_abi.h"
 
-#define GUESSES 8    /* as many records may have been lost with their headers */
+#define GUESSES 8    /* numbers of lost records that are tried, one by one */
 #define TRIES_MAX 64
 #define ASK_EVERY 16 /* headers, when a question was not answered for long */
 
@@ -29,7 +29,8 @@ void vkdev_tls_find_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
         vkdev_tls_held_forget(c);
     }
     if (why == VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_TRACK) {
-        rx->passed += c->s.at.rec_no + 1; /* the one that a gap ended, too */
+        rx->walked &= rx->passed > 0; /* else that is before the candidate */
+        rx->passed += c->s.at.rec_no + 1; /* and the one that was lost now */
         rx->tries = 0;
     }
     res->resync_req = false;
@@ -48,6 +49,7 @@ void vkdev_tls_find_missing(VkdevTlsCtx *c)
     c->rx.missed = c->s.at;
     c->rx.missed_seq = c->tcp_seq;
     c->rx.passed = 0;
+    c->rx.walked = false;
     c->rx.tries = 0;
 }
 
@@ -74,11 +76,40 @@ static void find_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
 {
     VkdevTlsRx *rx = &c->rx;
 
+    if (!rx->headers) {
+        rx->candidate = end - VKDEV_RECORD_HEADER_LEN;
+    }
     if (rx->headers++ == asked_number(rx->asked)) {
         res->resync_req = true;
         res->resync_seq = end - VKDEV_RECORD_HEADER_LEN;
         *asked_place(rx, rx->asked++) = res->resync_seq;
     }
+}
+
+/*
+ * How many records are there from the one whose header was lost to the
+ * candidate? If the distance is a multiple of the record at the cursor, they
+ * may all be as long as that one. Else as few as the distance allows, or some
+ * more.
+ */
+static uint64_t guess(const VkdevTlsCtx *c)
+{
+    const VkdevRecordShape *shape = &c->suite->shape;
+    uint32_t most = VKDEV_RECORD_HEADER_LEN + shape->nonce_len +
+                    shape->payload_max + VKDEV_RECORD_TAG_LEN;
+    const VkdevTlsRx *rx = &c->rx;
+    uint32_t distance = rx->candidate - rx->missed_seq + rx->missed.rec.pos;
+    uint64_t least = (distance + most - 1) / most;
+    uint64_t known = rx->passed + !(rx->passed && rx->walked);
+
+    if (least < known) {
+        least = known;
+    }
+    if (!rx->tries && distance % c->s.at.rec.len == 0 &&
+        distance / c->s.at.rec.len >= least) {
+        return distance / c->s.at.rec.len;
+    }
+    return least + rx->tries % GUESSES;
 }
 
 /* The head of a tracked record is complete: open the record on a guess. */
@@ -89,8 +120,7 @@ static void trial_start(VkdevTlsCtx *c)
 
     rx->trial = rx->missing && rx->tries < TRIES_MAX;
     if (rx->trial) {
-        rx->trial_no = rx->missed.rec_no + 1 + rx->passed +
-                       rx->tries % GUESSES + counted;
+        rx->trial_no = rx->missed.rec_no + guess(c) + counted;
         c->s.at.rec_no = rx->trial_no;
         vkdev_tls_record_start(c, &c->s);
         c->s.at.rec_no = counted;
@@ -228,6 +258,7 @@ static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len)
         }
     }
     late_jump(rx);
+    rx->walked = true;
     rx->tries = 0;
     return late_meets(c);
 }

@@ -49,16 +49,18 @@ typedef struct VkdevTlsRx {
     bool held;       /* the record at the cursor has holes, but is not broken */
     bool missing;    /* a header was lost, and @missed waits for it */
     bool trial;      /* TRACK: the record at the cursor is opened on a guess */
-    uint8_t tries;   /* wrong guesses since the candidate */
+    uint8_t tries:7;   /* wrong guesses since the candidate */
+    uint8_t walked:1;  /* @missed may be where a header was tracked */
     uint8_t window_len;
     uint8_t window[VKDEV_RECORD_HEADER_LEN]; /* SEARCH: last bytes, in order */
     uint32_t missed_seq;                     /* of the byte at @missed */
     VkdevTlsCursor missed; /* where the header is that was lost */
     uint64_t trial_no; /* the record's number, if the guess is right */
-    uint64_t passed; /* records tracked since, before the candidate */
+    uint64_t passed; /* records that were tracked, and one for each gap since */
     uint64_t floor;  /* lowest record number that was never started */
     uint64_t headers; /* TRACK: seen since and with the candidate */
-    uint32_t asked;   /* of these, questions to the host */
+    uint32_t candidate; /* where the first of them begins */
+    uint32_t asked;   /* of them, questions to the host */
     uint32_t first[VKDEV_TLS_RX_LOG]; /* where the first of those began */
     uint32_t last[VKDEV_TLS_RX_LOG];  /* and the last ones; a ring */
 } VkdevTlsRx;
