@@ -81,7 +81,6 @@ static const char * const hw_names[VKTLS_STAT_NUM] = {
 	[VKTLS_STAT_TLS_RX_FOUND] = "tls_rx_found",
 	[VKTLS_STAT_TX_DESCS] = "tx_descs",
 	[VKTLS_STAT_RX_DESCS] = "rx_descs",
-	[VKTLS_STAT_TLS_TX_REPLAY_KEPT] = "tls_tx_replay_kept",
 };
 
 /* Totals over queue pairs, then the NIC, TLS, and each queue pair. */

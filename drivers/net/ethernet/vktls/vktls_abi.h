@@ -303,8 +303,7 @@
 #define VKTLS_STAT_TLS_RX_FOUND		41	/* places found again without the host */
 #define VKTLS_STAT_TX_DESCS		42	/* ring entries that were used up */
 #define VKTLS_STAT_RX_DESCS		43
-#define VKTLS_STAT_TLS_TX_REPLAY_KEPT	44	/* of REPLAYS: sent without reading */
-#define VKTLS_STAT_NUM			45
+#define VKTLS_STAT_NUM			44
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
 
