@@ -222,6 +222,25 @@ static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 	return rec;
 }
 
+/*
+ * Seals a record whose payload was taken from the message in one go. If that fails
+ * it is not sent, and the payload goes back to the caller.
+ */
+static int tls_tx_seal_taken(struct sock *sk, struct tls_tx *tx,
+			     struct tls_tx_call *call, struct tls_tx_rec *rec)
+{
+	int err = tls_tx_rec_seal(sk, tx, rec);
+
+	if (err) {
+		iov_iter_revert(&call->msg->msg_iter, rec->len);
+		tls_tx_rec_free(sk, tx, rec);
+		return err;
+	}
+	call->copied += rec->len;
+	list_add_tail(&rec->list, &tx->pending);
+	return 0;
+}
+
 /* Returns 1 when the pages are not to be had and must be copied. */
 static int tls_tx_fill_held(struct sock *sk, struct tls_tx *tx,
 			    struct tls_tx_call *call, u32 n)
@@ -232,17 +251,8 @@ static int tls_tx_fill_held(struct sock *sk, struct tls_tx *tx,
 	err = tls_tx_rec_hold(sk, rec, call->msg, n);
 	if (err < 0)
 		return 1;
-	err = tls_tx_rec_seal(sk, tx, rec);
 	tx->open = NULL;
-	if (err) {
-		/* Not sent: the pages go back to the caller. */
-		iov_iter_revert(&call->msg->msg_iter, n);
-		tls_tx_rec_free(sk, tx, rec);
-		return err;
-	}
-	call->copied += n;
-	list_add_tail(&rec->list, &tx->pending);
-	err = tls_tx_pass(sk, tx, call);
+	err = tls_tx_seal_taken(sk, tx, call, rec) ?: tls_tx_pass(sk, tx, call);
 	return err == -EAGAIN ? 0 : err;
 }
 
@@ -315,14 +325,9 @@ static int tls_tx_small(struct sock *sk, struct tls_tx *tx,
 	rec = tls_tx_rec_small(sk, tx, call->type, &call->msg->msg_iter, n);
 	if (!rec)
 		return 0;
-	err = tls_tx_rec_seal(sk, tx, rec);
-	if (err) {
-		iov_iter_revert(&call->msg->msg_iter, n);
-		tls_tx_rec_free(sk, tx, rec);
+	err = tls_tx_seal_taken(sk, tx, call, rec);
+	if (err)
 		return err;
-	}
-	call->copied += n;
-	list_add_tail(&rec->list, &tx->pending);
 	err = tls_tx_offer_sealed(sk, tx, 0);
 	return err && err != -EAGAIN ? err : n;
 }

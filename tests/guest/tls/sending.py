@@ -209,6 +209,16 @@ def send_until_full(tls, size):
     raise AssertionError("there was always room")
 
 
+def arrives(raw, tls, key, sent):
+    """What was taken arrives, once and in order, and so does what is sent next."""
+    tls.settimeout(20)
+    thread = threading.Thread(target=tls.sendall, args=(b"end",))
+    thread.start()
+    got = ktls.drain(raw, key, len(sent) + 3)
+    thread.join()
+    ktap.equal(b"".join(d for _, d in got) == sent + b"end", True, "payload")
+
+
 def more_without_room(version):
     """No room in the send buffer while a record is held open: what was taken is
     kept, and nothing else."""
@@ -220,12 +230,7 @@ def more_without_room(version):
     ktap.fails(errno.EAGAIN, tls.send, b"x" * 20000,
                socket.MSG_DONTWAIT | socket.MSG_MORE)
     ktap.equal(ktls.tls_stat()["TlsTxPushLater"] > before, True, "TlsTxPushLater moved")
-    tls.settimeout(20)
-    thread = threading.Thread(target=tls.sendall, args=(b"end",))
-    thread.start()
-    got = ktls.drain(raw, key, len(sent) + 3)
-    thread.join()
-    ktap.equal(b"".join(d for _, d in got) == sent + b"end", True, "payload")
+    arrives(raw, tls, key, sent)
 
 
 def shortages():
@@ -246,11 +251,7 @@ def more_without_memory(version):
     sent = b"held" + send_until_full(tls, 3000)
     TCP_MEM.write_text(old, "ascii")
     ktap.equal(shortages() > before, True, "TCP was short of memory")
-    thread = threading.Thread(target=tls.sendall, args=(b"end",))
-    thread.start()
-    got = ktls.drain(raw, key, len(sent) + 3)
-    thread.join()
-    ktap.equal(b"".join(d for _, d in got) == sent + b"end", True, "payload")
+    arrives(raw, tls, key, sent)
 
 
 def file_past_its_end(version):
@@ -302,12 +303,7 @@ def large_call_without_room(version):
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100000)
     sent = send_until_full(tls, 5 * ktls.MAX_PLAIN + 9)
-    tls.settimeout(20)
-    thread = threading.Thread(target=tls.sendall, args=(b"end",))
-    thread.start()
-    got = ktls.drain(raw, key, len(sent) + 3)
-    thread.join()
-    ktap.equal(b"".join(d for _, d in got) == sent + b"end", True, "payload")
+    arrives(raw, tls, key, sent)
 
 
 def end_of_record(version):

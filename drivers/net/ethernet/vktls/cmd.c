@@ -1,74 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The command and event queues: transport only, no meaning. Any number of
+ * Running commands: transport only, no meaning. Any number of
  * callers may sleep on commands at once, or post one and be called back; a slot
  * holds its caller's answer, and a command is wiped from the ring as soon as it is
  * answered or given up, because it may have carried a key.
  */
-#include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
 #include <linux/processor.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/wait.h>
 
 #include "cmd.h"
+#include "cmdq.h"
 #include "trace.h"
 #include "vktls.h"
 
-#define CMDQ_LOG2		6
-#define CMDQ_SIZE		BIT(CMDQ_LOG2)
-#define CMDQ_MASK		(CMDQ_SIZE - 1)
-#define EVTQ_LOG2		8
-#define EVTQ_MASK		(BIT(EVTQ_LOG2) - 1)
 #define CMD_LOOKS		128		/* before sleeping; some 40 us in all */
 #define CMD_DEFERRED		16		/* commands that wait for a doorbell */
 #define CMD_LOOK		(1 * HZ)	/* who waits looks for himself */
 #define CMD_PATIENCE		10		/* looks at firmware that lives */
 #define CMD_SILENCE		4		/* looks without a heartbeat */
-
-/* One command on its way; index is that of its place in the ring. */
-struct vktls_cmd_slot {
-	struct completion done;
-	u32 tag;
-	u16 status;		/* VKTLS_ST_*, once answered */
-	u16 rsp_len;		/* bytes that the caller wants */
-	void *rsp;
-	int err;		/* given up: why */
-	bool pending;		/* the NIC owes an answer */
-	bool busy;		/* pending, or the caller has yet to look */
-	vktls_cmd_done_t call;	/* nobody waits: whom to tell */
-	u32 arg;		/* for call */
-	unsigned long since;	/* jiffies; with call */
-};
-
-struct vktls_cmdq {
-	struct vktls_dev *vd;
-	struct vktls_cmd *cmds;
-	struct vktls_cmd_cpl *cpls;
-	struct vktls_event *events;
-	dma_addr_t cmds_dma;
-	dma_addr_t cpls_dma;
-	dma_addr_t events_dma;
-
-	spinlock_t lock;	/* all below but buf; also in hard interrupt */
-	u32 head;		/* oldest slot that may be busy */
-	u32 tail;
-	u32 rung;		/* tail that the NIC knows */
-	u32 cpl_head;
-	int err;		/* not 0: takes no commands, and why */
-	struct vktls_cmd_slot slots[CMDQ_SIZE];
-	wait_queue_head_t wait;	/* for head to move, or err */
-
-	u32 evt_head;		/* written by the threaded interrupt alone */
-
-	struct mutex buf_lock;	/* buf, while a command that uses it lives */
-	void *buf;
-	dma_addr_t buf_dma;
-};
 
 static int cmd_errno(u16 status)
 {
@@ -144,7 +96,13 @@ static void cmd_answer(struct vktls_cmdq *q, const struct vktls_cmd_cpl *cpl)
 		cmdq_advance(q);
 }
 
-static void cmdq_poll(struct vktls_cmdq *q)
+/**
+ * vktls_cmdq_poll() - take the answers that are there
+ * @q: the queues; their lock is held
+ *
+ * Context: any.
+ */
+void vktls_cmdq_poll(struct vktls_cmdq *q)
 {
 	struct vktls_cmd_cpl *cpl;
 	u8 gen;
@@ -161,41 +119,6 @@ static void cmdq_poll(struct vktls_cmdq *q)
 		dma_rmb();
 		cmd_answer(q, cpl);
 	}
-}
-
-static bool cmdq_event_peek(const struct vktls_cmdq *q)
-{
-	u32 head = READ_ONCE(q->evt_head);
-	u8 gen = (head & BIT(EVTQ_LOG2)) ? 0 : VKTLS_GEN;
-
-	return (READ_ONCE(q->events[head & EVTQ_MASK].gen) & VKTLS_GEN) == gen;
-}
-
-static irqreturn_t cmdq_irq(int irq, void *data)
-{
-	struct vktls_cmdq *q = data;
-
-	spin_lock(&q->lock);
-	cmdq_poll(q);
-	spin_unlock(&q->lock);
-	return cmdq_event_peek(q) ? IRQ_WAKE_THREAD : IRQ_HANDLED;
-}
-
-static irqreturn_t cmdq_irq_thread(int irq, void *data)
-{
-	struct vktls_cmdq *q = data;
-	struct vktls_event event;
-
-	while (cmdq_event_peek(q)) {
-		/* The NIC writes gen after the rest of the event. */
-		dma_rmb();
-		event = q->events[q->evt_head & EVTQ_MASK];
-		WRITE_ONCE(q->evt_head, q->evt_head + 1);
-		vktls_write(q->vd, VKTLS_REG_EVTQ_HEAD,
-			    q->evt_head & EVTQ_MASK);
-		vktls_port_event(q->vd, &event);
-	}
-	return IRQ_HANDLED;
 }
 
 static bool cmdq_has_room(struct vktls_cmdq *q)
@@ -239,7 +162,14 @@ static void cmdq_ring_doorbell(struct vktls_cmdq *q)
 	vktls_write(q->vd, VKTLS_REG_CMDQ_TAIL, q->tail & CMDQ_MASK);
 }
 
-static void cmdq_fail(struct vktls_cmdq *q, int err)
+/**
+ * vktls_cmdq_fail() - fail all commands from now on, running ones included
+ * @q: the queues; their lock is held
+ * @err: what their callers get, unless it has a reason already
+ *
+ * Context: any.
+ */
+void vktls_cmdq_fail(struct vktls_cmdq *q, int err)
 {
 	unsigned int i;
 
@@ -261,7 +191,7 @@ static void cmd_look(struct vktls_cmdq *q)
 
 	spin_lock_irq(&q->lock);
 	head = q->cpl_head;
-	cmdq_poll(q);
+	vktls_cmdq_poll(q);
 	if (q->cpl_head != head)
 		atomic_long_inc(&q->vd->irqs_lost);
 	spin_unlock_irq(&q->lock);
@@ -326,7 +256,7 @@ static void cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 	if (slot->pending) {
 		dev_err(&vd->pdev->dev, "no answer to command %#x\n",
 			le16_to_cpu(q->cmds[slot->tag & CMDQ_MASK].opcode));
-		cmdq_fail(q, -ETIMEDOUT);
+		vktls_cmdq_fail(q, -ETIMEDOUT);
 		vktls_reset_request(vd, VKTLS_RESET_FW);
 	}
 	spin_unlock_irq(&q->lock);
@@ -365,7 +295,7 @@ void vktls_cmdq_watch(struct vktls_dev *vd)
 		cmdq_ring_doorbell(q);
 	spin_unlock_irq(&q->lock);
 	/* Does nothing while the handler is not installed. */
-	if (cmdq_event_peek(q))
+	if (vktls_cmdq_event_peek(q))
 		irq_wake_thread(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), q);
 	if (cmdq_posted_late(q, CMD_LOOK))
 		cmd_look(q);
@@ -440,6 +370,21 @@ static int cmd_enqueue(struct vktls_cmdq *q, u16 opcode, const void *req,
 	return q->tail - q->rung;
 }
 
+/* The doorbell rings when so many commands wait for it. */
+static int cmd_leave(struct vktls_cmdq *q, u16 opcode, const void *req,
+		     size_t req_len, vktls_cmd_done_t call, u32 arg, int most)
+{
+	unsigned long flags;
+	int ret;
+
+	spin_lock_irqsave(&q->lock, flags);
+	ret = cmd_enqueue(q, opcode, req, req_len, call, arg);
+	if (ret >= most)
+		cmdq_ring_doorbell(q);
+	spin_unlock_irqrestore(&q->lock, flags);
+	return min(ret, 0);
+}
+
 /**
  * vktls_cmd_post() - run one command, and do not wait
  * @vd: device
@@ -456,16 +401,7 @@ static int cmd_enqueue(struct vktls_cmdq *q, u16 opcode, const void *req,
 int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, vktls_cmd_done_t call, u32 arg)
 {
-	struct vktls_cmdq *q = vd->cmdq;
-	unsigned long flags;
-	int ret;
-
-	spin_lock_irqsave(&q->lock, flags);
-	ret = cmd_enqueue(q, opcode, req, req_len, call, arg);
-	if (ret > 0)
-		cmdq_ring_doorbell(q);
-	spin_unlock_irqrestore(&q->lock, flags);
-	return min(ret, 0);
+	return cmd_leave(vd->cmdq, opcode, req, req_len, call, arg, 1);
 }
 
 /**
@@ -487,16 +423,8 @@ int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
 int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
 		    size_t req_len, vktls_cmd_done_t call, u32 arg)
 {
-	struct vktls_cmdq *q = vd->cmdq;
-	unsigned long flags;
-	int ret;
-
-	spin_lock_irqsave(&q->lock, flags);
-	ret = cmd_enqueue(q, opcode, req, req_len, call, arg);
-	if (ret >= CMD_DEFERRED)
-		cmdq_ring_doorbell(q);
-	spin_unlock_irqrestore(&q->lock, flags);
-	return min(ret, 0);
+	return cmd_leave(vd->cmdq, opcode, req, req_len, call, arg,
+			 CMD_DEFERRED);
 }
 
 /**
@@ -530,173 +458,4 @@ int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
 		memcpy(buf, q->buf, len);
 	mutex_unlock(&q->buf_lock);
 	return err;
-}
-
-static void cmdq_write_addr(struct vktls_dev *vd, u32 reg, dma_addr_t addr)
-{
-	vktls_write(vd, reg, lower_32_bits(addr));
-	vktls_write(vd, reg + 4, upper_32_bits(addr));
-}
-
-static void cmdq_clear(struct vktls_cmdq *q)
-{
-	unsigned int i;
-
-	memset(q->cmds, 0, sizeof(*q->cmds) << CMDQ_LOG2);
-	memset(q->cpls, 0, sizeof(*q->cpls) << CMDQ_LOG2);
-	memset(q->events, 0, sizeof(*q->events) << EVTQ_LOG2);
-	q->head = 0;
-	q->tail = 0;
-	q->rung = 0;
-	q->cpl_head = 0;
-	q->evt_head = 0;
-	for (i = 0; i < CMDQ_SIZE; i++)
-		q->slots[i].tag = i;
-}
-
-/**
- * vktls_cmdq_start() - give the queues to a NIC that has just been reset
- * @vd: device whose firmware is ready
- *
- * Context: process, RTNL or probe; the queues are stopped.
- * Return: 0 or errno; on failure the queues stay stopped.
- */
-int vktls_cmdq_start(struct vktls_dev *vd)
-{
-	struct vktls_cmdq *q = vd->cmdq;
-	int err;
-
-	cmdq_clear(q);
-	err = request_threaded_irq(vktls_irq_vector(vd, VKTLS_VEC_ASYNC),
-				   cmdq_irq, cmdq_irq_thread, 0,
-				   pci_name(vd->pdev), q);
-	if (err)
-		return err;
-
-	cmdq_write_addr(vd, VKTLS_REG_CMDQ_ADDR_LO, q->cmds_dma);
-	cmdq_write_addr(vd, VKTLS_REG_CPLQ_ADDR_LO, q->cpls_dma);
-	vktls_write(vd, VKTLS_REG_CMDQ_LOG2, CMDQ_LOG2);
-	cmdq_write_addr(vd, VKTLS_REG_EVTQ_ADDR_LO, q->events_dma);
-	vktls_write(vd, VKTLS_REG_EVTQ_LOG2, EVTQ_LOG2);
-	spin_lock_irq(&q->lock);
-	q->err = 0;
-	spin_unlock_irq(&q->lock);
-	return 0;
-}
-
-/**
- * vktls_cmdq_abort() - fail all commands from now on, running ones included
- * @vd: device
- * @err: what their callers get
- *
- * Context: any.
- */
-void vktls_cmdq_abort(struct vktls_dev *vd, int err)
-{
-	struct vktls_cmdq *q = vd->cmdq;
-	unsigned long flags;
-
-	spin_lock_irqsave(&q->lock, flags);
-	cmdq_fail(q, err);
-	spin_unlock_irqrestore(&q->lock, flags);
-}
-
-/**
- * vktls_cmdq_stop() - end the use of the queues
- * @vd: device that was reset or is gone, after vktls_cmdq_abort()
- *
- * Returns when the last caller has left and no handler runs.
- * Context: process; not called twice without a start between.
- */
-void vktls_cmdq_stop(struct vktls_dev *vd)
-{
-	struct vktls_cmdq *q = vd->cmdq;
-
-	wait_event(q->wait, READ_ONCE(q->head) == READ_ONCE(q->tail));
-	free_irq(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), q);
-}
-
-static int cmdq_alloc_dma(struct device *dev, struct vktls_cmdq *q)
-{
-	q->cmds = dma_alloc_coherent(dev, sizeof(*q->cmds) << CMDQ_LOG2,
-				     &q->cmds_dma, GFP_KERNEL);
-	if (!q->cmds)
-		return -ENOMEM;
-	q->cpls = dma_alloc_coherent(dev, sizeof(*q->cpls) << CMDQ_LOG2,
-				     &q->cpls_dma, GFP_KERNEL);
-	if (!q->cpls)
-		goto free_cmds;
-	q->events = dma_alloc_coherent(dev, sizeof(*q->events) << EVTQ_LOG2,
-				       &q->events_dma, GFP_KERNEL);
-	if (!q->events)
-		goto free_cpls;
-	q->buf = dma_alloc_coherent(dev, VKTLS_CMD_BUF_BYTES, &q->buf_dma,
-				    GFP_KERNEL);
-	if (!q->buf)
-		goto free_events;
-	return 0;
-
-free_events:
-	dma_free_coherent(dev, sizeof(*q->events) << EVTQ_LOG2, q->events,
-			  q->events_dma);
-free_cpls:
-	dma_free_coherent(dev, sizeof(*q->cpls) << CMDQ_LOG2, q->cpls,
-			  q->cpls_dma);
-free_cmds:
-	dma_free_coherent(dev, sizeof(*q->cmds) << CMDQ_LOG2, q->cmds,
-			  q->cmds_dma);
-	return -ENOMEM;
-}
-
-/**
- * vktls_cmdq_alloc() - allocate the queues, stopped
- * @vd: device
- *
- * They live as long as the device, whatever happens to its firmware, so that
- * a caller never finds them gone.
- * Return: 0 or -ENOMEM.
- */
-int vktls_cmdq_alloc(struct vktls_dev *vd)
-{
-	struct vktls_cmdq *q;
-	unsigned int i;
-	int err;
-
-	q = kvzalloc(sizeof(*q), GFP_KERNEL);
-	if (!q)
-		return -ENOMEM;
-	q->vd = vd;
-	q->err = -ENETDOWN;
-	spin_lock_init(&q->lock);
-	mutex_init(&q->buf_lock);
-	init_waitqueue_head(&q->wait);
-	for (i = 0; i < CMDQ_SIZE; i++)
-		init_completion(&q->slots[i].done);
-	err = cmdq_alloc_dma(&vd->pdev->dev, q);
-	if (err) {
-		kvfree(q);
-		return err;
-	}
-	vd->cmdq = q;
-	return 0;
-}
-
-/**
- * vktls_cmdq_free() - undo vktls_cmdq_alloc()
- * @vd: device whose queues are stopped and have no users left
- */
-void vktls_cmdq_free(struct vktls_dev *vd)
-{
-	struct device *dev = &vd->pdev->dev;
-	struct vktls_cmdq *q = vd->cmdq;
-
-	dma_free_coherent(dev, VKTLS_CMD_BUF_BYTES, q->buf, q->buf_dma);
-	dma_free_coherent(dev, sizeof(*q->events) << EVTQ_LOG2, q->events,
-			  q->events_dma);
-	dma_free_coherent(dev, sizeof(*q->cpls) << CMDQ_LOG2, q->cpls,
-			  q->cpls_dma);
-	dma_free_coherent(dev, sizeof(*q->cmds) << CMDQ_LOG2, q->cmds,
-			  q->cmds_dma);
-	kvfree(q);
-	vd->cmdq = NULL;
 }

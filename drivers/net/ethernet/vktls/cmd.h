@@ -21,11 +21,6 @@ const char *vktls_status_name(unsigned int status);
 typedef void (*vktls_cmd_done_t)(struct vktls_dev *vd, u32 arg, int err);
 
 #define VKTLS_CMD_BUF_BYTES	4096
-int vktls_cmdq_alloc(struct vktls_dev *vd);
-void vktls_cmdq_free(struct vktls_dev *vd);
-int vktls_cmdq_start(struct vktls_dev *vd);
-void vktls_cmdq_stop(struct vktls_dev *vd);
-void vktls_cmdq_abort(struct vktls_dev *vd, int err);
 void vktls_cmdq_watch(struct vktls_dev *vd);
 int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, void *rsp, size_t rsp_len);
@@ -35,6 +30,13 @@ int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
 		    size_t req_len, vktls_cmd_done_t call, u32 arg);
 int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
 		       size_t len, void *rsp, size_t rsp_len);
+
+/* cmdq.c */
+int vktls_cmdq_alloc(struct vktls_dev *vd);
+void vktls_cmdq_free(struct vktls_dev *vd);
+int vktls_cmdq_start(struct vktls_dev *vd);
+void vktls_cmdq_stop(struct vktls_dev *vd);
+void vktls_cmdq_abort(struct vktls_dev *vd, int err);
 
 /* port.c: the meaning of commands that are not TLS */
 int vktls_port_sync(struct vktls_dev *vd);
