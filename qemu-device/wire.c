@@ -222,7 +222,6 @@ static uint32_t l4_len(const uint8_t *frame, const VkdevWire *w)
 static uint64_t between_sum(const uint8_t *frame, const VkdevWire *w)
 {
     const uint8_t *p = frame + VKDEV_ETH_HDR;
-
     uint16_t end = w->version == 4 ? w->l3 : w->l4; /* IPv4's own sum is 0 */
 
     return vkdev_sum_words(p, (end - VKDEV_ETH_HDR) / 4);
