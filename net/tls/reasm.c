@@ -13,6 +13,8 @@
 #include "reasm.h"
 #include "tls_main.h"
 
+#define TLS_GATHER_SGS	16	/* pieces that are copied at a time */
+
 /**
  * tls_reasm_next() - the segment that holds a sequence number
  * @sk:		the socket, locked
@@ -224,41 +226,6 @@ void tls_reasm_done(struct sock *sk, struct tls_rx *rx)
 	tls_reasm_check(sk, rx);
 }
 
-static u32 tls_skb_entries(const struct sk_buff *skb)
-{
-	u32 n = 1 + skb_shinfo(skb)->nr_frags;
-	const struct sk_buff *frag;
-
-	skb_walk_frags(skb, frag)
-		n += tls_skb_entries(frag);
-	return n;
-}
-
-/**
- * tls_reasm_entries() - an upper bound of what tls_reasm_sg() needs
- * @sk:		the socket, locked by its owner
- * @rx:		its receiving side; the record is complete
- *
- * Return: entries.
- */
-u32 tls_reasm_entries(struct sock *sk, const struct tls_rx *rx)
-{
-	u32 seq = tcp_sk(sk)->copied_seq, end = seq + rx->rec.full_len;
-	struct sk_buff *skb = NULL;
-	u32 skip, n = 0;
-
-	if (rx->copy)
-		return tls_skb_entries(rx->copy);
-	while (before(seq, end)) {
-		skb = tls_reasm_next(sk, skb, seq, &skip);
-		if (!skb)
-			break;
-		n += tls_skb_entries(skb);
-		seq += skb->len - skip;
-	}
-	return n;
-}
-
 /* What is left of a part of the stream, and of the table that describes it. */
 struct tls_sg_fill {
 	struct scatterlist *sg;
@@ -308,6 +275,24 @@ static void tls_sg_skb(struct tls_sg_fill *fill, const struct sk_buff *skb,
 	}
 }
 
+/* As much as @fill has room for, so that its length ends at @end. */
+static int tls_sg_stream(struct sock *sk, const struct tls_rx *rx,
+			 struct tls_sg_fill *fill, u32 end)
+{
+	u32 seq = tcp_sk(sk)->copied_seq + end, skip;
+	struct sk_buff *skb = NULL;
+
+	if (rx->copy)
+		tls_sg_skb(fill, rx->copy, end - fill->len);
+	while (!rx->copy && fill->len && fill->used < fill->room) {
+		skb = tls_reasm_next(sk, skb, seq - fill->len, &skip);
+		if (!skb)
+			return -ENODATA;
+		tls_sg_skb(fill, skb, skip);
+	}
+	return fill->used ? 0 : -ENODATA;
+}
+
 /**
  * tls_reasm_sg() - describe a part of the front record
  * @sk:		the socket, locked by its owner
@@ -323,18 +308,82 @@ int tls_reasm_sg(struct sock *sk, const struct tls_rx *rx,
 		 struct scatterlist *sg, u32 room, u32 off, u32 len)
 {
 	struct tls_sg_fill fill = { .sg = sg, .room = room, .len = len };
-	u32 end = tcp_sk(sk)->copied_seq + off + len, skip = off;
-	struct sk_buff *skb = rx->copy;
+	int err = tls_sg_stream(sk, rx, &fill, off + len);
 
-	if (skb)
-		tls_sg_skb(&fill, skb, skip);
-	while (!rx->copy && fill.len && fill.used < room) {
-		skb = tls_reasm_next(sk, skb, end - fill.len, &skip);
-		if (!skb)
-			return -ENODATA;
-		tls_sg_skb(&fill, skb, skip);
-	}
+	if (err)
+		return err;
 	return fill.len ? -EMSGSIZE : fill.used;
+}
+
+/* A place in memory that a table describes. */
+struct tls_sg_at {
+	struct scatterlist *sg;
+	u32 off;		/* in @sg */
+};
+
+static u32 tls_sg_left(const struct tls_sg_at *at)
+{
+	return min_t(u32, at->sg->length - at->off,
+		     PAGE_SIZE - offset_in_page(at->sg->offset + at->off));
+}
+
+static void tls_sg_skip(struct tls_sg_at *at, u32 n)
+{
+	at->off += n;
+	if (at->off == at->sg->length) {
+		at->sg++;
+		at->off = 0;
+	}
+}
+
+/* Copies what @from, @n entries, describes to @to, a piece of a page a time. */
+static void tls_sg_copy(struct tls_sg_at *to, struct scatterlist *from, u32 n)
+{
+	struct tls_sg_at at = { .sg = from };
+	u32 src, dst, part;
+
+	while (at.sg < from + n) {
+		src = at.sg->offset + at.off;
+		dst = to->sg->offset + to->off;
+		part = min(tls_sg_left(&at), tls_sg_left(to));
+		memcpy_page(nth_page(sg_page(to->sg), dst >> PAGE_SHIFT),
+			    offset_in_page(dst),
+			    nth_page(sg_page(at.sg), src >> PAGE_SHIFT),
+			    offset_in_page(src), part);
+		tls_sg_skip(&at, part);
+		tls_sg_skip(to, part);
+	}
+}
+
+/**
+ * tls_reasm_gather() - copy a part of the front record to scattered memory
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side; the record is complete
+ * @dst:	destination, @len bytes; an array
+ * @off:	offset in the record
+ * @len:	bytes
+ *
+ * Return: 0 or -ENODATA.
+ */
+int tls_reasm_gather(struct sock *sk, const struct tls_rx *rx,
+		     struct scatterlist *dst, u32 off, u32 len)
+{
+	struct tls_sg_at to = { .sg = dst };
+	struct scatterlist src[TLS_GATHER_SGS];
+	struct tls_sg_fill fill = {
+		.sg = src,
+		.room = TLS_GATHER_SGS,
+		.len = len,
+	};
+	int err = 0;
+
+	sg_init_table(src, TLS_GATHER_SGS);
+	while (!err && fill.len) {
+		fill.used = 0;
+		err = tls_sg_stream(sk, rx, &fill, off + len);
+		tls_sg_copy(&to, src, fill.used);
+	}
+	return err;
 }
 
 /**

@@ -10,7 +10,8 @@ int tls_reasm_pull(struct sock *sk, struct tls_rx *rx, bool force);
 void tls_reasm_done(struct sock *sk, struct tls_rx *rx);
 int tls_reasm_read(struct sock *sk, const struct tls_rx *rx, u32 off, u8 *buf,
 		   u32 len);
-u32 tls_reasm_entries(struct sock *sk, const struct tls_rx *rx);
+int tls_reasm_gather(struct sock *sk, const struct tls_rx *rx,
+		     struct scatterlist *dst, u32 off, u32 len);
 int tls_reasm_sg(struct sock *sk, const struct tls_rx *rx,
 		 struct scatterlist *sg, u32 room, u32 off, u32 len);
 struct sk_buff *tls_reasm_next(struct sock *sk, struct sk_buff *skb, u32 seq,

@@ -13,6 +13,7 @@
 #define TLS_REC_NONCE_LEN	12
 #define TLS_REC_AAD12_LEN	13
 #define TLS_REC_PAYLOAD_MAX	16384U
+#define TLS_REC_TAG_LEN		16	/* of every cipher here */
 #define TLS_REC_MAX_PREPEND	(TLS_REC_HDR_LEN + 8)
 
 #define TLS_REC_WIRE_VERSION	0x0303	/* both versions put this outside */

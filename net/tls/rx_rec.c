@@ -14,8 +14,11 @@
 #include "tls_main.h"
 
 #define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
-#define TLS_RX_SGS	24	/* source of one record; more are allocated */
 #define TLS_RX_OUTS	20	/* destination of one record */
+
+/* Pieces of @len bytes that begin anywhere in a page, and end in another. */
+#define TLS_RX_PIECES(len)	((len) / PAGE_SIZE + 2)
+#define TLS_RX_LEN_MAX	(TLS_REC_PAYLOAD_MAX + 1 + TLS_REC_TAG_LEN)
 
 /* The front record's nonce. */
 static int tls_rx_nonce(struct sock *sk, struct tls_rx *rx)
@@ -48,27 +51,6 @@ static void tls_rx_advance(struct sock *sk, struct tls_rx *rx)
 	tls_reasm_done(sk, rx);
 }
 
-/* The record is more scattered than the table on the stack can tell. */
-static int tls_rx_big_sg(struct sock *sk, struct tls_rx *rx,
-			 struct scatterlist **src, u32 len)
-{
-	u32 n = tls_reasm_entries(sk, rx) + 1;
-	struct scatterlist *table;
-	int ret;
-
-	table = kmalloc_array(n, sizeof(*table), sk->sk_allocation);
-	if (!table)
-		return -ENOMEM;
-	sg_init_table(table, n);
-	ret = tls_reasm_sg(sk, rx, table + 1, n - 1, rx->aead.fmt.prepend_len,
-			   len);
-	if (ret < 0)
-		kfree(table);
-	else
-		*src = table;
-	return ret;
-}
-
 static int tls_rx_decrypt_sg(struct sock *sk, struct tls_rx *rx,
 			     struct scatterlist *src, struct scatterlist *dst,
 			     u32 len)
@@ -84,31 +66,53 @@ static int tls_rx_decrypt_sg(struct sock *sk, struct tls_rx *rx,
 	assoc = tls_rec_aad(aead->aad, &aead->fmt, rx->rec.type,
 			    rx->rec.body_len, ctx->rx.rec_seq);
 	sg_set_buf(&src[0], aead->aad, assoc);
-	sg_set_buf(&dst[0], aead->aad, assoc);
+	if (dst != src)
+		sg_set_buf(&dst[0], aead->aad, assoc);
 	return tls_aead_open(aead, src, dst, assoc, len);
 }
 
-/* @dst has room for the body behind its first entry, which is set here. */
+/* The body's @n pieces and the tag go where plaintext will be. */
+static int tls_rx_gather(struct sock *sk, struct tls_rx *rx,
+			 struct scatterlist *dst, u32 n)
+{
+	const struct tls_rec_fmt *fmt = &rx->aead.fmt;
+
+	sg_set_buf(&dst[n + 1], rx->aead.tag, fmt->tag_len);
+	sg_mark_end(&dst[n + 1]);
+	return tls_reasm_gather(sk, rx, dst + 1, fmt->prepend_len,
+				rx->rec.body_len + fmt->tag_len);
+}
+
+/*
+ * @dst has room for the body in @n entries behind the first, which is set
+ * here, and one entry more.
+ *
+ * A cipher goes through its source piece by piece, and a piece that ends
+ * within a block, as segments do, costs it more than a copy of the segment. So
+ * a record in more pieces than its pages would be is gathered at the
+ * destination and decrypted there. Whoever else can write to a reader's memory
+ * meanwhile changes what the reader gets, as also later.
+ */
 static int tls_rx_decrypt(struct sock *sk, struct tls_rx *rx,
-			  struct scatterlist *dst)
+			  struct scatterlist *dst, u32 n)
 {
 	const struct tls_rec_fmt *fmt = &rx->aead.fmt;
 	u32 len = rx->rec.body_len + fmt->tag_len;
-	struct scatterlist small[TLS_RX_SGS], *src = small;
-	int err;
+	struct scatterlist src[1 + TLS_RX_PIECES(TLS_RX_LEN_MAX)];
+	int ret;
 
-	sg_init_table(small, TLS_RX_SGS);
-	err = tls_reasm_sg(sk, rx, small + 1, TLS_RX_SGS - 1,
+	sg_init_table(src, ARRAY_SIZE(src));
+	ret = tls_reasm_sg(sk, rx, src + 1, TLS_RX_PIECES(len),
 			   fmt->prepend_len, len);
-	if (err == -EMSGSIZE)
-		err = tls_rx_big_sg(sk, rx, &src, len);
-	if (err < 0)
-		return err;
-	sg_mark_end(&src[err]);
-	err = tls_rx_decrypt_sg(sk, rx, src, dst, len);
-	if (src != small)
-		kfree(src);
-	return err;
+	if (ret == -EMSGSIZE) {
+		ret = tls_rx_gather(sk, rx, dst, n);
+		return ret ?: tls_rx_decrypt_sg(sk, rx, dst, dst, len);
+	}
+	if (ret < 0)
+		return ret;
+	sg_mark_end(&src[ret]);
+	sg_mark_end(&dst[n]);
+	return tls_rx_decrypt_sg(sk, rx, src, dst, len);
 }
 
 static int tls_rx_decrypt_failed(struct sock *sk, struct tls_rx *rx, int err)
@@ -186,8 +190,7 @@ static int tls_rx_decrypt_skb(struct sock *sk, struct tls_rx *rx,
 	n = skb_to_sgvec_nomark(skb, dst + 1, 0, skb->len);
 	if (n < 0)
 		return n;
-	sg_mark_end(&dst[n]);
-	return tls_rx_decrypt(sk, rx, dst);
+	return tls_rx_decrypt(sk, rx, dst, n);
 }
 
 /**
@@ -269,13 +272,12 @@ static int tls_rx_open_mapped(struct sock *sk, struct tls_rx *rx,
 	int n;
 
 	sg_init_table(dst, TLS_RX_OUTS);
-	n = tls_rx_map(iter, len, dst + 1, TLS_RX_OUTS - 2, pinned);
+	n = tls_rx_map(iter, len, dst + 1, TLS_RX_OUTS - 3, pinned);
 	if (n < 0)
 		return 1;
 	if (rx->aead.fmt.tail_len)
 		sg_set_buf(&dst[++n], &rx->aead.tail, 1);
-	sg_mark_end(&dst[n]);
-	return tls_rx_decrypt(sk, rx, dst);
+	return tls_rx_decrypt(sk, rx, dst, n);
 }
 
 /* An optimistic decryption met padding or a record that is not data. */

@@ -23,6 +23,7 @@ struct tls_aead {
 	struct tls_rec_fmt fmt;
 	u8 aad[TLS_REC_AAD12_LEN];
 	u8 tail;			/* TLS 1.3 content type, in and out */
+	u8 tag[TLS_REC_TAG_LEN];	/* of a record that was gathered */
 	u8 iv[TLS_MAX_IV_SIZE + TLS_MAX_SALT_SIZE];
 };
 

@@ -237,6 +237,36 @@ def garbage_in_the_gap(version):
         ktap.fails(errno.EMSGSIZE, near.recv, 1 << 16)
 
 
+def into_scattered_memory(version):
+    """A record in many segments, read into buffers of odd lengths at odd places in
+    one call; then the same with a wrong tag, and the record behind it is not read."""
+    key = ktls.Key(version=version)
+    data = os.urandom(ktls.MAX_PLAIN)
+    wrong = bytearray(key.clone().seal(data))
+    wrong[-1] ^= 1
+    for stream in (key.clone().seal(data), bytes(wrong)):
+        near, peer = connect()
+        ktls.attach(near, rx=key.clone())
+        if version == ktls.TLS13:
+            near.setsockopt(ktls.SOL_TLS, ktls.TLS_RX_EXPECT_NO_PAD, 1)
+        for at, part in cut(stream, 601):
+            peer.send(at, part)
+            peer.drain()
+        memory = memoryview(bytearray(40000))
+        buffers, at = [], 13
+        for size in (1, 15, 1000, 4097, 3, 8191, 20000):
+            buffers.append(memory[at:at + size])
+            at += size + 7
+        if stream[-1] == wrong[-1]:
+            ktap.fails(errno.EBADMSG, near.recvmsg_into, buffers)
+            ktap.fails(errno.EBADMSG, near.recv, 9)
+            continue
+        ktap.equal(near.recvmsg_into(buffers)[0], ktls.MAX_PLAIN, "length")
+        ktap.equal(b"".join(map(bytes, buffers))[:ktls.MAX_PLAIN], data, "payload")
+        ktap.equal(bytes(memory[:13]) + bytes(memory[14:21]), bytes(20),
+                   "what lies beside the buffers")
+
+
 def main():
     subprocess.run(["modprobe", "tls"], check=True)
     for name, version in VERSIONS.items():
@@ -245,7 +275,8 @@ def main():
                 ktap.add(f"{make.__name__}, {mode} {name}", pattern, version, make,
                          mode, timeout=90)
         for case in (end_comes_first, end_in_record, reset_in_record,
-                     reset_while_blocked, garbage_in_the_gap):
+                     reset_while_blocked, garbage_in_the_gap,
+                     into_scattered_memory):
             ktap.add(f"{case.__name__} {name}", case, version, timeout=60)
     ktap.main()
 
