@@ -226,6 +226,16 @@ static void tls_direct_send(struct tls_direct *d, int flags)
 		tls_direct_pend(d);
 }
 
+/*
+ * A record that was open is noted when TCP is offered it, one that is made here at
+ * once, and the list is in the order of the stream.
+ */
+static bool tls_direct_overtakes(const struct tls_tx *tx)
+{
+	return !list_empty(&tx->pending) &&
+	       list_last_entry(&tx->pending, struct tls_tx_rec, list)->epoch;
+}
+
 /**
  * tls_tx_direct() - make a whole record for the device
  * @sk:		the socket, locked; no record is open, those that wait for TCP are
@@ -237,7 +247,8 @@ static void tls_direct_send(struct tls_direct *d, int flags)
  * @flags:	MSG_MORE when more follows at once
  *
  * Return: @len, with the record in TCP or to be pushed; 0 when it cannot be done
- * in this way; -EAGAIN when TCP is full; -EIO.
+ * in this way; -EAGAIN when TCP is full, or must be offered first what waits; -EIO,
+ * or what broke the stream before.
  */
 int tls_tx_direct(struct sock *sk, struct tls_tx *tx, struct iov_iter *payload,
 		  u32 len, u8 type, int flags)
@@ -251,7 +262,9 @@ int tls_tx_direct(struct sock *sk, struct tls_tx *tx, struct iov_iter *payload,
 	};
 	bool done;
 
-	if (!sk_stream_memory_free(sk))
+	if (tx->error)
+		return tx->error;
+	if (!sk_stream_memory_free(sk) || tls_direct_overtakes(tx))
 		return -EAGAIN;
 	done = tls_direct_prepare(&d) &&
 	       tls_direct_fill(&d, payload, len, type);

@@ -136,6 +136,37 @@ def last_number():
     all_by_nic(watch, flow)
 
 
+def last_numbers_of_a_call():
+    """Of a call with more records than the key has numbers left, no number is used
+    twice: what has one is sent, and nothing behind it."""
+    watch = rig.Watch()
+    flow = rig.Flow(seq=(1 << 64) - 2)
+    data = rig.pattern(3 * ktls.MAX_PLAIN)
+    ktap.fails(errno.EBADMSG, flow.near.send, data)
+    flow.note(data[:2 * ktls.MAX_PLAIN])
+    flow.finish()
+    all_by_nic(watch, flow)
+
+
+def open_record_lost():
+    """A record that MSG_MORE held open and the whole ones behind it are sent by one
+    call and lost on the wire: sent again, each is found where it is in the stream."""
+    rig.patient_tcp(ktap.defer)
+    for size in (1, 9000):
+        flow = rig.Flow()
+        flow.send(rig.pattern(2 << 20))     # so that the window has room for it
+        flow.drain()
+        watch = rig.Watch()
+        flow.send(rig.pattern(size), socket.MSG_MORE)
+        undo = rig.far_loss("loss", "100%")
+        ktap.defer(undo)
+        flow.send(rig.pattern(3 * ktls.MAX_PLAIN))
+        undo()
+        flow.drain()
+        watch.some("tx_tls_ooo")
+        flow.finish()
+
+
 def data_before():
     """Bytes that were sent before the keys were set stay as they are."""
     watch = rig.Watch()
@@ -243,7 +274,8 @@ def main():
         ktap.add(fn.__name__, fn)
     if not rig.STOCK:
         ktap.add("records_share_packets", records_share_packets)
-        ktap.add("last_number", last_number)
+        for fn in (last_number, last_numbers_of_a_call, open_record_lost):
+            ktap.add(fn.__name__, fn)
     ktap.add("hundred_connections", hundred_connections, timeout=120)
     for size in (576, 1280, 1500, 4000, 9000):
         ktap.add(f"mtu_{size}", frame_size, size, timeout=60)
