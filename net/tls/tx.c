@@ -276,6 +276,15 @@ static int tls_tx_fill(struct sock *sk, struct tls_tx *tx,
 	return done ?: got;
 }
 
+/* A record that got no payload must not be sent, whoever sends next. */
+static void tls_tx_drop_empty(struct sock *sk, struct tls_tx *tx)
+{
+	if (tx->open->len)
+		return;
+	tls_tx_rec_free(sk, tx, tx->open);
+	tx->open = NULL;
+}
+
 /* One step of the loop: some payload into the open record, or its end. */
 static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 		       struct tls_tx_call *call)
@@ -301,8 +310,10 @@ static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 	err = tls_tx_fill(sk, tx, call, room);
 	if (err > 0 && err < room && (call->more || msg_data_left(call->msg)))
 		return 0;
-	if (err < 0 && err != -EMSGSIZE)
+	if (err < 0 && err != -EMSGSIZE) {
+		tls_tx_drop_empty(sk, tx);
 		return err;
+	}
 
 	/* Full, out of segments, or the message ends here. */
 	tx->ctx->ctx.pending_open_record_frags = true;

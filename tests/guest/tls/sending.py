@@ -296,6 +296,27 @@ def fault_behind_whole_records(version):
     ktap.equal(b"".join(d for _, d in got) == area[:good], True, "payload")
 
 
+def fault_at_once(version):
+    """A message of which nothing can be read leaves no record behind, whatever is
+    sent next, and none when the socket is closed."""
+    for size in (5, 3 * ktls.MAX_PLAIN):
+        raw, tls, key = sender(version)
+        name = struct.pack("=QiiB7x", 17, ktls.SOL_TLS, ktls.TLS_SET_RECORD_TYPE,
+                           ktls.ALERT)
+        bad = struct.pack("=QQ", mmap.PAGESIZE // 2, size)
+        held = [ctypes.create_string_buffer(text) for text in (name, bad)]
+        at = [ctypes.addressof(one) for one in held]
+        header = struct.pack("=QQQQQQQ", 0, 0, at[1], 1, at[0], 24, 0)
+        for _ in range(2):
+            ktap.equal(LIBC.sendmsg(tls.fileno(), header, 0), -1, "sendmsg")
+            ktap.equal(ctypes.get_errno(), errno.EFAULT, "errno")
+            tls.send(b"data")
+            ktap.equal(ktls.drain(raw, key, 4), [(ktls.DATA, b"data")], "records")
+        ktap.equal(LIBC.sendmsg(tls.fileno(), header, 0), -1, "sendmsg")
+        tls.close()
+        ktap.equal(ktls.drain(raw, key, 1), [], "records")
+
+
 def large_call_without_room(version):
     """The send buffer is full in the middle of a call's records: what the call
     says was taken arrives, once and in order."""
@@ -352,7 +373,7 @@ CASES = [more_then_close, more_then_shutdown, more_then_control,
          more_then_nothing, more_until_full, eor_with_more, type_with_more,
          many_fragments, nonblocking, full_buffer_then_close, two_senders,
          interrupted, more_without_room, more_without_memory, file_past_its_end,
-         pipe_end, fault_behind_whole_records,
+         pipe_end, fault_behind_whole_records, fault_at_once,
          large_call_without_room, end_of_record, largest_payload, last_number]
 
 for text, number in VERSIONS.items():
