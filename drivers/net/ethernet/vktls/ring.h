@@ -30,14 +30,13 @@ struct vktls_ring {
 	dma_addr_t cpl_dma;
 };
 
-/* What a transmit descriptor stands for. */
+/* What a transmit descriptor stands for; all zero while it stands for nothing. */
 struct vktls_tx_buf {
 	struct sk_buff *skb;	/* on the packet's last descriptor, else NULL */
 	struct page *held;	/* of a replay; let go with the mapping */
+	dma_addr_t addr;
+	u32 len;		/* mapped at addr; 0 = nothing is */
 	bool replay;		/* with skb: the packet is one */
-	DEFINE_DMA_UNMAP_ADDR(addr);
-	DEFINE_DMA_UNMAP_LEN(len);	/* 0 = nothing is mapped */
-	bool page;		/* mapped as a page */
 };
 
 /* The first ones are counted by the producer, from WAKE on by NAPI. */
@@ -84,15 +83,16 @@ struct vktls_tx_plan {
 	skb_frag_t frags[VKTLS_TX_REPLAY_DESCS - VKTLS_TX_PLAN_EXTRA];
 };
 
-/* A packet that fits is copied for the NIC: cheaper than to map its pieces. */
-#define VKTLS_TX_SMALL	128
+/* Headers, and a packet that fits, are copied for the NIC: cheaper than to map. */
+#define VKTLS_TX_COPY	128
 
 struct vktls_tx_ring {
 	struct vktls_qp *qp;
 	struct netdev_queue *txq;
 	struct vktls_tx_buf *bufs;
-	u8 (*small)[VKTLS_TX_SMALL];	/* one for each descriptor */
-	dma_addr_t small_dma;
+	u8 (*copies)[VKTLS_TX_COPY];	/* one for each descriptor */
+	dma_addr_t copies_dma;
+	struct device *dev;	/* that the memory is mapped for */
 	struct vktls_ring ring;
 
 	/* producer: under the queue's xmit lock */
@@ -178,11 +178,13 @@ static inline void *vktls_ring_peek(const struct vktls_ring *ring)
 
 /* tx.c */
 netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev);
-int vktls_tx_alloc(struct vktls_qp *qp, u8 log2);
-void vktls_tx_free(struct vktls_qp *qp);
-void vktls_tx_reset(struct vktls_tx_ring *tx);
-void vktls_tx_poll(struct vktls_tx_ring *tx, int budget);
 void vktls_tx_plan_drop(struct vktls_tx_plan *plan, unsigned int from);
+
+/* tx_done.c */
+void vktls_tx_poll(struct vktls_tx_ring *tx, int budget);
+int vktls_tx_alloc(struct vktls_qp *qp, u8 log2);
+void vktls_tx_reset(struct vktls_tx_ring *tx);
+void vktls_tx_free(struct vktls_qp *qp);
 
 static inline u32 vktls_tx_room(const struct vktls_tx_ring *tx)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Packets out: from skb to descriptors, and from completions back to freed skbs.
- * A packet's descriptors are all written or none, and the NIC sees them with the
- * doorbell only; the last packet before each doorbell asks for a completion.
+ * Packets out, the producer: from skb to descriptors. A packet's descriptors are
+ * all written or none, and the NIC sees them with the doorbell only; the last
+ * packet before each doorbell asks for a completion.
  */
 #include <linux/dma-mapping.h>
 #include <linux/etherdevice.h>
@@ -14,33 +14,22 @@
 #include <net/tls.h>
 
 #include "ktls.h"
-#include "ring.h"
 #include "trace.h"
+#include "tx.h"
 #include "vktls.h"
-
-/* The queue stops below the one and starts again above the other. */
-#define TX_STOP_DESCS	VKTLS_TX_MAX_DESCS
-#define TX_START_DESCS	min_t(u32, 2 * VKTLS_TX_MAX_DESCS, tx->ring.mask)
 
 /* What one packet needs of the NIC. */
 struct tx_packet {
 	struct sk_buff *skb;
 	struct vktls_tx_offload off;
 	bool replay;		/* tx->replay is its payload */
-	unsigned int hdr_len;	/* to the end of the TCP header, with TSO */
-	unsigned int segs;
 };
 
-static struct vktls_tx_desc *tx_desc(struct vktls_tx_ring *tx, u32 index)
+static struct vktls_tx_desc *tx_desc(const struct vktls_tx_ring *tx, u32 index)
 {
 	struct vktls_tx_desc *desc = tx->ring.desc;
 
 	return &desc[index & tx->ring.mask];
-}
-
-static struct vktls_tx_buf *tx_buf(struct vktls_tx_ring *tx, u32 index)
-{
-	return &tx->bufs[index & tx->ring.mask];
 }
 
 static void tx_count(struct vktls_tx_ring *tx, enum vktls_tx_stat stat)
@@ -66,33 +55,6 @@ static void tx_ring_doorbell(struct vktls_tx_ring *tx)
 		    tx->tail & tx->ring.mask);
 }
 
-static void tx_unmap(struct vktls_tx_ring *tx, struct vktls_tx_buf *buf)
-{
-	struct device *dev = &tx->qp->vd->pdev->dev;
-
-	if (buf->held)
-		put_page(buf->held);
-	buf->held = NULL;
-	if (buf->page)
-		dma_unmap_page(dev, dma_unmap_addr(buf, addr),
-			       dma_unmap_len(buf, len), DMA_TO_DEVICE);
-	else
-		dma_unmap_single(dev, dma_unmap_addr(buf, addr),
-				 dma_unmap_len(buf, len), DMA_TO_DEVICE);
-	dma_unmap_len_set(buf, len, 0);
-}
-
-static void tx_offload_tso(struct tx_packet *pkt)
-{
-	struct sk_buff *skb = pkt->skb;
-
-	pkt->hdr_len = skb_tcp_all_headers(skb);
-	pkt->segs = max_t(unsigned int, skb_shinfo(skb)->gso_segs, 1);
-	pkt->off.mss = cpu_to_le16(skb_shinfo(skb)->gso_size);
-	pkt->off.hdr_len = cpu_to_le16(pkt->hdr_len);
-	pkt->off.flags |= cpu_to_le16(VKTLS_TXO_TSO);
-}
-
 static void tx_offload_prepare(struct tx_packet *pkt, u32 tls_ctx)
 {
 	struct sk_buff *skb = pkt->skb;
@@ -103,8 +65,11 @@ static void tx_offload_prepare(struct tx_packet *pkt, u32 tls_ctx)
 		off->csum_offset = skb->csum_offset;
 		off->flags |= cpu_to_le16(VKTLS_TXO_CSUM);
 	}
-	if (skb_is_gso(skb))
-		tx_offload_tso(pkt);
+	if (skb_is_gso(skb)) {
+		off->mss = cpu_to_le16(skb_shinfo(skb)->gso_size);
+		off->hdr_len = cpu_to_le16(skb_tcp_all_headers(skb));
+		off->flags |= cpu_to_le16(VKTLS_TXO_TSO);
+	}
 	if (skb_vlan_tag_present(skb)) {
 		off->vlan_tci = cpu_to_le16(skb_vlan_tag_get(skb));
 		off->flags |= cpu_to_le16(VKTLS_TXO_VLAN);
@@ -121,20 +86,28 @@ static void tx_offload_prepare(struct tx_packet *pkt, u32 tls_ctx)
 }
 
 static void tx_write(struct vktls_tx_ring *tx, u32 index, dma_addr_t addr,
-		     unsigned int len, bool page)
+		     unsigned int len)
 {
 	struct vktls_tx_desc *desc = tx_desc(tx, index);
-	struct vktls_tx_buf *buf = tx_buf(tx, index);
 
 	desc->addr = cpu_to_le64(addr);
 	desc->len = cpu_to_le32(len);
 	desc->reserved = 0;
 	desc->flags = 0;
-	dma_unmap_addr_set(buf, addr, addr);
-	dma_unmap_len_set(buf, len, len);
-	buf->page = page;
-	buf->skb = NULL;
-	buf->held = NULL;
+}
+
+/* Of memory that is mapped for this descriptor alone. */
+static int tx_write_mapped(struct vktls_tx_ring *tx, u32 index,
+			   dma_addr_t addr, unsigned int len)
+{
+	struct vktls_tx_buf *buf = vktls_tx_buf(tx, index);
+
+	if (dma_mapping_error(tx->dev, addr))
+		return -ENOMEM;
+	tx_write(tx, index, addr, len);
+	buf->addr = addr;
+	buf->len = len;
+	return 0;
 }
 
 /**
@@ -176,17 +149,16 @@ static u32 tx_map_frags(struct vktls_tx_ring *tx, const struct sk_buff *skb,
 			u32 index, int *err)
 {
 	const skb_frag_t *end, *frag = skb_shinfo(skb)->frags;
-	struct device *dev = &tx->qp->vd->pdev->dev;
 	unsigned int n, len;
 	dma_addr_t addr;
 
 	for (end = frag + skb_shinfo(skb)->nr_frags; frag < end; frag += n) {
 		len = tx_frag_run(frag, end, &n);
-		addr = skb_frag_dma_map(dev, frag, 0, len, DMA_TO_DEVICE);
-		*err = dma_mapping_error(dev, addr);
+		addr = skb_frag_dma_map(tx->dev, frag, 0, len, DMA_TO_DEVICE);
+		*err = tx_write_mapped(tx, index, addr, len);
 		if (*err)
 			break;
-		tx_write(tx, index++, addr, len, true);
+		index++;
 	}
 	return index;
 }
@@ -194,7 +166,6 @@ static u32 tx_map_frags(struct vktls_tx_ring *tx, const struct sk_buff *skb,
 /* The same for records; a page that is mapped is let go with its buffer. */
 static u32 tx_map_plan(struct vktls_tx_ring *tx, u32 index, int *err)
 {
-	struct device *dev = &tx->qp->vd->pdev->dev;
 	struct vktls_tx_plan *plan = &tx->replay;
 	const skb_frag_t *frag;
 	dma_addr_t addr;
@@ -202,26 +173,15 @@ static u32 tx_map_plan(struct vktls_tx_ring *tx, u32 index, int *err)
 
 	for (i = 0; i < plan->num; i++) {
 		frag = &plan->frags[i];
-		addr = skb_frag_dma_map(dev, frag, 0, skb_frag_size(frag),
+		addr = skb_frag_dma_map(tx->dev, frag, 0, skb_frag_size(frag),
 					DMA_TO_DEVICE);
-		*err = dma_mapping_error(dev, addr);
+		*err = tx_write_mapped(tx, index, addr, skb_frag_size(frag));
 		if (*err)
 			break;
-		tx_write(tx, index, addr, skb_frag_size(frag), true);
-		tx_buf(tx, index++)->held = skb_frag_page(frag);
+		vktls_tx_buf(tx, index++)->held = skb_frag_page(frag);
 	}
 	vktls_tx_plan_drop(plan, i);
 	return index;
-}
-
-static void tx_write_control(struct vktls_tx_ring *tx, u32 index,
-			     const void *desc)
-{
-	struct vktls_tx_buf *buf = tx_buf(tx, index);
-
-	dma_unmap_len_set(buf, len, 0);
-	buf->skb = NULL;
-	memcpy(tx_desc(tx, index), desc, sizeof(struct vktls_tx_desc));
 }
 
 static void tx_write_replay(struct vktls_tx_ring *tx, u32 index)
@@ -233,58 +193,58 @@ static void tx_write_replay(struct vktls_tx_ring *tx, u32 index)
 	};
 
 	put_unaligned_be64(tx->replay.rec_no, replay.rec_no);
-	tx_write_control(tx, index, &replay);
+	memcpy(tx_desc(tx, index), &replay, sizeof(replay));
 }
 
 /* Offload and replay descriptors; returns the index after them. */
-static u32 tx_map_control(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
-			  u32 index)
+static u32 tx_write_control(struct vktls_tx_ring *tx,
+			    const struct tx_packet *pkt, u32 index)
 {
 	if (pkt->off.flags)
-		tx_write_control(tx, index++, &pkt->off);
+		memcpy(tx_desc(tx, index++), &pkt->off, sizeof(pkt->off));
 	if (unlikely(pkt->replay))
 		tx_write_replay(tx, index++);
 	return index;
 }
 
-/* Plaintext of TLS is not left in memory that nobody clears. */
-static bool tx_is_small(const struct tx_packet *pkt)
-{
-	return pkt->skb->len <= VKTLS_TX_SMALL &&
-	       !(pkt->off.flags & cpu_to_le16(VKTLS_TXO_TLS));
-}
-
 /* False when the kernel has no address for a part. */
-static bool tx_copy(const struct sk_buff *skb, u8 *to)
+static bool tx_copy_frags(const struct sk_buff *skb, u8 *to)
 {
 	const skb_frag_t *frag = skb_shinfo(skb)->frags;
 	const skb_frag_t *end = frag + skb_shinfo(skb)->nr_frags;
-	unsigned int len = skb_headlen(skb);
 	const void *from;
 
-	memcpy(to, skb->data, len);
 	for (; frag < end; frag++) {
 		from = skb_frag_address_safe(frag);
 		if (!from)
 			return false;
-		to += len;
-		len = skb_frag_size(frag);
-		memcpy(to, from, len);
+		memcpy(to, from, skb_frag_size(frag));
+		to += skb_frag_size(frag);
 	}
 	return true;
 }
 
-static bool tx_write_copy(struct vktls_tx_ring *tx, u32 index,
-			  const struct sk_buff *skb)
+/*
+ * Headers, or a packet that is as short: to memory that is mapped already. How
+ * much of the packet is in it then, or 0. Plaintext of TLS is not left in memory
+ * that nobody clears, so of that the headers only.
+ */
+static unsigned int tx_write_copy(struct vktls_tx_ring *tx, u32 index,
+				  const struct tx_packet *pkt, unsigned int len)
 {
+	bool tls = pkt->off.flags & cpu_to_le16(VKTLS_TXO_TLS);
+	const struct sk_buff *skb = pkt->skb;
 	u32 at = index & tx->ring.mask;
+	u8 *to = tx->copies[at];
 
-	if (!tx_copy(skb, tx->small[at]))
-		return false;
-	tx_write(tx, index, tx->small_dma + at * VKTLS_TX_SMALL, skb->len,
-		 false);
-	dma_unmap_len_set(tx_buf(tx, index), len, 0);
-	return true;
+	if (len > VKTLS_TX_COPY ||
+	    (tls && len != le16_to_cpu(pkt->off.hdr_len)))
+		return 0;
+	memcpy(to, skb->data, len);
+	if (skb->len <= VKTLS_TX_COPY && !tls && tx_copy_frags(skb, to + len))
+		len = skb->len;
+	tx_write(tx, index, tx->copies_dma + at * VKTLS_TX_COPY, len);
+	return len;
 }
 
 /*
@@ -294,47 +254,49 @@ static bool tx_write_copy(struct vktls_tx_ring *tx, u32 index,
 static u32 tx_map(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 		  int *err)
 {
-	struct device *dev = &tx->qp->vd->pdev->dev;
+	u32 index = tx_write_control(tx, pkt, tx->tail);
 	const struct sk_buff *skb = pkt->skb;
-	u32 index = tx_map_control(tx, pkt, tx->tail);
-	unsigned int len = skb_headlen(skb);
+	unsigned int copied, len = skb_headlen(skb);
 	dma_addr_t addr;
 
 	*err = 0;
-	if (tx_is_small(pkt) && tx_write_copy(tx, index, skb))
+	if (unlikely(pkt->replay))
+		len = le16_to_cpu(pkt->off.hdr_len);
+	copied = tx_write_copy(tx, index, pkt, len);
+	if (unlikely(!copied)) {
+		addr = dma_map_page(tx->dev, virt_to_page(skb->data),
+				    offset_in_page(skb->data), len,
+				    DMA_TO_DEVICE);
+		*err = tx_write_mapped(tx, index, addr, len);
+		if (*err)
+			return index;
+	}
+	if (unlikely(pkt->replay))
+		return tx_map_plan(tx, index + 1, err);
+	if (copied == skb->len)
 		return index + 1;
-	if (pkt->replay)
-		len = skb_tcp_all_headers(skb);
-	addr = dma_map_single(dev, skb->data, len, DMA_TO_DEVICE);
-	*err = dma_mapping_error(dev, addr);
-	if (*err)
-		return index;
-	tx_write(tx, index++, addr, len, false);
-	if (pkt->replay)
-		return tx_map_plan(tx, index, err);
-	return tx_map_frags(tx, skb, index, err);
+	return tx_map_frags(tx, skb, index + 1, err);
 }
 
 static void tx_unwind(struct vktls_tx_ring *tx, u32 end)
 {
-	while (end != tx->tail) {
-		if (dma_unmap_len(tx_buf(tx, --end), len))
-			tx_unmap(tx, tx_buf(tx, end));
-	}
+	while (end != tx->tail)
+		vktls_tx_unmap(tx, vktls_tx_buf(tx, --end));
 }
 
 static void tx_account(struct vktls_tx_ring *tx, const struct tx_packet *pkt)
 {
-	unsigned int len = pkt->skb->len;
-	unsigned int wire = len + (pkt->segs - 1) * pkt->hdr_len;
+	unsigned int bytes = pkt->skb->len, segs = 1;
 
 	u64_stats_update_begin(&tx->xmit_sync);
-	u64_stats_add(&tx->stats[VKTLS_TXS_PACKETS], pkt->segs);
-	u64_stats_add(&tx->stats[VKTLS_TXS_BYTES], wire);
 	if (skb_is_gso(pkt->skb)) {
 		u64_stats_inc(&tx->stats[VKTLS_TXS_GSO_PACKETS]);
-		u64_stats_add(&tx->stats[VKTLS_TXS_GSO_BYTES], len);
+		u64_stats_add(&tx->stats[VKTLS_TXS_GSO_BYTES], bytes);
+		segs = max_t(unsigned int, skb_shinfo(pkt->skb)->gso_segs, 1);
+		bytes += (segs - 1) * le16_to_cpu(pkt->off.hdr_len);
 	}
+	u64_stats_add(&tx->stats[VKTLS_TXS_PACKETS], segs);
+	u64_stats_add(&tx->stats[VKTLS_TXS_BYTES], bytes);
 	if (pkt->off.flags & cpu_to_le16(VKTLS_TXO_CSUM))
 		u64_stats_inc(&tx->stats[VKTLS_TXS_CSUM]);
 	if (pkt->off.flags & cpu_to_le16(VKTLS_TXO_TLS))
@@ -344,21 +306,22 @@ static void tx_account(struct vktls_tx_ring *tx, const struct tx_packet *pkt)
 
 static void tx_stop_if_full(struct vktls_tx_ring *tx)
 {
-	/* Barriers within: partner of those around the wake in tx_poll. */
-	if (!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx), TX_STOP_DESCS,
-				  TX_START_DESCS))
+	/* Barriers within: partner of those around the wake in vktls_tx_poll(). */
+	if (!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx), VKTLS_TX_STOP,
+				  vktls_tx_start(tx)))
 		tx_count(tx, VKTLS_TXS_STOP);
 }
 
 static void tx_publish(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 		       u32 end)
 {
+	struct vktls_tx_buf *last = vktls_tx_buf(tx, end - 1);
 	unsigned int bytes = pkt->skb->len;
 	bool more = netdev_xmit_more();
 
 	tx_desc(tx, end - 1)->flags = cpu_to_le16(VKTLS_TXD_EOP);
-	tx_buf(tx, end - 1)->skb = pkt->skb;
-	tx_buf(tx, end - 1)->replay = pkt->replay;
+	last->skb = pkt->skb;
+	last->replay = pkt->replay;
 	trace_vktls_tx_post(tx, pkt->skb, end - tx->tail,
 			    le16_to_cpu(pkt->off.flags));
 	tx_account(tx, pkt);
@@ -369,26 +332,14 @@ static void tx_publish(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 		tx_ring_doorbell(tx);
 }
 
-/* A packet that the NIC did not take, or did not get (status 0). */
-static void tx_lost(struct vktls_tx_ring *tx, const struct sk_buff *skb,
-		    bool replay, u16 status)
-{
-	if (replay)
-		vktls_ktls_replay_lost(tx->qp->vd, skb, status);
-	else
-		vktls_ktls_tx_lost(tx->qp->vd, skb, status);
-}
-
 /* Consumes the skb, and the plan of a replay, whatever happens. */
 static int tx_send(struct vktls_tx_ring *tx, struct sk_buff *skb, u32 tls_ctx)
 {
-	struct tx_packet pkt = {
-		.skb = skb, .segs = 1, .replay = tx->replay.num,
-	};
+	struct tx_packet pkt = { .skb = skb, .replay = tx->replay.num };
 	u32 end;
 	int err;
 
-	if (!pkt.replay &&
+	if (MAX_SKB_FRAGS + 2 > VKTLS_TX_MAX_DESCS && !pkt.replay &&
 	    skb_shinfo(skb)->nr_frags + 2 > VKTLS_TX_MAX_DESCS &&
 	    skb_linearize(skb)) {
 		err = -ENOMEM;
@@ -405,7 +356,7 @@ unmap:
 	vktls_tx_plan_drop(&tx->replay, 0);
 	tx_unwind(tx, end);
 free_skb:
-	tx_lost(tx, skb, pkt.replay, 0);
+	vktls_tx_lost(tx, skb, pkt.replay, 0);
 	dev_kfree_skb_any(skb);
 	return err;
 }
@@ -425,8 +376,8 @@ netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev)
 	struct vktls_tx_ring *tx = &vd->qp[skb_get_queue_mapping(skb)]->tx;
 	u32 tls_ctx = VKTLS_NO_CTX;
 
-	if (unlikely(!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx), TX_STOP_DESCS,
-					   TX_START_DESCS))) {
+	if (unlikely(!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx),
+					   VKTLS_TX_STOP, vktls_tx_start(tx)))) {
 		tx_ring_doorbell(tx);
 		return NETDEV_TX_BUSY;
 	}
@@ -443,163 +394,4 @@ flush:
 	/* Packets before this one may have waited for its doorbell. */
 	tx_ring_doorbell(tx);
 	return NETDEV_TX_OK;
-}
-
-/* Free what lies before @end; adds what it was to packets and bytes. */
-static void tx_release(struct vktls_tx_ring *tx, u32 end, int budget,
-		       unsigned int *packets, unsigned int *bytes)
-{
-	struct vktls_tx_buf *buf;
-	u32 head;
-
-	for (head = tx->head; head != end; head++) {
-		buf = tx_buf(tx, head);
-		if (dma_unmap_len(buf, len))
-			tx_unmap(tx, buf);
-		if (!buf->skb)
-			continue;
-		*packets += 1;
-		*bytes += buf->skb->len;
-		napi_consume_skb(buf->skb, budget);
-		buf->skb = NULL;
-	}
-	WRITE_ONCE(tx->head, end);
-}
-
-/* The status is that of the last packet before @end alone. */
-static void tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
-{
-	const struct vktls_tx_buf *buf = tx_buf(tx, end - 1);
-
-	u64_stats_update_begin(&tx->poll_sync);
-	u64_stats_inc(&tx->stats[VKTLS_TXS_ERRORS]);
-	u64_stats_update_end(&tx->poll_sync);
-	if (buf->skb)
-		tx_lost(tx, buf->skb, buf->replay, status);
-}
-
-static bool tx_complete(struct vktls_tx_ring *tx,
-			const struct vktls_tx_cpl *cpl, int budget,
-			unsigned int *packets, unsigned int *bytes)
-{
-	u32 done = (le16_to_cpu(cpl->head) - tx->head) & tx->ring.mask;
-	u16 status = le16_to_cpu(cpl->status);
-
-	if (unlikely(!done || done > READ_ONCE(tx->tail) - tx->head)) {
-		netdev_err(tx->qp->vd->netdev,
-			   "queue %u: completion of what was not sent\n",
-			   tx->qp->index);
-		vktls_reset_request(tx->qp->vd, VKTLS_RESET_TX);
-		return false;
-	}
-	trace_vktls_tx_done(tx, done, status);
-	if (unlikely(status))
-		tx_refused(tx, tx->head + done, status);
-	tx_release(tx, tx->head + done, budget, packets, bytes);
-	return true;
-}
-
-/**
- * vktls_tx_poll() - take what the NIC has completed
- * @tx: ring
- * @budget: of NAPI, 0 under netpoll
- *
- * Context: NAPI of the queue pair.
- */
-void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
-{
-	unsigned int packets = 0, bytes = 0;
-	struct vktls_tx_cpl *cpl;
-
-	while ((cpl = vktls_ring_peek(&tx->ring))) {
-		if (!tx_complete(tx, cpl, budget, &packets, &bytes))
-			break;
-		tx->ring.cpl_head++;
-	}
-	if (!packets)
-		return;
-	/* Barriers within: partner of those in tx_stop_if_full. */
-	if (!__netif_txq_completed_wake(tx->txq, packets, bytes, vktls_tx_room(tx),
-					TX_START_DESCS, false)) {
-		u64_stats_update_begin(&tx->poll_sync);
-		u64_stats_inc(&tx->stats[VKTLS_TXS_WAKE]);
-		u64_stats_update_end(&tx->poll_sync);
-	}
-}
-
-/**
- * vktls_tx_alloc() - allocate the transmit half of a queue pair
- * @qp: queue pair
- * @log2: descriptors, as a power of two
- *
- * Return: 0 or -ENOMEM.
- */
-int vktls_tx_alloc(struct vktls_qp *qp, u8 log2)
-{
-	struct device *dev = &qp->vd->pdev->dev;
-	struct vktls_tx_ring *tx = &qp->tx;
-	int err;
-
-	tx->qp = qp;
-	tx->txq = netdev_get_tx_queue(qp->vd->netdev, qp->index);
-	u64_stats_init(&tx->xmit_sync);
-	u64_stats_init(&tx->poll_sync);
-	tx->bufs = kvcalloc(BIT(log2), sizeof(*tx->bufs), GFP_KERNEL);
-	if (!tx->bufs)
-		return -ENOMEM;
-	tx->small = dma_alloc_coherent(dev, sizeof(*tx->small) << log2,
-				       &tx->small_dma, GFP_KERNEL);
-	if (!tx->small) {
-		err = -ENOMEM;
-		goto free_bufs;
-	}
-	err = vktls_ring_alloc(qp->vd, &tx->ring, log2);
-	if (err)
-		goto free_small;
-	return 0;
-
-free_small:
-	dma_free_coherent(dev, sizeof(*tx->small) << log2, tx->small,
-			  tx->small_dma);
-free_bufs:
-	kvfree(tx->bufs);
-	return err;
-}
-
-/**
- * vktls_tx_reset() - free what the NIC has not completed, and start from zero
- * @tx: ring that the NIC knows no more
- *
- * Context: process; transmission and NAPI are stopped.
- */
-void vktls_tx_reset(struct vktls_tx_ring *tx)
-{
-	unsigned int packets = 0, bytes = 0;
-	u32 index;
-
-	for (index = tx->head; index != tx->tail; index++) {
-		if (tx_buf(tx, index)->skb)
-			tx_lost(tx, tx_buf(tx, index)->skb,
-				tx_buf(tx, index)->replay, 0);
-	}
-	tx_release(tx, tx->tail, 0, &packets, &bytes);
-	netdev_tx_reset_queue(tx->txq);
-	tx->head = 0;
-	tx->tail = 0;
-	tx->rung = 0;
-}
-
-/**
- * vktls_tx_free() - undo vktls_tx_alloc()
- * @qp: queue pair, stopped
- */
-void vktls_tx_free(struct vktls_qp *qp)
-{
-	struct vktls_tx_ring *tx = &qp->tx;
-
-	dma_free_coherent(&qp->vd->pdev->dev,
-			  sizeof(*tx->small) << tx->ring.log2, tx->small,
-			  tx->small_dma);
-	vktls_ring_free(qp->vd, &tx->ring);
-	kvfree(tx->bufs);
 }

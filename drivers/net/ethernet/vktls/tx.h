@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the producer of a transmit ring (tx.c) and its consumer (tx_done.c)
+ * share: the state of each descriptor, and when the queue stops.
+ */
+#ifndef VKTLS_TX_H
+#define VKTLS_TX_H
+
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+
+#include "ktls.h"
+#include "ring.h"
+
+/* The queue stops below the one and starts again above the other. */
+#define VKTLS_TX_STOP	VKTLS_TX_MAX_DESCS
+
+static inline u32 vktls_tx_start(const struct vktls_tx_ring *tx)
+{
+	return min_t(u32, 2 * VKTLS_TX_MAX_DESCS, tx->ring.mask);
+}
+
+static inline struct vktls_tx_buf *vktls_tx_buf(const struct vktls_tx_ring *tx,
+						u32 index)
+{
+	return &tx->bufs[index & tx->ring.mask];
+}
+
+/* Nothing, for a descriptor that has no mapping of its own. */
+static inline void vktls_tx_unmap(const struct vktls_tx_ring *tx,
+				  struct vktls_tx_buf *buf)
+{
+	if (!buf->len)
+		return;
+	dma_unmap_page(tx->dev, buf->addr, buf->len, DMA_TO_DEVICE);
+	buf->len = 0;
+	if (unlikely(buf->held)) {
+		put_page(buf->held);
+		buf->held = NULL;
+	}
+}
+
+/* A packet that the NIC did not take, or did not get (status 0). */
+static inline void vktls_tx_lost(const struct vktls_tx_ring *tx,
+				 const struct sk_buff *skb, bool replay,
+				 u16 status)
+{
+	if (replay)
+		vktls_ktls_replay_lost(tx->qp->vd, skb, status);
+	else
+		vktls_ktls_tx_lost(tx->qp->vd, skb, status);
+}
+
+#endif /* VKTLS_TX_H */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Packets out, the consumer: from completions back to freed skbs. And the life of
+ * a transmit ring, which begins and ends empty.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+#include <linux/netdevice.h>
+#include <net/netdev_queues.h>
+
+#include "trace.h"
+#include "tx.h"
+#include "vktls.h"
+
+/* What was freed in one go. */
+struct tx_freed {
+	unsigned int packets, bytes;
+};
+
+/* Free what lies before @end. */
+static struct tx_freed tx_release(struct vktls_tx_ring *tx, u32 end, int budget)
+{
+	struct tx_freed freed = {};
+	struct vktls_tx_buf *buf;
+	u32 head;
+
+	for (head = tx->head; head != end; head++) {
+		buf = vktls_tx_buf(tx, head);
+		vktls_tx_unmap(tx, buf);
+		if (!buf->skb)
+			continue;
+		freed.packets++;
+		freed.bytes += buf->skb->len;
+		napi_consume_skb(buf->skb, budget);
+		buf->skb = NULL;
+	}
+	WRITE_ONCE(tx->head, end);
+	return freed;
+}
+
+/* The status is that of the last packet before @end alone. */
+static void tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
+{
+	const struct vktls_tx_buf *buf = vktls_tx_buf(tx, end - 1);
+
+	u64_stats_update_begin(&tx->poll_sync);
+	u64_stats_inc(&tx->stats[VKTLS_TXS_ERRORS]);
+	u64_stats_update_end(&tx->poll_sync);
+	if (buf->skb)
+		vktls_tx_lost(tx, buf->skb, buf->replay, status);
+}
+
+/* Packets up to @head were completed before; moves it, or asks for a reset. */
+static bool tx_complete(struct vktls_tx_ring *tx,
+			const struct vktls_tx_cpl *cpl, u32 *head)
+{
+	u32 done = (le16_to_cpu(cpl->head) - *head) & tx->ring.mask;
+	u16 status = le16_to_cpu(cpl->status);
+
+	if (unlikely(!done || done > READ_ONCE(tx->tail) - *head)) {
+		netdev_err(tx->qp->vd->netdev,
+			   "queue %u: completion of what was not sent\n",
+			   tx->qp->index);
+		vktls_reset_request(tx->qp->vd, VKTLS_RESET_TX);
+		return false;
+	}
+	trace_vktls_tx_done(tx, done, status);
+	*head += done;
+	if (unlikely(status))
+		tx_refused(tx, *head, status);
+	return true;
+}
+
+/**
+ * vktls_tx_poll() - take what the NIC has completed
+ * @tx: ring
+ * @budget: of NAPI, 0 under netpoll
+ *
+ * Context: NAPI of the queue pair.
+ */
+void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
+{
+	struct vktls_tx_cpl *cpl;
+	struct tx_freed freed;
+	u32 head = tx->head;
+
+	while ((cpl = vktls_ring_peek(&tx->ring))) {
+		if (!tx_complete(tx, cpl, &head))
+			break;
+		tx->ring.cpl_head++;
+	}
+	if (head == tx->head)
+		return;
+	freed = tx_release(tx, head, budget);
+	/* Barriers within: partner of those in tx_stop_if_full(). */
+	if (!__netif_txq_completed_wake(tx->txq, freed.packets, freed.bytes,
+					vktls_tx_room(tx), vktls_tx_start(tx),
+					false)) {
+		u64_stats_update_begin(&tx->poll_sync);
+		u64_stats_inc(&tx->stats[VKTLS_TXS_WAKE]);
+		u64_stats_update_end(&tx->poll_sync);
+	}
+}
+
+/**
+ * vktls_tx_alloc() - allocate the transmit half of a queue pair
+ * @qp: queue pair
+ * @log2: descriptors, as a power of two
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vktls_tx_alloc(struct vktls_qp *qp, u8 log2)
+{
+	struct vktls_tx_ring *tx = &qp->tx;
+	int err;
+
+	tx->qp = qp;
+	tx->dev = &qp->vd->pdev->dev;
+	tx->txq = netdev_get_tx_queue(qp->vd->netdev, qp->index);
+	u64_stats_init(&tx->xmit_sync);
+	u64_stats_init(&tx->poll_sync);
+	tx->bufs = kvcalloc(BIT(log2), sizeof(*tx->bufs), GFP_KERNEL);
+	if (!tx->bufs)
+		return -ENOMEM;
+	tx->copies = dma_alloc_coherent(tx->dev, sizeof(*tx->copies) << log2,
+				       &tx->copies_dma, GFP_KERNEL);
+	if (!tx->copies) {
+		err = -ENOMEM;
+		goto free_bufs;
+	}
+	err = vktls_ring_alloc(qp->vd, &tx->ring, log2);
+	if (err)
+		goto free_copies;
+	return 0;
+
+free_copies:
+	dma_free_coherent(tx->dev, sizeof(*tx->copies) << log2, tx->copies,
+			  tx->copies_dma);
+free_bufs:
+	kvfree(tx->bufs);
+	return err;
+}
+
+/**
+ * vktls_tx_reset() - free what the NIC has not completed, and start from zero
+ * @tx: ring that the NIC knows no more
+ *
+ * Context: process; transmission and NAPI are stopped.
+ */
+void vktls_tx_reset(struct vktls_tx_ring *tx)
+{
+	const struct vktls_tx_buf *buf;
+	u32 index;
+
+	for (index = tx->head; index != tx->tail; index++) {
+		buf = vktls_tx_buf(tx, index);
+		if (buf->skb)
+			vktls_tx_lost(tx, buf->skb, buf->replay, 0);
+	}
+	tx_release(tx, tx->tail, 0);
+	netdev_tx_reset_queue(tx->txq);
+	tx->head = 0;
+	tx->tail = 0;
+	tx->rung = 0;
+}
+
+/**
+ * vktls_tx_free() - undo vktls_tx_alloc()
+ * @qp: queue pair, stopped
+ */
+void vktls_tx_free(struct vktls_qp *qp)
+{
+	struct vktls_tx_ring *tx = &qp->tx;
+
+	dma_free_coherent(tx->dev, sizeof(*tx->copies) << tx->ring.log2, tx->copies,
+			  tx->copies_dma);
+	vktls_ring_free(qp->vd, &tx->ring);
+	kvfree(tx->bufs);
+}
