@@ -209,6 +209,9 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 			tls_tx_rec_reopen(sk, rec, 0, charged);
 			return err;
 		}
+		/* In its place the payload may be half encrypted. */
+		if (err == -ENOMEM)
+			err = -EIO;
 		tls_segs_put(&rec->src);
 	}
 	if (err)

@@ -246,6 +246,30 @@ def seal_later(by_nic):
     watch.expect(tx_tls_encrypted_bytes=flow.wire if by_nic else 0)
 
 
+def cipher_without_memory():
+    """The cipher has no memory for a record. What is encrypted from the sender's own
+    pages goes later; what may be half encrypted in its place ends the stream, and no
+    sender waits for that."""
+    rig.offload(False)
+    ktap.defer(rig.offload, True)
+    ktap.defer(lambda: rig.fault(seal_times=0))
+    flow = rig.Flow()
+    rig.fault(seal_times=1)
+    flow.send(rig.pattern(8192))
+    ktap.equal(rig.fault_left("seal_times"), 0, "failures to come")
+    flow.finish()
+    for flags in (0, socket.MSG_MORE):
+        flow = rig.Flow()
+        flow.send(b"before")
+        rig.fault(seal_times=1)
+        if flags:
+            flow.near.send(b"in two ", flags)
+        ktap.fails(errno.EIO, flow.near.send, b"calls")
+        ktap.equal(rig.fault_left("seal_times"), 0, "failures to come")
+        ktap.fails(errno.EIO, flow.near.send, b"after it")
+        flow.finish()
+
+
 def main():
     """Register and run."""
     rig.offload()
@@ -260,6 +284,7 @@ def main():
         ktap.add(fn.__name__, fn, timeout=60)
     ktap.add("seal_later_on_the_card", seal_later, True)
     ktap.add("seal_later_in_software", seal_later, False)
+    ktap.add("cipher_without_memory", cipher_without_memory, timeout=60)
     ktap.main()
 
 

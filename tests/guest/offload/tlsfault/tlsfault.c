@@ -31,6 +31,10 @@ static int piece_skip;
 module_param(piece_skip, int, 0644);
 MODULE_PARM_DESC(piece_skip, "pieces for which it has some, before these");
 
+static int seal_times;
+module_param(seal_times, int, 0644);
+MODULE_PARM_DESC(seal_times, "records for which the cipher has no memory");
+
 static int map_times;
 module_param(map_times, int, 0644);
 MODULE_PARM_DESC(map_times, "mappings for transmission that fail");
@@ -69,6 +73,11 @@ static struct sk_buff *alloc_stand_in(void)
 static bool piece_stand_in(void)
 {
 	return false;
+}
+
+static int seal_stand_in(void)
+{
+	return -ENOMEM;
 }
 
 static int cmd_stand_in(void)
@@ -127,6 +136,13 @@ static int on_piece(struct kprobe *p, struct pt_regs *regs)
 	return divert(regs, &piece_times, piece_stand_in);
 }
 
+static int on_seal(struct kprobe *p, struct pt_regs *regs)
+{
+	if (seal_times <= 0 || !called_by_tls(regs))
+		return 0;
+	return divert(regs, &seal_times, seal_stand_in);
+}
+
 static int on_map(struct kprobe *p, struct pt_regs *regs)
 {
 	const struct device *dev = (void *)regs_get_kernel_argument(regs, 0);
@@ -153,6 +169,7 @@ static struct kprobe probes[] = {
 	{ .symbol_name = "tls_encrypt_skb", .pre_handler = on_encrypt },
 	{ .symbol_name = "alloc_skb_with_frags", .pre_handler = on_alloc },
 	{ .symbol_name = "sk_page_frag_refill", .pre_handler = on_piece },
+	{ .symbol_name = "crypto_aead_encrypt", .pre_handler = on_seal },
 	{ .symbol_name = "dma_map_page_attrs", .pre_handler = on_map },
 	{ .symbol_name = "vktls_cmd_exec", .pre_handler = on_cmd },
 	{ .symbol_name = "vktls_cmd_post", .pre_handler = on_cmd },
