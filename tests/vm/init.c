@@ -318,19 +318,24 @@ static int run(char *const argv[], int in, int out, int err)
 	return exit_status(wstatus);
 }
 
-/* Read NUL-separated words as argv. */
+/* Read NUL-separated words as argv: all of it, or nothing runs. */
 static char **read_args(const char *path)
 {
-	static char text[65536], *argv[MAX_ARGS + 1];
+	static char *argv[MAX_ARGS + 1];
 	FILE *f = fopen(path, "re");
-	size_t len, at, argc = 0;
+	size_t argc = 0, room = 0;
 
 	if (!f)
 		return NULL;
-	len = fread(text, 1, sizeof(text) - 1, f);
+	while (getdelim(&argv[argc], &room, '\0', f) > 0) {
+		if (argc++ == MAX_ARGS) {
+			errno = E2BIG;
+			fail(path);
+		}
+		room = 0;
+	}
+	argv[argc] = NULL;
 	fclose(f);
-	for (at = 0; at < len && argc < MAX_ARGS; at += strlen(text + at) + 1)
-		argv[argc++] = text + at;
 	return argc ? argv : NULL;
 }
 

@@ -75,6 +75,12 @@ chmod +x "$work/crashes"
 check "a crash of QEMU is a failure" vm 125 --qemu "$work/crashes" -- true
 check "it shows what QEMU said" grep -q 'assertion failed' "$work/err"
 check "a command that does not exist has its own status" vm 127 -- no-such command
+# more than 64 KiB
+long=$(printf 'true %010000d\n' 0 0 0 0 0 0 0 0 0 0; echo 'echo its end')
+check "a long command does not lose its end" vm 0 -- "$long"
+check "all of it ran" diff <(echo its end) "$work/out"
+# shellcheck disable=SC2046 # a list of words
+check "a command of too many words is refused" vm 125 -- echo $(seq 300)
 check "a wrong option is refused" vm 125 --tls theirs -- true
 echo "1..$number"
 exit $failed
