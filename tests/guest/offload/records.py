@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import sys
+import time
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -22,6 +23,7 @@ BOTH = [("aes-128-gcm", 4), ("aes-256-gcm", 4),
 OURS = [] if rig.STOCK else [
     (ktls.TLS12, "chacha20-poly1305"), (ktls.TLS13, "aes-128-gcm"),
     (ktls.TLS13, "aes-256-gcm"), (ktls.TLS13, "chacha20-poly1305")]
+TRACING = "/sys/kernel/tracing"
 # a slow guest may retransmit without a loss, and find it acknowledged by then
 CLEAN = {"tx_tls_fallback_gap": 0, "tx_tls_resync_req": 0,
          "tx_tls_drop_bypass_req": 0, "tx_tls_lost_device": 0}
@@ -228,6 +230,56 @@ def off_means_off():
                  TlsTxDevice=0)
 
 
+def reset_flows(count):
+    """Connections whose contexts are in use, and whose end puts nothing on the wire."""
+    flows = [rig.Flow(reading=False) for _ in range(count)]
+    for flow in flows:
+        flow.send(rig.pattern(100))
+    for flow in flows:
+        flow.drain()
+        rig.reset_by_far(flow)
+    return flows
+
+
+def deleted_together():
+    """The contexts of connections that are closed at once are deleted by a few
+    doorbells and interrupts."""
+    flows = reset_flows(40)
+    watch = rig.Watch()
+    for flow in flows:
+        flow.near.close()
+    # to look is a command, which takes along those that wait
+    time.sleep(0.5)
+    moved = watch.moved()
+    ktap.equal((moved["tx_tls_del"], moved["dev_tls_ctx_live"]), (40, -40), "deleted")
+    for name in ("dev_doorbells", "dev_interrupts"):
+        ktap.equal(moved[name] <= 10, True, f"{name}: {moved[name]} for 40 contexts")
+
+
+def deleted_in_time():
+    """Contexts that are too few to be deleted at once, and that no later command takes
+    along, are deleted when the driver looks after its queues."""
+    flows = reset_flows(3)
+    event = f"{TRACING}/events/vktls/vktls_tls_del/enable"
+    ktap.defer(put, event, "0")
+    put(event, "1")
+    put(f"{TRACING}/trace", "")
+    for flow in flows:
+        flow.near.close()
+
+    def deleted():
+        with open(f"{TRACING}/trace", encoding="ascii") as file:
+            return file.read().count("vktls_tls_del:")
+
+    rig.wait_for(lambda: deleted() == 3, 3, lambda: f"{deleted()} deleted")
+
+
+def put(path, text):
+    """Write a file."""
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
 def leave_names():
     """Names of the TLS counters, for the host to look up."""
     names = [name for name in rig.counters()
@@ -276,6 +328,8 @@ def main():
         ktap.add("records_share_packets", records_share_packets)
         for fn in (last_number, last_numbers_of_a_call, open_record_lost):
             ktap.add(fn.__name__, fn)
+    for fn in (deleted_together, deleted_in_time):
+        ktap.add(fn.__name__, fn)
     ktap.add("hundred_connections", hundred_connections, timeout=120)
     for size in (576, 1280, 1500, 4000, 9000):
         ktap.add(f"mtu_{size}", frame_size, size, timeout=60)

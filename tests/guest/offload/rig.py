@@ -35,6 +35,7 @@ with open("/run/vktls/env", encoding="ascii") as _env:
     STOCK = "TLS=stock" in _env.read().split()  # whose tls.ko this is
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
 SEND_QUEUE, REPAIR_OFF_NO_PROBE = 2, -1
+TCP_CLOSE = 7
 SIOCOUTQ, SIOCOUTQNSD = 0x5411, 0x894b
 
 
@@ -528,6 +529,16 @@ def near_reorder():
         "u32", "match", "ip", "protocol", "6", "0xff", "match", "u32",
         "0x2000", "0x2000", "at", "24", "flowid", "1:2")
     return lambda: run("tc", "qdisc", "del", "dev", IFACE, "root", check=False)
+
+
+def reset_by_far(flow):
+    """The far end resets the connection: what the near end does with it from now on
+    puts no packet on the wire."""
+    flow.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    flow.far.close()
+    wait_for(lambda: flow.near.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO,
+                                          1)[0] == TCP_CLOSE, 10,
+             lambda: "no reset came")
 
 
 def send_sequence(sock):
