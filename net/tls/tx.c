@@ -393,10 +393,12 @@ static int tls_tx_send_rest(struct sock *sk, struct tls_tx *tx,
 {
 	int err = 0;
 
-	if (tx->open && !tx->error && !call->more && (whole || call->copied))
+	if (tx->open && !tx->error && !call->more && (whole || call->copied)) {
+		tx->ctx->ctx.pending_open_record_frags = true;
 		err = tls_tx_flush(sk, tx, 0);
-	else if (call->gathered)
+	} else if (call->gathered) {
 		err = tls_tx_offer_sealed(sk, tx, call->more ? MSG_MORE : 0);
+	}
 	return err == -EAGAIN || err == -ENOMEM ? 0 : err;
 }
 

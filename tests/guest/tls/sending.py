@@ -280,10 +280,13 @@ def pipe_end(version):
     ktap.equal(ktls.drain(raw, key, 12), [(ktls.DATA, b"all there is")], "records")
 
 
-def fault_behind_whole_records(version):
+def fault_behind_whole_records(version, room=None):
     """Memory that faults in the fourth record of a call: what can be read is
     sent, with the records before it."""
     raw, tls, key = sender(version)
+    if room:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
     good = 3 * ktls.MAX_PLAIN + mmap.PAGESIZE
     area = mmap.mmap(-1, good + mmap.PAGESIZE)
     area.write(os.urandom(good))
@@ -294,6 +297,11 @@ def fault_behind_whole_records(version):
     ktap.equal(sent, good, "sent")
     got = ktls.drain(raw, key, good)
     ktap.equal(b"".join(d for _, d in got) == area[:good], True, "payload")
+
+
+def fault_without_room(version):
+    """The same where the send buffer is full by then: the rest goes out by itself."""
+    fault_behind_whole_records(version, 4096)
 
 
 def fault_at_once(version):
@@ -373,7 +381,7 @@ CASES = [more_then_close, more_then_shutdown, more_then_control,
          more_then_nothing, more_until_full, eor_with_more, type_with_more,
          many_fragments, nonblocking, full_buffer_then_close, two_senders,
          interrupted, more_without_room, more_without_memory, file_past_its_end,
-         pipe_end, fault_behind_whole_records, fault_at_once,
+         pipe_end, fault_behind_whole_records, fault_without_room, fault_at_once,
          large_call_without_room, end_of_record, largest_payload, last_number]
 
 for text, number in VERSIONS.items():
