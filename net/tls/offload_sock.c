@@ -47,14 +47,15 @@ void tls_sock_destruct(struct sock *sk)
 	struct tls_context *ctx = tls_get_ctx(sk);
 	struct tls_tx *tx = ctx->priv_ctx_tx;
 
+	/* A look for strays follows the route, which is let go of below. */
+	if (tx && tx->off && tx->off->link)
+		tls_link_orphan(tx->off->link);
 	ctx->sk_destruct(sk);
 	if (!tx || !tx->off) {
 		tls_ctx_put(ctx);
 		module_put(THIS_MODULE);
 		return;
 	}
-	if (tx->off->link)
-		tls_link_orphan(tx->off->link);
 	if (tx->off->hooked)
 		clean_acked_data_disable(inet_csk(sk));
 	/* A moment later, so that one wakeup serves all that are closed now. */
