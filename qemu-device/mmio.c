@@ -248,13 +248,13 @@ static bool tx_tail_write(VkdevState *s, unsigned qp, uint32_t value)
 
 static uint32_t rx_tail_read(VkdevState *s, unsigned qp)
 {
-    return s->rx[qp].ring.tail;
+    return s->rx[qp].q.ring.tail;
 }
 
 static bool rx_tail_write(VkdevState *s, unsigned qp, uint32_t value)
 {
     s->stats[VKTLS_STAT_DOORBELLS]++;
-    if (!vkdev_ring_set_tail(&s->rx[qp].ring, value)) {
+    if (!vkdev_ring_set_tail(&s->rx[qp].q.ring, value)) {
         return false;
     }
     vkdev_rx_kick(s);
@@ -281,12 +281,12 @@ static bool tx_cq_write(VkdevState *s, unsigned qp, uint32_t value)
 
 static uint32_t rx_cq_read(VkdevState *s, unsigned qp)
 {
-    return cq_read(&s->rx[qp].cq);
+    return cq_read(&s->rx[qp].q.cq);
 }
 
 static bool rx_cq_write(VkdevState *s, unsigned qp, uint32_t value)
 {
-    bool ok = vkdev_cq_set_head(&s->rx[qp].cq, value);
+    bool ok = vkdev_cq_set_head(&s->rx[qp].q.cq, value);
 
     vkdev_rx_kick(s);
     return ok;
@@ -314,12 +314,12 @@ static bool tx_mod_write(VkdevState *s, unsigned qp, uint32_t value)
 
 static uint32_t rx_mod_read(VkdevState *s, unsigned qp)
 {
-    return s->rx[qp].cq.mod;
+    return s->rx[qp].q.cq.mod;
 }
 
 static bool rx_mod_write(VkdevState *s, unsigned qp, uint32_t value)
 {
-    return mod_write(&s->rx[qp].cq, value);
+    return mod_write(&s->rx[qp].q.cq, value);
 }
 
 static const QpReg qp_regs[] = {

@@ -168,6 +168,7 @@ static const Property pci_properties[] = {
     DEFINE_PROP_UINT32("tls-contexts", VkdevState, contexts, 1024),
     DEFINE_PROP_BOOL("tls-rx", VkdevState, tls_rx, true),
     DEFINE_PROP_BOOL("tls-replay", VkdevState, tls_replay, true),
+    DEFINE_PROP_BOOL("rx-gro", VkdevState, rx_gro, true),
 };
 
 static void pci_class_init(ObjectClass *klass, void *data)

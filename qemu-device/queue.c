@@ -17,7 +17,7 @@ static VkdevQueue *queue_find(VkdevState *s, uint32_t type, uint32_t id)
     case VKTLS_QUEUE_TX:
         return &s->tx[id].q;
     case VKTLS_QUEUE_RX:
-        return &s->rx[id];
+        return &s->rx[id].q;
     default:
         return NULL;
     }
@@ -26,6 +26,11 @@ static VkdevQueue *queue_find(VkdevState *s, uint32_t type, uint32_t id)
 static VkdevTxQueue *queue_tx(VkdevQueue *q)
 {
     return q->type == VKTLS_QUEUE_TX ? container_of(q, VkdevTxQueue, q) : NULL;
+}
+
+static VkdevRxQueue *queue_rx(VkdevQueue *q)
+{
+    return q->type == VKTLS_QUEUE_RX ? container_of(q, VkdevRxQueue, q) : NULL;
 }
 
 static void queue_init(VkdevState *s, VkdevQueue *q, uint8_t type, uint8_t id)
@@ -40,7 +45,7 @@ void vkdev_queue_init(VkdevState *s)
 {
     for (unsigned i = 0; i < s->queues; i++) {
         queue_init(s, &s->tx[i].q, VKTLS_QUEUE_TX, i);
-        queue_init(s, &s->rx[i], VKTLS_QUEUE_RX, i);
+        queue_init(s, &s->rx[i].q, VKTLS_QUEUE_RX, i);
         vkdev_tx_init(&s->tx[i]);
     }
 }
@@ -50,7 +55,7 @@ void vkdev_queue_fini(VkdevState *s)
     for (unsigned i = 0; i < s->queues; i++) {
         vkdev_tx_fini(&s->tx[i]);
         vkdev_cq_fini(&s->tx[i].q.cq);
-        vkdev_cq_fini(&s->rx[i].cq);
+        vkdev_cq_fini(&s->rx[i].q.cq);
     }
 }
 
@@ -60,6 +65,8 @@ static void queue_destroy(VkdevQueue *q)
     q->created = false;
     if (queue_tx(q)) {
         vkdev_tx_stop(queue_tx(q));
+    } else {
+        vkdev_rxq_forget(queue_rx(q));
     }
     vkdev_cq_stop(&q->cq);
     vkdev_ring_stop(&q->ring);
@@ -69,9 +76,9 @@ void vkdev_queue_reset(VkdevState *s)
 {
     for (unsigned i = 0; i < s->queues; i++) {
         queue_destroy(&s->tx[i].q);
-        queue_destroy(&s->rx[i]);
+        queue_destroy(&s->rx[i].q);
         s->tx[i].q.cq.mod = 0;
-        s->rx[i].cq.mod = 0;
+        s->rx[i].q.cq.mod = 0;
     }
 }
 
@@ -118,6 +125,9 @@ uint16_t vkdev_queue_destroy(VkdevState *s, uint32_t type, uint32_t id)
 void vkdev_queue_stop(VkdevQueue *q, uint16_t status)
 {
     q->live = false;
+    if (queue_rx(q)) {
+        vkdev_rxq_forget(queue_rx(q));
+    }
     trace_vkdev_queue_stop(q->type, q->id, status);
     vkdev_event(q->dev, VKTLS_EVT_QUEUE_ERROR, status, q->type << 8 | q->id,
                 0);

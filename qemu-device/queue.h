@@ -8,6 +8,7 @@
 
 #include "net/net.h"
 #include "core.h"
+#include "gro.h"
 #include "ring.h"
 #include "wire.h"
 
@@ -55,6 +56,30 @@ typedef struct VkdevTxQueue {
     struct vktls_tx_desc desc[VKDEV_TX_FETCH];  /* by index, and round */
 } VkdevTxQueue;
 
+#define VKDEV_RX_BUFS DIV_ROUND_UP(VKDEV_FRAME_MAX, VKTLS_RX_BUF_MIN)
+QEMU_BUILD_BUG_ON(VKDEV_RX_BUFS < VKTLS_RX_GRO_BUFS);
+
+/* What is in a receive queue's buffers and not completed yet. */
+typedef struct VkdevRxPacket {
+    uint64_t addr[VKDEV_RX_BUFS];
+    uint32_t size[VKDEV_RX_BUFS];
+    unsigned count;     /* buffers, from the ring's head on; 0 = no packet */
+    unsigned at;        /* the one that is being filled */
+    uint32_t used;      /* bytes in that */
+    uint32_t frames;
+    uint32_t bytes;     /* of these, as they came */
+    uint16_t flags;     /* these three for the completions */
+    uint16_t vlan_tci;
+    uint32_t hash;
+    bool multicast;
+    VkdevGro gro;       /* without segs, nothing can be joined to it */
+} VkdevRxPacket;
+
+typedef struct VkdevRxQueue {
+    VkdevQueue q;
+    VkdevRxPacket pkt;
+} VkdevRxQueue;
+
 /* queue.c */
 void vkdev_queue_init(VkdevState *s);
 void vkdev_queue_fini(VkdevState *s);
@@ -75,9 +100,34 @@ void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt);
 void vkdev_rx_init(VkdevState *s);
 void vkdev_rx_fini(VkdevState *s);
 void vkdev_rx_kick(VkdevState *s);
+void vkdev_rx_settle(VkdevState *s);
 void vkdev_rx_frame(VkdevState *s, const uint8_t *frame, size_t len);
 bool vkdev_rx_can_receive(NetClientState *nc);
 ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
                          int iovcnt);
+
+/* rxq.c */
+
+/** Is there a buffer that the packet in hand does not have? */
+bool vkdev_rxq_ready(const VkdevRxQueue *rxq);
+
+/** Are there enough others for @len bytes, however small they are? */
+bool vkdev_rxq_sure(const VkdevRxQueue *rxq, uint32_t len);
+
+/**
+ * Find room for @len bytes more in the packet, which is begun if there is none.
+ * False, and nothing has changed, when that takes more than @most buffers, or
+ * more than there are; one that is not valid stops the queue.
+ */
+bool vkdev_rxq_find(VkdevRxQueue *rxq, uint32_t len, unsigned most);
+
+/** Write @len bytes, for which there is room. False: the queue has stopped. */
+bool vkdev_rxq_put(VkdevRxQueue *rxq, const uint8_t *p, uint32_t len);
+
+/** Complete the packet, if there is one. */
+void vkdev_rxq_end(VkdevRxQueue *rxq);
+
+/** Drop the packet, if there is one. */
+void vkdev_rxq_forget(VkdevRxQueue *rxq);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Receive: from frames on the wire to buffers in host memory. A frame is
- * delivered whole or dropped and counted; it takes no buffer unless there are
- * enough of them.
+ * Receive: from frames on the wire to packets in a queue's buffers. A frame is
+ * delivered whole or dropped and counted. Frames of a connection are joined for
+ * as long as the peer hands them over in one go.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -12,8 +12,6 @@
 #include "trace.h"
 #include "vkdev.h"
 
-#define RX_MAX_BUFS DIV_ROUND_UP(VKDEV_FRAME_MAX, VKTLS_RX_BUF_MIN)
-
 /* A frame, and what its completions say of it. */
 typedef struct RxFrame {
     uint8_t *data;
@@ -22,21 +20,9 @@ typedef struct RxFrame {
     uint16_t flags;     /* VKTLS_RXC_* */
     uint16_t vlan_tci;
     uint32_t hash;
-    uint32_t ctx;       /* VKDEV_FLOW_NONE for most frames */
-    bool written;       /* its data, to the host */
+    uint32_t ctx;       /* VKDEV_FLOW_NONE for most frames, and when it is done */
     VkdevWire wire;
 } RxFrame;
-
-typedef struct RxBufs {
-    uint64_t addr[RX_MAX_BUFS];
-    uint32_t len[RX_MAX_BUFS];
-    unsigned count;
-} RxBufs;
-
-static bool rx_queue_ready(const VkdevQueue *q)
-{
-    return q->live && vkdev_ring_used(&q->ring) && vkdev_cq_room(&q->cq);
-}
 
 /*
  * Frames wait at the peer while every queue is out of buffers, as they would
@@ -51,10 +37,10 @@ bool vkdev_rx_can_receive(NetClientState *nc)
         return true;
     }
     for (unsigned i = 0; i < s->queues; i++) {
-        if (rx_queue_ready(&s->rx[i])) {
+        if (vkdev_rxq_ready(&s->rx[i])) {
             return true;
         }
-        any |= s->rx[i].live;
+        any |= s->rx[i].q.live;
     }
     return !any;
 }
@@ -129,84 +115,6 @@ static unsigned rx_classify(VkdevState *s, RxFrame *f)
     return s->port.flags & VKTLS_PORT_RSS ? rx_spread(s, f) : 0;
 }
 
-static uint16_t rx_take_desc(RxBufs *bufs, const struct vktls_rx_desc *desc)
-{
-    uint32_t len = le32_to_cpu(desc->len);
-
-    if (desc->reserved) {
-        return VKTLS_ST_RESERVED;
-    }
-    if (len < VKTLS_RX_BUF_MIN) {
-        return VKTLS_ST_LENGTH;
-    }
-    bufs->addr[bufs->count] = le64_to_cpu(desc->addr);
-    bufs->len[bufs->count] = len;
-    bufs->count++;
-    return VKTLS_ST_OK;
-}
-
-/* Find buffers for @len bytes. False when there are too few, or bad ones. */
-static bool rx_find_bufs(VkdevQueue *q, uint32_t len, RxBufs *bufs)
-{
-    uint32_t room = MIN(vkdev_ring_used(&q->ring), vkdev_cq_room(&q->cq));
-    struct vktls_rx_desc desc;
-    uint32_t got = 0;
-    uint16_t status;
-
-    bufs->count = 0;
-    while (got < len) {
-        if (bufs->count == room) {
-            return false;
-        }
-        status = VKTLS_ST_DMA;
-        if (vkdev_ring_peek(q->dev, &q->ring, bufs->count, 1, &desc)) {
-            status = rx_take_desc(bufs, &desc);
-        }
-        if (status != VKTLS_ST_OK) {
-            vkdev_queue_stop(q, status);
-            return false;
-        }
-        bufs->len[bufs->count - 1] = MIN(bufs->len[bufs->count - 1],
-                                         len - got);
-        got += bufs->len[bufs->count - 1];
-    }
-    return true;
-}
-
-static bool rx_write_data(VkdevQueue *q, const RxFrame *f, const RxBufs *bufs)
-{
-    const uint8_t *p = f->data;
-
-    for (unsigned i = 0; i < bufs->count; i++) {
-        if (!vkdev_dma_write(q->dev, bufs->addr[i], p, bufs->len[i])) {
-            return false;
-        }
-        p += bufs->len[i];
-    }
-    return true;
-}
-
-static bool rx_write_cpls(VkdevQueue *q, const RxFrame *f, const RxBufs *bufs)
-{
-    for (unsigned i = 0; i < bufs->count; i++) {
-        uint16_t eop = i + 1 == bufs->count ? VKTLS_RXC_EOP : 0;
-        struct vktls_rx_cpl cpl = {
-            .index = cpu_to_le16(vkdev_ring_index(&q->ring, i)),
-            .flags = cpu_to_le16(f->flags | eop),
-            .len = cpu_to_le32(bufs->len[i]),
-            .hash = cpu_to_le32(f->hash),
-            .vlan_tci = cpu_to_le16(f->vlan_tci),
-        };
-
-        if (!vkdev_cq_push(&q->cq, &cpl)) {
-            return false;
-        }
-    }
-    vkdev_ring_consume(&q->ring, bufs->count);
-    q->dev->stats[VKTLS_STAT_RX_DESCS] += bufs->count;
-    return true;
-}
-
 /* The frame to @to, its payload decrypted. False when there is none there. */
 static bool rx_decrypt_to(VkdevState *s, RxFrame *f, uint8_t *to)
 {
@@ -225,56 +133,133 @@ static bool rx_decrypt_to(VkdevState *s, RxFrame *f, uint8_t *to)
 }
 
 /*
- * Let the frame's context have its payload, up to the packet's end. The host's
- * buffer takes the plaintext at once if there is but one; should a tag turn out
- * wrong then, what came is written over it.
+ * Let the frame's context have its payload, up to the packet's end. A host's
+ * buffer takes the plaintext at once; should a tag turn out wrong then, what
+ * came is written over it. Return: whether the frame is in there.
  */
-static void rx_decrypt(VkdevState *s, RxFrame *f, const RxBufs *bufs)
+static bool rx_decrypt_into(VkdevRxQueue *rxq, RxFrame *f)
 {
+    VkdevRxPacket *pkt = &rxq->pkt;
     VkdevMap map;
 
     map.count = 0;
-    if (bufs->count == 1 && vkdev_dma_map(s, &map, bufs->addr[0], f->len,
-                                          DMA_DIRECTION_FROM_DEVICE)) {
-        if (!rx_decrypt_to(s, f, map.iov[0].iov_base)) {
-            memcpy(map.iov[0].iov_base, f->data, f->len);
-        }
-        vkdev_dma_unmap(s, &map, true);
-        f->written = true;
-    } else if (rx_decrypt_to(s, f, s->rx_plain)) {
+    if (pkt->count > 1 || !vkdev_dma_map(rxq->q.dev, &map, pkt->addr[0],
+                                         f->len, DMA_DIRECTION_FROM_DEVICE)) {
+        return false;
+    }
+    if (!rx_decrypt_to(rxq->q.dev, f, map.iov[0].iov_base)) {
+        memcpy(map.iov[0].iov_base, f->data, f->len);
+    }
+    vkdev_dma_unmap(rxq->q.dev, &map, true);
+    pkt->used = f->len;
+    return true;
+}
+
+static void rx_decrypt_aside(VkdevState *s, RxFrame *f)
+{
+    if (rx_decrypt_to(s, f, s->rx_plain)) {
         f->data = s->rx_plain;
     }
 }
 
-/*
- * A context must not see what the host does not: the sender will repeat it, and
- * then it is new to both. So buffers come first.
- */
-static void rx_deliver(VkdevQueue *q, RxFrame *f)
+/* The frame, decrypted if it is to be, to where there is room for it. */
+static bool rx_write(VkdevRxQueue *rxq, RxFrame *f)
 {
-    VkdevState *s = q->dev;
-    RxBufs bufs;
-
-    if (!q->live || !rx_find_bufs(q, f->len, &bufs)) {
-        s->stats[VKTLS_STAT_RX_NO_BUFFER]++;
-        trace_vkdev_rx_no_buffer(q->id, f->len);
-        return;
-    }
     if (f->ctx != VKDEV_FLOW_NONE && (f->flags & VKTLS_RXC_L4_OK)) {
-        rx_decrypt(s, f, &bufs);
+        if (rx_decrypt_into(rxq, f)) {
+            return true;
+        }
+        rx_decrypt_aside(rxq->q.dev, f);
     }
-    if ((!f->written && !rx_write_data(q, f, &bufs)) ||
-        !rx_write_cpls(q, f, &bufs)) {
-        vkdev_queue_stop(q, VKTLS_ST_DMA);
+    return vkdev_rxq_put(rxq, f->data, f->len);
+}
+
+static bool rx_may_join(const VkdevState *s, const RxFrame *f)
+{
+    return (s->port.flags & VKTLS_PORT_RX_GRO) &&
+           (f->flags & VKTLS_RXC_L4_OK) &&
+           vkdev_gro_able(f->data, &f->wire, f->len);
+}
+
+static void rx_grown(VkdevRxQueue *rxq, const RxFrame *f)
+{
+    rxq->pkt.frames++;
+    rxq->pkt.bytes += f->len;
+    if (!rxq->pkt.gro.segs || rxq->pkt.gro.last) {
+        vkdev_rxq_end(rxq);
+    } else if (rxq->pkt.frames == 1) {
+        qemu_bh_schedule(rxq->q.dev->rx_end_bh);
+    }
+}
+
+/*
+ * The frame as the beginning of a packet. A context must not see what the host
+ * does not: the sender will repeat it, and then it is new to both. So buffers
+ * come first.
+ */
+static void rx_begin(VkdevRxQueue *rxq, RxFrame *f)
+{
+    const uint16_t alone = VKTLS_RXC_TLS_AUTH | VKTLS_RXC_TLS_ASK;
+    VkdevState *s = rxq->q.dev;
+    VkdevRxPacket *pkt = &rxq->pkt;
+
+    vkdev_rxq_end(rxq);
+    if (!rxq->q.live || !vkdev_rxq_find(rxq, f->len, VKDEV_RX_BUFS)) {
+        s->stats[VKTLS_STAT_RX_NO_BUFFER]++;
+        trace_vkdev_rx_no_buffer(rxq->q.id, f->len);
         return;
     }
-    s->stats[VKTLS_STAT_RX_FRAMES]++;
-    s->stats[VKTLS_STAT_RX_BYTES] += f->len;
-    if (is_multicast_ether_addr(f->data) && !is_broadcast_ether_addr(f->data)) {
-        s->stats[VKTLS_STAT_RX_MULTICAST]++;
+    if (!rx_write(rxq, f)) {
+        return;
     }
-    trace_vkdev_rx_frame(q->id, f->len, f->flags, f->hash);
-    vkdev_cq_signal(&q->cq);
+    pkt->flags = f->flags;
+    pkt->vlan_tci = f->vlan_tci;
+    pkt->hash = f->hash;
+    pkt->multicast = is_multicast_ether_addr(f->data) &&
+                     !is_broadcast_ether_addr(f->data);
+    if (rx_may_join(s, f) && !(f->flags & alone)) {
+        vkdev_gro_begin(&pkt->gro, f->data, &f->wire, f->len);
+    }
+    rx_grown(rxq, f);
+}
+
+/*
+ * The frame as one more of the packet. What its context makes of it is known
+ * only when there is no way back, so there must be room for it alone, too.
+ */
+static bool rx_join(VkdevRxQueue *rxq, RxFrame *f)
+{
+    uint32_t payload = f->len - f->wire.payload;
+    VkdevRxPacket *pkt = &rxq->pkt;
+
+    if (!vkdev_gro_fits(&pkt->gro, f->data, &f->wire, f->len)) {
+        return false;
+    }
+    if (f->ctx != VKDEV_FLOW_NONE) {
+        if (!vkdev_rxq_sure(rxq, f->len)) {
+            return false;
+        }
+        rx_decrypt_aside(rxq->q.dev, f);
+        f->ctx = VKDEV_FLOW_NONE;
+    }
+    if (f->flags != pkt->flags || f->vlan_tci != pkt->vlan_tci ||
+        !vkdev_rxq_find(rxq, payload, VKTLS_RX_GRO_BUFS)) {
+        return false;
+    }
+    if (vkdev_rxq_put(rxq, f->data + f->wire.payload, payload)) {
+        vkdev_gro_add(&pkt->gro, f->data, &f->wire, f->len);
+        trace_vkdev_rx_join(rxq->q.id, f->len, pkt->gro.segs);
+        rx_grown(rxq, f);
+    }
+    return true;
+}
+
+static void rx_deliver(VkdevRxQueue *rxq, RxFrame *f)
+{
+    if (!rxq->pkt.gro.segs || !rx_may_join(rxq->q.dev, f) ||
+        !rx_join(rxq, f)) {
+        rx_begin(rxq, f);
+    }
 }
 
 /* Is the frame one for this port, as far as can be seen from outside? */
@@ -374,8 +359,26 @@ static void rx_flush(void *opaque)
     qemu_flush_queued_packets(qemu_get_queue(s->nic));
 }
 
+/*
+ * Complete whatever is open: the peer has no more frames at hand, or something
+ * is about to change.
+ */
+void vkdev_rx_settle(VkdevState *s)
+{
+    for (unsigned i = 0; i < s->queues; i++) {
+        vkdev_rxq_end(&s->rx[i]);
+    }
+}
+
+static void rx_end(void *opaque)
+{
+    vkdev_rx_settle(opaque);
+}
+
 void vkdev_rx_init(VkdevState *s)
 {
+    s->rx_end_bh = qemu_bh_new_guarded(rx_end, s,
+                                       &DEVICE(s)->mem_reentrancy_guard);
     s->rx_bh = qemu_bh_new_guarded(rx_flush, s,
                                    &DEVICE(s)->mem_reentrancy_guard);
 }
@@ -383,7 +386,9 @@ void vkdev_rx_init(VkdevState *s)
 void vkdev_rx_fini(VkdevState *s)
 {
     qemu_bh_delete(s->rx_bh);
+    qemu_bh_delete(s->rx_end_bh);
     s->rx_bh = NULL;
+    s->rx_end_bh = NULL;
 }
 
 void vkdev_rx_kick(VkdevState *s)

@@ -180,6 +180,8 @@ static void slowpath_run(void *opaque)
     VkdevState *s = opaque;
     uint64_t deadline;
 
+    /* What firmware changes or tells comes after the frames before it. */
+    vkdev_rx_settle(s);
     if (vkdev_core_run(s->core, SLICE)) {
         qemu_bh_schedule(s->core_bh);
         return;
@@ -204,7 +206,8 @@ static void slowpath_config(VkdevState *s, VkdevCoreConfig *config)
     *config = (VkdevCoreConfig) {
         .queues = s->queues,
         .features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN |
-                    VKTLS_CAP_RX_CSUM | VKTLS_CAP_RSS,
+                    VKTLS_CAP_RX_CSUM | VKTLS_CAP_RSS |
+                    (s->rx_gro ? VKTLS_CAP_RX_GRO : 0),
         .mbps = VKDEV_MBPS,
         .tls_contexts = s->contexts,
     };

@@ -84,14 +84,16 @@ struct VkdevState {
     uint32_t queues;    /* pairs, a property */
     uint32_t contexts;  /* places in the table, a property */
     unsigned vectors;
-    bool tls_rx;        /* these two are offered, properties */
+    bool tls_rx;        /* these three are offered, properties */
     bool tls_replay;
+    bool rx_gro;
 
     VkdevRegs regs;
     VkdevTxQueue tx[VKTLS_MAX_QUEUES];
-    VkdevQueue rx[VKTLS_MAX_QUEUES];
+    VkdevRxQueue rx[VKTLS_MAX_QUEUES];
     VkdevPort port;
     QEMUBH *rx_bh;      /* asks the peer for frames that it held back */
+    QEMUBH *rx_end_bh;  /* completes packets when no more frames are at hand */
     bool tx_blocked;    /* the peer has not taken a frame yet */
     uint8_t rx_buf[VKDEV_FRAME_MAX];
     uint8_t rx_plain[VKDEV_FRAME_MAX];

@@ -192,6 +192,14 @@ static uint64_t sum_pseudo(const uint8_t *ip, unsigned version, uint8_t proto,
     return acc + sum_be32(proto) + sum_be32(l4_len);
 }
 
+void vkdev_wire_pseudo_store(uint8_t *field, const uint8_t *ip,
+                             unsigned version, uint32_t tcp_len)
+{
+    vkdev_sum_store(field, vkdev_sum_minus(sum_pseudo(ip, version,
+                                                      VKDEV_IPPROTO_TCP,
+                                                      tcp_len)));
+}
+
 bool vkdev_wire_sum_fill(uint8_t *frame, size_t len, size_t start,
                          size_t offset)
 {

@@ -96,6 +96,13 @@ void vkdev_wire_parse(const uint8_t *frame, size_t len, VkdevWire *w);
 bool vkdev_wire_is_tcp(const VkdevWire *w);
 
 /**
+ * Store at @field the sum of the pseudo header of @tcp_len bytes of TCP behind
+ * the IP header at @ip, as vkdev_wire_sum_fill() expects it.
+ */
+void vkdev_wire_pseudo_store(uint8_t *field, const uint8_t *ip,
+                             unsigned version, uint32_t tcp_len);
+
+/**
  * Add up @len bytes from @start on, what the checksum's own field holds
  * included, and store the complement in that field, @offset bytes after
  * @start. False when field or start lie outside the @len bytes of the frame.

@@ -91,12 +91,15 @@ class Flow:
     def in_sync(self):
         return self.state()["state"] == ABI.TLS_IN_SYNC
 
-    def resync(self, n, status="OK", **members):
-        """Tell that record N of the stream is where it is."""
+    def where(self, n, **members):
+        """struct vktls_tls_resync: record N of the stream is where it is."""
         number = self.records.first + n
-        members = dict(ctx=self.ctx, tcp_seq=self.seq + self.starts[n] & 0xffffffff,
-                       rec_no=number.to_bytes(8, "big")) | members
-        self.nic.command("TLS_RESYNC", pack("tls_resync", **members), status)
+        return pack("tls_resync", **(
+            dict(ctx=self.ctx, tcp_seq=self.seq + self.starts[n] & 0xffffffff,
+                 rec_no=number.to_bytes(8, "big")) | members))
+
+    def resync(self, n, status="OK", **members):
+        self.nic.command("TLS_RESYNC", self.where(n, **members), status)
 
     def lost(self, why):
         event = self.nic.event("TLS_LOST")

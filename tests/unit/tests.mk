@@ -66,6 +66,9 @@ wire-cflags = -Idrivers/net/ethernet/vktls $(sum-cflags)
 flow_test-src = qemu-device/flow.c $(wire-src)
 flow_test-cflags = $(wire-cflags)
 
+gro_test-src = qemu-device/gro.c $(wire-src)
+gro_test-cflags = $(wire-cflags)
+
 wire_test-src = $(wire-src)
 wire_test-cflags = $(wire-cflags)
 

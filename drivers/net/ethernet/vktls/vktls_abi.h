@@ -20,7 +20,7 @@
  * anything existing moves or changes its meaning.
  */
 #define VKTLS_ABI_MAJOR			1
-#define VKTLS_ABI_MINOR			3
+#define VKTLS_ABI_MINOR			4
 
 /* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
 #define VKTLS_PCI_VENDOR		0x1af4
@@ -41,6 +41,9 @@
 #define VKTLS_MTU_MIN			68
 #define VKTLS_MTU_MAX			9000
 #define VKTLS_RX_BUF_MIN		256	/* bytes in one receive buffer */
+#define VKTLS_RX_GRO_BUFS		18	/* buffers of a packet with RXC_GRO */
+#define VKTLS_RX_GRO_BYTES		65535	/* bytes of one */
+#define VKTLS_RX_GRO_SEGS		255	/* frames in one */
 #define VKTLS_RSS_KEY_BYTES		40
 #define VKTLS_RSS_ENTRIES		128
 #define VKTLS_MAC_FILTERS		32	/* exact addresses beside the port's own */
@@ -169,6 +172,7 @@
 #define VKTLS_CAP_TLS_TX		0x00000020u
 #define VKTLS_CAP_TLS_RX		0x00000040u
 #define VKTLS_CAP_TLS_REPLAY		0x00000080u	/* with TLS_TX */
+#define VKTLS_CAP_RX_GRO		0x00000100u	/* with RX_CSUM */
 
 /* Ciphers and versions: capability bit = 1 << value */
 #define VKTLS_CIPHER_AES_128_GCM	0
@@ -202,6 +206,8 @@
 #define VKTLS_RXC_TLS_DECRYPTED		0x0080	/* with TLS: all of it is plaintext */
 #define VKTLS_RXC_TLS_AUTH		0x0100	/* with TLS: a tag in it was wrong */
 #define VKTLS_RXC_TLS_ASK		0x0200	/* with TLS: EVT_TLS_RESYNC is about it */
+#define VKTLS_RXC_GRO			0x0400	/* several frames in one packet */
+#define VKTLS_RXC_GRO_ID		0x0800	/* with GRO: all had one IPv4 identification */
 
 /* Every completion and event ends in this byte; first lap writes 1, then 0, 1… */
 #define VKTLS_GEN			0x01
@@ -237,6 +243,7 @@
 #define VKTLS_PORT_RX_CSUM		0x00000010u
 #define VKTLS_PORT_VLAN_STRIP		0x00000020u
 #define VKTLS_PORT_RSS			0x00000040u	/* spread, and report the hash */
+#define VKTLS_PORT_RX_GRO		0x00000080u	/* join frames whose checksums are right */
 
 /* RSS hash types */
 #define VKTLS_RSS_IPV4			0x01
@@ -303,7 +310,9 @@
 #define VKTLS_STAT_TLS_RX_FOUND		41	/* places found again without the host */
 #define VKTLS_STAT_TX_DESCS		42	/* ring entries that were used up */
 #define VKTLS_STAT_RX_DESCS		43
-#define VKTLS_STAT_NUM			44
+#define VKTLS_STAT_RX_GRO_PACKETS	44	/* packets made of several frames */
+#define VKTLS_STAT_RX_GRO_FRAMES	45	/* frames in these; all are in RX_FRAMES */
+#define VKTLS_STAT_NUM			46
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
 
@@ -378,14 +387,15 @@ struct vktls_rx_desc {
 };
 VKTLS_ABI_SIZE(vktls_rx_desc, 16);
 
-/* One for each buffer; all but len and EOP are equal in one frame. */
+/* One for each buffer; all but index, len and EOP are equal in one packet. */
 struct vktls_rx_cpl {
 	__le16 index;		/* the buffer's descriptor */
 	__le16 flags;		/* VKTLS_RXC_* */
-	__le32 len;		/* bytes in this buffer */
+	__le16 len;		/* bytes in this buffer */
+	__le16 seg_len;		/* RXC_GRO: TCP payload of all frames but the last */
 	__le32 hash;		/* Toeplitz, with RXC_HASH_* */
 	__le16 vlan_tci;
-	__u8 reserved;
+	__u8 segs;		/* RXC_GRO: frames, 2 or more */
 	__u8 gen;
 };
 VKTLS_ABI_SIZE(vktls_rx_cpl, 16);

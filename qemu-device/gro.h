@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Joining received frames of a TCP connection to one packet. Whatever is joined
+ * here, vkdev_tso_next() cuts again into the frames that came, byte for byte.
+ *
+ * Pure C, and only about headers: payload is where the caller put it.
+ */
+#ifndef VKDEV_GRO_H
+#define VKDEV_GRO_H
+
+#include "wire.h"
+
+/* Ethernet, IPv6 and the longest TCP header. */
+#define VKDEV_GRO_HDR_MAX (VKDEV_ETH_HDR + 40 + 60)
+
+/* A packet that may grow. */
+typedef struct VkdevGro {
+    uint8_t hdr[VKDEV_GRO_HDR_MAX];     /* of the first frame */
+    uint16_t hdr_len;
+    uint16_t l4;        /* offset of the TCP header */
+    uint16_t seg_len;   /* payload of the first frame */
+    uint16_t segs;      /* frames, 0 = there is no packet */
+    uint32_t payload;   /* of all of them */
+    uint8_t version;    /* of IP */
+    bool same_id;       /* all frames have one IPv4 identification */
+    bool last;          /* the last frame is there */
+} VkdevGro;
+
+/**
+ * May a parsed frame of @len bytes be one of several? That its checksums are
+ * right is for the caller to know.
+ */
+bool vkdev_gro_able(const uint8_t *frame, const VkdevWire *w, size_t len);
+
+/** Begin a packet with a frame that is able. */
+void vkdev_gro_begin(VkdevGro *gro, const uint8_t *frame, const VkdevWire *w,
+                     size_t len);
+
+/** Is a frame that is able the next one of the packet? False without one. */
+bool vkdev_gro_fits(const VkdevGro *gro, const uint8_t *frame,
+                    const VkdevWire *w, size_t len);
+
+/** Join a frame that fits. */
+void vkdev_gro_add(VkdevGro *gro, const uint8_t *frame, const VkdevWire *w,
+                   size_t len);
+
+/** Make @gro->hdr the headers of the packet; nothing may be joined after. */
+void vkdev_gro_finish(VkdevGro *gro);
+
+#endif

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The buffers of a receive queue and the packet that is in them: one frame, or
+ * several that gro.c joins. Its buffers leave the ring when it is completed, so
+ * what is dropped before has taken none.
+ */
+#include "qemu/osdep.h"
+#include "trace.h"
+#include "vkdev.h"
+
+static uint32_t rxq_free(const VkdevRxQueue *rxq)
+{
+    return MIN(vkdev_ring_used(&rxq->q.ring), vkdev_cq_room(&rxq->q.cq));
+}
+
+bool vkdev_rxq_ready(const VkdevRxQueue *rxq)
+{
+    return rxq->q.live && rxq_free(rxq) > rxq->pkt.count;
+}
+
+bool vkdev_rxq_sure(const VkdevRxQueue *rxq, uint32_t len)
+{
+    return rxq_free(rxq) >= rxq->pkt.count +
+                            DIV_ROUND_UP(len, VKTLS_RX_BUF_MIN);
+}
+
+static uint16_t rxq_take_desc(VkdevRxQueue *rxq, unsigned n)
+{
+    VkdevRxPacket *pkt = &rxq->pkt;
+    struct vktls_rx_desc desc;
+
+    if (!vkdev_ring_peek(rxq->q.dev, &rxq->q.ring, n, 1, &desc)) {
+        return VKTLS_ST_DMA;
+    }
+    if (desc.reserved) {
+        return VKTLS_ST_RESERVED;
+    }
+    pkt->addr[n] = le64_to_cpu(desc.addr);
+    pkt->size[n] = le32_to_cpu(desc.len);
+    return pkt->size[n] < VKTLS_RX_BUF_MIN ? VKTLS_ST_LENGTH : VKTLS_ST_OK;
+}
+
+bool vkdev_rxq_find(VkdevRxQueue *rxq, uint32_t len, unsigned most)
+{
+    VkdevRxPacket *pkt = &rxq->pkt;
+    unsigned n = pkt->count;
+    uint64_t got = n ? pkt->size[n - 1] - pkt->used : 0;
+    uint16_t status;
+
+    for (; got < len; n++) {
+        if (n == MIN(most, rxq_free(rxq))) {
+            return false;
+        }
+        status = rxq_take_desc(rxq, n);
+        if (status != VKTLS_ST_OK) {
+            vkdev_queue_stop(&rxq->q, status);
+            return false;
+        }
+        got += pkt->size[n];
+    }
+    pkt->count = n;
+    return true;
+}
+
+bool vkdev_rxq_put(VkdevRxQueue *rxq, const uint8_t *p, uint32_t len)
+{
+    VkdevRxPacket *pkt = &rxq->pkt;
+    uint32_t n;
+
+    for (; len; len -= n, p += n) {
+        if (pkt->used == pkt->size[pkt->at]) {
+            pkt->at++;
+            pkt->used = 0;
+        }
+        n = MIN(len, pkt->size[pkt->at] - pkt->used);
+        if (!vkdev_dma_write(rxq->q.dev, pkt->addr[pkt->at] + pkt->used, p,
+                             n)) {
+            vkdev_queue_stop(&rxq->q, VKTLS_ST_DMA);
+            return false;
+        }
+        pkt->used += n;
+    }
+    return true;
+}
+
+/* The headers of several frames; they fit the smallest buffer. */
+static bool rxq_finish(VkdevRxQueue *rxq)
+{
+    VkdevRxPacket *pkt = &rxq->pkt;
+
+    if (pkt->gro.segs < 2) {
+        return true;
+    }
+    vkdev_gro_finish(&pkt->gro);
+    pkt->flags |= VKTLS_RXC_GRO | (pkt->gro.same_id ? VKTLS_RXC_GRO_ID : 0);
+    return vkdev_dma_write(rxq->q.dev, pkt->addr[0], pkt->gro.hdr,
+                           pkt->gro.hdr_len);
+}
+
+static bool rxq_write_cpls(VkdevRxQueue *rxq)
+{
+    const VkdevRxPacket *pkt = &rxq->pkt;
+    bool joined = pkt->flags & VKTLS_RXC_GRO;
+
+    for (unsigned i = 0; i < pkt->count; i++) {
+        bool last = i + 1 == pkt->count;
+        struct vktls_rx_cpl cpl = {
+            .index = cpu_to_le16(vkdev_ring_index(&rxq->q.ring, i)),
+            .flags = cpu_to_le16(pkt->flags | (last ? VKTLS_RXC_EOP : 0)),
+            .len = cpu_to_le16(last ? pkt->used : pkt->size[i]),
+            .seg_len = cpu_to_le16(joined ? pkt->gro.seg_len : 0),
+            .hash = cpu_to_le32(pkt->hash),
+            .vlan_tci = cpu_to_le16(pkt->vlan_tci),
+            .segs = joined ? pkt->gro.segs : 0,
+        };
+
+        if (!vkdev_cq_push(&rxq->q.cq, &cpl)) {
+            return false;
+        }
+    }
+    vkdev_ring_consume(&rxq->q.ring, pkt->count);
+    return true;
+}
+
+static void rxq_count(VkdevRxQueue *rxq)
+{
+    const VkdevRxPacket *pkt = &rxq->pkt;
+    uint64_t *stats = rxq->q.dev->stats;
+
+    stats[VKTLS_STAT_RX_DESCS] += pkt->count;
+    stats[VKTLS_STAT_RX_FRAMES] += pkt->frames;
+    stats[VKTLS_STAT_RX_BYTES] += pkt->bytes;
+    stats[VKTLS_STAT_RX_MULTICAST] += pkt->multicast;
+    if (pkt->flags & VKTLS_RXC_GRO) {
+        stats[VKTLS_STAT_RX_GRO_PACKETS]++;
+        stats[VKTLS_STAT_RX_GRO_FRAMES] += pkt->frames;
+    }
+    trace_vkdev_rx_packet(rxq->q.id, pkt->frames, pkt->bytes, pkt->flags,
+                          pkt->hash);
+}
+
+void vkdev_rxq_end(VkdevRxQueue *rxq)
+{
+    if (!rxq->pkt.count) {
+        return;
+    }
+    if (!rxq_finish(rxq) || !rxq_write_cpls(rxq)) {
+        vkdev_queue_stop(&rxq->q, VKTLS_ST_DMA);
+        return;
+    }
+    rxq_count(rxq);
+    vkdev_rxq_forget(rxq);
+    vkdev_cq_signal(&rxq->q.cq);
+}
+
+void vkdev_rxq_forget(VkdevRxQueue *rxq)
+{
+    VkdevRxPacket *pkt = &rxq->pkt;
+
+    pkt->count = 0;
+    pkt->at = 0;
+    pkt->used = 0;
+    pkt->frames = 0;
+    pkt->bytes = 0;
+    pkt->gro.segs = 0;
+}

@@ -1,0 +1,531 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Joined frames through real firmware: what is joined and what is not, that the
+device itself cuts each packet into the frames that came, TLS, limits, and hosts and
+wires that do anything, from a seed. SEED=n repeats a run."""
+
+import fcntl
+import os
+import random
+import socket
+import struct
+import sys
+import termios
+import time
+
+from nic import (ABI, MAC, PEER, Nic, RxQueue, TxQueue, Wire, case, main, pack,
+                 unpack)
+from packets import ACK, FIN, PSH, TCP, checksum, ethernet, ip, payload, pseudo, tcp
+from qtest import PATIENCE, RAM_END, Function, Machine
+from records import SUITES
+import tlsrx
+
+SEED = int(os.environ.get("SEED", "1"))
+OK = ABI.RXC_EOP | ABI.RXC_L4_OK
+GRO = OK | ABI.RXC_GRO
+ALL = ("RX_CSUM", "RX_GRO")
+STAMP = b"\1\1\x08\x0a" + b"\1\2\3\4\5\6\7\x08"
+SIZE = 1428     # with these options, what an MTU of 1500 leaves of IPv6
+
+
+class Batching(Nic):
+    """A NIC whose wire hands over many frames in one go."""
+
+    def open(self, tempdir):
+        self.wire = Wire(tempdir, "n0")
+        self.m = Machine("-netdev", self.wire.netdev, "-device", self.device_line(),
+                         "-object", "filter-buffer,id=hold,netdev=n0,queue=tx,"
+                         "interval=4000000000,status=on")
+        self.attach(Function(self.m, 4))
+        return self
+
+    def hold(self, on):
+        self.m.qmp("qom-set", path="/objects/hold", property="status",
+                   value="on" if on else "off")
+
+    def batch(self, *frames):
+        for frame in frames:
+            send_patiently(self.wire, frame)
+        self.hold(False)
+        self.hold(True)
+
+
+def send_patiently(wire, frame):
+    """Until QEMU has taken it off the socket."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            wire.send(frame)
+            break
+        except socket.timeout:
+            assert time.monotonic() < end, "QEMU takes no frames"
+    while struct.unpack("i", fcntl.ioctl(wire.sock, termios.TIOCOUTQ, b"\0" * 4))[0]:
+        assert time.monotonic() < end, "QEMU does not read a frame"
+
+
+class Rx(RxQueue):
+    """A queue that can have as many buffers again as it had first."""
+
+    def __init__(self, nic, number=0, bufs=60, **more):
+        self.posted = bufs
+        super().__init__(nic, number, bufs, **more)
+
+    def refill(self):
+        self.fill(self.posted - len(self.bufs))
+
+
+def start(nic, *flags, **cfg):
+    nic.boot().up(*(flags or ALL))
+    return Rx(nic, **cfg)
+
+
+class Stream:
+    """One direction of a TCP connection, cut into frames for the NIC."""
+
+    def __init__(self, version=4, port=50000, seq=1000, tags=b""):
+        self.version, self.port, self.seq, self.tags = version, port, seq, tags
+        self.ident = 0xfffe
+
+    def frame(self, size=SIZE, flags=ACK, options=STAMP, step=1):
+        data = payload(size, self.seq & 0xff)
+        segment = tcp(self.version, data, seq=self.seq, flags=flags, options=options,
+                      ports=(443, self.port))
+        packet = ip(self.version, TCP, segment, **(
+            {"ident": self.ident, "fragment": 0x4000} if self.version == 4 else {}))
+        self.seq = self.seq + size & 0xffffffff
+        self.ident = self.ident + step & 0xffff
+        return ethernet(0x0800 if self.version == 4 else 0x86dd, packet, MAC, PEER,
+                        self.tags)
+
+    def frames(self, count, **more):
+        return [self.frame(**more) for _ in range(count)]
+
+
+def headers(packet):
+    """Where IP ends and TCP ends."""
+    l4 = 14 + (20 if packet[14] >> 4 == 4 else 40)
+    return l4, l4 + (packet[l4 + 12] >> 4) * 4
+
+
+def check_headers(packet):
+    """Lengths and sums of a joined packet: what a stack would need to forward it."""
+    l4, _ = headers(packet)
+    version = packet[14] >> 4
+    if version == 4:
+        assert checksum(packet[14:34]) == 0, "IPv4 checksum"
+        assert struct.unpack_from(">H", packet, 16)[0] == len(packet) - 14, "IPv4 length"
+    else:
+        assert struct.unpack_from(">H", packet, 18)[0] == len(packet) - 54, "IPv6 length"
+    total = checksum(pseudo(version, TCP, len(packet) - l4)) ^ 0xffff
+    assert struct.unpack_from(">H", packet, l4 + 16)[0] == total, "pseudo header's sum"
+
+
+def cut(packet, cpl):
+    """The frames that a packet and its completion say there were."""
+    if not cpl["flags"] & ABI.RXC_GRO:
+        assert (cpl["segs"], cpl["seg_len"]) == (0, 0)
+        return [packet]
+    check_headers(packet)
+    l4, at = headers(packet)
+    head, frames = packet[:at], []
+    last = at + (cpl["segs"] - 1) * cpl["seg_len"]
+    assert cpl["segs"] > 1 and at < last < len(packet) <= last + cpl["seg_len"]
+    for n in range(cpl["segs"]):
+        data = packet[at + n * cpl["seg_len"]:at + (n + 1) * cpl["seg_len"]]
+        one = bytearray(head + data)
+        seq, = struct.unpack_from(">I", head, l4 + 4)
+        struct.pack_into(">I", one, l4 + 4, seq + n * cpl["seg_len"] & 0xffffffff)
+        if n + 1 < cpl["segs"]:
+            one[l4 + 13] &= ~PSH
+        if head[14] >> 4 == 4:
+            ident = struct.unpack_from(">H", head, 18)[0]
+            ident += 0 if cpl["flags"] & ABI.RXC_GRO_ID else n
+            struct.pack_into(">HH", one, 16, len(one) - 14, ident & 0xffff)
+            one[24:26] = b"\0\0"
+            struct.pack_into(">H", one, 24, checksum(bytes(one[14:34])))
+        else:
+            struct.pack_into(">H", one, 18, len(one) - 54)
+        one[l4 + 16:l4 + 18] = b"\0\0"
+        fake = pseudo(head[14] >> 4, TCP, len(one) - l4)
+        struct.pack_into(">H", one, l4 + 16, checksum(fake + bytes(one[l4:])))
+        frames.append(bytes(one))
+    return frames
+
+
+def receive(nic, rx, count):
+    """So many frames, out of as many packets as they come in: [(packet, cpl)]."""
+    got, packets = [], []
+    while len(got) < count:
+        packet, cpl = rx.receive()
+        got += cut(packet, cpl)
+        packets.append((packet, cpl))
+        rx.refill()
+    nic.m.step(0.001)
+    assert rx.cq.take() is None, "more than was sent"
+    return got, packets
+
+
+def delivered(nic, rx, frames):
+    """These frames in one go; they come as they are, in order of each flow. Return
+    the packets."""
+    nic.batch(*frames)
+    got, packets = receive(nic, rx, len(frames))
+    assert got == list(frames), "not the frames that were sent"
+    return packets
+
+
+def flags_of(packets):
+    return [cpl["flags"] for _, cpl in packets]
+
+
+@case(Batching)
+def frames_are_joined(nic):
+    rx = start(nic)
+    for version in (4, 6):
+        before = nic.stats()
+        frames = Stream(version, seq=0xfffff000).frames(20)
+        packets = delivered(nic, rx, frames)
+        assert flags_of(packets) == [GRO]
+        cpl = packets[0][1]
+        assert (cpl["segs"], cpl["seg_len"]) == (20, SIZE)
+        after = nic.stats()
+        grown = {name: after[name] - before[name] for name in after}
+        assert (grown["RX_FRAMES"], grown["RX_GRO_PACKETS"], grown["RX_GRO_FRAMES"]) == \
+            (20, 1, 20)
+        assert grown["RX_BYTES"] == sum(map(len, frames))
+        assert grown["RX_DESCS"] == -(-len(packets[0][0]) // 2048)
+        assert grown["DMA_WRITE_BYTES"] < grown["RX_BYTES"]
+
+
+@case(Batching)
+def device_cuts_what_it_joined(nic):
+    """A packet that is routed out again leaves as the frames that came."""
+    rx, tx = start(nic), TxQueue(nic)
+    for version in (4, 6):
+        stream = Stream(version)
+        frames = stream.frames(7) + [stream.frame(99, ACK | PSH)]
+        (packet, cpl), = delivered(nic, rx, frames)
+        _, hdr_len = headers(packet)
+        tx.send_ok(packet, ABI.TXO_TSO, mss=cpl["seg_len"], hdr_len=hdr_len)
+        assert [nic.wire.receive() for _ in frames] == frames
+
+
+@case(Batching)
+def only_when_it_is_asked_for(nic):
+    rx = start(nic, "RX_CSUM")
+    stream = Stream()
+    assert flags_of(delivered(nic, rx, stream.frames(5))) == [OK] * 5
+    nic.up("RX_GRO")        # nothing is known to be right
+    assert flags_of(delivered(nic, rx, stream.frames(5))) == [ABI.RXC_EOP] * 5
+    nic.up(*ALL)
+    assert flags_of(delivered(nic, rx, stream.frames(5))) == [GRO]
+    assert nic.stats()["RX_GRO_FRAMES"] == 5
+
+
+@case(Batching, rx_gro="off")
+def device_without_it(nic):
+    rx = start(nic, "RX_CSUM")
+    assert not unpack("caps", nic.command("CAPS"))["features"] & ABI.CAP_RX_GRO
+    nic.command("PORT_SET", pack("port_cfg", flags=ABI.PORT_UP | ABI.PORT_RX_GRO,
+                                 mtu=1500), "UNSUPPORTED")
+    assert flags_of(delivered(nic, rx, Stream().frames(3))) == [OK] * 3
+
+
+@case(Batching)
+def frames_that_come_alone_are_as_they_came(nic):
+    rx = start(nic)
+    stream = Stream()
+    for _ in range(3):
+        assert flags_of(delivered(nic, rx, stream.frames(1))) == [OK]
+    assert nic.stats()["RX_GRO_PACKETS"] == 0
+
+
+@case(Batching)
+def ends_of_a_packet(nic):
+    rx = start(nic)
+    stream = Stream()
+    frames = stream.frames(3) + [stream.frame(10)]                  # a short one
+    frames += stream.frames(2) + [stream.frame(flags=ACK | PSH)]
+    frames += [stream.frame(100), stream.frame(101)]                # a longer one
+    frames += [stream.frame(101), stream.frame(101, FIN | ACK)]
+    packets = delivered(nic, rx, frames)
+    assert [cpl["segs"] for _, cpl in packets] == [4, 3, 0, 2, 0], packets
+
+
+@case(Batching)
+def steady_identification(nic):
+    rx = start(nic)
+    packets = delivered(nic, rx, Stream().frames(4, step=0))
+    assert flags_of(packets) == [GRO | ABI.RXC_GRO_ID]
+
+
+@case(Batching)
+def flows_by_turns_are_not_joined(nic):
+    rx = start(nic)
+    one, two = Stream(port=1), Stream(port=2)
+    frames = [s.frame() for _ in range(4) for s in (one, two)]
+    assert flags_of(delivered(nic, rx, frames)) == [OK] * 8
+
+
+@case(Batching)
+def nothing_with_a_wrong_checksum(nic):
+    rx = start(nic)
+    stream = Stream()
+    frames = stream.frames(4)
+    frames[2] = frames[2][:-1] + bytes([frames[2][-1] ^ 1])
+    bad = ABI.RXC_EOP | ABI.RXC_CSUM_BAD
+    assert flags_of(delivered(nic, rx, frames)) == [GRO, bad, OK]
+
+
+@case(Batching)
+def tags(nic):
+    rx = start(nic, *ALL, "VLAN_STRIP")
+    frames, untagged = [], []
+    stream = Stream()
+    for tci in (5, 5, 6, 6, 6):
+        stream.tags = struct.pack(">HH", 0x8100, tci)
+        frames.append(stream.frame())
+        untagged.append(frames[-1][:12] + frames[-1][16:])
+    stream.tags = b""
+    frames.append(stream.frame())
+    nic.batch(*frames)
+    got, packets = receive(nic, rx, 6)
+    assert got == untagged + frames[5:]
+    vlan = GRO | ABI.RXC_VLAN
+    assert [(c["flags"], c["segs"], c["vlan_tci"]) for _, c in packets] == \
+        [(vlan, 2, 5), (vlan, 3, 6), (OK, 0, 0)]
+    nic.up(*ALL)
+    stream.tags = b"\x81\0\0\5"
+    assert flags_of(delivered(nic, rx, stream.frames(3))) == [OK] * 3
+
+
+@case(Batching)
+def hash_and_queue_stay(nic):
+    nic.boot().up(*ALL, "RSS")
+    queues = [Rx(nic, n) for n in range(2)]
+    table = pack("rss", key=bytes(range(40)), types=ABI.RSS_TCP4,
+                 table=bytes((0, 1)) * (ABI.RSS_ENTRIES // 2))
+    addr = nic.m.alloc(len(table))
+    nic.m.write(addr, table)
+    nic.command("RSS_SET", pack("buf", addr=addr, len=len(table)))
+    streams = [Stream(port=1000 + n) for n in range(16)]
+    nic.batch(*(f for s in streams for f in s.frames(3)))
+    nic.m.wait(lambda: nic.stats()["RX_FRAMES"] == 48, "48 frames")
+    packets = []
+    for rx in queues:
+        while (entry := rx.cq.take()):
+            cpl = unpack("rx_cpl", entry)
+            if cpl["flags"] & ABI.RXC_EOP:
+                packets.append(cpl)
+                assert cpl["hash"] % 2 == rx.number
+    assert len(packets) == 16 and all(c["segs"] == 3 for c in packets)
+    assert {c["hash"] % 2 for c in packets} == {0, 1}, "one queue only"
+
+
+@case(Batching)
+def most_of_everything(nic):
+    """No more buffers, bytes or frames than a host is told to expect."""
+    rx = start(nic, size=256)
+    packets = delivered(nic, rx, Stream().frames(10))
+    for packet, _ in packets:
+        assert len(packet) <= ABI.RX_GRO_BUFS * 256
+    assert max(cpl["segs"] for _, cpl in packets) == 3
+    rx.destroy()
+    rx = Rx(nic, size=4096)
+    packets = delivered(nic, rx, Stream().frames(100))
+    assert max(len(p) for p, _ in packets) > ABI.RX_GRO_BYTES - SIZE - 100
+    assert max(len(p) for p, _ in packets) <= ABI.RX_GRO_BYTES
+    packets = delivered(nic, rx, Stream().frames(300, size=1))
+    assert [cpl["segs"] for _, cpl in packets] == [ABI.RX_GRO_SEGS, 45]
+
+
+@case(Batching)
+def packet_ends_where_buffers_do(nic):
+    """Two buffers, three frames: two of them come, the third is lost whole."""
+    rx = start(nic, bufs=2)
+    frames = Stream().frames(3)
+    nic.batch(*frames[:2])
+    packet, cpl = rx.receive()
+    assert cut(packet, cpl) == frames[:2]
+    assert nic.stats()["RX_DESCS"] == 2
+
+
+@case(Batching)
+def one_interrupt_for_a_packet(nic):
+    rx = start(nic)
+    nic.write(rx.mod_reg, 10000 | 2 << ABI.MOD_FRAMES_SHIFT)
+    stream = Stream()
+    rx.give_back(arm=True)
+    for expected in (False, True):
+        nic.batch(*stream.frames(5))
+        assert rx.receive()[1]["segs"] == 5
+        assert nic.interrupted(1) == expected
+
+
+@case(Batching)
+def bad_buffer_in_a_packet_stops_the_queue(nic):
+    rx = start(nic, bufs=1)
+    rx.ring.put(pack("rx_desc", addr=RAM_END, len=2048))
+    rx.ring_doorbell()
+    nic.batch(*Stream().frames(3))
+    event = nic.event("QUEUE_ERROR")
+    assert (event["id"], event["status"]) == (ABI.QUEUE_RX << 8, ABI.ST_DMA)
+    rx.no_completion()
+    rx.destroy()
+    rx = Rx(nic)
+    assert flags_of(delivered(nic, rx, Stream().frames(3))) == [GRO]
+
+
+@case(Batching)
+def reset_forgets_what_was_joined(nic):
+    start(nic)
+    nic.batch(*Stream().frames(3))
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    rx = start(nic)
+    assert flags_of(delivered(nic, rx, Stream().frames(3))) == [GRO]
+    assert nic.stats()["RX_FRAMES"] == 3
+
+
+# TLS
+
+def tls_cut(packet, cpl):
+    """Payload of a packet, where it is in the stream, and whether it was decrypted."""
+    if cpl["flags"] & ABI.RXC_GRO:
+        check_headers(packet)
+    l4, at = headers(packet)
+    seq, = struct.unpack_from(">I", packet, l4 + 4)
+    return seq, packet[at:], bool(cpl["flags"] & ABI.RXC_TLS_DECRYPTED)
+
+
+@case(Batching)
+def decrypted_frames_are_joined(nic):
+    rx = start(nic)
+    for n, suite in enumerate(SUITES):
+        flow = tlsrx.Flow(nic, rx, (4, 6)[n % 2], suite, ports=(443, 1000 + n),
+                          sizes=(3000, 0, 500, 9000))
+        ends = list(range(0, len(flow.wire), SIZE)) + [len(flow.wire)]
+        nic.batch(*(flow.frame(a, b, fragment=0x4000) for a, b in zip(ends, ends[1:])))
+        packet, cpl = rx.receive()
+        rx.refill()
+        assert cpl["flags"] & ~ABI.RXC_GRO_ID == \
+            GRO | ABI.RXC_TLS | ABI.RXC_TLS_DECRYPTED
+        assert cpl["segs"] == len(ends) - 1
+        assert tls_cut(packet, cpl) == (flow.seq, flow.clear, True)
+
+
+@case(Batching)
+def each_byte_is_what_it_is_said_to_be(nic):
+    """Streams with losses, repetitions and a spoilt record, a batch at a time: what is
+    decrypted is plaintext, all else is as it came, a question comes alone."""
+    rx, any_ = start(nic), random.Random(SEED)
+    joined = asked = 0
+    for n, suite in enumerate(SUITES):
+        flow = tlsrx.Flow(nic, rx, (4, 6)[n % 2], suite, seq=(1 << 32) - 9000,
+                          ports=(443, 2000 + n))
+        for size in range(40):
+            flow.record(3000 if size == 20 else any_.choice((0, size, 300, 3000)))
+        spoil(flow, flow.starts[20] + 1000)
+        spans = spans_of(len(flow.wire), any_)
+        while spans:
+            some = [spans.pop(0) for _ in range(min(len(spans), any_.randrange(1, 9)))]
+            nic.batch(*(flow.frame(a, b, fragment=0x4000) for a, b in some))
+            frames = 0
+            while frames < len(some):
+                packet, cpl = rx.receive()
+                rx.refill()
+                frames += cpl["segs"] or 1
+                joined += cpl["segs"]
+                seq, data, decrypted = tls_cut(packet, cpl)
+                at = seq - flow.seq & 0xffffffff
+                want = flow.clear if decrypted else flow.wire
+                assert data == want[at:at + len(data)], f"byte {at}"
+                if cpl["flags"] & (ABI.RXC_TLS_ASK | ABI.RXC_TLS_AUTH):
+                    assert not cpl["segs"]
+                if cpl["flags"] & ABI.RXC_TLS_ASK:
+                    place = nic.event("TLS_RESYNC")["arg"] - flow.seq & 0xffffffff
+                    asked += 1
+                    if place in flow.starts:
+                        nic.submit(ABI.CMD_TLS_RESYNC, flow.where(flow.starts.index(place)))
+    assert joined > 100 and asked > 3, f"{joined}, {asked}: the test tests little"
+
+
+def spoil(flow, at):
+    """A byte of content differs, and so does what it decrypts to."""
+    flow.spoil(at)
+    flow.clear = flow.clear[:at] + bytes([flow.clear[at] ^ 4]) + flow.clear[at + 1:]
+
+
+def spans_of(length, any_):
+    """Packets of a stream, now and then one lost, repeated or late."""
+    at, spans = 0, []
+    while at < length:
+        end = min(at + any_.choice((SIZE, SIZE, SIZE, 700)), length)
+        what = any_.random()
+        if what > 0.03:
+            spans.append((at, end))
+        if what > 0.97:
+            spans.append((at, end))
+        at = end
+    for n in range(0, len(spans) - 1, 29):
+        spans[n], spans[n + 1] = spans[n + 1], spans[n]
+    return spans
+
+
+# From a seed
+
+def any_frame(stream, any_):
+    size = any_.choice([SIZE] * 8 + [1, 700, any_.randrange(1, SIZE)])
+    flags = any_.choice([ACK] * 12 + [ACK | PSH, ACK | FIN, FIN, ACK | 0x20])
+    frame = stream.frame(size, flags, any_.choice([STAMP] * 6 + [b""]),
+                         any_.choice([1] * 20 + [0, 2]))
+    if any_.random() < 0.05:
+        at = any_.randrange(12, len(frame))
+        frame = frame[:at] + bytes([frame[at] ^ 1 << any_.randrange(8)]) + frame[at + 1:]
+    return frame
+
+
+@case(Batching)
+def whatever_the_wire_brings(nic):
+    """Of any frames, each comes once, in order, as it was."""
+    rx, any_ = start(nic, *ALL, "PROMISC"), random.Random(SEED)
+    streams = [Stream(4 + n % 2 * 2, 1000 + n) for n in range(4)]
+    for _ in range(60):
+        delivered(nic, rx, [any_frame(stream, any_) for stream in any_.sample(streams, 3)
+                            for _ in range(any_.randrange(1, 11))])
+        if any_.random() < 0.2:
+            rx.destroy()
+            bufs, size = any_.choice(((250, 256), (60, 1600), (60, 4096), (31, 70000)))
+            rx = Rx(nic, bufs=bufs, size=size, log2=8 if bufs > 60 else 6)
+    stats = nic.stats()
+    assert stats["RX_GRO_FRAMES"] > 300, "the test tests little"
+    assert stats["RX_NO_BUFFER"] == 0
+
+
+@case(Batching)
+def whatever_the_host_posts(nic):
+    """Buffers of any length anywhere, indices of any value, queues that come and go:
+    QEMU lives, and the next host has what it needs."""
+    nic.boot().up(*ALL)
+    any_ = random.Random(SEED + 1)
+    stream = Stream()
+    rx = Rx(nic, bufs=0)
+    addr = nic.m.alloc(1 << 20)
+    for _ in range(150):
+        for _ in range(any_.randrange(12)):
+            rx.ring.put(pack("rx_desc", addr=any_.choice(
+                [addr + any_.randrange(1 << 19)] * 30 + [RAM_END - 100, nic.pci.bars[0], (1 << 64) - 300]),
+                len=any_.choice([256, 300, 2048, 4096, 65536] * 8 + [0, 255, 0xffffffff]),
+                reserved=any_.choice([0] * 60 + [1])))
+        nic.write(rx.tail_reg, any_.choice([rx.ring.at] * 5 + [any_.getrandbits(6)]))
+        nic.batch(*stream.frames(any_.randrange(1, 12)))
+        nic.write(rx.cq_reg, any_.getrandbits(6) | any_.choice((0, ABI.CQ_ARM)))
+        if any_.random() < 0.3:
+            rx.destroy()
+            rx = Rx(nic, bufs=0, cq=any_.choice((rx.cq.addr, rx.ring.addr, addr)))
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    rx = start(nic)
+    assert flags_of(delivered(nic, rx, Stream().frames(3))) == [GRO]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.modules[__name__]))

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * libFuzzer's entrance to the joining of frames: each input is a stream of a
+ * connection, in which lengths, flags, order and single bytes are the input's. What
+ * was joined must come apart again as it was.
+ */
+#include "../gro_rig.h"
+
+#define STEP	8	/* bytes of input for one frame */
+
+static struct gro_rig rig;
+
+/* in: 2 length, 1 flags, 1 step of identification, 1 of sequence, 2 where to flip, 1 how. */
+static void step(struct gro_make *m, const uint8_t *in)
+{
+	uint8_t frame[GRO_FRAME_MAX];
+	size_t len;
+
+	if (in[0] | in[1])
+		m->payload = (in[0] | in[1] << 8) % 1600;
+	m->flags = 0x10 | (in[2] & 8);
+	m->version = in[2] & 0x80 ? 6 : 4;
+	m->options = (in[2] >> 4 & 3) * 12;
+	len = gro_make(frame, m);
+	frame[(in[5] | in[6] << 8) % len] ^= in[7];
+	gro_sum(frame, len);
+	gro_frame(&rig, frame, len);
+	m->id += 1 + (int8_t)in[3];
+	m->seq += m->payload + (int8_t)in[4];
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct gro_make m = { .version = 4, .payload = 1448 };
+
+	rig.gro.segs = 0;
+	for (; size >= STEP; data += STEP, size -= STEP)
+		step(&m, data);
+	gro_end(&rig);
+	return 0;
+}

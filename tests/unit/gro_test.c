@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Joining frames: which are, which are not, and that what was joined can be cut
+ * into the same frames again, which gro_rig.h looks at in each case.
+ */
+#include "gro_rig.h"
+#include "ktap.h"
+#include "prng.h"
+
+#define ACK 0x10
+#define PSH 0x08
+
+static struct gro_rig rig;
+
+static void start(void)
+{
+	memset(&rig, 0, sizeof(rig));
+}
+
+static bool feed(const struct gro_make *m)
+{
+	uint8_t frame[GRO_FRAME_MAX];
+
+	return gro_frame(&rig, frame, gro_make(frame, m));
+}
+
+static void stream(uint8_t version)
+{
+	struct gro_make m = { version, ACK, 12, 0xfffe, 0xfffff000, 1448 };
+
+	start();
+	for (int n = 0; n < 200; n++) {
+		feed(&m);
+		m.seq += m.payload;
+		m.id++;
+	}
+	gro_end(&rig);
+	/* 45 frames of 1448 bytes are 65160 */
+	ktap_expect_eq(rig.frames, 200);
+	ktap_expect_eq(rig.packets, 5);
+}
+
+static void joins_ipv4(void)
+{
+	stream(4);
+}
+
+static void joins_ipv6(void)
+{
+	stream(6);
+}
+
+static void no_more_than_its_count_holds(void)
+{
+	struct gro_make m = { 4, ACK, 0, 1, 1, 1 };
+
+	start();
+	for (int n = 0; n < 2 * VKTLS_RX_GRO_SEGS; n++) {
+		feed(&m);
+		m.seq++;
+		m.id++;
+	}
+	gro_end(&rig);
+	ktap_expect_eq(rig.packets, 2);
+	ktap_expect_eq(rig.frames, 2 * VKTLS_RX_GRO_SEGS);
+}
+
+/* Two frames; then whether a third one, long as the first, joins them. */
+static bool third_joins(struct gro_make m, size_t second, uint8_t flags)
+{
+	start();
+	feed(&m);
+	m.seq += m.payload;
+	m.id++;
+	m.payload = second;
+	m.flags = flags;
+	ktap_expect(feed(&m));
+	m.seq += second;
+	m.id++;
+	m.flags = ACK;
+	return feed(&m);
+}
+
+static void last_ones(void)
+{
+	const struct gro_make m = { 4, ACK, 0, 1, 1, 100 };
+
+	ktap_expect(third_joins(m, 100, ACK));
+	ktap_expect(!third_joins(m, 99, ACK));
+	ktap_expect_eq(rig.frames, 2);
+	ktap_expect(!third_joins(m, 100, ACK | PSH));
+	ktap_expect_eq(rig.frames, 2);
+}
+
+static void pushed_one_is_alone(void)
+{
+	struct gro_make m = { 4, ACK | PSH, 0, 1, 1, 100 };
+
+	start();
+	feed(&m);
+	m.seq += 100;
+	m.id++;
+	ktap_expect(!feed(&m));
+	ktap_expect_eq(rig.packets, 0);
+}
+
+static void steady_identification(void)
+{
+	struct gro_make m = { 4, ACK, 0, 7, 1, 100 };
+
+	start();
+	for (int n = 0; n < 3; n++) {
+		ktap_expect_eq(feed(&m), n > 0);
+		m.seq += 100;
+	}
+	m.id++;		/* now it is too late to count */
+	ktap_expect(!feed(&m));
+	gro_end(&rig);
+	ktap_expect_eq(rig.frames, 3);
+}
+
+struct row {
+	const char *what;
+	uint8_t version;
+	uint16_t at;		/* byte of the second frame that differs */
+	uint8_t flip;
+	bool joins;
+};
+
+#define L3 VKDEV_ETH_HDR
+#define TCP4 (L3 + 20)
+#define TCP6 (L3 + 40)
+
+static const struct row rows[] = {
+	{ "nothing", 4, L3, 0, true },
+	{ "nothing, IPv6", 6, L3, 0, true },
+	{ "destination", 4, 5, 1, false },
+	{ "source", 4, 11, 1, false },
+	{ "type of service", 4, L3 + 1, 1, false },
+	{ "identification", 4, L3 + 5, 4, false },
+	{ "don't fragment", 4, L3 + 6, 0x40, false },
+	{ "more fragments", 4, L3 + 6, 0x20, false },
+	{ "reserved flag", 4, L3 + 6, 0x80, false },
+	{ "time to live", 4, L3 + 8, 1, false },
+	{ "protocol", 4, L3 + 9, 17 ^ 6, false },
+	{ "source address", 4, L3 + 15, 1, false },
+	{ "destination address", 4, L3 + 19, 1, false },
+	{ "traffic class", 6, L3 + 1, 0x10, false },
+	{ "flow label", 6, L3 + 3, 1, false },
+	{ "next header", 6, L3 + 6, 6, false },
+	{ "hop limit", 6, L3 + 7, 1, false },
+	{ "source address, IPv6", 6, L3 + 23, 1, false },
+	{ "destination address, IPv6", 6, L3 + 39, 1, false },
+	{ "source port", 4, TCP4 + 1, 1, false },
+	{ "destination port", 4, TCP4 + 3, 1, false },
+	{ "sequence", 4, TCP4 + 7, 1, false },
+	{ "sequence, far", 4, TCP4 + 4, 0x80, false },
+	{ "acknowledgement", 4, TCP4 + 11, 1, false },
+	{ "reserved bit", 4, TCP4 + 12, 1, false },
+	{ "data offset", 4, TCP4 + 12, 0x10, false },
+	{ "window", 4, TCP4 + 15, 1, false },
+	{ "urgent pointer", 4, TCP4 + 19, 1, false },
+	{ "an option", 4, TCP4 + 24, 1, false },
+	{ "an option, IPv6", 6, TCP6 + 31, 1, false },
+	{ "FIN", 4, TCP4 + 13, 0x01, false },
+	{ "SYN", 4, TCP4 + 13, 0x02, false },
+	{ "RST", 4, TCP4 + 13, 0x04, false },
+	{ "PSH", 4, TCP4 + 13, 0x08, true },
+	{ "no ACK", 4, TCP4 + 13, 0x10, false },
+	{ "URG", 4, TCP4 + 13, 0x20, false },
+	{ "ECE", 4, TCP4 + 13, 0x40, false },
+	{ "CWR", 4, TCP4 + 13, 0x80, false },
+	{ "payload", 4, TCP4 + 40, 0xff, true },
+};
+
+static void differs_in(const void *data)
+{
+	const struct row *row = data;
+	struct gro_make m = { row->version, ACK, 12, 5, 1, 100 };
+	uint8_t frame[GRO_FRAME_MAX];
+	size_t len;
+
+	start();
+	feed(&m);
+	m.seq += 100;
+	m.id++;
+	len = gro_make(frame, &m);
+	frame[row->at] ^= row->flip;
+	gro_sum(frame, len);
+	ktap_expect_eq(gro_frame(&rig, frame, len), row->joins);
+	gro_end(&rig);
+	ktap_expect_eq(rig.packets, row->joins);
+}
+
+static void of_other_shape(void)
+{
+	const struct gro_make first = { 4, ACK, 12, 5, 1, 100 };
+	struct gro_make m = first;
+	uint8_t frame[GRO_FRAME_MAX];
+	size_t len;
+
+	m.seq = 101;
+	m.id = 6;
+	for (size_t size = 0; size <= 101; size++) {
+		start();
+		feed(&first);
+		m.payload = size;
+		ktap_expect_eq(feed(&m), size >= 1 && size <= 100);
+	}
+	start();
+	feed(&first);
+	m.payload = 100;
+	len = gro_make(frame, &m);
+	frame[len] = 0;			/* one byte behind the packet */
+	ktap_expect(!gro_frame(&rig, frame, len + 1));
+	frame[len - 1] ^= 1;		/* wrong checksum */
+	ktap_expect(!gro_frame(&rig, frame, len));
+	gro_end(&rig);
+	ktap_expect_eq(rig.packets, 0);
+}
+
+/* A group is not one's own address, and a tag in the frame is kept by itself. */
+static void first_ones_that_open_nothing(void)
+{
+	const struct gro_make m = { 4, ACK, 0, 1, 1, 100 };
+	uint8_t frame[GRO_FRAME_MAX], tagged[GRO_FRAME_MAX];
+	size_t len = gro_make(frame, &m);
+
+	start();
+	frame[0] |= 1;
+	gro_frame(&rig, frame, len);
+	ktap_expect_eq(rig.gro.segs, 0);
+	frame[0] &= ~1;
+	memcpy(tagged, frame, 12);
+	memcpy(tagged + 12, "\x81\0\0\1", 4);
+	memcpy(tagged + 16, frame + 12, len - 12);
+	gro_frame(&rig, tagged, len + 4);
+	ktap_expect_eq(rig.gro.segs, 0);
+	gro_frame(&rig, frame, len);
+	ktap_expect_eq(rig.gro.segs, 1);
+}
+
+/* Streams in which now and then something is not as it was. */
+static void any_stream(void)
+{
+	static const uint8_t flips[] = { 0x01, 0x08, 0x20, 0x40, 0x80 };
+	struct prng r = { 11 };
+	uint8_t frame[GRO_FRAME_MAX];
+	unsigned int joined = 0;
+	size_t len;
+
+	start();
+	for (int n = 0; n < 200000; n++) {
+		static struct gro_make m = { 4, ACK, 12, 1, 1, 1000 };
+
+		if (!prng_below(&r, 30))
+			m.version = 4 + 2 * prng_below(&r, 2);
+		if (!prng_below(&r, 30))
+			m.options = 4 * prng_below(&r, 11);
+		if (!prng_below(&r, 10))
+			m.payload = prng_below(&r, 1200);
+		m.flags = ACK | (prng_below(&r, 20) ? 0 : PSH);
+		len = gro_make(frame, &m);
+		if (!prng_below(&r, 8)) {
+			frame[prng_below(&r, len)] ^=
+				flips[prng_below(&r, sizeof(flips))];
+			gro_sum(frame, len);
+		}
+		joined += gro_frame(&rig, frame, len);
+		m.seq += m.payload;
+		m.id += prng_below(&r, 30) ? 1 : prng_below(&r, 3);
+	}
+	gro_end(&rig);
+	ktap_expect(joined > 20000);
+	ktap_expect_eq(joined, rig.frames - rig.packets);
+}
+
+int main(void)
+{
+	ktap_start();
+	KTAP_RUN(joins_ipv4);
+	KTAP_RUN(joins_ipv6);
+	KTAP_RUN(no_more_than_its_count_holds);
+	KTAP_RUN(last_ones);
+	KTAP_RUN(pushed_one_is_alone);
+	KTAP_RUN(steady_identification);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char name[80];
+
+		snprintf(name, sizeof(name), "differs in: %s", rows[i].what);
+		ktap_case(name, differs_in, &rows[i]);
+	}
+	KTAP_RUN(of_other_shape);
+	KTAP_RUN(first_ones_that_open_nothing);
+	KTAP_RUN(any_stream);
+	return ktap_finish();
+}
