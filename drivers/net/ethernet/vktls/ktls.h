@@ -67,7 +67,8 @@ void vktls_ktls_replay_lost(struct vktls_dev *vd, const struct sk_buff *skb,
 			    u16 status);
 
 /* NAPI: a frame with VKTLS_RXC_TLS, not yet handed on. */
-void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags);
+void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
+		   u32 frames);
 
 /* Threaded interrupt: VKTLS_EVT_TLS_LOST, _TLS_RESYNC, and events lost. */
 void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq);

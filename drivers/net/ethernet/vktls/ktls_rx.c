@@ -447,15 +447,17 @@ static void ktls_rx_ask(struct vktls_ktls *ktls, const struct vktls_ktls_pkt *pk
 /**
  * vktls_ktls_rx() - tell the stack what the NIC made of a packet's payload
  * @vd: device
- * @skb: frame from its Ethernet header on, not handed on yet
+ * @skb: packet from its Ethernet header on, not handed on yet
  * @flags: VKTLS_RXC_*, with VKTLS_RXC_TLS
+ * @frames: how many it is made of
  *
  * The TCP checksum in a decrypted packet is that of what was received, which the
  * NIC has compared, whether the user wants that or not.
  *
  * Context: NAPI.
  */
-void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags)
+void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
+		   u32 frames)
 {
 	struct vktls_ktls *ktls = vd->ktls;
 	struct vktls_ktls_pkt pkt;
@@ -466,13 +468,14 @@ void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags)
 	} else if (flags & VKTLS_RXC_TLS_AUTH) {
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_ERR, 1);
 	} else {
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_BYPASSED, 1);
+		vktls_ktls_count(ktls, VKTLS_KTLS_RX_BYPASSED, frames);
 	}
 	if (!(flags & (VKTLS_RXC_TLS_DECRYPTED | VKTLS_RXC_TLS_ASK)) ||
 	    !vktls_ktls_pkt_parse(skb, &pkt))
 		return;
 	if (flags & VKTLS_RXC_TLS_DECRYPTED) {
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_PACKETS, 1);
+		vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_PACKETS,
+				 frames);
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_BYTES, pkt.len);
 	}
 	if (flags & VKTLS_RXC_TLS_ASK)

@@ -216,7 +216,7 @@ static struct vktls_qp *qp_alloc(struct vktls_dev *vd, unsigned int index,
 	err = vktls_tx_alloc(qp, cfg->tx_log2);
 	if (err)
 		goto del_napi;
-	err = vktls_rx_alloc(qp, cfg->rx_log2, vd->netdev->mtu);
+	err = vktls_rx_alloc(qp, cfg->rx_log2);
 	if (err)
 		goto free_tx;
 	return qp;
@@ -240,7 +240,7 @@ static void qp_free(struct vktls_qp *qp)
 /**
  * vktls_qps_alloc() - allocate queue pairs, stopped
  * @vd: device
- * @cfg: how many, and how large; netdev->mtu counts too
+ * @cfg: how many, and how large; the interface's MTU and features count too
  *
  * Context: RTNL. Others may be running: nothing is shared with them.
  * Return: array of cfg->qps, or ERR_PTR.

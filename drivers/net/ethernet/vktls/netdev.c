@@ -23,6 +23,7 @@ static const struct {
 	{ NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_CTAG_RX, VKTLS_CAP_VLAN },
 	{ NETIF_F_RXCSUM, VKTLS_CAP_RX_CSUM },
 	{ NETIF_F_RXHASH, VKTLS_CAP_RSS },
+	{ NETIF_F_GRO_HW, VKTLS_CAP_RX_GRO },
 };
 
 static void netdev_set_qps(struct vktls_dev *vd, struct vktls_qp **qp,
@@ -125,7 +126,7 @@ static int netdev_replace(struct vktls_dev *vd, struct vktls_qp **qp,
 /**
  * vktls_netdev_reconfigure() - change number or size of rings
  * @vd: device
- * @cfg: wanted; netdev->mtu counts too
+ * @cfg: wanted; the interface's MTU and features count too
  *
  * While the interface runs, the new rings are allocated first, and if they do
  * not start, the old ones run on. A NIC that starts neither is reset.
@@ -253,6 +254,15 @@ static int netdev_change_mtu(struct net_device *netdev, int mtu)
 	return err;
 }
 
+/* Packets of joined frames take larger buffers. */
+static int netdev_apply_features(struct vktls_dev *vd,
+				 netdev_features_t changed)
+{
+	if (changed & NETIF_F_GRO_HW)
+		return vktls_netdev_reconfigure(vd, &vd->cfg);
+	return vktls_port_sync(vd);
+}
+
 static int netdev_set_features(struct net_device *netdev,
 			       netdev_features_t features)
 {
@@ -263,9 +273,12 @@ static int netdev_set_features(struct net_device *netdev,
 	if (!vd->active)
 		return 0;
 	netdev->features = features;
-	err = vktls_port_sync(vd);
-	if (err)
-		netdev->features = old;
+	err = netdev_apply_features(vd, features ^ old);
+	if (!err)
+		return 0;
+	netdev->features = old;
+	if (vd->active)
+		vktls_port_sync(vd);
 	return err;
 }
 

@@ -50,6 +50,8 @@ static u32 port_flags(const struct vktls_dev *vd)
 		flags |= VKTLS_PORT_RX_CSUM;
 	if (vd->netdev->features & NETIF_F_HW_VLAN_CTAG_RX)
 		flags |= VKTLS_PORT_VLAN_STRIP;
+	if (vd->netdev->features & NETIF_F_GRO_HW)
+		flags |= VKTLS_PORT_RX_GRO;
 	if (caps & VKTLS_CAP_RSS)
 		flags |= VKTLS_PORT_RSS;
 	return flags;

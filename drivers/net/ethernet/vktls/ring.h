@@ -56,8 +56,12 @@ enum vktls_tx_stat {
 };
 
 enum vktls_rx_stat {
-	VKTLS_RXS_PACKETS,
+	VKTLS_RXS_PACKETS,	/* frames as they were on the wire */
 	VKTLS_RXS_BYTES,
+	VKTLS_RXS_GRO_PACKETS,	/* packets that the NIC made of several frames */
+	VKTLS_RXS_GRO_BYTES,
+	VKTLS_RXS_GRO_WIRE_PACKETS,	/* these frames, of PACKETS and BYTES */
+	VKTLS_RXS_GRO_WIRE_BYTES,
 	VKTLS_RXS_CSUM_OK,
 	VKTLS_RXS_CSUM_NONE,
 	VKTLS_RXS_CSUM_BAD,
@@ -192,7 +196,7 @@ static inline u32 vktls_tx_room(const struct vktls_tx_ring *tx)
 }
 
 /* rx.c */
-int vktls_rx_alloc(struct vktls_qp *qp, u8 log2, unsigned int mtu);
+int vktls_rx_alloc(struct vktls_qp *qp, u8 log2);
 void vktls_rx_free(struct vktls_qp *qp);
 void vktls_rx_start(struct vktls_rx_ring *rx);
 void vktls_rx_reset(struct vktls_rx_ring *rx);

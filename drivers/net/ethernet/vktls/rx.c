@@ -7,6 +7,9 @@
 #include <linux/dma-mapping.h>
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
 #include <net/page_pool/helpers.h>
 
 #include "ktls.h"
@@ -24,6 +27,11 @@
 #define RX_POOL_RINGS	4
 /* Fewer free places than this are not worth a doorbell. */
 #define RX_FILL_BATCH	16U
+/* A frame of so few bytes is copied: its buffer stays, and it takes less memory. */
+#define RX_COPY		256U
+
+/* A joined packet fits an skb: one buffer at its head, the others in fragments. */
+static_assert(MAX_SKB_FRAGS + 1 >= VKTLS_RX_GRO_BUFS);
 
 static void rx_count(struct vktls_rx_ring *rx, enum vktls_rx_stat stat, u64 add)
 {
@@ -35,6 +43,12 @@ static void rx_count(struct vktls_rx_ring *rx, enum vktls_rx_stat stat, u64 add)
 static u32 rx_free_places(const struct vktls_rx_ring *rx)
 {
 	return rx->ring.mask - (rx->tail - rx->head);
+}
+
+/* Without a buffer, as far as the NIC knows. */
+static u32 rx_unknown_places(const struct vktls_rx_ring *rx)
+{
+	return rx->ring.mask - (rx->rung - rx->head);
 }
 
 static void rx_post(struct vktls_rx_ring *rx, struct page *page,
@@ -100,15 +114,30 @@ static void rx_put_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf)
 	buf->page = NULL;
 }
 
+/* The NIC gets the buffer again. NULL: the caller has it still. */
+static struct sk_buff *rx_copy_buf(struct vktls_rx_ring *rx,
+				   const struct vktls_rx_buf *buf, u32 len)
+{
+	struct sk_buff *skb = napi_alloc_skb(&rx->qp->napi, len);
+	dma_addr_t addr = page_pool_get_dma_addr(buf->page);
+
+	if (unlikely(!skb))
+		return NULL;
+	skb_put_data(skb, page_address(buf->page) + buf->offset + RX_HEADROOM,
+		     len);
+	dma_sync_single_range_for_device(&rx->qp->vd->pdev->dev, addr,
+					 buf->offset + RX_HEADROOM, len,
+					 page_pool_get_dma_dir(rx->pool));
+	rx_post(rx, buf->page, buf->offset);
+	return skb;
+}
+
 static struct sk_buff *rx_first_buf(struct vktls_rx_ring *rx,
 				    const struct vktls_rx_buf *buf, u32 len)
 {
 	void *va = page_address(buf->page) + buf->offset;
 	struct sk_buff *skb;
 
-	net_prefetch(va + RX_HEADROOM);
-	if (unlikely(len < ETH_HLEN))
-		return NULL;
 	skb = napi_build_skb(va, rx->buf_size);
 	if (unlikely(!skb))
 		return NULL;
@@ -130,9 +159,21 @@ static bool rx_next_buf(struct vktls_rx_ring *rx, struct sk_buff *skb,
 	return true;
 }
 
+static struct sk_buff *rx_begin(struct vktls_rx_ring *rx,
+				const struct vktls_rx_buf *buf, u32 len,
+				bool last)
+{
+	net_prefetch(page_address(buf->page) + buf->offset + RX_HEADROOM);
+	if (unlikely(len < ETH_HLEN))
+		return NULL;
+	if (len <= RX_COPY && last)
+		return rx_copy_buf(rx, buf, len);
+	return rx_first_buf(rx, buf, len);
+}
+
 /* The buffer goes into the frame's skb, or back if the frame is dropped. */
 static void rx_take_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf,
-			u32 len)
+			u32 len, bool last)
 {
 	dma_addr_t addr = page_pool_get_dma_addr(buf->page);
 
@@ -144,7 +185,7 @@ static void rx_take_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf,
 		return;
 	}
 	if (!rx->skb) {
-		rx->skb = rx_first_buf(rx, buf, len);
+		rx->skb = rx_begin(rx, buf, len, last);
 		rx->drop = !rx->skb;
 	} else {
 		rx->drop = !rx_next_buf(rx, rx->skb, buf, len);
@@ -155,11 +196,11 @@ static void rx_take_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf,
 }
 
 static void rx_set_csum(struct vktls_rx_ring *rx, struct sk_buff *skb,
-			u16 flags)
+			u16 flags, u32 frames)
 {
 	if (flags & VKTLS_RXC_L4_OK) {
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
-		rx_count(rx, VKTLS_RXS_CSUM_OK, 1);
+		rx_count(rx, VKTLS_RXS_CSUM_OK, frames);
 	} else if (flags & VKTLS_RXC_CSUM_BAD) {
 		rx_count(rx, VKTLS_RXS_CSUM_BAD, 1);
 	} else {
@@ -175,44 +216,106 @@ static void rx_set_hash(struct sk_buff *skb, u16 flags, u32 hash)
 		skb_set_hash(skb, hash, PKT_HASH_TYPE_L3);
 }
 
-static void rx_deliver(struct vktls_rx_ring *rx, const struct vktls_rx_cpl *cpl)
+/* The headers of a packet of several frames, and its bytes that are not there. */
+static void rx_count_gro(struct vktls_rx_ring *rx, u32 bytes, u32 frames,
+			 u32 hdr_len)
+{
+	u32 more = (frames - 1) * hdr_len;
+
+	u64_stats_update_begin(&rx->sync);
+	u64_stats_add(&rx->stats[VKTLS_RXS_BYTES], more);
+	u64_stats_inc(&rx->stats[VKTLS_RXS_GRO_PACKETS]);
+	u64_stats_add(&rx->stats[VKTLS_RXS_GRO_BYTES], bytes);
+	u64_stats_add(&rx->stats[VKTLS_RXS_GRO_WIRE_PACKETS], frames);
+	u64_stats_add(&rx->stats[VKTLS_RXS_GRO_WIRE_BYTES], bytes + more);
+	u64_stats_update_end(&rx->sync);
+}
+
+/*
+ * Several frames in one packet: say how it would be cut again. The NIC left the
+ * sum of the pseudo header in place of the checksum.
+ */
+static void rx_set_gso(struct vktls_rx_ring *rx, struct sk_buff *skb,
+		       const struct vktls_rx_cpl *cpl)
+{
+	struct skb_shared_info *info = skb_shinfo(skb);
+	bool v4 = skb->protocol == htons(ETH_P_IP);
+	u32 l4 = v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	const struct tcphdr *th = (const void *)skb->data + l4;
+
+	info->gso_size = le16_to_cpu(cpl->seg_len);
+	info->gso_segs = cpl->segs;
+	info->gso_type = v4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+	if (cpl->flags & cpu_to_le16(VKTLS_RXC_GRO_ID))
+		info->gso_type |= SKB_GSO_TCP_FIXEDID;
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_headroom(skb) + l4;
+	skb->csum_offset = offsetof(struct tcphdr, check);
+	rx_count_gro(rx, skb->len + ETH_HLEN, cpl->segs,
+		     ETH_HLEN + l4 + th->doff * 4);
+}
+
+/* What GSO would divide by, and headers where rx_set_gso() looks for them. */
+static bool rx_gro_sane(const struct sk_buff *skb,
+			const struct vktls_rx_cpl *cpl)
+{
+	__be16 proto = ((const struct ethhdr *)skb->data)->h_proto;
+
+	return cpl->segs > 1 && cpl->seg_len &&
+	       (proto == htons(ETH_P_IP) || proto == htons(ETH_P_IPV6)) &&
+	       skb_headlen(skb) >= ETH_HLEN + sizeof(struct ipv6hdr) +
+				   sizeof(struct tcphdr);
+}
+
+static void rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
+		       const struct vktls_rx_cpl *cpl)
 {
 	struct net_device *netdev = rx->qp->vd->netdev;
 	netdev_features_t features = netdev->features;
 	u16 flags = le16_to_cpu(cpl->flags);
+	u32 frames = flags & VKTLS_RXC_GRO ? cpl->segs : 1;
+
+	trace_vktls_rx(rx, skb->len, flags);
+	rx_count(rx, VKTLS_RXS_PACKETS, frames);
+	rx_count(rx, VKTLS_RXS_BYTES, skb->len);
+	if (features & NETIF_F_RXCSUM)
+		rx_set_csum(rx, skb, flags, frames);
+	if (features & NETIF_F_RXHASH)
+		rx_set_hash(skb, flags, le32_to_cpu(cpl->hash));
+	if (flags & VKTLS_RXC_VLAN)
+		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),
+				       le16_to_cpu(cpl->vlan_tci));
+	skb_record_rx_queue(skb, rx->qp->index);
+	if (flags & VKTLS_RXC_TLS)
+		vktls_ktls_rx(rx->qp->vd, skb, flags, frames);
+	skb->protocol = eth_type_trans(skb, netdev);
+	if (flags & VKTLS_RXC_GRO)
+		rx_set_gso(rx, skb, cpl);
+	napi_gro_receive(&rx->qp->napi, skb);
+}
+
+static void rx_deliver(struct vktls_rx_ring *rx, const struct vktls_rx_cpl *cpl)
+{
 	struct sk_buff *skb = rx->skb;
-	struct vktls_qp *qp = rx->qp;
 
 	rx->skb = NULL;
-	if (unlikely(rx->drop)) {
+	if (unlikely(rx->drop || (cpl->flags & cpu_to_le16(VKTLS_RXC_GRO) &&
+				  !rx_gro_sane(skb, cpl)))) {
 		rx->drop = false;
 		rx_count(rx, VKTLS_RXS_DROPPED, 1);
 		/* NULL when the first buffer already had no skb. */
 		kfree_skb(skb);
 		return;
 	}
-	trace_vktls_rx(rx, skb->len, flags);
-	rx_count(rx, VKTLS_RXS_PACKETS, 1);
-	rx_count(rx, VKTLS_RXS_BYTES, skb->len);
-	if (features & NETIF_F_RXCSUM)
-		rx_set_csum(rx, skb, flags);
-	if (features & NETIF_F_RXHASH)
-		rx_set_hash(skb, flags, le32_to_cpu(cpl->hash));
-	if (flags & VKTLS_RXC_VLAN)
-		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),
-				       le16_to_cpu(cpl->vlan_tci));
-	skb_record_rx_queue(skb, qp->index);
-	if (flags & VKTLS_RXC_TLS)
-		vktls_ktls_rx(qp->vd, skb, flags);
-	skb->protocol = eth_type_trans(skb, netdev);
-	napi_gro_receive(&qp->napi, skb);
+	rx_hand_on(rx, skb, cpl);
 }
 
 static bool rx_complete(struct vktls_rx_ring *rx,
 			const struct vktls_rx_cpl *cpl)
 {
 	u32 index = rx->head & rx->ring.mask;
-	u32 len = le32_to_cpu(cpl->len);
+	u32 len = le16_to_cpu(cpl->len);
+	bool last;
 
 	if (unlikely(le16_to_cpu(cpl->index) != index || len > rx->room ||
 		     rx->head == rx->tail)) {
@@ -222,9 +325,11 @@ static bool rx_complete(struct vktls_rx_ring *rx,
 		vktls_reset_request(rx->qp->vd, VKTLS_RESET_TX);
 		return false;
 	}
-	rx_take_buf(rx, &rx->bufs[index], len);
+	last = cpl->flags & cpu_to_le16(VKTLS_RXC_EOP);
+	/* From here on there is a free place, for a buffer that was copied. */
 	rx->head++;
-	if (cpl->flags & cpu_to_le16(VKTLS_RXC_EOP))
+	rx_take_buf(rx, &rx->bufs[index], len, last);
+	if (last)
 		rx_deliver(rx, cpl);
 	return true;
 }
@@ -250,7 +355,7 @@ int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
 			frames++;
 		rx->ring.cpl_head++;
 	}
-	if (rx_free_places(rx) >= RX_FILL_BATCH) {
+	if (rx_unknown_places(rx) >= RX_FILL_BATCH) {
 		vktls_write(qp->vd, VKTLS_REG_QP(qp->index) + VKTLS_QP_RX_CQ,
 			    rx->ring.cpl_head & rx->ring.mask);
 		rx_fill(rx, GFP_ATOMIC);
@@ -306,12 +411,16 @@ static struct page_pool *rx_pool_create(struct vktls_qp *qp, u8 log2)
 	return page_pool_create(&params);
 }
 
-/* Half pages when a whole frame fits one, so that jumbo frames need few. */
-static unsigned int rx_buf_size(unsigned int mtu)
+/*
+ * Half pages when a whole frame fits one, so that jumbo frames need few; but what
+ * is joined fills whole ones.
+ */
+static unsigned int rx_buf_size(const struct net_device *netdev)
 {
-	unsigned int frame = mtu + ETH_HLEN + VLAN_HLEN;
+	unsigned int frame = netdev->mtu + ETH_HLEN + VLAN_HLEN;
 
-	if (frame + RX_OVERHEAD <= PAGE_SIZE / 2)
+	if (frame + RX_OVERHEAD <= PAGE_SIZE / 2 &&
+	    !(netdev->features & NETIF_F_GRO_HW))
 		return PAGE_SIZE / 2;
 	return PAGE_SIZE;
 }
@@ -320,17 +429,17 @@ static unsigned int rx_buf_size(unsigned int mtu)
  * vktls_rx_alloc() - allocate the receive half of a queue pair, no buffers yet
  * @qp: queue pair
  * @log2: descriptors, as a power of two
- * @mtu: bytes, largest frame to expect without link header
  *
+ * The interface's MTU and features count too.
  * Return: 0 or errno.
  */
-int vktls_rx_alloc(struct vktls_qp *qp, u8 log2, unsigned int mtu)
+int vktls_rx_alloc(struct vktls_qp *qp, u8 log2)
 {
 	struct vktls_rx_ring *rx = &qp->rx;
 	int err;
 
 	rx->qp = qp;
-	rx->buf_size = rx_buf_size(mtu);
+	rx->buf_size = rx_buf_size(qp->vd->netdev);
 	rx->per_page = PAGE_SIZE / rx->buf_size;
 	rx->room = rx->buf_size - RX_OVERHEAD;
 	u64_stats_init(&rx->sync);

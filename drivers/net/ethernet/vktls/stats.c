@@ -29,6 +29,10 @@ static const char * const tx_names[VKTLS_TXS_NUM] = {
 static const char * const rx_names[VKTLS_RXS_NUM] = {
 	[VKTLS_RXS_PACKETS] = "packets",
 	[VKTLS_RXS_BYTES] = "bytes",
+	[VKTLS_RXS_GRO_PACKETS] = "gro_packets",
+	[VKTLS_RXS_GRO_BYTES] = "gro_bytes",
+	[VKTLS_RXS_GRO_WIRE_PACKETS] = "gro_wire_packets",
+	[VKTLS_RXS_GRO_WIRE_BYTES] = "gro_wire_bytes",
 	[VKTLS_RXS_CSUM_OK] = "csum_unnecessary",
 	[VKTLS_RXS_CSUM_NONE] = "csum_none",
 	[VKTLS_RXS_CSUM_BAD] = "csum_bad",
@@ -81,6 +85,8 @@ static const char * const hw_names[VKTLS_STAT_NUM] = {
 	[VKTLS_STAT_TLS_RX_FOUND] = "tls_rx_found",
 	[VKTLS_STAT_TX_DESCS] = "tx_descs",
 	[VKTLS_STAT_RX_DESCS] = "rx_descs",
+	[VKTLS_STAT_RX_GRO_PACKETS] = "rx_gro_packets",
+	[VKTLS_STAT_RX_GRO_FRAMES] = "rx_gro_frames",
 };
 
 /* Totals over queue pairs, then the NIC, TLS, and each queue pair. */
@@ -241,6 +247,10 @@ static void stats_genl_rx(const struct vktls_totals *sum,
 {
 	rx->packets = sum->rx[VKTLS_RXS_PACKETS];
 	rx->bytes = sum->rx[VKTLS_RXS_BYTES];
+	rx->hw_gro_packets = sum->rx[VKTLS_RXS_GRO_PACKETS];
+	rx->hw_gro_bytes = sum->rx[VKTLS_RXS_GRO_BYTES];
+	rx->hw_gro_wire_packets = sum->rx[VKTLS_RXS_GRO_WIRE_PACKETS];
+	rx->hw_gro_wire_bytes = sum->rx[VKTLS_RXS_GRO_WIRE_BYTES];
 	rx->alloc_fail = sum->rx[VKTLS_RXS_ALLOC_FAIL];
 	rx->csum_unnecessary = sum->rx[VKTLS_RXS_CSUM_OK];
 	rx->csum_none = sum->rx[VKTLS_RXS_CSUM_NONE];

@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Hardware GRO: what programs read is right with it and without, counters tell what
+was joined, and what is routed on leaves as the frames that came."""
+import contextlib
+import socket
+import struct
+import threading
+import time
+
+from nic import (IF, V4, V6, Transfer, at_least, counted, features, mac, mac_bytes,
+                 namespace, peer, raw_peer, run, setup_link, transfer)
+import ktap
+import nicfault
+
+MIB = 1 << 20
+OUT = "eth1"            # where eth0 routes to
+FAR = ("198.51.100.1", "198.51.100.2")
+FAR6 = ("2001:db8:1::1", "2001:db8:1::2")
+VLAN = ("203.0.113.1", "203.0.113.2")
+PSH, ACK = 8, 16
+SIZE = 1400
+
+
+def gro(on):
+    """ethtool -K, and back to the default after the case."""
+    ktap.defer(run, "ethtool", "-K", IF, "rx-gro-hw", "on")
+    run("ethtool", "-K", IF, "rx-gro-hw", "on" if on else "off")
+
+
+def settled(grown):
+    """Driver and NIC count the same frames."""
+    ktap.equal(grown["rx_packets"], grown["dev_rx_frames"], "frames that driver and NIC count")
+    ktap.equal(grown["rx_bytes"], grown["dev_rx_bytes"], "bytes that driver and NIC count")
+    ktap.equal(grown["rx_gro_packets"], grown["dev_rx_gro_packets"], "packets")
+    ktap.equal(grown["rx_gro_wire_packets"], grown["dev_rx_gro_frames"], "frames in packets")
+
+
+def joins(v6):
+    gro(True)
+    with counted() as grown:
+        transfer(8 * MIB, receive=True, v6=v6)
+        time.sleep(0.5)
+    settled(grown)
+    at_least(grown, "rx_gro_wire_packets", 4 * MIB // 1448)
+    at_least(grown, "rx_gro_wire_bytes", grown["rx_gro_bytes"] + 1)
+    if grown["rx_gro_packets"] * 4 > grown["rx_gro_wire_packets"]:
+        raise AssertionError(f"{grown['rx_gro_wire_packets']} frames in "
+                             f"{grown['rx_gro_packets']} packets")
+
+
+def off(v6):
+    gro(False)
+    with counted() as grown:
+        transfer(4 * MIB, receive=True, v6=v6)
+        time.sleep(0.5)
+    settled(grown)
+    ktap.equal(grown["rx_gro_packets"], 0, "packets that were joined")
+
+
+def needs_checksums():
+    """Without receive checksums there is no joining; it comes back with them."""
+    gro(True)
+    ktap.defer(run, "ethtool", "-K", IF, "rx", "on")
+    run("ethtool", "-K", IF, "rx", "off")
+    ktap.equal(features()["rx-gro-hw"], False, "rx-gro-hw without rx")
+    with counted() as grown:
+        transfer(MIB, receive=True)
+    ktap.equal(grown["dev_rx_gro_packets"], 0, "packets that were joined")
+    run("ethtool", "-K", IF, "rx", "on")
+    ktap.equal(features()["rx-gro-hw"], True, "rx-gro-hw with rx again")
+
+
+def switched_under_traffic():
+    stream = Transfer(24 * MIB, receive=True)
+    ktap.defer(stream.close)
+    with counted() as grown:
+        for n in range(8):
+            gro(n % 2)
+            time.sleep(0.3)
+        stream.finish(60)
+    at_least(grown, "rx_gro_packets", 1)
+
+
+def with_faults(*rates):
+    """Frames lost, late, changed or doubled: each byte comes once, and is right."""
+    gro(True)
+    ktap.defer(nicfault.end)
+    nicfault.ask("seed", 5)
+    for kind, ppm in rates:
+        nicfault.ask(f"rx-{kind}-ppm", ppm)
+    with counted() as grown:
+        Transfer(6 * MIB, receive=True).finish(60)
+    at_least(grown, "dev_faults_injected", 5)
+    at_least(grown, "rx_gro_packets", 20)
+
+
+def jumbo():
+    for ns in (None, "peer"):
+        ktap.defer(lambda ns=ns: run("ip", "link", "set", IF, "mtu", 1500, ns=ns))
+        run("ip", "link", "set", IF, "mtu", 9000, ns=ns)
+    gro(True)
+    with counted() as grown:
+        transfer(8 * MIB, receive=True)
+    at_least(grown, "rx_gro_packets", 20)
+
+
+def vlan():
+    """Joined in a VLAN, whose tag the NIC removes; alone where it stays."""
+    gro(True)
+    ktap.defer(run, "ethtool", "-K", IF, "rxvlan", "on")
+    for ns in (None, "peer"):
+        run("ip", "link", "add", "link", IF, "name", "vlan5", "type", "vlan", "id", 5, ns=ns)
+        ktap.defer(lambda ns=ns: run("ip", "link", "del", "vlan5", ns=ns))
+        run("ip", "addr", "add", VLAN[ns == "peer"] + "/24", "dev", "vlan5", ns=ns)
+        run("ip", "link", "set", "vlan5", "up", ns=ns)
+    for strip in (True, False):
+        run("ethtool", "-K", IF, "rxvlan", "on" if strip else "off")
+        with counted() as grown:
+            Transfer(4 * MIB, receive=True, pair=VLAN).finish()
+        if strip:
+            at_least(grown, "rx_gro_packets", 20)
+        else:
+            ktap.equal(grown["rx_gro_packets"], 0, "packets joined with a tag in them")
+
+
+# Routed on
+
+def ones_sum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def frame(dst, src, v6, n, size, flags, hops, step):
+    """The nth frame of a stream of the peer to the far address."""
+    family, far = (socket.AF_INET6, FAR6) if v6 else (socket.AF_INET, FAR)
+    near = (V6 if v6 else V4)[1]
+    pair = socket.inet_pton(family, near) + socket.inet_pton(family, far[1])
+    tcp = struct.pack("!HHIIBBHHH", 4000, 9, 77 + n * SIZE, 5, 0x80, flags, 500, 0, 0)
+    tcp += b"\1\1\x08\x0a\0\0\0\1\0\0\0\2" + bytes((n + i) & 255 for i in range(size))
+    fake = pair + struct.pack("!II", len(tcp), 6)
+    tcp = tcp[:16] + struct.pack("!H", ones_sum(fake + tcp)) + tcp[18:]
+    if v6:
+        head = struct.pack("!IHBB", 6 << 28, len(tcp), 6, hops) + pair
+    else:
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 9 + n * step & 0xffff, 0x4000,
+                           hops, 6, 0) + pair
+        head = head[:10] + struct.pack("!H", ones_sum(head)) + head[12:]
+    return dst + src + (b"\x86\xdd" if v6 else b"\x08\x00") + head + tcp
+
+
+def stream_of(dst, src, v6, hops, step, count=40):
+    return [frame(dst, src, v6, n, SIZE, ACK, hops, step) for n in range(count - 1)] + \
+        [frame(dst, src, v6, count - 1, 100, ACK | PSH, hops, step)]
+
+
+@contextlib.contextmanager
+def burst():
+    """What the peer sends in the block leaves in one go."""
+    peer("tc", "qdisc", "replace", "dev", IF, "root", "netem", "delay", "200ms")
+    try:
+        yield
+    finally:
+        time.sleep(0.6)
+        peer("tc", "qdisc", "del", "dev", IF, "root")
+
+
+class Sniffer:
+    """TCP frames from one address that the peer receives, as they came."""
+
+    def __init__(self, source):
+        ktap.defer(peer, "ethtool", "-K", IF, "gro", "on")
+        peer("ethtool", "-K", IF, "gro", "off")
+        with namespace("peer"):
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            self.sock.bind((IF, 0))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * MIB)
+        self.sock.settimeout(0.1)
+        self.source, self.frames, self.ended = source, [], False
+        self.thread = threading.Thread(target=self.take)
+        self.thread.start()
+
+    def take(self):
+        while not self.ended:
+            with contextlib.suppress(socket.timeout):
+                data = self.sock.recv(70000)
+                if data[6:12] == self.source and data[14 + (6 if data[14] >> 4 == 6 else 9)] == 6:
+                    self.frames.append(data)
+
+    def end(self):
+        self.ended = True
+        self.thread.join()
+        self.sock.close()
+        return self.frames
+
+
+def route(tso):
+    """eth0 routes to the far addresses, over eth1, whose wire is the peer's, too."""
+    run("ip", "link", "set", OUT, "up")
+    for sysctl in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
+        run("sysctl", "-qw", f"net.{sysctl}=1")
+        ktap.defer(run, "sysctl", "-qw", f"net.{sysctl}=0")
+    for where in ("all", IF, OUT):
+        run("sysctl", "-qw", f"net.ipv4.conf.{where}.rp_filter=0")
+    for own, other, bits in ((FAR[0], FAR[1], 24), (FAR6[0], FAR6[1], 64)):
+        run("ip", "addr", "replace", f"{own}/{bits}", "dev", OUT,
+            *(("nodad",) if bits == 64 else ()))
+        run("ip", "neigh", "replace", other, "lladdr", mac(ns="peer"), "dev", OUT)
+    # not "tso": that would switch on the changing of identifications, too
+    for feature in ("tx-tcp-segmentation", "tx-tcp6-segmentation"):
+        ktap.defer(run, "ethtool", "-K", OUT, feature, "on")
+        run("ethtool", "-K", OUT, feature, "on" if tso else "off")
+
+
+def routed(v6, tso, step=1):
+    """A packet of joined frames that goes on leaves as these frames, cut by the other
+    port, or by the kernel; checksums, identifications and all."""
+    gro(True)
+    route(tso)
+    here, there, via = mac_bytes(mac()), mac_bytes(mac(ns="peer")), mac_bytes(mac(OUT))
+    sniffer = Sniffer(via)
+    with counted() as grown, burst(), raw_peer() as sock:
+        for data in stream_of(here, there, v6, 64, step):
+            sock.send(data)
+    got = sniffer.end()
+    want = stream_of(there, via, v6, 63, step)
+    if got != want:
+        bad = [n for n, (a, b) in enumerate(zip(got, want)) if a != b]
+        raise AssertionError(f"{len(got)} frames came, {len(want)} were sent, "
+                             f"not the same: {bad}")
+    at_least(grown, "rx_gro_wire_packets", 20)
+
+
+def main():
+    setup_link()
+    ktap.equal(features()["rx-gro-hw"], True, "rx-gro-hw at first")
+    for name, v6 in (("v4", False), ("v6", True)):
+        ktap.add(f"{name}: frames are joined", joins, v6, timeout=60)
+        ktap.add(f"{name}: off: none is", off, v6, timeout=60)
+        ktap.add(f"{name}: routed, cut by the NIC", routed, v6, True)
+        ktap.add(f"{name}: routed, cut by the kernel", routed, v6, False)
+    ktap.add("routed, with one identification", routed, False, True, 0)
+    ktap.add("only with receive checksums", needs_checksums, timeout=60)
+    ktap.add("switched on and off under traffic", switched_under_traffic, timeout=90)
+    ktap.add("frames lost", with_faults, ("drop", 5000), timeout=90)
+    ktap.add("frames reordered", with_faults, ("reorder", 10000), timeout=90)
+    ktap.add("frames damaged and doubled", with_faults, ("corrupt", 3000),
+             ("duplicate", 10000), timeout=90)
+    ktap.add("MTU 9000", jumbo, timeout=60)
+    ktap.add("in a VLAN", vlan, timeout=60)
+    ktap.main()
+
+
+if __name__ == "__main__":
+    main()
