@@ -228,7 +228,7 @@ void vktls_ktls_tx_lose(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
 
 /* ktls_replay.c */
 void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
-			    struct vktls_ktls_tx_ctx *ctx, u32 sent, u32 again);
+			    struct vktls_ktls_tx_ctx *ctx);
 bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 		       const struct sk_buff *skb, u32 seq, u32 len, u32 *id);
 

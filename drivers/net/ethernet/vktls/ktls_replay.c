@@ -17,9 +17,7 @@
 #include "ring.h"
 #include "vktls.h"
 
-/* Bytes of a stream between two looks at its losses. */
-#define RATE_BYTES	(256 * 1024)
-/* Of these, 1/8 again is too much, and less than 1/32 is little. */
+/* 1/8 of what is sent, sent again, is too much, and less than 1/32 is little. */
 #define RATE_LOSSY	8
 #define RATE_GOOD	32
 /* Software only, after the NIC has refused a replay. */
@@ -32,22 +30,15 @@ struct ktls_replay_view {
 };
 
 /**
- * vktls_ktls_replay_rate() - note what a stream sends, and how often
+ * vktls_ktls_replay_rate() - choose by how much of a stream was sent again
  * @ktls: device
- * @ctx: context, locked
- * @sent: bytes for the first time
- * @again: bytes for another time
+ * @ctx: context, locked; counts anew
  */
 void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
-			    struct vktls_ktls_tx_ctx *ctx, u32 sent, u32 again)
+			    struct vktls_ktls_tx_ctx *ctx)
 {
-	u32 all;
+	u32 all = ctx->sent + ctx->again;
 
-	ctx->sent += sent;
-	ctx->again += again;
-	all = ctx->sent + ctx->again;
-	if (all < RATE_BYTES)
-		return;
 	if (!ctx->lossy && ctx->again > all / RATE_LOSSY) {
 		ctx->lossy = true;
 		vktls_ktls_count(ktls, VKTLS_KTLS_POLICY_SOFTWARE, 1);

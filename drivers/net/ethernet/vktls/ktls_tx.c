@@ -20,6 +20,9 @@
 /* A context's errors are stale or true within this distance, in bytes. */
 #define SYNC_WINDOW	BIT(30)
 
+/* Bytes of a stream between two looks at how many of them are sent again. */
+#define RATE_BYTES	(256 * 1024)
+
 /*
  * Our context of the packet's socket, if it has one now: the socket may have
  * gone to another device, or left this one, since the packet was let through.
@@ -69,7 +72,7 @@ static enum vktls_ktls_stat ktls_tx_judge(struct vktls_ktls *ktls,
 	unsigned long flags;
 
 	spin_lock_irqsave(&ctx->base.lock, flags);
-	if (ctx->in_sync && seq == ctx->expected) {
+	if (likely(ctx->in_sync && seq == ctx->expected)) {
 		verdict = VKTLS_KTLS_ENCRYPTED_PACKETS;
 		*id = ctx->base.id;
 		ctx->expected += len;
@@ -84,9 +87,11 @@ static enum vktls_ktls_stat ktls_tx_judge(struct vktls_ktls *ktls,
 	if (!ctx->in_sync)
 		ktls_tx_ask_resync(ktls, sk, seq, ctx->expected);
 	if (verdict == VKTLS_KTLS_FALLBACK_RETRANSMIT)
-		vktls_ktls_replay_rate(ktls, ctx, 0, len);
+		ctx->again += len;
 	else
-		vktls_ktls_replay_rate(ktls, ctx, len, 0);
+		ctx->sent += len;
+	if (unlikely(ctx->sent + ctx->again >= RATE_BYTES))
+		vktls_ktls_replay_rate(ktls, ctx);
 	spin_unlock_irqrestore(&ctx->base.lock, flags);
 	return verdict;
 }

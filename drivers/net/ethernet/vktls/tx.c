@@ -65,22 +65,22 @@ static void tx_offload_prepare(struct tx_packet *pkt, u32 tls_ctx)
 		off->csum_offset = skb->csum_offset;
 		off->flags |= cpu_to_le16(VKTLS_TXO_CSUM);
 	}
-	if (skb_is_gso(skb)) {
-		off->mss = cpu_to_le16(skb_shinfo(skb)->gso_size);
-		off->hdr_len = cpu_to_le16(skb_tcp_all_headers(skb));
-		off->flags |= cpu_to_le16(VKTLS_TXO_TSO);
-	}
 	if (skb_vlan_tag_present(skb)) {
 		off->vlan_tci = cpu_to_le16(skb_vlan_tag_get(skb));
 		off->flags |= cpu_to_le16(VKTLS_TXO_VLAN);
 	}
+	if (skb_is_gso(skb)) {
+		off->mss = cpu_to_le16(skb_shinfo(skb)->gso_size);
+		off->flags |= cpu_to_le16(VKTLS_TXO_TSO);
+	}
 	if (tls_ctx != VKTLS_NO_CTX) {
 		off->tls_ctx = cpu_to_le32(tls_ctx);
-		off->hdr_len = cpu_to_le16(skb_tcp_all_headers(skb));
 		off->flags |= cpu_to_le16(VKTLS_TXO_TLS);
 		if (pkt->replay)
 			off->flags |= cpu_to_le16(VKTLS_TXO_REPLAY);
 	}
+	if (off->flags & cpu_to_le16(VKTLS_TXO_TSO | VKTLS_TXO_TLS))
+		off->hdr_len = cpu_to_le16(skb_tcp_all_headers(skb));
 	if (off->flags)
 		off->flags |= cpu_to_le16(VKTLS_TXD_OFFLOAD);
 }
@@ -134,12 +134,15 @@ static phys_addr_t tx_frag_start(const skb_frag_t *frag)
 static unsigned int tx_frag_run(const skb_frag_t *frag, const skb_frag_t *end,
 				unsigned int *frags)
 {
-	phys_addr_t start = tx_frag_start(frag);
-	unsigned int n = 0, len = 0;
+	unsigned int n = 1, len = skb_frag_size(frag);
+	phys_addr_t start;
 
-	do
-		len += skb_frag_size(&frag[n++]);
-	while (&frag[n] < end && tx_frag_start(&frag[n]) == start + len);
+	if (&frag[1] < end) {
+		start = tx_frag_start(frag);
+		for (; &frag[n] < end && tx_frag_start(&frag[n]) == start + len;
+		     n++)
+			len += skb_frag_size(&frag[n]);
+	}
 	*frags = n;
 	return len;
 }
