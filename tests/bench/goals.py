@@ -148,7 +148,7 @@ def loss(rows):
 def device(rows):
     """B6"""
     for row in rows:
-        if row["what"] != "raw":
+        if row["what"] in ("engine", "path"):
             yield above("B6", f"{row['library']}, {row['direction']}, "
                         f"{row['bytes']} bytes: {row['what']}, rate to the raw library's",
                         row["of_raw"], 0.75 if row["bytes"] == MSS else 0.9)
