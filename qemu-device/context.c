@@ -11,10 +11,14 @@
 #include "trace.h"
 #include "vkdev.h"
 
-/* What all contexts share: 1 MiB of expanded keys, 768 KiB of tags. */
+/*
+ * What all contexts share: 1 MiB of expanded keys, 768 KiB of tags, 256 KiB of
+ * ciphertext.
+ */
 #define SHARED_KEYS 1024
 #define SHARED_RECORDS 32768
 #define SHARED_HELD 2048
+#define SHARED_KEPT 16
 
 static VkdevContext *ctx_find(VkdevState *s, uint32_t id)
 {
@@ -38,7 +42,7 @@ bool vkdev_ctx_init(VkdevState *s)
     qemu_guest_getrandom_nofail(secret, sizeof(secret));
     s->flows = vkdev_flow_alloc(s->contexts, secret);
     s->tls = vkdev_tls_engine_alloc(s->contexts, SHARED_KEYS, SHARED_RECORDS,
-                                    SHARED_HELD);
+                                    SHARED_HELD, SHARED_KEPT);
     s->ctx = g_try_new0(VkdevContext, s->contexts);
     if (!s->flows || !s->tls || (s->contexts && !s->ctx)) {
         ctx_free(s);
@@ -271,6 +275,24 @@ uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
     *expected = state.tcp_seq;
     trace_vkdev_ctx_replay(id, tcp_seq, rec_no, len, status);
     return status;
+}
+
+/*
+ * @len bytes that left before, if they are still here: those behind @before
+ * others of whole records from @rec_no on, and before @after.
+ */
+bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint64_t rec_no,
+                      uint32_t before, uint8_t *to, uint32_t len,
+                      uint32_t after)
+{
+    const VkdevContext *ctx = ctx_find(s, id);
+
+    if (!ctx ||
+        !vkdev_tls_resend(ctx->tls, rec_no, before, to, len, after)) {
+        return false;
+    }
+    trace_vkdev_ctx_resend(id, rec_no, before, len);
+    return true;
 }
 
 /* What a received packet did, to the counters, the host and its completion. */

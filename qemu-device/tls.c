@@ -140,6 +140,7 @@ void vkdev_tls_del(VkdevTlsCtx *c)
     if (c) {
         vkdev_tls_key_forget(c);
         vkdev_tls_held_forget(c);
+        vkdev_tls_kept_forget(c);
         vkdev_tls_place_free(c);
     }
 }

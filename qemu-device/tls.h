@@ -66,11 +66,12 @@ uint32_t vkdev_tls_versions(void);
 /**
  * An engine without contexts, NULL when memory is short. It has room for
  * @contexts of them, and for all of these together @keys expanded keys, the
- * tags of the last @records records sent, and @held records that were received
- * with holes, all but the first rounded up.
+ * tags of the last @records records sent, @held records that were received
+ * with holes, these three rounded up, and the last @kept records replayed.
  */
 VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
-                                       uint32_t records, uint32_t held);
+                                       uint32_t records, uint32_t held,
+                                       uint32_t kept);
 
 /**
  * For tests: what is missing from the streams that are received leaves no
@@ -142,6 +143,15 @@ unsigned vkdev_tls_tx_from(VkdevTlsCtx *ctx, uint32_t tcp_seq,
  */
 unsigned vkdev_tls_replay(VkdevTlsCtx *ctx, uint64_t rec_no, uint8_t *buf,
                           size_t len, VkdevTlsCount *count);
+
+/**
+ * Have part of what a replay gave, without the plaintext: of whole records from
+ * @rec_no on the @len bytes behind the first @before, if after @after more they
+ * end, and the engine still has the ciphertext of all of them from a replay
+ * of this context. False, and no change, when not.
+ */
+bool vkdev_tls_resend(const VkdevTlsCtx *ctx, uint64_t rec_no, size_t before,
+                      uint8_t *to, size_t len, size_t after);
 
 /**
  * Follow a received packet: @len bytes of TCP payload at @from, the first of

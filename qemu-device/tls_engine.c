@@ -64,6 +64,7 @@ struct VkdevTlsEngine {
     SentSet *sets;
     uint32_t held_mask;     /* sets of records with holes - 1 */
     HeldSet *held;
+    VkdevTlsKept *kept;
     bool forgetful;
 };
 
@@ -99,7 +100,8 @@ static VkdevTlsCtx *places_alloc(uint32_t contexts)
 }
 
 VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
-                                       uint32_t records, uint32_t held)
+                                       uint32_t records, uint32_t held,
+                                       uint32_t kept)
 {
     VkdevTlsEngine *e = calloc(1, sizeof(*e));
     uint32_t sets = round_up((records + WAYS - 1) / WAYS);
@@ -119,7 +121,9 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
     e->keys = aligned_alloc(VKDEV_AEAD_KEY_ALIGN, (keys + 1) * e->key_size);
     e->sets = calloc(sets, sizeof(*e->sets));
     e->held = calloc(held, sizeof(*e->held));
-    if (!e->places || !e->slots || !e->keys || !e->sets || !e->held) {
+    e->kept = vkdev_tls_kept_alloc(kept);
+    if (!e->places || !e->slots || !e->keys || !e->sets || !e->held ||
+        !e->kept) {
         vkdev_tls_engine_free(e);
         return NULL;
     }
@@ -135,6 +139,7 @@ void vkdev_tls_engine_free(VkdevTlsEngine *e)
         free(e->keys);
         free(e->sets);
         free(e->held);
+        vkdev_tls_kept_free(e->kept);
         free(e);
     }
 }
@@ -295,6 +300,11 @@ const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no)
         }
     }
     return NULL;
+}
+
+VkdevTlsKept *vkdev_tls_engine_kept(const VkdevTlsCtx *c)
+{
+    return c->engine->kept;
 }
 
 void vkdev_tls_engine_forgetful(VkdevTlsEngine *e, bool forgetful)

@@ -82,6 +82,8 @@ typedef struct VkdevTlsHeld {
     VkdevAeadSum sum;                /* of the ciphertext that has come */
 } VkdevTlsHeld;
 
+typedef struct VkdevTlsKept VkdevTlsKept;
+
 /*
  * What every packet needs comes first: with many contexts each line of memory
  * that it is in has to be waited for.
@@ -139,6 +141,15 @@ bool vkdev_tls_forgets(const VkdevTlsCtx *c);
 VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq);
 VkdevTlsHeld *vkdev_tls_held_find(const VkdevTlsCtx *c, uint32_t tcp_seq);
 void vkdev_tls_held_forget(const VkdevTlsCtx *c);
+
+VkdevTlsKept *vkdev_tls_engine_kept(const VkdevTlsCtx *c);
+
+/* tls_kept.c */
+VkdevTlsKept *vkdev_tls_kept_alloc(uint32_t records);
+void vkdev_tls_kept_free(VkdevTlsKept *k);
+void vkdev_tls_kept_put(const VkdevTlsCtx *c, uint64_t rec_no,
+                        const uint8_t *p, size_t len);
+void vkdev_tls_kept_forget(const VkdevTlsCtx *c);
 
 /* tls_tx.c */
 void vkdev_tls_tx_init(VkdevTlsCtx *c);

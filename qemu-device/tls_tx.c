@@ -346,6 +346,7 @@ unsigned vkdev_tls_replay(VkdevTlsCtx *c, uint64_t rec_no, uint8_t *buf,
         st = VKTLS_ST_TLS_REUSE;
     }
     if (st == VKTLS_ST_OK) {
+        vkdev_tls_kept_put(c, rec_no, buf, len);
         count->replays = 1;
     } else {
         count_drop(st, count);

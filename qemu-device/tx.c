@@ -220,54 +220,80 @@ static uint16_t tx_take_descs(const VkdevState *s, VkdevTxPacket *pkt,
     return VKTLS_ST_OK;
 }
 
-/* tx_take_descs() has seen that all of it fits VKDEV_GATHER_MAX. */
-static uint16_t tx_gather(VkdevTxQueue *txq, const TxDescs *d)
+/*
+ * Read the bytes from @from to @to of what the descriptors have. That all of it
+ * fits VKDEV_GATHER_MAX, tx_take_descs() has seen.
+ */
+static uint16_t tx_gather(VkdevTxQueue *txq, const TxDescs *d, uint32_t from,
+                          uint32_t to)
 {
     VkdevTxPacket *pkt = &txq->pkt;
-    uint8_t *p = pkt->frame;
+    uint32_t at = 0;
 
     for (unsigned i = pkt->data; i < d->count; i++) {
         uint32_t len = le32_to_cpu(d->desc[i].len);
+        uint32_t begin = MAX(at, from), end = MIN(at + len, to);
 
-        if (!vkdev_dma_read(txq->q.dev, le64_to_cpu(d->desc[i].addr), p,
-                            len)) {
+        if (begin < end &&
+            !vkdev_dma_read(txq->q.dev,
+                            le64_to_cpu(d->desc[i].addr) + begin - at,
+                            pkt->frame + begin, end - begin)) {
             return VKTLS_ST_DMA;
         }
-        p += len;
+        at += len;
     }
-    vkdev_wire_parse(pkt->frame, pkt->len, &pkt->wire);
     return VKTLS_ST_OK;
 }
 
-/* False when it is not all RAM, or nothing that is read but once. */
-static bool tx_map(VkdevState *s, const VkdevTxPacket *pkt, const TxDescs *d,
+/* Leaves @m empty when it is not all RAM, or nothing that is read but once. */
+static void tx_map(VkdevState *s, const VkdevTxPacket *pkt, const TxDescs *d,
                    VkdevMap *m)
 {
     QEMU_BUILD_BUG_ON(VKDEV_MAP_PIECES < VKTLS_TX_MAX_DESCS);
 
     if (!(pkt->off.flags & VKTLS_TXO_TLS) ||
         (pkt->off.flags & VKTLS_TXO_REPLAY)) {
-        return false;
+        return;
     }
     for (unsigned i = pkt->data; i < d->count; i++) {
         if (!vkdev_dma_map(s, m, le64_to_cpu(d->desc[i].addr),
                            le32_to_cpu(d->desc[i].len),
                            DMA_DIRECTION_TO_DEVICE)) {
             vkdev_dma_unmap(s, m, false);
-            return false;
+            return;
         }
     }
-    return true;
 }
 
-/* Only what may be headers comes into the buffer for now. */
-static uint16_t tx_gather_head(VkdevTxPacket *pkt, const VkdevMap *m)
+/* As much of a packet as may be headers */
+static uint32_t tx_head_len(const VkdevTxPacket *pkt)
 {
-    uint32_t head = MIN(pkt->len, MAX(pkt->off.hdr_len, TX_HEAD));
+    return MIN(pkt->len, MAX(pkt->off.hdr_len, TX_HEAD));
+}
 
-    iov_to_buf(m->iov, m->count, 0, pkt->frame, head);
-    vkdev_wire_parse(pkt->frame, head, &pkt->wire);
-    return VKTLS_ST_OK;
+/*
+ * Only what may be headers comes into the buffer for now when the rest is
+ * mapped or, of a replay, may be known. Find the headers.
+ */
+static uint16_t tx_gather_head(VkdevTxQueue *txq, const TxDescs *d,
+                               const VkdevMap *m)
+{
+    VkdevTxPacket *pkt = &txq->pkt;
+    uint16_t status = VKTLS_ST_OK;
+    uint32_t len = pkt->len;
+
+    if (m->count || (pkt->off.flags & VKTLS_TXO_REPLAY)) {
+        len = tx_head_len(pkt);
+    }
+    if (m->count) {
+        iov_to_buf(m->iov, m->count, 0, pkt->frame, len);
+    } else {
+        status = tx_gather(txq, d, 0, len);
+    }
+    if (status == VKTLS_ST_OK) {
+        vkdev_wire_parse(pkt->frame, len, &pkt->wire);
+    }
+    return status;
 }
 
 /* Does each frame that would leave fit the port's MTU? */
@@ -345,30 +371,50 @@ static uint16_t tx_check(const VkdevState *s, const VkdevTxPacket *pkt)
     return status;
 }
 
-/* What was around the payload goes; the headers move up to it. */
-static uint16_t tx_replay(VkdevState *s, VkdevTxPacket *pkt)
+static void tx_count_replay(VkdevState *s, uint32_t len)
 {
-    const VkdevWire *w = &pkt->wire;
-    uint32_t len = pkt->len - w->payload;
+    s->stats[VKTLS_STAT_TLS_TX_REPLAYS]++;
+    s->stats[VKTLS_STAT_TLS_TX_REPLAY_BYTES] += len;
+}
+
+/*
+ * Read the records, if they are not known; what was around the payload goes,
+ * the headers move up to it.
+ */
+static uint16_t tx_replay(VkdevTxQueue *txq, const TxDescs *d)
+{
+    VkdevTxPacket *pkt = &txq->pkt;
+    VkdevState *s = txq->q.dev;
+    uint8_t *payload = pkt->frame + pkt->wire.payload;
     uint32_t around = pkt->before + pkt->after;
+    uint32_t len = pkt->len - pkt->wire.payload;
     uint16_t status;
 
-    status = vkdev_ctx_replay(s, pkt->off.tls_ctx,
-                              vkdev_wire_tcp_seq(pkt->frame, w), pkt->rec_no,
-                              pkt->frame + w->payload, len + around,
-                              &pkt->tcp_seq);
+    if (vkdev_ctx_resend(s, pkt->off.tls_ctx, pkt->rec_no, pkt->before,
+                         payload, len, pkt->after)) {
+        s->stats[VKTLS_STAT_TLS_TX_REPLAY_KEPT]++;
+        tx_count_replay(s, len);
+        return VKTLS_ST_OK;
+    }
+    status = tx_gather(txq, d, tx_head_len(pkt), pkt->len + around);
     if (status == VKTLS_ST_OK) {
-        memmove(pkt->frame + pkt->before, pkt->frame, w->payload);
+        status = vkdev_ctx_replay(s, pkt->off.tls_ctx,
+                                  vkdev_wire_tcp_seq(pkt->frame, &pkt->wire),
+                                  pkt->rec_no, payload, len + around,
+                                  &pkt->tcp_seq);
+    }
+    if (status == VKTLS_ST_OK) {
+        memmove(pkt->frame + pkt->before, pkt->frame, pkt->wire.payload);
         pkt->frame += pkt->before;
-        s->stats[VKTLS_STAT_TLS_TX_REPLAYS]++;
-        s->stats[VKTLS_STAT_TLS_TX_REPLAY_BYTES] += len;
         s->stats[VKTLS_STAT_TLS_TX_REPLAY_READ] += around;
+        tx_count_replay(s, len);
     }
     return status;
 }
 
-static uint16_t tx_encrypt(VkdevState *s, VkdevTxPacket *pkt, VkdevMap *m)
+static uint16_t tx_encrypt(VkdevTxQueue *txq, const TxDescs *d, VkdevMap *m)
 {
+    VkdevTxPacket *pkt = &txq->pkt;
     const VkdevWire *w = &pkt->wire;
     uint8_t *to = pkt->frame + w->payload;
     uint32_t len = pkt->len - w->payload;
@@ -377,13 +423,13 @@ static uint16_t tx_encrypt(VkdevState *s, VkdevTxPacket *pkt, VkdevMap *m)
     unsigned count = m->count;
 
     if (pkt->off.flags & VKTLS_TXO_REPLAY) {
-        return tx_replay(s, pkt);
+        return tx_replay(txq, d);
     }
     if (count) {
         from = m->iov;
         iov_discard_front(&from, &count, w->payload);
     }
-    return vkdev_ctx_encrypt(s, pkt->off.tls_ctx,
+    return vkdev_ctx_encrypt(txq->q.dev, pkt->off.tls_ctx,
                              vkdev_wire_tcp_seq(pkt->frame, w), from, to, len,
                              &pkt->tcp_seq);
 }
@@ -428,14 +474,14 @@ static uint16_t tx_prepare(VkdevTxQueue *txq, const TxDescs *d)
 
     m.count = 0;
     if (status == VKTLS_ST_OK) {
-        status = tx_map(s, pkt, d, &m) ? tx_gather_head(pkt, &m)
-                                       : tx_gather(txq, d);
+        tx_map(s, pkt, d, &m);
+        status = tx_gather_head(txq, d, &m);
     }
     if (status == VKTLS_ST_OK) {
         status = tx_check(s, pkt);
     }
     if (status == VKTLS_ST_OK && (pkt->off.flags & VKTLS_TXO_TLS)) {
-        status = tx_encrypt(s, pkt, &m);
+        status = tx_encrypt(txq, d, &m);
     }
     vkdev_dma_unmap(s, &m, true);
     if (status == VKTLS_ST_OK) {

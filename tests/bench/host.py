@@ -13,7 +13,7 @@ LIBRARIES = {"ipsec-mb": ("VKDEV_AEAD_IPSEC_MB", "-lIPSec_MB"),
              "nettle": ("VKDEV_AEAD_NETTLE", "-lnettle")}
 ENGINE = [f"qemu-device/{name}.c" for name in
           ("tls", "tls_engine", "tls_tx", "tls_rx", "tls_find",
-           "tls_holes", "record", "aead", "poly")]
+           "tls_holes", "tls_kept", "record", "aead", "poly")]
 WIRE = [f"qemu-device/{name}.c" for name in ("wire", "rss", "sum")]
 STREAM = [f"{HOST}/stream.c", f"{HOST}/raw.c"]
 CONTEXTS = ["1", "1000", "20000", "100000", "1000000"]

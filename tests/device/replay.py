@@ -3,6 +3,7 @@
 """TLS replay through real firmware: what leaves a second time is what left
 before, or nothing leaves."""
 
+import random
 import sys
 
 from nic import ABI, QUIET, TxQueue, case, main, pack, unpack
@@ -404,6 +405,89 @@ def contexts_do_not_share_tags(nic):
     again.refused("TLS_REUSE", 30, 60)
 
 
+def replay_without_its_records(flow, begin, end):
+    """A replay of which what is behind the packet's head is not in memory. Return:
+    the completion."""
+    first, before, after = flow.around(begin, end)
+    headers, offload = flow.packet(begin, end)
+    data = headers + flow.host[begin - before:end + after]
+    addr = flow.nic.m.alloc(128, 1)
+    flow.nic.m.write(addr, data[:128])
+    flow.tx.offload(**offload | {"flags": offload["flags"] | ABI.TXO_REPLAY})
+    flow.tx.ring.put(pack("tx_replay", before=before, after=after, flags=ABI.TXD_REPLAY,
+                          rec_no=first.to_bytes(8, "big")))
+    flow.tx.descriptor(addr=addr, len=128, flags=0)
+    flow.tx.descriptor(addr=1 << 50, len=len(data) - 128,
+                       flags=ABI.TXD_EOP | ABI.TXD_CPL)
+    flow.tx.ring_doorbell()
+    return flow.tx.completion()
+
+
+@case()
+def second_segment_of_a_record_is_not_read(nic):
+    """Nor one over two records that were both replayed; others are."""
+    flow = sent(nic)
+    one, two = flow.starts[1:]
+    flow.replay_ok(one + 20, one + 60)
+    flow.replay_ok(two + 20, two + 60)
+    read = nic.stats()["TLS_TX_REPLAY_READ"]
+    for begin, end in ((one + 100, one + 200), (two - 50, two + 50), (one, two)):
+        assert replay_without_its_records(flow, begin, end)["status"] == ABI.ST_OK
+        flow.left(begin, end)
+    stats = nic.stats()
+    assert (stats["TLS_TX_REPLAY_KEPT"], stats["TLS_TX_REPLAYS"]) == (3, 5)
+    assert stats["TLS_TX_REPLAY_READ"] == read and not stats["DMA_ERRORS"]
+    errors = stats["TX_ERRORS"]
+    flow.tx.check_refused(replay_without_its_records(flow, 100, 200), "DMA", errors)
+    flow.tx.check_refused(replay_without_its_records(flow, one - 50, one + 50), "DMA",
+                          errors + 1)
+
+
+@case()
+def kept_records_go_with_their_context(nic):
+    """A new one with the same key and numbers reads, and so does one after a reset."""
+    flow = sent(nic)
+    flow.replay_ok(20, 60)
+    nic.command("TLS_DEL", pack("tls_ref", ctx=flow.ctx))
+    errors = nic.stats()["TX_ERRORS"]
+    flow.tx.check_refused(replay_without_its_records(flow, 100, 200), "DMA", errors)
+    again = Flow(nic, flow.tx)
+    again.host, again.wire, again.starts = flow.host, flow.wire, flow.starts
+    again.send(0, len(flow.wire), 1000)
+    again.tx.check_refused(replay_without_its_records(again, 100, 200), "DMA", errors + 1)
+    again.replay_ok(20, 60)
+    assert replay_without_its_records(again, 100, 200)["status"] == ABI.ST_OK
+    again.left(100, 200)
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    last = sent(nic)
+    last.tx.check_refused(replay_without_its_records(last, 100, 200), "DMA", 0)
+
+
+@case()
+def lost_by_a_seed(nic):
+    """Segments of all sizes, as short as a part of a tag, are lost here and there, and
+    sent again, some of them more than once, between those that go on."""
+    rng = random.Random(4711)
+    tx = start(nic)
+    for suite in SUITES:
+        flow, lost, at = Flow(nic, tx, suite), [], 0
+        for _ in range(40):
+            flow.record(rng.choice((1, 40, 300, 2000)))
+        while at < len(flow.wire):
+            begin, at = at, min(at + rng.choice((3, 13, 100, 500, 1400)), len(flow.wire))
+            flow.send(begin, at)
+            if rng.random() < 0.3:
+                lost.append((begin, at))
+            for segment in list(lost):
+                if segment[1] + flow.around(*segment)[2] <= at and rng.random() < 0.3:
+                    flow.replay_ok(*segment, pieces=rng.choice((1, 2, 5)))
+                    if rng.random() < 0.6:
+                        lost.remove(segment)
+    stats = nic.stats()
+    assert 0 < stats["TLS_TX_REPLAY_KEPT"] < stats["TLS_TX_REPLAYS"]
+    assert not stats["TX_ERRORS"] and not stats["TLS_TX_DROP_REPLAY"]
+
+
 @case(tls_replay="off")
 def device_without_replay(nic):
     flow = sent(nic)
@@ -415,12 +499,13 @@ def device_without_replay(nic):
 def counters(nic):
     flow = sent(nic)
     flow.replay_ok(20, flow.starts[1] + 30)
-    flow.replay_ok(0, 10)
+    flow.replay_ok(flow.starts[2], flow.starts[2] + 10)
+    flow.replay_ok(0, 10)   # still there
     stats = nic.stats()
-    assert stats["TLS_TX_REPLAYS"] == 2
-    assert stats["TLS_TX_REPLAY_BYTES"] == flow.starts[1] + 30 - 20 + 10
+    assert (stats["TLS_TX_REPLAYS"], stats["TLS_TX_REPLAY_KEPT"]) == (3, 1)
+    assert stats["TLS_TX_REPLAY_BYTES"] == flow.starts[1] + 30 - 20 + 10 + 10
     assert stats["TLS_TX_REPLAY_READ"] == 20 + flow.starts[2] - flow.starts[1] - 30 + \
-        flow.starts[1] - 10
+        len(flow.wire) - flow.starts[2] - 10
     assert (stats["TLS_TX_PACKETS"], stats["TLS_TX_RECORDS"]) == (1, 3)
 
 

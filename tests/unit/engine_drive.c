@@ -71,6 +71,47 @@ static void drive_check_record(struct drive *d, uint64_t rec_no, unsigned int ha
 		     !memcmp(d->m.out, d->want, have), "wire bytes are not the sealed record");
 }
 
+static void drive_remember(struct drive *d, uint64_t rec_no, unsigned int total)
+{
+	d->last_no = rec_no;
+	d->last_len = total;
+	d->kept = false;
+	memcpy(d->last_in, d->m.in, total);
+	memcpy(d->last_out, d->m.out, total);
+}
+
+/* The last whole record once more; with a damaged byte it is refused. */
+static void drive_replay(struct drive *d)
+{
+	unsigned int at = drive_byte(d) % d->last_len, bit = drive_byte(d) % 16;
+	bool damage = bit < 8 && at >= 5u + d->m.s->nonce_len &&
+		      at + TAG_LEN < d->last_len;
+	VkdevTlsCount count;
+	unsigned int st;
+
+	memcpy(d->sent, d->last_in, d->last_len);
+	if (damage)
+		d->sent[at] ^= 1 << bit;
+	st = vkdev_tls_replay(d->ctx, d->last_no, d->sent, d->last_len, &count);
+	drive_expect(d, st == (damage ? VKTLS_ST_TLS_REUSE : VKTLS_ST_OK), "replay status");
+	drive_expect(d, damage || !memcmp(d->sent, d->last_out, d->last_len), "replay");
+	d->kept |= !damage;
+}
+
+/* Part of it without the plaintext, which takes a replay before. */
+static void drive_resend(struct drive *d)
+{
+	unsigned int from = drive_byte(d) % d->last_len;
+	unsigned int len = drive_byte(d) % (d->last_len - from + 1);
+	unsigned int after = d->last_len - from - len;
+	bool got = vkdev_tls_resend(d->ctx, d->last_no, from, d->sent, len, after);
+
+	drive_expect(d, got == d->kept, "resend");
+	drive_expect(d, !got || !memcmp(d->sent, d->last_out + from, len), "resent bytes");
+	drive_expect(d, !vkdev_tls_resend(d->ctx, d->last_no + 1, from, d->sent, len, after),
+		     "resend of what is to come");
+}
+
 static void drive_follow(struct drive *d, size_t len)
 {
 	struct model *m = &d->m;
@@ -85,8 +126,10 @@ static void drive_follow(struct drive *d, size_t len)
 			m->floor = before.rec_no + 1;
 			m->floor_gone = !m->floor;
 		}
-		if (!m->at.have)
+		if (!m->at.have) {
 			drive_check_record(d, before.rec_no, before.total, before.total);
+			drive_remember(d, before.rec_no, before.total);
+		}
 	}
 	m->seq += len;
 }
@@ -139,6 +182,13 @@ static void drive_op(struct drive *d)
 		drive_resync(d);
 		return;
 	}
+	if (op % 8 == 4 && d->last_len) {
+		if (op & 8)
+			drive_replay(d);
+		else
+			drive_resend(d);
+		return;
+	}
 	d->host = d->m.at;
 	for (size_t i = 0; i < len; i++)
 		d->packet[i] = drive_host_byte(d);
@@ -156,6 +206,7 @@ const char *drive_run(struct drive *d, const uint8_t *data, size_t len)
 	d->data = data;
 	d->left = len;
 	d->bad = NULL;
+	d->last_len = 0;
 	if (!drive_start(d))
 		return "context refused";
 	while (d->left && !d->bad)

@@ -31,7 +31,7 @@ VkdevTlsEngine *engine(void)
 
 	if (!one)
 		one = vkdev_tls_engine_alloc(ENGINE_CONTEXTS, ENGINE_KEYS, ENGINE_RECORDS,
-					     ENGINE_HELD);
+					     ENGINE_HELD, ENGINE_KEPT);
 	return one;
 }
 

@@ -51,6 +51,7 @@ struct model {
 #define ENGINE_CONTEXTS	200
 #define ENGINE_KEYS	4
 #define ENGINE_HELD	64
+#define ENGINE_KEPT	3
 #define ENGINE_RECORDS	128
 
 VkdevTlsEngine *engine(void);

@@ -228,6 +228,151 @@ static void replay_while_lost(const void *row)
 	rig_close(&rig);
 }
 
+static unsigned int record_of(size_t at)
+{
+	unsigned int n = rig.records;
+
+	while (rig.start[--n] > at)
+		;
+	return n;
+}
+
+/* Bytes @from to @to of the stream once more, whose plaintext nobody gives. */
+static bool resend(size_t from, size_t to)
+{
+	unsigned int first = record_of(from), last = record_of(to - 1);
+
+	memset(rec, 0xee, to - from + 1);
+	return vkdev_tls_resend(rig.ctx, rig.m.p.rec_no + first, from - rig.start[first], rec,
+				to - from, rig.start[last] + rec_len(&rig, last) - to);
+}
+
+static void kept(size_t from, size_t to)
+{
+	ktap_expect(resend(from, to));
+	ktap_expect_mem(rec, rig.want + from, to - from);
+	ktap_expect_eq(rec[to - from], 0xee);
+}
+
+/* Nothing is given, and nothing written. */
+static void not_kept(size_t from, size_t to)
+{
+	ktap_expect(!resend(from, to));
+	for (size_t i = 0; i < to - from; i++)
+		ktap_expect_eq(rec[i], 0xee);
+}
+
+static void sent_records(const void *suite, unsigned int records, size_t most)
+{
+	ktap_expect(open_stream(suite, records, most));
+	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
+}
+
+/* Whatever was in a replay leaves again in any cut, in one record and over several. */
+static void any_part_is_kept(const void *row)
+{
+	size_t from, to;
+
+	sent_records(row, ENGINE_KEPT, 300);
+	memcpy(rec, rig.in, rig.len);
+	ktap_expect_eq(replay(0, rig.len), VKTLS_ST_OK);
+	for (unsigned int n = 0; n < 300; n++) {
+		from = prng_below(&rig.rng, rig.len);
+		to = from + 1 + prng_below(&rig.rng, rig.len - from);
+		kept(from, to);
+	}
+	rig_close(&rig);
+}
+
+static void only_what_was_replayed_is_kept(const void *row)
+{
+	size_t len;
+
+	sent_records(row, 3, 100);
+	not_kept(0, rig.len);
+	len = host_record(0);
+	rec[len - TAG_LEN - 1] ^= 1;
+	ktap_expect_eq(replay(0, len), VKTLS_ST_TLS_REUSE);
+	not_kept(0, len);
+	ktap_expect_eq(replay(0, host_record(0)), VKTLS_ST_OK);
+	kept(0, len);
+	not_kept(rig.start[1], rig.start[2]);
+	not_kept(len - 1, len + 1);
+	rig_close(&rig);
+}
+
+static void longest_kept_gives_way(const void *row)
+{
+	sent_records(row, ENGINE_KEPT + 1, 100);
+	for (unsigned int n = 0; n <= ENGINE_KEPT; n++)
+		ktap_expect_eq(replay(n, host_record(n)), VKTLS_ST_OK);
+	not_kept(0, rig.start[1]);
+	for (unsigned int n = 1; n <= ENGINE_KEPT; n++) {
+		kept(rig.start[n], rig.start[n] + rec_len(&rig, n));
+		ktap_expect_eq(replay(n, host_record(n)), VKTLS_ST_OK); /* again, in its place */
+	}
+	kept(rig.start[1], rig.len);
+	rig_close(&rig);
+}
+
+/* What is around the part must be the rest of the records, to the byte. */
+static void kept_records_are_whole(const void *row)
+{
+	uint64_t first;
+	size_t len;
+
+	sent_records(row, 2, 100);
+	memcpy(rec, rig.in, rig.len);
+	ktap_expect_eq(replay(0, rig.len), VKTLS_ST_OK);
+	first = rig.m.p.rec_no;
+	len = rec_len(&rig, 0);
+	for (size_t after = 0; after < rig.len; after++)
+		ktap_expect_eq(vkdev_tls_resend(rig.ctx, first, 3, rec, 7, after),
+			       10 + after == len || 10 + after == rig.len);
+	ktap_expect(!vkdev_tls_resend(rig.ctx, first, 0, rec, 0, 0));
+	ktap_expect(!vkdev_tls_resend(rig.ctx, first + 1, 0, rec, len, 0) ||
+		    len == rec_len(&rig, 1));
+	ktap_expect(!vkdev_tls_resend(rig.ctx, first + 2, 0, rec, len, 0));
+	ktap_expect(!vkdev_tls_resend(rig.ctx, first - 1, 0, rec, len, 0));
+	rig_close(&rig);
+}
+
+/* As after a KeyUpdate or a reset: the same numbers, and another context. */
+static void another_context_has_nothing_kept(const void *row)
+{
+	VkdevTlsCtx *old;
+
+	sent_records(row, 1, 100);
+	ktap_expect_eq(replay(0, host_record(0)), VKTLS_ST_OK);
+	old = rig.ctx;
+	rig.ctx = NULL;
+	ktap_expect(rig_again(&rig));
+	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
+	not_kept(0, rig.len);
+	vkdev_tls_del(old);
+	not_kept(0, rig.len);
+	ktap_expect_eq(replay(0, host_record(0)), VKTLS_ST_OK);
+	kept(0, rig.len);
+	ktap_expect(rig_again(&rig));
+	not_kept(0, rig.len);
+	rig_close(&rig);
+}
+
+/* What is kept is no way around the tag. */
+static void another_plaintext_of_a_kept_record(const void *row)
+{
+	size_t len;
+
+	sent_records(row, 1, 100);
+	ktap_expect_eq(replay(0, host_record(0)), VKTLS_ST_OK);
+	len = host_record(0);
+	rec[len - TAG_LEN - 1] ^= 1;
+	ktap_expect_eq(replay(0, len), VKTLS_ST_TLS_REUSE);
+	ktap_expect(all_zero(rec, len));
+	kept(0, len);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	ktap_start();
@@ -240,5 +385,11 @@ int main(void)
 	for_all(runs_of_records, "runs of records");
 	for_all(old_records_are_forgotten, "old records are forgotten");
 	for_all(replay_while_lost, "replay while lost");
+	for_all(any_part_is_kept, "any part is kept");
+	for_all(only_what_was_replayed_is_kept, "only what was replayed is kept");
+	for_all(longest_kept_gives_way, "what is kept longest gives way");
+	for_all(kept_records_are_whole, "kept records are whole");
+	for_all(another_context_has_nothing_kept, "another context has nothing kept");
+	for_all(another_plaintext_of_a_kept_record, "another plaintext of a kept record");
 	return ktap_finish();
 }

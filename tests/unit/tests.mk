@@ -30,7 +30,7 @@ aead_nettle_test-cflags = -DVKDEV_AEAD_NETTLE
 
 engine-src = tests/unit/engine_model.c qemu-device/record.c qemu-device/tls.c \
 	     qemu-device/tls_engine.c qemu-device/tls_find.c qemu-device/tls_holes.c \
-	     qemu-device/tls_rx.c qemu-device/tls_tx.c $(aead-src)
+	     qemu-device/tls_kept.c qemu-device/tls_rx.c qemu-device/tls_tx.c $(aead-src)
 engine_test-src = tests/unit/engine_drive.c $(engine-src)
 engine_test-libs = $(aead-libs)
 engine_test-cflags = $(aead-cflags)

@@ -11,6 +11,7 @@
 #define SHARED_KEYS	1024
 #define SHARED_RECORDS	32768
 #define SHARED_HELD	2048
+#define SHARED_KEPT	16
 
 const uint8_t stream_key[16] = "benchmark's key";
 const uint8_t stream_salt[4] = { 's', 'a', 'l', 't' };
@@ -54,7 +55,8 @@ static struct {
 void stream_engine(uint32_t contexts)
 {
 	vkdev_tls_engine_free(card.engine);
-	card.engine = vkdev_tls_engine_alloc(contexts, SHARED_KEYS, SHARED_RECORDS, SHARED_HELD);
+	card.engine = vkdev_tls_engine_alloc(contexts, SHARED_KEYS, SHARED_RECORDS, SHARED_HELD,
+					     SHARED_KEPT);
 	if (!card.engine)
 		stream_die("the engine does not start");
 }

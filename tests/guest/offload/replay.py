@@ -83,14 +83,15 @@ def cut(version, cipher, places):
 
 
 def middle(version, cipher):
-    """A record of many segments, all of them lost: each replay reads all of it."""
+    """A record of many segments, all of them lost: the first replay reads all of it,
+    the card keeps it for the others."""
     small_mtu()
     watch = rig.Watch()
     flow = rig.Flow(cipher, version=version)
     lost_once(flow, SEGMENT * 7 + 5)
     flow.finish()
     watch.expect(tx_tls_encrypted_bytes=flow.wire, **CLEAN)
-    watch.some("tx_tls_replay_bytes", "dev_tls_tx_replay_read")
+    watch.some("tx_tls_replay_bytes", "dev_tls_tx_replay_read", "dev_tls_tx_replay_kept")
 
 
 def many_records():
@@ -297,35 +298,63 @@ def policy():
         raise AssertionError("no replay after recovery")
 
 
-def refused():
+def lost_file(size):
     """
-    Of a record that has changed under sendfile the tag comes out differently: the
-    NIC refuses, nothing leaves, and software has the flow for a while. (Software
-    would encrypt the changed record, so it is changed back in time.)
+    A file that a flow has sent as one record by reference, all of it lost so far:
+    (flow, its file open for writing, the end of the loss).
     """
-    path, data = "/tmp/file", rig.pattern(8192)
+    path = "/tmp/file"
     with open(path, "wb") as file:
-        file.write(data)
+        file.write(rig.pattern(size))
     ktap.defer(os.unlink, path)
-    watch = rig.Watch()
     flow = rig.Flow()
     flow.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX_ZEROCOPY_RO, 1)
     undo = rig.far_loss("loss", "100%")
     ktap.defer(undo)
-    flow.sendfile(path, 8192)
+    file = open(path, "r+b", buffering=0)    # pylint: disable=consider-using-with
+    ktap.defer(file.close)
+    flow.sendfile(path, size)
+    return flow, file, undo
+
+
+def refused():
+    """
+    Of a record that has changed under sendfile the tag comes out differently: the
+    NIC refuses, nothing leaves, and software has the flow for a while. (Software
+    would encrypt the changed record, so it is changed back in time. Before the first
+    replay: after one the NIC has no need to look.)
+    """
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    flow, file, undo = lost_file(8192)
     watch.settle("dev_tls_tx_records", 1)
-    with open(path, "r+b", buffering=0) as file:
-        file.write(b"different")
-        rig.wait_for(lambda: watch["tx_tls_replay_refused"], 20,
-                     lambda: f"not refused; {watch.report()}")
-        file.seek(0)
-        file.write(data[:9])
+    file.write(b"different")
+    rig.wait_for(lambda: watch["tx_tls_replay_refused"], 20,
+                 lambda: f"not refused; {watch.report()}")
+    file.seek(0)
+    file.write(rig.pattern(8192)[:9])
     undo()
     rig.wait_for(lambda: not flow.unsent(), 60,
                  lambda: f"not acknowledged; {watch.report()} ")
     flow.finish()
     watch.some("tx_tls_replay_no_pause", "dev_tls_tx_drop_replay")
     watch.expect(tx_tls_resync_req=0, tx_tls_lost_device=0)
+
+
+def changed_after_a_replay():
+    """
+    Of a record that the NIC has replayed, what is sent again is what was sent, also
+    when the file has changed since.
+    """
+    watch = rig.Watch()
+    flow, file, undo = lost_file(8192)
+    rig.wait_for(lambda: watch["dev_tls_tx_replays"], 20, watch.report)
+    file.write(b"different")
+    kept = watch["dev_tls_tx_replay_kept"]
+    rig.wait_for(lambda: watch["dev_tls_tx_replay_kept"] > kept, 20, watch.report)
+    undo()
+    flow.finish()
+    watch.expect(tx_tls_encrypted_bytes=flow.wire, tx_tls_fallback_retransmit=0, **CLEAN)
 
 
 def main():
@@ -346,7 +375,8 @@ def main():
     for fn in (many_records, open_record, before_resync, older_than_resync,
                no_context, no_room, flags_exclude):
         ktap.add(fn.__name__, fn, timeout=60)
-    for fn in (by_sendfile, forced_fallback, policy, refused):
+    for fn in (by_sendfile, forced_fallback, policy, refused,
+               changed_after_a_replay):
         ktap.add(fn.__name__, fn, timeout=200)
     ktap.add("share_0.1_percent", share, 0.1, 99.9, 8 << 20, timeout=120)
     ktap.add("share_1_percent", share, 1, 99, 4 << 20, timeout=120)

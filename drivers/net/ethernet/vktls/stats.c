@@ -87,6 +87,7 @@ static const char * const hw_names[VKTLS_STAT_NUM] = {
 	[VKTLS_STAT_RX_DESCS] = "rx_descs",
 	[VKTLS_STAT_RX_GRO_PACKETS] = "rx_gro_packets",
 	[VKTLS_STAT_RX_GRO_FRAMES] = "rx_gro_frames",
+	[VKTLS_STAT_TLS_TX_REPLAY_KEPT] = "tls_tx_replay_kept",
 };
 
 /* Totals over queue pairs, then the NIC, TLS, and each queue pair. */

@@ -20,7 +20,7 @@
  * anything existing moves or changes its meaning.
  */
 #define VKTLS_ABI_MAJOR			1
-#define VKTLS_ABI_MINOR			4
+#define VKTLS_ABI_MINOR			5
 
 /* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
 #define VKTLS_PCI_VENDOR		0x1af4
@@ -312,7 +312,8 @@
 #define VKTLS_STAT_RX_DESCS		43
 #define VKTLS_STAT_RX_GRO_PACKETS	44	/* packets made of several frames */
 #define VKTLS_STAT_RX_GRO_FRAMES	45	/* frames in these; all are in RX_FRAMES */
-#define VKTLS_STAT_NUM			46
+#define VKTLS_STAT_TLS_TX_REPLAY_KEPT	46	/* of REPLAYS: sent without reading */
+#define VKTLS_STAT_NUM			47
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
 

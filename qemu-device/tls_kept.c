@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The ciphertext of the records that were replayed last. Where one segment of
+ * a record was lost, another often was, too; the second one is sent again out
+ * of here, and the host's memory is not read once more. What is here is what
+ * left before, as the record's tag proved: to send it again gives nothing away,
+ * whatever the host has made of its plaintext.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls_priv.h"
+
+#define RECORD_MAX (VKDEV_RECORD_HEADER_LEN + VKDEV_RECORD_NONCE_LEN + \
+                    VKDEV_RECORD_DATA_MAX + VKDEV_RECORD_TAG_LEN)
+
+typedef struct KeptRecord {
+    uint64_t serial; /* of its context; 0 when this place is free */
+    uint64_t rec_no;
+    uint32_t len;
+    uint8_t bytes[RECORD_MAX];
+} KeptRecord;
+
+struct VkdevTlsKept {
+    uint32_t count;
+    uint32_t next; /* gives way */
+    KeptRecord record[];
+};
+
+VkdevTlsKept *vkdev_tls_kept_alloc(uint32_t records)
+{
+    VkdevTlsKept *k = calloc(1, sizeof(*k) + records * sizeof(k->record[0]));
+
+    if (k) {
+        k->count = records;
+    }
+    return k;
+}
+
+void vkdev_tls_kept_free(VkdevTlsKept *k)
+{
+    free(k);
+}
+
+static KeptRecord *kept_find(VkdevTlsKept *k, uint64_t serial, uint64_t rec_no)
+{
+    for (uint32_t i = 0; i < k->count; i++) {
+        if (k->record[i].serial == serial && k->record[i].rec_no == rec_no) {
+            return &k->record[i];
+        }
+    }
+    return NULL;
+}
+
+static void kept_put(VkdevTlsKept *k, uint64_t serial, uint64_t rec_no,
+                     const uint8_t *p, uint32_t len)
+{
+    KeptRecord *r = kept_find(k, serial, rec_no);
+
+    if (!r) {
+        r = &k->record[k->next++ % k->count];
+    }
+    r->serial = serial;
+    r->rec_no = rec_no;
+    r->len = len;
+    memcpy(r->bytes, p, len);
+}
+
+/* Keep whole records from @rec_no on, encrypted, and with the tags of then. */
+void vkdev_tls_kept_put(const VkdevTlsCtx *c, uint64_t rec_no,
+                        const uint8_t *p, size_t len)
+{
+    VkdevTlsKept *k = vkdev_tls_engine_kept(c);
+    uint32_t n;
+
+    for (; k->count && len; p += n, len -= n, rec_no++) {
+        n = vkdev_record_full_len(p);
+        kept_put(k, c->serial, rec_no, p, n);
+    }
+}
+
+void vkdev_tls_kept_forget(const VkdevTlsCtx *c)
+{
+    VkdevTlsKept *k = vkdev_tls_engine_kept(c);
+
+    for (uint32_t i = 0; i < k->count; i++) {
+        if (k->record[i].serial == c->serial) {
+            vkdev_aead_wipe(&k->record[i], sizeof(k->record[i]));
+        }
+    }
+}
+
+/* Are these bytes whole records from @rec_no on, all of them kept? */
+static bool kept_all(const VkdevTlsCtx *c, uint64_t rec_no, size_t len)
+{
+    const KeptRecord *r;
+
+    for (; len; len -= r->len, rec_no++) {
+        r = kept_find(vkdev_tls_engine_kept(c), c->serial, rec_no);
+        if (!r || r->len > len) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool vkdev_tls_resend(const VkdevTlsCtx *c, uint64_t rec_no, size_t before,
+                      uint8_t *to, size_t len, size_t after)
+{
+    const KeptRecord *r;
+    size_t n;
+
+    if (!(before + len + after) ||
+        !kept_all(c, rec_no, before + len + after)) {
+        return false;
+    }
+    for (; len; rec_no++) {
+        r = kept_find(vkdev_tls_engine_kept(c), c->serial, rec_no);
+        if (before >= r->len) {
+            before -= r->len;
+            continue;
+        }
+        n = r->len - before < len ? r->len - before : len;
+        memcpy(to, r->bytes + before, n);
+        to += n;
+        len -= n;
+        before = 0;
+    }
+    return true;
+}
