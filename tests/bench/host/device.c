@@ -7,12 +7,13 @@
  *	LIBRARY WHAT DIRECTION BYTES NS_PER_BYTE NS_PER_PACKET
  *
  * "raw" seals or opens messages of so many bytes (a whole record for packets
- * that are larger). "floor" is that and what no card can leave out: the checksum over
- * each frame, of a received one on the way into the card. "engine" is vkdev_tls_tx() or vkdev_tls_rx() over a stream
- * of 16 KiB records. "path" adds what is done to each packet around it and is not
- * QEMU's: headers, checksums, hash, flow lookup, segmentation, and the copy of a
- * frame from the wire. Where the payload is and goes is as in the card: encrypted
- * out of the guest's memory, decrypted into it.
+ * that are larger). "floor" is that and what no card can leave out: the checksum
+ * over each frame, of a received one on the way into the card. "engine" is
+ * vkdev_tls_tx() or vkdev_tls_rx() over a stream of 16 KiB records. "path" adds
+ * what is done to each packet around it and is not QEMU's: headers, checksums,
+ * hash, flow lookup, segmentation, and the copy of a frame from the wire. Where the
+ * payload is and goes is as in the card: encrypted out of the guest's memory,
+ * decrypted into it.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -123,7 +123,7 @@ int vktls_tx_alloc(struct vktls_qp *qp, u8 log2)
 	if (!tx->bufs)
 		return -ENOMEM;
 	tx->copies = dma_alloc_coherent(tx->dev, sizeof(*tx->copies) << log2,
-				       &tx->copies_dma, GFP_KERNEL);
+					&tx->copies_dma, GFP_KERNEL);
 	if (!tx->copies) {
 		err = -ENOMEM;
 		goto free_bufs;
