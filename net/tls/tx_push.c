@@ -161,7 +161,8 @@ int tls_tx_push(struct sock *sk, struct tls_tx *tx, int flags)
 	while (!list_empty(&tx->pending)) {
 		err = tls_tx_push_some(sk, tx, flags);
 		/* Not for want of room, of which TCP would tell. */
-		if (err == -EAGAIN && sk_stream_memory_free(sk))
+		if (err == -ENOMEM ||
+		    (err == -EAGAIN && sk_stream_memory_free(sk)))
 			tls_work_queue(&tx->work, 1);
 		if (err)
 			return err;
