@@ -563,6 +563,13 @@ def rewrite_end(dev):
     run("tc", "qdisc", "del", "dev", dev, "clsact", check=False)
 
 
+def sysctl(test_over, name, value, on=run):
+    """Set one, and tell test_over how to undo that. on=far_run: the peer's."""
+    old = on("sysctl", "-n", name).strip()
+    on("sysctl", "-qw", f"{name}={value}")
+    test_over(on, "sysctl", "-qw", f"{name}={old}")
+
+
 def patient_tcp(test_over, on=run):
     """
     New sockets do not retransmit on a timer for a while, so that a test is not
@@ -570,9 +577,7 @@ def patient_tcp(test_over, on=run):
     """
     for name, value in (("net.ipv4.tcp_rto_min_us", "5000000"),
                         ("net.ipv4.tcp_early_retrans", "0")):
-        old = on("sysctl", "-n", name).strip()
-        on("sysctl", "-qw", f"{name}={value}")
-        test_over(on, "sysctl", "-qw", f"{name}={old}")
+        sysctl(test_over, name, value, on)
 
 
 def segments_at_once(count):
