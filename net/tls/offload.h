@@ -16,6 +16,7 @@ struct tls_epoch {
 /* One plaintext record that the peer has not acknowledged whole. */
 struct tls_off_rec {
 	refcount_t refs;
+	u32 room;		/* fragments that there is memory for */
 	u64 sn;
 	struct tls_epoch *epoch;
 	/* What drivers see of it; last, for there are only so many fragments. */
@@ -54,14 +55,13 @@ struct tls_link {
 
 /**
  * struct tls_off_tx - a socket whose sending side was given to a device once
- * @ring:	unacknowledged plaintext records in order of their sequence
+ * @ring:	unacknowledged plaintext records in order of their sequence, and,
+ *		outside, memory of acknowledged ones (socket lock)
  * @first:	the first @ring
  * @mask:	size of @ring minus one
  * @head:	oldest record
  * @tail:	one past the newest
  * @acked:	all before it was acknowledged
- * @spares:	entries of @spare; socket lock
- * @spare:	memory of acknowledged records; socket lock
  * @marker:	stands for bytes that are no plaintext record
  * @link:	the device, NULL while there is none
  * @epoch:	key of new plaintext records
@@ -77,8 +77,6 @@ struct tls_off_tx {
 	struct tls_off_rec *first[TLS_RING_MIN];
 	u32 mask, head, tail;
 	u32 acked;
-	u32 spares;
-	struct list_head spare;
 	struct tls_record_info marker;
 
 	struct tls_link *link;

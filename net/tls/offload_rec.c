@@ -13,7 +13,7 @@
 #include "export.h"
 #include "offload.h"
 
-#define TLS_SPARES_MAX	32	/* records whose memory waits for the next ones */
+#define TLS_SPARES_MAX	256	/* records whose memory waits for the next ones */
 #define TLS_SPARE_FRAGS	2U	/* fragments that it has room for, at least */
 
 static struct tls_off_tx *tls_off(const struct tls_offload_context_tx *hw)
@@ -121,7 +121,6 @@ static void tls_ring_free(struct tls_off_tx *off, struct tls_off_rec **ring)
  */
 void tls_offload_rec_init(struct tls_off_tx *off)
 {
-	INIT_LIST_HEAD(&off->spare);
 	off->ring = off->first;
 	off->mask = TLS_RING_MIN - 1;
 }
@@ -137,7 +136,7 @@ static int tls_ring_prepare(struct tls_tx *tx)
 	if (!tls_ring_full(off))
 		return 0;
 	size = (off->mask + 1) * 2;
-	ring = kvmalloc_array(size, sizeof(*ring), GFP_KERNEL);
+	ring = kvcalloc(size, sizeof(*ring), GFP_KERNEL);
 	if (!ring)
 		return -ENOMEM;
 
@@ -152,19 +151,24 @@ static int tls_ring_prepare(struct tls_tx *tx)
 	return 0;
 }
 
-/* Memory of an acknowledged record, or more. The socket is locked. */
+/*
+ * The memory of an acknowledged record waits in its place in the ring for the
+ * record that comes there next. The socket is locked.
+ */
 static struct tls_off_rec *tls_off_rec_memory(struct tls_off_tx *off,
 					      unsigned int frags, gfp_t gfp)
 {
-	struct tls_off_rec *rec;
+	struct tls_off_rec **place = &off->ring[off->tail & off->mask];
+	struct tls_off_rec *rec = *place;
 
-	if (frags > TLS_SPARE_FRAGS || !off->spares)
-		return kmalloc(offsetof(struct tls_off_rec,
-					info.frags[max(frags, TLS_SPARE_FRAGS)]),
-			       gfp);
-	rec = list_first_entry(&off->spare, struct tls_off_rec, info.list);
-	list_del(&rec->info.list);
-	off->spares--;
+	*place = NULL;
+	if (rec && frags <= rec->room)
+		return rec;
+	kfree(rec);
+	frags = max(frags, TLS_SPARE_FRAGS);
+	rec = kmalloc(offsetof(struct tls_off_rec, info.frags[frags]), gfp);
+	if (rec)
+		rec->room = frags;
 	return rec;
 }
 
@@ -264,21 +268,17 @@ int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
 	return 0;
 }
 
-static void tls_off_rec_put_list(struct tls_off_tx *off,
-				 struct list_head *list)
+/* Nobody finds the record any more, and its place is the owner's of the socket. */
+static void tls_ring_retire(struct tls_off_tx *off, u32 i)
 {
-	struct tls_off_rec *rec, *next;
+	struct tls_off_rec **place = &off->ring[i & off->mask];
+	struct tls_off_rec *rec = *place;
 
-	list_for_each_entry_safe(rec, next, list, info.list) {
-		list_del_init(&rec->info.list);
-		if (!tls_off_rec_end(rec))
-			continue;
-		if (off->spares == TLS_SPARES_MAX) {
-			kfree(rec);
-			continue;
-		}
-		list_add(&rec->info.list, &off->spare);
-		off->spares++;
+	if (!tls_off_rec_end(rec)) {
+		*place = NULL;
+	} else if ((i & off->mask) >= TLS_SPARES_MAX) {
+		*place = NULL;
+		kfree(rec);
 	}
 }
 
@@ -293,21 +293,18 @@ void tls_offload_tx_acked(struct sock *sk, u32 seq)
 {
 	struct tls_tx *tx = tls_tx(sk);
 	struct tls_off_tx *off = tx->off;
-	struct tls_off_rec *rec;
+	u32 i = off->head, end = i;
 	unsigned long flags;
-	LIST_HEAD(done);
 
 	spin_lock_irqsave(&tx->hw.lock, flags);
 	off->acked = seq;
-	while (off->head != off->tail) {
-		rec = tls_ring_at(off, off->head);
-		if (after(rec->info.end_seq, seq))
-			break;
-		list_add_tail(&rec->info.list, &done);
-		off->head++;
-	}
+	while (end != off->tail &&
+	       !after(tls_ring_at(off, end)->info.end_seq, seq))
+		end++;
+	off->head = end;
 	spin_unlock_irqrestore(&tx->hw.lock, flags);
-	tls_off_rec_put_list(off, &done);
+	for (; i != end; i++)
+		tls_ring_retire(off, i);
 }
 
 /**
@@ -317,11 +314,11 @@ void tls_offload_tx_acked(struct sock *sk, u32 seq)
 void tls_offload_rec_drop(struct tls_tx *tx)
 {
 	struct tls_off_tx *off = tx->off;
-	struct tls_off_rec *rec, *next;
+	u32 i;
 
 	while (off->head != off->tail)
-		tls_off_rec_put(tls_ring_at(off, off->head++));
-	list_for_each_entry_safe(rec, next, &off->spare, info.list)
-		kfree(rec);
+		tls_ring_retire(off, off->head++);
+	for (i = 0; i <= off->mask; i++)
+		kfree(off->ring[i]);
 	tls_ring_free(off, off->ring);
 }

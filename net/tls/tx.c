@@ -21,16 +21,16 @@
 			 MSG_CMSG_COMPAT | MSG_SPLICE_PAGES | \
 			 MSG_SENDPAGE_NOPOLICY)
 #define TLS_TX_HOLD_MIN	4096	/* below this, copying is cheaper */
-#define TLS_TX_GATHER	4	/* records for TCP at once: its largest packet */
 
 /* What one call of sendmsg carries through its steps. */
 struct tls_tx_call {
 	struct msghdr *msg;
 	long timeo;
 	size_t copied;
-	unsigned int gathered;	/* sealed records that TCP was not offered */
+	unsigned int gathered;	/* whole records that TCP was not offered */
 	u8 type;
 	bool more;
+	struct tls_direct_batch batch;	/* those that are not pending */
 };
 
 /* Seals the open record; TCP is to be offered it. */
@@ -71,6 +71,16 @@ static int tls_tx_close_open(struct sock *sk, struct tls_tx *tx, int flags)
 	return tls_tx_seal_open(sk, tx) ?: tls_tx_offer_sealed(sk, tx, flags);
 }
 
+static int tls_tx_offer_gathered(struct sock *sk, struct tls_tx *tx,
+				 struct tls_tx_call *call, int flags)
+{
+	call->gathered = 0;
+	if (call->batch.nr)
+		tls_tx_direct_offer(sk, tx, &call->batch, flags);
+	return list_empty(&tx->pending) ? 0 :
+	       tls_tx_offer_sealed(sk, tx, flags);
+}
+
 /*
  * Records of one call go to TCP together: it makes one packet of them, where it
  * would send each alone if it had room.
@@ -80,10 +90,10 @@ static int tls_tx_pass(struct sock *sk, struct tls_tx *tx,
 {
 	bool left = msg_data_left(call->msg);
 
-	if (left && ++call->gathered < TLS_TX_GATHER)
+	if (++call->gathered < TLS_TX_GATHER && left)
 		return 0;
-	call->gathered = 0;
-	return tls_tx_offer_sealed(sk, tx, left || call->more ? MSG_MORE : 0);
+	return tls_tx_offer_gathered(sk, tx, call,
+				     left || call->more ? MSG_MORE : 0);
 }
 
 /**
@@ -176,21 +186,17 @@ static int tls_tx_whole(struct sock *sk, struct tls_tx *tx,
 {
 	size_t left = msg_data_left(call->msg);
 	u32 n = min_t(size_t, left, tx->max_payload);
-	int flags = left > n || call->more ? MSG_MORE : 0;
 	int got, err;
 
 	if (!tls_offload_tx_on(tx) || tls_tx_may_splice(tx, true, call->msg) ||
 	    (n < tx->max_payload && call->more))
 		return 0;
-	got = tls_tx_direct(sk, tx, &call->msg->msg_iter, n, call->type,
-			    flags);
+	got = tls_tx_direct(sk, tx, &call->batch, &call->msg->msg_iter, n,
+			    call->type);
 	if (got <= 0)
 		return got;
 	call->copied += got;
-	if (n < TLS_TX_HOLD_MIN)
-		err = tls_tx_offer_sealed(sk, tx, flags);
-	else
-		err = tls_tx_pass(sk, tx, call);
+	err = tls_tx_pass(sk, tx, call);
 	return err && err != -EAGAIN ? err : got;
 }
 
@@ -350,9 +356,12 @@ static int tls_tx_next(struct sock *sk, struct tls_tx *tx,
 	int got;
 
 	if (!tx->open) {
-		if (list_empty(&tx->pending))
+		if (list_empty(&tx->pending) && !call->batch.nr)
 			tls_offload_tx_check(sk, tx);
 		got = tls_tx_whole(sk, tx, call);
+		/* A record of another kind comes behind what is gathered. */
+		if (!got && call->batch.nr)
+			return tls_tx_offer_gathered(sk, tx, call, MSG_MORE);
 		if (!got)
 			got = tls_tx_small(sk, tx, call);
 		if (got)
@@ -377,8 +386,8 @@ static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 		return err;
 	/* What was gathered goes before we wait. */
 	if (call->gathered) {
-		call->gathered = 0;
-		return 0;
+		err = tls_tx_offer_gathered(sk, tx, call, MSG_MORE);
+		return err == -EAGAIN || err == -ENOMEM ? 0 : err;
 	}
 	return tls_tx_wait(sk, call);
 }
@@ -389,7 +398,7 @@ static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
  * was gathered goes.
  */
 static int tls_tx_send_rest(struct sock *sk, struct tls_tx *tx,
-			    const struct tls_tx_call *call, bool whole)
+			    struct tls_tx_call *call, bool whole)
 {
 	int err = 0;
 
@@ -397,7 +406,8 @@ static int tls_tx_send_rest(struct sock *sk, struct tls_tx *tx,
 		tx->ctx->ctx.pending_open_record_frags = true;
 		err = tls_tx_flush(sk, tx, 0);
 	} else if (call->gathered) {
-		err = tls_tx_offer_sealed(sk, tx, call->more ? MSG_MORE : 0);
+		err = tls_tx_offer_gathered(sk, tx, call,
+					    call->more ? MSG_MORE : 0);
 	}
 	return err == -EAGAIN || err == -ENOMEM ? 0 : err;
 }
@@ -447,6 +457,8 @@ static int tls_tx_call_init(struct sock *sk, struct msghdr *msg,
 	call->timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
 	call->copied = 0;
 	call->gathered = 0;
+	call->batch.nr = 0;
+	call->batch.len = 0;
 	call->type = TLS_REC_DATA;
 	call->more = msg->msg_flags & MSG_MORE;
 	if (call->more && msg->msg_flags & MSG_EOR)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A whole plaintext record for the device, made in one go: header, payload and
- * room for the tag one behind the other in the socket's page fragment. A small
- * one TCP then appends to its packets as if it copied the bytes to where they
- * are: that is cheaper than a fragment for each record. The others go to TCP by
- * reference, and so does what it does not take at once (see tx.c).
+ * room for the tag one behind the other in the socket's page fragment. TCP takes
+ * those of one call together, by reference, and joins them to the record that lies
+ * before. What it does not take at once is pending as other records are (see tx.c).
  */
 
 #include <net/tcp.h>
@@ -12,125 +11,98 @@
 #include "cipher.h"
 #include "offload.h"
 #include "tls_main.h"
+#include "tx_append.h"
 #include "tx_direct.h"
 #include "tx_rec.h"
-
-/* TCP leaves a page that has less room than this when it begins to copy. */
-#define TLS_FRAG_MIN	32U
-#define TLS_TAIL_MAX	(1 + 16)	/* content type, tag */
-#define TLS_SMALL	4096U		/* bytes on the wire */
 
 /**
  * struct tls_direct - one record
  * @sk:		the socket, locked
  * @tx:		its sending side
  * @rec:	what the list of unacknowledged records has of it
- * @pfrag:	the socket's page fragment
- * @next:	where the record goes on; without a page when it ends in @pfrag
- * @room:	bytes up to there
+ * @next:	page that the record ends in, if not in the socket's fragment
+ * @nr:		pieces, 1 or 2
+ * @v:		where the record lies; the header in the first piece
  * @len:	bytes on the wire
- * @sent:	bytes that TCP has taken
- * @error:	what ended the stream within the record, or 0
  */
 struct tls_direct {
 	struct sock *sk;
 	struct tls_tx *tx;
 	struct tls_off_rec *rec;
-	struct page_frag *pfrag;
 	struct page_frag next;
-	u32 room;
+	unsigned int nr;
+	struct bio_vec v[2];
 	u32 len;
-	u32 sent;
-	int error;
 };
-
-/* Bytes that TCP would fill of a page before it takes another. */
-static u32 tls_frag_room(const struct page_frag *pfrag)
-{
-	return pfrag->size - pfrag->offset - (TLS_FRAG_MIN - 1);
-}
 
 /* Says where the bytes will be, in two pages at most. */
 static bool tls_direct_plan(struct tls_direct *d)
 {
-	struct page_frag *pfrag = d->pfrag;
+	struct page_frag *pfrag = sk_page_frag(d->sk);
+	u32 room, rest;
 
 	if (!sk_page_frag_refill(d->sk, pfrag))
 		return false;
-	d->room = min(tls_frag_room(pfrag), d->len);
-	if (d->room < d->len &&
-	    (!skb_page_frag_refill(TLS_FRAG_MIN, &d->next,
-				   d->sk->sk_allocation) ||
-	     tls_frag_room(&d->next) < d->len - d->room))
+	room = min(pfrag->size - pfrag->offset, d->len);
+	rest = d->len - room;
+	bvec_set_page(&d->v[0], pfrag->page, room, pfrag->offset);
+	d->nr = 1;
+	if (!rest)
+		return true;
+	if (!skb_page_frag_refill(1, &d->next, d->sk->sk_allocation) ||
+	    d->next.size < rest)
 		return false;
-	tls_off_rec_add_frag(d->rec, pfrag->page, pfrag->offset, d->room);
-	if (d->room < d->len)
-		tls_off_rec_add_frag(d->rec, d->next.page, 0,
-				     d->len - d->room);
+	bvec_set_page(&d->v[d->nr++], d->next.page, rest, 0);
 	return true;
 }
 
-static bool tls_direct_prepare(struct tls_direct *d)
+/* @ahead: bytes that TCP takes before. The spare is for what it will not take. */
+static bool tls_direct_prepare(struct tls_direct *d, u32 ahead)
 {
 	struct tls_tx *tx = d->tx;
 	struct sock *sk = d->sk;
 
 	if (!tx->spare)
 		tx->spare = kmalloc(sizeof(*tx->spare), sk->sk_allocation);
-	if (!tx->spare || !sk_wmem_schedule(sk, d->len))
+	if (!tx->spare || !sk_wmem_schedule(sk, ahead + d->len) ||
+	    !tls_direct_plan(d))
 		return false;
-	d->rec = tls_off_rec_alloc(sk, tx, d->len, 2);
-	return d->rec && tls_direct_plan(d);
+	d->rec = tls_off_rec_alloc(sk, tx, d->len, ARRAY_SIZE(d->v));
+	return d->rec;
 }
 
-static void tls_direct_turn(struct tls_direct *d)
+/* Our pages are mapped. */
+static u8 *tls_direct_piece(const struct tls_direct *d, unsigned int i)
 {
-	put_page(d->pfrag->page);
-	*d->pfrag = d->next;
-	d->next.page = NULL;
-	d->room = d->len;
+	return page_address(d->v[i].bv_page) + d->v[i].bv_offset;
 }
 
-/* Where the next bytes go, at most *@len; the pages are our own, thus mapped. */
-static void *tls_direct_next(struct tls_direct *d, u32 *len)
+/* False when the sender's memory faults. @room: bytes of the first piece. */
+static bool tls_direct_copy(struct tls_direct *d, u8 *at, u32 room,
+			    struct iov_iter *iter, u32 len)
 {
-	struct page_frag *pfrag = d->pfrag;
-	void *at;
+	u32 n = min(room, len);
 
-	if (!d->room)
-		tls_direct_turn(d);
-	*len = min(*len, d->room);
-	at = page_address(pfrag->page) + pfrag->offset;
-	pfrag->offset += *len;
-	d->room -= *len;
-	return at;
+	return _copy_from_iter(at, n, iter) == n &&
+	       (n == len || _copy_from_iter(tls_direct_piece(d, 1), len - n,
+					    iter) == len - n);
 }
 
-/* False when the sender's memory faults. */
-static bool tls_direct_put(struct tls_direct *d, struct iov_iter *iter, u32 len)
+/* The content type of TLS 1.3; the tag is the device's to fill in. */
+static void tls_direct_end(struct tls_direct *d, u32 off, u8 type)
 {
-	void *at;
-	u32 n;
+	u32 room = d->v[0].bv_len, n = 0;
 
-	for (; len; len -= n) {
-		n = len;
-		at = tls_direct_next(d, &n);
-		if (_copy_from_iter(at, n, iter) != n)
-			return false;
+	if (off < room) {
+		n = min(room, d->len) - off;
+		memset(tls_direct_piece(d, 0) + off, 0, n);
 	}
-	return true;
-}
-
-static void tls_direct_put_buf(struct tls_direct *d, const u8 *buf, u32 len)
-{
-	void *at;
-	u32 n;
-
-	for (; len; buf += n, len -= n) {
-		n = len;
-		at = tls_direct_next(d, &n);
-		memcpy(at, buf, n);
-	}
+	if (off + n < d->len)
+		memset(tls_direct_piece(d, 1) + off + n - room, 0,
+		       d->len - off - n);
+	if (d->tx->aead.fmt.tail_len)
+		*(off < room ? tls_direct_piece(d, 0) + off :
+			       tls_direct_piece(d, 1) + off - room) = type;
 }
 
 static bool tls_direct_fill(struct tls_direct *d, struct iov_iter *payload,
@@ -138,144 +110,149 @@ static bool tls_direct_fill(struct tls_direct *d, struct iov_iter *payload,
 {
 	const struct tls_rec_fmt *fmt = &d->tx->aead.fmt;
 	struct tls_context *ctx = &d->tx->ctx->ctx;
-	u8 head[TLS_REC_MAX_PREPEND], tail[TLS_TAIL_MAX] = { type };
 	size_t before = iov_iter_count(payload);
+	u8 *at = tls_direct_piece(d, 0);
 
-	tls_rec_hdr_build(head, fmt, type, len,
+	/* A fragment that is not refilled has room for the header. */
+	tls_rec_hdr_build(at, fmt, type, len,
 			  ctx->tx.iv + d->tx->aead.cipher->salt_len);
-	tls_direct_put_buf(d, head, fmt->prepend_len);
-	if (!tls_direct_put(d, payload, len)) {
+	if (!tls_direct_copy(d, at + fmt->prepend_len,
+			     d->v[0].bv_len - fmt->prepend_len, payload, len)) {
 		iov_iter_revert(payload, before - iov_iter_count(payload));
 		return false;
 	}
-	/* The tag is the device's to fill in. */
-	tls_direct_put_buf(d, tail, fmt->tail_len + fmt->tag_len);
+	tls_direct_end(d, fmt->prepend_len + len, type);
 	return true;
 }
 
-/*
- * TCP copies the record onto itself and so makes it a part of its packet. There
- * was room for a byte, so there is for a small record.
- */
-static void tls_direct_append(struct tls_direct *d, int flags)
+/* The memory is used. */
+static void tls_direct_take(struct tls_direct *d)
 {
-	struct msghdr msg = {
-		.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL |
-			     MSG_SENDPAGE_DECRYPTED | flags,
-	};
-	struct page_frag *pfrag = d->pfrag;
-	u32 end = pfrag->offset, at = end - d->len;
-	struct sock *sk = d->sk;
-	int ret, limit = sk->sk_sndbuf;
-	struct kvec vec = {
-		.iov_base = page_address(pfrag->page) + at,
-		.iov_len = d->len,
-	};
+	struct page_frag *pfrag = sk_page_frag(d->sk);
+	unsigned int i;
 
-	pfrag->offset = at;
-	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, d->len);
-	WRITE_ONCE(sk->sk_sndbuf, INT_MAX);
-	ret = tcp_sendmsg_locked(sk, &msg, d->len);
-	WRITE_ONCE(sk->sk_sndbuf, limit);
-	d->sent = max(ret, 0);
-	/* Nothing may be made of a record that is not where the list says. */
-	if (WARN_ON_ONCE(pfrag->offset != at + d->sent))
-		d->error = -EIO;
-	pfrag->offset = end;
-}
-
-/* TCP takes the rest by reference. */
-static void tls_direct_pend(struct tls_direct *d)
-{
-	const struct tls_record_info *info = &d->rec->info;
-	struct tls_tx_rec *rec = d->tx->spare;
-	int i;
-
-	d->tx->spare = NULL;
-	memset(rec, 0, offsetof(struct tls_tx_rec, src));
-	rec->plain = true;
-	rec->wire_len = d->len;
-	rec->sent = d->sent;
-	rec->charged = d->len - d->sent;
-	sk_mem_charge(d->sk, rec->charged);
-	rec->src.nr = 0;
-	rec->out.nr = info->num_frags;
-	for (i = 0; i < info->num_frags; i++) {
-		const skb_frag_t *frag = &info->frags[i];
-
-		get_page(skb_frag_page(frag));
-		bvec_set_page(&rec->out.v[i], skb_frag_page(frag),
-			      skb_frag_size(frag), skb_frag_off(frag));
+	for (i = 0; i < d->nr; i++)
+		tls_off_rec_add_frag(d->rec, d->v[i].bv_page,
+				     d->v[i].bv_offset, d->v[i].bv_len);
+	if (d->nr == 1) {
+		pfrag->offset += d->len;
+		return;
 	}
-	list_add_tail(&rec->list, &d->tx->pending);
+	put_page(pfrag->page);
+	*pfrag = d->next;
+	pfrag->offset = d->v[1].bv_len;
+	d->next.page = NULL;
 }
 
-static void tls_direct_send(struct tls_direct *d, int flags)
+/* The batch's last piece may end where this one begins. */
+static void tls_batch_add(struct tls_direct_batch *batch,
+			  const struct bio_vec *v)
 {
-	struct tls_tx *tx = d->tx;
+	struct bio_vec *last = batch->nr ? &batch->v[batch->nr - 1] : NULL;
 
-	if (!tx->plain)
-		tcp_write_collapse_fence(d->sk);
-	tx->plain = true;
-	tls_off_rec_add(d->sk, tx, d->rec, tls_off_pending(tx));
-	tls_tx_advance(tx);
-	if (d->len <= TLS_SMALL && d->rec->info.num_frags == 1 &&
-	    list_empty(&tx->pending))
-		tls_direct_append(d, flags);
-	if (d->sent < d->len)
-		tls_direct_pend(d);
-}
-
-/*
- * A record that was open is noted when TCP is offered it, one that is made here at
- * once, and the list is in the order of the stream.
- */
-static bool tls_direct_overtakes(const struct tls_tx *tx)
-{
-	return !list_empty(&tx->pending) &&
-	       list_last_entry(&tx->pending, struct tls_tx_rec, list)->epoch;
+	batch->len += v->bv_len;
+	if (last && last->bv_page == v->bv_page &&
+	    last->bv_offset + last->bv_len == v->bv_offset)
+		last->bv_len += v->bv_len;
+	else
+		batch->v[batch->nr++] = *v;
 }
 
 /**
  * tls_tx_direct() - make a whole record for the device
- * @sk:		the socket, locked; no record is open, those that wait for TCP are
- *		for the device
+ * @sk:		the socket, locked; no record is open
  * @tx:		its sending side, whose new records the device encrypts
+ * @batch:	gets the record; has fewer than TLS_TX_GATHER
  * @payload:	advanced by @len when that was taken
  * @len:	bytes of payload
  * @type:	content type
- * @flags:	MSG_MORE when more follows at once
  *
- * Return: @len, with the record in TCP or to be pushed; 0 when it cannot be done
- * in this way; -EAGAIN when TCP is full, or must be offered first what waits; -EIO,
- * or what broke the stream before.
+ * A record that was open is noted when TCP is offered it, one that is made here at
+ * once, and the list is in the order of the stream: so nothing may be pending.
+ *
+ * Return: @len; 0 when it cannot be done in this way; -EAGAIN when TCP is full, or
+ * must be offered first what waits; or what broke the stream before.
  */
-int tls_tx_direct(struct sock *sk, struct tls_tx *tx, struct iov_iter *payload,
-		  u32 len, u8 type, int flags)
+int tls_tx_direct(struct sock *sk, struct tls_tx *tx,
+		  struct tls_direct_batch *batch, struct iov_iter *payload,
+		  u32 len, u8 type)
 {
 	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
 	struct tls_direct d = {
 		.sk = sk,
 		.tx = tx,
-		.pfrag = sk_page_frag(sk),
 		.len = fmt->prepend_len + len + fmt->tail_len + fmt->tag_len,
 	};
+	unsigned int i;
 	bool done;
 
 	if (tx->error)
 		return tx->error;
-	if (!sk_stream_memory_free(sk) || tls_direct_overtakes(tx))
+	if (!sk_stream_memory_free(sk) || !list_empty(&tx->pending))
 		return -EAGAIN;
-	done = tls_direct_prepare(&d) &&
+	done = tls_direct_prepare(&d, batch->len) &&
 	       tls_direct_fill(&d, payload, len, type);
-	if (done)
-		tls_direct_send(&d, flags);
-	else if (d.rec)
+	if (done) {
+		tls_direct_take(&d);
+		tls_off_rec_add(sk, tx, d.rec, batch->len);
+		tls_tx_advance(tx);
+		for (i = 0; i < d.nr; i++)
+			tls_batch_add(batch, &d.v[i]);
+	} else if (d.rec) {
 		tls_off_rec_put(d.rec);
+	}
 	if (d.next.page)
 		put_page(d.next.page);
-	/* Else it may be that the key's last number is used up: sent all the same. */
-	if (d.error)
-		tx->error = d.error;
-	return done ? d.error ?: len : 0;
+	return done ? len : 0;
+}
+
+/* What TCP did not take pends as if it were one record. */
+static void tls_batch_pend(struct sock *sk, struct tls_tx *tx,
+			   const struct tls_direct_batch *batch, u32 sent)
+{
+	struct tls_tx_rec *rec = tx->spare;
+	unsigned int i;
+
+	tx->spare = NULL;
+	memset(rec, 0, offsetof(struct tls_tx_rec, src));
+	rec->plain = true;
+	rec->wire_len = batch->len;
+	rec->sent = sent;
+	rec->charged = batch->len - sent;
+	sk_mem_charge(sk, rec->charged);
+	rec->src.nr = 0;
+	rec->out.nr = batch->nr;
+	for (i = 0; i < batch->nr; i++) {
+		get_page(batch->v[i].bv_page);
+		rec->out.v[i] = batch->v[i];
+	}
+	if (sent)
+		tls_segs_cut(&rec->out, sent);
+	list_add_tail(&rec->list, &tx->pending);
+}
+
+/**
+ * tls_tx_direct_offer() - give TCP the records
+ * @sk:		the socket, locked
+ * @tx:		its sending side
+ * @batch:	the records; empty afterwards
+ * @flags:	MSG_MORE when more follows at once
+ *
+ * What TCP does not take is pending.
+ */
+void tls_tx_direct_offer(struct sock *sk, struct tls_tx *tx,
+			 struct tls_direct_batch *batch, int flags)
+{
+	int ret;
+
+	if (!tx->plain)
+		tcp_write_collapse_fence(sk);
+	tx->plain = true;
+	ret = tls_tx_append(sk, batch->v, batch->nr, batch->len,
+			    flags | MSG_SENDPAGE_DECRYPTED);
+	ret = max(ret, 0);
+	if (ret < batch->len)
+		tls_batch_pend(sk, tx, batch, ret);
+	batch->nr = 0;
+	batch->len = 0;
 }

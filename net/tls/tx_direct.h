@@ -4,7 +4,27 @@
 
 #include "tls_priv.h"
 
-int tls_tx_direct(struct sock *sk, struct tls_tx *tx, struct iov_iter *payload,
-		  u32 len, u8 type, int flags);
+#define TLS_TX_GATHER	4	/* records for TCP at once: its largest packet */
+
+/**
+ * struct tls_direct_batch - records of one call that TCP was not offered yet
+ * @nr:		pieces
+ * @len:	their bytes
+ * @v:		the pieces; the list of unacknowledged records holds the pages
+ *
+ * There are none when records are pending. It must be empty before the socket is
+ * unlocked.
+ */
+struct tls_direct_batch {
+	unsigned int nr;
+	u32 len;
+	struct bio_vec v[2 * TLS_TX_GATHER];
+};
+
+int tls_tx_direct(struct sock *sk, struct tls_tx *tx,
+		  struct tls_direct_batch *batch, struct iov_iter *payload,
+		  u32 len, u8 type);
+void tls_tx_direct_offer(struct sock *sk, struct tls_tx *tx,
+			 struct tls_direct_batch *batch, int flags);
 
 #endif /* _TLS_TX_DIRECT_H */

@@ -8,6 +8,7 @@
 
 #include "offload.h"
 #include "tls_main.h"
+#include "tx_append.h"
 #include "tx_push.h"
 #include "tx_rec.h"
 
@@ -87,62 +88,55 @@ static void tls_tx_took(struct sock *sk, struct tls_tx *tx, u32 len)
 		n = min(len, rec->wire_len - rec->sent);
 		rec->sent += n;
 		len -= n;
-		if (rec->sent < rec->wire_len)
+		if (rec->sent < rec->wire_len) {
+			tls_segs_cut(&rec->out, n);
 			return;
+		}
 		list_del(&rec->list);
 		tls_tx_rec_free(sk, tx, rec);
 	}
 }
 
-/* TCP takes what is in @msg, which begins with the first record. */
-static int tls_tx_push_msg(struct sock *sk, struct tls_tx *tx,
-			   struct msghdr *msg, u32 len)
+/* TCP takes @len bytes of @v, which begins with those of the first record. */
+static int tls_tx_push_segs(struct sock *sk, struct tls_tx *tx,
+			    const struct bio_vec *v, unsigned int nr, u32 len,
+			    int flags)
 {
 	const struct tls_tx_rec *first = tls_tx_first(tx);
 	int ret;
 
 	if (first->copied && !first->plain)
-		msg->msg_flags |= MSG_NO_SHARED_FRAGS;
+		flags |= MSG_NO_SHARED_FRAGS;
 	if (first->plain)
-		msg->msg_flags |= MSG_SENDPAGE_DECRYPTED;
-	if (first->sent)
-		iov_iter_advance(&msg->msg_iter, first->sent);
-	ret = tcp_sendmsg_locked(sk, msg, len);
+		flags |= MSG_SENDPAGE_DECRYPTED;
+	ret = tls_tx_append(sk, v, nr, len, flags);
 	if (ret < 0)
 		return ret;
 	tls_tx_took(sk, tx, ret);
 	return ret < len ? -EAGAIN : 0;
 }
 
-static int tls_tx_push_batch(struct sock *sk, struct tls_tx *tx,
-			     struct msghdr *msg)
+static int tls_tx_push_batch(struct sock *sk, struct tls_tx *tx, int flags)
 {
 	struct tls_tx_batch batch;
 
 	batch.segs = 0;
 	batch.len = 0;
 	tls_tx_batch_fill(sk, tx, &batch);
-	iov_iter_bvec(&msg->msg_iter, ITER_SOURCE, batch.v, batch.segs,
-		      tls_tx_first(tx)->sent + batch.len);
-	return tls_tx_push_msg(sk, tx, msg, batch.len);
+	return tls_tx_push_segs(sk, tx, batch.v, batch.segs, batch.len, flags);
 }
 
 static int tls_tx_push_some(struct sock *sk, struct tls_tx *tx, int flags)
 {
 	struct tls_tx_rec *first = tls_tx_first(tx);
-	struct msghdr msg = {
-		.msg_flags = MSG_SPLICE_PAGES | MSG_DONTWAIT | MSG_NOSIGNAL |
-			     (flags & MSG_MORE),
-	};
 	int err = tls_tx_offer(sk, tx, first, 0);
 
 	if (err)
 		return err;
 	if (!list_is_singular(&tx->pending))
-		return tls_tx_push_batch(sk, tx, &msg);
-	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, first->out.v, first->out.nr,
-		      first->wire_len);
-	return tls_tx_push_msg(sk, tx, &msg, first->wire_len - first->sent);
+		return tls_tx_push_batch(sk, tx, flags);
+	return tls_tx_push_segs(sk, tx, first->out.v, first->out.nr,
+				first->wire_len - first->sent, flags);
 }
 
 /**

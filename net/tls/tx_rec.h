@@ -21,7 +21,7 @@
  * @epoch:	key of a plaintext record
  * @sn:		record number
  * @src:	the header's room, then the payload
- * @out:	the wire bytes, once sealed
+ * @out:	the wire bytes, once sealed, that TCP did not take
  */
 struct tls_tx_rec {
 	struct list_head list;

@@ -58,6 +58,23 @@ void tls_segs_put(struct tls_segs *segs)
 }
 
 /**
+ * tls_segs_cut() - let go of the first bytes
+ * @segs:	segments of a record
+ * @len:	bytes, fewer than they have
+ */
+void tls_segs_cut(struct tls_segs *segs, u32 len)
+{
+	struct bio_vec *v = segs->v;
+
+	for (; len >= v->bv_len; len -= v++->bv_len)
+		put_page(v->bv_page);
+	v->bv_offset += len;
+	v->bv_len -= len;
+	segs->nr -= v - segs->v;
+	memmove(segs->v, v, segs->nr * sizeof(*v));
+}
+
+/**
  * tls_segs_to_sg() - the same as a scatterlist
  * @segs:	segments of a record
  * @skip:	bytes at its beginning that are left out

@@ -19,6 +19,7 @@ struct tls_segs {
 int tls_segs_add_held(struct tls_segs *segs, unsigned int max,
 		      struct page *page, u32 off, u32 len);
 void tls_segs_put(struct tls_segs *segs);
+void tls_segs_cut(struct tls_segs *segs, u32 len);
 unsigned int tls_segs_to_sg(const struct tls_segs *segs, u32 skip,
 			    struct scatterlist *sg);
 u8 *tls_segs_at(const struct tls_segs *segs, u32 off);
