@@ -102,13 +102,13 @@ static inline void gro_end(struct gro_rig *rig)
 /* One frame of up to GRO_FRAME_MAX bytes. Return: whether it was joined. */
 static inline bool gro_frame(struct gro_rig *rig, const uint8_t *frame, size_t len)
 {
+	uint64_t sum = vkdev_sum_add(0, frame + VKDEV_ETH_HDR, len - VKDEV_ETH_HDR);
 	bool able, joins;
 	size_t payload;
 	VkdevWire w;
 
 	vkdev_wire_parse(frame, len, &w);
-	able = vkdev_wire_sum_check(frame, &w, len, vkdev_sum_add(0,
-			frame + VKDEV_ETH_HDR, len - VKDEV_ETH_HDR)) == VKDEV_WIRE_SUM_OK &&
+	able = vkdev_wire_sum_check(frame, &w, len, sum) == VKDEV_WIRE_SUM_OK &&
 	       vkdev_gro_able(frame, &w, len);
 	joins = able && vkdev_gro_fits(&rig->gro, frame, &w, len);
 	if (!joins)
