@@ -217,7 +217,8 @@ static void rx_begin(VkdevRxQueue *rxq, RxFrame *f)
     pkt->hash = f->hash;
     pkt->multicast = is_multicast_ether_addr(f->data) &&
                      !is_broadcast_ether_addr(f->data);
-    if (rx_may_join(s, f) && !(f->flags & alone)) {
+    if (rx_may_join(s, f) && !(f->flags & alone) &&
+        pkt->count <= VKTLS_RX_GRO_BUFS) {
         vkdev_gro_begin(&pkt->gro, f->data, &f->wire, f->len);
     }
     rx_grown(rxq, f);

@@ -48,7 +48,7 @@ bool vkdev_rxq_find(VkdevRxQueue *rxq, uint32_t len, unsigned most)
     uint16_t status;
 
     for (; got < len; n++) {
-        if (n == MIN(most, rxq_free(rxq))) {
+        if (n >= MIN(most, rxq_free(rxq))) {
             return false;
         }
         status = rxq_take_desc(rxq, n);

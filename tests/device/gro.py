@@ -340,6 +340,18 @@ def most_of_everything(nic):
 
 
 @case(Batching)
+def frames_of_more_buffers_than_a_packet_may_have(nic):
+    """Such a frame comes alone."""
+    nic.boot().up(*ALL, mtu=9000)
+    rx = Rx(nic, bufs=250, size=256, log2=8)
+    assert flags_of(delivered(nic, rx, Stream().frames(5, size=8900))) == [OK] * 5
+    sizes = (8900, 100, 100, 50)    # the first leaves room in its last buffer
+    stream = Stream()
+    packets = delivered(nic, rx, [stream.frame(size) for size in sizes])
+    assert [cpl["segs"] for _, cpl in packets] == [0, 3]
+
+
+@case(Batching)
 def packet_ends_where_buffers_do(nic):
     """Two buffers, three frames: two of them come, the third is lost whole."""
     rx = start(nic, bufs=2)
@@ -446,7 +458,7 @@ def each_byte_is_what_it_is_said_to_be(nic):
                     asked += 1
                     if place in flow.starts:
                         nic.submit(ABI.CMD_TLS_RESYNC, flow.where(flow.starts.index(place)))
-    assert joined > 100 and asked > 3, f"{joined}, {asked}: the test tests little"
+    assert joined > 50 and asked > 3, f"{joined}, {asked}: the test tests little"
 
 
 def spoil(flow, at):
