@@ -10,6 +10,11 @@
 			 VKTLS_PORT_BROADCAST | VKTLS_PORT_RX_CSUM | \
 			 VKTLS_PORT_VLAN_STRIP | VKTLS_PORT_RSS | \
 			 VKTLS_PORT_RX_GRO)
+/* Newer hardware has more, whose modes and commands are not known here. */
+#define PORT_CAPS_ALL	(VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN | \
+			 VKTLS_CAP_RX_CSUM | VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX | \
+			 VKTLS_CAP_TLS_RX | VKTLS_CAP_TLS_REPLAY | \
+			 VKTLS_CAP_RX_GRO)
 #define PORT_RSS_ALL	(VKTLS_RSS_IPV4 | VKTLS_RSS_TCP4 | VKTLS_RSS_IPV6 | \
 			 VKTLS_RSS_TCP6 | VKTLS_RSS_UDP4 | VKTLS_RSS_UDP6)
 
@@ -46,7 +51,7 @@ u16 port_caps(const void *payload, void *answer)
 	u32 lo = io_read(SOC_PORT + PORT_PERM_MAC_LO);
 	u32 hi = io_read(SOC_PORT + PORT_PERM_MAC_HI);
 
-	caps->features = io_read(SOC_SYS + SYS_FEATURES);
+	caps->features = io_read(SOC_SYS + SYS_FEATURES) & PORT_CAPS_ALL;
 	caps->queues = io_read(SOC_SYS + SYS_QUEUES);
 	caps->mtu_max = VKTLS_MTU_MAX;
 	caps->tls_contexts = conn_capacity();

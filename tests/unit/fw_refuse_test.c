@@ -202,12 +202,26 @@ static void test_lesser_hardware(void)
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD_RX, &add_rx, sizeof(add_rx)), VKTLS_ST_FULL);
 }
 
+/* A capability that the image does not know would be offered, and its mode refused. */
+static void test_newer_hardware(void)
+{
+	const struct vktls_caps *caps = (void *)rig.cpl.payload;
+	VkdevCoreConfig config = rig_config;
+
+	config.features |= 1u << 31;
+	rig_init(&config);
+	ktap_expect(rig_boot());
+	ktap_expect_eq(rig_status(VKTLS_CMD_CAPS, NULL, 0), VKTLS_ST_OK);
+	ktap_expect_eq(caps->features, rig_config.features);
+}
+
 int main(void)
 {
 	ktap_start();
 	RUN(test_envelope);
 	RUN(test_rest_not_zero);
 	RUN(test_lesser_hardware);
+	RUN(test_newer_hardware);
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
 		ktap_case(refusals[i].name, test_refusal, &refusals[i]);
 	rig_fini();
