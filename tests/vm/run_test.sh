@@ -74,6 +74,15 @@ printf '#!/bin/sh\necho "assertion failed" >&2\nkill -ABRT $$\n' >"$work/crashes
 chmod +x "$work/crashes"
 check "a crash of QEMU is a failure" vm 125 --qemu "$work/crashes" -- true
 check "it shows what QEMU said" grep -q 'assertion failed' "$work/err"
+# shellcheck disable=SC2016 # for the false QEMU
+printf '#!/bin/sh\nfor word; do case $word in file:*/console)\n%s\nesac; done\nexec sleep 50\n' \
+	'echo "rcu: Possible timer handling issue on cpu=0" >"${word#file:}" ;;' \
+	>"$work/idles"
+chmod +x "$work/idles"
+check "a boot whose timer is lost is begun again, three times" \
+	vm 123 --timeout 40 --qemu "$work/idles" -- true
+check "it says so each time" \
+	[ "$(grep -c "lost a processor's timer" "$work/err")" = 3 ]
 check "a command that does not exist has its own status" vm 127 -- no-such command
 # more than 64 KiB
 long=$(printf 'true %010000d\n' 0 0 0 0 0 0 0 0 0 0; echo 'echo its end')
