@@ -118,8 +118,8 @@ done
 """
 
 
-# The guest is some fifty times slower than hardware and its card is not: with the
-# time between two interrupts of hardware, each packet would have one, or not, as the
+# The guest is many times slower than hardware and its card is not: with the time
+# between two interrupts of hardware, each packet would have one, or not, as the
 # host's load has it.
 SLOW_USECS = 500
 MODERATION = {
