@@ -155,7 +155,6 @@ struct tls_off_rec *tls_off_rec_alloc(struct sock *sk, struct tls_tx *tx,
 				      u32 len, unsigned int frags);
 void tls_off_rec_add_frag(struct tls_off_rec *rec, struct page *page, u32 off,
 			  u32 len);
-u32 tls_off_pending(const struct tls_tx *tx);
 void tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
 		     struct tls_off_rec *rec, u32 ahead);
 int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,

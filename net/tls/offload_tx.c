@@ -261,13 +261,8 @@ bool tls_offload_tx_on(const struct tls_tx *tx)
 	       !READ_ONCE(off->link->lost);
 }
 
-/**
- * tls_off_pending() - what TCP has not taken yet
- * @tx:		sending side
- *
- * Return: bytes of sealed records.
- */
-u32 tls_off_pending(const struct tls_tx *tx)
+/* Bytes of sealed records that TCP has not taken yet. */
+static u32 tls_off_pending(const struct tls_tx *tx)
 {
 	const struct tls_tx_rec *rec;
 	u32 bytes = 0;

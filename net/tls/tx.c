@@ -75,7 +75,7 @@ static int tls_tx_offer_gathered(struct sock *sk, struct tls_tx *tx,
 				 struct tls_tx_call *call, int flags)
 {
 	call->gathered = 0;
-	if (call->batch.nr)
+	if (call->batch.segs.nr)
 		tls_tx_direct_offer(sk, tx, &call->batch, flags);
 	return list_empty(&tx->pending) ? 0 :
 	       tls_tx_offer_sealed(sk, tx, flags);
@@ -356,11 +356,11 @@ static int tls_tx_next(struct sock *sk, struct tls_tx *tx,
 	int got;
 
 	if (!tx->open) {
-		if (list_empty(&tx->pending) && !call->batch.nr)
+		if (list_empty(&tx->pending) && !call->batch.segs.nr)
 			tls_offload_tx_check(sk, tx);
 		got = tls_tx_whole(sk, tx, call);
 		/* A record of another kind comes behind what is gathered. */
-		if (!got && call->batch.nr)
+		if (!got && call->batch.segs.nr)
 			return tls_tx_offer_gathered(sk, tx, call, MSG_MORE);
 		if (!got)
 			got = tls_tx_small(sk, tx, call);
@@ -457,7 +457,7 @@ static int tls_tx_call_init(struct sock *sk, struct msghdr *msg,
 	call->timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
 	call->copied = 0;
 	call->gathered = 0;
-	call->batch.nr = 0;
+	call->batch.segs.nr = 0;
 	call->batch.len = 0;
 	call->type = TLS_REC_DATA;
 	call->more = msg->msg_flags & MSG_MORE;

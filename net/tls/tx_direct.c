@@ -15,6 +15,8 @@
 #include "tx_direct.h"
 #include "tx_rec.h"
 
+static_assert(2 * TLS_TX_GATHER <= TLS_TX_SEGS);
+
 /**
  * struct tls_direct - one record
  * @sk:		the socket, locked
@@ -125,15 +127,21 @@ static bool tls_direct_fill(struct tls_direct *d, struct iov_iter *payload,
 	return true;
 }
 
-/* The memory is used. */
-static void tls_direct_take(struct tls_direct *d)
+/* The memory is used: the list gets it, and the batch, which has room. */
+static void tls_direct_take(struct tls_direct *d,
+			    struct tls_direct_batch *batch)
 {
 	struct page_frag *pfrag = sk_page_frag(d->sk);
 	unsigned int i;
 
-	for (i = 0; i < d->nr; i++)
-		tls_off_rec_add_frag(d->rec, d->v[i].bv_page,
-				     d->v[i].bv_offset, d->v[i].bv_len);
+	for (i = 0; i < d->nr; i++) {
+		const struct bio_vec *v = &d->v[i];
+
+		tls_off_rec_add_frag(d->rec, v->bv_page, v->bv_offset,
+				     v->bv_len);
+		tls_segs_add(&batch->segs, TLS_TX_SEGS, v->bv_page,
+			     v->bv_offset, v->bv_len);
+	}
 	if (d->nr == 1) {
 		pfrag->offset += d->len;
 		return;
@@ -142,20 +150,6 @@ static void tls_direct_take(struct tls_direct *d)
 	*pfrag = d->next;
 	pfrag->offset = d->v[1].bv_len;
 	d->next.page = NULL;
-}
-
-/* The batch's last piece may end where this one begins. */
-static void tls_batch_add(struct tls_direct_batch *batch,
-			  const struct bio_vec *v)
-{
-	struct bio_vec *last = batch->nr ? &batch->v[batch->nr - 1] : NULL;
-
-	batch->len += v->bv_len;
-	if (last && last->bv_page == v->bv_page &&
-	    last->bv_offset + last->bv_len == v->bv_offset)
-		last->bv_len += v->bv_len;
-	else
-		batch->v[batch->nr++] = *v;
 }
 
 /**
@@ -183,7 +177,6 @@ int tls_tx_direct(struct sock *sk, struct tls_tx *tx,
 		.tx = tx,
 		.len = fmt->prepend_len + len + fmt->tail_len + fmt->tag_len,
 	};
-	unsigned int i;
 	bool done;
 
 	if (tx->error)
@@ -193,11 +186,10 @@ int tls_tx_direct(struct sock *sk, struct tls_tx *tx,
 	done = tls_direct_prepare(&d, batch->len) &&
 	       tls_direct_fill(&d, payload, len, type);
 	if (done) {
-		tls_direct_take(&d);
+		tls_direct_take(&d, batch);
 		tls_off_rec_add(sk, tx, d.rec, batch->len);
+		batch->len += d.len;
 		tls_tx_advance(tx);
-		for (i = 0; i < d.nr; i++)
-			tls_batch_add(batch, &d.v[i]);
 	} else if (d.rec) {
 		tls_off_rec_put(d.rec);
 	}
@@ -221,11 +213,9 @@ static void tls_batch_pend(struct sock *sk, struct tls_tx *tx,
 	rec->charged = batch->len - sent;
 	sk_mem_charge(sk, rec->charged);
 	rec->src.nr = 0;
-	rec->out.nr = batch->nr;
-	for (i = 0; i < batch->nr; i++) {
-		get_page(batch->v[i].bv_page);
-		rec->out.v[i] = batch->v[i];
-	}
+	rec->out = batch->segs;
+	for (i = 0; i < rec->out.nr; i++)
+		get_page(rec->out.v[i].bv_page);
 	if (sent)
 		tls_segs_cut(&rec->out, sent);
 	list_add_tail(&rec->list, &tx->pending);
@@ -248,11 +238,11 @@ void tls_tx_direct_offer(struct sock *sk, struct tls_tx *tx,
 	if (!tx->plain)
 		tcp_write_collapse_fence(sk);
 	tx->plain = true;
-	ret = tls_tx_append(sk, batch->v, batch->nr, batch->len,
+	ret = tls_tx_append(sk, batch->segs.v, batch->segs.nr, batch->len,
 			    flags | MSG_SENDPAGE_DECRYPTED);
 	ret = max(ret, 0);
 	if (ret < batch->len)
 		tls_batch_pend(sk, tx, batch, ret);
-	batch->nr = 0;
+	batch->segs.nr = 0;
 	batch->len = 0;
 }

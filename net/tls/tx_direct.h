@@ -3,22 +3,21 @@
 #define _TLS_TX_DIRECT_H
 
 #include "tls_priv.h"
+#include "tx_segs.h"
 
 #define TLS_TX_GATHER	4	/* records for TCP at once: its largest packet */
 
 /**
  * struct tls_direct_batch - records of one call that TCP was not offered yet
- * @nr:		pieces
- * @len:	their bytes
- * @v:		the pieces; the list of unacknowledged records holds the pages
+ * @len:	bytes
+ * @segs:	where they are; the list of unacknowledged records holds the pages
  *
  * There are none when records are pending. It must be empty before the socket is
  * unlocked.
  */
 struct tls_direct_batch {
-	unsigned int nr;
 	u32 len;
-	struct bio_vec v[2 * TLS_TX_GATHER];
+	struct tls_segs segs;
 };
 
 int tls_tx_direct(struct sock *sk, struct tls_tx *tx,

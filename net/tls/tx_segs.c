@@ -9,9 +9,19 @@
 #include "tx_rec.h"
 #include "tx_segs.h"
 
-/* Returns 1 when the bytes were joined to the last segment, 0 for a new one. */
-static int tls_segs_add(struct tls_segs *segs, unsigned int max,
-			struct page *page, u32 off, u32 len)
+/**
+ * tls_segs_add() - append bytes of a page
+ * @segs:	segments of a record, or of several
+ * @max:	segments that it may have
+ * @page:	the page
+ * @off:	offset in it
+ * @len:	bytes
+ *
+ * Return: 1 when they were joined to the last segment, 0 when they are a new one,
+ * -EMSGSIZE when there is no room for it.
+ */
+int tls_segs_add(struct tls_segs *segs, unsigned int max, struct page *page,
+		 u32 off, u32 len)
 {
 	struct bio_vec *last = segs->nr ? &segs->v[segs->nr - 1] : NULL;
 
@@ -34,8 +44,7 @@ static int tls_segs_add(struct tls_segs *segs, unsigned int max,
  * @off:	offset in it
  * @len:	bytes
  *
- * Return: 1 when they were joined to the last segment, 0 when they are a new one,
- * -EMSGSIZE when there is no room for it.
+ * Return: as tls_segs_add(); only a new segment takes a reference.
  */
 int tls_segs_add_held(struct tls_segs *segs, unsigned int max,
 		      struct page *page, u32 off, u32 len)

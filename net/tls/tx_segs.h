@@ -16,6 +16,8 @@ struct tls_segs {
 	struct bio_vec v[TLS_TX_SEGS];	/* each holds one page reference */
 };
 
+int tls_segs_add(struct tls_segs *segs, unsigned int max, struct page *page,
+		 u32 off, u32 len);
 int tls_segs_add_held(struct tls_segs *segs, unsigned int max,
 		      struct page *page, u32 off, u32 len);
 void tls_segs_put(struct tls_segs *segs);
