@@ -46,6 +46,13 @@ captured()
 	tshark -r "$work/pcap" 2>/dev/null | grep -q 'ICMP.*request'
 }
 
+# three times the limit would be 120
+soon()
+{
+	SECONDS=0
+	vm "$@" && [ "$SECONDS" -lt 60 ]
+}
+
 mkdir "$work/share"
 echo in >"$work/share/in"
 # shellcheck disable=SC2016 # for the guest's shell
@@ -79,8 +86,8 @@ printf '#!/bin/sh\nfor word; do case $word in file:*/console)\n%s\nesac; done\ne
 	'echo "rcu: Possible timer handling issue on cpu=0" >"${word#file:}" ;;' \
 	>"$work/idles"
 chmod +x "$work/idles"
-check "a boot whose timer is lost is begun again, three times" \
-	vm 123 --timeout 40 --qemu "$work/idles" -- true
+check "a boot whose timer is lost is ended and begun again, three times" \
+	soon 123 --timeout 40 --qemu "$work/idles" -- true
 check "it says so each time" \
 	[ "$(grep -c "lost a processor's timer" "$work/err")" = 3 ]
 check "a command that does not exist has its own status" vm 127 -- no-such command
