@@ -2,11 +2,10 @@
 # Every target is a thin name for a script or for Kbuild; "make help" lists them.
 
 BUILD := $(or $(VKTLS_BUILD),$(CURDIR)/build)
-VM := tests/vm
 # found once, when first needed: "make deps all" installs the headers before that
 asked := KVER="$(KVER)" KDIR="$(KDIR)"
 kernel = $(eval kernel := $$(shell $$(asked) bash -c \
-	'. $$(VM)/common.sh; . $$(VM)/kernel.sh; echo $$$$KDIR $$$$KVER'))$(kernel)
+	'. scripts/common.sh; . scripts/kernel.sh; echo $$$$KDIR $$$$KVER'))$(kernel)
 override KDIR = $(word 1,$(kernel))
 override KVER = $(word 2,$(kernel))
 ARGS ?=
@@ -19,11 +18,11 @@ all: modules firmware qemu image ## build everything: modules, firmware, QEMU, g
 	@echo "built; next: make check, make demo or make vm"
 
 deps: ## install the Debian packages that are missing (as root)
-	@$(VM)/deps
+	@scripts/deps
 
 modules: ## build vktls.ko and tls.ko into build/modules (KDIR= for your kernel)
 	@echo "[modules] for $(KDIR)"
-	@KVER="$(KVER)" KDIR="$(KDIR)" $(VM)/build-modules
+	@KVER="$(KVER)" KDIR="$(KDIR)" scripts/build-modules
 
 firmware: ## build the NIC's firmware into build/firmware
 	@echo "[firmware]"
@@ -31,19 +30,19 @@ firmware: ## build the NIC's firmware into build/firmware
 
 qemu: ## build QEMU with the NIC in it (the first time about 3 minutes)
 	@echo "[qemu]"
-	@$(VM)/build-qemu
+	@scripts/build-qemu
 
 selftests: ## build the kernel's own selftests for the guest
 	@echo "[selftests]"
-	@$(VM)/selftests
+	@scripts/build-selftests
 
 image: selftests ## build what the guest boots
 	@echo "[image]"
-	@$(VM)/build-image
+	@scripts/build-image
 
 gnutls: ## build GnuTLS with kernel TLS, for some long tests (about 2 minutes)
 	@echo "[gnutls]"
-	@$(VM)/build-gnutls
+	@scripts/build-gnutls
 
 demo: deps all ## show nginx's TLS records encrypted by the NIC
 	@tests/demo
@@ -67,7 +66,7 @@ bench-quick: all ## fail when the guest executes more than in the baseline, as r
 	@tests/bench/run --guard $(ARGS)
 
 vm: all ## open a shell in the VM (ARGS= options of tests/vm/run)
-	@$(VM)/run --interactive $(ARGS)
+	@tests/vm/run --interactive $(ARGS)
 
 modules_install: modules ## install the modules into updates/ of the kernel in KDIR
 	@echo "[modules_install] $(DESTDIR)/lib/modules/$(KVER)/updates"

@@ -4,5 +4,5 @@
 
 KERNEL_SOURCE=/usr/src/linux-source-6.12.tar.xz
 # shellcheck disable=SC2034 # used by those who source this
-SELFTESTS=$CACHE/selftests/$(key_of "$VM_DIR/selftests" \
-	"$VM_DIR/selftests_fix.h" "$KVER" "$(stat -c %s "$KERNEL_SOURCE" 2>/dev/null)")
+SELFTESTS=$CACHE/selftests/$(key_of "$SCRIPTS/build-selftests" \
+	"$SCRIPTS/selftests_fix.h" "$KVER" "$(stat -c %s "$KERNEL_SOURCE" 2>/dev/null)")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Sourced by the scripts beside it: where things live, how they talk to the
-# user and how they call apt.  Knows nothing of QEMU, kernels or images.
+# Sourced by the scripts beside it and by those of tests: where things live, how
+# they talk to the user and how they call apt. Knows nothing of QEMU, kernels or
+# images.
 
 set -euo pipefail
 
-VM_DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-TOP=$(dirname "$(dirname "$VM_DIR")")
+SCRIPTS=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+TOP=$(dirname "$SCRIPTS")
 BUILD=${VKTLS_BUILD:-$TOP/build}
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/vktls
 LOG=$BUILD/log
