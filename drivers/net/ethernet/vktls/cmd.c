@@ -22,7 +22,7 @@
 #define CMD_PATIENCE		10		/* looks at firmware that lives */
 #define CMD_SILENCE		4		/* looks without a heartbeat */
 
-static int cmd_errno(u16 status)
+static int vktls_cmd_errno(u16 status)
 {
 	switch (status) {
 	case VKTLS_ST_OK:
@@ -50,7 +50,7 @@ static int cmd_errno(u16 status)
 }
 
 /* Slots fall free in any order, places in the ring are reused in theirs. */
-static void cmdq_advance(struct vktls_cmdq *q)
+static void vktls_cmdq_advance(struct vktls_cmdq *q)
 {
 	while (q->head != q->tail && !q->slots[q->head & CMDQ_MASK].busy)
 		q->head++;
@@ -58,7 +58,7 @@ static void cmdq_advance(struct vktls_cmdq *q)
 		wake_up_all(&q->wait);
 }
 
-static void cmd_finish(struct vktls_cmdq *q, unsigned int index)
+static void vktls_cmd_finish(struct vktls_cmdq *q, unsigned int index)
 {
 	struct vktls_cmd_slot *slot = &q->slots[index];
 
@@ -66,14 +66,16 @@ static void cmd_finish(struct vktls_cmdq *q, unsigned int index)
 	slot->pending = false;
 	if (slot->call) {
 		slot->call(q->vd, slot->arg,
-			   slot->err ? slot->err : cmd_errno(slot->status));
+			   slot->err ? slot->err :
+				       vktls_cmd_errno(slot->status));
 		slot->busy = false;
 	} else {
 		complete(&slot->done);
 	}
 }
 
-static void cmd_answer(struct vktls_cmdq *q, const struct vktls_cmd_cpl *cpl)
+static void vktls_cmd_answer(struct vktls_cmdq *q,
+			     const struct vktls_cmd_cpl *cpl)
 {
 	u32 tag = le32_to_cpu(cpl->tag);
 	struct vktls_cmd_slot *slot = &q->slots[tag & CMDQ_MASK];
@@ -91,9 +93,9 @@ static void cmd_answer(struct vktls_cmdq *q, const struct vktls_cmd_cpl *cpl)
 		memset(slot->rsp + len, 0, slot->rsp_len - len);
 	}
 	slot->status = le16_to_cpu(cpl->status);
-	cmd_finish(q, tag & CMDQ_MASK);
+	vktls_cmd_finish(q, tag & CMDQ_MASK);
 	if (slot->call)
-		cmdq_advance(q);
+		vktls_cmdq_advance(q);
 }
 
 /**
@@ -117,18 +119,18 @@ void vktls_cmdq_poll(struct vktls_cmdq *q)
 			break;
 		/* The NIC writes gen after the rest of the completion. */
 		dma_rmb();
-		cmd_answer(q, cpl);
+		vktls_cmd_answer(q, cpl);
 	}
 }
 
-static bool cmdq_has_room(struct vktls_cmdq *q)
+static bool vktls_cmdq_has_room(struct vktls_cmdq *q)
 {
 	return q->err || q->tail - q->head < CMDQ_MASK;
 }
 
-static struct vktls_cmd_slot *cmd_submit(struct vktls_cmdq *q, u16 opcode,
-					 const void *req, size_t req_len,
-					 void *rsp, size_t rsp_len)
+static struct vktls_cmd_slot *vktls_cmd_submit(struct vktls_cmdq *q, u16 opcode,
+					       const void *req, size_t req_len,
+					       void *rsp, size_t rsp_len)
 {
 	unsigned int index = q->tail & CMDQ_MASK;
 	struct vktls_cmd_slot *slot = &q->slots[index];
@@ -152,7 +154,7 @@ static struct vktls_cmd_slot *cmd_submit(struct vktls_cmdq *q, u16 opcode,
 	return slot;
 }
 
-static void cmdq_ring_doorbell(struct vktls_cmdq *q)
+static void vktls_cmdq_ring_doorbell(struct vktls_cmdq *q)
 {
 	lockdep_assert_held(&q->lock);
 	if (q->rung == q->tail)
@@ -180,12 +182,12 @@ void vktls_cmdq_fail(struct vktls_cmdq *q, int err)
 		if (!q->slots[i].pending)
 			continue;
 		q->slots[i].err = q->err;
-		cmd_finish(q, i);
+		vktls_cmd_finish(q, i);
 	}
-	cmdq_advance(q);
+	vktls_cmdq_advance(q);
 }
 
-static void cmd_look(struct vktls_cmdq *q)
+static void vktls_cmd_look(struct vktls_cmdq *q)
 {
 	u32 head;
 
@@ -198,7 +200,7 @@ static void cmd_look(struct vktls_cmdq *q)
 }
 
 /* In a row: counting them would cost more than they do. */
-static void cmd_pause(void)
+static void vktls_cmd_pause(void)
 {
 	cpu_relax();
 	cpu_relax();
@@ -214,7 +216,7 @@ static void cmd_pause(void)
  * Firmware answers most commands before this task would have gone to sleep.
  * Returns whether it has.
  */
-static bool cmd_spin(const struct vktls_cmd_slot *slot)
+static bool vktls_cmd_spin(const struct vktls_cmd_slot *slot)
 {
 	int looks;
 
@@ -223,23 +225,23 @@ static bool cmd_spin(const struct vktls_cmd_slot *slot)
 			return true;
 		if (need_resched())
 			return false;
-		cmd_pause();
+		vktls_cmd_pause();
 	}
 	return false;
 }
 
 /* Firmware whose heart beats five times a second may take its time. */
-static void cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
+static void vktls_cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	int looks = 0, silent = 0;
 	u32 beat = 0, last;
 
-	if (cmd_spin(slot))
+	if (vktls_cmd_spin(slot))
 		return;
 	while (looks++ < CMD_PATIENCE && silent < CMD_SILENCE) {
 		if (wait_for_completion_timeout(&slot->done, CMD_LOOK))
 			return;
-		cmd_look(q);
+		vktls_cmd_look(q);
 		last = beat;
 		beat = vktls_read(q->vd, VKTLS_REG_HEARTBEAT);
 		silent = beat == last ? silent + 1 : 0;
@@ -247,7 +249,7 @@ static void cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 }
 
 /* Silence ends the queue. */
-static void cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
+static void vktls_cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	struct vktls_dev *vd = q->vd;
 
@@ -263,8 +265,8 @@ static void cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 }
 
 /* The oldest command, if it was posted that long ago. */
-static struct vktls_cmd_slot *cmdq_posted_late(struct vktls_cmdq *q,
-					       unsigned long delay)
+static struct vktls_cmd_slot *vktls_cmdq_posted_late(struct vktls_cmdq *q,
+						     unsigned long delay)
 {
 	struct vktls_cmd_slot *slot;
 	bool late;
@@ -292,16 +294,16 @@ void vktls_cmdq_watch(struct vktls_dev *vd)
 
 	spin_lock_irq(&q->lock);
 	if (!q->err)
-		cmdq_ring_doorbell(q);
+		vktls_cmdq_ring_doorbell(q);
 	spin_unlock_irq(&q->lock);
 	/* Does nothing while the handler is not installed. */
 	if (vktls_cmdq_event_peek(q))
 		irq_wake_thread(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), q);
-	if (cmdq_posted_late(q, CMD_LOOK))
-		cmd_look(q);
-	slot = cmdq_posted_late(q, CMD_PATIENCE * CMD_LOOK);
+	if (vktls_cmdq_posted_late(q, CMD_LOOK))
+		vktls_cmd_look(q);
+	slot = vktls_cmdq_posted_late(q, CMD_PATIENCE * CMD_LOOK);
 	if (slot)
-		cmd_overdue(q, slot);
+		vktls_cmd_overdue(q, slot);
 }
 
 /**
@@ -328,42 +330,42 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 	int err;
 
 	spin_lock_irq(&q->lock);
-	wait_event_lock_irq(q->wait, cmdq_has_room(q), q->lock);
+	wait_event_lock_irq(q->wait, vktls_cmdq_has_room(q), q->lock);
 	err = q->err;
 	if (err) {
 		spin_unlock_irq(&q->lock);
 		return err;
 	}
-	slot = cmd_submit(q, opcode, req, req_len, rsp, rsp_len);
-	cmdq_ring_doorbell(q);
+	slot = vktls_cmd_submit(q, opcode, req, req_len, rsp, rsp_len);
+	vktls_cmdq_ring_doorbell(q);
 	spin_unlock_irq(&q->lock);
 
-	cmd_await(q, slot);
+	vktls_cmd_await(q, slot);
 	if (READ_ONCE(slot->pending))
-		cmd_overdue(q, slot);
+		vktls_cmd_overdue(q, slot);
 
 	spin_lock_irq(&q->lock);
-	err = slot->err ? slot->err : cmd_errno(slot->status);
+	err = slot->err ? slot->err : vktls_cmd_errno(slot->status);
 	if (start)
 		trace_vktls_cmd(vd, opcode, slot->tag, err,
 				ktime_us_delta(ktime_get(), start));
 	slot->busy = false;
-	cmdq_advance(q);
+	vktls_cmdq_advance(q);
 	spin_unlock_irq(&q->lock);
 	return err;
 }
 
 /* Returns how many commands wait for the doorbell now, or an error. */
-static int cmd_enqueue(struct vktls_cmdq *q, u16 opcode, const void *req,
-		       size_t req_len, vktls_cmd_done_t call, u32 arg)
+static int vktls_cmd_enqueue(struct vktls_cmdq *q, u16 opcode, const void *req,
+			     size_t req_len, vktls_cmd_done_t call, u32 arg)
 {
 	struct vktls_cmd_slot *slot;
 
 	if (q->err)
 		return q->err;
-	if (!cmdq_has_room(q))
+	if (!vktls_cmdq_has_room(q))
 		return -EBUSY;
-	slot = cmd_submit(q, opcode, req, req_len, NULL, 0);
+	slot = vktls_cmd_submit(q, opcode, req, req_len, NULL, 0);
 	slot->call = call;
 	slot->arg = arg;
 	slot->since = jiffies;
@@ -371,16 +373,17 @@ static int cmd_enqueue(struct vktls_cmdq *q, u16 opcode, const void *req,
 }
 
 /* The doorbell rings when so many commands wait for it. */
-static int cmd_leave(struct vktls_cmdq *q, u16 opcode, const void *req,
-		     size_t req_len, vktls_cmd_done_t call, u32 arg, int most)
+static int vktls_cmd_leave(struct vktls_cmdq *q, u16 opcode, const void *req,
+			   size_t req_len, vktls_cmd_done_t call, u32 arg,
+			   int most)
 {
 	unsigned long flags;
 	int ret;
 
 	spin_lock_irqsave(&q->lock, flags);
-	ret = cmd_enqueue(q, opcode, req, req_len, call, arg);
+	ret = vktls_cmd_enqueue(q, opcode, req, req_len, call, arg);
 	if (ret >= most)
-		cmdq_ring_doorbell(q);
+		vktls_cmdq_ring_doorbell(q);
 	spin_unlock_irqrestore(&q->lock, flags);
 	return min(ret, 0);
 }
@@ -401,7 +404,7 @@ static int cmd_leave(struct vktls_cmdq *q, u16 opcode, const void *req,
 int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, vktls_cmd_done_t call, u32 arg)
 {
-	return cmd_leave(vd->cmdq, opcode, req, req_len, call, arg, 1);
+	return vktls_cmd_leave(vd->cmdq, opcode, req, req_len, call, arg, 1);
 }
 
 /**
@@ -423,8 +426,8 @@ int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
 int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
 		    size_t req_len, vktls_cmd_done_t call, u32 arg)
 {
-	return cmd_leave(vd->cmdq, opcode, req, req_len, call, arg,
-			 CMD_DEFERRED);
+	return vktls_cmd_leave(vd->cmdq, opcode, req, req_len, call, arg,
+			       CMD_DEFERRED);
 }
 
 /**

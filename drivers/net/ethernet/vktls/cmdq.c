@@ -11,7 +11,7 @@
 #include "cmdq.h"
 #include "vktls.h"
 
-static irqreturn_t cmdq_irq(int irq, void *data)
+static irqreturn_t vktls_cmdq_irq(int irq, void *data)
 {
 	struct vktls_cmdq *q = data;
 
@@ -21,7 +21,7 @@ static irqreturn_t cmdq_irq(int irq, void *data)
 	return vktls_cmdq_event_peek(q) ? IRQ_WAKE_THREAD : IRQ_HANDLED;
 }
 
-static irqreturn_t cmdq_irq_thread(int irq, void *data)
+static irqreturn_t vktls_cmdq_irq_thread(int irq, void *data)
 {
 	struct vktls_cmdq *q = data;
 	struct vktls_event event;
@@ -38,13 +38,14 @@ static irqreturn_t cmdq_irq_thread(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-static void cmdq_write_addr(struct vktls_dev *vd, u32 reg, dma_addr_t addr)
+static void vktls_cmdq_write_addr(struct vktls_dev *vd, u32 reg,
+				  dma_addr_t addr)
 {
 	vktls_write(vd, reg, lower_32_bits(addr));
 	vktls_write(vd, reg + 4, upper_32_bits(addr));
 }
 
-static void cmdq_clear(struct vktls_cmdq *q)
+static void vktls_cmdq_clear(struct vktls_cmdq *q)
 {
 	unsigned int i;
 
@@ -72,17 +73,17 @@ int vktls_cmdq_start(struct vktls_dev *vd)
 	struct vktls_cmdq *q = vd->cmdq;
 	int err;
 
-	cmdq_clear(q);
+	vktls_cmdq_clear(q);
 	err = request_threaded_irq(vktls_irq_vector(vd, VKTLS_VEC_ASYNC),
-				   cmdq_irq, cmdq_irq_thread, 0,
+				   vktls_cmdq_irq, vktls_cmdq_irq_thread, 0,
 				   pci_name(vd->pdev), q);
 	if (err)
 		return err;
 
-	cmdq_write_addr(vd, VKTLS_REG_CMDQ_ADDR_LO, q->cmds_dma);
-	cmdq_write_addr(vd, VKTLS_REG_CPLQ_ADDR_LO, q->cpls_dma);
+	vktls_cmdq_write_addr(vd, VKTLS_REG_CMDQ_ADDR_LO, q->cmds_dma);
+	vktls_cmdq_write_addr(vd, VKTLS_REG_CPLQ_ADDR_LO, q->cpls_dma);
 	vktls_write(vd, VKTLS_REG_CMDQ_LOG2, CMDQ_LOG2);
-	cmdq_write_addr(vd, VKTLS_REG_EVTQ_ADDR_LO, q->events_dma);
+	vktls_cmdq_write_addr(vd, VKTLS_REG_EVTQ_ADDR_LO, q->events_dma);
 	vktls_write(vd, VKTLS_REG_EVTQ_LOG2, EVTQ_LOG2);
 	spin_lock_irq(&q->lock);
 	q->err = 0;
@@ -122,7 +123,7 @@ void vktls_cmdq_stop(struct vktls_dev *vd)
 	free_irq(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), q);
 }
 
-static int cmdq_alloc_dma(struct device *dev, struct vktls_cmdq *q)
+static int vktls_cmdq_alloc_dma(struct device *dev, struct vktls_cmdq *q)
 {
 	q->cmds = dma_alloc_coherent(dev, sizeof(*q->cmds) << CMDQ_LOG2,
 				     &q->cmds_dma, GFP_KERNEL);
@@ -178,7 +179,7 @@ int vktls_cmdq_alloc(struct vktls_dev *vd)
 	init_waitqueue_head(&q->wait);
 	for (i = 0; i < CMDQ_SIZE; i++)
 		init_completion(&q->slots[i].done);
-	err = cmdq_alloc_dma(&vd->pdev->dev, q);
+	err = vktls_cmdq_alloc_dma(&vd->pdev->dev, q);
 	if (err) {
 		kvfree(q);
 		return err;

@@ -13,13 +13,13 @@
 
 #define LOG_MAX		(64 * 1024)
 
-static struct vktls_dev *devlink_dev(struct devlink *devlink)
+static struct vktls_dev *vktls_devlink_dev(struct devlink *devlink)
 {
 	return *(struct vktls_dev **)devlink_priv(devlink);
 }
 
-static int devlink_put_firmware(struct vktls_dev *vd,
-				struct devlink_info_req *req)
+static int vktls_devlink_put_firmware(struct vktls_dev *vd,
+				      struct devlink_info_req *req)
 {
 	u32 version = le32_to_cpu(vd->caps.fw_version);
 	char text[24];
@@ -37,11 +37,11 @@ static int devlink_put_firmware(struct vktls_dev *vd,
 	return devlink_info_version_running_put(req, "fw.name", text);
 }
 
-static int devlink_info_get(struct devlink *devlink,
-			    struct devlink_info_req *req,
-			    struct netlink_ext_ack *extack)
+static int vktls_devlink_info_get(struct devlink *devlink,
+				  struct devlink_info_req *req,
+				  struct netlink_ext_ack *extack)
 {
-	struct vktls_dev *vd = devlink_dev(devlink);
+	struct vktls_dev *vd = vktls_devlink_dev(devlink);
 	u32 abi = vktls_read(vd, VKTLS_REG_ABI);
 	char text[24];
 	int err;
@@ -54,7 +54,7 @@ static int devlink_info_get(struct devlink *devlink,
 	err = devlink_info_version_running_put(req, "fw.status",
 					       vd->fw_status);
 	if (!err && test_bit(VKTLS_FW_UP, &vd->state))
-		err = devlink_put_firmware(vd, req);
+		err = vktls_devlink_put_firmware(vd, req);
 	rtnl_unlock();
 	return err;
 }
@@ -64,7 +64,7 @@ static int devlink_info_get(struct devlink *devlink,
  * left with an error that another one's recovery has mended would not recover
  * by itself any more.
  */
-static void devlink_healthy(struct vktls_dev *vd)
+static void vktls_devlink_healthy(struct vktls_dev *vd)
 {
 	devlink_health_reporter_state_update(vd->fw_health,
 					     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
@@ -72,28 +72,28 @@ static void devlink_healthy(struct vktls_dev *vd)
 					     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
 }
 
-static int devlink_reload_down(struct devlink *devlink, bool netns_change,
-			       enum devlink_reload_action action,
-			       enum devlink_reload_limit limit,
-			       struct netlink_ext_ack *extack)
+static int vktls_devlink_reload_down(struct devlink *devlink, bool netns_change,
+				     enum devlink_reload_action action,
+				     enum devlink_reload_limit limit,
+				     struct netlink_ext_ack *extack)
 {
 	if (netns_change) {
 		NL_SET_ERR_MSG(extack, "change of namespace is not supported");
 		return -EOPNOTSUPP;
 	}
 	rtnl_lock();
-	vktls_hw_suspend(devlink_dev(devlink));
+	vktls_hw_suspend(vktls_devlink_dev(devlink));
 	rtnl_unlock();
 	return 0;
 }
 
-static int devlink_reload_up(struct devlink *devlink,
-			     enum devlink_reload_action action,
-			     enum devlink_reload_limit limit,
-			     u32 *actions_performed,
-			     struct netlink_ext_ack *extack)
+static int vktls_devlink_reload_up(struct devlink *devlink,
+				   enum devlink_reload_action action,
+				   enum devlink_reload_limit limit,
+				   u32 *actions_performed,
+				   struct netlink_ext_ack *extack)
 {
-	struct vktls_dev *vd = devlink_dev(devlink);
+	struct vktls_dev *vd = vktls_devlink_dev(devlink);
 	int err;
 
 	rtnl_lock();
@@ -103,23 +103,23 @@ static int devlink_reload_up(struct devlink *devlink,
 				   vd->fw_status);
 	rtnl_unlock();
 	if (!err)
-		devlink_healthy(vd);
+		vktls_devlink_healthy(vd);
 	/* Both actions are one: the function starts anew, firmware included. */
 	*actions_performed = BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT) |
 			     BIT(DEVLINK_RELOAD_ACTION_FW_ACTIVATE);
 	return err;
 }
 
-static const struct devlink_ops devlink_ops = {
-	.info_get = devlink_info_get,
+static const struct devlink_ops vktls_devlink_ops = {
+	.info_get = vktls_devlink_info_get,
 	.reload_actions = BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT) |
 			  BIT(DEVLINK_RELOAD_ACTION_FW_ACTIVATE),
-	.reload_down = devlink_reload_down,
-	.reload_up = devlink_reload_up,
+	.reload_down = vktls_devlink_reload_down,
+	.reload_up = vktls_devlink_reload_up,
 };
 
-static int health_recover(struct devlink_health_reporter *reporter, void *ctx,
-			  struct netlink_ext_ack *extack)
+static int vktls_health_recover(struct devlink_health_reporter *reporter,
+				void *ctx, struct netlink_ext_ack *extack)
 {
 	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
 	int err;
@@ -130,14 +130,14 @@ static int health_recover(struct devlink_health_reporter *reporter, void *ctx,
 	rtnl_unlock();
 	if (err)
 		return err;
-	devlink_healthy(vd);
+	vktls_devlink_healthy(vd);
 	netdev_info(vd->netdev, "recovered\n");
 	return 0;
 }
 
-static int fw_diagnose(struct devlink_health_reporter *reporter,
-		       struct devlink_fmsg *fmsg,
-		       struct netlink_ext_ack *extack)
+static int vktls_fw_diagnose(struct devlink_health_reporter *reporter,
+			     struct devlink_fmsg *fmsg,
+			     struct netlink_ext_ack *extack)
 {
 	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
 
@@ -153,7 +153,7 @@ static int fw_diagnose(struct devlink_health_reporter *reporter,
 }
 
 /* Firmware hands out its log in pieces; an empty one is the end. */
-static int fw_log_read(struct vktls_dev *vd, char *log, size_t *len)
+static int vktls_fw_log_read(struct vktls_dev *vd, char *log, size_t *len)
 {
 	struct vktls_log part;
 	size_t done = 0, got;
@@ -176,9 +176,9 @@ static int fw_log_read(struct vktls_dev *vd, char *log, size_t *len)
 	return 0;
 }
 
-static int fw_dump(struct devlink_health_reporter *reporter,
-		   struct devlink_fmsg *fmsg, void *ctx,
-		   struct netlink_ext_ack *extack)
+static int vktls_fw_dump(struct devlink_health_reporter *reporter,
+			 struct devlink_fmsg *fmsg, void *ctx,
+			 struct netlink_ext_ack *extack)
 {
 	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
 	char *log, *rest, *line;
@@ -188,7 +188,7 @@ static int fw_dump(struct devlink_health_reporter *reporter,
 	log = vzalloc(LOG_MAX + 1);
 	if (!log)
 		return -ENOMEM;
-	err = fw_log_read(vd, log, &len);
+	err = vktls_fw_log_read(vd, log, &len);
 	if (err)
 		goto free_log;
 	log[len] = '\0';
@@ -203,8 +203,8 @@ free_log:
 	return err;
 }
 
-static void tx_diagnose_queue(struct devlink_fmsg *fmsg,
-			      const struct vktls_tx_ring *tx)
+static void vktls_tx_diagnose_queue(struct devlink_fmsg *fmsg,
+				    const struct vktls_tx_ring *tx)
 {
 	devlink_fmsg_obj_nest_start(fmsg);
 	devlink_fmsg_u32_pair_put(fmsg, "queue", tx->qp->index);
@@ -218,9 +218,9 @@ static void tx_diagnose_queue(struct devlink_fmsg *fmsg,
 	devlink_fmsg_obj_nest_end(fmsg);
 }
 
-static int tx_diagnose(struct devlink_health_reporter *reporter,
-		       struct devlink_fmsg *fmsg,
-		       struct netlink_ext_ack *extack)
+static int vktls_tx_diagnose(struct devlink_health_reporter *reporter,
+			     struct devlink_fmsg *fmsg,
+			     struct netlink_ext_ack *extack)
 {
 	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
 	unsigned int i;
@@ -228,33 +228,33 @@ static int tx_diagnose(struct devlink_health_reporter *reporter,
 	rtnl_lock();
 	devlink_fmsg_arr_pair_nest_start(fmsg, "queues");
 	for (i = 0; i < vd->nqps; i++)
-		tx_diagnose_queue(fmsg, &vd->qp[i]->tx);
+		vktls_tx_diagnose_queue(fmsg, &vd->qp[i]->tx);
 	devlink_fmsg_arr_pair_nest_end(fmsg);
 	rtnl_unlock();
 	return 0;
 }
 
-static const struct devlink_health_reporter_ops fw_health_ops = {
+static const struct devlink_health_reporter_ops vktls_fw_health_ops = {
 	.name = "fw",
-	.recover = health_recover,
-	.diagnose = fw_diagnose,
-	.dump = fw_dump,
+	.recover = vktls_health_recover,
+	.diagnose = vktls_fw_diagnose,
+	.dump = vktls_fw_dump,
 };
 
-static const struct devlink_health_reporter_ops tx_health_ops = {
+static const struct devlink_health_reporter_ops vktls_tx_health_ops = {
 	.name = "tx",
-	.recover = health_recover,
-	.diagnose = tx_diagnose,
+	.recover = vktls_health_recover,
+	.diagnose = vktls_tx_diagnose,
 };
 
-static int devlink_add_health(struct vktls_dev *vd)
+static int vktls_devlink_add_health(struct vktls_dev *vd)
 {
-	vd->fw_health = devlink_health_reporter_create(vd->devlink,
-						       &fw_health_ops, 0, vd);
+	vd->fw_health = devlink_health_reporter_create(
+		vd->devlink, &vktls_fw_health_ops, 0, vd);
 	if (IS_ERR(vd->fw_health))
 		return PTR_ERR(vd->fw_health);
-	vd->tx_health = devlink_health_reporter_create(vd->devlink,
-						       &tx_health_ops, 0, vd);
+	vd->tx_health = devlink_health_reporter_create(
+		vd->devlink, &vktls_tx_health_ops, 0, vd);
 	if (IS_ERR(vd->tx_health)) {
 		devlink_health_reporter_destroy(vd->fw_health);
 		return PTR_ERR(vd->tx_health);
@@ -272,12 +272,12 @@ int vktls_devlink_init(struct vktls_dev *vd)
 {
 	int err;
 
-	vd->devlink = devlink_alloc(&devlink_ops, sizeof(struct vktls_dev *),
-				    &vd->pdev->dev);
+	vd->devlink = devlink_alloc(&vktls_devlink_ops,
+				    sizeof(struct vktls_dev *), &vd->pdev->dev);
 	if (!vd->devlink)
 		return -ENOMEM;
 	*(struct vktls_dev **)devlink_priv(vd->devlink) = vd;
-	err = devlink_add_health(vd);
+	err = vktls_devlink_add_health(vd);
 	if (err)
 		devlink_free(vd->devlink);
 	return err;

@@ -12,20 +12,20 @@
 #include "vktls.h"
 
 /* Registers that reading does not change. */
-static const u16 dump_regs[] = {
-	VKTLS_REG_MAGIC, VKTLS_REG_ABI, VKTLS_REG_STATUS, VKTLS_REG_QUEUES,
-	VKTLS_REG_HEARTBEAT, VKTLS_REG_FW_VERSION, VKTLS_REG_TEST_SCRATCH,
-	VKTLS_REG_TEST_RESULT, VKTLS_REG_TEST_WHERE,
+static const u16 vktls_dump_regs[] = {
+	VKTLS_REG_MAGIC,	VKTLS_REG_ABI,	       VKTLS_REG_STATUS,
+	VKTLS_REG_QUEUES,	VKTLS_REG_HEARTBEAT,   VKTLS_REG_FW_VERSION,
+	VKTLS_REG_TEST_SCRATCH, VKTLS_REG_TEST_RESULT, VKTLS_REG_TEST_WHERE,
 };
 
-static const u8 dump_qp_regs[] = {
-	VKTLS_QP_TX_TAIL, VKTLS_QP_RX_TAIL, VKTLS_QP_TX_CQ, VKTLS_QP_RX_CQ,
-	VKTLS_QP_TX_MOD, VKTLS_QP_RX_MOD,
+static const u8 vktls_dump_qp_regs[] = {
+	VKTLS_QP_TX_TAIL, VKTLS_QP_RX_TAIL, VKTLS_QP_TX_CQ,
+	VKTLS_QP_RX_CQ,	  VKTLS_QP_TX_MOD,  VKTLS_QP_RX_MOD,
 };
 
 enum { TEST_REGISTERS, TEST_COMMAND, TEST_LINK, TEST_DMA, TEST_IRQ, TEST_NUM };
 
-static const char test_names[TEST_NUM][ETH_GSTRING_LEN] = {
+static const char vktls_test_names[TEST_NUM][ETH_GSTRING_LEN] = {
 	[TEST_REGISTERS] = "registers (online)",
 	[TEST_COMMAND] = "command (online)",
 	[TEST_LINK] = "link (online)",
@@ -33,8 +33,8 @@ static const char test_names[TEST_NUM][ETH_GSTRING_LEN] = {
 	[TEST_IRQ] = "interrupts (offline)",
 };
 
-static void ethtool_get_drvinfo(struct net_device *netdev,
-				struct ethtool_drvinfo *info)
+static void vktls_ethtool_get_drvinfo(struct net_device *netdev,
+				      struct ethtool_drvinfo *info)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	u32 version = le32_to_cpu(vd->caps.fw_version);
@@ -49,15 +49,16 @@ static void ethtool_get_drvinfo(struct net_device *netdev,
 		strscpy(info->fw_version, "none", sizeof(info->fw_version));
 }
 
-static int ethtool_get_regs_len(struct net_device *netdev)
+static int vktls_ethtool_get_regs_len(struct net_device *netdev)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
-	return (ARRAY_SIZE(dump_regs) +
-		ARRAY_SIZE(dump_qp_regs) * vd->max_qps) * 2 * sizeof(u32);
+	return (ARRAY_SIZE(vktls_dump_regs) +
+		ARRAY_SIZE(vktls_dump_qp_regs) * vd->max_qps) *
+	       2 * sizeof(u32);
 }
 
-static u32 *ethtool_put_reg(struct vktls_dev *vd, u32 *out, u32 reg)
+static u32 *vktls_ethtool_put_reg(struct vktls_dev *vd, u32 *out, u32 reg)
 {
 	*out++ = reg;
 	*out++ = vktls_read(vd, reg);
@@ -65,24 +66,25 @@ static u32 *ethtool_put_reg(struct vktls_dev *vd, u32 *out, u32 reg)
 }
 
 /* Pairs of offset and value. */
-static void ethtool_get_regs(struct net_device *netdev,
-			     struct ethtool_regs *regs, void *data)
+static void vktls_ethtool_get_regs(struct net_device *netdev,
+				   struct ethtool_regs *regs, void *data)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	unsigned int i, qp;
 	u32 *out = data;
 
 	regs->version = 1;
-	for (i = 0; i < ARRAY_SIZE(dump_regs); i++)
-		out = ethtool_put_reg(vd, out, dump_regs[i]);
+	for (i = 0; i < ARRAY_SIZE(vktls_dump_regs); i++)
+		out = vktls_ethtool_put_reg(vd, out, vktls_dump_regs[i]);
 	for (qp = 0; qp < vd->max_qps; qp++)
-		for (i = 0; i < ARRAY_SIZE(dump_qp_regs); i++)
-			out = ethtool_put_reg(vd, out, VKTLS_REG_QP(qp) +
-						       dump_qp_regs[i]);
+		for (i = 0; i < ARRAY_SIZE(vktls_dump_qp_regs); i++)
+			out = vktls_ethtool_put_reg(
+				vd, out,
+				VKTLS_REG_QP(qp) + vktls_dump_qp_regs[i]);
 }
 
-static int ethtool_get_link_ksettings(struct net_device *netdev,
-				      struct ethtool_link_ksettings *ks)
+static int vktls_ethtool_get_link_ksettings(struct net_device *netdev,
+					    struct ethtool_link_ksettings *ks)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct vktls_link link;
@@ -100,10 +102,11 @@ static int ethtool_get_link_ksettings(struct net_device *netdev,
 	return 0;
 }
 
-static void ethtool_get_ringparam(struct net_device *netdev,
-				  struct ethtool_ringparam *ring,
-				  struct kernel_ethtool_ringparam *kernel_ring,
-				  struct netlink_ext_ack *extack)
+static void
+vktls_ethtool_get_ringparam(struct net_device *netdev,
+			    struct ethtool_ringparam *ring,
+			    struct kernel_ethtool_ringparam *kernel_ring,
+			    struct netlink_ext_ack *extack)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
@@ -113,23 +116,24 @@ static void ethtool_get_ringparam(struct net_device *netdev,
 	ring->tx_pending = BIT(vd->cfg.tx_log2);
 }
 
-static bool ethtool_ring_valid(u32 pending)
+static bool vktls_ethtool_ring_valid(u32 pending)
 {
 	return pending >= BIT(VKTLS_RING_MIN_LOG2) && is_power_of_2(pending);
 }
 
-static int ethtool_set_ringparam(struct net_device *netdev,
-				 struct ethtool_ringparam *ring,
-				 struct kernel_ethtool_ringparam *kernel_ring,
-				 struct netlink_ext_ack *extack)
+static int
+vktls_ethtool_set_ringparam(struct net_device *netdev,
+			    struct ethtool_ringparam *ring,
+			    struct kernel_ethtool_ringparam *kernel_ring,
+			    struct netlink_ext_ack *extack)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct vktls_config cfg = vd->cfg;
 
 	if (ring->rx_mini_pending || ring->rx_jumbo_pending)
 		return -EINVAL;
-	if (!ethtool_ring_valid(ring->rx_pending) ||
-	    !ethtool_ring_valid(ring->tx_pending)) {
+	if (!vktls_ethtool_ring_valid(ring->rx_pending) ||
+	    !vktls_ethtool_ring_valid(ring->tx_pending)) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "rings have %lu to %lu entries, a power of two",
 				   BIT(VKTLS_RING_MIN_LOG2),
@@ -141,8 +145,8 @@ static int ethtool_set_ringparam(struct net_device *netdev,
 	return vktls_netdev_reconfigure(vd, &cfg);
 }
 
-static void ethtool_get_channels(struct net_device *netdev,
-				 struct ethtool_channels *channels)
+static void vktls_ethtool_get_channels(struct net_device *netdev,
+				       struct ethtool_channels *channels)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
@@ -150,8 +154,8 @@ static void ethtool_get_channels(struct net_device *netdev,
 	channels->combined_count = vd->cfg.qps;
 }
 
-static int ethtool_set_channels(struct net_device *netdev,
-				struct ethtool_channels *channels)
+static int vktls_ethtool_set_channels(struct net_device *netdev,
+				      struct ethtool_channels *channels)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct vktls_config cfg = vd->cfg;
@@ -162,10 +166,11 @@ static int ethtool_set_channels(struct net_device *netdev,
 	return vktls_netdev_reconfigure(vd, &cfg);
 }
 
-static int ethtool_get_coalesce(struct net_device *netdev,
-				struct ethtool_coalesce *coal,
-				struct kernel_ethtool_coalesce *kernel_coal,
-				struct netlink_ext_ack *extack)
+static int
+vktls_ethtool_get_coalesce(struct net_device *netdev,
+			   struct ethtool_coalesce *coal,
+			   struct kernel_ethtool_coalesce *kernel_coal,
+			   struct netlink_ext_ack *extack)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
@@ -178,10 +183,11 @@ static int ethtool_get_coalesce(struct net_device *netdev,
 	return 0;
 }
 
-static int ethtool_set_coalesce(struct net_device *netdev,
-				struct ethtool_coalesce *coal,
-				struct kernel_ethtool_coalesce *kernel_coal,
-				struct netlink_ext_ack *extack)
+static int
+vktls_ethtool_set_coalesce(struct net_device *netdev,
+			   struct ethtool_coalesce *coal,
+			   struct kernel_ethtool_coalesce *kernel_coal,
+			   struct netlink_ext_ack *extack)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	unsigned int i;
@@ -205,18 +211,18 @@ static int ethtool_set_coalesce(struct net_device *netdev,
 	return 0;
 }
 
-static u32 ethtool_get_rxfh_indir_size(struct net_device *netdev)
+static u32 vktls_ethtool_get_rxfh_indir_size(struct net_device *netdev)
 {
 	return VKTLS_RSS_ENTRIES;
 }
 
-static u32 ethtool_get_rxfh_key_size(struct net_device *netdev)
+static u32 vktls_ethtool_get_rxfh_key_size(struct net_device *netdev)
 {
 	return VKTLS_RSS_KEY_BYTES;
 }
 
-static int ethtool_get_rxfh(struct net_device *netdev,
-			    struct ethtool_rxfh_param *rxfh)
+static int vktls_ethtool_get_rxfh(struct net_device *netdev,
+				  struct ethtool_rxfh_param *rxfh)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	unsigned int i;
@@ -230,7 +236,8 @@ static int ethtool_get_rxfh(struct net_device *netdev,
 }
 
 /* What the NIC does not take is not kept. */
-static int ethtool_change_rss(struct vktls_dev *vd, const struct vktls_rss *rss)
+static int vktls_ethtool_change_rss(struct vktls_dev *vd,
+				    const struct vktls_rss *rss)
 {
 	struct vktls_rss old = vd->rss;
 	int err;
@@ -244,9 +251,9 @@ static int ethtool_change_rss(struct vktls_dev *vd, const struct vktls_rss *rss)
 	return err;
 }
 
-static int ethtool_set_rxfh(struct net_device *netdev,
-			    struct ethtool_rxfh_param *rxfh,
-			    struct netlink_ext_ack *extack)
+static int vktls_ethtool_set_rxfh(struct net_device *netdev,
+				  struct ethtool_rxfh_param *rxfh,
+				  struct netlink_ext_ack *extack)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct vktls_rss rss = vd->rss;
@@ -261,10 +268,10 @@ static int ethtool_set_rxfh(struct net_device *netdev,
 		memcpy(rss.key, rxfh->key, VKTLS_RSS_KEY_BYTES);
 	for (i = 0; rxfh->indir && i < VKTLS_RSS_ENTRIES; i++)
 		rss.table[i] = rxfh->indir[i];
-	return ethtool_change_rss(vd, &rss);
+	return vktls_ethtool_change_rss(vd, &rss);
 }
 
-static u8 ethtool_flow_type(u32 flow)
+static u8 vktls_ethtool_flow_type(u32 flow)
 {
 	switch (flow) {
 	case TCP_V4_FLOW:
@@ -280,18 +287,19 @@ static u8 ethtool_flow_type(u32 flow)
 	}
 }
 
-static bool ethtool_flow_is_ip(u32 flow)
+static bool vktls_ethtool_flow_is_ip(u32 flow)
 {
 	return flow == IPV4_FLOW || flow == IPV6_FLOW ||
 	       flow == SCTP_V4_FLOW || flow == SCTP_V6_FLOW ||
 	       flow == AH_ESP_V4_FLOW || flow == AH_ESP_V6_FLOW;
 }
 
-static int ethtool_get_flow_hash(struct vktls_dev *vd, u32 flow, u64 *fields)
+static int vktls_ethtool_get_flow_hash(struct vktls_dev *vd, u32 flow,
+				       u64 *fields)
 {
-	u8 type = ethtool_flow_type(flow);
+	u8 type = vktls_ethtool_flow_type(flow);
 
-	if (!type && !ethtool_flow_is_ip(flow))
+	if (!type && !vktls_ethtool_flow_is_ip(flow))
 		return -EINVAL;
 	*fields = RXH_IP_SRC | RXH_IP_DST;
 	if (vd->rss.types & type)
@@ -299,24 +307,25 @@ static int ethtool_get_flow_hash(struct vktls_dev *vd, u32 flow, u64 *fields)
 	return 0;
 }
 
-static int ethtool_set_flow_hash(struct vktls_dev *vd, u32 flow, u64 fields)
+static int vktls_ethtool_set_flow_hash(struct vktls_dev *vd, u32 flow,
+				       u64 fields)
 {
 	const u64 l3 = RXH_IP_SRC | RXH_IP_DST;
 	const u64 l4 = RXH_L4_B_0_1 | RXH_L4_B_2_3;
 	struct vktls_rss rss = vd->rss;
-	u8 type = ethtool_flow_type(flow);
+	u8 type = vktls_ethtool_flow_type(flow);
 
 	if (type && fields == (l3 | l4))
 		rss.types |= type;
-	else if ((type || ethtool_flow_is_ip(flow)) && fields == l3)
+	else if ((type || vktls_ethtool_flow_is_ip(flow)) && fields == l3)
 		rss.types &= ~type;
 	else
 		return -EINVAL;
-	return ethtool_change_rss(vd, &rss);
+	return vktls_ethtool_change_rss(vd, &rss);
 }
 
-static int ethtool_get_rxnfc(struct net_device *netdev,
-			     struct ethtool_rxnfc *nfc, u32 *rules)
+static int vktls_ethtool_get_rxnfc(struct net_device *netdev,
+				   struct ethtool_rxnfc *nfc, u32 *rules)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
@@ -325,23 +334,24 @@ static int ethtool_get_rxnfc(struct net_device *netdev,
 		nfc->data = vd->cfg.qps;
 		return 0;
 	case ETHTOOL_GRXFH:
-		return ethtool_get_flow_hash(vd, nfc->flow_type, &nfc->data);
+		return vktls_ethtool_get_flow_hash(vd, nfc->flow_type,
+						   &nfc->data);
 	default:
 		return -EOPNOTSUPP;
 	}
 }
 
-static int ethtool_set_rxnfc(struct net_device *netdev,
-			     struct ethtool_rxnfc *nfc)
+static int vktls_ethtool_set_rxnfc(struct net_device *netdev,
+				   struct ethtool_rxnfc *nfc)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
 	if (nfc->cmd != ETHTOOL_SRXFH)
 		return -EOPNOTSUPP;
-	return ethtool_set_flow_hash(vd, nfc->flow_type, nfc->data);
+	return vktls_ethtool_set_flow_hash(vd, nfc->flow_type, nfc->data);
 }
 
-static int ethtool_get_sset_count(struct net_device *netdev, int sset)
+static int vktls_ethtool_get_sset_count(struct net_device *netdev, int sset)
 {
 	switch (sset) {
 	case ETH_SS_STATS:
@@ -355,34 +365,36 @@ static int ethtool_get_sset_count(struct net_device *netdev, int sset)
 	}
 }
 
-static void ethtool_get_strings(struct net_device *netdev, u32 sset, u8 *data)
+static void vktls_ethtool_get_strings(struct net_device *netdev, u32 sset,
+				      u8 *data)
 {
 	if (sset == ETH_SS_STATS)
 		vktls_stats_names(netdev_priv(netdev), data);
 	else if (sset == ETH_SS_TEST)
-		memcpy(data, test_names, sizeof(test_names));
+		memcpy(data, vktls_test_names, sizeof(vktls_test_names));
 	else if (sset == ETH_SS_PRIV_FLAGS)
 		memcpy(data, vktls_ktls_flag_names,
 		       sizeof(vktls_ktls_flag_names));
 }
 
-static u32 ethtool_get_priv_flags(struct net_device *netdev)
+static u32 vktls_ethtool_get_priv_flags(struct net_device *netdev)
 {
 	return vktls_ktls_flags_get(netdev_priv(netdev));
 }
 
-static int ethtool_set_priv_flags(struct net_device *netdev, u32 flags)
+static int vktls_ethtool_set_priv_flags(struct net_device *netdev, u32 flags)
 {
 	return vktls_ktls_flags_set(netdev_priv(netdev), flags);
 }
 
-static void ethtool_get_ethtool_stats(struct net_device *netdev,
-				      struct ethtool_stats *stats, u64 *data)
+static void vktls_ethtool_get_ethtool_stats(struct net_device *netdev,
+					    struct ethtool_stats *stats,
+					    u64 *data)
 {
 	vktls_stats_values(netdev_priv(netdev), data);
 }
 
-static int ethtool_test_irqs(struct vktls_dev *vd)
+static int vktls_ethtool_test_irqs(struct vktls_dev *vd)
 {
 	unsigned int i;
 	int err = 0;
@@ -393,16 +405,16 @@ static int ethtool_test_irqs(struct vktls_dev *vd)
 }
 
 /* Stops the function, which loses TLS contexts: they go on in software. */
-static void ethtool_test_offline(struct vktls_dev *vd, u64 *result)
+static void vktls_ethtool_test_offline(struct vktls_dev *vd, u64 *result)
 {
 	vktls_hw_suspend(vd);
 	result[TEST_DMA] = vktls_selftest_dma(vd) ? 1 : 0;
-	result[TEST_IRQ] = ethtool_test_irqs(vd) ? 1 : 0;
+	result[TEST_IRQ] = vktls_ethtool_test_irqs(vd) ? 1 : 0;
 	vktls_hw_resume(vd);
 }
 
-static void ethtool_self_test(struct net_device *netdev,
-			      struct ethtool_test *test, u64 *result)
+static void vktls_ethtool_self_test(struct net_device *netdev,
+				    struct ethtool_test *test, u64 *result)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	unsigned int i;
@@ -414,7 +426,7 @@ static void ethtool_self_test(struct net_device *netdev,
 	result[TEST_LINK] = !(vktls_read(vd, VKTLS_REG_STATUS) &
 			      VKTLS_STATUS_LINK);
 	if (test->flags & ETH_TEST_FL_OFFLINE)
-		ethtool_test_offline(vd, result);
+		vktls_ethtool_test_offline(vd, result);
 	for (i = 0; i < TEST_NUM; i++)
 		if (result[i])
 			test->flags |= ETH_TEST_FL_FAILED;
@@ -424,28 +436,28 @@ const struct ethtool_ops vktls_ethtool_ops = {
 	.supported_coalesce_params = ETHTOOL_COALESCE_USECS |
 				     ETHTOOL_COALESCE_MAX_FRAMES |
 				     ETHTOOL_COALESCE_USE_ADAPTIVE,
-	.get_drvinfo = ethtool_get_drvinfo,
-	.get_regs_len = ethtool_get_regs_len,
-	.get_regs = ethtool_get_regs,
+	.get_drvinfo = vktls_ethtool_get_drvinfo,
+	.get_regs_len = vktls_ethtool_get_regs_len,
+	.get_regs = vktls_ethtool_get_regs,
 	.get_link = ethtool_op_get_link,
-	.get_link_ksettings = ethtool_get_link_ksettings,
-	.get_ringparam = ethtool_get_ringparam,
-	.set_ringparam = ethtool_set_ringparam,
-	.get_channels = ethtool_get_channels,
-	.set_channels = ethtool_set_channels,
-	.get_coalesce = ethtool_get_coalesce,
-	.set_coalesce = ethtool_set_coalesce,
-	.get_rxfh_indir_size = ethtool_get_rxfh_indir_size,
-	.get_rxfh_key_size = ethtool_get_rxfh_key_size,
-	.get_rxfh = ethtool_get_rxfh,
-	.set_rxfh = ethtool_set_rxfh,
-	.get_rxnfc = ethtool_get_rxnfc,
-	.set_rxnfc = ethtool_set_rxnfc,
-	.get_sset_count = ethtool_get_sset_count,
-	.get_strings = ethtool_get_strings,
-	.get_ethtool_stats = ethtool_get_ethtool_stats,
-	.get_priv_flags = ethtool_get_priv_flags,
-	.set_priv_flags = ethtool_set_priv_flags,
-	.self_test = ethtool_self_test,
+	.get_link_ksettings = vktls_ethtool_get_link_ksettings,
+	.get_ringparam = vktls_ethtool_get_ringparam,
+	.set_ringparam = vktls_ethtool_set_ringparam,
+	.get_channels = vktls_ethtool_get_channels,
+	.set_channels = vktls_ethtool_set_channels,
+	.get_coalesce = vktls_ethtool_get_coalesce,
+	.set_coalesce = vktls_ethtool_set_coalesce,
+	.get_rxfh_indir_size = vktls_ethtool_get_rxfh_indir_size,
+	.get_rxfh_key_size = vktls_ethtool_get_rxfh_key_size,
+	.get_rxfh = vktls_ethtool_get_rxfh,
+	.set_rxfh = vktls_ethtool_set_rxfh,
+	.get_rxnfc = vktls_ethtool_get_rxnfc,
+	.set_rxnfc = vktls_ethtool_set_rxnfc,
+	.get_sset_count = vktls_ethtool_get_sset_count,
+	.get_strings = vktls_ethtool_get_strings,
+	.get_ethtool_stats = vktls_ethtool_get_ethtool_stats,
+	.get_priv_flags = vktls_ethtool_get_priv_flags,
+	.set_priv_flags = vktls_ethtool_set_priv_flags,
+	.self_test = vktls_ethtool_self_test,
 	.get_ts_info = ethtool_op_get_ts_info,
 };

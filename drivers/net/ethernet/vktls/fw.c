@@ -12,7 +12,7 @@
 
 #define FW_BOOT_USECS	(10 * USEC_PER_SEC)
 
-static const char * const status_names[] = {
+static const char *const vktls_status_names[] = {
 	[VKTLS_ST_OK] = "ok",
 	[VKTLS_ST_OPCODE] = "unknown command",
 	[VKTLS_ST_LENGTH] = "bad length",
@@ -51,9 +51,10 @@ static const char * const status_names[] = {
  */
 const char *vktls_status_name(unsigned int status)
 {
-	if (status >= ARRAY_SIZE(status_names) || !status_names[status])
+	if (status >= ARRAY_SIZE(vktls_status_names) ||
+	    !vktls_status_names[status])
 		return "unknown status";
-	return status_names[status];
+	return vktls_status_names[status];
 }
 
 static __printf(2, 3) void fw_note(struct vktls_dev *vd, const char *fmt, ...)
@@ -65,7 +66,7 @@ static __printf(2, 3) void fw_note(struct vktls_dev *vd, const char *fmt, ...)
 	va_end(args);
 }
 
-static bool fw_settled(u32 status)
+static bool vktls_fw_settled(u32 status)
 {
 	u32 state = status & VKTLS_STATUS_FW_STATE;
 
@@ -74,7 +75,7 @@ static bool fw_settled(u32 status)
 }
 
 /* Runs the image at @addr; it is the NIC's until this returns. */
-static int fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
+static int vktls_fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
 {
 	unsigned int code;
 	u32 status;
@@ -84,8 +85,9 @@ static int fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
 	vktls_write(vd, VKTLS_REG_FW_ADDR_HI, upper_32_bits(addr));
 	vktls_write(vd, VKTLS_REG_FW_LEN, len);
 	vktls_write(vd, VKTLS_REG_CTRL, VKTLS_CTRL_FW_LOAD);
-	err = read_poll_timeout(vktls_read, status, fw_settled(status), 1000,
-				FW_BOOT_USECS, false, vd, VKTLS_REG_STATUS);
+	err = read_poll_timeout(vktls_read, status, vktls_fw_settled(status),
+				1000, FW_BOOT_USECS, false, vd,
+				VKTLS_REG_STATUS);
 	if (!vktls_dev_check(vd)) {
 		fw_note(vd, "device is gone");
 		return -ENODEV;
@@ -109,7 +111,7 @@ static int fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
 	}
 }
 
-static int fw_hand_over(struct vktls_dev *vd, const struct firmware *fw)
+static int vktls_fw_hand_over(struct vktls_dev *vd, const struct firmware *fw)
 {
 	struct device *dev = &vd->pdev->dev;
 	dma_addr_t addr;
@@ -126,7 +128,7 @@ static int fw_hand_over(struct vktls_dev *vd, const struct firmware *fw)
 		return -ENOMEM;
 	}
 	memcpy(image, fw->data, fw->size);
-	err = fw_boot(vd, addr, fw->size);
+	err = vktls_fw_boot(vd, addr, fw->size);
 	dma_free_coherent(dev, fw->size, image, addr);
 	return err;
 }
@@ -148,7 +150,7 @@ int vktls_fw_load(struct vktls_dev *vd)
 	if (err) {
 		fw_note(vd, "no file /lib/firmware/%s", VKTLS_FW_FILE);
 	} else {
-		err = fw_hand_over(vd, fw);
+		err = vktls_fw_hand_over(vd, fw);
 		release_firmware(fw);
 	}
 	if (err)

@@ -28,14 +28,14 @@
  * one pointer. It is set by tls_dev_add, before any packet can ask for it, and
  * cleared by tls_dev_del, when none asks any more.
  */
-static struct vktls_ktls_tx_ctx **ktls_slot(struct tls_context *tls_ctx)
+static struct vktls_ktls_tx_ctx **vktls_ktls_slot(struct tls_context *tls_ctx)
 {
 	return __tls_driver_ctx(tls_ctx, TLS_OFFLOAD_CTX_DIR_TX);
 }
 
-static int ktls_check(struct vktls_ktls *ktls,
-		      enum tls_offload_ctx_dir direction,
-		      const struct tls_crypto_info *info)
+static int vktls_ktls_check(struct vktls_ktls *ktls,
+			    enum tls_offload_ctx_dir direction,
+			    const struct tls_crypto_info *info)
 {
 	bool rx = direction == TLS_OFFLOAD_CTX_DIR_RX;
 
@@ -72,8 +72,8 @@ int vktls_ktls_cmd_del(struct vktls_ktls *ktls, u32 id)
 	return err;
 }
 
-static int ktls_cmd_add(struct vktls_ktls *ktls, bool rx,
-			const struct vktls_tls_add_rx *req, u32 *id)
+static int vktls_ktls_cmd_add(struct vktls_ktls *ktls, bool rx,
+			      const struct vktls_tls_add_rx *req, u32 *id)
 {
 	struct vktls_tls_ref ref;
 	int err;
@@ -87,7 +87,7 @@ static int ktls_cmd_add(struct vktls_ktls *ktls, bool rx,
 	return err;
 }
 
-static void ktls_ctx_set_id(struct vktls_ktls_ctx *ctx, u32 id)
+static void vktls_ktls_ctx_set_id(struct vktls_ktls_ctx *ctx, u32 id)
 {
 	unsigned long flags;
 
@@ -97,8 +97,8 @@ static void ktls_ctx_set_id(struct vktls_ktls_ctx *ctx, u32 id)
 }
 
 /* The NIC may have given the place of one that it has forgotten to another. */
-static int ktls_ids_put(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
-			u32 id)
+static int vktls_ktls_ids_put(struct vktls_ktls *ktls,
+			      struct vktls_ktls_ctx *ctx, u32 id)
 {
 	struct vktls_ktls_ctx *old;
 	int err;
@@ -112,12 +112,13 @@ static int ktls_ids_put(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 	if (err)
 		return err;
 	atomic_inc(&ktls->live);
-	ktls_ctx_set_id(ctx, id);
+	vktls_ktls_ctx_set_id(ctx, id);
 	return 0;
 }
 
 /* Returns the number that it had, or VKTLS_NO_CTX. */
-static u32 ktls_ids_take(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx)
+static u32 vktls_ktls_ids_take(struct vktls_ktls *ktls,
+			       struct vktls_ktls_ctx *ctx)
 {
 	unsigned long flags;
 	u32 id;
@@ -134,7 +135,8 @@ static u32 ktls_ids_take(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx)
 }
 
 /* What is not deleted now is by vktls_ktls_audit(). */
-static void ktls_deleted(struct vktls_ktls *ktls, u32 id, bool rx, int err)
+static void vktls_ktls_deleted(struct vktls_ktls *ktls, u32 id, bool rx,
+			       int err)
 {
 	if (!err || err == -ENOENT)
 		return;
@@ -143,30 +145,31 @@ static void ktls_deleted(struct vktls_ktls *ktls, u32 id, bool rx, int err)
 	vktls_ktls_undeleted(ktls, id);
 }
 
-static void ktls_tx_deleted(struct vktls_dev *vd, u32 id, int err)
+static void vktls_ktls_tx_deleted(struct vktls_dev *vd, u32 id, int err)
 {
 	trace_vktls_tls_del(vd, id, err);
-	ktls_deleted(vd->ktls, id, false, err);
+	vktls_ktls_deleted(vd->ktls, id, false, err);
 }
 
-static void ktls_rx_deleted(struct vktls_dev *vd, u32 id, int err)
+static void vktls_ktls_rx_deleted(struct vktls_dev *vd, u32 id, int err)
 {
 	trace_vktls_tls_del(vd, id, err);
-	ktls_deleted(vd->ktls, id, true, err);
+	vktls_ktls_deleted(vd->ktls, id, true, err);
 }
 
-static void ktls_del_now(struct vktls_ktls *ktls, u32 id, bool rx)
+static void vktls_ktls_del_now(struct vktls_ktls *ktls, u32 id, bool rx)
 {
-	ktls_deleted(ktls, id, rx, vktls_ktls_cmd_del(ktls, id));
+	vktls_ktls_deleted(ktls, id, rx, vktls_ktls_cmd_del(ktls, id));
 }
 
-static void ktls_del_soon(struct vktls_ktls *ktls, u32 id, bool rx)
+static void vktls_ktls_del_soon(struct vktls_ktls *ktls, u32 id, bool rx)
 {
 	struct vktls_tls_ref ref = { .ctx = cpu_to_le32(id) };
 
 	if (vktls_cmd_defer(ktls->vd, VKTLS_CMD_TLS_DEL, &ref, sizeof(ref),
-			    rx ? ktls_rx_deleted : ktls_tx_deleted, id))
-		ktls_del_now(ktls, id, rx);
+			    rx ? vktls_ktls_rx_deleted : vktls_ktls_tx_deleted,
+			    id))
+		vktls_ktls_del_now(ktls, id, rx);
 }
 
 /**
@@ -184,12 +187,12 @@ int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 	u32 id;
 	int err;
 
-	err = ktls_cmd_add(ktls, ctx->rx, req, &id);
+	err = vktls_ktls_cmd_add(ktls, ctx->rx, req, &id);
 	if (err)
 		return err;
-	err = ktls_ids_put(ktls, ctx, id);
+	err = vktls_ktls_ids_put(ktls, ctx, id);
 	if (err)
-		ktls_del_now(ktls, id, ctx->rx);
+		vktls_ktls_del_now(ktls, id, ctx->rx);
 	return err;
 }
 
@@ -208,19 +211,19 @@ void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 	u32 id;
 
 	down_read(&ktls->life);
-	id = ktls_ids_take(ktls, ctx);
+	id = vktls_ktls_ids_take(ktls, ctx);
 	if (id != VKTLS_NO_CTX && now)
-		ktls_del_now(ktls, id, ctx->rx);
+		vktls_ktls_del_now(ktls, id, ctx->rx);
 	else if (id != VKTLS_NO_CTX)
-		ktls_del_soon(ktls, id, ctx->rx);
+		vktls_ktls_del_soon(ktls, id, ctx->rx);
 	up_read(&ktls->life);
 }
 
 /* Holds ktls->life, which is up. */
-static int ktls_nic_add_tx(struct vktls_ktls *ktls,
-			   struct vktls_ktls_tx_ctx *tx,
-			   const struct tls_crypto_info *info, u32 seq,
-			   u64 rec_no)
+static int vktls_ktls_nic_add_tx(struct vktls_ktls *ktls,
+				 struct vktls_ktls_tx_ctx *tx,
+				 const struct tls_crypto_info *info, u32 seq,
+				 u64 rec_no)
 {
 	struct vktls_tls_add_rx req;
 	int err;
@@ -232,7 +235,7 @@ static int ktls_nic_add_tx(struct vktls_ktls *ktls,
 }
 
 /* Holds ktls->life, which is up, so the NIC still has what the command named. */
-static void ktls_ctx_synced(struct vktls_ktls_tx_ctx *tx, u32 seq)
+static void vktls_ktls_ctx_synced(struct vktls_ktls_tx_ctx *tx, u32 seq)
 {
 	unsigned long flags;
 
@@ -243,23 +246,24 @@ static void ktls_ctx_synced(struct vktls_ktls_tx_ctx *tx, u32 seq)
 	spin_unlock_irqrestore(&tx->base.lock, flags);
 }
 
-static int ktls_ctx_start(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *tx,
-			  const struct tls_crypto_info *info, u32 seq)
+static int vktls_ktls_ctx_start(struct vktls_ktls *ktls,
+				struct vktls_ktls_tx_ctx *tx,
+				const struct tls_crypto_info *info, u32 seq)
 {
 	int err = -ENETDOWN;
 
 	down_read(&ktls->life);
 	if (ktls->up)
-		err = ktls_nic_add_tx(ktls, tx, info, seq,
-				      vktls_ktls_key_rec_no(info));
+		err = vktls_ktls_nic_add_tx(ktls, tx, info, seq,
+					    vktls_ktls_key_rec_no(info));
 	if (!err)
-		ktls_ctx_synced(tx, seq);
+		vktls_ktls_ctx_synced(tx, seq);
 	up_read(&ktls->life);
 	return err;
 }
 
-static int ktls_tx_add(struct vktls_ktls *ktls, struct sock *sk,
-		       const struct tls_crypto_info *info, u32 seq)
+static int vktls_ktls_tx_add(struct vktls_ktls *ktls, struct sock *sk,
+			     const struct tls_crypto_info *info, u32 seq)
 {
 	struct vktls_ktls_tx_ctx *tx;
 	int err;
@@ -269,14 +273,14 @@ static int ktls_tx_add(struct vktls_ktls *ktls, struct sock *sk,
 		return -ENOMEM;
 	spin_lock_init(&tx->base.lock);
 	tx->base.id = VKTLS_NO_CTX;
-	err = ktls_ctx_start(ktls, tx, info, seq);
+	err = vktls_ktls_ctx_start(ktls, tx, info, seq);
 	if (err) {
 		kfree(tx);
 		vktls_ktls_count(ktls, err == -ENOSPC ? VKTLS_KTLS_NO_SPACE :
 				 VKTLS_KTLS_ADD_FAILED, 1);
 		return err;
 	}
-	WRITE_ONCE(*ktls_slot(tls_get_ctx(sk)), tx);
+	WRITE_ONCE(*vktls_ktls_slot(tls_get_ctx(sk)), tx);
 	vktls_ktls_count(ktls, VKTLS_KTLS_CTX, 1);
 	return 0;
 }
@@ -285,19 +289,19 @@ static int ktls_tx_add(struct vktls_ktls *ktls, struct sock *sk,
  * The socket's lock is held, and kernel TLS holds off NETDEV_DOWN. Packets of
  * the socket come to vktls_ktls_tx() only after this has returned 0.
  */
-static int ktls_dev_add(struct net_device *netdev, struct sock *sk,
-			enum tls_offload_ctx_dir direction,
-			struct tls_crypto_info *info, u32 seq)
+static int vktls_ktls_dev_add(struct net_device *netdev, struct sock *sk,
+			      enum tls_offload_ctx_dir direction,
+			      struct tls_crypto_info *info, u32 seq)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	int err;
 
-	err = ktls_check(vd->ktls, direction, info);
+	err = vktls_ktls_check(vd->ktls, direction, info);
 	if (err)
 		return err;
 	if (direction == TLS_OFFLOAD_CTX_DIR_RX)
 		return vktls_ktls_rx_add(vd->ktls, sk, info, seq);
-	return ktls_tx_add(vd->ktls, sk, info, seq);
+	return vktls_ktls_tx_add(vd->ktls, sk, info, seq);
 }
 
 /*
@@ -307,33 +311,35 @@ static int ktls_dev_add(struct net_device *netdev, struct sock *sk,
  * ndo_stop, which comes first. A packet that named a deleted context all the same
  * would be refused by the NIC, never sent.
  */
-static void ktls_tx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx)
+static void vktls_ktls_tx_del(struct vktls_ktls *ktls,
+			      struct tls_context *tls_ctx)
 {
-	struct vktls_ktls_tx_ctx *tx = *ktls_slot(tls_ctx);
+	struct vktls_ktls_tx_ctx *tx = *vktls_ktls_slot(tls_ctx);
 
-	WRITE_ONCE(*ktls_slot(tls_ctx), NULL);
+	WRITE_ONCE(*vktls_ktls_slot(tls_ctx), NULL);
 	vktls_ktls_nic_del(ktls, &tx->base, false);
 	vktls_ktls_count(ktls, VKTLS_KTLS_DEL, 1);
 	/* Packets and events may have found it a moment ago. */
 	kfree_rcu(tx, base.rcu);
 }
 
-static void ktls_dev_del(struct net_device *netdev, struct tls_context *tls_ctx,
-			 enum tls_offload_ctx_dir direction)
+static void vktls_ktls_dev_del(struct net_device *netdev,
+			       struct tls_context *tls_ctx,
+			       enum tls_offload_ctx_dir direction)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
 	if (direction == TLS_OFFLOAD_CTX_DIR_RX)
 		vktls_ktls_rx_del(vd->ktls, tls_ctx);
 	else
-		ktls_tx_del(vd->ktls, tls_ctx);
+		vktls_ktls_tx_del(vd->ktls, tls_ctx);
 }
 
 /* Holds ktls->life, which is up. */
-static int ktls_nic_resync(struct vktls_ktls *ktls,
-			   struct vktls_ktls_tx_ctx *tx,
-			   const struct tls_crypto_info *info, u32 seq,
-			   u64 rec_no)
+static int vktls_ktls_nic_resync(struct vktls_ktls *ktls,
+				 struct vktls_ktls_tx_ctx *tx,
+				 const struct tls_crypto_info *info, u32 seq,
+				 u64 rec_no)
 {
 	struct vktls_tls_resync req = {
 		.ctx = cpu_to_le32(tx->base.id),
@@ -348,7 +354,7 @@ static int ktls_nic_resync(struct vktls_ktls *ktls,
 	if (err != -ENOENT)
 		return err;
 	vktls_ktls_gone(ktls, &tx->base, false);
-	err = ktls_nic_add_tx(ktls, tx, info, seq, rec_no);
+	err = vktls_ktls_nic_add_tx(ktls, tx, info, seq, rec_no);
 	if (!err)
 		vktls_ktls_count(ktls, VKTLS_KTLS_READD, 1);
 	return err;
@@ -358,8 +364,8 @@ static int ktls_nic_resync(struct vktls_ktls *ktls,
  * Kernel TLS tries again at each record until it is told 0, and the sender waits
  * for the command: a NIC that refuses is left alone for longer and longer.
  */
-static void ktls_resync_outcome(struct vktls_ktls *ktls,
-				struct vktls_ktls_tx_ctx *tx, int err)
+static void vktls_ktls_resync_outcome(struct vktls_ktls *ktls,
+				      struct vktls_ktls_tx_ctx *tx, int err)
 {
 	unsigned int shift;
 
@@ -379,28 +385,30 @@ static void ktls_resync_outcome(struct vktls_ktls *ktls,
  * boundary, has not been sent. Segments before it are encrypted in software
  * as "retransmitted", whatever is still queued of them.
  */
-static int ktls_tx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
-			  u32 seq, u64 rec_no)
+static int vktls_ktls_tx_resync(struct vktls_ktls *ktls,
+				struct tls_context *tls_ctx, u32 seq,
+				u64 rec_no)
 {
-	struct vktls_ktls_tx_ctx *tx = *ktls_slot(tls_ctx);
+	struct vktls_ktls_tx_ctx *tx = *vktls_ktls_slot(tls_ctx);
 	int err = -ENETDOWN;
 
 	if (tx->failures && time_before(jiffies, tx->retry_at))
 		return -EAGAIN;
 	down_read(&ktls->life);
 	if (ktls->up)
-		err = ktls_nic_resync(ktls, tx, &tls_ctx->crypto_send.info,
-				      seq, rec_no);
+		err = vktls_ktls_nic_resync(
+			ktls, tx, &tls_ctx->crypto_send.info, seq, rec_no);
 	if (!err)
-		ktls_ctx_synced(tx, seq);
+		vktls_ktls_ctx_synced(tx, seq);
 	trace_vktls_tls_resync(ktls->vd, tx->base.id, seq, rec_no, err);
 	up_read(&ktls->life);
-	ktls_resync_outcome(ktls, tx, err);
+	vktls_ktls_resync_outcome(ktls, tx, err);
 	return err;
 }
 
-static int ktls_dev_resync(struct net_device *netdev, struct sock *sk, u32 seq,
-			   u8 *rcd_sn, enum tls_offload_ctx_dir direction)
+static int vktls_ktls_dev_resync(struct net_device *netdev, struct sock *sk,
+				 u32 seq, u8 *rcd_sn,
+				 enum tls_offload_ctx_dir direction)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct tls_context *tls_ctx = tls_get_ctx(sk);
@@ -408,17 +416,17 @@ static int ktls_dev_resync(struct net_device *netdev, struct sock *sk, u32 seq,
 
 	if (direction == TLS_OFFLOAD_CTX_DIR_RX)
 		return vktls_ktls_rx_resync(vd->ktls, tls_ctx, seq, rec_no);
-	return ktls_tx_resync(vd->ktls, tls_ctx, seq, rec_no);
+	return vktls_ktls_tx_resync(vd->ktls, tls_ctx, seq, rec_no);
 }
 
 const struct tlsdev_ops vktls_tlsdev_ops = {
-	.tls_dev_add = ktls_dev_add,
-	.tls_dev_del = ktls_dev_del,
-	.tls_dev_resync = ktls_dev_resync,
+	.tls_dev_add = vktls_ktls_dev_add,
+	.tls_dev_del = vktls_ktls_dev_del,
+	.tls_dev_resync = vktls_ktls_dev_resync,
 };
 
 /* Returns whether the NIC was thought to be in sync. */
-static bool ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
+static bool vktls_ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
 {
 	unsigned long flags;
 	bool was;
@@ -452,11 +460,11 @@ void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 	if (ctx->rx) {
 		why = reset ? VKTLS_KTLS_RX_LOST_RESET :
 			      VKTLS_KTLS_RX_LOST_FORGOTTEN;
-		vktls_ktls_rx_gone(ktls, ktls_rx_of(ctx));
+		vktls_ktls_rx_gone(ktls, vktls_ktls_rx_of(ctx));
 	} else {
-		counts = ktls_tx_unsync(ktls_tx_of(ctx)) || reset;
+		counts = vktls_ktls_tx_unsync(vktls_ktls_tx_of(ctx)) || reset;
 	}
-	id = ktls_ids_take(ktls, ctx);
+	id = vktls_ktls_ids_take(ktls, ctx);
 	if (id == VKTLS_NO_CTX || !counts)
 		return;
 	vktls_ktls_count(ktls, why, 1);
@@ -506,8 +514,8 @@ void vktls_ktls_start(struct vktls_dev *vd)
 	vktls_ktls_ext_ready(vd->netdev);
 }
 
-static netdev_features_t ktls_feature(u32 caps, u32 need,
-				      netdev_features_t feature)
+static netdev_features_t vktls_ktls_feature(u32 caps, u32 need,
+					    netdev_features_t feature)
 {
 	return (caps & need) == need ? feature : 0;
 }
@@ -523,10 +531,10 @@ netdev_features_t vktls_ktls_features(const struct vktls_dev *vd)
 {
 	u32 caps = le32_to_cpu(vd->caps.features);
 
-	return ktls_feature(caps, VKTLS_CAP_TLS_TX | VKTLS_CAP_TX_CSUM,
-			    NETIF_F_HW_TLS_TX) |
-	       ktls_feature(caps, VKTLS_CAP_TLS_RX | VKTLS_CAP_RX_CSUM,
-			    NETIF_F_HW_TLS_RX);
+	return vktls_ktls_feature(caps, VKTLS_CAP_TLS_TX | VKTLS_CAP_TX_CSUM,
+				  NETIF_F_HW_TLS_TX) |
+	       vktls_ktls_feature(caps, VKTLS_CAP_TLS_RX | VKTLS_CAP_RX_CSUM,
+				  NETIF_F_HW_TLS_RX);
 }
 
 const char vktls_ktls_flag_names[VKTLS_KTLS_FLAGS][ETH_GSTRING_LEN] = {

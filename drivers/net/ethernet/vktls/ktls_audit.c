@@ -19,19 +19,19 @@
 /* Attempts that failed before the reset. There is no second reset. */
 #define SWEEP_TRIES	5
 
-static bool ktls_backoff_waits(const struct vktls_ktls_backoff *b)
+static bool vktls_ktls_backoff_waits(const struct vktls_ktls_backoff *b)
 {
 	return b->tries && time_before(jiffies, b->at);
 }
 
-static void ktls_backoff_failed(struct vktls_ktls_backoff *b)
+static void vktls_ktls_backoff_failed(struct vktls_ktls_backoff *b)
 {
 	b->at = jiffies + (HZ << min(b->tries, BACKOFF_LOG2));
 	b->tries++;
 }
 
 /* As of the last VKTLS_CMD_STATS. */
-static u32 ktls_audit_held(struct vktls_dev *vd)
+static u32 vktls_ktls_audit_held(struct vktls_dev *vd)
 {
 	u32 held;
 
@@ -41,15 +41,17 @@ static u32 ktls_audit_held(struct vktls_dev *vd)
 	return held;
 }
 
-static bool ktls_audit_agrees(struct vktls_ktls *ktls)
+static bool vktls_ktls_audit_agrees(struct vktls_ktls *ktls)
 {
 	u32 surplus = atomic_read(&ktls->surplus);
 
-	return ktls_audit_held(ktls->vd) == atomic_read(&ktls->live) + surplus;
+	return vktls_ktls_audit_held(ktls->vd) ==
+	       atomic_read(&ktls->live) + surplus;
 }
 
 /* Holds ktls->life for writing, so nobody adds or deletes. */
-static int ktls_audit_one(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx)
+static int vktls_ktls_audit_one(struct vktls_ktls *ktls,
+				struct vktls_ktls_ctx *ctx)
 {
 	struct vktls_tls_ref ref = { .ctx = cpu_to_le32(ctx->id) };
 	struct vktls_tls_state state;
@@ -67,15 +69,15 @@ static int ktls_audit_one(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx)
  * Which of ours does it not know? What it holds beyond the others is surplus,
  * whatever was known of that.
  */
-static int ktls_audit_ours(struct vktls_ktls *ktls)
+static int vktls_ktls_audit_ours(struct vktls_ktls *ktls)
 {
-	u32 held = ktls_audit_held(ktls->vd), live;
+	u32 held = vktls_ktls_audit_held(ktls->vd), live;
 	struct vktls_ktls_ctx *ctx;
 	unsigned long id;
 	int err;
 
 	xa_for_each(&ktls->ids, id, ctx) {
-		err = ktls_audit_one(ktls, ctx);
+		err = vktls_ktls_audit_one(ktls, ctx);
 		if (err)
 			return err;
 	}
@@ -85,7 +87,7 @@ static int ktls_audit_ours(struct vktls_ktls *ktls)
 }
 
 /* One place of the NIC's table; not one that the driver knows of. */
-static int ktls_sweep_one(struct vktls_ktls *ktls, u32 id)
+static int vktls_ktls_sweep_one(struct vktls_ktls *ktls, u32 id)
 {
 	int err;
 
@@ -102,7 +104,7 @@ static int ktls_sweep_one(struct vktls_ktls *ktls, u32 id)
 }
 
 /* Goes on where it ended, or where a context was not deleted last. */
-static int ktls_sweep(struct vktls_ktls *ktls)
+static int vktls_ktls_sweep(struct vktls_ktls *ktls)
 {
 	u32 places = le32_to_cpu(ktls->vd->caps.tls_contexts);
 	unsigned int i;
@@ -111,7 +113,7 @@ static int ktls_sweep(struct vktls_ktls *ktls)
 	for (i = 0; i < min(places, SWEEP_PLACES); i++) {
 		if (!atomic_read(&ktls->surplus))
 			return 0;
-		err = ktls_sweep_one(ktls, ktls->sweep_at % places);
+		err = vktls_ktls_sweep_one(ktls, ktls->sweep_at % places);
 		if (err)
 			return err;
 		ktls->sweep_at++;
@@ -123,11 +125,11 @@ static int ktls_sweep(struct vktls_ktls *ktls)
 	return atomic_read(&ktls->surplus) ? -EBUSY : 0;
 }
 
-static void ktls_sweep_failed(struct vktls_ktls *ktls, int err)
+static void vktls_ktls_sweep_failed(struct vktls_ktls *ktls, int err)
 {
 	struct vktls_dev *vd = ktls->vd;
 
-	ktls_backoff_failed(&ktls->sweep);
+	vktls_ktls_backoff_failed(&ktls->sweep);
 	if (ktls->sweep.tries != SWEEP_TRIES)
 		return;
 	netdev_err(vd->netdev,
@@ -138,30 +140,30 @@ static void ktls_sweep_failed(struct vktls_ktls *ktls, int err)
 }
 
 /* Holds ktls->life for writing, which is up. */
-static void ktls_audit_locked(struct vktls_ktls *ktls)
+static void vktls_ktls_audit_locked(struct vktls_ktls *ktls)
 {
 	int err = vktls_port_stats_sync(ktls->vd);
 
-	if (!err && !ktls_audit_agrees(ktls))
-		err = ktls_audit_ours(ktls);
+	if (!err && !vktls_ktls_audit_agrees(ktls))
+		err = vktls_ktls_audit_ours(ktls);
 	if (err || !atomic_read(&ktls->surplus) ||
-	    ktls_backoff_waits(&ktls->sweep))
+	    vktls_ktls_backoff_waits(&ktls->sweep))
 		return;
-	err = ktls_sweep(ktls);
+	err = vktls_ktls_sweep(ktls);
 	if (err)
-		ktls_sweep_failed(ktls, err);
+		vktls_ktls_sweep_failed(ktls, err);
 }
 
 /* What receives gets its context here, what sends at its next record. */
-static void ktls_audit_restore(struct vktls_ktls *ktls)
+static void vktls_ktls_audit_restore(struct vktls_ktls *ktls)
 {
 	if (!READ_ONCE(ktls->rx_missing)) {
 		ktls->restore.tries = 0;
 		return;
 	}
-	if (ktls_backoff_waits(&ktls->restore))
+	if (vktls_ktls_backoff_waits(&ktls->restore))
 		return;
-	ktls_backoff_failed(&ktls->restore);
+	vktls_ktls_backoff_failed(&ktls->restore);
 	down_read(&ktls->life);
 	if (ktls->up)
 		vktls_ktls_rx_restore(ktls);
@@ -181,16 +183,16 @@ void vktls_ktls_audit(struct vktls_dev *vd)
 {
 	struct vktls_ktls *ktls = vd->ktls;
 
-	if (ktls_audit_agrees(ktls) && !atomic_read(&ktls->surplus)) {
+	if (vktls_ktls_audit_agrees(ktls) && !atomic_read(&ktls->surplus)) {
 		ktls->sweep.tries = 0;
 		ktls->swept = 0;
 	} else {
 		down_write(&ktls->life);
 		if (ktls->up)
-			ktls_audit_locked(ktls);
+			vktls_ktls_audit_locked(ktls);
 		up_write(&ktls->life);
 	}
-	ktls_audit_restore(ktls);
+	vktls_ktls_audit_restore(ktls);
 }
 
 /**

@@ -11,14 +11,14 @@
 #include "../../../../net/tls/tls_ext.h"
 #include "ktls_priv.h"
 
-static bool ktls_ext_there;	/* known before any probe */
+static bool vktls_ktls_ext_there; /* known before any probe */
 
-static void ktls_ext_caps(u32 caps)
+static void vktls_ktls_ext_caps(u32 caps)
 {
 	int (*set)(const struct tlsdev_ops *ops, u32 caps) =
 		symbol_get(tls_offload_caps_set);
 
-	ktls_ext_there = set;
+	vktls_ktls_ext_there = set;
 	if (!set)
 		return;
 	if (set(&vktls_tlsdev_ops, caps))
@@ -36,7 +36,7 @@ static void ktls_ext_caps(u32 caps)
  */
 void vktls_ktls_register(void)
 {
-	ktls_ext_caps(TLS_OFFLOAD_CAP_13 | TLS_OFFLOAD_CAP_CHACHA);
+	vktls_ktls_ext_caps(TLS_OFFLOAD_CAP_13 | TLS_OFFLOAD_CAP_CHACHA);
 }
 
 /**
@@ -46,7 +46,7 @@ void vktls_ktls_register(void)
  */
 void vktls_ktls_unregister(void)
 {
-	ktls_ext_caps(0);
+	vktls_ktls_ext_caps(0);
 }
 
 /**
@@ -57,7 +57,7 @@ void vktls_ktls_unregister(void)
  */
 bool vktls_ktls_ext(void)
 {
-	return ktls_ext_there;
+	return vktls_ktls_ext_there;
 }
 
 /**

@@ -24,7 +24,7 @@ struct vktls_ktls_cipher {
 	.salt_len = TLS_CIPHER_ ## TYPE ## _SALT_SIZE,			\
 	.iv_len = TLS_CIPHER_ ## TYPE ## _IV_SIZE
 
-static const struct vktls_ktls_cipher ktls_ciphers[] = {
+static const struct vktls_ktls_cipher vktls_ktls_ciphers[] = {
 	{
 		KTLS_SIZES(AES_GCM_128),
 		.abi = VKTLS_CIPHER_AES_128_GCM,
@@ -32,8 +32,8 @@ static const struct vktls_ktls_cipher ktls_ciphers[] = {
 		.key = offsetof(struct tls12_crypto_info_aes_gcm_128, key),
 		.salt = offsetof(struct tls12_crypto_info_aes_gcm_128, salt),
 		.iv = offsetof(struct tls12_crypto_info_aes_gcm_128, iv),
-		.rec_seq = offsetof(struct tls12_crypto_info_aes_gcm_128,
-				    rec_seq),
+		.rec_seq =
+			offsetof(struct tls12_crypto_info_aes_gcm_128, rec_seq),
 	},
 	{
 		KTLS_SIZES(AES_GCM_256),
@@ -42,8 +42,8 @@ static const struct vktls_ktls_cipher ktls_ciphers[] = {
 		.key = offsetof(struct tls12_crypto_info_aes_gcm_256, key),
 		.salt = offsetof(struct tls12_crypto_info_aes_gcm_256, salt),
 		.iv = offsetof(struct tls12_crypto_info_aes_gcm_256, iv),
-		.rec_seq = offsetof(struct tls12_crypto_info_aes_gcm_256,
-				    rec_seq),
+		.rec_seq =
+			offsetof(struct tls12_crypto_info_aes_gcm_256, rec_seq),
 	},
 	{
 		KTLS_SIZES(CHACHA20_POLY1305),
@@ -58,18 +58,18 @@ static const struct vktls_ktls_cipher ktls_ciphers[] = {
 	},
 };
 
-static const struct vktls_ktls_cipher *ktls_cipher_find(u16 type)
+static const struct vktls_ktls_cipher *vktls_ktls_cipher_find(u16 type)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(ktls_ciphers); i++) {
-		if (ktls_ciphers[i].type == type)
-			return &ktls_ciphers[i];
+	for (i = 0; i < ARRAY_SIZE(vktls_ktls_ciphers); i++) {
+		if (vktls_ktls_ciphers[i].type == type)
+			return &vktls_ktls_ciphers[i];
 	}
 	return NULL;
 }
 
-static bool ktls_version_ok(const struct vktls_dev *vd, u16 version)
+static bool vktls_ktls_version_ok(const struct vktls_dev *vd, u16 version)
 {
 	u16 versions = le16_to_cpu(vd->caps.tls_versions);
 
@@ -93,9 +93,10 @@ static bool ktls_version_ok(const struct vktls_dev *vd, u16 version)
 int vktls_ktls_key_check(const struct vktls_dev *vd,
 			 const struct tls_crypto_info *info)
 {
-	const struct vktls_ktls_cipher *c = ktls_cipher_find(info->cipher_type);
+	const struct vktls_ktls_cipher *c =
+		vktls_ktls_cipher_find(info->cipher_type);
 
-	if (!ktls_version_ok(vd, info->version))
+	if (!vktls_ktls_version_ok(vd, info->version))
 		return -EPROTO;
 	if (!c || !(le16_to_cpu(vd->caps.tls_ciphers) & BIT(c->abi)))
 		return -ENOKEY;
@@ -113,7 +114,8 @@ int vktls_ktls_key_check(const struct vktls_dev *vd,
  */
 u64 vktls_ktls_key_rec_no(const struct tls_crypto_info *info)
 {
-	const struct vktls_ktls_cipher *c = ktls_cipher_find(info->cipher_type);
+	const struct vktls_ktls_cipher *c =
+		vktls_ktls_cipher_find(info->cipher_type);
 
 	return get_unaligned_be64((const u8 *)info + c->rec_seq);
 }
@@ -133,7 +135,8 @@ void vktls_ktls_key_fill(struct vktls_tls_add *req,
 			 const struct tls_crypto_info *info, u8 direction,
 			 u32 seq, u64 rec_no)
 {
-	const struct vktls_ktls_cipher *c = ktls_cipher_find(info->cipher_type);
+	const struct vktls_ktls_cipher *c =
+		vktls_ktls_cipher_find(info->cipher_type);
 	bool tls13 = info->version == TLS_1_3_VERSION;
 	const u8 *from = (const u8 *)info;
 	u64 nonce;

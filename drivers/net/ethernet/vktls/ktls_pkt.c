@@ -14,8 +14,8 @@
 #include "ktls_priv.h"
 
 /* From @off on: IPv4 with TCP. Returns where TCP begins, or 0; *end of the packet. */
-static u32 ktls_pkt_parse_v4(const struct sk_buff *skb, u32 off, u32 *end,
-			     struct vktls_tls_flow *flow)
+static u32 vktls_ktls_pkt_parse_v4(const struct sk_buff *skb, u32 off, u32 *end,
+				   struct vktls_tls_flow *flow)
 {
 	const struct iphdr *ip;
 	struct iphdr buf;
@@ -30,8 +30,8 @@ static u32 ktls_pkt_parse_v4(const struct sk_buff *skb, u32 off, u32 *end,
 	return off + ip->ihl * 4;
 }
 
-static u32 ktls_pkt_parse_v6(const struct sk_buff *skb, u32 off, u32 *end,
-			     struct vktls_tls_flow *flow)
+static u32 vktls_ktls_pkt_parse_v6(const struct sk_buff *skb, u32 off, u32 *end,
+				   struct vktls_tls_flow *flow)
 {
 	const struct ipv6hdr *ip;
 	struct ipv6hdr buf;
@@ -78,9 +78,9 @@ bool vktls_ktls_pkt_parse(const struct sk_buff *skb, struct vktls_ktls_pkt *pkt)
 		off += VLAN_HLEN;
 	}
 	if (proto == htons(ETH_P_IP))
-		off = ktls_pkt_parse_v4(skb, off, &end, &pkt->flow);
+		off = vktls_ktls_pkt_parse_v4(skb, off, &end, &pkt->flow);
 	else if (proto == htons(ETH_P_IPV6))
-		off = ktls_pkt_parse_v6(skb, off, &end, &pkt->flow);
+		off = vktls_ktls_pkt_parse_v6(skb, off, &end, &pkt->flow);
 	else
 		return false;
 	th = off ? skb_header_pointer(skb, off, sizeof(tbuf), &tbuf) : NULL;

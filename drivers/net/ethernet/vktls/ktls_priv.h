@@ -189,12 +189,14 @@ struct vktls_ktls_pkt {
 	u32 len;		/* bytes of it */
 };
 
-static inline struct vktls_ktls_tx_ctx *ktls_tx_of(struct vktls_ktls_ctx *ctx)
+static inline struct vktls_ktls_tx_ctx *
+vktls_ktls_tx_of(struct vktls_ktls_ctx *ctx)
 {
 	return container_of(ctx, struct vktls_ktls_tx_ctx, base);
 }
 
-static inline struct vktls_ktls_rx_ctx *ktls_rx_of(struct vktls_ktls_ctx *ctx)
+static inline struct vktls_ktls_rx_ctx *
+vktls_ktls_rx_of(struct vktls_ktls_ctx *ctx)
 {
 	return container_of(ctx, struct vktls_ktls_rx_ctx, base);
 }

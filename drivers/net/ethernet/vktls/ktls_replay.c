@@ -24,7 +24,7 @@
 #define PAUSE		(1 * HZ)
 
 /* What the NIC has of a context, as of a moment ago. */
-struct ktls_replay_view {
+struct vktls_ktls_replay_view {
 	u32 id;
 	u32 from, to;		/* it encrypted these; TCP sequence */
 };
@@ -58,8 +58,8 @@ void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
  * The NIC has refused a replay: software for a while, and for what was refused for
  * as long as it is not acknowledged, or it would never get through.
  */
-static bool ktls_replay_paused(struct vktls_ktls_tx_ctx *ctx,
-			       const struct sock *sk, u32 seq)
+static bool vktls_ktls_replay_paused(struct vktls_ktls_tx_ctx *ctx,
+				     const struct sock *sk, u32 seq)
 {
 	if (!ctx->paused)
 		return false;
@@ -72,10 +72,10 @@ static bool ktls_replay_paused(struct vktls_ktls_tx_ctx *ctx,
 }
 
 /* 0 if the NIC may be asked, otherwise the counter of the reason. */
-static enum vktls_ktls_stat ktls_replay_may(struct vktls_ktls *ktls,
-					    struct vktls_ktls_tx_ctx *ctx,
-					    const struct sock *sk, u32 seq,
-					    struct ktls_replay_view *view)
+static enum vktls_ktls_stat
+vktls_ktls_replay_may(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
+		      const struct sock *sk, u32 seq,
+		      struct vktls_ktls_replay_view *view)
 {
 	u32 caps = le32_to_cpu(ktls->vd->caps.features);
 	unsigned long mode = READ_ONCE(ktls->flags), flags;
@@ -90,7 +90,7 @@ static enum vktls_ktls_stat ktls_replay_may(struct vktls_ktls *ktls,
 		why = VKTLS_KTLS_REPLAY_NO_MODE;
 	else if (view->id == VKTLS_NO_CTX)
 		why = VKTLS_KTLS_REPLAY_NO_CTX;
-	else if (ktls_replay_paused(ctx, sk, seq))
+	else if (vktls_ktls_replay_paused(ctx, sk, seq))
 		why = VKTLS_KTLS_REPLAY_NO_PAUSE;
 	else if (ctx->lossy && !(mode & BIT(VKTLS_KTLS_REPLAY_ONLY)))
 		why = VKTLS_KTLS_REPLAY_NO_RATE;
@@ -99,8 +99,9 @@ static enum vktls_ktls_stat ktls_replay_may(struct vktls_ktls *ktls,
 }
 
 /* Under the lock of the records. */
-static enum vktls_ktls_stat ktls_replay_hold(struct vktls_tx_plan *plan,
-					     struct tls_record_info *record)
+static enum vktls_ktls_stat
+vktls_ktls_replay_hold(struct vktls_tx_plan *plan,
+		       struct tls_record_info *record)
 {
 	int i;
 
@@ -116,10 +117,10 @@ static enum vktls_ktls_stat ktls_replay_hold(struct vktls_tx_plan *plan,
 }
 
 /* One record, that of @at. */
-static enum vktls_ktls_stat ktls_replay_record(struct vktls_tx_plan *plan,
-					       struct tls_record_info *record,
-					       const struct ktls_replay_view *v,
-					       u32 at)
+static enum vktls_ktls_stat
+vktls_ktls_replay_record(struct vktls_tx_plan *plan,
+			 struct tls_record_info *record,
+			 const struct vktls_ktls_replay_view *v, u32 at)
 {
 	u32 start;
 
@@ -134,7 +135,7 @@ static enum vktls_ktls_stat ktls_replay_record(struct vktls_tx_plan *plan,
 		plan->before = at - start;
 	else if (start != at)
 		return VKTLS_KTLS_REPLAY_NO_RECORD;
-	return ktls_replay_hold(plan, record);
+	return vktls_ktls_replay_hold(plan, record);
 }
 
 /*
@@ -142,8 +143,9 @@ static enum vktls_ktls_stat ktls_replay_record(struct vktls_tx_plan *plan,
  * records off the list as soon as its lock is released.
  */
 static enum vktls_ktls_stat
-ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
-		    const struct ktls_replay_view *view, u32 seq, u32 len)
+vktls_ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
+			  const struct vktls_ktls_replay_view *view, u32 seq,
+			  u32 len)
 {
 	struct tls_offload_context_tx *tx =
 		tls_offload_ctx_tx(tls_get_ctx(skb->sk));
@@ -156,7 +158,7 @@ ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
 	spin_lock_irqsave(&tx->lock, flags);
 	for (; !why && before(at, end); count++) {
 		record = tls_get_record(tx, at, &rec_no);
-		why = ktls_replay_record(plan, record, view, at);
+		why = vktls_ktls_replay_record(plan, record, view, at);
 		if (why)
 			break;
 		if (!count)
@@ -171,7 +173,7 @@ ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
 }
 
 /* How many descriptors a packet may have beside those of its payload. */
-static bool ktls_replay_fits(const struct vktls_tx_ring *tx)
+static bool vktls_ktls_replay_fits(const struct vktls_tx_ring *tx)
 {
 	u32 need = tx->replay.num + VKTLS_TX_PLAN_EXTRA;
 
@@ -195,13 +197,13 @@ bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 {
 	struct vktls_ktls *ktls = tx->qp->vd->ktls;
 	struct vktls_tx_plan *plan = &tx->replay;
-	struct ktls_replay_view view;
+	struct vktls_ktls_replay_view view;
 	enum vktls_ktls_stat why;
 
-	why = ktls_replay_may(ktls, ctx, skb->sk, seq, &view);
+	why = vktls_ktls_replay_may(ktls, ctx, skb->sk, seq, &view);
 	if (!why)
-		why = ktls_replay_collect(plan, skb, &view, seq, len);
-	if (!why && !ktls_replay_fits(tx))
+		why = vktls_ktls_replay_collect(plan, skb, &view, seq, len);
+	if (!why && !vktls_ktls_replay_fits(tx))
 		why = VKTLS_KTLS_REPLAY_NO_ROOM;
 	if (why) {
 		vktls_tx_plan_drop(plan, 0);

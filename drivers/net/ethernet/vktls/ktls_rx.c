@@ -25,7 +25,7 @@
 /* The table of flows grows from here, and never shrinks below. */
 #define FLOWS_MIN	1024
 
-static const struct rhashtable_params ktls_flow_params = {
+static const struct rhashtable_params vktls_ktls_flow_params = {
 	.key_len = sizeof(struct vktls_tls_flow),
 	.key_offset = offsetof(struct vktls_ktls_rx_ctx, flow),
 	.head_offset = offsetof(struct vktls_ktls_rx_ctx, node),
@@ -33,14 +33,16 @@ static const struct rhashtable_params ktls_flow_params = {
 	.automatic_shrinking = true,
 };
 
-/* See ktls_slot() in ktls.c. */
-static struct vktls_ktls_rx_ctx **ktls_rx_slot(struct tls_context *tls_ctx)
+/* See vktls_ktls_slot() in ktls.c. */
+static struct vktls_ktls_rx_ctx **
+vktls_ktls_rx_slot(struct tls_context *tls_ctx)
 {
 	return __tls_driver_ctx(tls_ctx, TLS_OFFLOAD_CTX_DIR_RX);
 }
 
 /* The peer is the source. IPv4 over an IPv6 socket is IPv4 on the wire. */
-static int ktls_rx_flow(const struct sock *sk, struct vktls_tls_flow *flow)
+static int vktls_ktls_rx_flow(const struct sock *sk,
+			      struct vktls_tls_flow *flow)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 	bool v6 = sk->sk_family == AF_INET6 &&
@@ -64,9 +66,9 @@ static int ktls_rx_flow(const struct sock *sk, struct vktls_tls_flow *flow)
 }
 
 /* Holds ktls->life, which is up. */
-static int ktls_rx_nic_add(struct vktls_ktls *ktls,
-			   struct vktls_ktls_rx_ctx *rx,
-			   const struct tls_crypto_info *info, u32 seq)
+static int vktls_ktls_rx_nic_add(struct vktls_ktls *ktls,
+				 struct vktls_ktls_rx_ctx *rx,
+				 const struct tls_crypto_info *info, u32 seq)
 {
 	struct vktls_tls_add_rx req;
 	int err;
@@ -79,19 +81,20 @@ static int ktls_rx_nic_add(struct vktls_ktls *ktls,
 	return err;
 }
 
-static int ktls_rx_start(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx,
-			 const struct tls_crypto_info *info, u32 seq)
+static int vktls_ktls_rx_start(struct vktls_ktls *ktls,
+			       struct vktls_ktls_rx_ctx *rx,
+			       const struct tls_crypto_info *info, u32 seq)
 {
 	int err;
 
 	err = rhashtable_lookup_insert_fast(&ktls->flows, &rx->node,
-					    ktls_flow_params);
+					    vktls_ktls_flow_params);
 	if (err)
 		return err;
 	err = -ENETDOWN;
 	down_read(&ktls->life);
 	if (ktls->up)
-		err = ktls_rx_nic_add(ktls, rx, info, seq);
+		err = vktls_ktls_rx_nic_add(ktls, rx, info, seq);
 	if (!err) {
 		mutex_lock(&ktls->rx_mutex);
 		list_add_tail(&rx->list, &ktls->rx_list);
@@ -100,7 +103,7 @@ static int ktls_rx_start(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx,
 	up_read(&ktls->life);
 	if (err)
 		rhashtable_remove_fast(&ktls->flows, &rx->node,
-				       ktls_flow_params);
+				       vktls_ktls_flow_params);
 	return err;
 }
 
@@ -109,7 +112,8 @@ static int ktls_rx_start(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx,
  * event, which reaches us before or after the packet, and kernel TLS may have gone
  * past the header by then. In this mode it keeps a log.
  */
-static enum tls_offload_sync_type ktls_rx_mode(const struct vktls_ktls *ktls)
+static enum tls_offload_sync_type
+vktls_ktls_rx_mode(const struct vktls_ktls *ktls)
 {
 	unsigned long flags = READ_ONCE(ktls->flags);
 
@@ -120,8 +124,8 @@ static enum tls_offload_sync_type ktls_rx_mode(const struct vktls_ktls *ktls)
 	return TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC;
 }
 
-static struct vktls_ktls_rx_ctx *ktls_rx_alloc(struct vktls_ktls *ktls,
-					       struct sock *sk)
+static struct vktls_ktls_rx_ctx *vktls_ktls_rx_alloc(struct vktls_ktls *ktls,
+						     struct sock *sk)
 {
 	struct tls_offload_context_rx *hw = tls_offload_ctx_rx(tls_get_ctx(sk));
 	struct vktls_ktls_rx_ctx *rx = kzalloc(sizeof(*rx), GFP_KERNEL);
@@ -132,7 +136,7 @@ static struct vktls_ktls_rx_ctx *ktls_rx_alloc(struct vktls_ktls *ktls,
 	rx->base.id = VKTLS_NO_CTX;
 	rx->base.rx = true;
 	rx->sk = sk;
-	rx->mode = ktls_rx_mode(ktls);
+	rx->mode = vktls_ktls_rx_mode(ktls);
 	tls_offload_rx_resync_set_type(sk, rx->mode);
 	if (rx->mode == TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC)
 		hw->resync_async = &rx->async;
@@ -152,14 +156,14 @@ static struct vktls_ktls_rx_ctx *ktls_rx_alloc(struct vktls_ktls *ktls,
 int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 		      const struct tls_crypto_info *info, u32 seq)
 {
-	struct vktls_ktls_rx_ctx *rx = ktls_rx_alloc(ktls, sk);
+	struct vktls_ktls_rx_ctx *rx = vktls_ktls_rx_alloc(ktls, sk);
 	int err;
 
 	if (!rx)
 		return -ENOMEM;
-	err = ktls_rx_flow(sk, &rx->flow);
+	err = vktls_ktls_rx_flow(sk, &rx->flow);
 	if (!err)
-		err = ktls_rx_start(ktls, rx, info, seq);
+		err = vktls_ktls_rx_start(ktls, rx, info, seq);
 	if (err) {
 		tls_offload_rx_resync_set_type(sk,
 					       TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ);
@@ -171,14 +175,14 @@ int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 				 VKTLS_KTLS_RX_ADD_FAILED, 1);
 		return err;
 	}
-	WRITE_ONCE(*ktls_rx_slot(tls_get_ctx(sk)), rx);
+	WRITE_ONCE(*vktls_ktls_rx_slot(tls_get_ctx(sk)), rx);
 	vktls_ktls_count(ktls, VKTLS_KTLS_RX_CTX, 1);
 	return 0;
 }
 
 /* The search that kernel TLS was told of ends without a result. */
-static void ktls_rx_cancel(struct vktls_ktls *ktls,
-			   struct vktls_ktls_rx_ctx *rx)
+static void vktls_ktls_rx_cancel(struct vktls_ktls *ktls,
+				 struct vktls_ktls_rx_ctx *rx)
 {
 	lockdep_assert_held(&rx->base.lock);
 	rx->asked = false;
@@ -197,7 +201,7 @@ static void ktls_rx_cancel(struct vktls_ktls *ktls,
  * Linux 6.12 does not do that while the interface is up, and ours tells the two
  * apart.
  */
-static bool ktls_rx_lives_on(const struct tls_context *tls_ctx)
+static bool vktls_ktls_rx_lives_on(const struct tls_context *tls_ctx)
 {
 	return vktls_ktls_ext() && !test_bit(TLS_RX_DEV_CLOSED, &tls_ctx->flags);
 }
@@ -211,24 +215,24 @@ static bool ktls_rx_lives_on(const struct tls_context *tls_ctx)
  */
 void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx)
 {
-	struct vktls_ktls_rx_ctx *rx = *ktls_rx_slot(tls_ctx);
+	struct vktls_ktls_rx_ctx *rx = *vktls_ktls_rx_slot(tls_ctx);
 
-	WRITE_ONCE(*ktls_rx_slot(tls_ctx), NULL);
+	WRITE_ONCE(*vktls_ktls_rx_slot(tls_ctx), NULL);
 	mutex_lock(&ktls->rx_mutex);
 	list_del(&rx->list);
 	mutex_unlock(&ktls->rx_mutex);
 	spin_lock_irq(&rx->base.lock);
-	ktls_rx_cancel(ktls, rx);
+	vktls_ktls_rx_cancel(ktls, rx);
 	rx->sk = NULL;
 	spin_unlock_irq(&rx->base.lock);
-	vktls_ktls_nic_del(ktls, &rx->base, ktls_rx_lives_on(tls_ctx));
-	rhashtable_remove_fast(&ktls->flows, &rx->node, ktls_flow_params);
+	vktls_ktls_nic_del(ktls, &rx->base, vktls_ktls_rx_lives_on(tls_ctx));
+	rhashtable_remove_fast(&ktls->flows, &rx->node, vktls_ktls_flow_params);
 	vktls_ktls_count(ktls, VKTLS_KTLS_RX_DEL, 1);
 	kfree_rcu(rx, base.rcu);
 }
 
 /* Under the command queue's lock, which comes after that of a context. */
-static void ktls_rx_resync_done(struct vktls_dev *vd, u32 id, int err)
+static void vktls_ktls_rx_resync_done(struct vktls_dev *vd, u32 id, int err)
 {
 	enum vktls_ktls_stat what = err ? VKTLS_KTLS_RX_RES_SKIP :
 					  VKTLS_KTLS_RX_RES_OK;
@@ -242,7 +246,7 @@ static void ktls_rx_resync_done(struct vktls_dev *vd, u32 id, int err)
 	rcu_read_lock();
 	ctx = xa_load(&ktls->ids, id);
 	if (ctx && ctx->rx)
-		WRITE_ONCE(ktls_rx_of(ctx)->forgotten, true);
+		WRITE_ONCE(vktls_ktls_rx_of(ctx)->forgotten, true);
 	rcu_read_unlock();
 	schedule_work(&ktls->restore_work);
 }
@@ -261,7 +265,7 @@ static void ktls_rx_resync_done(struct vktls_dev *vd, u32 id, int err)
 int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
 			 u32 seq, u64 rec_no)
 {
-	struct vktls_ktls_rx_ctx *rx = READ_ONCE(*ktls_rx_slot(tls_ctx));
+	struct vktls_ktls_rx_ctx *rx = READ_ONCE(*vktls_ktls_rx_slot(tls_ctx));
 	struct vktls_tls_resync req = {};
 	int err = -ENETDOWN;
 	unsigned long flags;
@@ -276,7 +280,8 @@ int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
 	req.ctx = cpu_to_le32(id);
 	if (id != VKTLS_NO_CTX)
 		err = vktls_cmd_post(ktls->vd, VKTLS_CMD_TLS_RESYNC, &req,
-				     sizeof(req), ktls_rx_resync_done, id);
+				     sizeof(req), vktls_ktls_rx_resync_done,
+				     id);
 	spin_unlock_irqrestore(&rx->base.lock, flags);
 	trace_vktls_tls_resync(ktls->vd, id, seq, rec_no, err);
 	if (err)
@@ -296,7 +301,7 @@ void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
 	unsigned long flags;
 
 	spin_lock_irqsave(&rx->base.lock, flags);
-	ktls_rx_cancel(ktls, rx);
+	vktls_ktls_rx_cancel(ktls, rx);
 	rx->forgotten = false;
 	spin_unlock_irqrestore(&rx->base.lock, flags);
 	WRITE_ONCE(ktls->rx_missing, true);
@@ -307,8 +312,8 @@ void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
  * place that has just gone by, finds that it has missed a header, looks for one
  * and asks, as after any loss. The socket is there: it is on rx_list.
  */
-static void ktls_rx_restore_one(struct vktls_ktls *ktls,
-				struct vktls_ktls_rx_ctx *rx)
+static void vktls_ktls_rx_restore_one(struct vktls_ktls *ktls,
+				      struct vktls_ktls_rx_ctx *rx)
 {
 	const struct tls_context *tls_ctx = tls_get_ctx(rx->sk);
 	u32 seq = READ_ONCE(tcp_sk(rx->sk)->rcv_nxt) - 1;
@@ -317,7 +322,7 @@ static void ktls_rx_restore_one(struct vktls_ktls *ktls,
 		vktls_ktls_gone(ktls, &rx->base, false);
 	if (rx->base.id != VKTLS_NO_CTX)
 		return;
-	if (!ktls_rx_nic_add(ktls, rx, &tls_ctx->crypto_recv.info, seq)) {
+	if (!vktls_ktls_rx_nic_add(ktls, rx, &tls_ctx->crypto_recv.info, seq)) {
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_READD, 1);
 		return;
 	}
@@ -340,11 +345,11 @@ void vktls_ktls_rx_restore(struct vktls_ktls *ktls)
 	mutex_lock(&ktls->rx_mutex);
 	WRITE_ONCE(ktls->rx_missing, false);
 	list_for_each_entry(rx, &ktls->rx_list, list)
-		ktls_rx_restore_one(ktls, rx);
+		vktls_ktls_rx_restore_one(ktls, rx);
 	mutex_unlock(&ktls->rx_mutex);
 }
 
-static void ktls_rx_restore_work(struct work_struct *work)
+static void vktls_ktls_rx_restore_work(struct work_struct *work)
 {
 	struct vktls_ktls *ktls = container_of(work, struct vktls_ktls,
 					       restore_work);
@@ -361,7 +366,7 @@ static void ktls_rx_restore_work(struct work_struct *work)
  * would put the answer off, and the next one again. One about what has not been
  * received may be nonsense.
  */
-static bool ktls_rx_waits(const struct vktls_ktls_rx_ctx *rx)
+static bool vktls_ktls_rx_waits(const struct vktls_ktls_rx_ctx *rx)
 {
 	const struct tls_offload_context_rx *hw;
 	const struct tcp_sock *tp = tcp_sk(rx->sk);
@@ -377,8 +382,8 @@ static bool ktls_rx_waits(const struct vktls_ktls_rx_ctx *rx)
 	       before(rx->question, READ_ONCE(tp->rcv_nxt));
 }
 
-static void ktls_rx_end(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx,
-			u32 seq)
+static void vktls_ktls_rx_end(struct vktls_ktls *ktls,
+			      struct vktls_ktls_rx_ctx *rx, u32 seq)
 {
 	rx->started = false;
 	rx->asked = false;
@@ -389,7 +394,7 @@ static void ktls_rx_end(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx,
 				  rx->base.id, seq, 0);
 }
 
-static bool ktls_rx_in_window(const struct vktls_ktls_rx_ctx *rx, u32 seq)
+static bool vktls_ktls_rx_in_window(const struct vktls_ktls_rx_ctx *rx, u32 seq)
 {
 	return rx->started && !before(seq, rx->start) && before(seq, rx->end);
 }
@@ -400,19 +405,19 @@ static bool ktls_rx_in_window(const struct vktls_ktls_rx_ctx *rx, u32 seq)
  * packets may ask meanwhile; the first question is as good as theirs, unless the
  * event was lost.
  */
-static void ktls_rx_window(struct vktls_ktls *ktls,
-			   struct vktls_ktls_rx_ctx *rx,
-			   const struct vktls_ktls_pkt *pkt)
+static void vktls_ktls_rx_window(struct vktls_ktls *ktls,
+				 struct vktls_ktls_rx_ctx *rx,
+				 const struct vktls_ktls_pkt *pkt)
 {
 	bool asked = rx->asked;
 	u32 seq = rx->asked_seq;
 
 	if (!rx->sk || rx->mode != TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC ||
-	    ktls_rx_waits(rx))
+	    vktls_ktls_rx_waits(rx))
 		return;
 	if (rx->started && time_before(jiffies, rx->since + EVENT_DELAY))
 		return;
-	ktls_rx_cancel(ktls, rx);
+	vktls_ktls_rx_cancel(ktls, rx);
 	rx->started = true;
 	rx->since = jiffies;
 	rx->start = pkt->seq - (TLS_HEADER_SIZE - 1);
@@ -422,23 +427,25 @@ static void ktls_rx_window(struct vktls_ktls *ktls,
 	vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_START, 1);
 	trace_vktls_tls_rx_resync(ktls->vd, VKTLS_KTLS_RX_REQ_START,
 				  rx->base.id, rx->start, 0);
-	if (asked && ktls_rx_in_window(rx, seq))
-		ktls_rx_end(ktls, rx, seq);
+	if (asked && vktls_ktls_rx_in_window(rx, seq))
+		vktls_ktls_rx_end(ktls, rx, seq);
 	else
 		rx->asked = asked && after(seq, rx->start);
 }
 
-static void ktls_rx_ask(struct vktls_ktls *ktls, const struct vktls_ktls_pkt *pkt)
+static void vktls_ktls_rx_ask(struct vktls_ktls *ktls,
+			      const struct vktls_ktls_pkt *pkt)
 {
 	struct vktls_ktls_rx_ctx *rx;
 	unsigned long flags;
 
 	vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_PKT, 1);
 	rcu_read_lock();
-	rx = rhashtable_lookup(&ktls->flows, &pkt->flow, ktls_flow_params);
+	rx = rhashtable_lookup(&ktls->flows, &pkt->flow,
+			       vktls_ktls_flow_params);
 	if (rx) {
 		spin_lock_irqsave(&rx->base.lock, flags);
-		ktls_rx_window(ktls, rx, pkt);
+		vktls_ktls_rx_window(ktls, rx, pkt);
 		spin_unlock_irqrestore(&rx->base.lock, flags);
 	}
 	rcu_read_unlock();
@@ -479,15 +486,15 @@ void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_BYTES, pkt.len);
 	}
 	if (flags & VKTLS_RXC_TLS_ASK)
-		ktls_rx_ask(ktls, &pkt);
+		vktls_ktls_rx_ask(ktls, &pkt);
 }
 
-static void ktls_rx_asked(struct vktls_ktls *ktls,
-			  struct vktls_ktls_rx_ctx *rx, u32 seq)
+static void vktls_ktls_rx_asked(struct vktls_ktls *ktls,
+				struct vktls_ktls_rx_ctx *rx, u32 seq)
 {
 	switch (rx->mode) {
 	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ:
-		if (ktls_rx_waits(rx))
+		if (vktls_ktls_rx_waits(rx))
 			break;
 		rx->question = seq;
 		tls_offload_rx_resync_request(rx->sk, htonl(seq +
@@ -495,11 +502,11 @@ static void ktls_rx_asked(struct vktls_ktls *ktls,
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_DIRECT, 1);
 		break;
 	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC:
-		if (ktls_rx_in_window(rx, seq)) {
-			ktls_rx_end(ktls, rx, seq);
+		if (vktls_ktls_rx_in_window(rx, seq)) {
+			vktls_ktls_rx_end(ktls, rx, seq);
 			break;
 		}
-		if (ktls_rx_waits(rx))
+		if (vktls_ktls_rx_waits(rx))
 			break;
 		rx->asked = true;
 		rx->asked_seq = seq;
@@ -526,10 +533,10 @@ void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq)
 	rcu_read_lock();
 	ctx = xa_load(&vd->ktls->ids, id);
 	if (ctx && ctx->rx) {
-		rx = ktls_rx_of(ctx);
+		rx = vktls_ktls_rx_of(ctx);
 		spin_lock_irq(&ctx->lock);
 		if (rx->sk)
-			ktls_rx_asked(vd->ktls, rx, seq);
+			vktls_ktls_rx_asked(vd->ktls, rx, seq);
 		spin_unlock_irq(&ctx->lock);
 	}
 	rcu_read_unlock();
@@ -570,7 +577,7 @@ void vktls_ktls_events_lost(struct vktls_dev *vd)
 		if (!ctx->rx)
 			continue;
 		spin_lock_irq(&ctx->lock);
-		ktls_rx_cancel(ktls, ktls_rx_of(ctx));
+		vktls_ktls_rx_cancel(ktls, vktls_ktls_rx_of(ctx));
 		spin_unlock_irq(&ctx->lock);
 	}
 	rcu_read_unlock();
@@ -586,8 +593,8 @@ int vktls_ktls_rx_init(struct vktls_ktls *ktls)
 {
 	mutex_init(&ktls->rx_mutex);
 	INIT_LIST_HEAD(&ktls->rx_list);
-	INIT_WORK(&ktls->restore_work, ktls_rx_restore_work);
-	return rhashtable_init(&ktls->flows, &ktls_flow_params);
+	INIT_WORK(&ktls->restore_work, vktls_ktls_rx_restore_work);
+	return rhashtable_init(&ktls->flows, &vktls_ktls_flow_params);
 }
 
 /**

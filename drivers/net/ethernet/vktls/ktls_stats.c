@@ -10,7 +10,7 @@
 #include "ktls_priv.h"
 #include "vktls.h"
 
-static const char ktls_stat_names[][ETH_GSTRING_LEN] = {
+static const char vktls_ktls_stat_names[][ETH_GSTRING_LEN] = {
 	[VKTLS_KTLS_ENCRYPTED_PACKETS] = "tx_tls_encrypted_packets",
 	[VKTLS_KTLS_ENCRYPTED_BYTES] = "tx_tls_encrypted_bytes",
 	[VKTLS_KTLS_CTX] = "tx_tls_ctx",
@@ -81,12 +81,12 @@ static const char ktls_stat_names[][ETH_GSTRING_LEN] = {
 	[VKTLS_KTLS_DEL_RESET] = "tls_del_reset",
 };
 
-static_assert(ARRAY_SIZE(ktls_stat_names) == VKTLS_KTLS_STATS_NUM);
+static_assert(ARRAY_SIZE(vktls_ktls_stat_names) == VKTLS_KTLS_STATS_NUM);
 
 /* For trace points. */
 const char *vktls_ktls_stat_name(enum vktls_ktls_stat stat)
 {
-	return ktls_stat_names[stat];
+	return vktls_ktls_stat_names[stat];
 }
 
 unsigned int vktls_ktls_stats_num(void)
@@ -99,7 +99,7 @@ void vktls_ktls_stats_names(u8 **data)
 	unsigned int i;
 
 	for (i = 0; i < VKTLS_KTLS_STATS_NUM; i++)
-		ethtool_puts(data, ktls_stat_names[i]);
+		ethtool_puts(data, vktls_ktls_stat_names[i]);
 }
 
 void vktls_ktls_stats_get(struct vktls_dev *vd, u64 *data)

@@ -46,8 +46,8 @@ struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,
  * another request, so a context that is lost again meanwhile asks with a later
  * segment.
  */
-static void ktls_tx_ask_resync(struct vktls_ktls *ktls, struct sock *sk,
-			       u32 seq, u32 expected)
+static void vktls_ktls_tx_ask_resync(struct vktls_ktls *ktls, struct sock *sk,
+				     u32 seq, u32 expected)
 {
 	if (tls_offload_tx_resync_pending(sk))
 		return;
@@ -63,10 +63,10 @@ static void ktls_tx_ask_resync(struct vktls_ktls *ktls, struct sock *sk,
  * byte means that something between was dropped on its way here (a qdisc, a full
  * ring): the NIC could wait for it for ever, so this one takes a resync.
  */
-static enum vktls_ktls_stat ktls_tx_judge(struct vktls_ktls *ktls,
-					  struct vktls_ktls_tx_ctx *ctx,
-					  struct sock *sk, u32 seq, u32 len,
-					  u32 *id)
+static enum vktls_ktls_stat vktls_ktls_tx_judge(struct vktls_ktls *ktls,
+						struct vktls_ktls_tx_ctx *ctx,
+						struct sock *sk, u32 seq,
+						u32 len, u32 *id)
 {
 	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
 	unsigned long flags;
@@ -85,7 +85,7 @@ static enum vktls_ktls_stat ktls_tx_judge(struct vktls_ktls *ktls,
 		ctx->in_sync = false;
 	}
 	if (!ctx->in_sync)
-		ktls_tx_ask_resync(ktls, sk, seq, ctx->expected);
+		vktls_ktls_tx_ask_resync(ktls, sk, seq, ctx->expected);
 	if (verdict == VKTLS_KTLS_FALLBACK_RETRANSMIT)
 		ctx->again += len;
 	else
@@ -100,7 +100,7 @@ static enum vktls_ktls_stat ktls_tx_judge(struct vktls_ktls *ktls,
  * With checksum offload switched off after the connection began, the stack has
  * put the sum of the plaintext in. What counts is the sum of what the wire gets.
  */
-static int ktls_tx_csum_partial(struct sk_buff *skb)
+static int vktls_ktls_tx_csum_partial(struct sk_buff *skb)
 {
 	unsigned int len = skb->len - skb_transport_offset(skb);
 	struct tcphdr *th;
@@ -123,8 +123,8 @@ static int ktls_tx_csum_partial(struct sk_buff *skb)
 }
 
 /* Whether kernel TLS still has the record around @seq; if not, what that means. */
-static bool ktls_tx_has_record(struct tls_context *tls_ctx, u32 seq,
-			       enum vktls_ktls_stat *why)
+static bool vktls_ktls_tx_has_record(struct tls_context *tls_ctx, u32 seq,
+				     enum vktls_ktls_stat *why)
 {
 	struct tls_offload_context_tx *tx = tls_offload_ctx_tx(tls_ctx);
 	struct tls_record_info *record;
@@ -147,14 +147,15 @@ static bool ktls_tx_has_record(struct tls_context *tls_ctx, u32 seq,
  * A marked segment that begins before the first record would, by the letter of
  * the contract, be sent as it is; but it is plaintext, so it is not.
  */
-static struct sk_buff *ktls_tx_fallback(struct vktls_ktls *ktls,
-					struct sk_buff *skb, u32 seq, u32 len)
+static struct sk_buff *vktls_ktls_tx_fallback(struct vktls_ktls *ktls,
+					      struct sk_buff *skb, u32 seq,
+					      u32 len)
 {
 	struct tls_context *tls_ctx = tls_get_ctx(skb->sk);
 	enum vktls_ktls_stat why;
 	struct sk_buff *nskb;
 
-	if (ktls_tx_has_record(tls_ctx, seq, &why)) {
+	if (vktls_ktls_tx_has_record(tls_ctx, seq, &why)) {
 		nskb = tls_encrypt_skb(skb);
 		if (nskb) {
 			/* So that nobody behind us encrypts it once more. */
@@ -170,16 +171,16 @@ static struct sk_buff *ktls_tx_fallback(struct vktls_ktls *ktls,
 	return NULL;
 }
 
-static struct sk_buff *ktls_tx_marked(struct vktls_tx_ring *tx,
-				      struct sk_buff *skb, u32 seq, u32 len,
-				      u32 *id)
+static struct sk_buff *vktls_ktls_tx_marked(struct vktls_tx_ring *tx,
+					    struct sk_buff *skb, u32 seq,
+					    u32 len, u32 *id)
 {
 	struct vktls_ktls *ktls = tx->qp->vd->ktls;
 	struct vktls_ktls_tx_ctx *ctx = vktls_ktls_tx_ctx(ktls->vd, skb);
 	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
 
 	if (ctx)
-		verdict = ktls_tx_judge(ktls, ctx, skb->sk, seq, len, id);
+		verdict = vktls_ktls_tx_judge(ktls, ctx, skb->sk, seq, len, id);
 	if (verdict == VKTLS_KTLS_ENCRYPTED_PACKETS) {
 		vktls_ktls_count(ktls, verdict, 1);
 		vktls_ktls_count(ktls, VKTLS_KTLS_ENCRYPTED_BYTES, len);
@@ -191,11 +192,11 @@ static struct sk_buff *ktls_tx_marked(struct vktls_tx_ring *tx,
 		return skb;
 	vktls_ktls_count(ktls, verdict, 1);
 	trace_vktls_tls_bypass(ktls->vd, verdict, seq, len);
-	return ktls_tx_fallback(ktls, skb, seq, len);
+	return vktls_ktls_tx_fallback(ktls, skb, seq, len);
 }
 
-static bool ktls_tx_frag_same(const skb_frag_t *frag, u32 offset,
-			      const void *data, u32 len)
+static bool vktls_ktls_tx_frag_same(const skb_frag_t *frag, u32 offset,
+				    const void *data, u32 len)
 {
 	u32 page_off, page_len, done;
 	bool same = true;
@@ -212,8 +213,8 @@ static bool ktls_tx_frag_same(const skb_frag_t *frag, u32 offset,
 }
 
 /* Is the linear part of @skb from @at on what @record has from @offset on? */
-static bool ktls_tx_same(const struct tls_record_info *record, u32 offset,
-			 const struct sk_buff *skb, u32 at, u32 len)
+static bool vktls_ktls_tx_same(const struct tls_record_info *record, u32 offset,
+			       const struct sk_buff *skb, u32 at, u32 len)
 {
 	const skb_frag_t *frag;
 	u32 n, size;
@@ -227,7 +228,7 @@ static bool ktls_tx_same(const struct tls_record_info *record, u32 offset,
 			continue;
 		}
 		n = min(len, size - offset);
-		if (!ktls_tx_frag_same(frag, offset, skb->data + at, n))
+		if (!vktls_ktls_tx_frag_same(frag, offset, skb->data + at, n))
 			return false;
 		offset = 0;
 		at += n;
@@ -242,7 +243,8 @@ static bool ktls_tx_same(const struct tls_record_info *record, u32 offset,
  * the two (segmented without scatter-gather, say) is held against the records:
  * what is equal is plaintext.
  */
-static enum vktls_ktls_stat ktls_tx_look(struct sk_buff *skb, u32 seq, u32 at)
+static enum vktls_ktls_stat vktls_ktls_tx_look(struct sk_buff *skb, u32 seq,
+					       u32 at)
 {
 	struct tls_offload_context_tx *tx =
 		tls_offload_ctx_tx(tls_get_ctx(skb->sk));
@@ -264,7 +266,7 @@ static enum vktls_ktls_stat ktls_tx_look(struct sk_buff *skb, u32 seq, u32 at)
 		}
 		offset = seq - tls_record_start_seq(record);
 		n = min(len, record->len - offset);
-		if (!ktls_tx_same(record, offset, skb, at, n))
+		if (!vktls_ktls_tx_same(record, offset, skb, at, n))
 			what = VKTLS_KTLS_SKIP_ENCRYPTED;
 		seq += n;
 		at += n;
@@ -274,15 +276,15 @@ static enum vktls_ktls_stat ktls_tx_look(struct sk_buff *skb, u32 seq, u32 at)
 }
 
 /* No context is concerned if the NIC then refuses it. */
-static struct sk_buff *ktls_tx_unmark(struct sk_buff *skb)
+static struct sk_buff *vktls_ktls_tx_unmark(struct sk_buff *skb)
 {
 	skb->decrypted = 0;
 	return skb;
 }
 
-static struct sk_buff *ktls_tx_drop(struct vktls_ktls *ktls,
-				    struct sk_buff *skb,
-				    enum vktls_ktls_stat why)
+static struct sk_buff *vktls_ktls_tx_drop(struct vktls_ktls *ktls,
+					  struct sk_buff *skb,
+					  enum vktls_ktls_stat why)
 {
 	kfree_skb(skb);
 	vktls_ktls_count(ktls, why, 1);
@@ -290,25 +292,27 @@ static struct sk_buff *ktls_tx_drop(struct vktls_ktls *ktls,
 }
 
 /* Plaintext or not, whoever let it through: nothing is taken for granted. */
-static struct sk_buff *ktls_tx_sort(struct vktls_tx_ring *tx,
-				    struct sk_buff *skb, u32 hdr_len, u32 *id)
+static struct sk_buff *vktls_ktls_tx_sort(struct vktls_tx_ring *tx,
+					  struct sk_buff *skb, u32 hdr_len,
+					  u32 *id)
 {
 	struct vktls_ktls *ktls = tx->qp->vd->ktls;
 	u32 seq = ntohl(skb->encapsulation ? inner_tcp_hdr(skb)->seq :
 					     tcp_hdr(skb)->seq);
-	enum vktls_ktls_stat what = ktls_tx_look(skb, seq, hdr_len);
+	enum vktls_ktls_stat what = vktls_ktls_tx_look(skb, seq, hdr_len);
 
 	if (what == VKTLS_KTLS_SKIP_ENCRYPTED) {
 		vktls_ktls_count(ktls, what, 1);
-		return ktls_tx_unmark(skb);
+		return vktls_ktls_tx_unmark(skb);
 	}
 	if (what != VKTLS_KTLS_ENCRYPTED_PACKETS)
-		return ktls_tx_drop(ktls, skb, what);
+		return vktls_ktls_tx_drop(ktls, skb, what);
 	if (skb->encapsulation)
-		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
-	if (ktls_tx_csum_partial(skb))
-		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_FALLBACK_FAILED);
-	return ktls_tx_marked(tx, skb, seq, skb->len - hdr_len, id);
+		return vktls_ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
+	if (vktls_ktls_tx_csum_partial(skb))
+		return vktls_ktls_tx_drop(ktls, skb,
+					  VKTLS_KTLS_FALLBACK_FAILED);
+	return vktls_ktls_tx_marked(tx, skb, seq, skb->len - hdr_len, id);
 }
 
 /**
@@ -342,14 +346,14 @@ struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 	hdr_len = skb->encapsulation ? skb_inner_tcp_all_headers(skb) :
 				       skb_tcp_all_headers(skb);
 	if (skb->len == hdr_len)
-		return ktls_tx_unmark(skb);
+		return vktls_ktls_tx_unmark(skb);
 	if (!skb_is_decrypted(skb)) {
 		vktls_ktls_count(ktls, VKTLS_KTLS_SKIP_NO_SYNC, 1);
 		return skb;
 	}
 	if (unlikely(hdr_len > skb_headlen(skb)))
-		return ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
-	return ktls_tx_sort(tx, skb, hdr_len, id);
+		return vktls_ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
+	return vktls_ktls_tx_sort(tx, skb, hdr_len, id);
 }
 
 /**
@@ -436,7 +440,7 @@ void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq)
 	if (ctx && ctx->rx)
 		vktls_ktls_rx_lost(ktls, status);
 	else if (ctx)
-		vktls_ktls_tx_lose(ktls, ktls_tx_of(ctx),
+		vktls_ktls_tx_lose(ktls, vktls_ktls_tx_of(ctx),
 				   VKTLS_KTLS_LOST_DEVICE, status, seq);
 	rcu_read_unlock();
 }

@@ -17,21 +17,23 @@
  */
 #define QP_DIM_EVENTS	(DIM_NEVENTS / 4)
 
-static void qp_write(struct vktls_qp *qp, u32 reg, u32 val)
+static void vktls_qp_write(struct vktls_qp *qp, u32 reg, u32 val)
 {
 	vktls_write(qp->vd, VKTLS_REG_QP(qp->index) + reg, val);
 }
 
 /* The NIC interrupts at once if it wrote something behind these indices. */
-static void qp_arm(struct vktls_qp *qp)
+static void vktls_qp_arm(struct vktls_qp *qp)
 {
 	struct vktls_ring *tx = &qp->tx.ring, *rx = &qp->rx.ring;
 
-	qp_write(qp, VKTLS_QP_TX_CQ, (tx->cpl_head & tx->mask) | VKTLS_CQ_ARM);
-	qp_write(qp, VKTLS_QP_RX_CQ, (rx->cpl_head & rx->mask) | VKTLS_CQ_ARM);
+	vktls_qp_write(qp, VKTLS_QP_TX_CQ,
+		       (tx->cpl_head & tx->mask) | VKTLS_CQ_ARM);
+	vktls_qp_write(qp, VKTLS_QP_RX_CQ,
+		       (rx->cpl_head & rx->mask) | VKTLS_CQ_ARM);
 }
 
-static irqreturn_t qp_irq(int irq, void *data)
+static irqreturn_t vktls_qp_irq(int irq, void *data)
 {
 	struct vktls_qp *qp = data;
 
@@ -43,8 +45,9 @@ static irqreturn_t qp_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-static void qp_dim_sample(struct dim *dim, u16 events,
-			  const u64_stats_t *packets, const u64_stats_t *bytes)
+static void vktls_qp_dim_sample(struct dim *dim, u16 events,
+				const u64_stats_t *packets,
+				const u64_stats_t *bytes)
 {
 	struct dim_sample sample = {};
 
@@ -54,20 +57,20 @@ static void qp_dim_sample(struct dim *dim, u16 events,
 }
 
 /* Let net_dim see how it goes; its counters are totals. */
-static noinline void qp_dim(struct vktls_qp *qp, u16 events)
+static noinline void vktls_qp_dim(struct vktls_qp *qp, u16 events)
 {
 	qp->dim_events = events;
 	if (qp->vd->rx_mod.adaptive)
-		qp_dim_sample(&qp->rx_dim, events,
-			      &qp->rx.stats[VKTLS_RXS_PACKETS],
-			      &qp->rx.stats[VKTLS_RXS_BYTES]);
+		vktls_qp_dim_sample(&qp->rx_dim, events,
+				    &qp->rx.stats[VKTLS_RXS_PACKETS],
+				    &qp->rx.stats[VKTLS_RXS_BYTES]);
 	if (qp->vd->tx_mod.adaptive)
-		qp_dim_sample(&qp->tx_dim, events,
-			      &qp->tx.stats[VKTLS_TXS_PACKETS],
-			      &qp->tx.stats[VKTLS_TXS_BYTES]);
+		vktls_qp_dim_sample(&qp->tx_dim, events,
+				    &qp->tx.stats[VKTLS_TXS_PACKETS],
+				    &qp->tx.stats[VKTLS_TXS_BYTES]);
 }
 
-static int qp_poll(struct napi_struct *napi, int budget)
+static int vktls_qp_poll(struct napi_struct *napi, int budget)
 {
 	struct vktls_qp *qp = container_of(napi, struct vktls_qp, napi);
 	u16 events = READ_ONCE(qp->events);
@@ -77,14 +80,14 @@ static int qp_poll(struct napi_struct *napi, int budget)
 	if (budget)
 		done = vktls_rx_poll(&qp->rx, budget);
 	if ((u16)(events - qp->dim_events) >= QP_DIM_EVENTS)
-		qp_dim(qp, events);
+		vktls_qp_dim(qp, events);
 	if (done < budget && napi_complete_done(napi, done)) {
-		qp_arm(qp);
+		vktls_qp_arm(qp);
 	} else {
-		qp_write(qp, VKTLS_QP_TX_CQ,
-			 qp->tx.ring.cpl_head & qp->tx.ring.mask);
-		qp_write(qp, VKTLS_QP_RX_CQ,
-			 qp->rx.ring.cpl_head & qp->rx.ring.mask);
+		vktls_qp_write(qp, VKTLS_QP_TX_CQ,
+			       qp->tx.ring.cpl_head & qp->tx.ring.mask);
+		vktls_qp_write(qp, VKTLS_QP_RX_CQ,
+			       qp->rx.ring.cpl_head & qp->rx.ring.mask);
 	}
 	return done;
 }
@@ -113,36 +116,38 @@ void vktls_qp_watch(struct vktls_qp *qp)
 	qp->waited = waits;
 }
 
-static u32 qp_mod_value(unsigned int usecs, unsigned int frames)
+static u32 vktls_qp_mod_value(unsigned int usecs, unsigned int frames)
 {
 	usecs = min_t(unsigned int, usecs, VKTLS_MOD_USECS_MAX);
 	frames = min_t(unsigned int, frames, U8_MAX);
 	return usecs | frames << VKTLS_MOD_FRAMES_SHIFT;
 }
 
-static void qp_dim_apply(struct vktls_qp *qp, struct dim *dim, u32 reg,
-			 struct dim_cq_moder mod)
+static void vktls_qp_dim_apply(struct vktls_qp *qp, struct dim *dim, u32 reg,
+			       struct dim_cq_moder mod)
 {
-	qp_write(qp, reg, qp_mod_value(mod.usec, mod.pkts));
+	vktls_qp_write(qp, reg, vktls_qp_mod_value(mod.usec, mod.pkts));
 	dim->state = DIM_START_MEASURE;
 }
 
-static void qp_rx_dim_work(struct work_struct *work)
+static void vktls_qp_rx_dim_work(struct work_struct *work)
 {
 	struct dim *dim = container_of(work, struct dim, work);
 
-	qp_dim_apply(container_of(dim, struct vktls_qp, rx_dim), dim,
-		     VKTLS_QP_RX_MOD,
-		     net_dim_get_rx_moderation(dim->mode, dim->profile_ix));
+	vktls_qp_dim_apply(container_of(dim, struct vktls_qp, rx_dim), dim,
+			   VKTLS_QP_RX_MOD,
+			   net_dim_get_rx_moderation(dim->mode,
+						     dim->profile_ix));
 }
 
-static void qp_tx_dim_work(struct work_struct *work)
+static void vktls_qp_tx_dim_work(struct work_struct *work)
 {
 	struct dim *dim = container_of(work, struct dim, work);
 
-	qp_dim_apply(container_of(dim, struct vktls_qp, tx_dim), dim,
-		     VKTLS_QP_TX_MOD,
-		     net_dim_get_tx_moderation(dim->mode, dim->profile_ix));
+	vktls_qp_dim_apply(container_of(dim, struct vktls_qp, tx_dim), dim,
+			   VKTLS_QP_TX_MOD,
+			   net_dim_get_tx_moderation(dim->mode,
+						     dim->profile_ix));
 }
 
 /**
@@ -162,14 +167,16 @@ void vktls_qp_moderate(struct vktls_qp *qp)
 	cancel_work_sync(&qp->tx_dim.work);
 	qp->rx_dim.state = DIM_START_MEASURE;
 	qp->tx_dim.state = DIM_START_MEASURE;
-	qp_write(qp, VKTLS_QP_RX_MOD, qp_mod_value(rx->usecs, rx->frames));
-	qp_write(qp, VKTLS_QP_TX_MOD, qp_mod_value(tx->usecs, tx->frames));
+	vktls_qp_write(qp, VKTLS_QP_RX_MOD,
+		       vktls_qp_mod_value(rx->usecs, rx->frames));
+	vktls_qp_write(qp, VKTLS_QP_TX_MOD,
+		       vktls_qp_mod_value(tx->usecs, tx->frames));
 }
 
 static_assert((int)VKTLS_RXS_NUM <= (int)VKTLS_TXS_NUM);
 
-static void qp_sum(u64 *sum, const u64_stats_t *stats, unsigned int first,
-		   unsigned int end, const struct u64_stats_sync *sync)
+static void vktls_qp_sum(u64 *sum, const u64_stats_t *stats, unsigned int first,
+			 unsigned int end, const struct u64_stats_sync *sync)
 {
 	u64 copy[VKTLS_TXS_NUM];
 	unsigned int i, start;
@@ -192,15 +199,16 @@ static void qp_sum(u64 *sum, const u64_stats_t *stats, unsigned int first,
  */
 void vktls_qp_totals(struct vktls_qp *qp, struct vktls_totals *sum)
 {
-	qp_sum(sum->tx, qp->tx.stats, 0, VKTLS_TXS_WAKE, &qp->tx.xmit_sync);
-	qp_sum(sum->tx, qp->tx.stats, VKTLS_TXS_WAKE, VKTLS_TXS_NUM,
-	       &qp->tx.poll_sync);
-	qp_sum(sum->rx, qp->rx.stats, 0, VKTLS_RXS_NUM, &qp->rx.sync);
-	qp_sum(&sum->irqs, &qp->irqs, 0, 1, &qp->irq_sync);
+	vktls_qp_sum(sum->tx, qp->tx.stats, 0, VKTLS_TXS_WAKE,
+		     &qp->tx.xmit_sync);
+	vktls_qp_sum(sum->tx, qp->tx.stats, VKTLS_TXS_WAKE, VKTLS_TXS_NUM,
+		     &qp->tx.poll_sync);
+	vktls_qp_sum(sum->rx, qp->rx.stats, 0, VKTLS_RXS_NUM, &qp->rx.sync);
+	vktls_qp_sum(&sum->irqs, &qp->irqs, 0, 1, &qp->irq_sync);
 }
 
-static struct vktls_qp *qp_alloc(struct vktls_dev *vd, unsigned int index,
-				 const struct vktls_config *cfg)
+static struct vktls_qp *vktls_qp_alloc(struct vktls_dev *vd, unsigned int index,
+				       const struct vktls_config *cfg)
 {
 	struct vktls_qp *qp;
 	int err;
@@ -212,7 +220,7 @@ static struct vktls_qp *qp_alloc(struct vktls_dev *vd, unsigned int index,
 	qp->index = index;
 	u64_stats_init(&qp->irq_sync);
 	/* The page pool wants to know its NAPI instance, so that comes first. */
-	netif_napi_add(vd->netdev, &qp->napi, qp_poll);
+	netif_napi_add(vd->netdev, &qp->napi, vktls_qp_poll);
 	err = vktls_tx_alloc(qp, cfg->tx_log2);
 	if (err)
 		goto del_napi;
@@ -229,7 +237,7 @@ del_napi:
 	return ERR_PTR(err);
 }
 
-static void qp_free(struct vktls_qp *qp)
+static void vktls_qp_free(struct vktls_qp *qp)
 {
 	vktls_rx_free(qp);
 	vktls_tx_free(qp);
@@ -256,7 +264,7 @@ struct vktls_qp **vktls_qps_alloc(struct vktls_dev *vd,
 	if (!qp)
 		return ERR_PTR(-ENOMEM);
 	for (i = 0; i < cfg->qps; i++) {
-		qp[i] = qp_alloc(vd, i, cfg);
+		qp[i] = vktls_qp_alloc(vd, i, cfg);
 		if (IS_ERR(qp[i])) {
 			err = PTR_ERR(qp[i]);
 			vktls_qps_free(qp, i);
@@ -274,11 +282,11 @@ struct vktls_qp **vktls_qps_alloc(struct vktls_dev *vd,
 void vktls_qps_free(struct vktls_qp **qp, unsigned int num)
 {
 	while (num--)
-		qp_free(qp[num]);
+		vktls_qp_free(qp[num]);
 	kfree(qp);
 }
 
-static void qp_set_napi(struct vktls_qp *qp, struct napi_struct *napi)
+static void vktls_qp_set_napi(struct vktls_qp *qp, struct napi_struct *napi)
 {
 	struct net_device *netdev = qp->vd->netdev;
 
@@ -286,20 +294,20 @@ static void qp_set_napi(struct vktls_qp *qp, struct napi_struct *napi)
 	netif_queue_set_napi(netdev, qp->index, NETDEV_QUEUE_TYPE_TX, napi);
 }
 
-static void qp_dim_init(struct dim *dim, work_func_t func)
+static void vktls_qp_dim_init(struct dim *dim, work_func_t func)
 {
 	memset(dim, 0, sizeof(*dim));
 	dim->mode = DIM_CQ_PERIOD_MODE_START_FROM_EQE;
 	INIT_WORK(&dim->work, func);
 }
 
-static int qp_start(struct vktls_qp *qp)
+static int vktls_qp_start(struct vktls_qp *qp)
 {
 	int irq = vktls_irq_vector(qp->vd, VKTLS_VEC_QUEUE(qp->index));
 	int err;
 
-	qp_dim_init(&qp->rx_dim, qp_rx_dim_work);
-	qp_dim_init(&qp->tx_dim, qp_tx_dim_work);
+	vktls_qp_dim_init(&qp->rx_dim, vktls_qp_rx_dim_work);
+	vktls_qp_dim_init(&qp->tx_dim, vktls_qp_tx_dim_work);
 	err = vktls_ring_add(qp, &qp->tx.ring, VKTLS_QUEUE_TX);
 	if (err)
 		return err;
@@ -308,15 +316,15 @@ static int qp_start(struct vktls_qp *qp)
 		goto del_tx_ring;
 	snprintf(qp->name, sizeof(qp->name), "%s-%u", qp->vd->netdev->name,
 		 qp->index);
-	err = request_irq(irq, qp_irq, 0, qp->name, qp);
+	err = request_irq(irq, vktls_qp_irq, 0, qp->name, qp);
 	if (err)
 		goto del_rx_ring;
 	netif_napi_set_irq(&qp->napi, irq);
 	vktls_rx_start(&qp->rx);
 	vktls_qp_moderate(qp);
 	napi_enable(&qp->napi);
-	qp_set_napi(qp, &qp->napi);
-	qp_arm(qp);
+	vktls_qp_set_napi(qp, &qp->napi);
+	vktls_qp_arm(qp);
 	return 0;
 
 del_rx_ring:
@@ -326,16 +334,16 @@ del_tx_ring:
 	return err;
 }
 
-static void qp_stop_napi(struct vktls_qp *qp)
+static void vktls_qp_stop_napi(struct vktls_qp *qp)
 {
-	qp_set_napi(qp, NULL);
+	vktls_qp_set_napi(qp, NULL);
 	napi_disable(&qp->napi);
 	cancel_work_sync(&qp->rx_dim.work);
 	cancel_work_sync(&qp->tx_dim.work);
 	free_irq(vktls_irq_vector(qp->vd, VKTLS_VEC_QUEUE(qp->index)), qp);
 }
 
-static void qp_stop_rings(struct vktls_qp *qp)
+static void vktls_qp_stop_rings(struct vktls_qp *qp)
 {
 	vktls_ring_del(qp, VKTLS_QUEUE_RX);
 	vktls_ring_del(qp, VKTLS_QUEUE_TX);
@@ -355,12 +363,12 @@ void vktls_qps_stop(struct vktls_qp **qp, unsigned int num)
 	unsigned int i;
 
 	for (i = num; i--;)
-		qp_stop_napi(qp[i]);
+		vktls_qp_stop_napi(qp[i]);
 	/* NAPI wakes transmit queues, so they can be stopped for good only now. */
 	if (num)
 		netif_tx_disable(qp[0]->vd->netdev);
 	for (i = num; i--;)
-		qp_stop_rings(qp[i]);
+		vktls_qp_stop_rings(qp[i]);
 }
 
 /**
@@ -377,7 +385,7 @@ int vktls_qps_start(struct vktls_qp **qp, unsigned int num)
 	int err;
 
 	for (i = 0; i < num; i++) {
-		err = qp_start(qp[i]);
+		err = vktls_qp_start(qp[i]);
 		if (err) {
 			netdev_err(qp[i]->vd->netdev,
 				   "queue %u does not start: error %d\n", i,

@@ -26,8 +26,8 @@ static const struct {
 	{ NETIF_F_GRO_HW, VKTLS_CAP_RX_GRO },
 };
 
-static void netdev_set_qps(struct vktls_dev *vd, struct vktls_qp **qp,
-			   unsigned int num)
+static void vktls_netdev_set_qps(struct vktls_dev *vd, struct vktls_qp **qp,
+				 unsigned int num)
 {
 	spin_lock_bh(&vd->stats_lock);
 	vktls_stats_keep(vd);
@@ -84,8 +84,8 @@ stop_qps:
 	return err;
 }
 
-static void netdev_adopt_config(struct vktls_dev *vd,
-				const struct vktls_config *cfg)
+static void vktls_netdev_adopt_config(struct vktls_dev *vd,
+				      const struct vktls_config *cfg)
 {
 	vd->cfg = *cfg;
 	if (!netif_is_rxfh_configured(vd->netdev))
@@ -93,18 +93,18 @@ static void netdev_adopt_config(struct vktls_dev *vd,
 }
 
 /* Runs on with @qp instead of vd->qp. */
-static int netdev_exchange(struct vktls_dev *vd, struct vktls_qp **qp,
-			   const struct vktls_config *cfg)
+static int vktls_netdev_exchange(struct vktls_dev *vd, struct vktls_qp **qp,
+				 const struct vktls_config *cfg)
 {
 	vktls_netdev_halt(vd);
-	netdev_set_qps(vd, qp, cfg->qps);
-	netdev_adopt_config(vd, cfg);
+	vktls_netdev_set_qps(vd, qp, cfg->qps);
+	vktls_netdev_adopt_config(vd, cfg);
 	return vktls_netdev_resume(vd);
 }
 
 /* With the device detached, so that no packet comes for a queue not there. */
-static int netdev_replace(struct vktls_dev *vd, struct vktls_qp **qp,
-			  const struct vktls_config *cfg)
+static int vktls_netdev_replace(struct vktls_dev *vd, struct vktls_qp **qp,
+				const struct vktls_config *cfg)
 {
 	struct vktls_config old = vd->cfg;
 	struct vktls_qp **old_qp = vd->qp;
@@ -113,12 +113,12 @@ static int netdev_replace(struct vktls_dev *vd, struct vktls_qp **qp,
 	err = netif_set_real_num_queues(vd->netdev, cfg->qps, cfg->qps);
 	if (err)
 		return err;
-	err = netdev_exchange(vd, qp, cfg);
+	err = vktls_netdev_exchange(vd, qp, cfg);
 	if (!err)
 		return 0;
 	netdev_err(vd->netdev, "new rings do not start, going back\n");
 	if (netif_set_real_num_queues(vd->netdev, old.qps, old.qps) ||
-	    netdev_exchange(vd, old_qp, &old))
+	    vktls_netdev_exchange(vd, old_qp, &old))
 		vktls_reset_request(vd, VKTLS_RESET_FW);
 	return err;
 }
@@ -142,14 +142,14 @@ int vktls_netdev_reconfigure(struct vktls_dev *vd,
 	int err;
 
 	if (!vd->active) {
-		netdev_adopt_config(vd, cfg);
+		vktls_netdev_adopt_config(vd, cfg);
 		return 0;
 	}
 	qp = vktls_qps_alloc(vd, cfg);
 	if (IS_ERR(qp))
 		return PTR_ERR(qp);
 	netif_device_detach(vd->netdev);
-	err = netdev_replace(vd, qp, cfg);
+	err = vktls_netdev_replace(vd, qp, cfg);
 	netif_device_attach(vd->netdev);
 	if (vd->qp == qp)
 		vktls_qps_free(old_qp, old_num);
@@ -158,7 +158,7 @@ int vktls_netdev_reconfigure(struct vktls_dev *vd,
 	return err;
 }
 
-static int netdev_open(struct net_device *netdev)
+static int vktls_netdev_open(struct net_device *netdev)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct vktls_qp **qp;
@@ -174,7 +174,7 @@ static int netdev_open(struct net_device *netdev)
 	err = netif_set_real_num_queues(netdev, vd->cfg.qps, vd->cfg.qps);
 	if (err)
 		goto free_qps;
-	netdev_set_qps(vd, qp, vd->cfg.qps);
+	vktls_netdev_set_qps(vd, qp, vd->cfg.qps);
 	err = vktls_netdev_resume(vd);
 	if (err)
 		goto unset_qps;
@@ -182,13 +182,13 @@ static int netdev_open(struct net_device *netdev)
 	return 0;
 
 unset_qps:
-	netdev_set_qps(vd, NULL, 0);
+	vktls_netdev_set_qps(vd, NULL, 0);
 free_qps:
 	vktls_qps_free(qp, vd->cfg.qps);
 	return err;
 }
 
-static int netdev_stop(struct net_device *netdev)
+static int vktls_netdev_stop(struct net_device *netdev)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	unsigned int num = vd->nqps;
@@ -196,12 +196,12 @@ static int netdev_stop(struct net_device *netdev)
 
 	vktls_netdev_halt(vd);
 	netif_carrier_off(netdev);
-	netdev_set_qps(vd, NULL, 0);
+	vktls_netdev_set_qps(vd, NULL, 0);
 	vktls_qps_free(qp, num);
 	return 0;
 }
 
-static void netdev_rx_mode_work(struct work_struct *work)
+static void vktls_netdev_rx_mode_work(struct work_struct *work)
 {
 	struct vktls_dev *vd = container_of(work, struct vktls_dev,
 					    rx_mode_work);
@@ -213,14 +213,14 @@ static void netdev_rx_mode_work(struct work_struct *work)
 }
 
 /* Called with the address lock held, where commands cannot be awaited. */
-static void netdev_set_rx_mode(struct net_device *netdev)
+static void vktls_netdev_set_rx_mode(struct net_device *netdev)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
 	schedule_work(&vd->rx_mode_work);
 }
 
-static int netdev_set_mac(struct net_device *netdev, void *addr)
+static int vktls_netdev_set_mac(struct net_device *netdev, void *addr)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	const struct sockaddr *sa = addr;
@@ -238,7 +238,7 @@ static int netdev_set_mac(struct net_device *netdev, void *addr)
 	return 0;
 }
 
-static int netdev_change_mtu(struct net_device *netdev, int mtu)
+static int vktls_netdev_change_mtu(struct net_device *netdev, int mtu)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	unsigned int old = netdev->mtu;
@@ -255,16 +255,16 @@ static int netdev_change_mtu(struct net_device *netdev, int mtu)
 }
 
 /* Packets of joined frames take larger buffers. */
-static int netdev_apply_features(struct vktls_dev *vd,
-				 netdev_features_t changed)
+static int vktls_netdev_apply_features(struct vktls_dev *vd,
+				       netdev_features_t changed)
 {
 	if (changed & NETIF_F_GRO_HW)
 		return vktls_netdev_reconfigure(vd, &vd->cfg);
 	return vktls_port_sync(vd);
 }
 
-static int netdev_set_features(struct net_device *netdev,
-			       netdev_features_t features)
+static int vktls_netdev_set_features(struct net_device *netdev,
+				     netdev_features_t features)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	netdev_features_t old = netdev->features;
@@ -273,7 +273,7 @@ static int netdev_set_features(struct net_device *netdev,
 	if (!vd->active)
 		return 0;
 	netdev->features = features;
-	err = netdev_apply_features(vd, features ^ old);
+	err = vktls_netdev_apply_features(vd, features ^ old);
 	if (!err)
 		return 0;
 	netdev->features = old;
@@ -282,7 +282,8 @@ static int netdev_set_features(struct net_device *netdev,
 	return err;
 }
 
-static void netdev_tx_timeout(struct net_device *netdev, unsigned int queue)
+static void vktls_netdev_tx_timeout(struct net_device *netdev,
+				    unsigned int queue)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	const struct vktls_tx_ring *tx;
@@ -298,20 +299,20 @@ static void netdev_tx_timeout(struct net_device *netdev, unsigned int queue)
 	vktls_reset_request(vd, VKTLS_RESET_TX);
 }
 
-static const struct net_device_ops netdev_ops = {
-	.ndo_open = netdev_open,
-	.ndo_stop = netdev_stop,
+static const struct net_device_ops vktls_netdev_ops = {
+	.ndo_open = vktls_netdev_open,
+	.ndo_stop = vktls_netdev_stop,
 	.ndo_start_xmit = vktls_tx_xmit,
-	.ndo_set_rx_mode = netdev_set_rx_mode,
-	.ndo_set_mac_address = netdev_set_mac,
+	.ndo_set_rx_mode = vktls_netdev_set_rx_mode,
+	.ndo_set_mac_address = vktls_netdev_set_mac,
 	.ndo_validate_addr = eth_validate_addr,
-	.ndo_change_mtu = netdev_change_mtu,
-	.ndo_set_features = netdev_set_features,
-	.ndo_tx_timeout = netdev_tx_timeout,
+	.ndo_change_mtu = vktls_netdev_change_mtu,
+	.ndo_set_features = vktls_netdev_set_features,
+	.ndo_tx_timeout = vktls_netdev_tx_timeout,
 	.ndo_get_stats64 = vktls_stats_get64,
 };
 
-static netdev_features_t netdev_cap_features(u32 caps)
+static netdev_features_t vktls_netdev_cap_features(u32 caps)
 {
 	netdev_features_t features = 0;
 	unsigned int i;
@@ -322,7 +323,7 @@ static netdev_features_t netdev_cap_features(u32 caps)
 	return features;
 }
 
-static void netdev_adopt_mac(struct vktls_dev *vd)
+static void vktls_netdev_adopt_mac(struct vktls_dev *vd)
 {
 	struct sockaddr sa = { .sa_family = ARPHRD_ETHER };
 	struct net_device *netdev = vd->netdev;
@@ -351,10 +352,10 @@ static void netdev_adopt_mac(struct vktls_dev *vd)
 void vktls_netdev_adopt_caps(struct vktls_dev *vd)
 {
 	struct net_device *netdev = vd->netdev;
-	netdev_features_t ours = netdev_cap_features(~0u) | NETIF_F_HW_TLS_TX |
-				 NETIF_F_HW_TLS_RX;
+	netdev_features_t ours = vktls_netdev_cap_features(~0u) |
+				 NETIF_F_HW_TLS_TX | NETIF_F_HW_TLS_RX;
 	u32 caps = le32_to_cpu(vd->caps.features);
-	netdev_features_t features = netdev_cap_features(caps);
+	netdev_features_t features = vktls_netdev_cap_features(caps);
 	netdev_features_t fresh = features & ~netdev->hw_features;
 
 	/* The core adds features of its own, which stay. */
@@ -363,7 +364,7 @@ void vktls_netdev_adopt_caps(struct vktls_dev *vd)
 	netdev->vlan_features = features & (NETIF_F_SG | NETIF_F_HW_CSUM |
 					    NETIF_F_ALL_TSO);
 	netdev->max_mtu = le16_to_cpu(vd->caps.mtu_max);
-	netdev_adopt_mac(vd);
+	vktls_netdev_adopt_mac(vd);
 	netdev->features |= fresh;
 	if (netdev->reg_state == NETREG_REGISTERED) {
 		netdev->wanted_features |= fresh;
@@ -379,7 +380,7 @@ void vktls_netdev_init(struct vktls_dev *vd)
 {
 	struct net_device *netdev = vd->netdev;
 
-	netdev->netdev_ops = &netdev_ops;
+	netdev->netdev_ops = &vktls_netdev_ops;
 	netdev->stat_ops = &vktls_stat_ops;
 	netdev->ethtool_ops = &vktls_ethtool_ops;
 	netdev->watchdog_timeo = 5 * HZ;
@@ -387,7 +388,7 @@ void vktls_netdev_init(struct vktls_dev *vd)
 	netdev->max_mtu = VKTLS_MTU_MAX;
 	netdev->priv_flags |= IFF_UNICAST_FLT | IFF_LIVE_ADDR_CHANGE;
 	eth_hw_addr_random(netdev);
-	INIT_WORK(&vd->rx_mode_work, netdev_rx_mode_work);
+	INIT_WORK(&vd->rx_mode_work, vktls_netdev_rx_mode_work);
 	netif_carrier_off(netdev);
 
 	vd->cfg.qps = min_t(unsigned int, vd->max_qps,

@@ -50,7 +50,7 @@ int vktls_irq_vector(struct vktls_dev *vd, unsigned int vector)
 	return pci_irq_vector(vd->pdev, vector);
 }
 
-static int pci_identify(struct vktls_dev *vd)
+static int vktls_pci_identify(struct vktls_dev *vd)
 {
 	struct device *dev = &vd->pdev->dev;
 	u32 magic = readl(vd->regs + VKTLS_REG_MAGIC);
@@ -69,7 +69,7 @@ static int pci_identify(struct vktls_dev *vd)
 	return 0;
 }
 
-static int pci_map(struct vktls_dev *vd)
+static int vktls_pci_map(struct vktls_dev *vd)
 {
 	struct pci_dev *pdev = vd->pdev;
 	int err;
@@ -100,14 +100,14 @@ disable_device:
 	return err;
 }
 
-static void pci_unmap(struct vktls_dev *vd)
+static void vktls_pci_unmap(struct vktls_dev *vd)
 {
 	pci_iounmap(vd->pdev, vd->regs);
 	pci_release_mem_regions(vd->pdev);
 	pci_disable_device(vd->pdev);
 }
 
-static int pci_vectors_alloc(struct vktls_dev *vd)
+static int vktls_pci_vectors_alloc(struct vktls_dev *vd)
 {
 	unsigned int queues = vktls_read(vd, VKTLS_REG_QUEUES);
 	int num;
@@ -123,7 +123,7 @@ static int pci_vectors_alloc(struct vktls_dev *vd)
 	return 0;
 }
 
-static int pci_selftest(struct vktls_dev *vd)
+static int vktls_pci_selftest(struct vktls_dev *vd)
 {
 	unsigned int vector;
 	int err;
@@ -136,7 +136,7 @@ static int pci_selftest(struct vktls_dev *vd)
 	return err;
 }
 
-static struct vktls_dev *pci_dev_alloc(struct pci_dev *pdev)
+static struct vktls_dev *vktls_pci_dev_alloc(struct pci_dev *pdev)
 {
 	struct net_device *netdev;
 	struct vktls_dev *vd;
@@ -160,30 +160,30 @@ static struct vktls_dev *pci_dev_alloc(struct pci_dev *pdev)
 	return vd;
 }
 
-static void pci_dev_free(struct vktls_dev *vd)
+static void vktls_pci_dev_free(struct vktls_dev *vd)
 {
 	kfree(vd->past);
 	free_netdev(vd->netdev);
 }
 
 /* Up to a NIC that passed its tests and has vectors and idle command queues. */
-static int pci_setup(struct vktls_dev *vd)
+static int vktls_pci_setup(struct vktls_dev *vd)
 {
 	int err;
 
-	err = pci_map(vd);
+	err = vktls_pci_map(vd);
 	if (err)
 		return err;
-	err = pci_identify(vd);
+	err = vktls_pci_identify(vd);
 	if (err)
 		goto unmap;
 	err = vktls_cmdq_alloc(vd);
 	if (err)
 		goto unmap;
-	err = pci_vectors_alloc(vd);
+	err = vktls_pci_vectors_alloc(vd);
 	if (err)
 		goto free_cmdq;
-	err = pci_selftest(vd);
+	err = vktls_pci_selftest(vd);
 	if (err)
 		goto free_vectors;
 	return 0;
@@ -193,26 +193,26 @@ free_vectors:
 free_cmdq:
 	vktls_cmdq_free(vd);
 unmap:
-	pci_unmap(vd);
+	vktls_pci_unmap(vd);
 	return err;
 }
 
-static void pci_teardown(struct vktls_dev *vd)
+static void vktls_pci_teardown(struct vktls_dev *vd)
 {
 	pci_free_irq_vectors(vd->pdev);
 	vktls_cmdq_free(vd);
-	pci_unmap(vd);
+	vktls_pci_unmap(vd);
 }
 
-static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+static int vktls_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct vktls_dev *vd;
 	int err;
 
-	vd = pci_dev_alloc(pdev);
+	vd = vktls_pci_dev_alloc(pdev);
 	if (!vd)
 		return -ENOMEM;
-	err = pci_setup(vd);
+	err = vktls_pci_setup(vd);
 	if (err)
 		goto free_dev;
 	vktls_reset_init(vd);
@@ -239,13 +239,13 @@ stop_hw:
 	vktls_hw_stop(vd);
 	vktls_ktls_fini(vd);
 teardown:
-	pci_teardown(vd);
+	vktls_pci_teardown(vd);
 free_dev:
-	pci_dev_free(vd);
+	vktls_pci_dev_free(vd);
 	return err;
 }
 
-static void pci_remove(struct pci_dev *pdev)
+static void vktls_pci_remove(struct pci_dev *pdev)
 {
 	struct vktls_dev *vd = pci_get_drvdata(pdev);
 
@@ -258,12 +258,12 @@ static void pci_remove(struct pci_dev *pdev)
 	vktls_devlink_fini(vd);
 	vktls_hw_stop(vd);
 	vktls_ktls_fini(vd);
-	pci_teardown(vd);
-	pci_dev_free(vd);
+	vktls_pci_teardown(vd);
+	vktls_pci_dev_free(vd);
 }
 
 /* Nothing may reach memory after the kernel has changed (kexec). */
-static void pci_shutdown(struct pci_dev *pdev)
+static void vktls_pci_shutdown(struct pci_dev *pdev)
 {
 	struct vktls_dev *vd = pci_get_drvdata(pdev);
 
@@ -273,38 +273,38 @@ static void pci_shutdown(struct pci_dev *pdev)
 	pci_disable_device(pdev);
 }
 
-static const struct pci_device_id pci_ids[] = {
+static const struct pci_device_id vktls_pci_ids[] = {
 	{ PCI_DEVICE(VKTLS_PCI_VENDOR, VKTLS_PCI_DEVICE) },
-	{ }
+	{}
 };
-MODULE_DEVICE_TABLE(pci, pci_ids);
+MODULE_DEVICE_TABLE(pci, vktls_pci_ids);
 
-static struct pci_driver pci_driver = {
+static struct pci_driver vktls_pci_driver = {
 	.name = KBUILD_MODNAME,
-	.id_table = pci_ids,
-	.probe = pci_probe,
-	.remove = pci_remove,
-	.shutdown = pci_shutdown,
+	.id_table = vktls_pci_ids,
+	.probe = vktls_pci_probe,
+	.remove = vktls_pci_remove,
+	.shutdown = vktls_pci_shutdown,
 };
 
-static int __init pci_init(void)
+static int __init vktls_pci_init(void)
 {
 	int err;
 
 	vktls_ktls_register();
-	err = pci_register_driver(&pci_driver);
+	err = pci_register_driver(&vktls_pci_driver);
 	if (err)
 		vktls_ktls_unregister();
 	return err;
 }
-module_init(pci_init);
+module_init(vktls_pci_init);
 
-static void __exit pci_exit(void)
+static void __exit vktls_pci_exit(void)
 {
-	pci_unregister_driver(&pci_driver);
+	pci_unregister_driver(&vktls_pci_driver);
 	vktls_ktls_unregister();
 }
-module_exit(pci_exit);
+module_exit(vktls_pci_exit);
 
 MODULE_DESCRIPTION("vktls NIC with inline TLS");
 MODULE_LICENSE("GPL");

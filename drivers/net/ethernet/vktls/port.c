@@ -14,8 +14,9 @@
 #include "vktls.h"
 
 /* As many addresses as the NIC has places for; returns how many there are. */
-static unsigned int port_filters_collect(struct net_device *netdev,
-					 struct vktls_mac *macs, u32 *flags)
+static unsigned int vktls_port_filters_collect(struct net_device *netdev,
+					       struct vktls_mac *macs,
+					       u32 *flags)
 {
 	struct netdev_hw_addr *ha;
 	unsigned int num = 0;
@@ -39,7 +40,7 @@ static unsigned int port_filters_collect(struct net_device *netdev,
 	return num;
 }
 
-static u32 port_flags(const struct vktls_dev *vd)
+static u32 vktls_port_flags(const struct vktls_dev *vd)
 {
 	u32 caps = le32_to_cpu(vd->caps.features);
 	u32 flags = VKTLS_PORT_BROADCAST;
@@ -57,15 +58,15 @@ static u32 port_flags(const struct vktls_dev *vd)
 	return flags;
 }
 
-static int port_sync_locked(struct vktls_dev *vd)
+static int vktls_port_sync_locked(struct vktls_dev *vd)
 {
 	struct vktls_mac macs[VKTLS_MAC_FILTERS] = {};
 	struct vktls_port_cfg cfg = {};
-	u32 flags = port_flags(vd);
+	u32 flags = vktls_port_flags(vd);
 	unsigned int num;
 	int err;
 
-	num = port_filters_collect(vd->netdev, macs, &flags);
+	num = vktls_port_filters_collect(vd->netdev, macs, &flags);
 	err = vktls_cmd_exec_buf(vd, VKTLS_CMD_FILTER_SET, 0, macs,
 				 num * sizeof(*macs), NULL, 0);
 	if (err)
@@ -88,7 +89,7 @@ int vktls_port_sync(struct vktls_dev *vd)
 	int err;
 
 	mutex_lock(&vd->port_lock);
-	err = port_sync_locked(vd);
+	err = vktls_port_sync_locked(vd);
 	mutex_unlock(&vd->port_lock);
 	return err;
 }
@@ -107,7 +108,7 @@ int vktls_port_set_up(struct vktls_dev *vd, bool up)
 
 	mutex_lock(&vd->port_lock);
 	vd->port_up = up;
-	err = port_sync_locked(vd);
+	err = vktls_port_sync_locked(vd);
 	mutex_unlock(&vd->port_lock);
 	return err;
 }

@@ -20,7 +20,7 @@
 /* A NIC that has been reset may fail once more before it is given up. */
 #define RESUME_TRIES		3
 
-static int hw_reset_function(struct vktls_dev *vd)
+static int vktls_hw_reset_function(struct vktls_dev *vd)
 {
 	u32 status;
 	int err;
@@ -43,7 +43,7 @@ static int hw_reset_function(struct vktls_dev *vd)
 void vktls_hw_quiesce(struct vktls_dev *vd)
 {
 	vktls_cmdq_abort(vd, -EIO);
-	hw_reset_function(vd);
+	vktls_hw_reset_function(vd);
 	if (test_bit(VKTLS_FW_UP, &vd->state))
 		vktls_reset_request(vd, VKTLS_RESET_FW);
 }
@@ -60,7 +60,7 @@ int vktls_hw_start(struct vktls_dev *vd)
 	int err;
 
 	pci_set_master(vd->pdev);
-	err = hw_reset_function(vd);
+	err = vktls_hw_reset_function(vd);
 	if (err)
 		return err;
 	err = vktls_fw_load(vd);
@@ -81,11 +81,11 @@ int vktls_hw_start(struct vktls_dev *vd)
 
 stop_cmdq:
 	vktls_cmdq_abort(vd, -ENETDOWN);
-	hw_reset_function(vd);
+	vktls_hw_reset_function(vd);
 	vktls_cmdq_stop(vd);
 	return err;
 reset:
-	hw_reset_function(vd);
+	vktls_hw_reset_function(vd);
 	return err;
 }
 
@@ -103,7 +103,7 @@ void vktls_hw_stop(struct vktls_dev *vd)
 	vktls_ktls_stop(vd);
 	vktls_port_stats_sync(vd);
 	vktls_cmdq_abort(vd, -ENETDOWN);
-	hw_reset_function(vd);
+	vktls_hw_reset_function(vd);
 	vktls_cmdq_stop(vd);
 	vktls_port_stats_keep(vd);
 }
@@ -121,7 +121,7 @@ void vktls_hw_suspend(struct vktls_dev *vd)
 	vktls_hw_stop(vd);
 }
 
-static int hw_resume_once(struct vktls_dev *vd)
+static int vktls_hw_resume_once(struct vktls_dev *vd)
 {
 	int err;
 
@@ -134,7 +134,7 @@ static int hw_resume_once(struct vktls_dev *vd)
 }
 
 /* Not a missing file, nor one that the NIC refuses, nor a missing NIC. */
-static bool hw_is_worth_a_try(int err)
+static bool vktls_hw_is_worth_a_try(int err)
 {
 	return err != -ENOENT && err != -ENOEXEC && err != -ENODEV;
 }
@@ -154,12 +154,12 @@ int vktls_hw_resume(struct vktls_dev *vd)
 	int err;
 
 	vd->resets++;
-	err = hw_resume_once(vd);
-	while (err && hw_is_worth_a_try(err) && --tries) {
+	err = vktls_hw_resume_once(vd);
+	while (err && vktls_hw_is_worth_a_try(err) && --tries) {
 		netdev_warn(vd->netdev, "does not start (error %d), once more\n",
 			    err);
 		vktls_hw_stop(vd);
-		err = hw_resume_once(vd);
+		err = vktls_hw_resume_once(vd);
 	}
 	netif_device_attach(vd->netdev);
 	if (!err)
@@ -169,7 +169,7 @@ int vktls_hw_resume(struct vktls_dev *vd)
 	return err;
 }
 
-static void reset_work(struct work_struct *work)
+static void vktls_reset_work(struct work_struct *work)
 {
 	struct vktls_dev *vd = container_of(work, struct vktls_dev, reset_work);
 
@@ -201,7 +201,7 @@ void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason)
 }
 
 /* A heartbeat that stands still may be a slow host: only silence is proof. */
-static void service_heartbeat(struct vktls_dev *vd)
+static void vktls_service_heartbeat(struct vktls_dev *vd)
 {
 	u32 beat = vktls_read(vd, VKTLS_REG_HEARTBEAT);
 
@@ -217,7 +217,7 @@ static void service_heartbeat(struct vktls_dev *vd)
 	vktls_cmd_exec(vd, VKTLS_CMD_NOP, NULL, 0, NULL, 0);
 }
 
-static void service_queues(struct vktls_dev *vd)
+static void vktls_service_queues(struct vktls_dev *vd)
 {
 	unsigned int i;
 
@@ -227,7 +227,7 @@ static void service_queues(struct vktls_dev *vd)
 	spin_unlock_bh(&vd->stats_lock);
 }
 
-static void service_work(struct work_struct *work)
+static void vktls_service_work(struct work_struct *work)
 {
 	struct vktls_dev *vd = container_of(to_delayed_work(work),
 					    struct vktls_dev, service);
@@ -240,9 +240,9 @@ static void service_work(struct work_struct *work)
 			vktls_cmdq_abort(vd, -EIO);
 			vktls_reset_request(vd, VKTLS_RESET_FW);
 		} else {
-			service_queues(vd);
+			vktls_service_queues(vd);
 			vktls_cmdq_watch(vd);
-			service_heartbeat(vd);
+			vktls_service_heartbeat(vd);
 			if (!vktls_port_stats_sync(vd))
 				vktls_ktls_audit(vd);
 		}
@@ -256,8 +256,8 @@ static void service_work(struct work_struct *work)
  */
 void vktls_reset_init(struct vktls_dev *vd)
 {
-	INIT_WORK(&vd->reset_work, reset_work);
-	INIT_DELAYED_WORK(&vd->service, service_work);
+	INIT_WORK(&vd->reset_work, vktls_reset_work);
+	INIT_DELAYED_WORK(&vd->service, vktls_service_work);
 }
 
 /**

@@ -33,26 +33,27 @@
 /* A joined packet fits an skb: one buffer at its head, the others in fragments. */
 static_assert(MAX_SKB_FRAGS + 1 >= VKTLS_RX_GRO_BUFS);
 
-static void rx_count(struct vktls_rx_ring *rx, enum vktls_rx_stat stat, u64 add)
+static void vktls_rx_count(struct vktls_rx_ring *rx, enum vktls_rx_stat stat,
+			   u64 add)
 {
 	u64_stats_update_begin(&rx->sync);
 	u64_stats_add(&rx->stats[stat], add);
 	u64_stats_update_end(&rx->sync);
 }
 
-static u32 rx_free_places(const struct vktls_rx_ring *rx)
+static u32 vktls_rx_free_places(const struct vktls_rx_ring *rx)
 {
 	return rx->ring.mask - (rx->tail - rx->head);
 }
 
 /* Without a buffer, as far as the NIC knows. */
-static u32 rx_unknown_places(const struct vktls_rx_ring *rx)
+static u32 vktls_rx_unknown_places(const struct vktls_rx_ring *rx)
 {
 	return rx->ring.mask - (rx->rung - rx->head);
 }
 
-static void rx_post(struct vktls_rx_ring *rx, struct page *page,
-		    unsigned int offset)
+static void vktls_rx_post(struct vktls_rx_ring *rx, struct page *page,
+			  unsigned int offset)
 {
 	u32 index = rx->tail & rx->ring.mask;
 	struct vktls_rx_buf *buf = &rx->bufs[index];
@@ -69,23 +70,23 @@ static void rx_post(struct vktls_rx_ring *rx, struct page *page,
 }
 
 /* All buffers of a page are posted at once, so that none is left to remember. */
-static bool rx_fill_page(struct vktls_rx_ring *rx, gfp_t gfp)
+static bool vktls_rx_fill_page(struct vktls_rx_ring *rx, gfp_t gfp)
 {
 	struct page *page = page_pool_alloc_pages(rx->pool, gfp | __GFP_NOWARN);
 	unsigned int offset;
 
 	if (unlikely(!page)) {
-		rx_count(rx, VKTLS_RXS_ALLOC_FAIL, 1);
+		vktls_rx_count(rx, VKTLS_RXS_ALLOC_FAIL, 1);
 		return false;
 	}
 	if (rx->per_page > 1)
 		page_pool_fragment_page(page, rx->per_page);
 	for (offset = 0; offset < PAGE_SIZE; offset += rx->buf_size)
-		rx_post(rx, page, offset);
+		vktls_rx_post(rx, page, offset);
 	return true;
 }
 
-static void rx_ring_doorbell(struct vktls_rx_ring *rx)
+static void vktls_rx_ring_doorbell(struct vktls_rx_ring *rx)
 {
 	if (rx->rung == rx->tail)
 		return;
@@ -95,28 +96,30 @@ static void rx_ring_doorbell(struct vktls_rx_ring *rx)
 		    rx->tail & rx->ring.mask);
 }
 
-static void rx_fill(struct vktls_rx_ring *rx, gfp_t gfp)
+static void vktls_rx_fill(struct vktls_rx_ring *rx, gfp_t gfp)
 {
-	while (rx_free_places(rx) >= rx->per_page && rx_fill_page(rx, gfp))
+	while (vktls_rx_free_places(rx) >= rx->per_page &&
+	       vktls_rx_fill_page(rx, gfp))
 		;
-	rx_ring_doorbell(rx);
+	vktls_rx_ring_doorbell(rx);
 }
 
 /* Without buffers there are no completions, hence no interrupt to try again. */
-static bool rx_starving(const struct vktls_rx_ring *rx)
+static bool vktls_rx_starving(const struct vktls_rx_ring *rx)
 {
 	return rx->tail - rx->head < rx->ring.mask / 4;
 }
 
-static void rx_put_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf)
+static void vktls_rx_put_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf)
 {
 	page_pool_put_full_page(rx->pool, buf->page, true);
 	buf->page = NULL;
 }
 
 /* The NIC gets the buffer again. NULL: the caller has it still. */
-static struct sk_buff *rx_copy_buf(struct vktls_rx_ring *rx,
-				   const struct vktls_rx_buf *buf, u32 len)
+static struct sk_buff *vktls_rx_copy_buf(struct vktls_rx_ring *rx,
+					 const struct vktls_rx_buf *buf,
+					 u32 len)
 {
 	struct sk_buff *skb = napi_alloc_skb(&rx->qp->napi, len);
 	dma_addr_t addr = page_pool_get_dma_addr(buf->page);
@@ -128,12 +131,13 @@ static struct sk_buff *rx_copy_buf(struct vktls_rx_ring *rx,
 	dma_sync_single_range_for_device(&rx->qp->vd->pdev->dev, addr,
 					 buf->offset + RX_HEADROOM, len,
 					 page_pool_get_dma_dir(rx->pool));
-	rx_post(rx, buf->page, buf->offset);
+	vktls_rx_post(rx, buf->page, buf->offset);
 	return skb;
 }
 
-static struct sk_buff *rx_first_buf(struct vktls_rx_ring *rx,
-				    const struct vktls_rx_buf *buf, u32 len)
+static struct sk_buff *vktls_rx_first_buf(struct vktls_rx_ring *rx,
+					  const struct vktls_rx_buf *buf,
+					  u32 len)
 {
 	void *va = page_address(buf->page) + buf->offset;
 	struct sk_buff *skb;
@@ -147,8 +151,8 @@ static struct sk_buff *rx_first_buf(struct vktls_rx_ring *rx,
 	return skb;
 }
 
-static bool rx_next_buf(struct vktls_rx_ring *rx, struct sk_buff *skb,
-			const struct vktls_rx_buf *buf, u32 len)
+static bool vktls_rx_next_buf(struct vktls_rx_ring *rx, struct sk_buff *skb,
+			      const struct vktls_rx_buf *buf, u32 len)
 {
 	unsigned int frags = skb_shinfo(skb)->nr_frags;
 
@@ -159,21 +163,21 @@ static bool rx_next_buf(struct vktls_rx_ring *rx, struct sk_buff *skb,
 	return true;
 }
 
-static struct sk_buff *rx_begin(struct vktls_rx_ring *rx,
-				const struct vktls_rx_buf *buf, u32 len,
-				bool last)
+static struct sk_buff *vktls_rx_begin(struct vktls_rx_ring *rx,
+				      const struct vktls_rx_buf *buf, u32 len,
+				      bool last)
 {
 	net_prefetch(page_address(buf->page) + buf->offset + RX_HEADROOM);
 	if (unlikely(len < ETH_HLEN))
 		return NULL;
 	if (len <= RX_COPY && last)
-		return rx_copy_buf(rx, buf, len);
-	return rx_first_buf(rx, buf, len);
+		return vktls_rx_copy_buf(rx, buf, len);
+	return vktls_rx_first_buf(rx, buf, len);
 }
 
 /* The buffer goes into the frame's skb, or back if the frame is dropped. */
-static void rx_take_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf,
-			u32 len, bool last)
+static void vktls_rx_take_buf(struct vktls_rx_ring *rx,
+			      struct vktls_rx_buf *buf, u32 len, bool last)
 {
 	dma_addr_t addr = page_pool_get_dma_addr(buf->page);
 
@@ -181,34 +185,34 @@ static void rx_take_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf,
 				      buf->offset + RX_HEADROOM, len,
 				      page_pool_get_dma_dir(rx->pool));
 	if (rx->drop) {
-		rx_put_buf(rx, buf);
+		vktls_rx_put_buf(rx, buf);
 		return;
 	}
 	if (!rx->skb) {
-		rx->skb = rx_begin(rx, buf, len, last);
+		rx->skb = vktls_rx_begin(rx, buf, len, last);
 		rx->drop = !rx->skb;
 	} else {
-		rx->drop = !rx_next_buf(rx, rx->skb, buf, len);
+		rx->drop = !vktls_rx_next_buf(rx, rx->skb, buf, len);
 	}
 	if (rx->drop)
-		rx_put_buf(rx, buf);
+		vktls_rx_put_buf(rx, buf);
 	buf->page = NULL;
 }
 
-static void rx_set_csum(struct vktls_rx_ring *rx, struct sk_buff *skb,
-			u16 flags, u32 frames)
+static void vktls_rx_set_csum(struct vktls_rx_ring *rx, struct sk_buff *skb,
+			      u16 flags, u32 frames)
 {
 	if (flags & VKTLS_RXC_L4_OK) {
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
-		rx_count(rx, VKTLS_RXS_CSUM_OK, frames);
+		vktls_rx_count(rx, VKTLS_RXS_CSUM_OK, frames);
 	} else if (flags & VKTLS_RXC_CSUM_BAD) {
-		rx_count(rx, VKTLS_RXS_CSUM_BAD, 1);
+		vktls_rx_count(rx, VKTLS_RXS_CSUM_BAD, 1);
 	} else {
-		rx_count(rx, VKTLS_RXS_CSUM_NONE, 1);
+		vktls_rx_count(rx, VKTLS_RXS_CSUM_NONE, 1);
 	}
 }
 
-static void rx_set_hash(struct sk_buff *skb, u16 flags, u32 hash)
+static void vktls_rx_set_hash(struct sk_buff *skb, u16 flags, u32 hash)
 {
 	if (flags & VKTLS_RXC_HASH_L4)
 		skb_set_hash(skb, hash, PKT_HASH_TYPE_L4);
@@ -217,8 +221,8 @@ static void rx_set_hash(struct sk_buff *skb, u16 flags, u32 hash)
 }
 
 /* The headers of a packet of several frames, and its bytes that are not there. */
-static void rx_count_gro(struct vktls_rx_ring *rx, u32 bytes, u32 frames,
-			 u32 hdr_len)
+static void vktls_rx_count_gro(struct vktls_rx_ring *rx, u32 bytes, u32 frames,
+			       u32 hdr_len)
 {
 	u32 more = (frames - 1) * hdr_len;
 
@@ -235,8 +239,8 @@ static void rx_count_gro(struct vktls_rx_ring *rx, u32 bytes, u32 frames,
  * Several frames in one packet: say how it would be cut again. The NIC left the
  * sum of the pseudo header in place of the checksum.
  */
-static void rx_set_gso(struct vktls_rx_ring *rx, struct sk_buff *skb,
-		       const struct vktls_rx_cpl *cpl)
+static void vktls_rx_set_gso(struct vktls_rx_ring *rx, struct sk_buff *skb,
+			     const struct vktls_rx_cpl *cpl)
 {
 	struct skb_shared_info *info = skb_shinfo(skb);
 	bool v4 = skb->protocol == htons(ETH_P_IP);
@@ -251,13 +255,13 @@ static void rx_set_gso(struct vktls_rx_ring *rx, struct sk_buff *skb,
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	skb->csum_start = skb_headroom(skb) + l4;
 	skb->csum_offset = offsetof(struct tcphdr, check);
-	rx_count_gro(rx, skb->len + ETH_HLEN, cpl->segs,
-		     ETH_HLEN + l4 + th->doff * 4);
+	vktls_rx_count_gro(rx, skb->len + ETH_HLEN, cpl->segs,
+			   ETH_HLEN + l4 + th->doff * 4);
 }
 
-/* What GSO would divide by, and headers where rx_set_gso() looks for them. */
-static bool rx_gro_sane(const struct sk_buff *skb,
-			const struct vktls_rx_cpl *cpl)
+/* What GSO would divide by, and headers where vktls_rx_set_gso() looks for them. */
+static bool vktls_rx_gro_sane(const struct sk_buff *skb,
+			      const struct vktls_rx_cpl *cpl)
 {
 	__be16 proto = ((const struct ethhdr *)skb->data)->h_proto;
 
@@ -267,8 +271,8 @@ static bool rx_gro_sane(const struct sk_buff *skb,
 				   sizeof(struct tcphdr);
 }
 
-static void rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
-		       const struct vktls_rx_cpl *cpl)
+static void vktls_rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
+			     const struct vktls_rx_cpl *cpl)
 {
 	struct net_device *netdev = rx->qp->vd->netdev;
 	netdev_features_t features = netdev->features;
@@ -276,12 +280,12 @@ static void rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
 	u32 frames = flags & VKTLS_RXC_GRO ? cpl->segs : 1;
 
 	trace_vktls_rx(rx, skb->len, flags);
-	rx_count(rx, VKTLS_RXS_PACKETS, frames);
-	rx_count(rx, VKTLS_RXS_BYTES, skb->len);
+	vktls_rx_count(rx, VKTLS_RXS_PACKETS, frames);
+	vktls_rx_count(rx, VKTLS_RXS_BYTES, skb->len);
 	if (features & NETIF_F_RXCSUM)
-		rx_set_csum(rx, skb, flags, frames);
+		vktls_rx_set_csum(rx, skb, flags, frames);
 	if (features & NETIF_F_RXHASH)
-		rx_set_hash(skb, flags, le32_to_cpu(cpl->hash));
+		vktls_rx_set_hash(skb, flags, le32_to_cpu(cpl->hash));
 	if (flags & VKTLS_RXC_VLAN)
 		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),
 				       le16_to_cpu(cpl->vlan_tci));
@@ -290,28 +294,29 @@ static void rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
 		vktls_ktls_rx(rx->qp->vd, skb, flags, frames);
 	skb->protocol = eth_type_trans(skb, netdev);
 	if (flags & VKTLS_RXC_GRO)
-		rx_set_gso(rx, skb, cpl);
+		vktls_rx_set_gso(rx, skb, cpl);
 	napi_gro_receive(&rx->qp->napi, skb);
 }
 
-static void rx_deliver(struct vktls_rx_ring *rx, const struct vktls_rx_cpl *cpl)
+static void vktls_rx_deliver(struct vktls_rx_ring *rx,
+			     const struct vktls_rx_cpl *cpl)
 {
 	struct sk_buff *skb = rx->skb;
 
 	rx->skb = NULL;
 	if (unlikely(rx->drop || (cpl->flags & cpu_to_le16(VKTLS_RXC_GRO) &&
-				  !rx_gro_sane(skb, cpl)))) {
+				  !vktls_rx_gro_sane(skb, cpl)))) {
 		rx->drop = false;
-		rx_count(rx, VKTLS_RXS_DROPPED, 1);
+		vktls_rx_count(rx, VKTLS_RXS_DROPPED, 1);
 		/* NULL when the first buffer already had no skb. */
 		kfree_skb(skb);
 		return;
 	}
-	rx_hand_on(rx, skb, cpl);
+	vktls_rx_hand_on(rx, skb, cpl);
 }
 
-static bool rx_complete(struct vktls_rx_ring *rx,
-			const struct vktls_rx_cpl *cpl)
+static bool vktls_rx_complete(struct vktls_rx_ring *rx,
+			      const struct vktls_rx_cpl *cpl)
 {
 	u32 index = rx->head & rx->ring.mask;
 	u32 len = le16_to_cpu(cpl->len);
@@ -328,9 +333,9 @@ static bool rx_complete(struct vktls_rx_ring *rx,
 	last = cpl->flags & cpu_to_le16(VKTLS_RXC_EOP);
 	/* From here on there is a free place, for a buffer that was copied. */
 	rx->head++;
-	rx_take_buf(rx, &rx->bufs[index], len, last);
+	vktls_rx_take_buf(rx, &rx->bufs[index], len, last);
 	if (last)
-		rx_deliver(rx, cpl);
+		vktls_rx_deliver(rx, cpl);
 	return true;
 }
 
@@ -349,18 +354,18 @@ int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
 	int frames = 0;
 
 	while (frames < budget && (cpl = vktls_ring_peek(&rx->ring))) {
-		if (!rx_complete(rx, cpl))
+		if (!vktls_rx_complete(rx, cpl))
 			break;
 		if (cpl->flags & cpu_to_le16(VKTLS_RXC_EOP))
 			frames++;
 		rx->ring.cpl_head++;
 	}
-	if (rx_unknown_places(rx) >= RX_FILL_BATCH) {
+	if (vktls_rx_unknown_places(rx) >= RX_FILL_BATCH) {
 		vktls_write(qp->vd, VKTLS_REG_QP(qp->index) + VKTLS_QP_RX_CQ,
 			    rx->ring.cpl_head & rx->ring.mask);
-		rx_fill(rx, GFP_ATOMIC);
+		vktls_rx_fill(rx, GFP_ATOMIC);
 	}
-	return unlikely(rx_starving(rx)) ? budget : frames;
+	return unlikely(vktls_rx_starving(rx)) ? budget : frames;
 }
 
 /**
@@ -371,7 +376,7 @@ int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
  */
 void vktls_rx_start(struct vktls_rx_ring *rx)
 {
-	rx_fill(rx, GFP_KERNEL);
+	vktls_rx_fill(rx, GFP_KERNEL);
 }
 
 /**
@@ -394,7 +399,7 @@ void vktls_rx_reset(struct vktls_rx_ring *rx)
 	rx->rung = 0;
 }
 
-static struct page_pool *rx_pool_create(struct vktls_qp *qp, u8 log2)
+static struct page_pool *vktls_rx_pool_create(struct vktls_qp *qp, u8 log2)
 {
 	struct page_pool_params params = {
 		.flags = PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
@@ -415,7 +420,7 @@ static struct page_pool *rx_pool_create(struct vktls_qp *qp, u8 log2)
  * Half pages when a whole frame fits one, so that jumbo frames need few; but what
  * is joined fills whole ones.
  */
-static unsigned int rx_buf_size(const struct net_device *netdev)
+static unsigned int vktls_rx_buf_size(const struct net_device *netdev)
 {
 	unsigned int frame = netdev->mtu + ETH_HLEN + VLAN_HLEN;
 
@@ -439,14 +444,14 @@ int vktls_rx_alloc(struct vktls_qp *qp, u8 log2)
 	int err;
 
 	rx->qp = qp;
-	rx->buf_size = rx_buf_size(qp->vd->netdev);
+	rx->buf_size = vktls_rx_buf_size(qp->vd->netdev);
 	rx->per_page = PAGE_SIZE / rx->buf_size;
 	rx->room = rx->buf_size - RX_OVERHEAD;
 	u64_stats_init(&rx->sync);
 	rx->bufs = kvcalloc(BIT(log2), sizeof(*rx->bufs), GFP_KERNEL);
 	if (!rx->bufs)
 		return -ENOMEM;
-	rx->pool = rx_pool_create(qp, log2);
+	rx->pool = vktls_rx_pool_create(qp, log2);
 	if (IS_ERR(rx->pool)) {
 		err = PTR_ERR(rx->pool);
 		goto free_bufs;

@@ -13,8 +13,8 @@
 #define TEST_SEED	0x5eed1e55
 #define TEST_WORDS	(TEST_BYTES / sizeof(__le32))
 
-static int selftest_fail(struct vktls_dev *vd, const char *what, u32 got,
-			 u32 want)
+static int vktls_selftest_fail(struct vktls_dev *vd, const char *what, u32 got,
+			       u32 want)
 {
 	dev_err(&vd->pdev->dev, "self-test: %s: %#x instead of %#x\n", what,
 		got, want);
@@ -38,55 +38,55 @@ int vktls_selftest_scratch(struct vktls_dev *vd)
 		vktls_write(vd, VKTLS_REG_TEST_SCRATCH, patterns[i]);
 		got = vktls_read(vd, VKTLS_REG_TEST_SCRATCH);
 		if (got != patterns[i])
-			return selftest_fail(vd, "scratch register", got,
-					     patterns[i]);
+			return vktls_selftest_fail(vd, "scratch register", got,
+						   patterns[i]);
 	}
 	return 0;
 }
 
-static int selftest_run(struct vktls_dev *vd, u32 op)
+static int vktls_selftest_run(struct vktls_dev *vd, u32 op)
 {
 	vktls_write(vd, VKTLS_REG_TEST_OP, op);
 	return vktls_read(vd, VKTLS_REG_TEST_RESULT);
 }
 
 /* The NIC writes the pattern, and it is here. */
-static int selftest_fill(struct vktls_dev *vd, const __le32 *buf)
+static int vktls_selftest_fill(struct vktls_dev *vd, const __le32 *buf)
 {
-	u32 status = selftest_run(vd, VKTLS_TEST_FILL);
+	u32 status = vktls_selftest_run(vd, VKTLS_TEST_FILL);
 	u32 n, want;
 
 	if (status)
-		return selftest_fail(vd, "DMA write status", status,
-				     VKTLS_ST_OK);
+		return vktls_selftest_fail(vd, "DMA write status", status,
+					   VKTLS_ST_OK);
 	for (n = 0; n < TEST_WORDS; n++) {
 		want = VKTLS_TEST_WORD(TEST_SEED, n);
 		if (le32_to_cpu(buf[n]) != want)
-			return selftest_fail(vd, "DMA write",
-					     le32_to_cpu(buf[n]), want);
+			return vktls_selftest_fail(vd, "DMA write",
+						   le32_to_cpu(buf[n]), want);
 	}
 	return 0;
 }
 
 /* The NIC reads the pattern, and sees when one word of it is wrong. */
-static int selftest_check(struct vktls_dev *vd, __le32 *buf)
+static int vktls_selftest_check(struct vktls_dev *vd, __le32 *buf)
 {
 	u32 last = (TEST_WORDS - 1) * sizeof(*buf);
-	u32 status = selftest_run(vd, VKTLS_TEST_CHECK);
+	u32 status = vktls_selftest_run(vd, VKTLS_TEST_CHECK);
 	u32 where;
 
 	if (status)
-		return selftest_fail(vd, "DMA read status", status,
-				     VKTLS_ST_OK);
+		return vktls_selftest_fail(vd, "DMA read status", status,
+					   VKTLS_ST_OK);
 	buf[TEST_WORDS - 1] ^= cpu_to_le32(1);
-	status = selftest_run(vd, VKTLS_TEST_CHECK);
+	status = vktls_selftest_run(vd, VKTLS_TEST_CHECK);
 	where = vktls_read(vd, VKTLS_REG_TEST_WHERE);
 	if (status != VKTLS_ST_PARAM)
-		return selftest_fail(vd, "DMA read of a wrong word", status,
-				     VKTLS_ST_PARAM);
+		return vktls_selftest_fail(vd, "DMA read of a wrong word",
+					   status, VKTLS_ST_PARAM);
 	if (where != last)
-		return selftest_fail(vd, "place of the wrong word", where,
-				     last);
+		return vktls_selftest_fail(vd, "place of the wrong word", where,
+					   last);
 	return 0;
 }
 
@@ -111,14 +111,14 @@ int vktls_selftest_dma(struct vktls_dev *vd)
 	vktls_write(vd, VKTLS_REG_TEST_ADDR_HI, upper_32_bits(addr));
 	vktls_write(vd, VKTLS_REG_TEST_LEN, TEST_BYTES);
 	vktls_write(vd, VKTLS_REG_TEST_SEED, TEST_SEED);
-	err = selftest_fill(vd, buf);
+	err = vktls_selftest_fill(vd, buf);
 	if (!err)
-		err = selftest_check(vd, buf);
+		err = vktls_selftest_check(vd, buf);
 	dma_free_coherent(dev, TEST_BYTES, buf, addr);
 	return err;
 }
 
-static irqreturn_t selftest_irq(int irq, void *data)
+static irqreturn_t vktls_selftest_handler(int irq, void *data)
 {
 	complete(data);
 	return IRQ_HANDLED;
@@ -138,14 +138,16 @@ int vktls_selftest_irq(struct vktls_dev *vd, unsigned int vector)
 	int irq = vktls_irq_vector(vd, vector);
 	int err;
 
-	err = request_irq(irq, selftest_irq, 0, "vktls-selftest", &done);
+	err = request_irq(irq, vktls_selftest_handler, 0, "vktls-selftest",
+			  &done);
 	if (err)
 		return err;
 	vktls_write(vd, VKTLS_REG_TEST_OP,
 		    VKTLS_TEST_IRQ | vector << VKTLS_TEST_VECTOR_SHIFT);
 	if (!wait_for_completion_timeout(&done, 2 * HZ))
-		err = selftest_fail(vd, "interrupt does not arrive, vector",
-				    vector, vector);
+		err = vktls_selftest_fail(vd,
+					  "interrupt does not arrive, vector",
+					  vector, vector);
 	free_irq(irq, &done);
 	return err;
 }

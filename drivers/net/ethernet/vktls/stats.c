@@ -12,7 +12,7 @@
 #include "ring.h"
 #include "vktls.h"
 
-static const char * const tx_names[VKTLS_TXS_NUM] = {
+static const char *const vktls_tx_names[VKTLS_TXS_NUM] = {
 	[VKTLS_TXS_PACKETS] = "packets",
 	[VKTLS_TXS_BYTES] = "bytes",
 	[VKTLS_TXS_GSO_PACKETS] = "gso_packets",
@@ -26,7 +26,7 @@ static const char * const tx_names[VKTLS_TXS_NUM] = {
 	[VKTLS_TXS_ERRORS] = "errors",
 };
 
-static const char * const rx_names[VKTLS_RXS_NUM] = {
+static const char *const vktls_rx_names[VKTLS_RXS_NUM] = {
 	[VKTLS_RXS_PACKETS] = "packets",
 	[VKTLS_RXS_BYTES] = "bytes",
 	[VKTLS_RXS_GRO_PACKETS] = "gro_packets",
@@ -40,7 +40,7 @@ static const char * const rx_names[VKTLS_RXS_NUM] = {
 	[VKTLS_RXS_DROPPED] = "dropped",
 };
 
-static const char * const hw_names[VKTLS_STAT_NUM] = {
+static const char *const vktls_hw_names[VKTLS_STAT_NUM] = {
 	[VKTLS_STAT_TX_FRAMES] = "tx_frames",
 	[VKTLS_STAT_TX_BYTES] = "tx_bytes",
 	[VKTLS_STAT_TX_TSO_PACKETS] = "tx_tso_packets",
@@ -107,7 +107,7 @@ void vktls_stats_keep(struct vktls_dev *vd)
 		vktls_qp_totals(vd->qp[i], vd->past);
 }
 
-static void stats_sum(struct vktls_dev *vd, struct vktls_totals *sum)
+static void vktls_stats_sum(struct vktls_dev *vd, struct vktls_totals *sum)
 {
 	unsigned int i;
 
@@ -118,7 +118,7 @@ static void stats_sum(struct vktls_dev *vd, struct vktls_totals *sum)
 	spin_unlock_bh(&vd->stats_lock);
 }
 
-static u64 stats_hw(struct vktls_dev *vd, unsigned int stat)
+static u64 vktls_stats_hw(struct vktls_dev *vd, unsigned int stat)
 {
 	return vd->hw_stats[stat] + vd->hw_stats_past[stat];
 }
@@ -136,14 +136,14 @@ unsigned int vktls_stats_num(struct vktls_dev *vd)
 	       vktls_ktls_stats_num();
 }
 
-static void stats_names_qp(u8 **data, const char *suffix)
+static void vktls_stats_names_qp(u8 **data, const char *suffix)
 {
 	unsigned int i;
 
 	for (i = 0; i < VKTLS_TXS_NUM; i++)
-		ethtool_sprintf(data, "tx%s_%s", suffix, tx_names[i]);
+		ethtool_sprintf(data, "tx%s_%s", suffix, vktls_tx_names[i]);
 	for (i = 0; i < VKTLS_RXS_NUM; i++)
-		ethtool_sprintf(data, "rx%s_%s", suffix, rx_names[i]);
+		ethtool_sprintf(data, "rx%s_%s", suffix, vktls_rx_names[i]);
 	ethtool_sprintf(data, "irq%s", suffix);
 }
 
@@ -159,19 +159,19 @@ void vktls_stats_names(struct vktls_dev *vd, u8 *data)
 	char suffix[12];
 	unsigned int i;
 
-	stats_names_qp(&data, "");
+	vktls_stats_names_qp(&data, "");
 	for (i = 0; i < VKTLS_STAT_NUM; i++)
-		ethtool_sprintf(&data, "dev_%s", hw_names[i]);
+		ethtool_sprintf(&data, "dev_%s", vktls_hw_names[i]);
 	ethtool_puts(&data, "resets");
 	ethtool_puts(&data, "irq_lost");
 	vktls_ktls_stats_names(&data);
 	for (i = 0; i < vd->cfg.qps; i++) {
 		snprintf(suffix, sizeof(suffix), "%u", i);
-		stats_names_qp(&data, suffix);
+		vktls_stats_names_qp(&data, suffix);
 	}
 }
 
-static u64 *stats_values_qp(u64 *data, const struct vktls_totals *sum)
+static u64 *vktls_stats_values_qp(u64 *data, const struct vktls_totals *sum)
 {
 	memcpy(data, sum->tx, sizeof(sum->tx));
 	data += VKTLS_TXS_NUM;
@@ -195,11 +195,11 @@ void vktls_stats_values(struct vktls_dev *vd, u64 *data)
 
 	if (test_bit(VKTLS_FW_UP, &vd->state))
 		vktls_port_stats_sync(vd);
-	stats_sum(vd, &sum);
-	data = stats_values_qp(data, &sum);
+	vktls_stats_sum(vd, &sum);
+	data = vktls_stats_values_qp(data, &sum);
 	spin_lock_bh(&vd->stats_lock);
 	for (i = 0; i < VKTLS_STAT_NUM; i++)
-		*data++ = stats_hw(vd, i);
+		*data++ = vktls_stats_hw(vd, i);
 	spin_unlock_bh(&vd->stats_lock);
 	*data++ = vd->resets;
 	*data++ = atomic_long_read(&vd->irqs_lost);
@@ -209,7 +209,7 @@ void vktls_stats_values(struct vktls_dev *vd, u64 *data)
 		memset(&sum, 0, sizeof(sum));
 		if (vd->qp)
 			vktls_qp_totals(vd->qp[i], &sum);
-		data = stats_values_qp(data, &sum);
+		data = vktls_stats_values_qp(data, &sum);
 	}
 }
 
@@ -227,7 +227,7 @@ void vktls_stats_get64(struct net_device *netdev,
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct vktls_totals sum;
 
-	stats_sum(vd, &sum);
+	vktls_stats_sum(vd, &sum);
 	stats->tx_packets = sum.tx[VKTLS_TXS_PACKETS];
 	stats->tx_bytes = sum.tx[VKTLS_TXS_BYTES];
 	stats->tx_dropped = sum.tx[VKTLS_TXS_DROPPED];
@@ -236,15 +236,16 @@ void vktls_stats_get64(struct net_device *netdev,
 	stats->rx_bytes = sum.rx[VKTLS_RXS_BYTES];
 	stats->rx_dropped = sum.rx[VKTLS_RXS_DROPPED];
 	spin_lock_bh(&vd->stats_lock);
-	stats->multicast = stats_hw(vd, VKTLS_STAT_RX_MULTICAST);
-	stats->rx_missed_errors = stats_hw(vd, VKTLS_STAT_RX_NO_BUFFER);
-	stats->rx_length_errors = stats_hw(vd, VKTLS_STAT_RX_LENGTH_ERRORS);
+	stats->multicast = vktls_stats_hw(vd, VKTLS_STAT_RX_MULTICAST);
+	stats->rx_missed_errors = vktls_stats_hw(vd, VKTLS_STAT_RX_NO_BUFFER);
+	stats->rx_length_errors =
+		vktls_stats_hw(vd, VKTLS_STAT_RX_LENGTH_ERRORS);
 	stats->rx_errors = stats->rx_length_errors;
 	spin_unlock_bh(&vd->stats_lock);
 }
 
-static void stats_genl_rx(const struct vktls_totals *sum,
-			  struct netdev_queue_stats_rx *rx)
+static void vktls_stats_genl_rx(const struct vktls_totals *sum,
+				struct netdev_queue_stats_rx *rx)
 {
 	rx->packets = sum->rx[VKTLS_RXS_PACKETS];
 	rx->bytes = sum->rx[VKTLS_RXS_BYTES];
@@ -258,8 +259,8 @@ static void stats_genl_rx(const struct vktls_totals *sum,
 	rx->csum_bad = sum->rx[VKTLS_RXS_CSUM_BAD];
 }
 
-static void stats_genl_tx(const struct vktls_totals *sum,
-			  struct netdev_queue_stats_tx *tx)
+static void vktls_stats_genl_tx(const struct vktls_totals *sum,
+				struct netdev_queue_stats_tx *tx)
 {
 	tx->packets = sum->tx[VKTLS_TXS_PACKETS];
 	tx->bytes = sum->tx[VKTLS_TXS_BYTES];
@@ -270,41 +271,41 @@ static void stats_genl_tx(const struct vktls_totals *sum,
 	tx->wake = sum->tx[VKTLS_TXS_WAKE];
 }
 
-static void stats_queue_rx(struct net_device *netdev, int idx,
-			   struct netdev_queue_stats_rx *rx)
+static void vktls_stats_queue_rx(struct net_device *netdev, int idx,
+				 struct netdev_queue_stats_rx *rx)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct vktls_totals sum = {};
 
 	if (vd->qp)
 		vktls_qp_totals(vd->qp[idx], &sum);
-	stats_genl_rx(&sum, rx);
+	vktls_stats_genl_rx(&sum, rx);
 }
 
-static void stats_queue_tx(struct net_device *netdev, int idx,
-			   struct netdev_queue_stats_tx *tx)
+static void vktls_stats_queue_tx(struct net_device *netdev, int idx,
+				 struct netdev_queue_stats_tx *tx)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct vktls_totals sum = {};
 
 	if (vd->qp)
 		vktls_qp_totals(vd->qp[idx], &sum);
-	stats_genl_tx(&sum, tx);
+	vktls_stats_genl_tx(&sum, tx);
 }
 
-static void stats_base(struct net_device *netdev,
-		       struct netdev_queue_stats_rx *rx,
-		       struct netdev_queue_stats_tx *tx)
+static void vktls_stats_base(struct net_device *netdev,
+			     struct netdev_queue_stats_rx *rx,
+			     struct netdev_queue_stats_tx *tx)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
-	stats_genl_rx(vd->past, rx);
-	stats_genl_tx(vd->past, tx);
+	vktls_stats_genl_rx(vd->past, rx);
+	vktls_stats_genl_tx(vd->past, tx);
 }
 
 /* All of them are called under RTNL. */
 const struct netdev_stat_ops vktls_stat_ops = {
-	.get_queue_stats_rx = stats_queue_rx,
-	.get_queue_stats_tx = stats_queue_tx,
-	.get_base_stats = stats_base,
+	.get_queue_stats_rx = vktls_stats_queue_rx,
+	.get_queue_stats_tx = vktls_stats_queue_tx,
+	.get_base_stats = vktls_stats_base,
 };

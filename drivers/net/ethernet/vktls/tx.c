@@ -19,20 +19,21 @@
 #include "vktls.h"
 
 /* What one packet needs of the NIC. */
-struct tx_packet {
+struct vktls_tx_packet {
 	struct sk_buff *skb;
 	struct vktls_tx_offload off;
 	bool replay;		/* tx->replay is its payload */
 };
 
-static struct vktls_tx_desc *tx_desc(const struct vktls_tx_ring *tx, u32 index)
+static struct vktls_tx_desc *vktls_tx_desc_at(const struct vktls_tx_ring *tx,
+					      u32 index)
 {
 	struct vktls_tx_desc *desc = tx->ring.desc;
 
 	return &desc[index & tx->ring.mask];
 }
 
-static void tx_count(struct vktls_tx_ring *tx, enum vktls_tx_stat stat)
+static void vktls_tx_count(struct vktls_tx_ring *tx, enum vktls_tx_stat stat)
 {
 	u64_stats_update_begin(&tx->xmit_sync);
 	u64_stats_inc(&tx->stats[stat]);
@@ -43,19 +44,19 @@ static void tx_count(struct vktls_tx_ring *tx, enum vktls_tx_stat stat)
  * The last descriptor of all is still ours, so the wish for a completion can be
  * put into it when it is known that nothing follows for now.
  */
-static void tx_ring_doorbell(struct vktls_tx_ring *tx)
+static void vktls_tx_ring_doorbell(struct vktls_tx_ring *tx)
 {
 	if (tx->rung == tx->tail)
 		return;
-	tx_desc(tx, tx->tail - 1)->flags |= cpu_to_le16(VKTLS_TXD_CPL);
+	vktls_tx_desc_at(tx, tx->tail - 1)->flags |= cpu_to_le16(VKTLS_TXD_CPL);
 	tx->rung = tx->tail;
-	tx_count(tx, VKTLS_TXS_DOORBELLS);
+	vktls_tx_count(tx, VKTLS_TXS_DOORBELLS);
 	/* writel() inside orders the descriptors before the tail. */
 	vktls_write(tx->qp->vd, VKTLS_REG_QP(tx->qp->index) + VKTLS_QP_TX_TAIL,
 		    tx->tail & tx->ring.mask);
 }
 
-static void tx_offload_prepare(struct tx_packet *pkt, u32 tls_ctx)
+static void vktls_tx_offload_prepare(struct vktls_tx_packet *pkt, u32 tls_ctx)
 {
 	struct sk_buff *skb = pkt->skb;
 	struct vktls_tx_offload *off = &pkt->off;
@@ -85,10 +86,10 @@ static void tx_offload_prepare(struct tx_packet *pkt, u32 tls_ctx)
 		off->flags |= cpu_to_le16(VKTLS_TXD_OFFLOAD);
 }
 
-static void tx_write(struct vktls_tx_ring *tx, u32 index, dma_addr_t addr,
-		     unsigned int len)
+static void vktls_tx_write(struct vktls_tx_ring *tx, u32 index, dma_addr_t addr,
+			   unsigned int len)
 {
-	struct vktls_tx_desc *desc = tx_desc(tx, index);
+	struct vktls_tx_desc *desc = vktls_tx_desc_at(tx, index);
 
 	desc->addr = cpu_to_le64(addr);
 	desc->len = cpu_to_le32(len);
@@ -97,14 +98,14 @@ static void tx_write(struct vktls_tx_ring *tx, u32 index, dma_addr_t addr,
 }
 
 /* Of memory that is mapped for this descriptor alone. */
-static int tx_write_mapped(struct vktls_tx_ring *tx, u32 index,
-			   dma_addr_t addr, unsigned int len)
+static int vktls_tx_write_mapped(struct vktls_tx_ring *tx, u32 index,
+				 dma_addr_t addr, unsigned int len)
 {
 	struct vktls_tx_buf *buf = vktls_tx_buf(tx, index);
 
 	if (dma_mapping_error(tx->dev, addr))
 		return -ENOMEM;
-	tx_write(tx, index, addr, len);
+	vktls_tx_write(tx, index, addr, len);
 	buf->addr = addr;
 	buf->len = len;
 	return 0;
@@ -122,7 +123,7 @@ void vktls_tx_plan_drop(struct vktls_tx_plan *plan, unsigned int from)
 	plan->num = 0;
 }
 
-static phys_addr_t tx_frag_start(const skb_frag_t *frag)
+static phys_addr_t vktls_tx_frag_start(const skb_frag_t *frag)
 {
 	return page_to_phys(skb_frag_page(frag)) + skb_frag_off(frag);
 }
@@ -131,15 +132,17 @@ static phys_addr_t tx_frag_start(const skb_frag_t *frag)
  * Bytes from @frag on that lie in one piece. What is sent by reference comes in
  * a fragment for each page, also where the pages follow one another.
  */
-static unsigned int tx_frag_run(const skb_frag_t *frag, const skb_frag_t *end,
-				unsigned int *frags)
+static unsigned int vktls_tx_frag_run(const skb_frag_t *frag,
+				      const skb_frag_t *end,
+				      unsigned int *frags)
 {
 	unsigned int n = 1, len = skb_frag_size(frag);
 	phys_addr_t start;
 
 	if (&frag[1] < end) {
-		start = tx_frag_start(frag);
-		for (; &frag[n] < end && tx_frag_start(&frag[n]) == start + len;
+		start = vktls_tx_frag_start(frag);
+		for (; &frag[n] < end &&
+		       vktls_tx_frag_start(&frag[n]) == start + len;
 		     n++)
 			len += skb_frag_size(&frag[n]);
 	}
@@ -148,17 +151,17 @@ static unsigned int tx_frag_run(const skb_frag_t *frag, const skb_frag_t *end,
 }
 
 /* Returns the index after the last descriptor written, and sets *err. */
-static u32 tx_map_frags(struct vktls_tx_ring *tx, const struct sk_buff *skb,
-			u32 index, int *err)
+static u32 vktls_tx_map_frags(struct vktls_tx_ring *tx,
+			      const struct sk_buff *skb, u32 index, int *err)
 {
 	const skb_frag_t *end, *frag = skb_shinfo(skb)->frags;
 	unsigned int n, len;
 	dma_addr_t addr;
 
 	for (end = frag + skb_shinfo(skb)->nr_frags; frag < end; frag += n) {
-		len = tx_frag_run(frag, end, &n);
+		len = vktls_tx_frag_run(frag, end, &n);
 		addr = skb_frag_dma_map(tx->dev, frag, 0, len, DMA_TO_DEVICE);
-		*err = tx_write_mapped(tx, index, addr, len);
+		*err = vktls_tx_write_mapped(tx, index, addr, len);
 		if (*err)
 			break;
 		index++;
@@ -167,7 +170,7 @@ static u32 tx_map_frags(struct vktls_tx_ring *tx, const struct sk_buff *skb,
 }
 
 /* The same for records; a page that is mapped is let go with its buffer. */
-static u32 tx_map_plan(struct vktls_tx_ring *tx, u32 index, int *err)
+static u32 vktls_tx_map_plan(struct vktls_tx_ring *tx, u32 index, int *err)
 {
 	struct vktls_tx_plan *plan = &tx->replay;
 	const skb_frag_t *frag;
@@ -178,7 +181,8 @@ static u32 tx_map_plan(struct vktls_tx_ring *tx, u32 index, int *err)
 		frag = &plan->frags[i];
 		addr = skb_frag_dma_map(tx->dev, frag, 0, skb_frag_size(frag),
 					DMA_TO_DEVICE);
-		*err = tx_write_mapped(tx, index, addr, skb_frag_size(frag));
+		*err = vktls_tx_write_mapped(tx, index, addr,
+					     skb_frag_size(frag));
 		if (*err)
 			break;
 		vktls_tx_buf(tx, index++)->held = skb_frag_page(frag);
@@ -187,7 +191,7 @@ static u32 tx_map_plan(struct vktls_tx_ring *tx, u32 index, int *err)
 	return index;
 }
 
-static void tx_write_replay(struct vktls_tx_ring *tx, u32 index)
+static void vktls_tx_write_replay(struct vktls_tx_ring *tx, u32 index)
 {
 	struct vktls_tx_replay replay = {
 		.before = cpu_to_le16(tx->replay.before),
@@ -196,22 +200,23 @@ static void tx_write_replay(struct vktls_tx_ring *tx, u32 index)
 	};
 
 	put_unaligned_be64(tx->replay.rec_no, replay.rec_no);
-	memcpy(tx_desc(tx, index), &replay, sizeof(replay));
+	memcpy(vktls_tx_desc_at(tx, index), &replay, sizeof(replay));
 }
 
 /* Offload and replay descriptors; returns the index after them. */
-static u32 tx_write_control(struct vktls_tx_ring *tx,
-			    const struct tx_packet *pkt, u32 index)
+static u32 vktls_tx_write_control(struct vktls_tx_ring *tx,
+				  const struct vktls_tx_packet *pkt, u32 index)
 {
 	if (pkt->off.flags)
-		memcpy(tx_desc(tx, index++), &pkt->off, sizeof(pkt->off));
+		memcpy(vktls_tx_desc_at(tx, index++), &pkt->off,
+		       sizeof(pkt->off));
 	if (unlikely(pkt->replay))
-		tx_write_replay(tx, index++);
+		vktls_tx_write_replay(tx, index++);
 	return index;
 }
 
 /* False when the kernel has no address for a part. */
-static bool tx_copy_frags(const struct sk_buff *skb, u8 *to)
+static bool vktls_tx_copy_frags(const struct sk_buff *skb, u8 *to)
 {
 	const skb_frag_t *frag = skb_shinfo(skb)->frags;
 	const skb_frag_t *end = frag + skb_shinfo(skb)->nr_frags;
@@ -232,8 +237,9 @@ static bool tx_copy_frags(const struct sk_buff *skb, u8 *to)
  * much of the packet is in it then, or 0. Plaintext of TLS is not left in memory
  * that nobody clears, so of that the headers only.
  */
-static unsigned int tx_write_copy(struct vktls_tx_ring *tx, u32 index,
-				  const struct tx_packet *pkt, unsigned int len)
+static unsigned int vktls_tx_write_copy(struct vktls_tx_ring *tx, u32 index,
+					const struct vktls_tx_packet *pkt,
+					unsigned int len)
 {
 	bool tls = pkt->off.flags & cpu_to_le16(VKTLS_TXO_TLS);
 	const struct sk_buff *skb = pkt->skb;
@@ -244,9 +250,10 @@ static unsigned int tx_write_copy(struct vktls_tx_ring *tx, u32 index,
 	    (tls && len != le16_to_cpu(pkt->off.hdr_len)))
 		return 0;
 	memcpy(to, skb->data, len);
-	if (skb->len <= VKTLS_TX_COPY && !tls && tx_copy_frags(skb, to + len))
+	if (skb->len <= VKTLS_TX_COPY && !tls &&
+	    vktls_tx_copy_frags(skb, to + len))
 		len = skb->len;
-	tx_write(tx, index, tx->copies_dma + at * VKTLS_TX_COPY, len);
+	vktls_tx_write(tx, index, tx->copies_dma + at * VKTLS_TX_COPY, len);
 	return len;
 }
 
@@ -254,10 +261,10 @@ static unsigned int tx_write_copy(struct vktls_tx_ring *tx, u32 index,
  * Write the packet after the tail; does not move it. Returns the new tail. Of a
  * replay, only the headers are from the skb: its payload is part of the records.
  */
-static u32 tx_map(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
-		  int *err)
+static u32 vktls_tx_map(struct vktls_tx_ring *tx,
+			const struct vktls_tx_packet *pkt, int *err)
 {
-	u32 index = tx_write_control(tx, pkt, tx->tail);
+	u32 index = vktls_tx_write_control(tx, pkt, tx->tail);
 	const struct sk_buff *skb = pkt->skb;
 	unsigned int copied, len = skb_headlen(skb);
 	dma_addr_t addr;
@@ -265,29 +272,30 @@ static u32 tx_map(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
 	*err = 0;
 	if (unlikely(pkt->replay))
 		len = le16_to_cpu(pkt->off.hdr_len);
-	copied = tx_write_copy(tx, index, pkt, len);
+	copied = vktls_tx_write_copy(tx, index, pkt, len);
 	if (unlikely(!copied)) {
 		addr = dma_map_page(tx->dev, virt_to_page(skb->data),
 				    offset_in_page(skb->data), len,
 				    DMA_TO_DEVICE);
-		*err = tx_write_mapped(tx, index, addr, len);
+		*err = vktls_tx_write_mapped(tx, index, addr, len);
 		if (*err)
 			return index;
 	}
 	if (unlikely(pkt->replay))
-		return tx_map_plan(tx, index + 1, err);
+		return vktls_tx_map_plan(tx, index + 1, err);
 	if (copied == skb->len)
 		return index + 1;
-	return tx_map_frags(tx, skb, index + 1, err);
+	return vktls_tx_map_frags(tx, skb, index + 1, err);
 }
 
-static void tx_unwind(struct vktls_tx_ring *tx, u32 end)
+static void vktls_tx_unwind(struct vktls_tx_ring *tx, u32 end)
 {
 	while (end != tx->tail)
 		vktls_tx_unmap(tx, vktls_tx_buf(tx, --end));
 }
 
-static void tx_account(struct vktls_tx_ring *tx, const struct tx_packet *pkt)
+static void vktls_tx_account(struct vktls_tx_ring *tx,
+			     const struct vktls_tx_packet *pkt)
 {
 	unsigned int bytes = pkt->skb->len, segs = 1;
 
@@ -307,38 +315,39 @@ static void tx_account(struct vktls_tx_ring *tx, const struct tx_packet *pkt)
 	u64_stats_update_end(&tx->xmit_sync);
 }
 
-static void tx_stop_if_full(struct vktls_tx_ring *tx)
+static void vktls_tx_stop_if_full(struct vktls_tx_ring *tx)
 {
 	/* Barriers within: partner of those around the wake in vktls_tx_poll(). */
 	if (!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx), VKTLS_TX_STOP,
 				  vktls_tx_start(tx)))
-		tx_count(tx, VKTLS_TXS_STOP);
+		vktls_tx_count(tx, VKTLS_TXS_STOP);
 }
 
-static void tx_publish(struct vktls_tx_ring *tx, const struct tx_packet *pkt,
-		       u32 end)
+static void vktls_tx_publish(struct vktls_tx_ring *tx,
+			     const struct vktls_tx_packet *pkt, u32 end)
 {
 	struct vktls_tx_buf *last = vktls_tx_buf(tx, end - 1);
 	unsigned int bytes = pkt->skb->len;
 	bool more = netdev_xmit_more();
 
-	tx_desc(tx, end - 1)->flags = cpu_to_le16(VKTLS_TXD_EOP);
+	vktls_tx_desc_at(tx, end - 1)->flags = cpu_to_le16(VKTLS_TXD_EOP);
 	last->skb = pkt->skb;
 	last->replay = pkt->replay;
 	trace_vktls_tx_post(tx, pkt->skb, end - tx->tail,
 			    le16_to_cpu(pkt->off.flags));
-	tx_account(tx, pkt);
+	vktls_tx_account(tx, pkt);
 	skb_tx_timestamp(pkt->skb);
 	WRITE_ONCE(tx->tail, end);
-	tx_stop_if_full(tx);
+	vktls_tx_stop_if_full(tx);
 	if (__netdev_tx_sent_queue(tx->txq, bytes, more))
-		tx_ring_doorbell(tx);
+		vktls_tx_ring_doorbell(tx);
 }
 
 /* Consumes the skb, and the plan of a replay, whatever happens. */
-static int tx_send(struct vktls_tx_ring *tx, struct sk_buff *skb, u32 tls_ctx)
+static int vktls_tx_send(struct vktls_tx_ring *tx, struct sk_buff *skb,
+			 u32 tls_ctx)
 {
-	struct tx_packet pkt = { .skb = skb, .replay = tx->replay.num };
+	struct vktls_tx_packet pkt = { .skb = skb, .replay = tx->replay.num };
 	u32 end;
 	int err;
 
@@ -348,16 +357,16 @@ static int tx_send(struct vktls_tx_ring *tx, struct sk_buff *skb, u32 tls_ctx)
 		err = -ENOMEM;
 		goto free_skb;
 	}
-	tx_offload_prepare(&pkt, tls_ctx);
-	end = tx_map(tx, &pkt, &err);
+	vktls_tx_offload_prepare(&pkt, tls_ctx);
+	end = vktls_tx_map(tx, &pkt, &err);
 	if (err)
 		goto unmap;
-	tx_publish(tx, &pkt, end);
+	vktls_tx_publish(tx, &pkt, end);
 	return 0;
 
 unmap:
 	vktls_tx_plan_drop(&tx->replay, 0);
-	tx_unwind(tx, end);
+	vktls_tx_unwind(tx, end);
 free_skb:
 	vktls_tx_lost(tx, skb, pkt.replay, 0);
 	dev_kfree_skb_any(skb);
@@ -381,7 +390,7 @@ netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev)
 
 	if (unlikely(!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx),
 					   VKTLS_TX_STOP, vktls_tx_start(tx)))) {
-		tx_ring_doorbell(tx);
+		vktls_tx_ring_doorbell(tx);
 		return NETDEV_TX_BUSY;
 	}
 	if (vktls_ktls_wants(skb)) {
@@ -389,12 +398,12 @@ netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev)
 		if (!skb)
 			goto flush;
 	}
-	if (!tx_send(tx, skb, tls_ctx))
+	if (!vktls_tx_send(tx, skb, tls_ctx))
 		return NETDEV_TX_OK;
-	tx_count(tx, VKTLS_TXS_DROPPED);
+	vktls_tx_count(tx, VKTLS_TXS_DROPPED);
 
 flush:
 	/* Packets before this one may have waited for its doorbell. */
-	tx_ring_doorbell(tx);
+	vktls_tx_ring_doorbell(tx);
 	return NETDEV_TX_OK;
 }

@@ -13,14 +13,15 @@
 #include "vktls.h"
 
 /* What was freed in one go. */
-struct tx_freed {
+struct vktls_tx_freed {
 	unsigned int packets, bytes;
 };
 
 /* Free what lies before @end. */
-static struct tx_freed tx_release(struct vktls_tx_ring *tx, u32 end, int budget)
+static struct vktls_tx_freed vktls_tx_release(struct vktls_tx_ring *tx, u32 end,
+					      int budget)
 {
-	struct tx_freed freed = {};
+	struct vktls_tx_freed freed = {};
 	struct vktls_tx_buf *buf;
 	u32 head;
 
@@ -39,7 +40,7 @@ static struct tx_freed tx_release(struct vktls_tx_ring *tx, u32 end, int budget)
 }
 
 /* The status is that of the last packet before @end alone. */
-static void tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
+static void vktls_tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
 {
 	const struct vktls_tx_buf *buf = vktls_tx_buf(tx, end - 1);
 
@@ -51,8 +52,8 @@ static void tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
 }
 
 /* Packets up to @head were completed before; moves it, or asks for a reset. */
-static bool tx_complete(struct vktls_tx_ring *tx,
-			const struct vktls_tx_cpl *cpl, u32 *head)
+static bool vktls_tx_complete(struct vktls_tx_ring *tx,
+			      const struct vktls_tx_cpl *cpl, u32 *head)
 {
 	u32 done = (le16_to_cpu(cpl->head) - *head) & tx->ring.mask;
 	u16 status = le16_to_cpu(cpl->status);
@@ -67,7 +68,7 @@ static bool tx_complete(struct vktls_tx_ring *tx,
 	trace_vktls_tx_done(tx, done, status);
 	*head += done;
 	if (unlikely(status))
-		tx_refused(tx, *head, status);
+		vktls_tx_refused(tx, *head, status);
 	return true;
 }
 
@@ -81,18 +82,18 @@ static bool tx_complete(struct vktls_tx_ring *tx,
 void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
 {
 	struct vktls_tx_cpl *cpl;
-	struct tx_freed freed;
+	struct vktls_tx_freed freed;
 	u32 head = tx->head;
 
 	while ((cpl = vktls_ring_peek(&tx->ring))) {
-		if (!tx_complete(tx, cpl, &head))
+		if (!vktls_tx_complete(tx, cpl, &head))
 			break;
 		tx->ring.cpl_head++;
 	}
 	if (head == tx->head)
 		return;
-	freed = tx_release(tx, head, budget);
-	/* Barriers within: partner of those in tx_stop_if_full(). */
+	freed = vktls_tx_release(tx, head, budget);
+	/* Barriers within: partner of those in vktls_tx_stop_if_full(). */
 	if (!__netif_txq_completed_wake(tx->txq, freed.packets, freed.bytes,
 					vktls_tx_room(tx), vktls_tx_start(tx),
 					false)) {
@@ -157,7 +158,7 @@ void vktls_tx_reset(struct vktls_tx_ring *tx)
 		if (buf->skb)
 			vktls_tx_lost(tx, buf->skb, buf->replay, 0);
 	}
-	tx_release(tx, tx->tail, 0);
+	vktls_tx_release(tx, tx->tail, 0);
 	netdev_tx_reset_queue(tx->txq);
 	tx->head = 0;
 	tx->tail = 0;
