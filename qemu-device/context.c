@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qemu/guest-random.h"
-#include "aead.h"
+#include "tls/aead.h"
 #include "trace.h"
 #include "vkdev.h"
 
@@ -23,6 +23,17 @@
 static VkdevContext *ctx_find(VkdevState *s, uint32_t id)
 {
     return id < s->contexts && s->ctx[id].tls ? &s->ctx[id] : NULL;
+}
+
+/* The context that a packet to be sent names. */
+static VkdevContext *ctx_find_tx(VkdevState *s, uint32_t id, uint32_t tcp_seq)
+{
+    VkdevContext *ctx = ctx_find(s, id);
+
+    if (!ctx) {
+        trace_vkdev_ctx_unknown(id, tcp_seq);
+    }
+    return ctx;
 }
 
 static void ctx_free(VkdevState *s)
@@ -51,12 +62,17 @@ bool vkdev_ctx_init(VkdevState *s)
     return true;
 }
 
+static void ctx_clear(VkdevState *s, uint32_t id)
+{
+    vkdev_flow_del(s->flows, id);
+    vkdev_tls_del(s->ctx[id].tls);
+    s->ctx[id] = (VkdevContext) { 0 };
+}
+
 void vkdev_ctx_reset(VkdevState *s)
 {
     for (uint32_t id = 0; id < s->contexts; id++) {
-        vkdev_flow_del(s->flows, id);
-        vkdev_tls_del(s->ctx[id].tls);
-        s->ctx[id] = (VkdevContext) { 0 };
+        ctx_clear(s, id);
     }
     s->ctx_live = 0;
 }
@@ -136,14 +152,10 @@ uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
 /* As if the table had lost it; nobody is told. False when it is not there. */
 bool vkdev_ctx_forget(VkdevState *s, uint32_t id)
 {
-    VkdevContext *ctx = ctx_find(s, id);
-
-    if (!ctx) {
+    if (!ctx_find(s, id)) {
         return false;
     }
-    vkdev_flow_del(s->flows, id);
-    vkdev_tls_del(ctx->tls);
-    *ctx = (VkdevContext) { 0 };
+    ctx_clear(s, id);
     s->ctx_live--;
     return true;
 }
@@ -231,14 +243,13 @@ uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            const struct iovec *from, uint8_t *to, uint32_t len,
                            uint32_t *expected)
 {
-    VkdevContext *ctx = ctx_find(s, id);
+    VkdevContext *ctx = ctx_find_tx(s, id, tcp_seq);
     VkdevTlsCount count;
     VkdevTlsState state;
     uint16_t status;
 
     if (!ctx) {
         s->stats[VKTLS_STAT_TLS_TX_DROP_OTHER]++;
-        trace_vkdev_ctx_unknown(id, tcp_seq);
         return VKTLS_ST_NOENT;
     }
     status = vkdev_tls_tx_from(ctx->tls, tcp_seq, from, to, len, &count);
@@ -261,13 +272,12 @@ uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                           uint64_t rec_no, uint8_t *records, uint32_t len,
                           uint32_t *expected)
 {
-    VkdevContext *ctx = ctx_find(s, id);
+    VkdevContext *ctx = ctx_find_tx(s, id, tcp_seq);
     VkdevTlsCount count;
     VkdevTlsState state;
     uint16_t status;
 
     if (!ctx) {
-        trace_vkdev_ctx_unknown(id, tcp_seq);
         return VKTLS_ST_NOENT;
     }
     status = vkdev_tls_replay(ctx->tls, rec_no, records, len, &count);

@@ -23,7 +23,7 @@
 void vkdev_reset(VkdevState *s)
 {
     trace_vkdev_reset();
-    vkdev_slowpath_reset(s);
+    vkdev_soc_reset(s);
     vkdev_queue_reset(s);
     vkdev_ctx_reset(s);
     vkdev_port_reset(s);
@@ -106,7 +106,7 @@ static bool pci_init_memory(VkdevState *s, Error **errp)
                    s->contexts);
         return false;
     }
-    if (!vkdev_slowpath_init(s)) {
+    if (!vkdev_soc_init(s)) {
         error_setg(errp, "no memory for the embedded core");
         vkdev_ctx_fini(s);
         return false;
@@ -144,7 +144,7 @@ static void pci_exit(PCIDevice *pci)
     vkdev_port_fini(s);
     vkdev_rx_fini(s);
     vkdev_ctx_fini(s);
-    vkdev_slowpath_fini(s);
+    vkdev_soc_fini(s);
     pci_fini_capabilities(pci);
 }
 

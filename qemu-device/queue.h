@@ -7,10 +7,10 @@
 #define VKDEV_QUEUE_H
 
 #include "net/net.h"
-#include "core.h"
-#include "gro.h"
+#include "soc/core.h"
+#include "frame/gro.h"
 #include "ring.h"
-#include "wire.h"
+#include "frame/wire.h"
 
 /* A packet and, for a replay, what is around its payload. */
 #define VKDEV_GATHER_MAX (VKTLS_TX_MAX_BYTES + 2 * VKTLS_TX_REPLAY_MAX)

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Rings of 16-byte entries in host memory and the device's only way to that
- * memory. Nothing here knows what an entry means.
- */
+/* Rings of 16-byte entries in host memory, whatever an entry means. */
 #ifndef VKDEV_RING_H
 #define VKDEV_RING_H
 
-#include "exec/memory.h"
 #include "qemu/timer.h"
-#include "system/dma.h"
 
 #define VKDEV_ENTRY_BYTES 16
 
@@ -33,34 +28,6 @@ typedef struct VkdevCq {
     uint8_t gen;        /* of the next entry */
     bool armed;
 } VkdevCq;
-
-/**
- * Read or write host memory. Fails, with a count and a log line, when any byte
- * of it is not RAM: no access reaches another device's registers or our own.
- */
-bool vkdev_dma_read(VkdevState *s, uint64_t addr, void *buf, uint32_t len);
-bool vkdev_dma_write(VkdevState *s, uint64_t addr, const void *buf,
-                     uint32_t len);
-
-#define VKDEV_MAP_PIECES 32
-
-/* Pieces of host memory that are used where they lie. */
-typedef struct VkdevMap {
-    unsigned count;
-    struct iovec iov[VKDEV_MAP_PIECES];
-    MemoryRegionCache cache[VKDEV_MAP_PIECES];
-} VkdevMap;
-
-/**
- * Map @len bytes of host memory, not 0, as one more piece. False when they are
- * not RAM in one place: then vkdev_dma_read() or _write() does it, or says what
- * is wrong. The host writes to what is mapped whenever it likes.
- */
-bool vkdev_dma_map(VkdevState *s, VkdevMap *map, uint64_t addr, uint32_t len,
-                   DMADirection dir);
-
-/** Unmap all pieces; with @used they count as read or written to their end. */
-void vkdev_dma_unmap(VkdevState *s, VkdevMap *map, bool used);
 
 void vkdev_ring_start(VkdevRing *ring, uint64_t addr, unsigned log2);
 void vkdev_ring_stop(VkdevRing *ring);

@@ -8,7 +8,7 @@
 #include "qemu/iov.h"
 #include "qemu/main-loop.h"
 #include "net/eth.h"
-#include "sum.h"
+#include "frame/sum.h"
 #include "trace.h"
 #include "vkdev.h"
 
@@ -20,7 +20,7 @@ typedef struct RxFrame {
     uint16_t flags;     /* VKTLS_RXC_* */
     uint16_t vlan_tci;
     uint32_t hash;
-    uint32_t ctx;       /* VKDEV_FLOW_NONE for most frames, and when it is done */
+    uint32_t ctx;       /* VKDEV_FLOW_NONE: no context, or it is done */
     VkdevWire wire;
 } RxFrame;
 

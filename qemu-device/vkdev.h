@@ -9,11 +9,12 @@
 #include "hw/pci/msix.h"
 #include "hw/pci/pci_device.h"
 #include "net/net.h"
-#include "core.h"
-#include "fault.h"
-#include "flow.h"
+#include "dma.h"
+#include "fault/plan.h"
+#include "frame/flow.h"
 #include "queue.h"
-#include "tls.h"
+#include "soc/core.h"
+#include "tls/engine.h"
 
 #define TYPE_VKDEV "vktls"
 OBJECT_DECLARE_SIMPLE_TYPE(VkdevState, VKDEV)
@@ -118,8 +119,10 @@ void vkdev_reset(VkdevState *s);
 void vkdev_mmio_init(VkdevState *s);
 void vkdev_mmio_reset(VkdevState *s);
 
-/* ring.c */
+/* notify.c */
 void vkdev_irq_raise(VkdevState *s, unsigned vector);
+void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,
+                 uint32_t arg);
 
 /* port.c */
 void vkdev_port_init(VkdevState *s);
@@ -150,14 +153,12 @@ bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint64_t rec_no,
 uint16_t vkdev_ctx_decrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            const uint8_t *from, uint8_t *to, uint32_t len);
 
-/* slowpath.c */
-bool vkdev_slowpath_init(VkdevState *s);
-void vkdev_slowpath_fini(VkdevState *s);
-void vkdev_slowpath_reset(VkdevState *s);
-void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,
-                 uint32_t arg);
+/* soc_glue.c */
+bool vkdev_soc_init(VkdevState *s);
+void vkdev_soc_fini(VkdevState *s);
+void vkdev_soc_reset(VkdevState *s);
 
-/* fault.c: hooks; true means that the fault took it over */
+/* fault/hooks.c; true means that the fault took it over */
 void vkdev_fault_init(VkdevState *s);
 void vkdev_fault_reset(VkdevState *s);
 void vkdev_fault_note(VkdevState *s, const char *kind, uint32_t what,
@@ -171,7 +172,7 @@ void vkdev_fault_fetched(VkdevState *s, uint64_t host, void *buf,
 bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
                           uint32_t len, bool *ok);
 
-/* fault_props.c */
+/* fault/props.c */
 void vkdev_fault_class_init(ObjectClass *klass);
 
 #endif

@@ -9,12 +9,12 @@ from vm import BUILD, OUT, TOP, sh
 
 HOST = "tests/bench/host"
 FIGURES = ["device", "contexts", "firmware"]
-LIBRARIES = {"ipsec-mb": ("VKDEV_AEAD_IPSEC_MB", "-lIPSec_MB"),
-             "nettle": ("VKDEV_AEAD_NETTLE", "-lnettle")}
-ENGINE = [f"qemu-device/{name}.c" for name in
-          ("tls", "tls_engine", "tls_tx", "tls_rx", "tls_find",
-           "tls_holes", "tls_kept", "record", "aead", "poly")]
-WIRE = [f"qemu-device/{name}.c" for name in ("wire", "rss", "sum")]
+LIBRARIES = {"ipsec-mb": ("VKDEV_AEAD_IPSEC_MB", "aead_ipsec_mb", "-lIPSec_MB"),
+             "nettle": ("VKDEV_AEAD_NETTLE", "aead_nettle", "-lnettle")}
+ENGINE = [f"qemu-device/tls/{name}.c" for name in
+          ("ctx", "engine", "encrypt", "replay", "replay_cache", "decrypt", "holes",
+           "resync", "record", "aead", "poly")]
+WIRE = [f"qemu-device/frame/{name}.c" for name in ("wire", "rss", "sum")]
 STREAM = [f"{HOST}/stream.c", f"{HOST}/raw.c"]
 CONTEXTS = ["1", "1000", "20000", "100000", "1000000"]
 BYTES_EACH = 1024   # at least what a context takes, to know what fits
@@ -24,6 +24,7 @@ def compile_to(name, sources, *flags):
     program = OUT / name
     sh("gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra",
        "-Wno-missing-field-initializers", "-Idrivers/net/ethernet/vktls",
+       "-Ifirmware", "-Iqemu-device",
        *(["-DVKDEV_AVX2"] if platform.machine() == "x86_64" else []),
        *flags, "-o", str(program), *sources, cwd=TOP)
     return program
@@ -37,10 +38,11 @@ def run_lines(program, *args):
 
 def each_library(name, sources):
     """One program for each crypto library that is there."""
-    for library, (define, link) in LIBRARIES.items():
+    for library, (define, source, link) in LIBRARIES.items():
         try:
-            yield library, compile_to(f"{name}-{library}", [*sources, link],
-                                      f"-D{define}")
+            yield library, compile_to(
+                f"{name}-{library}",
+                [*sources, f"qemu-device/tls/{source}.c", link], f"-D{define}")
         except subprocess.CalledProcessError:
             print(f"{library}: not built here")
 
@@ -48,7 +50,7 @@ def each_library(name, sources):
 def device():
     rows = []
     for _, program in each_library("device", [f"{HOST}/device.c", *STREAM, *ENGINE,
-                                              "qemu-device/flow.c",
+                                              "qemu-device/frame/flow.c",
                                               *WIRE]):
         lines = run_lines(program)
         raw = {(d, size): float(ns) for _, what, d, size, ns, _ in lines
@@ -83,9 +85,8 @@ def contexts():
 
 
 def firmware():
-    sources = [f"{HOST}/firmware.c", "tests/unit/fw_rig.c", "qemu-device/sha256.c"]
-    sources += [f"qemu-device/{path.name}" for pattern in ("core*.c", "rv32*.c")
-                for path in sorted((TOP / "qemu-device").glob(pattern))]
+    sources = [f"{HOST}/firmware.c", "tests/unit/fw_rig.c"]
+    sources += [str(path) for path in sorted((TOP / "qemu-device/soc").glob("*.c"))]
     return [{"command": command, "instructions": int(insns),
              "commands_per_second": int(rate)}
             for command, insns, rate in run_lines(compile_to("firmware", sources))]

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../qemu-device/aead.h"
+#include "tls/aead.h"
 
 static inline gnutls_cipher_algorithm_t oracle_cipher(VkdevAeadAlg alg)
 {

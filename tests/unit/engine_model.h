@@ -6,9 +6,9 @@
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
-#include "../../drivers/net/ethernet/vktls/vktls_abi.h"
-#include "../../qemu-device/aead.h"
-#include "../../qemu-device/tls.h"
+#include "vktls_abi.h"
+#include "tls/aead.h"
+#include "tls/engine.h"
 
 #define REC_MAX		(5 + 8 + 16384 + 1 + 16)
 #define TAG_LEN		16

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "ktap.h"
-#include "../../qemu-device/fault.h"
+#include "fault/plan.h"
 
 #define MS 1000000ull
 

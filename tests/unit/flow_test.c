@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../qemu-device/flow.h"
+#include "frame/flow.h"
 #include "ktap.h"
 #include "prng.h"
 

@@ -6,7 +6,7 @@
  */
 #include "fw_good.h"
 #include "rv32_asm.h"
-#include "../../qemu-device/sha256.h"
+#include "soc/sha256.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define HEADER		sizeof(struct vktls_fw_header)

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "../../qemu-device/core.h"
+#include "soc/core.h"
 
 #define RIG_HOST_BASE	0x123456000000ull	/* needs the high words */
 #define RIG_HOST_SIZE	0x100000u

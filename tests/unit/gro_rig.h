@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../drivers/net/ethernet/vktls/vktls_abi.h"
-#include "../../qemu-device/gro.h"
-#include "../../qemu-device/sum.h"
+#include "vktls_abi.h"
+#include "frame/gro.h"
+#include "frame/sum.h"
 
 #define GRO_FRAME_MAX	2048
 

@@ -3,7 +3,7 @@
  * Arithmetic modulo 2^130 - 5: the answers of RFC 8439 (A.3) that are about
  * carries, and sums that must come apart again.
  */
-#include "../../qemu-device/poly.h"
+#include "tls/poly.h"
 #include "ktap.h"
 #include "prng.h"
 

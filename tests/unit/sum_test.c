@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "../../qemu-device/sum.h"
+#include "frame/sum.h"
 #include "ktap.h"
 #include "prng.h"
 

@@ -5,32 +5,33 @@
 #	NAME_test-cflags	defines and the like, for all its sources
 #	NAME_test-sanitize	instead of address and undefined behaviour
 
-rv32-src = qemu-device/rv32.c qemu-device/rv32_csr.c
+rv32-src = qemu-device/soc/rv32.c qemu-device/soc/rv32_csr.c
 rv32_test-src = $(rv32-src)
 rv32_priv_test-src = $(rv32-src)
 
 # the firmware image is $(BUILD)/firmware/vktls.fw
-core-src = qemu-device/core.c qemu-device/core_blocks.c qemu-device/core_load.c \
-	   qemu-device/sha256.c $(rv32-src)
+core-src = $(addprefix qemu-device/soc/,core.c core_blocks.c core_load.c sha256.c) \
+	   $(rv32-src)
 fw-src = tests/unit/fw_rig.c $(core-src)
 fw_cmd_test-src = $(fw-src)
 fw_refuse_test-src = $(fw-src)
 fw_mbox_test-src = $(fw-src)
 fw_load_test-src = $(fw-src)
 
-aead-src = qemu-device/aead.c qemu-device/poly.c
+aead-any-src = qemu-device/tls/aead.c qemu-device/tls/poly.c
+aead-src = qemu-device/tls/aead_ipsec_mb.c $(aead-any-src)
 aead-libs = -lIPSec_MB -lgnutls
 aead-cflags = -DVKDEV_AEAD_IPSEC_MB
 aead_test-src = $(aead-src)
 aead_test-libs = $(aead-libs)
 aead_test-cflags = $(aead-cflags)
-aead_nettle_test-src = $(aead-src)
+aead_nettle_test-src = qemu-device/tls/aead_nettle.c $(aead-any-src)
 aead_nettle_test-libs = -lnettle -lgnutls
 aead_nettle_test-cflags = -DVKDEV_AEAD_NETTLE
 
-engine-src = tests/unit/engine_model.c qemu-device/record.c qemu-device/tls.c \
-	     qemu-device/tls_engine.c qemu-device/tls_find.c qemu-device/tls_holes.c \
-	     qemu-device/tls_kept.c qemu-device/tls_rx.c qemu-device/tls_tx.c $(aead-src)
+engine-src = tests/unit/engine_model.c $(aead-src) \
+	     $(addprefix qemu-device/tls/,ctx.c decrypt.c encrypt.c engine.c holes.c \
+	       record.c replay.c replay_cache.c resync.c)
 engine_test-src = tests/unit/engine_drive.c $(engine-src)
 engine_test-libs = $(aead-libs)
 engine_test-cflags = $(aead-cflags)
@@ -50,23 +51,23 @@ engine_wipe_test-libs = $(aead-libs)
 engine_wipe_test-cflags = $(aead-cflags)
 engine_wipe_test-sanitize = -fsanitize=undefined
 
-poly_test-src = qemu-device/poly.c
+poly_test-src = qemu-device/tls/poly.c
 
-fault_plan_test-src = qemu-device/fault_plan.c
+fault_plan_test-src = qemu-device/fault/plan.c
 
 sum-cflags = $(if $(filter x86_64,$(shell uname -m)),-DVKDEV_AVX2)
-sum_test-src = qemu-device/sum.c
+sum_test-src = qemu-device/frame/sum.c
 sum_test-cflags = $(sum-cflags)
-sum_any_test-src = qemu-device/sum.c
+sum_any_test-src = qemu-device/frame/sum.c
 
-wire-src = qemu-device/wire.c qemu-device/rss.c qemu-device/sum.c
+wire-src = qemu-device/frame/wire.c qemu-device/frame/rss.c qemu-device/frame/sum.c
 
-wire-cflags = -Idrivers/net/ethernet/vktls $(sum-cflags)
+wire-cflags = $(sum-cflags)
 
-flow_test-src = qemu-device/flow.c $(wire-src)
+flow_test-src = qemu-device/frame/flow.c $(wire-src)
 flow_test-cflags = $(wire-cflags)
 
-gro_test-src = qemu-device/gro.c $(wire-src)
+gro_test-src = qemu-device/frame/gro.c $(wire-src)
 gro_test-cflags = $(wire-cflags)
 
 wire_test-src = $(wire-src)

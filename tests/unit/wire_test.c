@@ -6,9 +6,9 @@
  */
 #include <stdlib.h>
 
-#include "../../drivers/net/ethernet/vktls/vktls_abi.h"
-#include "../../qemu-device/sum.h"
-#include "../../qemu-device/wire.h"
+#include "vktls_abi.h"
+#include "frame/sum.h"
+#include "frame/wire.h"
 #include "ktap.h"
 #include "prng.h"
 

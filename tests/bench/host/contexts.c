@@ -16,7 +16,7 @@
 #include "clock.h"
 #include "raw.h"
 #include "stream.h"
-#include "../../../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "vktls_abi.h"
 
 #define PACKET		1448
 #define PAYLOAD		(PACKET - STREAM_OVERHEAD)

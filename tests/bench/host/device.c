@@ -22,10 +22,10 @@
 #include "clock.h"
 #include "raw.h"
 #include "stream.h"
-#include "../../../drivers/net/ethernet/vktls/vktls_abi.h"
-#include "../../../qemu-device/flow.h"
-#include "../../../qemu-device/sum.h"
-#include "../../../qemu-device/wire.h"
+#include "vktls_abi.h"
+#include "frame/flow.h"
+#include "frame/sum.h"
+#include "frame/wire.h"
 
 #define RECORDS		16
 #define RECORD		16384

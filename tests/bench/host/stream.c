@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "stream.h"
-#include "../../../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "vktls_abi.h"
 
 /* As in the card, see qemu-device/context.c */
 #define SHARED_KEYS	1024

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../../qemu-device/tls.h"
+#include "tls/engine.h"
 
 #define STREAM_HEAD	13	/* header and explicit nonce */
 #define STREAM_TAG	16

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "record.h"
-#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "vktls_abi.h"
 
 static uint32_t field_len(const uint8_t *header)
 {

@@ -9,15 +9,15 @@
  */
 #include <string.h>
 
-#include "tls_priv.h"
-#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "priv.h"
+#include "vktls_abi.h"
 
 #define GUESSES 8    /* numbers of lost records that are tried, one by one */
 #define TRIES_MAX 64
 #define ASK_EVERY 16 /* headers, when a question was not answered for long */
 
 /* Whatever the host was to be asked about, there is no header there. */
-void vkdev_tls_find_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
+void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
 {
     VkdevTlsRx *rx = &c->rx;
 
@@ -43,7 +43,7 @@ void vkdev_tls_find_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
 }
 
 /* The header at the cursor, which is in sync, will not come next. */
-void vkdev_tls_find_missing(VkdevTlsCtx *c)
+void vkdev_tls_resync_missing(VkdevTlsCtx *c)
 {
     c->rx.missing = !vkdev_tls_forgets(c);
     c->rx.missed = c->s.at;
@@ -72,7 +72,7 @@ static uint32_t *asked_place(VkdevTlsRx *rx, uint32_t question)
  * A header of a tracked record ends at @end. The host may have passed the ones
  * before when it heard of them, so it is asked again, ever more rarely.
  */
-static void find_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
+static void resync_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
 {
     VkdevTlsRx *rx = &c->rx;
 
@@ -128,7 +128,7 @@ static void trial_start(VkdevTlsCtx *c)
 }
 
 /* The place is known; the record in progress is not decrypted any more. */
-static void find_end(VkdevTlsCtx *c, uint64_t rec_no)
+static void resync_end(VkdevTlsCtx *c, uint64_t rec_no)
 {
     uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
 
@@ -151,7 +151,7 @@ static void trial_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
         c->rx.trial = false;
         c->rx.tries++;
     } else if (piece->part == VKDEV_RECORD_TAG && piece->part_ends) {
-        find_end(c, next);
+        resync_end(c, next);
         c->s.at.used_up = !next;
         res->found = true;
         res->resync_req = false;
@@ -159,8 +159,8 @@ static void trial_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
 }
 
 /* Look for a header; returns the bytes consumed, the header's included. */
-size_t vkdev_tls_find_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
-                             VkdevTlsRxResult *res)
+size_t vkdev_tls_resync_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
+                               VkdevTlsRxResult *res)
 {
     const VkdevRecordShape *shape = &c->suite->shape;
     VkdevTlsRx *rx = &c->rx;
@@ -176,7 +176,7 @@ size_t vkdev_tls_find_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
             rx->mode = VKDEV_TLS_RX_TRACK;
             vkdev_record_step(&c->s.at.rec, shape, rx->window,
                               sizeof(rx->window), &piece);
-            find_log(c, c->tcp_seq + i + 1, res);
+            resync_log(c, c->tcp_seq + i + 1, res);
             if (piece.head_ends) {
                 trial_start(c);
             }
@@ -187,28 +187,28 @@ size_t vkdev_tls_find_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
 }
 
 /* No header where the last record ended: search on, from its second byte. */
-void vkdev_tls_find_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
+void vkdev_tls_resync_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
 {
     uint8_t head[VKDEV_RECORD_HEADER_LEN];
 
     memcpy(head, c->s.at.rec.head, sizeof(head));
-    vkdev_tls_find_start(c, VKTLS_ST_TLS_HEADER, res);
+    vkdev_tls_resync_start(c, VKTLS_ST_TLS_HEADER, res);
     c->rx.window_len = sizeof(head) - 1;
     memcpy(c->rx.window, head + 1, sizeof(head) - 1);
 }
 
 /* Follow a candidate. Consumes at least one byte. */
-size_t vkdev_tls_find_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
-                            size_t len, VkdevTlsRxResult *res)
+size_t vkdev_tls_resync_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
+                              size_t len, VkdevTlsRxResult *res)
 {
     VkdevRecordPiece piece;
 
     if (vkdev_tls_step(c, &c->s.at, from, len, &piece) != VKTLS_ST_OK) {
-        vkdev_tls_find_bad_header(c, res);
+        vkdev_tls_resync_bad_header(c, res);
         return piece.len;
     }
     if (piece.part == VKDEV_RECORD_HEADER && piece.part_ends) {
-        find_log(c, c->tcp_seq + piece.len, res);
+        resync_log(c, c->tcp_seq + piece.len, res);
     }
     if (piece.head_ends) {
         trial_start(c);
@@ -264,8 +264,9 @@ static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len)
 }
 
 /* True when a packet has, at any place, the header that was missed. */
-bool vkdev_tls_find_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
-                         size_t len, VkdevTlsRxResult *res)
+bool vkdev_tls_resync_late(VkdevTlsCtx *c, uint32_t tcp_seq,
+                           const uint8_t *from, size_t len,
+                           VkdevTlsRxResult *res)
 {
     uint32_t skip = c->rx.missed_seq - tcp_seq;
 
@@ -282,7 +283,7 @@ bool vkdev_tls_find_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
  * be hundreds of records later, and most often is to one of the first
  * questions.
  */
-static bool find_asked(VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
+static bool resync_asked(VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
 {
     for (uint32_t question = 0; question < rx->asked; question++) {
         if (question == VKDEV_TLS_RX_LOG && rx->asked > 2 * VKDEV_TLS_RX_LOG) {
@@ -305,14 +306,14 @@ unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
     if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
         return VKTLS_ST_STATE;
     }
-    if (c->rx.mode == VKDEV_TLS_RX_TRACK && find_asked(&c->rx, tcp_seq, &n)) {
+    if (c->rx.mode == VKDEV_TLS_RX_TRACK && resync_asked(&c->rx, tcp_seq, &n)) {
         if (rec_no > UINT64_MAX - (at->rec_no - n)) {
             return VKTLS_ST_PARAM;
         }
-        find_end(c, at->rec_no + (rec_no - n));
+        resync_end(c, at->rec_no + (rec_no - n));
     } else if ((int32_t)(tcp_seq - c->tcp_seq) >= 0) {
         vkdev_tls_stream_move(c, tcp_seq, rec_no);
-        find_end(c, rec_no);
+        resync_end(c, rec_no);
     } else {
         return VKTLS_ST_TLS_SEQ;
     }

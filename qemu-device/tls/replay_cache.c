@@ -9,27 +9,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tls_priv.h"
+#include "priv.h"
 
 #define RECORD_MAX (VKDEV_RECORD_HEADER_LEN + VKDEV_RECORD_NONCE_LEN + \
                     VKDEV_RECORD_DATA_MAX + VKDEV_RECORD_TAG_LEN)
 
-typedef struct KeptRecord {
+typedef struct CachedRecord {
     uint64_t serial; /* of its context; 0 when this place is free */
     uint64_t rec_no;
     uint32_t len;
     uint8_t bytes[RECORD_MAX];
-} KeptRecord;
+} CachedRecord;
 
-struct VkdevTlsKept {
+struct VkdevTlsCache {
     uint32_t count;
     uint32_t next; /* gives way */
-    KeptRecord record[];
+    CachedRecord record[];
 };
 
-VkdevTlsKept *vkdev_tls_kept_alloc(uint32_t records)
+VkdevTlsCache *vkdev_tls_cache_alloc(uint32_t records)
 {
-    VkdevTlsKept *k = calloc(1, sizeof(*k) + records * sizeof(k->record[0]));
+    VkdevTlsCache *k = calloc(1, sizeof(*k) + records * sizeof(k->record[0]));
 
     if (k) {
         k->count = records;
@@ -37,12 +37,13 @@ VkdevTlsKept *vkdev_tls_kept_alloc(uint32_t records)
     return k;
 }
 
-void vkdev_tls_kept_free(VkdevTlsKept *k)
+void vkdev_tls_cache_free(VkdevTlsCache *k)
 {
     free(k);
 }
 
-static KeptRecord *kept_find(VkdevTlsKept *k, uint64_t serial, uint64_t rec_no)
+static CachedRecord *cache_find(VkdevTlsCache *k, uint64_t serial,
+                                uint64_t rec_no)
 {
     for (uint32_t i = 0; i < k->count; i++) {
         if (k->record[i].serial == serial && k->record[i].rec_no == rec_no) {
@@ -52,10 +53,10 @@ static KeptRecord *kept_find(VkdevTlsKept *k, uint64_t serial, uint64_t rec_no)
     return NULL;
 }
 
-static void kept_put(VkdevTlsKept *k, uint64_t serial, uint64_t rec_no,
+static void cache_put(VkdevTlsCache *k, uint64_t serial, uint64_t rec_no,
                      const uint8_t *p, uint32_t len)
 {
-    KeptRecord *r = kept_find(k, serial, rec_no);
+    CachedRecord *r = cache_find(k, serial, rec_no);
 
     if (!r) {
         r = &k->record[k->next++ % k->count];
@@ -67,21 +68,21 @@ static void kept_put(VkdevTlsKept *k, uint64_t serial, uint64_t rec_no,
 }
 
 /* Keep whole records from @rec_no on, encrypted, and with the tags of then. */
-void vkdev_tls_kept_put(const VkdevTlsCtx *c, uint64_t rec_no,
+void vkdev_tls_cache_put(const VkdevTlsCtx *c, uint64_t rec_no,
                         const uint8_t *p, size_t len)
 {
-    VkdevTlsKept *k = vkdev_tls_engine_kept(c);
+    VkdevTlsCache *k = vkdev_tls_engine_cache(c);
     uint32_t n;
 
     for (; k->count && len; p += n, len -= n, rec_no++) {
         n = vkdev_record_full_len(p);
-        kept_put(k, c->serial, rec_no, p, n);
+        cache_put(k, c->serial, rec_no, p, n);
     }
 }
 
-void vkdev_tls_kept_forget(const VkdevTlsCtx *c)
+void vkdev_tls_cache_forget(const VkdevTlsCtx *c)
 {
-    VkdevTlsKept *k = vkdev_tls_engine_kept(c);
+    VkdevTlsCache *k = vkdev_tls_engine_cache(c);
 
     for (uint32_t i = 0; i < k->count; i++) {
         if (k->record[i].serial == c->serial) {
@@ -91,12 +92,12 @@ void vkdev_tls_kept_forget(const VkdevTlsCtx *c)
 }
 
 /* Are these bytes whole records from @rec_no on, all of them kept? */
-static bool kept_all(const VkdevTlsCtx *c, uint64_t rec_no, size_t len)
+static bool cache_all(const VkdevTlsCtx *c, uint64_t rec_no, size_t len)
 {
-    const KeptRecord *r;
+    const CachedRecord *r;
 
     for (; len; len -= r->len, rec_no++) {
-        r = kept_find(vkdev_tls_engine_kept(c), c->serial, rec_no);
+        r = cache_find(vkdev_tls_engine_cache(c), c->serial, rec_no);
         if (!r || r->len > len) {
             return false;
         }
@@ -107,15 +108,15 @@ static bool kept_all(const VkdevTlsCtx *c, uint64_t rec_no, size_t len)
 bool vkdev_tls_resend(const VkdevTlsCtx *c, uint64_t rec_no, size_t before,
                       uint8_t *to, size_t len, size_t after)
 {
-    const KeptRecord *r;
+    const CachedRecord *r;
     size_t n;
 
     if (!(before + len + after) ||
-        !kept_all(c, rec_no, before + len + after)) {
+        !cache_all(c, rec_no, before + len + after)) {
         return false;
     }
     for (; len; rec_no++) {
-        r = kept_find(vkdev_tls_engine_kept(c), c->serial, rec_no);
+        r = cache_find(vkdev_tls_engine_cache(c), c->serial, rec_no);
         if (before >= r->len) {
             before -= r->len;
             continue;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "tls_priv.h"
+#include "priv.h"
 
 #define LARGE_PAGE (2u << 20)
 #define WAYS 4
@@ -64,7 +64,7 @@ struct VkdevTlsEngine {
     SentSet *sets;
     uint32_t held_mask;     /* sets of records with holes - 1 */
     HeldSet *held;
-    VkdevTlsKept *kept;
+    VkdevTlsCache *cache;
     bool forgetful;
 };
 
@@ -121,9 +121,9 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
     e->keys = aligned_alloc(VKDEV_AEAD_KEY_ALIGN, (keys + 1) * e->key_size);
     e->sets = calloc(sets, sizeof(*e->sets));
     e->held = calloc(held, sizeof(*e->held));
-    e->kept = vkdev_tls_kept_alloc(kept);
+    e->cache = vkdev_tls_cache_alloc(kept);
     if (!e->places || !e->slots || !e->keys || !e->sets || !e->held ||
-        !e->kept) {
+        !e->cache) {
         vkdev_tls_engine_free(e);
         return NULL;
     }
@@ -139,7 +139,7 @@ void vkdev_tls_engine_free(VkdevTlsEngine *e)
         free(e->keys);
         free(e->sets);
         free(e->held);
-        vkdev_tls_kept_free(e->kept);
+        vkdev_tls_cache_free(e->cache);
         free(e);
     }
 }
@@ -302,9 +302,9 @@ const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no)
     return NULL;
 }
 
-VkdevTlsKept *vkdev_tls_engine_kept(const VkdevTlsCtx *c)
+VkdevTlsCache *vkdev_tls_engine_cache(const VkdevTlsCtx *c)
 {
-    return c->engine->kept;
+    return c->engine->cache;
 }
 
 void vkdev_tls_engine_forgetful(VkdevTlsEngine *e, bool forgetful)

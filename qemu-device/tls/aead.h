@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "poly.h"
 
@@ -28,9 +29,11 @@ typedef enum VkdevAeadAlg {
 
 typedef struct VkdevAeadKey VkdevAeadKey;
 
-/* Large enough for the library; aead.c asserts it. */
+/* Large enough for the library, as its file asserts. */
 typedef struct VkdevAeadState {
-#ifdef VKDEV_AEAD_IPSEC_MB
+#if defined(VKDEV_AEAD_IPSEC_MB) == defined(VKDEV_AEAD_NETTLE)
+#error "choose one of VKDEV_AEAD_IPSEC_MB and VKDEV_AEAD_NETTLE"
+#elif defined(VKDEV_AEAD_IPSEC_MB)
     uint64_t opaque[24];
 #else
     uint64_t opaque[25];
@@ -108,6 +111,11 @@ void vkdev_aead_sum_tag(const VkdevAeadKey *k, VkdevAeadState *st,
 int vkdev_aead_tag_differs(const uint8_t *a, const uint8_t *b);
 
 /** Overwrite @len bytes at @p; the compiler cannot leave it out. */
-void vkdev_aead_wipe(void *p, size_t len);
+static inline void vkdev_aead_wipe(void *p, size_t len)
+{
+    memset(p, 0, len);
+    /* Makes the stores visible to something the compiler cannot see into. */
+    __asm__ __volatile__("" : : "r"(p) : "memory");
+}
 
 #endif

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core.h"
+#include "soc/core.h"
 
 #define VKDEV_FAULT_PPM 1000000u
 #define VKDEV_FAULT_HELD 64             /* frames in each direction */

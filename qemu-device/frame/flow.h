@@ -9,7 +9,7 @@
 #ifndef VKDEV_FLOW_H
 #define VKDEV_FLOW_H
 
-#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "vktls_abi.h"
 #include "wire.h"
 
 #define VKDEV_FLOW_NONE UINT32_MAX

@@ -8,8 +8,8 @@
  */
 #include <string.h>
 
-#include "tls_priv.h"
-#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "priv.h"
+#include "vktls_abi.h"
 
 /* Let the AEAD pass over @n bytes of zero; what comes of it is a key stream. */
 void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead, uint32_t n)

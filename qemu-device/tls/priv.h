@@ -5,7 +5,7 @@
 
 #include "aead.h"
 #include "record.h"
-#include "tls.h"
+#include "engine.h"
 
 #define VKDEV_SALT_LEN 4
 #define VKDEV_TLS_RX_LOG 8 /* see VkdevTlsRx */
@@ -30,6 +30,12 @@ typedef struct VkdevTlsStream {
     uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* from its first byte to its last */
     VkdevAeadState aead; /* from the end of a record's head to its tag */
 } VkdevTlsStream;
+
+/* Where the plaintext is; a walk of its own for each pass. */
+typedef struct VkdevTlsSource {
+    const struct iovec *piece;
+    size_t done;    /* bytes of that piece */
+} VkdevTlsSource;
 
 typedef struct VkdevTlsTx {
     uint64_t nonce_base; /* explicit nonce - record number, constant */
@@ -82,7 +88,7 @@ typedef struct VkdevTlsHeld {
     VkdevAeadSum sum;                /* of the ciphertext that has come */
 } VkdevTlsHeld;
 
-typedef struct VkdevTlsKept VkdevTlsKept;
+typedef struct VkdevTlsCache VkdevTlsCache;
 
 /*
  * What every packet needs comes first: with many contexts each line of memory
@@ -119,14 +125,14 @@ static inline bool vkdev_tls_inside(const VkdevTlsCtx *c, size_t len)
     return r->pos >= head && r->pos + len + VKDEV_RECORD_TAG_LEN < r->len;
 }
 
-/* tls.c */
+/* ctx.c */
 unsigned vkdev_tls_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
                         const uint8_t *p, size_t len, VkdevRecordPiece *piece);
 void vkdev_tls_record_start(const VkdevTlsCtx *c, VkdevTlsStream *s);
 void vkdev_tls_stream_move(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no);
 uint64_t vkdev_tls_explicit(const uint8_t *nonce);
 
-/* tls_engine.c */
+/* engine.c */
 VkdevTlsCtx *vkdev_tls_place_take(VkdevTlsEngine *e);
 void vkdev_tls_place_free(VkdevTlsCtx *c);
 uint64_t vkdev_tls_engine_serial(VkdevTlsEngine *e);
@@ -142,21 +148,30 @@ VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq);
 VkdevTlsHeld *vkdev_tls_held_find(const VkdevTlsCtx *c, uint32_t tcp_seq);
 void vkdev_tls_held_forget(const VkdevTlsCtx *c);
 
-VkdevTlsKept *vkdev_tls_engine_kept(const VkdevTlsCtx *c);
+VkdevTlsCache *vkdev_tls_engine_cache(const VkdevTlsCtx *c);
 
-/* tls_kept.c */
-VkdevTlsKept *vkdev_tls_kept_alloc(uint32_t records);
-void vkdev_tls_kept_free(VkdevTlsKept *k);
-void vkdev_tls_kept_put(const VkdevTlsCtx *c, uint64_t rec_no,
+/* replay_cache.c */
+VkdevTlsCache *vkdev_tls_cache_alloc(uint32_t records);
+void vkdev_tls_cache_free(VkdevTlsCache *k);
+void vkdev_tls_cache_put(const VkdevTlsCtx *c, uint64_t rec_no,
                         const uint8_t *p, size_t len);
-void vkdev_tls_kept_forget(const VkdevTlsCtx *c);
+void vkdev_tls_cache_forget(const VkdevTlsCtx *c);
 
-/* tls_tx.c */
+/* encrypt.c */
+unsigned vkdev_tls_tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
+                           const uint8_t *p, size_t len,
+                           VkdevRecordPiece *piece);
+unsigned vkdev_tls_tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
+                            VkdevTlsSource src, uint8_t *to, size_t len);
+void vkdev_tls_tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
+                        const VkdevRecordPiece *piece, VkdevTlsSource *src,
+                        uint8_t *to);
+void vkdev_tls_tx_count_drop(unsigned st, VkdevTlsCount *count);
 void vkdev_tls_tx_init(VkdevTlsCtx *c);
 unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
                              uint64_t rec_no);
 
-/* tls_holes.c */
+/* holes.c */
 bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n);
 void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead,
                          uint32_t n);
@@ -171,21 +186,23 @@ bool vkdev_tls_hole_fill(const VkdevTlsCtx *c, VkdevTlsHeld *h,
                          uint32_t tcp_seq, const uint8_t *from, uint8_t *to,
                          size_t len, bool *complete);
 
-/* tls_find.c */
-void vkdev_tls_find_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res);
-size_t vkdev_tls_find_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
-                             VkdevTlsRxResult *res);
-size_t vkdev_tls_find_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
-                            size_t len, VkdevTlsRxResult *res);
-void vkdev_tls_find_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res);
-void vkdev_tls_find_missing(VkdevTlsCtx *c);
-bool vkdev_tls_find_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
-                         size_t len, VkdevTlsRxResult *res);
+/* resync.c */
+void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why,
+                            VkdevTlsRxResult *res);
+size_t vkdev_tls_resync_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
+                               VkdevTlsRxResult *res);
+size_t vkdev_tls_resync_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
+                              size_t len, VkdevTlsRxResult *res);
+void vkdev_tls_resync_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res);
+void vkdev_tls_resync_missing(VkdevTlsCtx *c);
+bool vkdev_tls_resync_late(VkdevTlsCtx *c, uint32_t tcp_seq,
+                           const uint8_t *from, size_t len,
+                           VkdevTlsRxResult *res);
 
 unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
                              uint64_t rec_no);
 
-/* tls_rx.c */
+/* decrypt.c */
 void vkdev_tls_rx_init(VkdevTlsCtx *c);
 bool vkdev_tls_rx_open(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                        const uint8_t *from, uint8_t *to);

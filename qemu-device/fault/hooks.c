@@ -2,7 +2,7 @@
 /*
  * Faults on request, where they meet the device: hooks that the data path, the
  * embedded core and the interrupts pass, and one timer for what is late. What
- * is hit is decided in fault_plan.c, from plans that fault_props.c takes.
+ * is hit is decided in plan.c, from plans that props.c takes.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"

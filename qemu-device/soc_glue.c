@@ -152,7 +152,7 @@ static uint64_t op_stat_get(void *dev, uint32_t stat)
     }
 }
 
-static const VkdevCoreOps slowpath_ops = {
+static const VkdevCoreOps soc_ops = {
     .dma_read = op_dma_read,
     .dma_write = op_dma_write,
     .now_ns = op_now_ns,
@@ -175,7 +175,7 @@ static const VkdevCoreOps slowpath_ops = {
     .stat_get = op_stat_get,
 };
 
-static void slowpath_run(void *opaque)
+static void soc_run(void *opaque)
 {
     VkdevState *s = opaque;
     uint64_t deadline;
@@ -194,14 +194,14 @@ static void slowpath_run(void *opaque)
     }
 }
 
-static void slowpath_timer(void *opaque)
+static void soc_timer(void *opaque)
 {
     VkdevState *s = opaque;
 
     qemu_bh_schedule(s->core_bh);
 }
 
-static void slowpath_config(VkdevState *s, VkdevCoreConfig *config)
+static void soc_config(VkdevState *s, VkdevCoreConfig *config)
 {
     *config = (VkdevCoreConfig) {
         .queues = s->queues,
@@ -221,22 +221,22 @@ static void slowpath_config(VkdevState *s, VkdevCoreConfig *config)
     }
 }
 
-bool vkdev_slowpath_init(VkdevState *s)
+bool vkdev_soc_init(VkdevState *s)
 {
     VkdevCoreConfig config;
 
-    slowpath_config(s, &config);
-    s->core = vkdev_core_alloc(&slowpath_ops, s, &config);
+    soc_config(s, &config);
+    s->core = vkdev_core_alloc(&soc_ops, s, &config);
     if (!s->core) {
         return false;
     }
-    s->core_bh = qemu_bh_new_guarded(slowpath_run, s,
+    s->core_bh = qemu_bh_new_guarded(soc_run, s,
                                      &DEVICE(s)->mem_reentrancy_guard);
-    s->core_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, slowpath_timer, s);
+    s->core_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, soc_timer, s);
     return true;
 }
 
-void vkdev_slowpath_fini(VkdevState *s)
+void vkdev_soc_fini(VkdevState *s)
 {
     timer_free(s->core_timer);
     qemu_bh_delete(s->core_bh);
@@ -244,20 +244,9 @@ void vkdev_slowpath_fini(VkdevState *s)
     s->core = NULL;
 }
 
-void vkdev_slowpath_reset(VkdevState *s)
+void vkdev_soc_reset(VkdevState *s)
 {
     timer_del(s->core_timer);
     qemu_bh_cancel(s->core_bh);
     vkdev_core_reset(s->core);
-}
-
-void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,
-                 uint32_t arg)
-{
-    VkdevCoreEvent event = { type, status, id, arg };
-
-    trace_vkdev_event(type, status, id, arg);
-    if (!vkdev_fault_event(s, &event)) {
-        vkdev_core_event(s->core, &event);
-    }
 }

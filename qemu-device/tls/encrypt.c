@@ -7,8 +7,8 @@
  */
 #include <string.h>
 
-#include "tls_priv.h"
-#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "priv.h"
+#include "vktls_abi.h"
 
 void vkdev_tls_tx_init(VkdevTlsCtx *c)
 {
@@ -18,8 +18,9 @@ void vkdev_tls_tx_init(VkdevTlsCtx *c)
 }
 
 /* One step of the walk, and the explicit nonce must be the record number's. */
-static unsigned tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
-                        const uint8_t *p, size_t len, VkdevRecordPiece *piece)
+unsigned vkdev_tls_tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
+                           const uint8_t *p, size_t len,
+                           VkdevRecordPiece *piece)
 {
     unsigned st = vkdev_tls_step(c, at, p, len, piece);
 
@@ -32,14 +33,8 @@ static unsigned tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
     return st;
 }
 
-/* Where the plaintext is; a walk of its own for each pass. */
-typedef struct TxSource {
-    const struct iovec *piece;
-    size_t done;    /* bytes of that piece */
-} TxSource;
-
 /* The next bytes in one place; returns how many, at most @max, not 0. */
-static size_t source_take(TxSource *src, size_t max, const uint8_t **p)
+static size_t source_take(VkdevTlsSource *src, size_t max, const uint8_t **p)
 {
     size_t left;
 
@@ -53,7 +48,7 @@ static size_t source_take(TxSource *src, size_t max, const uint8_t **p)
     return left;
 }
 
-static void source_skip(TxSource *src, size_t len)
+static void source_skip(VkdevTlsSource *src, size_t len)
 {
     const uint8_t *p;
 
@@ -62,7 +57,7 @@ static void source_skip(TxSource *src, size_t len)
     }
 }
 
-static void source_copy(TxSource *src, uint8_t *to, size_t len)
+static void source_copy(VkdevTlsSource *src, uint8_t *to, size_t len)
 {
     const uint8_t *p;
     size_t n;
@@ -76,7 +71,8 @@ static void source_copy(TxSource *src, uint8_t *to, size_t len)
 }
 
 /* Pass over what is left of the record behind its head, at most @len bytes. */
-static uint32_t tx_check_rest(VkdevTlsCursor *at, TxSource *src, size_t len)
+static uint32_t tx_check_rest(VkdevTlsCursor *at, VkdevTlsSource *src,
+                              size_t len)
 {
     uint32_t left = at->rec.len - at->rec.pos;
     uint32_t n = left < len ? left : len;
@@ -94,8 +90,8 @@ static uint32_t tx_check_rest(VkdevTlsCursor *at, TxSource *src, size_t len)
  * Walk over all of @len bytes; @at ends behind them. Headers and nonces, which
  * are judged, are copied first: from here on they are those at @to.
  */
-static unsigned tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
-                         TxSource src, uint8_t *to, size_t len)
+unsigned vkdev_tls_tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
+                            VkdevTlsSource src, uint8_t *to, size_t len)
 {
     VkdevRecordPiece piece;
     uint32_t head;
@@ -108,7 +104,7 @@ static unsigned tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
             continue;
         }
         source_copy(&src, to, head < len ? head : len);
-        st = tx_step(c, at, to, len, &piece);
+        st = vkdev_tls_tx_step(c, at, to, len, &piece);
         if (st != VKTLS_ST_OK) {
             return st;
         }
@@ -116,8 +112,8 @@ static unsigned tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
     return VKTLS_ST_OK;
 }
 
-static void tx_payload(const VkdevTlsCtx *c, VkdevTlsStream *s, TxSource *src,
-                       uint8_t *to, size_t len)
+static void tx_payload(const VkdevTlsCtx *c, VkdevTlsStream *s,
+                       VkdevTlsSource *src, uint8_t *to, size_t len)
 {
     const VkdevAeadKey *key = vkdev_tls_key(c);
     const uint8_t *p;
@@ -129,8 +125,9 @@ static void tx_payload(const VkdevTlsCtx *c, VkdevTlsStream *s, TxSource *src,
     }
 }
 
-static void tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
-                     const VkdevRecordPiece *piece, TxSource *src, uint8_t *to)
+void vkdev_tls_tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
+                        const VkdevRecordPiece *piece, VkdevTlsSource *src,
+                        uint8_t *to)
 {
     if (piece->head_ends) {
         vkdev_tls_record_start(c, s);
@@ -148,7 +145,7 @@ static void tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
     }
 }
 
-static void tx_encrypt_inside(VkdevTlsCtx *c, TxSource src, uint8_t *to,
+static void tx_encrypt_inside(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
                               size_t len, VkdevTlsCount *count)
 {
     tx_payload(c, &c->s, &src, to, len);
@@ -165,8 +162,8 @@ static void tx_floor_raise(VkdevTlsCtx *c, uint64_t rec_no)
     c->tx.floor_wrapped = !c->tx.floor;
 }
 
-/* The second pass, over bytes that tx_check() has accepted. */
-static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, TxSource src,
+/* The second pass, over bytes that vkdev_tls_tx_check() has accepted. */
+static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, VkdevTlsSource src,
                        uint8_t *to, size_t len, VkdevTlsCount *count)
 {
     VkdevRecordPiece piece;
@@ -175,8 +172,8 @@ static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, TxSource src,
     count->packets = 1;
     count->bytes = len;
     for (; len; to += piece.len, len -= piece.len) {
-        tx_step(c, &s->at, to, len, &piece);
-        tx_piece(c, s, &piece, &src, to);
+        vkdev_tls_tx_step(c, &s->at, to, len, &piece);
+        vkdev_tls_tx_piece(c, s, &piece, &src, to);
         if (piece.head_ends) {
             vkdev_tls_sent_expect(c, s->at.rec_no);
             tx_floor_raise(c, s->at.rec_no);
@@ -193,7 +190,7 @@ static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, TxSource src,
  * The same for a packet of whole records, none of which leaves a state behind:
  * most of a context is not touched.
  */
-static void tx_encrypt_whole(VkdevTlsCtx *c, TxSource src, uint8_t *to,
+static void tx_encrypt_whole(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
                              size_t len, VkdevTlsCount *count)
 {
     VkdevTlsStream s;
@@ -203,7 +200,7 @@ static void tx_encrypt_whole(VkdevTlsCtx *c, TxSource src, uint8_t *to,
     c->s.at = s.at;
 }
 
-static void count_drop(unsigned st, VkdevTlsCount *count)
+void vkdev_tls_tx_count_drop(unsigned st, VkdevTlsCount *count)
 {
     switch (st) {
     case VKTLS_ST_TLS_SEQ:
@@ -223,7 +220,7 @@ static void count_drop(unsigned st, VkdevTlsCount *count)
 }
 
 /* A packet that is due: judged whole, and only then encrypted. */
-static unsigned tx_packet(VkdevTlsCtx *c, TxSource src, uint8_t *to,
+static unsigned tx_packet(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
                           size_t len, VkdevTlsCount *count)
 {
     VkdevTlsCursor at;
@@ -234,7 +231,7 @@ static unsigned tx_packet(VkdevTlsCtx *c, TxSource src, uint8_t *to,
         return VKTLS_ST_OK;
     }
     at = c->s.at;
-    st = tx_check(c, &at, src, to, len);
+    st = vkdev_tls_tx_check(c, &at, src, to, len);
     if (st != VKTLS_ST_OK) {
         c->lost = count->lost = true;
     } else if (c->s.at.rec.pos || at.rec.pos) {
@@ -259,10 +256,10 @@ unsigned vkdev_tls_tx_from(VkdevTlsCtx *c, uint32_t tcp_seq,
     } else if (tcp_seq != c->tcp_seq) {
         st = VKTLS_ST_TLS_SEQ;
     } else {
-        st = tx_packet(c, (TxSource) { from, 0 }, to, len, count);
+        st = tx_packet(c, (VkdevTlsSource) { from, 0 }, to, len, count);
     }
     if (st != VKTLS_ST_OK) {
-        count_drop(st, count);
+        vkdev_tls_tx_count_drop(st, count);
     }
     return st;
 }
@@ -286,70 +283,4 @@ unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
     }
     vkdev_tls_stream_move(c, tcp_seq, rec_no);
     return VKTLS_ST_OK;
-}
-
-/* Records that follow each other from @rec_no on, and were all sent? */
-static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
-                             uint8_t *buf, size_t len)
-{
-    const struct iovec from = { buf, len };
-    VkdevTlsCursor at = { .rec_no = rec_no };
-    unsigned st = tx_check(c, &at, (TxSource) { &from, 0 }, buf, len);
-
-    if (st == VKTLS_ST_TLS_WRAP) {
-        return VKTLS_ST_TLS_REUSE; /* it goes past the last number */
-    }
-    if (st == VKTLS_ST_OK && (!len || at.rec.pos)) {
-        return VKTLS_ST_TLS_HEADER;
-    }
-    for (; st == VKTLS_ST_OK && rec_no != at.rec_no; rec_no++) {
-        if (!vkdev_tls_sent_find(c, rec_no)) {
-            st = VKTLS_ST_TLS_REUSE;
-        }
-    }
-    return st;
-}
-
-/* Encrypt apart from the stream; is each tag the one of then? */
-static bool replay_encrypt(const VkdevTlsCtx *c, uint64_t rec_no,
-                           uint8_t *p, size_t len)
-{
-    const struct iovec from = { p, len };
-    TxSource src = { &from, 0 };
-    VkdevTlsStream s = { .at.rec_no = rec_no };
-    VkdevRecordPiece piece;
-    bool same = true;
-
-    for (; len && same; p += piece.len, len -= piece.len) {
-        tx_step(c, &s.at, p, len, &piece);
-        tx_piece(c, &s, &piece, &src, p);
-        if (piece.part == VKDEV_RECORD_TAG) {
-            same = !vkdev_aead_tag_differs(
-                s.tag, vkdev_tls_sent_find(c, s.at.rec_no - 1));
-        }
-    }
-    vkdev_aead_wipe(&s, sizeof(s));
-    return same;
-}
-
-unsigned vkdev_tls_replay(VkdevTlsCtx *c, uint64_t rec_no, uint8_t *buf,
-                          size_t len, VkdevTlsCount *count)
-{
-    unsigned st = VKTLS_ST_NOENT;
-
-    *count = (VkdevTlsCount) { 0 };
-    if (c->direction == VKTLS_DIR_TX) {
-        st = replay_check(c, rec_no, buf, len);
-    }
-    if (st == VKTLS_ST_OK && !replay_encrypt(c, rec_no, buf, len)) {
-        vkdev_aead_wipe(buf, len);
-        st = VKTLS_ST_TLS_REUSE;
-    }
-    if (st == VKTLS_ST_OK) {
-        vkdev_tls_kept_put(c, rec_no, buf, len);
-        count->replays = 1;
-    } else {
-        count_drop(st, count);
-    }
-    return st;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fault.h"
+#include "plan.h"
 
 #define ADDRESSES 12    /* bytes of a frame that are never corrupted */
 

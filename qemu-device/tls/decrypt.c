@@ -3,14 +3,14 @@
  * Receive side of the TLS engine. A packet is reported as decrypted only when
  * every byte of it was followed in sync, once, and no record that was complete
  * with it had a wrong tag; anything else goes to the host as it came. Bytes of
- * one record may come in any order (tls_holes.c); after a gap that swallowed a
- * header the place must be found again (tls_find.c). No record is begun twice,
+ * one record may come in any order (holes.c); after a gap that swallowed a
+ * header the place must be found again (resync.c). No record is begun twice,
  * so what was decrypted of a record has one verdict, that of its last packet.
  */
 #include <string.h>
 
-#include "tls_priv.h"
-#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "priv.h"
+#include "vktls_abi.h"
 
 /* Less than 4 GiB: nothing is held until sequence numbers come round. */
 #define LATE_MAX 65536
@@ -155,10 +155,10 @@ static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
         return;
     }
     if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
-        vkdev_tls_find_missing(c);
+        vkdev_tls_resync_missing(c);
     }
     c->tcp_seq += n;
-    vkdev_tls_find_start(c, VKTLS_ST_TLS_GAP, res);
+    vkdev_tls_resync_start(c, VKTLS_ST_TLS_GAP, res);
 }
 
 /* All of the packet is before the place; true when that decrypted it. */
@@ -202,7 +202,7 @@ static size_t rx_behind(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
 static size_t rx_enter(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                        uint8_t *to, size_t len, VkdevTlsRxResult *res)
 {
-    bool missed = vkdev_tls_find_late(c, tcp_seq, from, len, res);
+    bool missed = vkdev_tls_resync_late(c, tcp_seq, from, len, res);
     int32_t ahead = tcp_seq - c->tcp_seq;
 
     if (c->rx.held && !vkdev_tls_hole_here(c)) {
@@ -241,7 +241,7 @@ static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     VkdevRecordPiece piece;
 
     if (vkdev_tls_step(c, &c->s.at, from, len, &piece) != VKTLS_ST_OK) {
-        vkdev_tls_find_bad_header(c, res);
+        vkdev_tls_resync_bad_header(c, res);
         *whole = false;
         return piece.len;
     }
@@ -257,7 +257,7 @@ static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     }
     if (!right) {
         res->auth = true;
-        vkdev_tls_find_start(c, VKTLS_ST_TLS_AUTH, res);
+        vkdev_tls_resync_start(c, VKTLS_ST_TLS_AUTH, res);
     }
     *whole &= sync && right;
     return piece.len;
@@ -306,10 +306,10 @@ unsigned vkdev_tls_rx(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
         if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
             n = rx_follow(c, from, to, len, &whole, res);
         } else if (c->rx.mode == VKDEV_TLS_RX_TRACK) {
-            n = vkdev_tls_find_track(c, from, to, len, res);
+            n = vkdev_tls_resync_track(c, from, to, len, res);
             whole = false;
         } else {
-            n = vkdev_tls_find_search(c, from, len, res);
+            n = vkdev_tls_resync_search(c, from, len, res);
             whole = false;
         }
         c->tcp_seq += n;

@@ -12,8 +12,8 @@
 #ifndef VKDEV_CORE_H
 #define VKDEV_CORE_H
 
-#include "../drivers/net/ethernet/vktls/vktls_abi.h"
-#include "../firmware/soc.h"
+#include "vktls_abi.h"
+#include "soc.h"
 #include "rv32.h"
 
 typedef struct VkdevCoreQueue {

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "tls_priv.h"
-#include "../drivers/net/ethernet/vktls/vktls_abi.h"
+#include "priv.h"
+#include "vktls_abi.h"
 
 #define AAD_MAX 13
 #define LINE 64 /* of a cache, on most machines */
@@ -140,7 +140,7 @@ void vkdev_tls_del(VkdevTlsCtx *c)
     if (c) {
         vkdev_tls_key_forget(c);
         vkdev_tls_held_forget(c);
-        vkdev_tls_kept_forget(c);
+        vkdev_tls_cache_forget(c);
         vkdev_tls_place_free(c);
     }
 }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Whole records that were sent before, encrypted once more. The place in the
+ * stream does not change. A replay leaves only with the tags that were sent
+ * before, so its plaintext is the one of then.
+ */
+#include "priv.h"
+#include "vktls_abi.h"
+
+/* Records that follow each other from @rec_no on, and were all sent? */
+static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
+                             uint8_t *buf, size_t len)
+{
+    const struct iovec from = { buf, len };
+    VkdevTlsCursor at = { .rec_no = rec_no };
+    VkdevTlsSource src = { &from, 0 };
+    unsigned st = vkdev_tls_tx_check(c, &at, src, buf, len);
+
+    if (st == VKTLS_ST_TLS_WRAP) {
+        return VKTLS_ST_TLS_REUSE; /* it goes past the last number */
+    }
+    if (st == VKTLS_ST_OK && (!len || at.rec.pos)) {
+        return VKTLS_ST_TLS_HEADER;
+    }
+    for (; st == VKTLS_ST_OK && rec_no != at.rec_no; rec_no++) {
+        if (!vkdev_tls_sent_find(c, rec_no)) {
+            st = VKTLS_ST_TLS_REUSE;
+        }
+    }
+    return st;
+}
+
+/* Encrypt apart from the stream; is each tag the one of then? */
+static bool replay_encrypt(const VkdevTlsCtx *c, uint64_t rec_no,
+                           uint8_t *p, size_t len)
+{
+    const struct iovec from = { p, len };
+    VkdevTlsSource src = { &from, 0 };
+    VkdevTlsStream s = { .at.rec_no = rec_no };
+    VkdevRecordPiece piece;
+    bool same = true;
+
+    for (; len && same; p += piece.len, len -= piece.len) {
+        vkdev_tls_tx_step(c, &s.at, p, len, &piece);
+        vkdev_tls_tx_piece(c, &s, &piece, &src, p);
+        if (piece.part == VKDEV_RECORD_TAG) {
+            same = !vkdev_aead_tag_differs(
+                s.tag, vkdev_tls_sent_find(c, s.at.rec_no - 1));
+        }
+    }
+    vkdev_aead_wipe(&s, sizeof(s));
+    return same;
+}
+
+unsigned vkdev_tls_replay(VkdevTlsCtx *c, uint64_t rec_no, uint8_t *buf,
+                          size_t len, VkdevTlsCount *count)
+{
+    unsigned st = VKTLS_ST_NOENT;
+
+    *count = (VkdevTlsCount) { 0 };
+    if (c->direction == VKTLS_DIR_TX) {
+        st = replay_check(c, rec_no, buf, len);
+    }
+    if (st == VKTLS_ST_OK && !replay_encrypt(c, rec_no, buf, len)) {
+        vkdev_aead_wipe(buf, len);
+        st = VKTLS_ST_TLS_REUSE;
+    }
+    if (st == VKTLS_ST_OK) {
+        vkdev_tls_cache_put(c, rec_no, buf, len);
+        count->replays = 1;
+    } else {
+        vkdev_tls_tx_count_drop(st, count);
+    }
+    return st;
+}
