@@ -16,11 +16,11 @@
 #include "trace.h"
 #include "vktls.h"
 
-#define CMD_LOOKS		128		/* before sleeping; some 40 us in all */
-#define CMD_DEFERRED		16		/* commands that wait for a doorbell */
-#define CMD_LOOK		(1 * HZ)	/* who waits looks for himself */
-#define CMD_PATIENCE		10		/* looks at firmware that lives */
-#define CMD_SILENCE		4		/* looks without a heartbeat */
+#define CMD_SPIN_POLLS 128 /* before sleeping; some 40 us in all */
+#define CMD_DEFER_MAX 16 /* commands that wait for a doorbell */
+#define CMD_POLL_PERIOD (1 * HZ) /* between polls of a sleeping caller */
+#define CMD_TIMEOUT_POLLS 10 /* polls until a command has failed */
+#define CMD_DEAD_POLLS 4 /* the same, while the heartbeat stands still */
 
 static int vktls_cmd_errno(u16 status)
 {
@@ -123,6 +123,14 @@ void vktls_cmdq_poll(struct vktls_cmdq *q)
 	}
 }
 
+/* 0 if commands are taken. */
+static int vktls_cmdq_err(const struct vktls_cmdq *q)
+{
+	if (test_bit(VKTLS_GONE, &q->vd->state))
+		return -ENODEV;
+	return q->err;
+}
+
 static bool vktls_cmdq_has_room(struct vktls_cmdq *q)
 {
 	return q->err || q->tail - q->head < CMDQ_MASK;
@@ -164,14 +172,8 @@ static void vktls_cmdq_ring_doorbell(struct vktls_cmdq *q)
 	vktls_write(q->vd, VKTLS_REG_CMDQ_TAIL, q->tail & CMDQ_MASK);
 }
 
-/**
- * vktls_cmdq_fail() - fail all commands from now on, running ones included
- * @q: the queues; their lock is held
- * @err: what their callers get, unless it has a reason already
- *
- * Context: any.
- */
-void vktls_cmdq_fail(struct vktls_cmdq *q, int err)
+/* Fails all commands from now on, running ones included. Holds the lock. */
+static void vktls_cmdq_fail(struct vktls_cmdq *q, int err)
 {
 	unsigned int i;
 
@@ -185,6 +187,23 @@ void vktls_cmdq_fail(struct vktls_cmdq *q, int err)
 		vktls_cmd_finish(q, i);
 	}
 	vktls_cmdq_advance(q);
+}
+
+/**
+ * vktls_cmdq_abort() - fail all commands from now on, running ones included
+ * @vd: device
+ * @err: what their callers get
+ *
+ * Context: any.
+ */
+void vktls_cmdq_abort(struct vktls_dev *vd, int err)
+{
+	struct vktls_cmdq *q = vd->cmdq;
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->lock, flags);
+	vktls_cmdq_fail(q, err);
+	spin_unlock_irqrestore(&q->lock, flags);
 }
 
 static void vktls_cmd_look(struct vktls_cmdq *q)
@@ -220,7 +239,7 @@ static bool vktls_cmd_spin(const struct vktls_cmd_slot *slot)
 {
 	int looks;
 
-	for (looks = 0; looks < CMD_LOOKS; looks++) {
+	for (looks = 0; looks < CMD_SPIN_POLLS; looks++) {
 		if (!READ_ONCE(slot->pending))
 			return true;
 		if (need_resched())
@@ -238,8 +257,8 @@ static void vktls_cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 
 	if (vktls_cmd_spin(slot))
 		return;
-	while (looks++ < CMD_PATIENCE && silent < CMD_SILENCE) {
-		if (wait_for_completion_timeout(&slot->done, CMD_LOOK))
+	while (looks++ < CMD_TIMEOUT_POLLS && silent < CMD_DEAD_POLLS) {
+		if (wait_for_completion_timeout(&slot->done, CMD_POLL_PERIOD))
 			return;
 		vktls_cmd_look(q);
 		last = beat;
@@ -252,13 +271,13 @@ static void vktls_cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 static void vktls_cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	struct vktls_dev *vd = q->vd;
+	int err = vktls_dev_check(vd) ? -ETIMEDOUT : -ENODEV;
 
-	vktls_dev_check(vd);
 	spin_lock_irq(&q->lock);
 	if (slot->pending) {
 		dev_err(&vd->pdev->dev, "no answer to command %#x\n",
 			le16_to_cpu(q->cmds[slot->tag & CMDQ_MASK].opcode));
-		vktls_cmdq_fail(q, -ETIMEDOUT);
+		vktls_cmdq_fail(q, err);
 		vktls_reset_request(vd, VKTLS_RESET_FW);
 	}
 	spin_unlock_irq(&q->lock);
@@ -299,9 +318,9 @@ void vktls_cmdq_watch(struct vktls_dev *vd)
 	/* Does nothing while the handler is not installed. */
 	if (vktls_cmdq_event_peek(q))
 		irq_wake_thread(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), q);
-	if (vktls_cmdq_posted_late(q, CMD_LOOK))
+	if (vktls_cmdq_posted_late(q, CMD_POLL_PERIOD))
 		vktls_cmd_look(q);
-	slot = vktls_cmdq_posted_late(q, CMD_PATIENCE * CMD_LOOK);
+	slot = vktls_cmdq_posted_late(q, CMD_TIMEOUT_POLLS * CMD_POLL_PERIOD);
 	if (slot)
 		vktls_cmd_overdue(q, slot);
 }
@@ -331,7 +350,7 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 
 	spin_lock_irq(&q->lock);
 	wait_event_lock_irq(q->wait, vktls_cmdq_has_room(q), q->lock);
-	err = q->err;
+	err = vktls_cmdq_err(q);
 	if (err) {
 		spin_unlock_irq(&q->lock);
 		return err;
@@ -360,9 +379,10 @@ static int vktls_cmd_enqueue(struct vktls_cmdq *q, u16 opcode, const void *req,
 			     size_t req_len, vktls_cmd_done_t call, u32 arg)
 {
 	struct vktls_cmd_slot *slot;
+	int err = vktls_cmdq_err(q);
 
-	if (q->err)
-		return q->err;
+	if (err)
+		return err;
 	if (!vktls_cmdq_has_room(q))
 		return -EBUSY;
 	slot = vktls_cmd_submit(q, opcode, req, req_len, NULL, 0);
@@ -427,7 +447,7 @@ int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
 		    size_t req_len, vktls_cmd_done_t call, u32 arg)
 {
 	return vktls_cmd_leave(vd->cmdq, opcode, req, req_len, call, arg,
-			       CMD_DEFERRED);
+			       CMD_DEFER_MAX);
 }
 
 /**

@@ -22,6 +22,7 @@ typedef void (*vktls_cmd_done_t)(struct vktls_dev *vd, u32 arg, int err);
 
 #define VKTLS_CMD_BUF_BYTES	4096
 void vktls_cmdq_watch(struct vktls_dev *vd);
+void vktls_cmdq_abort(struct vktls_dev *vd, int err);
 int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 		   size_t req_len, void *rsp, size_t rsp_len);
 int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
@@ -36,7 +37,6 @@ int vktls_cmdq_alloc(struct vktls_dev *vd);
 void vktls_cmdq_free(struct vktls_dev *vd);
 int vktls_cmdq_start(struct vktls_dev *vd);
 void vktls_cmdq_stop(struct vktls_dev *vd);
-void vktls_cmdq_abort(struct vktls_dev *vd, int err);
 
 /* port.c: the meaning of commands that are not TLS */
 int vktls_port_sync(struct vktls_dev *vd);

@@ -92,23 +92,6 @@ int vktls_cmdq_start(struct vktls_dev *vd)
 }
 
 /**
- * vktls_cmdq_abort() - fail all commands from now on, running ones included
- * @vd: device
- * @err: what their callers get
- *
- * Context: any.
- */
-void vktls_cmdq_abort(struct vktls_dev *vd, int err)
-{
-	struct vktls_cmdq *q = vd->cmdq;
-	unsigned long flags;
-
-	spin_lock_irqsave(&q->lock, flags);
-	vktls_cmdq_fail(q, err);
-	spin_unlock_irqrestore(&q->lock, flags);
-}
-
-/**
  * vktls_cmdq_stop() - end the use of the queues
  * @vd: device that was reset or is gone, after vktls_cmdq_abort()
  *

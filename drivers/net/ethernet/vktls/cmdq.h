@@ -66,6 +66,5 @@ static inline bool vktls_cmdq_event_peek(const struct vktls_cmdq *q)
 }
 
 void vktls_cmdq_poll(struct vktls_cmdq *q);
-void vktls_cmdq_fail(struct vktls_cmdq *q, int err);
 
 #endif /* VKTLS_CMDQ_H */

@@ -17,21 +17,10 @@
 #include "ktls_priv.h"
 #include "vktls.h"
 
-#define CREATE_TRACE_POINTS
 #include "ktls_trace.h"
 
 #define RETRY_MIN	(HZ / 10)
 #define RETRY_MAX_LOG2	7		/* RETRY_MIN << 7: 12.8 s */
-
-/*
- * The room that kernel TLS leaves for the driver in the socket's context holds
- * one pointer. It is set by tls_dev_add, before any packet can ask for it, and
- * cleared by tls_dev_del, when none asks any more.
- */
-static struct vktls_ktls_tx_ctx **vktls_ktls_slot(struct tls_context *tls_ctx)
-{
-	return __tls_driver_ctx(tls_ctx, TLS_OFFLOAD_CTX_DIR_TX);
-}
 
 static int vktls_ktls_check(struct vktls_ktls *ktls,
 			    enum tls_offload_ctx_dir direction,
@@ -51,172 +40,6 @@ static int vktls_ktls_check(struct vktls_ktls *ktls,
 				 VKTLS_KTLS_REFUSED_CIPHER, 1);
 	}
 	return -EOPNOTSUPP;
-}
-
-/**
- * vktls_ktls_cmd_del() - have the NIC delete a context
- * @ktls: device
- * @id: its number
- *
- * Context: process; sleeps.
- * Return: 0 or errno; -ENOENT if there was none.
- */
-int vktls_ktls_cmd_del(struct vktls_ktls *ktls, u32 id)
-{
-	struct vktls_tls_ref ref = { .ctx = cpu_to_le32(id) };
-	int err;
-
-	err = vktls_cmd_exec(ktls->vd, VKTLS_CMD_TLS_DEL, &ref, sizeof(ref),
-			     NULL, 0);
-	trace_vktls_tls_del(ktls->vd, id, err);
-	return err;
-}
-
-static int vktls_ktls_cmd_add(struct vktls_ktls *ktls, bool rx,
-			      const struct vktls_tls_add_rx *req, u32 *id)
-{
-	struct vktls_tls_ref ref;
-	int err;
-
-	err = vktls_cmd_exec(ktls->vd, rx ? VKTLS_CMD_TLS_ADD_RX :
-			     VKTLS_CMD_TLS_ADD, req,
-			     rx ? sizeof(*req) : sizeof(req->add), &ref,
-			     sizeof(ref));
-	*id = err ? VKTLS_NO_CTX : le32_to_cpu(ref.ctx);
-	trace_vktls_tls_add(ktls->vd, &req->add, *id, err);
-	return err;
-}
-
-static void vktls_ktls_ctx_set_id(struct vktls_ktls_ctx *ctx, u32 id)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&ctx->lock, flags);
-	ctx->id = id;
-	spin_unlock_irqrestore(&ctx->lock, flags);
-}
-
-/* The NIC may have given the place of one that it has forgotten to another. */
-static int vktls_ktls_ids_put(struct vktls_ktls *ktls,
-			      struct vktls_ktls_ctx *ctx, u32 id)
-{
-	struct vktls_ktls_ctx *old;
-	int err;
-
-	rcu_read_lock();
-	old = xa_store(&ktls->ids, id, ctx, GFP_ATOMIC | __GFP_NOWARN);
-	err = xa_err(old);
-	if (!err && old)
-		vktls_ktls_gone(ktls, old, false);
-	rcu_read_unlock();
-	if (err)
-		return err;
-	atomic_inc(&ktls->live);
-	vktls_ktls_ctx_set_id(ctx, id);
-	return 0;
-}
-
-/* Returns the number that it had, or VKTLS_NO_CTX. */
-static u32 vktls_ktls_ids_take(struct vktls_ktls *ktls,
-			       struct vktls_ktls_ctx *ctx)
-{
-	unsigned long flags;
-	u32 id;
-
-	spin_lock_irqsave(&ctx->lock, flags);
-	id = ctx->id;
-	ctx->id = VKTLS_NO_CTX;
-	spin_unlock_irqrestore(&ctx->lock, flags);
-	if (id == VKTLS_NO_CTX)
-		return id;
-	xa_cmpxchg(&ktls->ids, id, ctx, NULL, GFP_ATOMIC);
-	atomic_dec(&ktls->live);
-	return id;
-}
-
-/* What is not deleted now is by vktls_ktls_audit(). */
-static void vktls_ktls_deleted(struct vktls_ktls *ktls, u32 id, bool rx,
-			       int err)
-{
-	if (!err || err == -ENOENT)
-		return;
-	vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_DEL_FAILED :
-			 VKTLS_KTLS_DEL_FAILED, 1);
-	vktls_ktls_undeleted(ktls, id);
-}
-
-static void vktls_ktls_tx_deleted(struct vktls_dev *vd, u32 id, int err)
-{
-	trace_vktls_tls_del(vd, id, err);
-	vktls_ktls_deleted(vd->ktls, id, false, err);
-}
-
-static void vktls_ktls_rx_deleted(struct vktls_dev *vd, u32 id, int err)
-{
-	trace_vktls_tls_del(vd, id, err);
-	vktls_ktls_deleted(vd->ktls, id, true, err);
-}
-
-static void vktls_ktls_del_now(struct vktls_ktls *ktls, u32 id, bool rx)
-{
-	vktls_ktls_deleted(ktls, id, rx, vktls_ktls_cmd_del(ktls, id));
-}
-
-static void vktls_ktls_del_soon(struct vktls_ktls *ktls, u32 id, bool rx)
-{
-	struct vktls_tls_ref ref = { .ctx = cpu_to_le32(id) };
-
-	if (vktls_cmd_defer(ktls->vd, VKTLS_CMD_TLS_DEL, &ref, sizeof(ref),
-			    rx ? vktls_ktls_rx_deleted : vktls_ktls_tx_deleted,
-			    id))
-		vktls_ktls_del_now(ktls, id, rx);
-}
-
-/**
- * vktls_ktls_nic_add() - put a context into the NIC
- * @ktls: life is held, and up
- * @ctx: context that the NIC does not have
- * @req: what it is to the NIC; without a flow if it sends
- *
- * Context: process; sleeps.
- * Return: 0 or errno.
- */
-int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
-		       const struct vktls_tls_add_rx *req)
-{
-	u32 id;
-	int err;
-
-	err = vktls_ktls_cmd_add(ktls, ctx->rx, req, &id);
-	if (err)
-		return err;
-	err = vktls_ktls_ids_put(ktls, ctx, id);
-	if (err)
-		vktls_ktls_del_now(ktls, id, ctx->rx);
-	return err;
-}
-
-/**
- * vktls_ktls_nic_del() - take a context out of the NIC, if it is there
- * @ktls: device
- * @ctx: context
- * @now: it must do nothing any more after this. Otherwise it may, up to the next
- *	command: no packet and no connection will miss it.
- *
- * Context: process; sleeps.
- */
-void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
-			bool now)
-{
-	u32 id;
-
-	down_read(&ktls->life);
-	id = vktls_ktls_ids_take(ktls, ctx);
-	if (id != VKTLS_NO_CTX && now)
-		vktls_ktls_del_now(ktls, id, ctx->rx);
-	else if (id != VKTLS_NO_CTX)
-		vktls_ktls_del_soon(ktls, id, ctx->rx);
-	up_read(&ktls->life);
 }
 
 /* Holds ktls->life, which is up. */
@@ -280,7 +103,7 @@ static int vktls_ktls_tx_add(struct vktls_ktls *ktls, struct sock *sk,
 				 VKTLS_KTLS_ADD_FAILED, 1);
 		return err;
 	}
-	WRITE_ONCE(*vktls_ktls_slot(tls_get_ctx(sk)), tx);
+	WRITE_ONCE(*vktls_ktls_tx_slot(tls_get_ctx(sk)), tx);
 	vktls_ktls_count(ktls, VKTLS_KTLS_CTX, 1);
 	return 0;
 }
@@ -314,9 +137,9 @@ static int vktls_ktls_dev_add(struct net_device *netdev, struct sock *sk,
 static void vktls_ktls_tx_del(struct vktls_ktls *ktls,
 			      struct tls_context *tls_ctx)
 {
-	struct vktls_ktls_tx_ctx *tx = *vktls_ktls_slot(tls_ctx);
+	struct vktls_ktls_tx_ctx *tx = *vktls_ktls_tx_slot(tls_ctx);
 
-	WRITE_ONCE(*vktls_ktls_slot(tls_ctx), NULL);
+	WRITE_ONCE(*vktls_ktls_tx_slot(tls_ctx), NULL);
 	vktls_ktls_nic_del(ktls, &tx->base, false);
 	vktls_ktls_count(ktls, VKTLS_KTLS_DEL, 1);
 	/* Packets and events may have found it a moment ago. */
@@ -389,7 +212,7 @@ static int vktls_ktls_tx_resync(struct vktls_ktls *ktls,
 				struct tls_context *tls_ctx, u32 seq,
 				u64 rec_no)
 {
-	struct vktls_ktls_tx_ctx *tx = *vktls_ktls_slot(tls_ctx);
+	struct vktls_ktls_tx_ctx *tx = *vktls_ktls_tx_slot(tls_ctx);
 	int err = -ENETDOWN;
 
 	if (tx->failures && time_before(jiffies, tx->retry_at))
@@ -419,57 +242,11 @@ static int vktls_ktls_dev_resync(struct net_device *netdev, struct sock *sk,
 	return vktls_ktls_tx_resync(vd->ktls, tls_ctx, seq, rec_no);
 }
 
-const struct tlsdev_ops vktls_tlsdev_ops = {
+static const struct tlsdev_ops vktls_tlsdev_ops = {
 	.tls_dev_add = vktls_ktls_dev_add,
 	.tls_dev_del = vktls_ktls_dev_del,
 	.tls_dev_resync = vktls_ktls_dev_resync,
 };
-
-/* Returns whether the NIC was thought to be in sync. */
-static bool vktls_ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
-{
-	unsigned long flags;
-	bool was;
-
-	spin_lock_irqsave(&tx->base.lock, flags);
-	was = tx->in_sync;
-	tx->in_sync = false;
-	spin_unlock_irqrestore(&tx->base.lock, flags);
-	return was;
-}
-
-/**
- * vktls_ktls_gone() - the NIC does not have a context any more
- * @ktls: device; life is held
- * @ctx: context that it had
- * @reset: it has none any more; otherwise it has forgotten this one
- *
- * The connection goes on in software until the NIC gets it again. What was not in
- * sync has been counted when that came about.
- *
- * Context: process, or RCU.
- */
-void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
-		     bool reset)
-{
-	enum vktls_ktls_stat why = reset ? VKTLS_KTLS_LOST_RESET :
-					   VKTLS_KTLS_LOST_FORGOTTEN;
-	bool counts = true;
-	u32 id;
-
-	if (ctx->rx) {
-		why = reset ? VKTLS_KTLS_RX_LOST_RESET :
-			      VKTLS_KTLS_RX_LOST_FORGOTTEN;
-		vktls_ktls_rx_gone(ktls, vktls_ktls_rx_of(ctx));
-	} else {
-		counts = vktls_ktls_tx_unsync(vktls_ktls_tx_of(ctx)) || reset;
-	}
-	id = vktls_ktls_ids_take(ktls, ctx);
-	if (id == VKTLS_NO_CTX || !counts)
-		return;
-	vktls_ktls_count(ktls, why, 1);
-	trace_vktls_tls_lost(ktls->vd, why, id, 0, 0);
-}
 
 /**
  * vktls_ktls_stop() - declare every context in the NIC lost
@@ -495,7 +272,7 @@ void vktls_ktls_stop(struct vktls_dev *vd)
 		vktls_ktls_gone(ktls, ctx, true);
 	atomic_set(&ktls->surplus, 0);
 	up_write(&ktls->life);
-	vktls_ktls_ext_lost(vd->netdev);
+	vktls_ktls_ext_stop(vd->netdev);
 }
 
 /**
@@ -511,7 +288,7 @@ void vktls_ktls_start(struct vktls_dev *vd)
 	downgrade_write(&vd->ktls->life);
 	vktls_ktls_rx_restore(vd->ktls);
 	up_read(&vd->ktls->life);
-	vktls_ktls_ext_ready(vd->netdev);
+	vktls_ktls_ext_start(vd->netdev);
 }
 
 static netdev_features_t vktls_ktls_feature(u32 caps, u32 need,
@@ -559,6 +336,29 @@ int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags)
 		return -EINVAL;
 	WRITE_ONCE(vd->ktls->flags, flags);
 	return 0;
+}
+
+/**
+ * vktls_ktls_register() - opt in to what tls.ko does not offer to each driver
+ *
+ * Version and cipher of each key are checked against the NIC's capabilities, so
+ * this holds for all NICs.
+ *
+ * Context: module load, before any probe.
+ */
+void vktls_ktls_register(void)
+{
+	vktls_ktls_ext_opt_in(&vktls_tlsdev_ops, true);
+}
+
+/**
+ * vktls_ktls_unregister() - undo vktls_ktls_register()
+ *
+ * Context: module unload, no device is left.
+ */
+void vktls_ktls_unregister(void)
+{
+	vktls_ktls_ext_opt_in(&vktls_tlsdev_ops, false);
 }
 
 /**

@@ -56,15 +56,15 @@ struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
  * with this status (VKTLS_ST_*), or, status 0, did not get there. Before it is
  * freed.
  */
-void vktls_ktls_tx_lost(struct vktls_dev *vd, const struct sk_buff *skb,
-			u16 status);
+void vktls_ktls_tx_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
+			  u16 status);
 
 /*
  * Any context: a replay was refused by the NIC, or did not get there. Says
  * nothing about where the NIC is. Before the skb is freed.
  */
-void vktls_ktls_replay_lost(struct vktls_dev *vd, const struct sk_buff *skb,
-			    u16 status);
+void vktls_ktls_replay_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
+			      u16 status);
 
 /* NAPI: a frame with VKTLS_RXC_TLS, not yet handed on. */
 void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
@@ -73,7 +73,7 @@ void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
 /* Threaded interrupt: VKTLS_EVT_TLS_LOST, _TLS_RESYNC, and events lost. */
 void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq);
 void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq);
-void vktls_ktls_events_lost(struct vktls_dev *vd);
+void vktls_ktls_events_missed(struct vktls_dev *vd);
 
 /* RTNL: what the user forces, as ethtool's private flags; 0 or -EINVAL. */
 #define VKTLS_KTLS_FLAGS	4

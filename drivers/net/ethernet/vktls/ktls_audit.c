@@ -194,16 +194,3 @@ void vktls_ktls_audit(struct vktls_dev *vd)
 	}
 	vktls_ktls_audit_restore(ktls);
 }
-
-/**
- * vktls_ktls_undeleted() - a context is to be gone, and is not
- * @ktls: device
- * @id: its place
- *
- * Context: any.
- */
-void vktls_ktls_undeleted(struct vktls_ktls *ktls, u32 id)
-{
-	atomic_inc(&ktls->surplus);
-	WRITE_ONCE(ktls->sweep_at, id);
-}

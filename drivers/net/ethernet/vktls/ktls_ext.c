@@ -13,40 +13,25 @@
 
 static bool vktls_ktls_ext_there; /* known before any probe */
 
-static void vktls_ktls_ext_caps(u32 caps)
+/**
+ * vktls_ktls_ext_opt_in() - take TLS 1.3 and ChaCha20-Poly1305, or no more
+ * @ops: operations that the opt-in is about
+ * @in: in or out
+ *
+ * Context: module load, before any probe, or unload.
+ */
+void vktls_ktls_ext_opt_in(const struct tlsdev_ops *ops, bool in)
 {
+	u32 caps = in ? TLS_OFFLOAD_CAP_13 | TLS_OFFLOAD_CAP_CHACHA : 0;
 	int (*set)(const struct tlsdev_ops *ops, u32 caps) =
 		symbol_get(tls_offload_caps_set);
 
 	vktls_ktls_ext_there = set;
 	if (!set)
 		return;
-	if (set(&vktls_tlsdev_ops, caps))
+	if (set(ops, caps))
 		pr_warn("vktls: tls.ko does not note what the NIC takes\n");
 	symbol_put(tls_offload_caps_set);
-}
-
-/**
- * vktls_ktls_register() - opt in to what tls.ko does not offer to each driver
- *
- * Version and cipher of each key are checked against the NIC's capabilities, so
- * this holds for all NICs.
- *
- * Context: module load, before any probe.
- */
-void vktls_ktls_register(void)
-{
-	vktls_ktls_ext_caps(TLS_OFFLOAD_CAP_13 | TLS_OFFLOAD_CAP_CHACHA);
-}
-
-/**
- * vktls_ktls_unregister() - undo vktls_ktls_register()
- *
- * Context: module unload, no device is left.
- */
-void vktls_ktls_unregister(void)
-{
-	vktls_ktls_ext_caps(0);
 }
 
 /**
@@ -61,12 +46,12 @@ bool vktls_ktls_ext(void)
 }
 
 /**
- * vktls_ktls_ext_lost() - all contexts of a NIC are gone
+ * vktls_ktls_ext_stop() - all contexts of a NIC are gone
  * @netdev: its interface
  *
  * Context: process; RTNL may be held, vktls_ktls.life must not be.
  */
-void vktls_ktls_ext_lost(struct net_device *netdev)
+void vktls_ktls_ext_stop(struct net_device *netdev)
 {
 	void (*lost)(struct net_device *dev) =
 		symbol_get(tls_offload_device_lost);
@@ -78,12 +63,12 @@ void vktls_ktls_ext_lost(struct net_device *netdev)
 }
 
 /**
- * vktls_ktls_ext_ready() - a NIC takes contexts again
+ * vktls_ktls_ext_start() - a NIC takes contexts again
  * @netdev: its interface
  *
  * Context: process.
  */
-void vktls_ktls_ext_ready(struct net_device *netdev)
+void vktls_ktls_ext_start(struct net_device *netdev)
 {
 	void (*ready)(struct net_device *dev) =
 		symbol_get(tls_offload_device_ready);

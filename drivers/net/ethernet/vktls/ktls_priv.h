@@ -201,8 +201,24 @@ vktls_ktls_rx_of(struct vktls_ktls_ctx *ctx)
 	return container_of(ctx, struct vktls_ktls_rx_ctx, base);
 }
 
-/* ktls.c */
-extern const struct tlsdev_ops vktls_tlsdev_ops;
+/*
+ * The room that kernel TLS leaves for the driver in the socket's context holds one
+ * pointer for each direction. tls_dev_add sets it, before any packet can ask for
+ * it; tls_dev_del clears it, when none asks any more.
+ */
+static inline struct vktls_ktls_tx_ctx **
+vktls_ktls_tx_slot(struct tls_context *tls_ctx)
+{
+	return __tls_driver_ctx(tls_ctx, TLS_OFFLOAD_CTX_DIR_TX);
+}
+
+static inline struct vktls_ktls_rx_ctx **
+vktls_ktls_rx_slot(struct tls_context *tls_ctx)
+{
+	return __tls_driver_ctx(tls_ctx, TLS_OFFLOAD_CTX_DIR_RX);
+}
+
+/* ktls_ctx.c */
 int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		       const struct vktls_tls_add_rx *req);
 void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
@@ -210,9 +226,6 @@ void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 int vktls_ktls_cmd_del(struct vktls_ktls *ktls, u32 id);
 void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		     bool reset);
-
-/* ktls_audit.c */
-void vktls_ktls_undeleted(struct vktls_ktls *ktls, u32 id);
 
 /* ktls_key.c */
 int vktls_ktls_key_check(const struct vktls_dev *vd,
@@ -222,37 +235,46 @@ void vktls_ktls_key_fill(struct vktls_tls_add *req,
 			 const struct tls_crypto_info *info, u8 direction,
 			 u32 seq, u64 rec_no);
 
-/* ktls_tx.c */
+/* ktls_replay.c */
 struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,
 					    const struct sk_buff *skb);
-void vktls_ktls_tx_lose(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
-			enum vktls_ktls_stat why, u16 status, u32 seq);
-
-/* ktls_replay.c */
 void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
 			    struct vktls_ktls_tx_ctx *ctx);
 bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 		       const struct sk_buff *skb, u32 seq, u32 len, u32 *id);
 
-/* ktls_pkt.c */
+/* ktls_flow.c */
+int vktls_ktls_flow_init(struct vktls_ktls *ktls);
+void vktls_ktls_flow_fini(struct vktls_ktls *ktls);
+int vktls_ktls_flow_add(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
+void vktls_ktls_flow_del(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
+struct vktls_ktls_rx_ctx *
+vktls_ktls_flow_find(struct vktls_ktls *ktls,
+		     const struct vktls_tls_flow *flow);
+int vktls_ktls_flow_fill(struct vktls_tls_flow *flow, const struct sock *sk);
 bool vktls_ktls_pkt_parse(const struct sk_buff *skb, struct vktls_ktls_pkt *pkt);
+
+/* ktls_resync.c */
+int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
+			 u32 seq, u64 rec_no);
+void vktls_ktls_rx_cancel(struct vktls_ktls *ktls,
+			  struct vktls_ktls_rx_ctx *rx);
+void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
+void vktls_ktls_rx_count_lost(struct vktls_ktls *ktls, u16 status);
 
 /* ktls_rx.c */
 int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 		      const struct tls_crypto_info *info, u32 seq);
 void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx);
-int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
-			 u32 seq, u64 rec_no);
-void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
-void vktls_ktls_rx_lost(struct vktls_ktls *ktls, u16 status);
 void vktls_ktls_rx_restore(struct vktls_ktls *ktls);
 int vktls_ktls_rx_init(struct vktls_ktls *ktls);
 void vktls_ktls_rx_fini(struct vktls_ktls *ktls);
 
 /* ktls_ext.c */
+void vktls_ktls_ext_opt_in(const struct tlsdev_ops *ops, bool in);
 bool vktls_ktls_ext(void);
-void vktls_ktls_ext_lost(struct net_device *netdev);
-void vktls_ktls_ext_ready(struct net_device *netdev);
+void vktls_ktls_ext_stop(struct net_device *netdev);
+void vktls_ktls_ext_start(struct net_device *netdev);
 
 /* ktls_stats.c */
 const char *vktls_ktls_stat_name(enum vktls_ktls_stat stat);

@@ -29,6 +29,23 @@ struct vktls_ktls_replay_view {
 	u32 from, to;		/* it encrypted these; TCP sequence */
 };
 
+/*
+ * Our context of the packet's socket, if it has one now: the socket may have
+ * gone to another device, or left this one, since the packet was let through.
+ * Under RCU.
+ */
+struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,
+					    const struct sk_buff *skb)
+{
+	struct vktls_ktls_tx_ctx **slot;
+
+	if (!tls_is_skb_tx_device_offloaded(skb) ||
+	    rcu_access_pointer(tls_get_ctx(skb->sk)->netdev) != vd->netdev)
+		return NULL;
+	slot = tls_driver_ctx(skb->sk, TLS_OFFLOAD_CTX_DIR_TX);
+	return READ_ONCE(*slot);
+}
+
 /**
  * vktls_ktls_replay_rate() - choose by how much of a stream was sent again
  * @ktls: device
@@ -220,7 +237,7 @@ bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 }
 
 /**
- * vktls_ktls_replay_lost() - a replay did not leave
+ * vktls_ktls_replay_unsent() - a replay did not leave
  * @vd: device
  * @skb: the packet; not freed yet
  * @status: VKTLS_ST_* with which the NIC refused it, or 0 when it did not get it
@@ -230,8 +247,8 @@ bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
  *
  * Context: any.
  */
-void vktls_ktls_replay_lost(struct vktls_dev *vd, const struct sk_buff *skb,
-			    u16 status)
+void vktls_ktls_replay_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
+			      u16 status)
 {
 	enum vktls_ktls_stat what = status ? VKTLS_KTLS_REPLAY_REFUSED :
 					     VKTLS_KTLS_REPLAY_UNSENT;

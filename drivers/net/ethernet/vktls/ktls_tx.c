@@ -24,23 +24,6 @@
 #define RATE_BYTES	(256 * 1024)
 
 /*
- * Our context of the packet's socket, if it has one now: the socket may have
- * gone to another device, or left this one, since the packet was let through.
- * Under RCU.
- */
-struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,
-					    const struct sk_buff *skb)
-{
-	struct vktls_ktls_tx_ctx **slot;
-
-	if (!tls_is_skb_tx_device_offloaded(skb) ||
-	    rcu_access_pointer(tls_get_ctx(skb->sk)->netdev) != vd->netdev)
-		return NULL;
-	slot = tls_driver_ctx(skb->sk, TLS_OFFLOAD_CTX_DIR_TX);
-	return READ_ONCE(*slot);
-}
-
-/*
  * Kernel TLS takes one request at a time; ctx->lock keeps our CPUs from making
  * two. It tells the next record through tls_dev_resync and only then is ready for
  * another request, so a context that is lost again meanwhile asks with a later
@@ -356,21 +339,14 @@ struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 	return vktls_ktls_tx_sort(tx, skb, hdr_len, id);
 }
 
-/**
- * vktls_ktls_tx_lose() - the NIC is not where we thought
- * @ktls: device
- * @ctx: context
- * @why: counter of the reason
- * @status: VKTLS_ST_*, or 0
- * @seq: up to here the NIC has encrypted
- *
- * What went wrong before the NIC was put in sync last, and is told late, carries
- * a sequence number from before that.
- *
- * Context: any.
+/*
+ * Notes that the NIC is out of sync, with status VKTLS_ST_* or 0 and the sequence
+ * number up to which it has encrypted. A late report of an error that happened
+ * before the last resync carries a sequence number from before that, and is void.
  */
-void vktls_ktls_tx_lose(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
-			enum vktls_ktls_stat why, u16 status, u32 seq)
+static void vktls_ktls_tx_lose(struct vktls_ktls *ktls,
+			       struct vktls_ktls_tx_ctx *ctx,
+			       enum vktls_ktls_stat why, u16 status, u32 seq)
 {
 	unsigned long flags;
 	bool lost;
@@ -392,7 +368,7 @@ void vktls_ktls_tx_lose(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
 }
 
 /**
- * vktls_ktls_tx_lost() - a packet did not get through the NIC
+ * vktls_ktls_tx_unsent() - a packet did not get through the NIC
  * @vd: device
  * @skb: packet that vktls_ktls_tx() returned; not freed yet
  * @status: VKTLS_ST_* with which the NIC refused it, or 0 when it did not get it
@@ -402,8 +378,8 @@ void vktls_ktls_tx_lose(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
  *
  * Context: any.
  */
-void vktls_ktls_tx_lost(struct vktls_dev *vd, const struct sk_buff *skb,
-			u16 status)
+void vktls_ktls_tx_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
+			  u16 status)
 {
 	enum vktls_ktls_stat why = VKTLS_KTLS_LOST_UNSENT;
 	struct vktls_ktls_tx_ctx *ctx;
@@ -438,7 +414,7 @@ void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq)
 	rcu_read_lock();
 	ctx = xa_load(&ktls->ids, id);
 	if (ctx && ctx->rx)
-		vktls_ktls_rx_lost(ktls, status);
+		vktls_ktls_rx_count_lost(ktls, status);
 	else if (ctx)
 		vktls_ktls_tx_lose(ktls, vktls_ktls_tx_of(ctx),
 				   VKTLS_KTLS_LOST_DEVICE, status, seq);

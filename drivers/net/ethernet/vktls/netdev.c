@@ -382,7 +382,6 @@ void vktls_netdev_init(struct vktls_dev *vd)
 
 	netdev->netdev_ops = &vktls_netdev_ops;
 	netdev->stat_ops = &vktls_stat_ops;
-	netdev->ethtool_ops = &vktls_ethtool_ops;
 	netdev->watchdog_timeo = 5 * HZ;
 	netdev->min_mtu = VKTLS_MTU_MIN;
 	netdev->max_mtu = VKTLS_MTU_MAX;

@@ -14,42 +14,6 @@
 #include "ring.h"
 #include "vktls.h"
 
-/**
- * vktls_dev_check() - find out whether the NIC is still there
- * @vd: device
- *
- * A read of all ones makes the register accessor ask; so do those who miss an
- * answer, as not every platform reads ones where nothing is. A NIC that is gone
- * stays so: its commands fail with -ENODEV, its carrier is off.
- * Context: any, no lock of the command queue held.
- * Return: true if it is there.
- */
-bool vktls_dev_check(struct vktls_dev *vd)
-{
-	if (test_bit(VKTLS_GONE, &vd->state))
-		return false;
-	if (readl(vd->regs + VKTLS_REG_MAGIC) == VKTLS_MAGIC)
-		return true;
-	if (test_and_set_bit(VKTLS_GONE, &vd->state))
-		return false;
-	dev_err(&vd->pdev->dev, "device is gone\n");
-	vktls_cmdq_abort(vd, -ENODEV);
-	netif_carrier_off(vd->netdev);
-	return false;
-}
-
-/**
- * vktls_irq_vector() - Linux interrupt number of a vector
- * @vd: device
- * @vector: VKTLS_VEC_*
- *
- * Return: number for request_irq().
- */
-int vktls_irq_vector(struct vktls_dev *vd, unsigned int vector)
-{
-	return pci_irq_vector(vd->pdev, vector);
-}
-
 static int vktls_pci_identify(struct vktls_dev *vd)
 {
 	struct device *dev = &vd->pdev->dev;
@@ -212,11 +176,12 @@ static int vktls_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	vd = vktls_pci_dev_alloc(pdev);
 	if (!vd)
 		return -ENOMEM;
+	vktls_reset_init(vd);
 	err = vktls_pci_setup(vd);
 	if (err)
 		goto free_dev;
-	vktls_reset_init(vd);
 	vktls_netdev_init(vd);
+	vd->netdev->ethtool_ops = &vktls_ethtool_ops;
 	err = vktls_ktls_init(vd);
 	if (err)
 		goto teardown;

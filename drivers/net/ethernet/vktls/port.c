@@ -276,7 +276,7 @@ void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
 		/* TX_ERROR and TLS_LOST are told by completions as well. */
 		netdev_warn(vd->netdev, "%u events were lost\n", arg);
 		vktls_port_link_sync(vd);
-		vktls_ktls_events_lost(vd);
+		vktls_ktls_events_missed(vd);
 		break;
 	case VKTLS_EVT_TX_ERROR:
 		/* The completion of the packet counts it. */

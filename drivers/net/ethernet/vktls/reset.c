@@ -4,7 +4,6 @@
  * serves hung queues, dead firmware and devlink reload alike. Everything that
  * the NIC held is given to it again; its TLS contexts are told to be lost.
  */
-#include <linux/iopoll.h>
 #include <linux/rtnetlink.h>
 
 #include "cmd.h"
@@ -13,40 +12,11 @@
 #include "trace.h"
 #include "vktls.h"
 
-#define RESET_USECS		(1 * USEC_PER_SEC)
 #define SERVICE_PERIOD		(1 * HZ)
 /* Periods without a step of the heartbeat before firmware is asked. */
 #define HEARTBEAT_PATIENCE	5
 /* A NIC that has been reset may fail once more before it is given up. */
 #define RESUME_TRIES		3
-
-static int vktls_hw_reset_function(struct vktls_dev *vd)
-{
-	u32 status;
-	int err;
-
-	vktls_write(vd, VKTLS_REG_CTRL, VKTLS_CTRL_RESET);
-	err = read_poll_timeout(vktls_read, status,
-				(status & VKTLS_STATUS_FW_STATE) ==
-				VKTLS_FW_NONE || !vktls_dev_check(vd),
-				100, RESET_USECS, false, vd, VKTLS_REG_STATUS);
-	return vktls_dev_check(vd) ? err : -ENODEV;
-}
-
-/**
- * vktls_hw_quiesce() - keep a NIC that does not obey away from memory
- * @vd: device
- *
- * Its commands fail from here on; recovery is requested if it was running.
- * Context: process.
- */
-void vktls_hw_quiesce(struct vktls_dev *vd)
-{
-	vktls_cmdq_abort(vd, -EIO);
-	vktls_hw_reset_function(vd);
-	if (test_bit(VKTLS_FW_UP, &vd->state))
-		vktls_reset_request(vd, VKTLS_RESET_FW);
-}
 
 /**
  * vktls_hw_start() - from a function in any state to one that takes commands
@@ -60,7 +30,7 @@ int vktls_hw_start(struct vktls_dev *vd)
 	int err;
 
 	pci_set_master(vd->pdev);
-	err = vktls_hw_reset_function(vd);
+	err = vktls_dev_reset(vd);
 	if (err)
 		return err;
 	err = vktls_fw_load(vd);
@@ -81,11 +51,11 @@ int vktls_hw_start(struct vktls_dev *vd)
 
 stop_cmdq:
 	vktls_cmdq_abort(vd, -ENETDOWN);
-	vktls_hw_reset_function(vd);
+	vktls_dev_reset(vd);
 	vktls_cmdq_stop(vd);
 	return err;
 reset:
-	vktls_hw_reset_function(vd);
+	vktls_dev_reset(vd);
 	return err;
 }
 
@@ -103,7 +73,7 @@ void vktls_hw_stop(struct vktls_dev *vd)
 	vktls_ktls_stop(vd);
 	vktls_port_stats_sync(vd);
 	vktls_cmdq_abort(vd, -ENETDOWN);
-	vktls_hw_reset_function(vd);
+	vktls_dev_reset(vd);
 	vktls_cmdq_stop(vd);
 	vktls_port_stats_keep(vd);
 }
@@ -169,10 +139,20 @@ int vktls_hw_resume(struct vktls_dev *vd)
 	return err;
 }
 
+static void vktls_reset_gone(struct vktls_dev *vd)
+{
+	vktls_cmdq_abort(vd, -ENODEV);
+	netif_carrier_off(vd->netdev);
+}
+
 static void vktls_reset_work(struct work_struct *work)
 {
 	struct vktls_dev *vd = container_of(work, struct vktls_dev, reset_work);
 
+	if (test_bit(VKTLS_GONE, &vd->state)) {
+		vktls_reset_gone(vd);
+		return;
+	}
 	if (test_and_clear_bit(VKTLS_RESET_FW, &vd->reset_reason)) {
 		clear_bit(VKTLS_RESET_TX, &vd->reset_reason);
 		devlink_health_report(vd->fw_health, "firmware is silent",
@@ -183,21 +163,6 @@ static void vktls_reset_work(struct work_struct *work)
 				      "TLS contexts cannot be deleted", NULL);
 	if (test_and_clear_bit(VKTLS_RESET_TX, &vd->reset_reason))
 		devlink_health_report(vd->tx_health, "a queue hangs", NULL);
-}
-
-/**
- * vktls_reset_request() - have a health reporter recover the device soon
- * @vd: device
- * @reason: what was seen
- *
- * Context: any.
- */
-void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason)
-{
-	if (test_bit(VKTLS_GONE, &vd->state))
-		return;
-	set_bit(reason, &vd->reset_reason);
-	schedule_work(&vd->reset_work);
 }
 
 /* A heartbeat that stands still may be a slow host: only silence is proof. */
@@ -279,4 +244,7 @@ void vktls_reset_stop(struct vktls_dev *vd)
 {
 	disable_delayed_work_sync(&vd->service);
 	disable_work_sync(&vd->reset_work);
+	/* The work may have been cancelled before it told. */
+	if (test_bit(VKTLS_GONE, &vd->state))
+		vktls_reset_gone(vd);
 }

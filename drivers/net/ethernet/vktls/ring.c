@@ -90,7 +90,8 @@ int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type)
  * @type: VKTLS_QUEUE_*
  *
  * When this returns, whatever it returns, the NIC does not touch the ring: a
- * NIC that does not obey is reset first.
+ * NIC that does not obey is reset first. Its commands fail from then on, and
+ * recovery is requested if it was running.
  * Context: process; sleeps.
  */
 void vktls_ring_del(struct vktls_qp *qp, u16 type)
@@ -100,7 +101,11 @@ void vktls_ring_del(struct vktls_qp *qp, u16 type)
 		.queue = cpu_to_le16(qp->index),
 	};
 
-	if (vktls_cmd_exec(qp->vd, VKTLS_CMD_QUEUE_DESTROY, &ref, sizeof(ref),
-			   NULL, 0))
-		vktls_hw_quiesce(qp->vd);
+	if (!vktls_cmd_exec(qp->vd, VKTLS_CMD_QUEUE_DESTROY, &ref, sizeof(ref),
+			    NULL, 0))
+		return;
+	vktls_cmdq_abort(qp->vd, -EIO);
+	vktls_dev_reset(qp->vd);
+	if (test_bit(VKTLS_FW_UP, &qp->vd->state))
+		vktls_reset_request(qp->vd, VKTLS_RESET_FW);
 }

@@ -87,6 +87,15 @@ struct vktls_tx_plan {
 	skb_frag_t frags[VKTLS_TX_REPLAY_DESCS - VKTLS_TX_PLAN_EXTRA];
 };
 
+/* Puts the pages of records that are not replayed, from that fragment on. */
+static inline void vktls_tx_plan_drop(struct vktls_tx_plan *plan,
+				      unsigned int from)
+{
+	for (; from < plan->num; from++)
+		put_page(skb_frag_page(&plan->frags[from]));
+	plan->num = 0;
+}
+
 /* Headers, and a packet that fits, are copied for the NIC: cheaper than to map. */
 #define VKTLS_TX_COPY	128
 
@@ -182,7 +191,6 @@ static inline void *vktls_ring_peek(const struct vktls_ring *ring)
 
 /* tx.c */
 netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev);
-void vktls_tx_plan_drop(struct vktls_tx_plan *plan, unsigned int from);
 
 /* tx_done.c */
 void vktls_tx_poll(struct vktls_tx_ring *tx, int budget);

@@ -111,18 +111,6 @@ static int vktls_tx_write_mapped(struct vktls_tx_ring *tx, u32 index,
 	return 0;
 }
 
-/**
- * vktls_tx_plan_drop() - let go of records that are not replayed
- * @plan: empty afterwards
- * @from: first fragment that is still held
- */
-void vktls_tx_plan_drop(struct vktls_tx_plan *plan, unsigned int from)
-{
-	for (; from < plan->num; from++)
-		put_page(skb_frag_page(&plan->frags[from]));
-	plan->num = 0;
-}
-
 static phys_addr_t vktls_tx_frag_start(const skb_frag_t *frag)
 {
 	return page_to_phys(skb_frag_page(frag)) + skb_frag_off(frag);
@@ -368,7 +356,7 @@ unmap:
 	vktls_tx_plan_drop(&tx->replay, 0);
 	vktls_tx_unwind(tx, end);
 free_skb:
-	vktls_tx_lost(tx, skb, pkt.replay, 0);
+	vktls_tx_unsent(tx, skb, pkt.replay, 0);
 	dev_kfree_skb_any(skb);
 	return err;
 }

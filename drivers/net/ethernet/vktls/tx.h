@@ -41,14 +41,14 @@ static inline void vktls_tx_unmap(const struct vktls_tx_ring *tx,
 }
 
 /* A packet that the NIC did not take, or did not get (status 0). */
-static inline void vktls_tx_lost(const struct vktls_tx_ring *tx,
-				 const struct sk_buff *skb, bool replay,
-				 u16 status)
+static inline void vktls_tx_unsent(const struct vktls_tx_ring *tx,
+				   const struct sk_buff *skb, bool replay,
+				   u16 status)
 {
 	if (replay)
-		vktls_ktls_replay_lost(tx->qp->vd, skb, status);
+		vktls_ktls_replay_unsent(tx->qp->vd, skb, status);
 	else
-		vktls_ktls_tx_lost(tx->qp->vd, skb, status);
+		vktls_ktls_tx_unsent(tx->qp->vd, skb, status);
 }
 
 #endif /* VKTLS_TX_H */

@@ -48,7 +48,7 @@ static void vktls_tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
 	u64_stats_inc(&tx->stats[VKTLS_TXS_ERRORS]);
 	u64_stats_update_end(&tx->poll_sync);
 	if (buf->skb)
-		vktls_tx_lost(tx, buf->skb, buf->replay, status);
+		vktls_tx_unsent(tx, buf->skb, buf->replay, status);
 }
 
 /* Packets up to @head were completed before; moves it, or asks for a reset. */
@@ -156,7 +156,7 @@ void vktls_tx_reset(struct vktls_tx_ring *tx)
 	for (index = tx->head; index != tx->tail; index++) {
 		buf = vktls_tx_buf(tx, index);
 		if (buf->skb)
-			vktls_tx_lost(tx, buf->skb, buf->replay, 0);
+			vktls_tx_unsent(tx, buf->skb, buf->replay, 0);
 	}
 	vktls_tx_release(tx, tx->tail, 0);
 	netdev_tx_reset_queue(tx->txq);

@@ -87,9 +87,16 @@ struct vktls_dev {
 	struct vktls_ktls *ktls;	/* owned by ktls.c */
 };
 
-/* pci.c */
+/* dev.c */
 bool vktls_dev_check(struct vktls_dev *vd);
-int vktls_irq_vector(struct vktls_dev *vd, unsigned int vector);
+int vktls_dev_reset(struct vktls_dev *vd);
+void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason);
+
+/* Linux interrupt number of a VKTLS_VEC_*, for request_irq() */
+static inline int vktls_irq_vector(struct vktls_dev *vd, unsigned int vector)
+{
+	return pci_irq_vector(vd->pdev, vector);
+}
 
 static inline u32 vktls_read(struct vktls_dev *vd, u32 reg)
 {
@@ -117,13 +124,11 @@ int vktls_selftest_irq(struct vktls_dev *vd, unsigned int vector);
 /* reset.c */
 int vktls_hw_start(struct vktls_dev *vd);
 void vktls_hw_stop(struct vktls_dev *vd);
-void vktls_hw_quiesce(struct vktls_dev *vd);
 void vktls_hw_suspend(struct vktls_dev *vd);
 int vktls_hw_resume(struct vktls_dev *vd);
 void vktls_reset_init(struct vktls_dev *vd);
 void vktls_reset_start(struct vktls_dev *vd);
 void vktls_reset_stop(struct vktls_dev *vd);
-void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason);
 
 /* netdev.c */
 void vktls_netdev_init(struct vktls_dev *vd);

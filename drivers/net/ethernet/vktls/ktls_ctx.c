@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A TLS context in the NIC, of either direction: the commands that add and delete
+ * it, the table of those that the NIC has, and the end of one that it has lost.
+ * Knows no socket and no packet.
+ */
+#include <linux/string.h>
+
+#include "cmd.h"
+#include "ktls_priv.h"
+#include "ktls_trace.h"
+#include "vktls.h"
+
+/**
+ * vktls_ktls_cmd_del() - have the NIC delete a context
+ * @ktls: device
+ * @id: its number
+ *
+ * Context: process; sleeps.
+ * Return: 0 or errno; -ENOENT if there was none.
+ */
+int vktls_ktls_cmd_del(struct vktls_ktls *ktls, u32 id)
+{
+	struct vktls_tls_ref ref = { .ctx = cpu_to_le32(id) };
+	int err;
+
+	err = vktls_cmd_exec(ktls->vd, VKTLS_CMD_TLS_DEL, &ref, sizeof(ref),
+			     NULL, 0);
+	trace_vktls_tls_del(ktls->vd, id, err);
+	return err;
+}
+
+static int vktls_ktls_cmd_add(struct vktls_ktls *ktls, bool rx,
+			      const struct vktls_tls_add_rx *req, u32 *id)
+{
+	struct vktls_tls_ref ref;
+	int err;
+
+	err = vktls_cmd_exec(ktls->vd,
+			     rx ? VKTLS_CMD_TLS_ADD_RX : VKTLS_CMD_TLS_ADD, req,
+			     rx ? sizeof(*req) : sizeof(req->add), &ref,
+			     sizeof(ref));
+	*id = err ? VKTLS_NO_CTX : le32_to_cpu(ref.ctx);
+	trace_vktls_tls_add(ktls->vd, &req->add, *id, err);
+	return err;
+}
+
+static void vktls_ktls_ctx_set_id(struct vktls_ktls_ctx *ctx, u32 id)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&ctx->lock, flags);
+	ctx->id = id;
+	spin_unlock_irqrestore(&ctx->lock, flags);
+}
+
+/* The NIC may have given the place of one that it has forgotten to another. */
+static int vktls_ktls_ids_put(struct vktls_ktls *ktls,
+			      struct vktls_ktls_ctx *ctx, u32 id)
+{
+	struct vktls_ktls_ctx *old;
+	int err;
+
+	rcu_read_lock();
+	old = xa_store(&ktls->ids, id, ctx, GFP_ATOMIC | __GFP_NOWARN);
+	err = xa_err(old);
+	if (!err && old)
+		vktls_ktls_gone(ktls, old, false);
+	rcu_read_unlock();
+	if (err)
+		return err;
+	atomic_inc(&ktls->live);
+	vktls_ktls_ctx_set_id(ctx, id);
+	return 0;
+}
+
+/* Returns the number that it had, or VKTLS_NO_CTX. */
+static u32 vktls_ktls_ids_take(struct vktls_ktls *ktls,
+			       struct vktls_ktls_ctx *ctx)
+{
+	unsigned long flags;
+	u32 id;
+
+	spin_lock_irqsave(&ctx->lock, flags);
+	id = ctx->id;
+	ctx->id = VKTLS_NO_CTX;
+	spin_unlock_irqrestore(&ctx->lock, flags);
+	if (id == VKTLS_NO_CTX)
+		return id;
+	xa_cmpxchg(&ktls->ids, id, ctx, NULL, GFP_ATOMIC);
+	atomic_dec(&ktls->live);
+	return id;
+}
+
+/* What is not deleted now is by vktls_ktls_audit(). */
+static void vktls_ktls_deleted(struct vktls_ktls *ktls, u32 id, bool rx,
+			       int err)
+{
+	if (!err || err == -ENOENT)
+		return;
+	vktls_ktls_count(
+		ktls, rx ? VKTLS_KTLS_RX_DEL_FAILED : VKTLS_KTLS_DEL_FAILED, 1);
+	atomic_inc(&ktls->surplus);
+	WRITE_ONCE(ktls->sweep_at, id);
+}
+
+static void vktls_ktls_tx_deleted(struct vktls_dev *vd, u32 id, int err)
+{
+	trace_vktls_tls_del(vd, id, err);
+	vktls_ktls_deleted(vd->ktls, id, false, err);
+}
+
+static void vktls_ktls_rx_deleted(struct vktls_dev *vd, u32 id, int err)
+{
+	trace_vktls_tls_del(vd, id, err);
+	vktls_ktls_deleted(vd->ktls, id, true, err);
+}
+
+static void vktls_ktls_del_now(struct vktls_ktls *ktls, u32 id, bool rx)
+{
+	vktls_ktls_deleted(ktls, id, rx, vktls_ktls_cmd_del(ktls, id));
+}
+
+static void vktls_ktls_del_soon(struct vktls_ktls *ktls, u32 id, bool rx)
+{
+	struct vktls_tls_ref ref = { .ctx = cpu_to_le32(id) };
+
+	if (vktls_cmd_defer(ktls->vd, VKTLS_CMD_TLS_DEL, &ref, sizeof(ref),
+			    rx ? vktls_ktls_rx_deleted : vktls_ktls_tx_deleted,
+			    id))
+		vktls_ktls_del_now(ktls, id, rx);
+}
+
+/**
+ * vktls_ktls_nic_add() - put a context into the NIC
+ * @ktls: life is held, and up
+ * @ctx: context that the NIC does not have
+ * @req: what it is to the NIC; without a flow if it sends
+ *
+ * Context: process; sleeps.
+ * Return: 0 or errno.
+ */
+int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+		       const struct vktls_tls_add_rx *req)
+{
+	u32 id;
+	int err;
+
+	err = vktls_ktls_cmd_add(ktls, ctx->rx, req, &id);
+	if (err)
+		return err;
+	err = vktls_ktls_ids_put(ktls, ctx, id);
+	if (err)
+		vktls_ktls_del_now(ktls, id, ctx->rx);
+	return err;
+}
+
+/**
+ * vktls_ktls_nic_del() - take a context out of the NIC, if it is there
+ * @ktls: device
+ * @ctx: context
+ * @now: it must do nothing any more after this. Otherwise it may, up to the next
+ *	command: no packet and no connection will miss it.
+ *
+ * Context: process; sleeps.
+ */
+void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+			bool now)
+{
+	u32 id;
+
+	down_read(&ktls->life);
+	id = vktls_ktls_ids_take(ktls, ctx);
+	if (id != VKTLS_NO_CTX && now)
+		vktls_ktls_del_now(ktls, id, ctx->rx);
+	else if (id != VKTLS_NO_CTX)
+		vktls_ktls_del_soon(ktls, id, ctx->rx);
+	up_read(&ktls->life);
+}
+
+/* Returns whether the NIC was thought to be in sync. */
+static bool vktls_ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
+{
+	unsigned long flags;
+	bool was;
+
+	spin_lock_irqsave(&tx->base.lock, flags);
+	was = tx->in_sync;
+	tx->in_sync = false;
+	spin_unlock_irqrestore(&tx->base.lock, flags);
+	return was;
+}
+
+/**
+ * vktls_ktls_gone() - the NIC does not have a context any more
+ * @ktls: device; life is held
+ * @ctx: context that it had
+ * @reset: it has none any more; otherwise it has forgotten this one
+ *
+ * The connection goes on in software until the NIC gets it again. What was not in
+ * sync has been counted when that came about.
+ *
+ * Context: process, or RCU.
+ */
+void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
+		     bool reset)
+{
+	enum vktls_ktls_stat why = reset ? VKTLS_KTLS_LOST_RESET :
+					   VKTLS_KTLS_LOST_FORGOTTEN;
+	bool counts = true;
+	u32 id;
+
+	if (ctx->rx) {
+		why = reset ? VKTLS_KTLS_RX_LOST_RESET :
+			      VKTLS_KTLS_RX_LOST_FORGOTTEN;
+		vktls_ktls_rx_gone(ktls, vktls_ktls_rx_of(ctx));
+	} else {
+		counts = vktls_ktls_tx_unsync(vktls_ktls_tx_of(ctx)) || reset;
+	}
+	id = vktls_ktls_ids_take(ktls, ctx);
+	if (id == VKTLS_NO_CTX || !counts)
+		return;
+	vktls_ktls_count(ktls, why, 1);
+	trace_vktls_tls_lost(ktls->vd, why, id, 0, 0);
+}
