@@ -28,9 +28,9 @@ firmware: ## build the NIC's firmware into build/firmware
 	@echo "[firmware]"
 	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware
 
-qemu: ## build QEMU with the NIC in it (the first time about 3 minutes)
+qemu: ## build QEMU with the NIC in it; SANITIZE=1: with ASan and UBSan, beside it
 	@echo "[qemu]"
-	@scripts/build-qemu
+	@scripts/build-qemu $(if $(SANITIZE),--asan)
 
 selftests: ## build the kernel's own selftests for the guest
 	@echo "[selftests]"

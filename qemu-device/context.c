@@ -36,7 +36,7 @@ static VkdevContext *ctx_find_tx(VkdevState *s, uint32_t id, uint32_t tcp_seq)
     return ctx;
 }
 
-static void ctx_free(VkdevState *s)
+void vkdev_ctx_free(VkdevState *s)
 {
     g_free(s->ctx);
     s->ctx = NULL;
@@ -56,7 +56,7 @@ bool vkdev_ctx_init(VkdevState *s)
                                     SHARED_HELD, SHARED_KEPT);
     s->ctx = g_try_new0(VkdevContext, s->contexts);
     if (!s->flows || !s->tls || (s->contexts && !s->ctx)) {
-        ctx_free(s);
+        vkdev_ctx_free(s);
         return false;
     }
     return true;
@@ -75,12 +75,6 @@ void vkdev_ctx_reset(VkdevState *s)
         ctx_clear(s, id);
     }
     s->ctx_live = 0;
-}
-
-void vkdev_ctx_fini(VkdevState *s)
-{
-    vkdev_ctx_reset(s);
-    ctx_free(s);
 }
 
 static uint16_t ctx_add(VkdevState *s, VkdevContext *ctx,

@@ -9,6 +9,8 @@
 #include "hw/pci/pcie.h"
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
+#include "block/aio.h"
+#include "qemu/main-loop.h"
 #include "qapi/error.h"
 #include "qemu/module.h"
 #include "trace.h"
@@ -23,6 +25,9 @@
 void vkdev_reset(VkdevState *s)
 {
     trace_vkdev_reset();
+    s->epoch++;
+    s->asleep = false;
+    vkdev_irq_reset(s);
     vkdev_soc_reset(s);
     vkdev_queue_reset(s);
     vkdev_ctx_reset(s);
@@ -37,11 +42,38 @@ static void pci_reset_hold(Object *obj, ResetType type)
     vkdev_reset(VKDEV(obj));
 }
 
+/*
+ * D3hot: no memory is read or written, no message is sent, frames are lost.
+ * What was in hand goes on in D0.
+ */
+static void pci_pm_changed(VkdevState *s)
+{
+    uint16_t ctrl = pci_get_word(PCI_DEVICE(s)->config + CAP_PM + PCI_PM_CTRL);
+    bool asleep = ctrl & PCI_PM_CTRL_STATE_MASK;
+
+    if (asleep == s->asleep) {
+        return;
+    }
+    trace_vkdev_asleep(asleep);
+    s->asleep = asleep;
+    if (asleep) {
+        return;
+    }
+    for (unsigned i = 0; i < s->queues; i++) {
+        vkdev_tx_kick(&s->tx[i]);
+    }
+    vkdev_rx_wake(s);
+    vkdev_soc_wake(s);
+    vkdev_fault_wake(s);
+    vkdev_irq_wake(s);
+}
+
 static void pci_config_write(PCIDevice *pci, uint32_t addr, uint32_t value,
                              int len)
 {
     pci_default_write_config(pci, addr, value, len);
     pcie_cap_flr_write_config(pci, addr, value, len);
+    pci_pm_changed(VKDEV(pci));
 }
 
 static bool pci_check_properties(VkdevState *s, Error **errp)
@@ -108,7 +140,7 @@ static bool pci_init_memory(VkdevState *s, Error **errp)
     }
     if (!vkdev_soc_init(s)) {
         error_setg(errp, "no memory for the embedded core");
-        vkdev_ctx_fini(s);
+        vkdev_ctx_free(s);
         return false;
     }
     return true;
@@ -130,11 +162,23 @@ static void pci_realize(PCIDevice *pci, Error **errp)
         pci_fini_capabilities(pci);
         return;
     }
+    vkdev_irq_init(s);
     vkdev_rx_init(s);
     vkdev_port_init(s);
     vkdev_queue_init(s);
+    object_ref(OBJECT(s));
 }
 
+static void pci_unref(void *opaque)
+{
+    object_unref(OBJECT(opaque));
+}
+
+/*
+ * An interrupt of this function, or another NIC that it sends a frame to, can
+ * unplug it. So its code may go on after this, as may QEMU's that called it:
+ * memory is left until the main loop comes round, in none of the two.
+ */
 static void pci_exit(PCIDevice *pci)
 {
     VkdevState *s = VKDEV(pci);
@@ -143,9 +187,19 @@ static void pci_exit(PCIDevice *pci)
     vkdev_queue_fini(s);
     vkdev_port_fini(s);
     vkdev_rx_fini(s);
-    vkdev_ctx_fini(s);
     vkdev_soc_fini(s);
+    vkdev_irq_fini(s);
     pci_fini_capabilities(pci);
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), pci_unref, s);
+}
+
+static void pci_instance_finalize(Object *obj)
+{
+    VkdevState *s = VKDEV(obj);
+
+    vkdev_queue_free(s);
+    vkdev_ctx_free(s);
+    vkdev_soc_free(s);
 }
 
 static void pci_instance_init(Object *obj)
@@ -196,6 +250,7 @@ static const TypeInfo pci_type = {
     .parent = TYPE_PCI_DEVICE,
     .instance_size = sizeof(VkdevState),
     .instance_init = pci_instance_init,
+    .instance_finalize = pci_instance_finalize,
     .class_init = pci_class_init,
     .interfaces = (InterfaceInfo[]) { { INTERFACE_PCIE_DEVICE }, { } },
 };

@@ -59,6 +59,13 @@ void vkdev_queue_fini(VkdevState *s)
     }
 }
 
+void vkdev_queue_free(VkdevState *s)
+{
+    for (unsigned i = 0; i < VKTLS_MAX_QUEUES; i++) {
+        vkdev_tx_free(&s->tx[i]);
+    }
+}
+
 static void queue_destroy(VkdevQueue *q)
 {
     q->live = false;

@@ -50,7 +50,7 @@ typedef struct VkdevTxPacket {
 typedef struct VkdevTxQueue {
     VkdevQueue q;
     QEMUBH *bh;
-    uint8_t *buf;       /* room for a tag, then VKDEV_GATHER_MAX */
+    uint8_t *buf;       /* VLAN tag, VKDEV_GATHER_MAX; lives as the device */
     VkdevTxPacket pkt;
     uint32_t fetched;   /* ring entries that are here, from its head on */
     struct vktls_tx_desc desc[VKDEV_TX_FETCH];  /* by index, and round */
@@ -83,6 +83,7 @@ typedef struct VkdevRxQueue {
 /* queue.c */
 void vkdev_queue_init(VkdevState *s);
 void vkdev_queue_fini(VkdevState *s);
+void vkdev_queue_free(VkdevState *s);
 void vkdev_queue_reset(VkdevState *s);
 uint16_t vkdev_queue_create(VkdevState *s, const VkdevCoreQueue *cfg);
 uint16_t vkdev_queue_destroy(VkdevState *s, uint32_t type, uint32_t id);
@@ -91,6 +92,7 @@ void vkdev_queue_stop(VkdevQueue *q, uint16_t status);
 /* tx.c */
 void vkdev_tx_init(VkdevTxQueue *txq);
 void vkdev_tx_fini(VkdevTxQueue *txq);
+void vkdev_tx_free(VkdevTxQueue *txq);
 void vkdev_tx_start(VkdevTxQueue *txq);
 void vkdev_tx_stop(VkdevTxQueue *txq);
 void vkdev_tx_kick(VkdevTxQueue *txq);
@@ -100,6 +102,7 @@ void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt);
 void vkdev_rx_init(VkdevState *s);
 void vkdev_rx_fini(VkdevState *s);
 void vkdev_rx_kick(VkdevState *s);
+void vkdev_rx_wake(VkdevState *s);
 void vkdev_rx_settle(VkdevState *s);
 void vkdev_rx_frame(VkdevState *s, const uint8_t *frame, size_t len);
 bool vkdev_rx_can_receive(NetClientState *nc);

@@ -57,18 +57,9 @@ static void cq_fire(VkdevCq *cq)
     vkdev_irq_raise(cq->dev, cq->vector);
 }
 
-/*
- * The message of an interrupt is a write to an address of the guest's
- * choice: mark the device as busy, as a bottom half or an access would.
- */
 static void cq_timer(void *opaque)
 {
-    VkdevCq *cq = opaque;
-    MemReentrancyGuard *guard = &DEVICE(cq->dev)->mem_reentrancy_guard;
-
-    guard->engaged_in_io = true;
-    cq_fire(cq);
-    guard->engaged_in_io = false;
+    cq_fire(opaque);
 }
 
 void vkdev_cq_init(VkdevCq *cq, VkdevState *s)

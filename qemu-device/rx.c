@@ -33,7 +33,7 @@ bool vkdev_rx_can_receive(NetClientState *nc)
     VkdevState *s = qemu_get_nic_opaque(nc);
     bool any = false;
 
-    if (!(s->port.flags & VKTLS_PORT_UP)) {
+    if (s->asleep || !(s->port.flags & VKTLS_PORT_UP)) {
         return true;
     }
     for (unsigned i = 0; i < s->queues; i++) {
@@ -328,7 +328,7 @@ ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
     size_t len = iov_size(iov, iovcnt);
     uint64_t sum;
 
-    if (!(s->port.flags & VKTLS_PORT_UP)) {
+    if (s->asleep || !(s->port.flags & VKTLS_PORT_UP)) {
         trace_vkdev_rx_port_down(len);
         return len;
     }
@@ -357,7 +357,9 @@ static void rx_flush(void *opaque)
 {
     VkdevState *s = opaque;
 
-    qemu_flush_queued_packets(qemu_get_queue(s->nic));
+    if (!s->asleep) {
+        qemu_flush_queued_packets(qemu_get_queue(s->nic));
+    }
 }
 
 /*
@@ -373,7 +375,11 @@ void vkdev_rx_settle(VkdevState *s)
 
 static void rx_end(void *opaque)
 {
-    vkdev_rx_settle(opaque);
+    VkdevState *s = opaque;
+
+    if (!s->asleep) {
+        vkdev_rx_settle(s);
+    }
 }
 
 void vkdev_rx_init(VkdevState *s)
@@ -394,5 +400,11 @@ void vkdev_rx_fini(VkdevState *s)
 
 void vkdev_rx_kick(VkdevState *s)
 {
+    qemu_bh_schedule(s->rx_bh);
+}
+
+void vkdev_rx_wake(VkdevState *s)
+{
+    qemu_bh_schedule(s->rx_end_bh);
     qemu_bh_schedule(s->rx_bh);
 }

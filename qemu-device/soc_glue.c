@@ -180,6 +180,9 @@ static void soc_run(void *opaque)
     VkdevState *s = opaque;
     uint64_t deadline;
 
+    if (s->asleep) {
+        return;
+    }
     /* What firmware changes or tells comes after the frames before it. */
     vkdev_rx_settle(s);
     if (vkdev_core_run(s->core, SLICE)) {
@@ -239,9 +242,20 @@ bool vkdev_soc_init(VkdevState *s)
 void vkdev_soc_fini(VkdevState *s)
 {
     timer_free(s->core_timer);
+    s->core_timer = NULL;
     qemu_bh_delete(s->core_bh);
+    s->core_bh = NULL;
+}
+
+void vkdev_soc_free(VkdevState *s)
+{
     vkdev_core_free(s->core);
     s->core = NULL;
+}
+
+void vkdev_soc_wake(VkdevState *s)
+{
+    qemu_bh_schedule(s->core_bh);
 }
 
 void vkdev_soc_reset(VkdevState *s)

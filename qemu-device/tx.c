@@ -580,7 +580,8 @@ static void tx_sent(NetClientState *nc, ssize_t ret)
 
 /*
  * Hand one frame to the peer, which copies what it cannot take at once. @iov
- * has room for one more.
+ * has room for one more. Another NIC that receives it may send a message that
+ * resets or unplugs this one: on return s->epoch may be another.
  */
 void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt)
 {
@@ -595,7 +596,7 @@ void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt)
         iovcnt++;
     }
     if (!qemu_sendv_packet_async(qemu_get_queue(s->nic), iov, iovcnt,
-                                 tx_sent)) {
+                                 tx_sent) && s->nic) {
         trace_vkdev_tx_blocked();
         s->tx_blocked = true;
     }
@@ -606,6 +607,8 @@ static void tx_send(VkdevTxQueue *txq)
 {
     VkdevTxPacket *pkt = &txq->pkt;
     struct iovec iov[3] = { { pkt->frame, pkt->len } };
+    VkdevState *s = txq->q.dev;
+    uint32_t epoch = s->epoch;
     const uint8_t *data;
     uint32_t chunk;
     int iovcnt = 1;
@@ -616,10 +619,10 @@ static void tx_send(VkdevTxQueue *txq)
         iov[1] = (struct iovec) { (void *)data, chunk };
         iovcnt = 2;
     }
-    if (!vkdev_fault_tx(txq->q.dev, iov, iovcnt)) {
-        vkdev_tx_frame(txq->q.dev, iov, iovcnt);
+    if (!vkdev_fault_tx(s, iov, iovcnt)) {
+        vkdev_tx_frame(s, iov, iovcnt);
     }
-    if (iovcnt == 1 || !pkt->tso.left) {
+    if (s->epoch == epoch && (iovcnt == 1 || !pkt->tso.left)) {
         tx_complete(txq, VKTLS_ST_OK);
     }
 }
@@ -630,7 +633,7 @@ static void tx_run(void *opaque)
     VkdevState *s = txq->q.dev;
     int budget = TX_BUDGET;
 
-    while (txq->q.live && !s->tx_blocked) {
+    while (txq->q.live && !s->tx_blocked && !s->asleep) {
         if (budget <= 0) {
             vkdev_tx_kick(txq);
             return;
@@ -658,18 +661,24 @@ void vkdev_tx_fini(VkdevTxQueue *txq)
     txq->bh = NULL;
 }
 
+void vkdev_tx_free(VkdevTxQueue *txq)
+{
+    g_free(txq->buf);
+    txq->buf = NULL;
+}
+
 void vkdev_tx_start(VkdevTxQueue *txq)
 {
     txq->fetched = 0;
-    txq->buf = g_malloc(VKDEV_VLAN_HDR + VKDEV_GATHER_MAX);
+    if (!txq->buf) {
+        txq->buf = g_malloc(VKDEV_VLAN_HDR + VKDEV_GATHER_MAX);
+    }
 }
 
 void vkdev_tx_stop(VkdevTxQueue *txq)
 {
     qemu_bh_cancel(txq->bh);
     txq->pkt.busy = false;
-    g_free(txq->buf);
-    txq->buf = NULL;
 }
 
 void vkdev_tx_kick(VkdevTxQueue *txq)

@@ -85,6 +85,10 @@ struct VkdevState {
     uint32_t queues;    /* pairs, a property */
     uint32_t contexts;  /* places in the table, a property */
     unsigned vectors;
+    uint64_t irq_pending;   /* vectors to be sent, by bit */
+    QEMUBH *irq_bh;
+    uint32_t epoch;     /* resets so far */
+    bool asleep;        /* in D3hot */
     bool tls_rx;        /* these three are offered, properties */
     bool tls_replay;
     bool rx_gro;
@@ -113,6 +117,12 @@ struct VkdevState {
 };
 
 /* pci.c */
+
+/**
+ * Forget everything, as after power on. May be called in the middle of a call
+ * to QEMU's network layer: memory stays, and s->epoch tells the caller that a
+ * packet in hand is none any more.
+ */
 void vkdev_reset(VkdevState *s);
 
 /* mmio.c */
@@ -120,6 +130,12 @@ void vkdev_mmio_init(VkdevState *s);
 void vkdev_mmio_reset(VkdevState *s);
 
 /* notify.c */
+void vkdev_irq_init(VkdevState *s);
+void vkdev_irq_fini(VkdevState *s);
+void vkdev_irq_reset(VkdevState *s);
+void vkdev_irq_wake(VkdevState *s);
+
+/** Have a message sent by the main loop, not from here. */
 void vkdev_irq_raise(VkdevState *s, unsigned vector);
 void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,
                  uint32_t arg);
@@ -133,7 +149,7 @@ bool vkdev_port_accepts(const VkdevState *s, const uint8_t *frame);
 
 /* context.c */
 bool vkdev_ctx_init(VkdevState *s);
-void vkdev_ctx_fini(VkdevState *s);
+void vkdev_ctx_free(VkdevState *s);
 void vkdev_ctx_reset(VkdevState *s);
 uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id);
@@ -156,11 +172,14 @@ uint16_t vkdev_ctx_decrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
 /* soc_glue.c */
 bool vkdev_soc_init(VkdevState *s);
 void vkdev_soc_fini(VkdevState *s);
+void vkdev_soc_free(VkdevState *s);
 void vkdev_soc_reset(VkdevState *s);
+void vkdev_soc_wake(VkdevState *s);
 
 /* fault/hooks.c; true means that the fault took it over */
 void vkdev_fault_init(VkdevState *s);
 void vkdev_fault_reset(VkdevState *s);
+void vkdev_fault_wake(VkdevState *s);
 void vkdev_fault_note(VkdevState *s, const char *kind, uint32_t what,
                       uint32_t value);
 bool vkdev_fault_tx(VkdevState *s, const struct iovec *iov, int iovcnt);

@@ -44,21 +44,33 @@ static void fault_arm(VkdevState *s)
 
 /* Frames */
 
+/* Frames that go on together; a reset after the first stops the rest. */
+typedef struct FaultBatch {
+    VkdevState *dev;
+    uint32_t epoch;
+} FaultBatch;
+
 static void fault_emit_tx(void *opaque, uint8_t *frame, uint32_t len)
 {
+    const FaultBatch *batch = opaque;
     struct iovec iov[2] = { { frame, len } };
 
-    vkdev_tx_frame(opaque, iov, 1);
+    if (batch->epoch == batch->dev->epoch) {
+        vkdev_tx_frame(batch->dev, iov, 1);
+    }
 }
 
 static void fault_emit_rx(void *opaque, uint8_t *frame, uint32_t len)
 {
-    vkdev_rx_frame(opaque, frame, len);
+    const FaultBatch *batch = opaque;
+
+    vkdev_rx_frame(batch->dev, frame, len);
 }
 
 static bool fault_frame(VkdevState *s, VkdevFaultLine *line,
                         const struct iovec *iov, int iovcnt)
 {
+    FaultBatch batch = { s, s->epoch };
     bool tx = line == &s->faults.tx;
     unsigned hits = vkdev_fault_line_judge(line);
     g_autofree uint8_t *frame = NULL;
@@ -74,7 +86,7 @@ static bool fault_frame(VkdevState *s, VkdevFaultLine *line,
     frame = g_malloc(len);
     iov_to_buf(iov, iovcnt, 0, frame, len);
     hits = vkdev_fault_line_pass(line, hits, frame, len, fault_now(),
-                                 tx ? fault_emit_tx : fault_emit_rx, s);
+                                 tx ? fault_emit_tx : fault_emit_rx, &batch);
     for (unsigned i = 0; i < VKDEV_FAULT_KINDS; i++) {
         if (hits & 1u << i) {
             vkdev_fault_note(s, kind_names[i], tx, len);
@@ -222,18 +234,22 @@ static void fault_tell(VkdevState *s, const VkdevFaultLate *late)
 static void fault_run(VkdevState *s)
 {
     VkdevFaults *f = &s->faults;
+    FaultBatch batch = { s, s->epoch };
     uint64_t now = fault_now();
     VkdevFaultLate late;
 
-    vkdev_fault_line_release(&f->tx, now, fault_emit_tx, s);
-    vkdev_fault_line_release(&f->rx, now, fault_emit_rx, s);
+    if (s->asleep) {
+        return;
+    }
+    vkdev_fault_line_release(&f->tx, now, fault_emit_tx, &batch);
+    vkdev_fault_line_release(&f->rx, now, fault_emit_rx, &batch);
     while (vkdev_fault_late_take(&f->lates, now, &late)) {
         fault_tell(s, &late);
     }
     fault_arm(s);
 }
 
-/* As in ring.c: what is written may be the guest's choice of address. */
+/* Frames go out from here: mark the device as busy, as a bottom half would. */
 static void fault_timer(void *opaque)
 {
     VkdevState *s = opaque;
@@ -264,4 +280,9 @@ void vkdev_fault_reset(VkdevState *s)
     vkdev_fault_line_reset(&f->rx);
     vkdev_fault_cmd_reset(&f->cmds);
     f->lates.count = 0;
+}
+
+void vkdev_fault_wake(VkdevState *s)
+{
+    fault_arm(s);
 }

@@ -7,6 +7,14 @@
 
 #include "core_priv.h"
 
+/*
+ * The price of work outside of the core, in instructions, so that a slice takes
+ * the host no longer whatever firmware does in it.
+ */
+#define COST_CALL 200
+#define COST_TABLE 2000         /* hash tables, expanded keys, wiping */
+#define COST_DMA_BYTES 16       /* for one instruction */
+
 typedef bool (*BlockRead)(VkdevCore *core, uint32_t reg, uint32_t *value);
 typedef bool (*BlockWrite)(VkdevCore *core, uint32_t reg, uint32_t value);
 
@@ -70,6 +78,7 @@ static bool sys_write(VkdevCore *core, uint32_t reg, uint32_t value)
         vkdev_core_irq_ack(core, value);
         return true;
     case SYS_RAISE:
+        vkdev_rv32_charge(&core->cpu, COST_CALL);
         core->ops->irq_raise(core->dev, value);
         return true;
     case SYS_PUTC:
@@ -152,6 +161,7 @@ static uint32_t dma_start(VkdevCore *core, uint32_t cmd)
     if (!len || len > SOC_SRAM_SIZE - at) {
         return VKTLS_ST_LENGTH;
     }
+    vkdev_rv32_charge(&core->cpu, COST_CALL + len / COST_DMA_BYTES);
     switch (cmd) {
     case DMA_FROM_HOST:
         ok = core->ops->dma_read(core->dev, host, core->sram + at, len);
@@ -220,6 +230,7 @@ static void mac_commit(VkdevCore *core)
 {
     uint8_t addr[6];
 
+    vkdev_rv32_charge(&core->cpu, COST_CALL);
     unpack(addr, core->regs.mac, sizeof(addr));
     core->ops->mac_set(core->dev, addr);
 }
@@ -240,6 +251,7 @@ static bool filter_commit(VkdevCore *core, uint32_t count)
     if (count > VKTLS_MAC_FILTERS) {
         return false;
     }
+    vkdev_rv32_charge(&core->cpu, COST_CALL);
     core->ops->filters_set(core->dev, (const uint8_t (*)[6])core->regs.filter,
                            count);
     return true;
@@ -259,6 +271,7 @@ static bool port_write(VkdevCore *core, uint32_t reg, uint32_t value)
         return true;
     case PORT_FLAGS:
         r->port_flags = value;
+        vkdev_rv32_charge(&core->cpu, COST_CALL);
         core->ops->port_set(core->dev, value);
         return true;
     case PORT_MTU:
@@ -287,6 +300,7 @@ static void rss_commit(VkdevCore *core)
     const uint32_t *r = core->regs.rss;
     struct vktls_rss rss = { .types = r[RSS_TYPES / 4] };
 
+    vkdev_rv32_charge(&core->cpu, COST_TABLE);
     unpack(rss.key, r + RSS_KEY / 4, sizeof(rss.key));
     unpack(rss.table, r + RSS_TABLE / 4, sizeof(rss.table));
     core->ops->rss_set(core->dev, &rss);
@@ -320,6 +334,7 @@ static uint32_t queue_start(VkdevCore *core, uint32_t cmd)
         .cq = pair(r[QUEUE_CQ_HI / 4], r[QUEUE_CQ_LO / 4]),
     };
 
+    vkdev_rv32_charge(&core->cpu, COST_CALL);
     switch (cmd) {
     case QUEUE_CREATE:
         return core->ops->queue_create(core->dev, &queue);
@@ -403,6 +418,7 @@ static uint32_t tls_start(VkdevCore *core, uint32_t cmd)
     if (ctx >= core->config.tls_contexts) {
         return VKTLS_ST_NOENT;
     }
+    vkdev_rv32_charge(&core->cpu, COST_TABLE);
     switch (cmd) {
     case TLS_ADD:
         return tls_add(core, ctx);

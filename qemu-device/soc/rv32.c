@@ -557,7 +557,9 @@ uint32_t vkdev_rv32_run(VkdevRv32 *cpu, uint32_t budget)
 {
     uint32_t done = 0;
 
-    while (done < budget && cpu->state != VKDEV_RV32_CRASHED) {
+    cpu->charged = 0;
+    while (done + cpu->charged < budget &&
+           cpu->state != VKDEV_RV32_CRASHED) {
         if (cpu->mip & cpu->mie) {
             irq_poll(cpu);
         }
@@ -568,4 +570,9 @@ uint32_t vkdev_rv32_run(VkdevRv32 *cpu, uint32_t budget)
         done++;
     }
     return done;
+}
+
+void vkdev_rv32_charge(VkdevRv32 *cpu, uint32_t count)
+{
+    cpu->charged += count;
 }

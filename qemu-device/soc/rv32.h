@@ -77,6 +77,8 @@ typedef struct VkdevRv32 {
 
     const VkdevRv32Bus *bus;
     void *opaque;
+
+    uint64_t charged;   /* of the slice, by vkdev_rv32_charge() */
 } VkdevRv32;
 
 /**
@@ -111,9 +113,17 @@ void vkdev_rv32_set_irq(VkdevRv32 *cpu, VkdevRv32Irq irq, bool level);
  * entry and mret: firmware that faults in its fault handler would loop for
  * ever. No interrupt is taken in between either, whatever mstatus.MIE says.
  *
- * Return: instructions executed.
+ * Return: instructions executed, fewer by those that were charged.
  */
 uint32_t vkdev_rv32_run(VkdevRv32 *cpu, uint32_t budget);
+
+/**
+ * vkdev_rv32_charge() - shorten the slice under way by @count instructions
+ *
+ * For a bus whose access takes as long as these; the core's counters do not
+ * show them.
+ */
+void vkdev_rv32_charge(VkdevRv32 *cpu, uint32_t count);
 
 /**
  * vkdev_rv32_csr_read() - a CSR by its number, as the core sees it

@@ -306,8 +306,10 @@ class Nic:
         self.m.write32(self.pci.bars[0] + reg, value)
 
     def interrupted(self, vector):
-        """Did a message of that vector come since the last look?"""
-        came = self.m.read32(self.messages + vector * 4)
+        """Did a message of that vector come since the last look? It is sent by
+        QEMU's main loop, which comes round between two reads."""
+        came = self.m.read32(self.messages + vector * 4) or \
+            self.m.read32(self.messages + vector * 4)
         self.m.write32(self.messages + vector * 4, 0)
         assert came in (0, vector + 1), f"message {came:#x} in place {vector}"
         return bool(came)

@@ -336,6 +336,40 @@ static void test_endless_loop(void)
 	ktap_expect(!vkdev_core_run(rig.core, 500));
 }
 
+/* Work outside of the core counts as instructions: it cannot fill a slice with it. */
+static const struct long_work {
+	const char *name;
+	uint32_t reg;
+	uint32_t value;
+	uint32_t most;		/* times in a slice of 20000 */
+} long_works[] = {
+	{ "endless DMA of all memory", SOC_DMA + DMA_CMD, DMA_FROM_HOST, 2 },
+	{ "endless hash keys", SOC_RSS + RSS_COMMIT, 1, 10 },
+	{ "endless contexts", SOC_TLS + TLS_CMD, TLS_DEL, 10 },
+	{ "endless queues", SOC_QUEUE + QUEUE_CMD, QUEUE_CREATE, 100 },
+	{ "endless addresses", SOC_PORT + PORT_MAC_HI, 1, 100 },
+	{ "endless interrupts", SOC_SYS + SYS_RAISE, 0, 100 },
+};
+
+static void test_long_work(const void *row)
+{
+	const struct long_work *c = row;
+	uint32_t setup;
+
+	rig_init(&rig_config);
+	emit_store(SOC_DMA + DMA_HOST_LO, (uint32_t)RIG_HOST_BASE);
+	emit_store(SOC_DMA + DMA_HOST_HI, RIG_HOST_BASE >> 32);
+	emit_store(SOC_DMA + DMA_LOCAL, SOC_SRAM_BASE + 4096);
+	emit_store(SOC_DMA + DMA_LEN, SOC_SRAM_SIZE - 4096);
+	emit_store(c->reg, c->value);
+	setup = program_len;
+	emit(SW(2, 1, 0));
+	emit(JAL(0, -4));
+	load_program();
+	ktap_expect(vkdev_core_run(rig.core, 20000));
+	ktap_expect(vkdev_core_cpu(rig.core)->mcycle <= setup + 2 * c->most);
+}
+
 #define CASES(table, fn) do {						\
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)			\
 		ktap_case((table)[i].name, fn, &(table)[i]);		\
@@ -354,6 +388,7 @@ int main(void)
 	KTAP_RUN(test_key_window);
 	KTAP_RUN(test_reset_forgets);
 	KTAP_RUN(test_endless_loop);
+	CASES(long_works, test_long_work);
 	rig_fini();
 	return ktap_finish();
 }
