@@ -2,11 +2,12 @@
 /*
  * libFuzzer's entrance to the TLS engine's receive side: each input is an order in
  * which pieces of a stream arrive, some of them damaged, and what a host does. That
- * takes, of each byte, the first that came, and believes what was decrypted: a
- * record of which all was must be the one that was sent.
+ * takes, of each byte, the first that came, cuts records where the headers it has say,
+ * and believes a record of which all was decrypted: it must be one that was sent.
  */
 #include "../engine_rx_rig.h"
 
+#define HEADER_LEN	5
 #define STREAM	12000
 #define STEP	6	/* bytes of input for one packet */
 
@@ -64,18 +65,60 @@ static void packet(const uint8_t *in)
 		answer(res.resync_seq);
 }
 
-static void judge(void)
+/* The record of the sender that is at @from and ends at @end, -1 for none. */
+static int record_at(size_t from, size_t end)
 {
 	for (unsigned int n = 0; n < rig.records; n++) {
-		size_t end = n + 1 < rig.records ? rig.start[n + 1] : rig.len, i;
+		size_t next = n + 1 < rig.records ? rig.start[n + 1] : rig.len;
 
-		for (i = rig.start[n]; i < end && host.ours[i]; i++)
-			;
-		if (i == end && memcmp(host.data + rig.start[n], plain + rig.start[n],
-				       end - rig.start[n])) {
-			fprintf(stderr, "rx_fuzz: record %u is another one\n", n);
+		if (rig.start[n] == from && next == end)
+			return n;
+	}
+	return -1;
+}
+
+/* The bytes that the host has of a record: true when they are the sender's. */
+static bool is_as_sent(size_t from, size_t end)
+{
+	for (size_t i = from; i < end; i++) {
+		if (host.data[i] != (host.ours[i] ? plain[i] : sent[i]))
+			return false;
+	}
+	return record_at(from, end) >= 0;
+}
+
+static size_t count(const bool *flag, size_t from, size_t end)
+{
+	size_t n = 0;
+
+	for (size_t i = from; i < end; i++)
+		n += flag[i];
+	return n;
+}
+
+/*
+ * The host's framing decides: a record is as long as its header says, as the host has
+ * it, which somebody on the way may have changed. One that is decrypted from its first
+ * byte to its last is believed; any other is authenticated, and the first that fails
+ * ends the connection.
+ */
+static void judge(void)
+{
+	size_t from, end;
+
+	for (from = 0; from + HEADER_LEN <= rig.len; from = end) {
+		if (count(host.have, from, from + HEADER_LEN) < HEADER_LEN)
+			return;
+		end = from + HEADER_LEN + (host.data[from + 3] << 8 | host.data[from + 4]);
+		if (end > rig.len || count(host.have, from, end) < end - from)
+			return;
+		if (is_as_sent(from, end))
+			continue;
+		if (count(host.ours, from, end) == end - from) {
+			fprintf(stderr, "rx_fuzz: bytes %zu to %zu are no record\n", from, end);
 			abort();
 		}
+		return;
 	}
 }
 
