@@ -10,7 +10,6 @@
 #include <linux/sched/mm.h>
 
 #include "aead.h"
-#include "idle.h"
 
 /**
  * tls_aead_prepare() - take a key that may never be used
@@ -27,28 +26,6 @@ void tls_aead_prepare(struct tls_aead *aead, const struct tls_cipher *cipher,
 			 cipher->iv_len, cipher->tag_len);
 }
 
-/* A cipher for the key, still without it. */
-static struct crypto_aead *tls_aead_alloc(struct tls_aead *aead, u32 mask)
-{
-	struct crypto_aead *tfm = NULL;
-	int err;
-
-	aead->generation = mask ? 0 : tls_idle_generation();
-	if (!mask)
-		tfm = tls_idle_get(aead->cipher);
-	if (tfm)
-		return tfm;
-	tfm = crypto_alloc_aead(aead->cipher->aead, 0, mask);
-	if (IS_ERR(tfm))
-		return tfm;
-	err = crypto_aead_setauthsize(tfm, aead->cipher->tag_len);
-	if (err) {
-		crypto_free_aead(tfm);
-		return ERR_PTR(err);
-	}
-	return tfm;
-}
-
 /**
  * tls_aead_make() - have the crypto API take a key
  * @aead:	prepared
@@ -62,10 +39,11 @@ int tls_aead_make(struct tls_aead *aead, u32 mask)
 	struct crypto_aead *tfm;
 	int err;
 
-	tfm = tls_aead_alloc(aead, mask);
+	tfm = crypto_alloc_aead(aead->cipher->aead, 0, mask);
 	if (IS_ERR(tfm))
 		return PTR_ERR(tfm);
-	err = crypto_aead_setkey(tfm, aead->key, aead->cipher->key_len);
+	err = crypto_aead_setauthsize(tfm, aead->cipher->tag_len) ?:
+	      crypto_aead_setkey(tfm, aead->key, aead->cipher->key_len);
 	if (err) {
 		crypto_free_aead(tfm);
 		return err;
@@ -126,21 +104,6 @@ void tls_aead_fini(struct tls_aead *aead)
 }
 
 /**
- * tls_aead_retire() - wipe a key, and leave its cipher for another one
- * @aead:	may never have been set up
- *
- * Context: process.
- */
-void tls_aead_retire(struct tls_aead *aead)
-{
-	if (aead->tfm && aead->generation) {
-		tls_idle_put(aead->cipher, aead->tfm, aead->generation);
-		aead->tfm = NULL;
-	}
-	tls_aead_fini(aead);
-}
-
-/**
  * tls_aead_move() - replace a key by a newer one
  * @to:		its key is wiped
  * @from:	left empty
@@ -149,7 +112,7 @@ void tls_aead_retire(struct tls_aead *aead)
  */
 void tls_aead_move(struct tls_aead *to, struct tls_aead *from)
 {
-	tls_aead_retire(to);
+	tls_aead_fini(to);
 	*to = *from;
 	memzero_explicit(from, sizeof(*from));
 }

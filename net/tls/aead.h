@@ -10,7 +10,6 @@ void tls_aead_prepare(struct tls_aead *aead, const struct tls_cipher *cipher,
 int tls_aead_make(struct tls_aead *aead, u32 mask);
 int tls_aead_ready(struct tls_aead *aead, gfp_t gfp);
 void tls_aead_fini(struct tls_aead *aead);
-void tls_aead_retire(struct tls_aead *aead);
 void tls_aead_move(struct tls_aead *to, struct tls_aead *from);
 int tls_aead_seal(struct tls_aead *aead, struct scatterlist *src,
 		  struct scatterlist *dst, u32 assoc, u32 len);

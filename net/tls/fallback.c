@@ -14,7 +14,6 @@
 #include "aead.h"
 #include "export.h"
 #include "offload.h"
-#include "tls_main.h"
 #include "trace.h"
 
 /* Ciphertext of one record; a CPU uses its own with softirqs off. */

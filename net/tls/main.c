@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The "tls" upper-layer protocol of TCP: registration, and the life of a
- * socket's context from setsockopt(TCP_ULP) to close. What it holds after
- * close is what unacknowledged packets still need (see offload_tx.c).
+ * The "tls" upper-layer protocol of TCP: registration, the beginning of a
+ * socket's context at setsockopt(TCP_ULP), and its diagnostics for ss. The end of
+ * a context is in proto.c (close) and ctx.c.
  */
 
 #include <linux/module.h>
@@ -10,50 +10,9 @@
 #include <linux/inet_diag.h>
 #include <net/tcp.h>
 
-#include "aead.h"
-#include "idle.h"
 #include "offload.h"
-#include "reasm.h"
-#include "rx.h"
-#include "tls_main.h"
-#include "tx.h"
-
-static struct workqueue_struct *tls_wq;
-
-/**
- * tls_work_queue() - run a work on the module's own queue
- * @work:	the work, finished when the module's exit has run
- * @delay:	jiffies
- */
-void tls_work_queue(struct delayed_work *work, unsigned long delay)
-{
-	queue_delayed_work(tls_wq, work, delay);
-}
-
-/**
- * tls_work_queue_rx() - have a record gathered by a worker
- * @rx:		the receiving side
- */
-void tls_work_queue_rx(struct tls_rx *rx)
-{
-	queue_work(tls_wq, &rx->work);
-}
-
-/**
- * tls_ctx_free() - wipe and free a context, after any diagnostics reader
- * @ctx:	not reachable from its socket any more
- */
-void tls_ctx_free(struct tls_priv *ctx)
-{
-	tls_tx_free(ctx->ctx.priv_ctx_tx);
-	tls_rx_free(ctx->ctx.priv_ctx_rx);
-	memzero_explicit(&ctx->ctx.crypto_send, sizeof(ctx->ctx.crypto_send));
-	memzero_explicit(&ctx->ctx.crypto_recv, sizeof(ctx->ctx.crypto_recv));
-	memzero_explicit(&ctx->ctx.tx, sizeof(ctx->ctx.tx));
-	memzero_explicit(&ctx->ctx.rx, sizeof(ctx->ctx.rx));
-	mutex_destroy(&ctx->ctx.tx_lock);
-	kfree_rcu(ctx, ctx.rcu);
-}
+#include "proto.h"
+#include "work.h"
 
 static int tls_init(struct sock *sk)
 {
@@ -77,69 +36,6 @@ static int tls_init(struct sock *sk)
 		kfree(ctx);
 	}
 	return err;
-}
-
-static void tls_close_tx(struct sock *sk, struct tls_tx *tx)
-{
-	tls_tx_drain(sk, tx);
-	tls_tx_drop(sk, tx);
-	tls_offload_tx_close(sk, tx);
-	tls_aead_retire(&tx->aead);
-	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
-}
-
-static void tls_close_rx(struct sock *sk, struct tls_rx *rx)
-{
-	tls_rx_detach(sk, rx);
-	tls_offload_rx_close(sk, rx);
-	tls_rx_drop(rx);
-	tls_aead_retire(&rx->aead);
-	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
-}
-
-static void tls_close_detach(struct sock *sk, struct tls_priv *ctx, bool keep)
-{
-	write_lock_bh(&sk->sk_callback_lock);
-	if (!keep)
-		rcu_assign_pointer(inet_csk(sk)->icsk_ulp_data, NULL);
-	WRITE_ONCE(sk->sk_prot, ctx->ctx.sk_proto);
-	if (sk->sk_write_space == tls_tx_write_space)
-		sk->sk_write_space = ctx->ctx.sk_write_space;
-	write_unlock_bh(&sk->sk_callback_lock);
-}
-
-/**
- * tls_close() - the last user of the socket let go
- * @sk:		the socket
- * @timeout:	for TCP
- */
-void tls_close(struct sock *sk, long timeout)
-{
-	struct tls_priv *ctx = tls_priv(sk);
-	struct proto *base = ctx->ctx.sk_proto;
-	struct tls_tx *tx = tls_tx(sk);
-	struct tls_rx *rx = tls_rx(sk);
-	bool keep;
-
-	/* The works take the socket lock. */
-	if (tx)
-		tls_tx_stop(tx);
-	if (rx)
-		disable_work_sync(&rx->work);
-
-	lock_sock(sk);
-	if (tx)
-		tls_close_tx(sk, tx);
-	if (rx)
-		tls_close_rx(sk, rx);
-	keep = ctx->ctx.sk_destruct;
-	tls_close_detach(sk, ctx, keep);
-	release_sock(sk);
-
-	base->close(sk, timeout);
-	/* A device's context goes with the last packet, see the destructor. */
-	if (!keep)
-		tls_ctx_put(&ctx->ctx);
 }
 
 static void tls_update(struct sock *sk, struct proto *p,
@@ -248,27 +144,19 @@ static int __init tls_module_init(void)
 	if (err)
 		return err;
 
-	tls_wq = alloc_workqueue("ktls", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!tls_wq) {
-		err = -ENOMEM;
-		goto unregister_pernet;
-	}
-
-	err = tls_idle_init();
+	err = tls_work_init();
 	if (err)
-		goto destroy_wq;
+		goto unregister_pernet;
 
 	err = tls_offload_init();
 	if (err)
-		goto stop_idle;
+		goto fini_work;
 
 	tcp_register_ulp(&tls_ulp_ops);
 	return 0;
 
-stop_idle:
-	tls_idle_fini();
-destroy_wq:
-	destroy_workqueue(tls_wq);
+fini_work:
+	tls_work_fini();
 unregister_pernet:
 	unregister_pernet_subsys(&tls_pernet_ops);
 	return err;
@@ -278,10 +166,8 @@ static void __exit tls_module_exit(void)
 {
 	tcp_unregister_ulp(&tls_ulp_ops);
 	tls_offload_fini();
-	/* Runs what closed sockets left, which may leave a cipher. */
-	flush_workqueue(tls_wq);
-	tls_idle_fini();
-	destroy_workqueue(tls_wq);
+	/* Runs the works of closed sockets, see tls_sock_destruct(). */
+	tls_work_fini();
 	tls_proto_fini();
 	unregister_pernet_subsys(&tls_pernet_ops);
 }

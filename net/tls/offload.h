@@ -2,16 +2,9 @@
 #ifndef _TLS_OFFLOAD_PRIV_H
 #define _TLS_OFFLOAD_PRIV_H
 
+#include "epoch.h"
 #include "tls_priv.h"
 #include "tx_rec.h"
-
-/* Keys outlive a KeyUpdate while records that used them are unacknowledged. */
-struct tls_epoch {
-	refcount_t refs;
-	spinlock_t lock;	/* one fallback at a time; softirq */
-	struct tls_aead aead;
-	u8 iv[TLS_REC_NONCE_LEN];
-};
 
 /* One plaintext record that the peer has not acknowledged whole. */
 struct tls_off_rec {
@@ -145,8 +138,6 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx);
 bool tls_offload_tx_on(const struct tls_tx *tx);
 void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx);
 void tls_offload_tx_destroy(struct tls_tx *tx);
-void tls_offload_count(struct net *net, bool tx, int dev);
-void tls_epoch_put(struct tls_epoch *epoch);
 
 /* offload_rec.c */
 void tls_offload_rec_init(struct tls_off_tx *off);
@@ -164,7 +155,6 @@ void tls_off_rec_put(struct tls_off_rec *rec);
 void tls_offload_tx_acked(struct sock *sk, u32 seq);
 
 /* offload_sock.c */
-void tls_ctx_put(struct tls_context *ctx);
 void tls_offload_hook(struct sock *sk);
 
 /* fallback.c */

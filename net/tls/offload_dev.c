@@ -15,7 +15,6 @@
 
 #include "offload.h"
 #include "tls_ext.h"
-#include "tls_main.h"
 #include "trace.h"
 
 #define TLS_CAPS_MAX	8	/* drivers that say what they can */

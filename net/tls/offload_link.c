@@ -10,8 +10,8 @@
 #include <linux/netdevice.h>
 #include <net/tls.h>
 
+#include "ctx.h"
 #include "offload.h"
-#include "tls_main.h"
 #include "trace.h"
 
 /* Held for reading over tls_dev_add and _resync, for writing by a loss. */
@@ -30,7 +30,8 @@ static void tls_link_publish(struct sock *sk, struct tls_link *link)
 		smp_store_release(&sk->sk_validate_xmit_skb,
 				  tls_validate_xmit_skb);
 	}
-	tls_offload_count(sock_net(sk), link->dir == TLS_OFFLOAD_CTX_DIR_TX, 1);
+	tls_stats_count_device(sock_net(sk),
+			       link->dir == TLS_OFFLOAD_CTX_DIR_TX, 1);
 	refcount_inc(&link->ctx->refcount);
 	WRITE_ONCE(tls_priv(sk)->lost[link->dir], false);
 	spin_lock_bh(&tls_link_lock);
@@ -151,8 +152,8 @@ void tls_link_del(struct tls_link *link)
 static void tls_link_uncount_locked(struct tls_link *link)
 {
 	if (link->counted)
-		tls_offload_count(sock_net(link->sk),
-				  link->dir == TLS_OFFLOAD_CTX_DIR_TX, -1);
+		tls_stats_count_device(sock_net(link->sk),
+				       link->dir == TLS_OFFLOAD_CTX_DIR_TX, -1);
 	link->counted = false;
 }
 

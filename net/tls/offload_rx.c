@@ -12,7 +12,6 @@
 #include "aead.h"
 #include "offload.h"
 #include "reasm.h"
-#include "tls_main.h"
 #include "trace.h"
 
 static void tls_off_rx_hw_init(struct tls_offload_context_rx *hw)

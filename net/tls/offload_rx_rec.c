@@ -13,7 +13,6 @@
 #include "aead.h"
 #include "offload.h"
 #include "reasm.h"
-#include "tls_main.h"
 #include "trace.h"
 
 enum tls_off_state {

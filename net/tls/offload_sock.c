@@ -10,19 +10,10 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
+#include "ctx.h"
 #include "export.h"
 #include "offload.h"
-#include "tls_main.h"
-
-/**
- * tls_ctx_put() - let go of a context
- * @ctx:	the context
- */
-void tls_ctx_put(struct tls_context *ctx)
-{
-	if (refcount_dec_and_test(&ctx->refcount))
-		tls_ctx_free(container_of(ctx, struct tls_priv, ctx));
-}
+#include "work.h"
 
 /* Contexts without a socket, whose device is still to be told. */
 static LLIST_HEAD(tls_orphans);

@@ -14,54 +14,7 @@
 #include "aead.h"
 #include "export.h"
 #include "offload.h"
-#include "tls_main.h"
 #include "trace.h"
-
-/**
- * tls_offload_count() - keep count of sockets by place
- * @net:	namespace
- * @tx:		direction
- * @dev:	1 when a device took over, -1 when software did
- */
-void tls_offload_count(struct net *net, bool tx, int dev)
-{
-	int sw = tx ? LINUX_MIB_TLSCURRTXSW : LINUX_MIB_TLSCURRRXSW;
-	int hw = tx ? LINUX_MIB_TLSCURRTXDEVICE : LINUX_MIB_TLSCURRRXDEVICE;
-
-	this_cpu_add(TLS_STATS(net)->mibs[hw], dev);
-	this_cpu_add(TLS_STATS(net)->mibs[sw], -dev);
-}
-
-/**
- * tls_epoch_put() - let go of a key
- * @epoch:	may be NULL
- */
-void tls_epoch_put(struct tls_epoch *epoch)
-{
-	if (!epoch || !refcount_dec_and_test(&epoch->refs))
-		return;
-	tls_aead_fini(&epoch->aead);
-	kfree_sensitive(epoch);
-}
-
-/* The key in use, for encryption in softirq. */
-static struct tls_epoch *tls_epoch_alloc(const struct tls_context *ctx,
-					 const struct tls_cipher *cipher)
-{
-	struct tls_epoch *epoch = kzalloc(sizeof(*epoch), GFP_KERNEL);
-
-	if (!epoch)
-		return NULL;
-	refcount_set(&epoch->refs, 1);
-	spin_lock_init(&epoch->lock);
-	memcpy(epoch->iv, ctx->tx.iv, sizeof(epoch->iv));
-	tls_aead_prepare(&epoch->aead, cipher, &ctx->crypto_send);
-	if (!tls_aead_make(&epoch->aead, CRYPTO_ALG_ASYNC) &&
-	    !tls_aead_ready(&epoch->aead, GFP_KERNEL))
-		return epoch;
-	tls_epoch_put(epoch);
-	return NULL;
-}
 
 static void tls_off_free(struct tls_tx *tx)
 {

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The operations of a TLS socket: copies of TCP's with some replaced. Each
- * looks for a key of its direction and leaves to TCP what has none, so
- * that a socket's operations change once in its life. They hold no state.
+ * The operations of a TLS socket: copies of TCP's with some replaced, close()
+ * among them. Each looks for a key of its direction and leaves the call to TCP
+ * when there is none, so that a socket's operations change once in its life.
  */
 
 #include <net/inet_common.h>
 #include <net/ipv6.h>
 #include <net/tcp.h>
 
+#include "aead.h"
+#include "ctx.h"
+#include "offload.h"
+#include "proto.h"
 #include "rx.h"
-#include "tls_main.h"
+#include "sockopt.h"
 #include "tx.h"
 
 /* One address family; @base is what a socket must have to be attached. */
@@ -131,6 +135,64 @@ static int tls_shutdown(struct socket *sock, int how)
 		mutex_unlock(&ctx->tx_lock);
 	}
 	return tls_priv(sk)->ops->shutdown(sock, how);
+}
+
+static void tls_close_tx(struct sock *sk, struct tls_tx *tx)
+{
+	tls_tx_drain(sk, tx);
+	tls_tx_drop(sk, tx);
+	tls_offload_tx_close(sk, tx);
+	tls_aead_fini(&tx->aead);
+	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
+}
+
+static void tls_close_rx(struct sock *sk, struct tls_rx *rx)
+{
+	tls_rx_detach(sk, rx);
+	tls_offload_rx_close(sk, rx);
+	tls_rx_drop(rx);
+	tls_aead_fini(&rx->aead);
+	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
+}
+
+static void tls_close_detach(struct sock *sk, struct tls_priv *ctx, bool keep)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	if (!keep)
+		rcu_assign_pointer(inet_csk(sk)->icsk_ulp_data, NULL);
+	WRITE_ONCE(sk->sk_prot, ctx->ctx.sk_proto);
+	if (sk->sk_write_space == tls_tx_write_space)
+		sk->sk_write_space = ctx->ctx.sk_write_space;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void tls_close(struct sock *sk, long timeout)
+{
+	struct tls_priv *ctx = tls_priv(sk);
+	struct proto *base = ctx->ctx.sk_proto;
+	struct tls_tx *tx = tls_tx(sk);
+	struct tls_rx *rx = tls_rx(sk);
+	bool keep;
+
+	/* The works take the socket lock. */
+	if (tx)
+		tls_tx_stop(tx);
+	if (rx)
+		disable_delayed_work_sync(&rx->work);
+
+	lock_sock(sk);
+	if (tx)
+		tls_close_tx(sk, tx);
+	if (rx)
+		tls_close_rx(sk, rx);
+	keep = ctx->ctx.sk_destruct;
+	tls_close_detach(sk, ctx, keep);
+	release_sock(sk);
+
+	base->close(sk, timeout);
+	/* A device's context goes with the last packet, see the destructor. */
+	if (!keep)
+		tls_ctx_put(&ctx->ctx);
 }
 
 static void tls_proto_build(struct proto *proto, const struct proto *base)

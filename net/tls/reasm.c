@@ -11,7 +11,7 @@
 
 #include "offload.h"
 #include "reasm.h"
-#include "tls_main.h"
+#include "work.h"
 
 #define TLS_GATHER_SGS	16	/* pieces that are copied at a time */
 
@@ -70,6 +70,23 @@ int tls_reasm_read(struct sock *sk, const struct tls_rx *rx, u32 off, u8 *buf,
 			return -ENODATA;
 	}
 	return 0;
+}
+
+/**
+ * tls_rx_abort() - the stream cannot be read any further
+ * @sk:		the socket, locked by its owner or in softirq
+ * @rx:		its receiving side
+ * @err:	what readers get from now on
+ */
+void tls_rx_abort(struct sock *sk, struct tls_rx *rx, int err)
+{
+	if (rx->error)
+		return;
+	WRITE_ONCE(rx->error, err);
+	WRITE_ONCE(sk->sk_err, -err);
+	/* Pairs with smp_rmb() in tcp_poll(). */
+	smp_wmb();
+	sk_error_report(sk);
 }
 
 static void tls_reasm_parse(struct sock *sk, struct tls_rx *rx)
@@ -392,12 +409,13 @@ int tls_reasm_gather(struct sock *sk, const struct tls_rx *rx,
  */
 void tls_reasm_work(struct work_struct *work)
 {
-	struct tls_rx *rx = container_of(work, struct tls_rx, work);
+	struct tls_rx *rx = container_of(to_delayed_work(work), struct tls_rx,
+					 work);
 	struct sock *sk = rx->ctx->ctx.sk;
 
 	lock_sock(sk);
 	if (tls_reasm_pull(sk, rx, false) == -ENOMEM)
-		tls_work_queue_rx(rx);
+		tls_work_queue(&rx->work, 0);
 	else if (rx->ready)
 		rx->data_ready(sk);
 	release_sock(sk);
@@ -418,5 +436,5 @@ void tls_reasm_data_ready(struct sock *sk)
 	if (tls_reasm_check(sk, rx))
 		rx->data_ready(sk);
 	else if (tls_reasm_stuck(sk, rx))
-		tls_work_queue_rx(rx);
+		tls_work_queue(&rx->work, 0);
 }

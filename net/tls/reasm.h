@@ -7,6 +7,7 @@
 bool tls_reasm_check(struct sock *sk, struct tls_rx *rx);
 bool tls_reasm_stuck(const struct sock *sk, const struct tls_rx *rx);
 int tls_reasm_pull(struct sock *sk, struct tls_rx *rx, bool force);
+void tls_rx_abort(struct sock *sk, struct tls_rx *rx, int err);
 void tls_reasm_done(struct sock *sk, struct tls_rx *rx);
 int tls_reasm_read(struct sock *sk, const struct tls_rx *rx, u32 off, u8 *buf,
 		   u32 len);

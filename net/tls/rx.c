@@ -15,7 +15,7 @@
 #include "reasm.h"
 #include "rx.h"
 #include "rx_rec.h"
-#include "tls_main.h"
+#include "work.h"
 
 /* What one call of recvmsg carries through its steps. */
 struct tls_rx_call {
@@ -28,23 +28,6 @@ struct tls_rx_call {
 	bool typed;		/* @type was given to the caller */
 	u8 type;
 };
-
-/**
- * tls_rx_abort() - the stream cannot be read any further
- * @sk:		the socket, locked by its owner or in softirq
- * @rx:		its receiving side
- * @err:	what readers get from now on
- */
-void tls_rx_abort(struct sock *sk, struct tls_rx *rx, int err)
-{
-	if (rx->error)
-		return;
-	WRITE_ONCE(rx->error, err);
-	WRITE_ONCE(sk->sk_err, -err);
-	/* Pairs with smp_rmb() in tcp_poll(). */
-	smp_wmb();
-	sk_error_report(sk);
-}
 
 /*
  * A bad header leaves nothing to wait for, but a reader that will not wait is
@@ -151,7 +134,7 @@ static void tls_rx_leave(struct sock *sk, struct tls_rx *rx)
 {
 	/* The next record must become whole though nobody reads on. */
 	if (tls_reasm_pull(sk, rx, false))
-		tls_work_queue_rx(rx);
+		tls_work_queue(&rx->work, 0);
 	WRITE_ONCE(rx->reader, false);
 	/* Whoever waits joined the queue under the socket lock, which we hold. */
 	if (waitqueue_active(&rx->readers))
@@ -463,7 +446,7 @@ void tls_rx_kick(struct sock *sk, struct tls_rx *rx)
 	if (tls_rx_readable(rx))
 		rx->data_ready(sk);
 	else if (tls_reasm_stuck(sk, rx))
-		tls_work_queue_rx(rx);
+		tls_work_queue(&rx->work, 0);
 }
 
 /**
@@ -520,18 +503,6 @@ struct tls_rx *tls_rx_alloc(struct tls_priv *ctx)
 	__skb_queue_head_init(&rx->list);
 	init_waitqueue_head(&rx->readers);
 	INIT_LIST_HEAD(&rx->old);
-	INIT_WORK(&rx->work, tls_reasm_work);
+	INIT_DELAYED_WORK(&rx->work, tls_reasm_work);
 	return rx;
-}
-
-/**
- * tls_rx_free() - undo tls_rx_alloc(), and wipe the key
- * @rx:		the receiving side, dropped; may be NULL
- */
-void tls_rx_free(struct tls_rx *rx)
-{
-	if (!rx)
-		return;
-	tls_aead_fini(&rx->aead);
-	kfree(rx);
 }

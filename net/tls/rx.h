@@ -5,7 +5,6 @@
 #include "tls_priv.h"
 
 struct tls_rx *tls_rx_alloc(struct tls_priv *ctx);
-void tls_rx_free(struct tls_rx *rx);
 void tls_rx_start(struct sock *sk, struct tls_rx *rx);
 void tls_rx_detach(struct sock *sk, struct tls_rx *rx);
 void tls_rx_drop(struct tls_rx *rx);

@@ -11,7 +11,6 @@
 #include "offload.h"
 #include "reasm.h"
 #include "rx_rec.h"
-#include "tls_main.h"
 
 #define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
 #define TLS_RX_OUTS	20	/* destination of one record */

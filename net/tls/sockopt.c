@@ -10,9 +10,10 @@
 #include <net/sock.h>
 
 #include "aead.h"
+#include "ctx.h"
 #include "offload.h"
 #include "rx.h"
-#include "tls_main.h"
+#include "sockopt.h"
 #include "tx.h"
 
 #define TLS_TX_MAX_PAYLOAD_LEN	5	/* later kernels' <linux/tls.h> */
@@ -389,25 +390,6 @@ int tls_sockopt_set(struct sock *sk, int optname, sockptr_t optval,
 	default:
 		return -ENOPROTOOPT;
 	}
-}
-
-/**
- * tls_key_refresh() - bring the stored key up to a record
- * @ctx:	context; the socket is locked
- * @tx:		direction
- * @ahead:	how many records after the next one
- */
-void tls_key_refresh(struct tls_context *ctx, bool tx, u32 ahead)
-{
-	union tls_crypto_context *key = tx ? &ctx->crypto_send :
-					     &ctx->crypto_recv;
-	const struct cipher_context *cc = tx ? &ctx->tx : &ctx->rx;
-	const struct tls_cipher *cipher = tls_cipher_get(key->info.cipher_type);
-
-	memcpy((u8 *)key + cipher->iv_off, cc->iv + cipher->salt_len,
-	       cipher->iv_len);
-	memcpy((u8 *)key + cipher->seq_off, cc->rec_seq, TLS_REC_SEQ_LEN);
-	tls_rec_counter_add((u8 *)key + cipher->seq_off, ahead);
 }
 
 static int tls_get_key(struct tls_priv *ctx, bool tx,

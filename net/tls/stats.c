@@ -84,6 +84,21 @@ static int tls_stats_show(struct seq_file *seq, void *v)
 }
 
 /**
+ * tls_stats_count_device() - keep count of sockets by place
+ * @net:	namespace
+ * @tx:		direction
+ * @dev:	1 when a device took over, -1 when software did
+ */
+void tls_stats_count_device(struct net *net, bool tx, int dev)
+{
+	int sw = tx ? LINUX_MIB_TLSCURRTXSW : LINUX_MIB_TLSCURRRXSW;
+	int hw = tx ? LINUX_MIB_TLSCURRTXDEVICE : LINUX_MIB_TLSCURRRXDEVICE;
+
+	this_cpu_add(TLS_STATS(net)->mibs[hw], dev);
+	this_cpu_add(TLS_STATS(net)->mibs[sw], -dev);
+}
+
+/**
  * tls_stats_init() - make the counters of a namespace
  * @net:	the namespace
  *

@@ -45,5 +45,6 @@ struct tls_mib_all {
 
 int tls_stats_init(struct net *net);
 void tls_stats_fini(struct net *net);
+void tls_stats_count_device(struct net *net, bool tx, int dev);
 
 #endif /* _TLS_STATS_H */

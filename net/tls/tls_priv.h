@@ -18,7 +18,6 @@ struct tls_aead {
 	struct crypto_aead *tfm;
 	struct aead_request *req;
 	const struct tls_cipher *cipher;
-	u32 generation;			/* see idle.c; 0: not for others */
 	u8 key[TLS_CIPHER_AES_GCM_256_KEY_SIZE];
 	struct tls_rec_fmt fmt;
 	u8 aad[TLS_REC_AAD12_LEN];
@@ -125,7 +124,7 @@ struct tls_rx {
 	struct sk_buff_head list;
 	struct sk_buff *copy;
 	void (*data_ready)(struct sock *sk);
-	struct work_struct work;
+	struct delayed_work work;
 	struct tls_hs_scan hs;
 	struct tls_link *link;
 	struct tls_ask ask;

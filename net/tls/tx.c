@@ -11,11 +11,11 @@
 
 #include "aead.h"
 #include "offload.h"
-#include "tls_main.h"
 #include "tx.h"
 #include "tx_direct.h"
 #include "tx_push.h"
 #include "tx_rec.h"
+#include "work.h"
 
 #define TLS_TX_FLAGS	(MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR | \
 			 MSG_CMSG_COMPAT | MSG_SPLICE_PAGES | \
@@ -587,18 +587,4 @@ struct tls_tx *tls_tx_alloc(struct tls_priv *ctx)
 void tls_tx_stop(struct tls_tx *tx)
 {
 	disable_delayed_work_sync(&tx->work);
-}
-
-/**
- * tls_tx_free() - undo tls_tx_alloc(), and wipe the key
- * @tx:		the sending side, drained or dropped; may be NULL
- */
-void tls_tx_free(struct tls_tx *tx)
-{
-	if (!tx)
-		return;
-	tls_aead_fini(&tx->aead);
-	if (tx->edges.page)
-		put_page(tx->edges.page);
-	kfree(tx);
 }

@@ -5,7 +5,6 @@
 #include "tls_priv.h"
 
 struct tls_tx *tls_tx_alloc(struct tls_priv *ctx);
-void tls_tx_free(struct tls_tx *tx);
 void tls_tx_stop(struct tls_tx *tx);
 void tls_tx_drain(struct sock *sk, struct tls_tx *tx);
 void tls_tx_drop(struct sock *sk, struct tls_tx *tx);

@@ -10,7 +10,6 @@
 
 #include "cipher.h"
 #include "offload.h"
-#include "tls_main.h"
 #include "tx_append.h"
 #include "tx_direct.h"
 #include "tx_rec.h"

@@ -7,10 +7,10 @@
 #include <net/tcp.h>
 
 #include "offload.h"
-#include "tls_main.h"
 #include "tx_append.h"
 #include "tx_push.h"
 #include "tx_rec.h"
+#include "work.h"
 
 /* Records that TCP is offered in one call: the first ones of tls_tx.pending. */
 struct tls_tx_batch {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _TLS_EPOCH_H
+#define _TLS_EPOCH_H
+
+#include "tls_priv.h"
+
+/* Keys outlive a KeyUpdate while records that used them are unacknowledged. */
+struct tls_epoch {
+	refcount_t refs;
+	spinlock_t lock;	/* one fallback at a time; softirq */
+	struct tls_aead aead;
+	u8 iv[TLS_REC_NONCE_LEN];
+};
+
+struct tls_epoch *tls_epoch_alloc(const struct tls_context *ctx,
+				  const struct tls_cipher *cipher);
+void tls_epoch_put(struct tls_epoch *epoch);
+void tls_key_refresh(struct tls_context *ctx, bool tx, u32 ahead);
+
+#endif /* _TLS_EPOCH_H */

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module's work queue. It may be needed to write memory out (a file system
+ * over TLS), so it has a rescuer. It knows nothing of the works it runs.
+ */
+
+#include "work.h"
+
+static struct workqueue_struct *tls_wq;
+
+/**
+ * tls_work_queue() - run a work on the module's own queue
+ * @work:	the work, finished when the module's exit has run
+ * @delay:	jiffies
+ */
+void tls_work_queue(struct delayed_work *work, unsigned long delay)
+{
+	queue_delayed_work(tls_wq, work, delay);
+}
+
+/**
+ * tls_work_init() - make the queue
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int tls_work_init(void)
+{
+	tls_wq = alloc_workqueue("ktls", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return tls_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * tls_work_fini() - run all works that are queued, and undo tls_work_init()
+ */
+void tls_work_fini(void)
+{
+	destroy_workqueue(tls_wq);
+}
