@@ -3,6 +3,7 @@
 #define _TLS_OFFLOAD_PRIV_H
 
 #include "epoch.h"
+#include "offload_policy.h"
 #include "tls_priv.h"
 #include "tx_rec.h"
 
@@ -79,44 +80,11 @@ struct tls_off_tx {
 	bool hooked;
 };
 
-/* Why a direction left its device. The counters are in this order. */
-enum tls_left {
-	TLS_LEFT_DEVICE,
-	TLS_LEFT_REKEY,
-	TLS_LEFT_ROUTE,
-};
-
-/* Why a direction has no device. The counters are in this order. */
-enum tls_why {
-	TLS_WHY_NO_DEVICE = 1,	/* no route, or to none that knows TLS */
-	TLS_WHY_FEATURE,	/* switched off */
-	TLS_WHY_DOWN,		/* the device, or its carrier under a bond */
-	TLS_WHY_VERSION,	/* not the driver's */
-	TLS_WHY_CIPHER,
-	TLS_WHY_FULL,		/* from here on the socket asks again by itself */
-	TLS_WHY_MEMORY,
-	TLS_WHY_REFUSED,
-};
-
-/* offload_dev.c */
+/* offload_event.c */
 int tls_offload_init(void);
 void tls_offload_fini(void);
-const void *tls_offload_route(struct sock *sk);
-struct net_device *tls_dev_get(struct sock *sk, netdevice_tracker *tracker);
-int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
-		  const struct tls_crypto_info *info);
-int tls_offload_look(struct sock *sk, struct tls_ask *ask,
-		     enum tls_offload_ctx_dir dir,
-		     const struct tls_crypto_info *info);
-void tls_ask_done(struct tls_ask *ask);
-void tls_ask_again(struct tls_ask *ask);
-void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
-		    enum tls_offload_ctx_dir dir, int err);
-void tls_ask_room(void);
-bool tls_ask_due(struct sock *sk, const struct tls_ask *ask);
 
 /* offload_link.c */
-extern struct rw_semaphore tls_dev_sem;
 struct tls_link *tls_link_add(struct sock *sk, enum tls_offload_ctx_dir dir,
 			      u32 seq, int *err);
 void tls_link_del(struct tls_link *link);
@@ -137,7 +105,6 @@ void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx);
 void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx);
 bool tls_offload_tx_on(const struct tls_tx *tx);
 void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx);
-void tls_offload_tx_destroy(struct tls_tx *tx);
 
 /* offload_rec.c */
 void tls_offload_rec_init(struct tls_off_tx *off);
@@ -154,7 +121,8 @@ struct tls_off_rec *tls_off_rec_get(struct tls_tx *tx, u32 seq);
 void tls_off_rec_put(struct tls_off_rec *rec);
 void tls_offload_tx_acked(struct sock *sk, u32 seq);
 
-/* offload_sock.c */
+/* offload_destruct.c */
+void tls_offload_tx_free(struct tls_tx *tx);
 void tls_offload_hook(struct sock *sk);
 
 /* fallback.c */
@@ -168,16 +136,15 @@ int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx);
 
-/* offload_rx_sync.c */
+/* offload_resync.c */
+void tls_offload_tx_resync(struct sock *sk, struct tls_tx *tx);
 void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_lags(struct sock *sk, struct tls_rx *rx);
 
-/* offload_rx_rec.c */
+/* offload_rx_decrypted.c */
 int tls_offload_rx_keep_key(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_advance(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_drop(struct tls_rx *rx);
-int tls_offload_rx_copied(struct sock *sk, struct tls_rx *rx,
-			  const struct sk_buff *skb);
 int tls_offload_rx_to_skb(struct sock *sk, struct tls_rx *rx,
 			  struct sk_buff *skb);
 int tls_offload_rx_to_iter(struct sock *sk, struct tls_rx *rx,

@@ -14,9 +14,6 @@
 #include "offload.h"
 #include "trace.h"
 
-/* Held for reading over tls_dev_add and _resync, for writing by a loss. */
-DECLARE_RWSEM(tls_dev_sem);
-
 /* Guards the list and tls_link.sk; taken in softirq by the destructor. */
 static DEFINE_SPINLOCK(tls_link_lock);
 static LIST_HEAD(tls_links);

@@ -2,7 +2,7 @@
 /*
  * When the receiving side of a socket is on a device. It changes between two
  * records, as the reader sees them; what the device makes of the bytes, which
- * are ahead of the reader, is offload_rx_rec.c's to find out.
+ * are ahead of the reader, is offload_rx_decrypted.c's to find out.
  */
 
 #include <linux/module.h>

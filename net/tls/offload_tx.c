@@ -16,18 +16,6 @@
 #include "offload.h"
 #include "trace.h"
 
-static void tls_off_free(struct tls_tx *tx)
-{
-	struct tls_off_tx *off = tx->off;
-
-	if (!off)
-		return;
-	tls_offload_rec_drop(tx);
-	tls_epoch_put(off->epoch);
-	kfree(off);
-	tx->off = NULL;
-}
-
 /* What a socket needs before it can be offered to a device. */
 static int tls_off_prepare(struct tls_tx *tx)
 {
@@ -101,7 +89,7 @@ static bool tls_off_try(struct sock *sk, struct tls_tx *tx, int why)
 		return true;
 	}
 	if (tx->off && !tx->off->hooked)
-		tls_off_free(tx);
+		tls_offload_tx_free(tx);
 	tls_ask_failed(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX, err);
 	return false;
 }
@@ -136,24 +124,6 @@ static void tls_off_unlink(struct sock *sk, struct tls_tx *tx)
 	tls_ask_again(&tx->ask);
 }
 
-static void tls_off_resync(struct sock *sk, struct tls_tx *tx)
-{
-	struct tls_context *ctx = tls_get_ctx(sk);
-	u32 seq = tcp_sk(sk)->write_seq;
-	int err;
-
-	/* The device begins anew with a segment of its own. */
-	tcp_write_collapse_fence(sk);
-	err = tls_link_resync(tx->off->link, sk, seq, ctx->tx.rec_seq);
-	trace_tls_device_tx_resync_send(sk, seq, ctx->tx.rec_seq);
-	if (err)
-		return;
-	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_RESYNC);
-	/* Pairs with the barrier in tls_offload_tx_resync_pending(). */
-	smp_mb__before_atomic();
-	clear_bit_unlock(TLS_TX_SYNC_SCHED, &ctx->flags);
-}
-
 /*
  * The old key's device stays until its last byte is acknowledged, and the new
  * key gets a device then: a driver has room for one state of a socket, so there
@@ -178,7 +148,7 @@ static void tls_off_look(struct sock *sk, struct tls_tx *tx)
 		tls_link_retire(off->link, TLS_LEFT_REKEY);
 	else if (!off->draining &&
 		 test_bit(TLS_TX_SYNC_SCHED, &tls_get_ctx(sk)->flags))
-		tls_off_resync(sk, tx);
+		tls_offload_tx_resync(sk, tx);
 }
 
 /**
@@ -245,30 +215,6 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
 	tls_link_drain(off->link, TLS_LEFT_REKEY);
 	off->draining = true;
 	off->drain_end = tcp_sk(sk)->write_seq + tls_off_pending(tx);
-}
-
-/* See tls_offload_tx_resync_request(). */
-void tls_off_resync_later(struct sock *sk, u32 got_seq, u32 exp_seq)
-{
-	struct tls_context *ctx = tls_get_ctx(sk);
-
-	trace_tls_device_tx_resync_req(sk, got_seq, exp_seq);
-	set_bit(TLS_TX_SYNC_SCHED, &ctx->flags);
-}
-
-/**
- * tls_offload_tx_destroy() - the last packet is gone
- * @tx:		sending side that was offloaded
- *
- * Context: process.
- */
-void tls_offload_tx_destroy(struct tls_tx *tx)
-{
-	if (tx->off && tx->off->link) {
-		tls_link_del(tx->off->link);
-		tls_link_put(tx->off->link);
-	}
-	tls_off_free(tx);
 }
 
 /**

@@ -146,6 +146,38 @@ bool tls_reasm_stuck(const struct sock *sk, const struct tls_rx *rx)
 	       have + tcp_receive_window(tp) < rx->rec.full_len;
 }
 
+static u8 tls_skb_state(const struct sk_buff *skb)
+{
+	return skb_is_decrypted(skb) ? TLS_RX_PLAIN : TLS_RX_CIPHER;
+}
+
+static int tls_reasm_flips_grow(struct tls_rx *rx, gfp_t gfp)
+{
+	u16 room = rx->flip_room ? rx->flip_room * 2 : 8, *flip;
+
+	flip = krealloc_array(rx->flip, room, sizeof(*flip), gfp);
+	if (!flip)
+		return -ENOMEM;
+	rx->flip = flip;
+	rx->flip_room = room;
+	return 0;
+}
+
+/* Part of the front record leaves TCP's queue, from @skb: notes its state. */
+static int tls_reasm_flip(struct sock *sk, struct tls_rx *rx,
+			  const struct sk_buff *skb)
+{
+	bool decrypted = skb_is_decrypted(skb);
+
+	if (decrypted == (rx->flips & 1))
+		return 0;
+	if (rx->flips == rx->flip_room &&
+	    tls_reasm_flips_grow(rx, sk->sk_allocation))
+		return -ENOMEM;
+	rx->flip[rx->flips++] = rx->copy->len;
+	return 0;
+}
+
 static int tls_reasm_copy_begin(struct sock *sk, struct tls_rx *rx)
 {
 	int err;
@@ -208,7 +240,7 @@ int tls_reasm_pull(struct sock *sk, struct tls_rx *rx, bool force)
 		if (!skb)
 			break;
 		n = min(skb->len - skip, rx->rec.full_len - rx->copy->len);
-		if (tls_offload_rx_copied(sk, rx, skb))
+		if (tls_reasm_flip(sk, rx, skb))
 			return -ENOMEM;
 		err = tls_reasm_copy_some(rx->copy, skb, skip, n);
 		if (err) {
@@ -241,6 +273,51 @@ void tls_reasm_done(struct sock *sk, struct tls_rx *rx)
 		tcp_read_done(sk, len);
 	}
 	tls_reasm_check(sk, rx);
+}
+
+/**
+ * tls_reasm_drop() - free a record that was copied out of TCP's queue
+ * @rx:		the receiving side
+ */
+void tls_reasm_drop(struct tls_rx *rx)
+{
+	kfree_skb(rx->copy);
+	rx->copy = NULL;
+	kfree(rx->flip);
+	rx->flip = NULL;
+	rx->flip_room = 0;
+}
+
+/**
+ * tls_reasm_run() - how far bytes of the front record have one state
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side; the record is complete
+ * @off:	offset of the first byte in the record
+ * @end:	offset behind the last byte of interest
+ * @state:	out: TLS_RX_PLAIN when a device decrypted the bytes, else
+ *		TLS_RX_CIPHER
+ *
+ * Return: the offset behind the run, at most @end.
+ */
+u32 tls_reasm_run(struct sock *sk, const struct tls_rx *rx, u32 off, u32 end,
+		  u8 *state)
+{
+	struct sk_buff *skb;
+	u32 skip, i;
+
+	if (rx->copy) {
+		for (i = 0; i < rx->flips && rx->flip[i] <= off; i++)
+			;
+		*state = i & 1 ? TLS_RX_PLAIN : TLS_RX_CIPHER;
+		return i < rx->flips ? min_t(u32, end, rx->flip[i]) : end;
+	}
+	skb = tls_reasm_next(sk, NULL, tcp_sk(sk)->copied_seq + off, &skip);
+	if (!skb) {
+		*state = TLS_RX_CIPHER;
+		return end;
+	}
+	*state = tls_skb_state(skb);
+	return min(end, off + skb->len - skip);
 }
 
 /* What is left of a part of the stream, and of the table that describes it. */

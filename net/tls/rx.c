@@ -14,7 +14,7 @@
 #include "offload.h"
 #include "reasm.h"
 #include "rx.h"
-#include "rx_rec.h"
+#include "rx_decrypt.h"
 #include "work.h"
 
 /* What one call of recvmsg carries through its steps. */
@@ -482,8 +482,7 @@ void tls_rx_detach(struct sock *sk, struct tls_rx *rx)
 void tls_rx_drop(struct tls_rx *rx)
 {
 	__skb_queue_purge(&rx->list);
-	kfree_skb(rx->copy);
-	rx->copy = NULL;
+	tls_reasm_drop(rx);
 	tls_offload_rx_drop(rx);
 }
 

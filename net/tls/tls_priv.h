@@ -100,7 +100,7 @@ struct tls_tx {
  * @ask:	when a device was asked last
  * @met:	a device had the key in use
  * @met_end:	no byte from here on met it, once it is gone
- * @old:	earlier keys, see offload_rx_rec.c
+ * @old:	earlier keys, see offload_rx_decrypted.c
  * @offloaded:	there was a device once
  * @state:	what the device made of the front record, once known
  * @flips:	entries of @flip in use

@@ -2,7 +2,7 @@
 /*
  * One outgoing record: gathering its payload from user memory, pipes and page
  * cache. Copied payload is to be encrypted where it lies; foreign pages are read
- * only, and are let go before the record leaves (see tx_seal.c). It does not know
+ * only, and are let go before the record leaves (see tx_encrypt.c). It does not know
  * when records are opened, closed or sent.
  */
 

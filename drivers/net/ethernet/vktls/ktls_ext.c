@@ -7,8 +7,8 @@
  */
 #include <linux/module.h>
 #include <linux/netdevice.h>
+#include <net/tls_ext.h>
 
-#include "../../../../net/tls/tls_ext.h"
 #include "ktls_priv.h"
 
 static bool vktls_ktls_ext_there; /* known before any probe */

@@ -10,7 +10,7 @@
 #include "aead.h"
 #include "offload.h"
 #include "reasm.h"
-#include "rx_rec.h"
+#include "rx_decrypt.h"
 
 #define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
 #define TLS_RX_OUTS	20	/* destination of one record */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _TLS_RX_REC_H
-#define _TLS_RX_REC_H
+#ifndef _TLS_RX_DECRYPT_H
+#define _TLS_RX_DECRYPT_H
 
 #include "tls_priv.h"
 
@@ -16,4 +16,4 @@ int tls_rx_rec_to_iter(struct sock *sk, struct tls_rx *rx,
 		       struct iov_iter *iter, u32 room);
 int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx);
 
-#endif /* _TLS_RX_REC_H */
+#endif /* _TLS_RX_DECRYPT_H */

@@ -15,6 +15,32 @@
 #include "offload.h"
 #include "work.h"
 
+/**
+ * tls_offload_tx_free() - forget that the socket was ever given to a device
+ * @tx:		sending side without a link and without packets
+ */
+void tls_offload_tx_free(struct tls_tx *tx)
+{
+	struct tls_off_tx *off = tx->off;
+
+	if (!off)
+		return;
+	tls_offload_rec_drop(tx);
+	tls_epoch_put(off->epoch);
+	kfree(off);
+	tx->off = NULL;
+}
+
+/* The last packet is gone: the device forgets the context, if it still has it. */
+static void tls_offload_tx_destroy(struct tls_tx *tx)
+{
+	if (tx->off && tx->off->link) {
+		tls_link_del(tx->off->link);
+		tls_link_put(tx->off->link);
+	}
+	tls_offload_tx_free(tx);
+}
+
 /* Contexts without a socket, whose device is still to be told. */
 static LLIST_HEAD(tls_orphans);
 

@@ -1,16 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Helping a device that lost its place in the stream of records to find it
- * again: it asks whether a header is one, now or of those that have passed, or
- * it is told where the next one will be.
+ * Resync: helping a device that lost its place in the stream of records to find it
+ * again. A sending device is told where the next record begins. A receiving device
+ * asks whether a header is one, now or among those that have passed, or is told
+ * where the next one will be.
  */
 
 #include <linux/module.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
+#include "export.h"
 #include "offload.h"
 #include "trace.h"
+
+/* See tls_offload_tx_resync_request(). */
+void tls_off_resync_later(struct sock *sk, u32 got_seq, u32 exp_seq)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	trace_tls_device_tx_resync_req(sk, got_seq, exp_seq);
+	set_bit(TLS_TX_SYNC_SCHED, &ctx->flags);
+}
+
+/**
+ * tls_offload_tx_resync() - tell the device where the next record begins
+ * @sk:		the socket, locked; TCP has all earlier records
+ * @tx:		its sending side, with a device that asked for it
+ */
+void tls_offload_tx_resync(struct sock *sk, struct tls_tx *tx)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	u32 seq = tcp_sk(sk)->write_seq;
+	int err;
+
+	/* The device begins anew with a segment of its own. */
+	tcp_write_collapse_fence(sk);
+	err = tls_link_resync(tx->off->link, sk, seq, ctx->tx.rec_seq);
+	trace_tls_device_tx_resync_send(sk, seq, ctx->tx.rec_seq);
+	if (err)
+		return;
+	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_RESYNC);
+	/* Pairs with the barrier in tls_offload_tx_resync_pending(). */
+	smp_mb__before_atomic();
+	clear_bit_unlock(TLS_TX_SYNC_SCHED, &ctx->flags);
+}
 
 /* The device asked whether a header ends at a sequence number. */
 static bool tls_off_rx_asked(struct tls_rx *rx, u32 *seq)

@@ -15,11 +15,6 @@
 #include "reasm.h"
 #include "trace.h"
 
-enum tls_off_state {
-	TLS_OFF_CIPHER	= BIT(0),	/* some bytes are ciphertext */
-	TLS_OFF_PLAIN	= BIT(1),	/* some bytes are decrypted */
-};
-
 /* A key that a device may have used for records that have another one now. */
 struct tls_rx_old {
 	struct list_head list;
@@ -88,70 +83,6 @@ void tls_offload_rx_drop(struct tls_rx *rx)
 
 	list_for_each_entry_safe(old, tmp, &rx->old, list)
 		tls_off_rx_forget(old);
-	kfree(rx->flip);
-	rx->flip = NULL;
-	rx->flip_room = 0;
-}
-
-static u8 tls_off_skb_state(const struct sk_buff *skb)
-{
-	return skb_is_decrypted(skb) ? TLS_OFF_PLAIN : TLS_OFF_CIPHER;
-}
-
-static int tls_off_rx_flips_grow(struct tls_rx *rx, gfp_t gfp)
-{
-	u16 room = rx->flip_room ? rx->flip_room * 2 : 8, *flip;
-
-	flip = krealloc_array(rx->flip, room, sizeof(*flip), gfp);
-	if (!flip)
-		return -ENOMEM;
-	rx->flip = flip;
-	rx->flip_room = room;
-	return 0;
-}
-
-/**
- * tls_offload_rx_copied() - part of the front record leaves TCP's queue
- * @sk:		the socket, locked by its owner
- * @rx:		its receiving side
- * @skb:	the segment it comes from
- *
- * Return: 0, or -ENOMEM with nothing done.
- */
-int tls_offload_rx_copied(struct sock *sk, struct tls_rx *rx,
-			  const struct sk_buff *skb)
-{
-	bool decrypted = skb_is_decrypted(skb);
-
-	if (decrypted == (rx->flips & 1))
-		return 0;
-	if (rx->flips == rx->flip_room &&
-	    tls_off_rx_flips_grow(rx, sk->sk_allocation))
-		return -ENOMEM;
-	rx->flip[rx->flips++] = rx->copy->len;
-	return 0;
-}
-
-/* Where the state of the record's bytes from @off on ends, and what it is. */
-static u32 tls_off_rx_run(struct sock *sk, const struct tls_rx *rx, u32 off,
-			  u32 end, u8 *state)
-{
-	struct sk_buff *skb;
-	u32 skip, i;
-
-	if (rx->copy) {
-		for (i = 0; i < rx->flips && rx->flip[i] <= off; i++)
-			;
-		*state = i & 1 ? TLS_OFF_PLAIN : TLS_OFF_CIPHER;
-		return i < rx->flips ? min_t(u32, end, rx->flip[i]) : end;
-	}
-	skb = tls_reasm_next(sk, NULL, tcp_sk(sk)->copied_seq + off, &skip);
-	if (!skb) {
-		*state = TLS_OFF_CIPHER;
-		return end;
-	}
-	*state = tls_off_skb_state(skb);
-	return min(end, off + skb->len - skip);
 }
 
 static u8 tls_off_rx_state(struct sock *sk, const struct tls_rx *rx)
@@ -159,8 +90,8 @@ static u8 tls_off_rx_state(struct sock *sk, const struct tls_rx *rx)
 	u32 off, end = rx->rec.full_len;
 	u8 state = 0, one;
 
-	for (off = 0; off < end && state != (TLS_OFF_PLAIN | TLS_OFF_CIPHER);) {
-		off = tls_off_rx_run(sk, rx, off, end, &one);
+	for (off = 0; off < end && state != (TLS_RX_PLAIN | TLS_RX_CIPHER);) {
+		off = tls_reasm_run(sk, rx, off, end, &one);
 		state |= one;
 	}
 	return state;
@@ -187,8 +118,8 @@ static void tls_off_rx_patch(struct sock *sk, const struct tls_rx *rx,
 	u8 state;
 
 	for (; off < end; off = next) {
-		next = tls_off_rx_run(sk, rx, off, end, &state);
-		if (state == TLS_OFF_PLAIN)
+		next = tls_reasm_run(sk, rx, off, end, &state);
+		if (state == TLS_RX_PLAIN)
 			memcpy(body + off - base, sealed + off - base,
 			       next - off);
 	}
@@ -303,7 +234,7 @@ static int tls_off_rx_copy(struct sock *sk, struct tls_rx *rx,
 static u8 tls_off_rx_judge(struct sock *sk, struct tls_rx *rx)
 {
 	if (!rx->offloaded)
-		return TLS_OFF_CIPHER;
+		return TLS_RX_CIPHER;
 	if (rx->state)
 		return rx->state;
 
@@ -311,9 +242,9 @@ static u8 tls_off_rx_judge(struct sock *sk, struct tls_rx *rx)
 	trace_tls_device_decrypted(sk, tcp_sk(sk)->copied_seq,
 				   tls_get_ctx(sk)->rx.rec_seq,
 				   rx->rec.full_len,
-				   rx->state & TLS_OFF_CIPHER,
-				   rx->state & TLS_OFF_PLAIN);
-	if (rx->state & TLS_OFF_PLAIN)
+				   rx->state & TLS_RX_CIPHER,
+				   rx->state & TLS_RX_PLAIN);
+	if (rx->state & TLS_RX_PLAIN)
 		rx->hw.resync_nh_reset = 1;
 	else if (rx->link)
 		tls_offload_rx_lags(sk, rx);
@@ -332,9 +263,9 @@ int tls_offload_rx_to_skb(struct sock *sk, struct tls_rx *rx,
 			  struct sk_buff *skb)
 {
 	switch (tls_off_rx_judge(sk, rx)) {
-	case TLS_OFF_CIPHER:
+	case TLS_RX_CIPHER:
 		return 1;
-	case TLS_OFF_PLAIN:
+	case TLS_RX_PLAIN:
 		return tls_off_rx_copy(sk, rx, skb);
 	default:
 		return tls_off_rx_mend(sk, rx, skb);
@@ -379,9 +310,9 @@ int tls_offload_rx_to_iter(struct sock *sk, struct tls_rx *rx,
 	size_t before = iov_iter_count(iter);
 	u8 state = tls_off_rx_judge(sk, rx), type;
 
-	if (state == TLS_OFF_CIPHER)
+	if (state == TLS_RX_CIPHER)
 		return 1;
-	if (state != TLS_OFF_PLAIN)
+	if (state != TLS_RX_PLAIN)
 		return -EAGAIN;
 	if (rx->aead.fmt.tail_len &&
 	    (tls_reasm_read(sk, rx, rx->aead.fmt.prepend_len + len, &type, 1) ||

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Keys as user space sets them: read, checked, made ready and put in force. A key
+ * is usable before a sender or reader can see it, and an old key stays in force
+ * until its successor is.
+ */
+
+#include <linux/tcp.h>
+#include <linux/uaccess.h>
+#include <net/sock.h>
+
+#include "aead.h"
+#include "ctx.h"
+#include "key.h"
+#include "offload.h"
+#include "rx.h"
+#include "tx.h"
+
+/* A key as it comes from user space, checked. */
+struct tls_newkey {
+	union tls_crypto_context info;
+	const struct tls_cipher *cipher;
+};
+
+static bool tls_version_known(u16 version)
+{
+	return version == TLS_1_2_VERSION || version == TLS_1_3_VERSION;
+}
+
+static int tls_newkey_read(struct tls_newkey *key, sockptr_t optval,
+			   unsigned int optlen)
+{
+	struct tls_crypto_info *info = &key->info.info;
+
+	if (sockptr_is_null(optval) || optlen < sizeof(*info))
+		return -EINVAL;
+	if (copy_from_sockptr(info, optval, sizeof(*info)))
+		return -EFAULT;
+	if (!tls_version_known(info->version))
+		return -EINVAL;
+	key->cipher = tls_cipher_get(info->cipher_type);
+	if (!key->cipher || optlen != tls_cipher_info_len(key->cipher))
+		return -EINVAL;
+	if (key->cipher->only_12 && info->version != TLS_1_2_VERSION)
+		return -EINVAL;
+	return copy_from_sockptr_offset(info + 1, optval, sizeof(*info),
+					optlen - sizeof(*info)) ? -EFAULT : 0;
+}
+
+static bool tls_same_kind(const union tls_crypto_context *a,
+			  const union tls_crypto_context *b)
+{
+	return a->info.version == b->info.version &&
+	       a->info.cipher_type == b->info.cipher_type;
+}
+
+/*
+ * Both directions are of one kind. Returns 1 when @old is to be replaced,
+ * which TLS 1.3 alone knows.
+ */
+static int tls_newkey_check(const struct tls_newkey *key,
+			    const union tls_crypto_context *old,
+			    const union tls_crypto_context *other)
+{
+	if (TLS_CRYPTO_INFO_READY(&old->info)) {
+		if (old->info.version != TLS_1_3_VERSION)
+			return -EBUSY;
+		return tls_same_kind(&key->info, old) ? 1 : -EINVAL;
+	}
+	if (TLS_CRYPTO_INFO_READY(&other->info) &&
+	    !tls_same_kind(&key->info, other))
+		return -EINVAL;
+	return 0;
+}
+
+static void tls_cipher_context_set(struct cipher_context *cc,
+				   const struct tls_newkey *key)
+{
+	const struct tls_cipher *cipher = key->cipher;
+	const u8 *info = (const u8 *)&key->info;
+
+	memcpy(cc->iv, info + cipher->salt_off, cipher->salt_len);
+	memcpy(cc->iv + cipher->salt_len, info + cipher->iv_off,
+	       cipher->iv_len);
+	memcpy(cc->rec_seq, info + cipher->seq_off, TLS_REC_SEQ_LEN);
+}
+
+static void tls_prot_info_set(struct tls_prot_info *prot,
+			      const struct tls_newkey *key,
+			      const struct tls_rec_fmt *fmt)
+{
+	prot->version = key->info.info.version;
+	prot->cipher_type = key->info.info.cipher_type;
+	prot->prepend_size = fmt->prepend_len;
+	prot->tag_size = fmt->tag_len;
+	prot->tail_size = fmt->tail_len;
+	prot->overhead_size = fmt->prepend_len + fmt->tag_len + fmt->tail_len;
+	prot->iv_size = key->cipher->iv_len;
+	prot->salt_size = key->cipher->salt_len;
+	prot->rec_seq_size = TLS_REC_SEQ_LEN;
+	prot->aad_size = fmt->is_13 ? TLS_REC_HDR_LEN : TLS_REC_AAD12_LEN;
+}
+
+static int tls_tx_first_key(struct sock *sk, struct tls_priv *ctx,
+			    const struct tls_newkey *key)
+{
+	struct tls_tx *tx = tls_tx_alloc(ctx);
+	int err = 0, why;
+
+	if (!tx)
+		return -ENOMEM;
+	why = tls_offload_look(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX,
+			       &key->info.info);
+	tls_aead_prepare(&tx->aead, key->cipher, &key->info);
+	if (why)
+		err = tls_aead_make(&tx->aead, 0);
+	if (err) {
+		tls_tx_free(tx);
+		return err;
+	}
+
+	tls_prot_info_set(&ctx->ctx.prot_info, key, &tx->aead.fmt);
+	tls_cipher_context_set(&ctx->ctx.tx, key);
+	ctx->ctx.crypto_send = key->info;
+	ctx->ctx.tx_conf = TLS_SW;
+	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
+
+	/* Pairs with tls_tx(). */
+	smp_store_release(&ctx->ctx.priv_ctx_tx, tx);
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_write_space = tls_tx_write_space;
+	write_unlock_bh(&sk->sk_callback_lock);
+	tls_offload_tx_start(sk, tx, why);
+	if (ctx->ctx.tx_conf == TLS_HW)
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXDEVICE);
+	else
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXSW);
+	return 0;
+}
+
+static int tls_tx_next_key(struct sock *sk, struct tls_priv *ctx,
+			   const struct tls_newkey *key)
+{
+	struct tls_tx *tx = tls_tx(sk);
+	struct tls_aead aead = {};
+	int err;
+
+	tls_aead_prepare(&aead, key->cipher, &key->info);
+	err = tls_aead_make(&aead, 0);
+	if (err)
+		goto drop;
+	/* What is open was written before the key changed. */
+	err = tls_tx_flush(sk, tx, 0);
+	if (err && tx->open)
+		goto drop;
+	tls_offload_tx_rekey(sk, tx);
+
+	tls_aead_move(&tx->aead, &aead);
+	tls_cipher_context_set(&ctx->ctx.tx, key);
+	ctx->ctx.crypto_send = key->info;
+	return 0;
+
+drop:
+	tls_aead_fini(&aead);
+	return err;
+}
+
+static int tls_set_tx(struct sock *sk, struct tls_priv *ctx,
+		      const struct tls_newkey *key)
+{
+	int err;
+
+	mutex_lock(&ctx->ctx.tx_lock);
+	lock_sock(sk);
+	err = tls_newkey_check(key, &ctx->ctx.crypto_send,
+			       &ctx->ctx.crypto_recv);
+	if (!err) {
+		err = tls_tx_first_key(sk, ctx, key);
+	} else if (tls_tx(sk)) {
+		if (err > 0)
+			err = tls_tx_next_key(sk, ctx, key);
+		if (err)
+			TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_ERROR);
+		else
+			TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_OK);
+	}
+	release_sock(sk);
+	mutex_unlock(&ctx->ctx.tx_lock);
+	return err;
+}
+
+static int tls_rx_first_key(struct sock *sk, struct tls_priv *ctx,
+			    const struct tls_newkey *key)
+{
+	struct tls_rx *rx = tls_rx_alloc(ctx);
+	int err = 0, why;
+
+	if (!rx)
+		return -ENOMEM;
+	why = tls_offload_look(sk, &rx->ask, TLS_OFFLOAD_CTX_DIR_RX,
+			       &key->info.info);
+	tls_aead_prepare(&rx->aead, key->cipher, &key->info);
+	if (why)
+		err = tls_aead_make(&rx->aead, 0);
+	if (err) {
+		tls_rx_free(rx);
+		return err;
+	}
+
+	tls_prot_info_set(&ctx->ctx.prot_info, key, &rx->aead.fmt);
+	tls_cipher_context_set(&ctx->ctx.rx, key);
+	ctx->ctx.crypto_recv = key->info;
+	ctx->ctx.rx_conf = TLS_SW;
+	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
+
+	/* Pairs with tls_rx(). */
+	smp_store_release(&ctx->ctx.priv_ctx_rx, rx);
+	tls_offload_rx_start(sk, rx, why);
+	if (ctx->ctx.rx_conf == TLS_HW)
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXDEVICE);
+	else
+		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXSW);
+	tls_rx_start(sk, rx);
+	return 0;
+}
+
+static int tls_rx_next_key(struct sock *sk, struct tls_priv *ctx,
+			   const struct tls_newkey *key)
+{
+	struct tls_rx *rx = tls_rx(sk);
+	struct tls_aead aead = {};
+	int err;
+
+	tls_aead_prepare(&aead, key->cipher, &key->info);
+	err = tls_aead_make(&aead, 0);
+	if (err)
+		goto drop;
+
+	err = tls_offload_rx_rekey(sk, rx);
+	if (err)
+		goto drop;
+	tls_aead_move(&rx->aead, &aead);
+	tls_cipher_context_set(&ctx->ctx.rx, key);
+	ctx->ctx.crypto_recv = key->info;
+	WRITE_ONCE(rx->key_pending, false);
+	tls_offload_rx_check(sk, rx);
+	tls_rx_kick(sk, rx);
+	return 0;
+
+drop:
+	tls_aead_fini(&aead);
+	return err;
+}
+
+static int tls_set_rx(struct sock *sk, struct tls_priv *ctx,
+		      const struct tls_newkey *key)
+{
+	int err;
+
+	lock_sock(sk);
+	err = tls_newkey_check(key, &ctx->ctx.crypto_recv,
+			       &ctx->ctx.crypto_send);
+	if (!err) {
+		err = tls_rx_first_key(sk, ctx, key);
+	} else if (tls_rx(sk)) {
+		if (err > 0)
+			err = tls_rx_next_key(sk, ctx, key);
+		if (err)
+			TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_ERROR);
+		else
+			TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_OK);
+	}
+	release_sock(sk);
+	return err;
+}
+
+/**
+ * tls_key_set() - setsockopt() of TLS_TX and TLS_RX
+ * @sk:		the socket, not locked
+ * @tx:		direction
+ * @optval:	struct tls12_crypto_info_*
+ * @optlen:	its bytes
+ *
+ * The first key of a direction, or the next one after a KeyUpdate of TLS 1.3.
+ *
+ * Return: 0 or an error; after an error nothing has changed.
+ */
+int tls_key_set(struct sock *sk, bool tx, sockptr_t optval, unsigned int optlen)
+{
+	struct tls_priv *ctx = tls_priv(sk);
+	struct tls_newkey key = {};
+	int err;
+
+	err = tls_newkey_read(&key, optval, optlen);
+	if (!err)
+		err = tx ? tls_set_tx(sk, ctx, &key) : tls_set_rx(sk, ctx, &key);
+	memzero_explicit(&key, sizeof(key));
+	return err;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When a socket without a device looks for one, why it got none, and when it
+ * looks again. It does not know what becomes of a socket that has a device (see
+ * offload_link.c).
+ */
+
+#include <linux/netdevice.h>
+#include <net/tls.h>
+
+#include "offload_policy.h"
+#include "trace.h"
+
+#define TLS_RETRY_MIN	HZ	/* after a refusal */
+#define TLS_RETRY_MAX	(64 * HZ)
+
+static_assert(TLS_MIB_TX_WHY + TLS_WHY_REFUSED == TLS_MIB_TX_LEFT);
+static_assert(TLS_MIB_TX_LEFT + TLS_LEFT_ROUTE + 1 == TLS_MIB_RX_WHY);
+
+/* Counts events after which a socket without a device may ask again. */
+static atomic_t tls_generation = ATOMIC_INIT(1);
+
+/* Contexts that devices forgot since one of them was full. */
+static atomic_t tls_room;
+
+/* The same where no one holds the device: what speaks against most of them. */
+static int tls_dev_judge_quickly(struct sock *sk, enum tls_offload_ctx_dir dir)
+{
+	struct net_device *dev;
+	int why;
+
+	rcu_read_lock();
+	dev = tls_dev_below(sk);
+	why = dev ? tls_dev_judge_state(dev, dir) : TLS_WHY_NO_DEVICE;
+	rcu_read_unlock();
+	return why;
+}
+
+/**
+ * tls_offload_look() - is it worth while to prepare for a device?
+ * @sk:		the socket, locked
+ * @ask:	of the direction: it has asked now
+ * @dir:	direction
+ * @info:	version and cipher
+ *
+ * Return: 0, or the enum tls_why that speaks against it.
+ */
+int tls_offload_look(struct sock *sk, struct tls_ask *ask,
+		     enum tls_offload_ctx_dir dir,
+		     const struct tls_crypto_info *info)
+{
+	netdevice_tracker tracker;
+	struct net_device *dev;
+	int why;
+
+	ask->generation = atomic_read(&tls_generation);
+	ask->route = tls_offload_route(sk);
+	ask->retry = 0;
+
+	why = tls_dev_judge_quickly(sk, dir);
+	if (why)
+		return why;
+	dev = tls_dev_get(sk, &tracker);
+	if (!dev)
+		return TLS_WHY_NO_DEVICE;
+	down_read(&tls_dev_sem);
+	why = tls_dev_judge(dev, dir, info);
+	up_read(&tls_dev_sem);
+	netdev_put(dev, &tracker);
+	return why;
+}
+
+/**
+ * tls_ask_done() - a socket has got its device
+ * @ask:	of one of its directions
+ */
+void tls_ask_done(struct tls_ask *ask)
+{
+	ask->backoff = 0;
+	ask->full = false;
+}
+
+/**
+ * tls_ask_all() - have all sockets without a device look at their next record
+ */
+void tls_ask_all(void)
+{
+	atomic_inc(&tls_generation);
+}
+
+/**
+ * tls_ask_again() - have a socket look for a device at its next record
+ * @ask:	of one of its directions
+ */
+void tls_ask_again(struct tls_ask *ask)
+{
+	ask->generation = atomic_read(&tls_generation) - 1;
+}
+
+/* What a driver says is told apart as far as it makes a difference. */
+static enum tls_why tls_why_of(int err)
+{
+	switch (err) {
+	case -ENOSPC:
+		return TLS_WHY_FULL;
+	case -ENOMEM:
+		return TLS_WHY_MEMORY;
+	default:
+		return err < 0 ? TLS_WHY_REFUSED : err;
+	}
+}
+
+/**
+ * tls_ask_failed() - a socket has got no device: count it, and when to ask again
+ * @sk:		the socket, locked
+ * @ask:	of one of its directions
+ * @dir:	which
+ * @err:	an enum tls_why, or a driver's error
+ */
+void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
+		    enum tls_offload_ctx_dir dir, int err)
+{
+	bool tx = dir == TLS_OFFLOAD_CTX_DIR_TX;
+	enum tls_why why = tls_why_of(err);
+
+	TLS_STAT_INC(sock_net(sk), (tx ? TLS_MIB_TX_WHY : TLS_MIB_RX_WHY) +
+				   why - 1);
+	trace_tls_device_none(sk, dir, why, err);
+	ask->full = why == TLS_WHY_FULL;
+	if (ask->full)
+		atomic_set(&tls_room, 0);
+	/* Down, switched off, or cannot do it: only an event changes that. */
+	if (why < TLS_WHY_FULL && why != TLS_WHY_DOWN)
+		return;
+	ask->backoff = clamp(ask->backoff * 2, TLS_RETRY_MIN, TLS_RETRY_MAX);
+	ask->retry = (jiffies + ask->backoff) | 1;
+}
+
+/**
+ * tls_ask_room() - a device has forgotten a context
+ *
+ * One socket that found a device full asks again at once for each of these,
+ * and the others do not: they would all be refused.
+ */
+void tls_ask_room(void)
+{
+	atomic_inc_unless_negative(&tls_room);
+}
+
+/**
+ * tls_ask_due() - should a socket without a device look for one?
+ * @sk:		the socket, locked
+ * @ask:	of one of its directions
+ *
+ * Return: true when it may be luckier than the last time.
+ */
+bool tls_ask_due(struct sock *sk, const struct tls_ask *ask)
+{
+	if (ask->generation != atomic_read(&tls_generation) ||
+	    ask->route != tls_offload_route(sk))
+		return true;
+	if (ask->full && atomic_dec_if_positive(&tls_room) >= 0)
+		return true;
+	return ask->retry && time_after(jiffies, ask->retry);
+}

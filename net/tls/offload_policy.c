@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whether a device would take a direction of a socket: its features and state,
+ * and the versions and ciphers of its driver. It knows no socket.
+ */
+
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <linux/rwsem.h>
+#include <net/tls.h>
+#include <net/tls_ext.h>
+
+#include "offload_policy.h"
+
+#define TLS_CAPS_MAX	8	/* drivers that say what they can */
+
+/*
+ * Held for reading over tls_dev_add and _resync, for writing by a loss and by
+ * drivers that say what they can.
+ */
+DECLARE_RWSEM(tls_dev_sem);
+
+static struct {
+	const struct tlsdev_ops *ops;
+	u32 caps;
+} tls_caps[TLS_CAPS_MAX];	/* guarded by tls_dev_sem */
+
+static u32 tls_caps_of(const struct tlsdev_ops *ops)
+{
+	int i;
+
+	for (i = 0; i < TLS_CAPS_MAX; i++)
+		if (tls_caps[i].ops == ops)
+			return tls_caps[i].caps;
+	return 0;
+}
+
+/* Drivers exist that never look at the version: they are shown 1.2 alone. */
+static int tls_dev_takes(const struct net_device *dev,
+			 const struct tls_crypto_info *info)
+{
+	u32 caps = tls_caps_of(dev->tlsdev_ops);
+
+	if (info->version != TLS_1_2_VERSION && !(caps & TLS_OFFLOAD_CAP_13))
+		return TLS_WHY_VERSION;
+	switch (info->cipher_type) {
+	case TLS_CIPHER_AES_GCM_128:
+	case TLS_CIPHER_AES_GCM_256:
+		return 0;
+	case TLS_CIPHER_CHACHA20_POLY1305:
+		return caps & TLS_OFFLOAD_CAP_CHACHA ? 0 : TLS_WHY_CIPHER;
+	default:
+		return TLS_WHY_CIPHER;
+	}
+}
+
+/* A slave without carrier sends nothing, whatever the bond makes of it. */
+static bool tls_dev_mute(const struct net_device *dev)
+{
+	return netif_is_bond_slave(dev) && !netif_carrier_ok(dev);
+}
+
+/**
+ * tls_dev_judge_state() - what speaks against a device now, whatever the cipher
+ * @dev:	the device
+ * @dir:	direction
+ *
+ * Context: RCU, or the device is held.
+ * Return: 0, or the enum tls_why that speaks against it.
+ */
+int tls_dev_judge_state(const struct net_device *dev,
+			enum tls_offload_ctx_dir dir)
+{
+	netdev_features_t feature = dir == TLS_OFFLOAD_CTX_DIR_TX ?
+				    NETIF_F_HW_TLS_TX : NETIF_F_HW_TLS_RX;
+
+	if (!dev->tlsdev_ops)
+		return TLS_WHY_NO_DEVICE;
+	if (!(dev->features & feature))
+		return TLS_WHY_FEATURE;
+	if (!(dev->flags & IFF_UP) || tls_dev_mute(dev))
+		return TLS_WHY_DOWN;
+	return 0;
+}
+
+/**
+ * tls_dev_judge() - would a device take a direction of a socket?
+ * @dev:	the device
+ * @dir:	direction
+ * @info:	version and cipher
+ *
+ * Context: tls_dev_sem is held.
+ * Return: 0, or the enum tls_why that speaks against it.
+ */
+int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
+		  const struct tls_crypto_info *info)
+{
+	return tls_dev_judge_state(dev, dir) ?: tls_dev_takes(dev, info);
+}
+
+/**
+ * tls_offload_caps_set() - a driver says what it takes beyond TLS 1.2 AES-GCM
+ * @ops:	the driver's, as in its devices
+ * @caps:	TLS_OFFLOAD_CAP_*; 0 before the driver goes away
+ *
+ * Return: 0, or -ENOSPC.
+ */
+int tls_offload_caps_set(const struct tlsdev_ops *ops, u32 caps)
+{
+	int i, slot = -1;
+
+	down_write(&tls_dev_sem);
+	for (i = 0; i < TLS_CAPS_MAX; i++)
+		if (tls_caps[i].ops == ops || (slot < 0 && !tls_caps[i].ops))
+			slot = i;
+	if (slot >= 0) {
+		tls_caps[slot].ops = caps ? ops : NULL;
+		tls_caps[slot].caps = caps;
+	}
+	up_write(&tls_dev_sem);
+	return slot < 0 ? -ENOSPC : 0;
+}
+EXPORT_SYMBOL_GPL(tls_offload_caps_set);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _TLS_OFFLOAD_POLICY_H
+#define _TLS_OFFLOAD_POLICY_H
+
+#include <linux/netdevice.h>
+
+#include "tls_priv.h"
+
+/* Why a direction left its device. The counters are in this order. */
+enum tls_left {
+	TLS_LEFT_DEVICE,
+	TLS_LEFT_REKEY,
+	TLS_LEFT_ROUTE,
+};
+
+/* Why a direction has no device. The counters are in this order. */
+enum tls_why {
+	TLS_WHY_NO_DEVICE = 1,	/* no route, or to none that knows TLS */
+	TLS_WHY_FEATURE,	/* switched off */
+	TLS_WHY_DOWN,		/* the device, or its carrier under a bond */
+	TLS_WHY_VERSION,	/* not the driver's */
+	TLS_WHY_CIPHER,
+	TLS_WHY_FULL,		/* from here on the socket asks again by itself */
+	TLS_WHY_MEMORY,
+	TLS_WHY_REFUSED,
+};
+
+/* offload_route.c */
+struct net_device *tls_dev_below(struct sock *sk);
+const void *tls_offload_route(struct sock *sk);
+struct net_device *tls_dev_get(struct sock *sk, netdevice_tracker *tracker);
+
+/* offload_policy.c */
+extern struct rw_semaphore tls_dev_sem;
+int tls_dev_judge_state(const struct net_device *dev,
+			enum tls_offload_ctx_dir dir);
+int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
+		  const struct tls_crypto_info *info);
+
+/* offload_ask.c */
+int tls_offload_look(struct sock *sk, struct tls_ask *ask,
+		     enum tls_offload_ctx_dir dir,
+		     const struct tls_crypto_info *info);
+void tls_ask_done(struct tls_ask *ask);
+void tls_ask_all(void);
+void tls_ask_again(struct tls_ask *ask);
+void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
+		    enum tls_offload_ctx_dir dir, int err);
+void tls_ask_room(void);
+bool tls_ask_due(struct sock *sk, const struct tls_ask *ask);
+
+#endif /* _TLS_OFFLOAD_POLICY_H */
