@@ -27,6 +27,7 @@ modules: ## build vktls.ko and tls.ko into build/modules (KDIR= for your kernel)
 firmware: ## build the NIC's firmware into build/firmware
 	@echo "[firmware]"
 	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware
+	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware/1.5 ABI_MINOR=5
 
 qemu: ## build QEMU with the NIC in it; SANITIZE=1: with ASan and UBSan, beside it
 	@echo "[qemu]"

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
- * From opcode to handler: one table, and the checks that all commands share.
- * A command that fails a check reaches no handler and changes nothing.
+ * Commands: the table from opcode to handler, and the checks that all commands
+ * share. A command that fails a check reaches no handler and changes nothing.
  */
 #include "fw.h"
 
 struct cmd_entry {
 	u16 (*run)(const void *payload, void *answer);
-	const char *name;	/* for the log */
-	u8 len;			/* of the payload, bytes */
-	u8 answer_len;
+	const char *name;	/* text for the log */
+	u8 len;			/* payload, bytes */
+	u8 answer_len;		/* answer, bytes */
 };
 
 static u16 cmd_nop(const void *payload, void *answer)
@@ -31,16 +31,17 @@ static const struct cmd_entry cmd_table[VKTLS_CMD_NUM] = {
 				       sizeof(struct vktls_queue_cfg), 0),
 	[VKTLS_CMD_QUEUE_DESTROY] = CMD(port_queue_destroy, "queue destroy",
 					sizeof(struct vktls_queue_ref), 0),
-	[VKTLS_CMD_TLS_ADD] = CMD(conn_add, "tls add", sizeof(struct vktls_tls_add),
+	[VKTLS_CMD_TLS_ADD] = CMD(ctx_add, "tls add", sizeof(struct vktls_tls_add),
 				  sizeof(struct vktls_tls_ref)),
-	[VKTLS_CMD_TLS_ADD_RX] = CMD(conn_add_rx, "tls add rx", sizeof(struct vktls_tls_add_rx),
+	[VKTLS_CMD_TLS_ADD_RX] = CMD(ctx_add_rx, "tls add rx", sizeof(struct vktls_tls_add_rx),
 				     sizeof(struct vktls_tls_ref)),
-	[VKTLS_CMD_TLS_DEL] = CMD(conn_del, "tls del", sizeof(struct vktls_tls_ref), 0),
-	[VKTLS_CMD_TLS_RESYNC] = CMD(conn_resync, "tls resync",
+	[VKTLS_CMD_TLS_DEL] = CMD(ctx_del, "tls del", sizeof(struct vktls_tls_ref), 0),
+	[VKTLS_CMD_TLS_RESYNC] = CMD(ctx_resync, "tls resync",
 				     sizeof(struct vktls_tls_resync), 0),
-	[VKTLS_CMD_TLS_QUERY] = CMD(conn_query, "tls query", sizeof(struct vktls_tls_ref),
+	[VKTLS_CMD_TLS_QUERY] = CMD(ctx_query, "tls query", sizeof(struct vktls_tls_ref),
 				    sizeof(struct vktls_tls_state)),
-	[VKTLS_CMD_STATS] = CMD(port_stats, "stats", sizeof(struct vktls_buf), 0),
+	[VKTLS_CMD_STATS] = CMD(port_stats, "stats", sizeof(struct vktls_buf),
+				FW_ABI_MINOR >= 6 ? sizeof(struct vktls_stats) : 0),
 	[VKTLS_CMD_LOG_READ] = CMD(log_read, "log read", sizeof(struct vktls_buf),
 				   sizeof(struct vktls_log)),
 };
@@ -71,8 +72,8 @@ static u16 cmd_check(const struct vktls_cmd *cmd)
 
 /**
  * cmd_run() - check and execute one command
- * @cmd: as the host wrote it
- * @cpl: filled in but for head and gen; zero before
+ * @cmd: copy of the host's command, not checked yet
+ * @cpl: zeros; everything but head and gen is filled in
  */
 void cmd_run(const struct vktls_cmd *cmd, struct vktls_cmd_cpl *cpl)
 {

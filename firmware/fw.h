@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
 /*
- * What the firmware's files call of each other, by owner, and the one way to
- * the block registers. The core is little-endian like the ABI, so that ABI
- * structures are read and written as they are.
+ * The firmware's functions by owner, and access to the block registers. The core
+ * is little-endian like the ABI, so ABI structures need no conversion.
  */
 #ifndef FW_H
 #define FW_H
@@ -13,6 +12,12 @@
 
 #include "soc.h"
 #include "vktls_abi.h"
+
+/* The minor version that this image follows: the Makefile can choose an older one. */
+#ifndef FW_ABI_MINOR
+#define FW_ABI_MINOR	VKTLS_ABI_MINOR
+#endif
+_Static_assert(FW_ABI_MINOR >= 5 && FW_ABI_MINOR <= VKTLS_ABI_MINOR, "no such version");
 
 typedef __UINT8_TYPE__ u8;
 typedef __UINT16_TYPE__ u16;
@@ -30,45 +35,62 @@ static inline u32 io_read(u32 reg)
 	return value;
 }
 
-/* The memory clobber: SRAM that the block reads or writes is up to date. */
+/* The memory clobber makes SRAM up to date, which the block may read or write. */
 static inline void io_write(u32 reg, u32 value)
 {
 	asm volatile("sw %0, 0(%1)" : : "r"(value), "r"(reg) : "memory");
 }
 
-/* link.ld: the addresses of these are the numbers */
+/* A pair of registers, low word first: its read latches the high word of a clock. */
+static inline u64 io_read64(u32 reg)
+{
+	u64 lo = io_read(reg);
+
+	return lo | (u64)io_read(reg + 4) << 32;
+}
+
+/* Copy @n bytes, a multiple of 4 and aligned to 4, to a window of words. */
+static inline void io_write_words(u32 reg, const void *bytes, u32 n)
+{
+	const u32 *word = bytes;
+
+	for (u32 i = 0; i < n; i += 4)
+		io_write(reg + i, *word++);
+}
+
+/* link.ld: symbols; their addresses are the values */
 extern const u8 fw_body_len[], fw_entry[];
 
-/* main.c: link.ld puts it before everything else */
+/* main.c: start of the image, placed by link.ld */
 extern const struct vktls_fw_header fw_header;
 
 /* start.S */
 void *memcpy(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
 
-/* mbox.c: the host's rings, and all access to host memory */
+/* mbox.c: the host's rings, and host memory */
 void mbox_init(void);
 void mbox_poll(void);
 u16 mbox_host_read(void *dst, u64 host, u32 len);
 u16 mbox_host_write(u64 host, const void *src, u32 len);
 
-/* cmd.c: opcode to handler */
+/* cmd.c: checks and dispatch */
 void cmd_run(const struct vktls_cmd *cmd, struct vktls_cmd_cpl *cpl);
 
 /*
- * Handlers. @payload has the length that the command's table entry states, is
- * aligned to 8 bytes, and bytes after it are known to be zero. @answer is zero
- * and has room for the entry's answer; it leaves only with VKTLS_ST_OK.
+ * Handlers. @payload has the length of the command's table entry, is aligned to 8
+ * bytes, and is followed by zeros. @answer is zero, has room for the entry's answer,
+ * and is sent to the host with VKTLS_ST_OK only. Return: VKTLS_ST_*.
  */
 
-/* conn.c: TLS contexts */
-void conn_init(void);
-u32 conn_capacity(void);
-u16 conn_add(const void *payload, void *answer);
-u16 conn_add_rx(const void *payload, void *answer);
-u16 conn_del(const void *payload, void *answer);
-u16 conn_resync(const void *payload, void *answer);
-u16 conn_query(const void *payload, void *answer);
+/* ctx.c: TLS contexts */
+void ctx_init(void);
+u32 ctx_capacity(void);
+u16 ctx_add(const void *payload, void *answer);
+u16 ctx_add_rx(const void *payload, void *answer);
+u16 ctx_del(const void *payload, void *answer);
+u16 ctx_resync(const void *payload, void *answer);
+u16 ctx_query(const void *payload, void *answer);
 
 /* port.c: identity, port, queues, counters */
 u16 port_caps(const void *payload, void *answer);
@@ -81,8 +103,8 @@ u16 port_queue_create(const void *payload, void *answer);
 u16 port_queue_destroy(const void *payload, void *answer);
 u16 port_stats(const void *payload, void *answer);
 
-/* log.c: text that outlives the moment; never of a payload */
-void log_value(const char *what, u32 value);
+/* log.c: text for the host and the trace; never part of a payload */
+void log_value(const char *text, u32 value);
 void log_fatal(u32 cause, u32 pc, u32 tval);
 u16 log_read(const void *payload, void *answer);
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
- * The firmware's log: a circular text buffer that the host reads by position,
- * shown to the device's trace as it is written. Callers give it constant text
- * and numbers that are no secret.
+ * The firmware's log: a circular text buffer that the host reads by position. Each
+ * character also goes to the device's trace. Callers pass constant text and numbers
+ * that are no secret.
  */
 #include "fw.h"
 
-#define LOG_BYTES	8192	/* a power of two: positions wrap with it */
+#define LOG_BYTES	8192	/* a power of two, so that positions may wrap at 2^32 */
 
 static char log_buf[LOG_BYTES];
 static u32 log_head;		/* bytes ever logged, modulo 2^32 */
@@ -50,7 +50,7 @@ static void log_decimal(u32 value)
 		log_char(digits[--n]);
 }
 
-/* Long division: the quotient must fit 32 bits, or its upper bits are lost. */
+/* Long division, as there is no compiler runtime; the quotient is cut to 32 bits. */
 static u32 log_divide(u64 n, u32 d)
 {
 	u64 rest = 0;
@@ -69,27 +69,29 @@ static u32 log_divide(u64 n, u32 d)
 
 static void log_stamp(void)
 {
-	u64 now = io_read(SOC_TIMER + TIMER_NOW_LO);
-
-	now |= (u64)io_read(SOC_TIMER + TIMER_NOW_HI) << 32;
-	log_decimal(log_divide(now, 1000000));
+	log_decimal(log_divide(io_read64(SOC_TIMER + TIMER_NOW_LO), 1000000));
 	log_text("ms ");
 }
 
 /**
- * log_value() - one line: time, text, number
+ * log_value() - add one line: time, text, number in hexadecimal
+ * @text: constant
+ * @value: no secret
  */
-void log_value(const char *what, u32 value)
+void log_value(const char *text, u32 value)
 {
 	log_stamp();
-	log_text(what);
+	log_text(text);
 	log_char(' ');
 	log_hex(value);
 	log_char('\n');
 }
 
 /**
- * log_fatal() - the last words before the core stops
+ * log_fatal() - log a trap; called by start.S before the core stops
+ * @cause: mcause
+ * @pc: mepc
+ * @tval: mtval
  */
 void log_fatal(u32 cause, u32 pc, u32 tval)
 {
@@ -99,7 +101,7 @@ void log_fatal(u32 cause, u32 pc, u32 tval)
 }
 
 /**
- * log_read() - VKTLS_CMD_LOG_READ
+ * log_read() - VKTLS_CMD_LOG_READ: copy the log from a position on
  */
 u16 log_read(const void *payload, void *answer)
 {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
- * The firmware's one thread: look for work, do it, show that it lives, sleep.
- * Interrupts stay masked; they end the sleep and nothing else.
+ * The image's header and the firmware's one thread: poll the mailbox, beat, sleep.
+ * Interrupts stay masked: a pending one ends the sleep, and no handler runs.
  */
 #include "fw.h"
 
-#define MAIN_BEAT_NS	200000000	/* the ABI asks for one in a second */
+#define MAIN_BEAT_NS	200000000
+_Static_assert(MAIN_BEAT_NS <= VKTLS_TIME_BEAT_MS * 500000, "two beats in the ABI's time for one");
+
 #define MAIN_MIE	(BIT(11) | BIT(7))	/* external, timer */
 #define MAIN_MIP_TIMER	BIT(7)
 
@@ -13,7 +15,7 @@
 const struct vktls_fw_header fw_header = {
 	.magic = VKTLS_FW_MAGIC,
 	.abi_major = VKTLS_ABI_MAJOR,
-	.abi_minor = VKTLS_ABI_MINOR,
+	.abi_minor = FW_ABI_MINOR,
 	.header_len = sizeof(fw_header),
 	.body_len = (uintptr_t)fw_body_len,
 	.entry = (uintptr_t)fw_entry,
@@ -21,18 +23,11 @@ const struct vktls_fw_header fw_header = {
 	.name = FW_NAME,
 };
 
-static u64 main_now(void)
-{
-	u64 lo = io_read(SOC_TIMER + TIMER_NOW_LO);
-
-	return lo | (u64)io_read(SOC_TIMER + TIMER_NOW_HI) << 32;
-}
-
-/* One beat, and the timer set for the next. */
+/* Step the heartbeat, and set the timer for the next step. */
 static void main_beat(void)
 {
 	static u32 beat;
-	u64 next = main_now() + MAIN_BEAT_NS;
+	u64 next = io_read64(SOC_TIMER + TIMER_NOW_LO) + MAIN_BEAT_NS;
 
 	io_write(SOC_TIMER + TIMER_CMP_LO, next);
 	io_write(SOC_TIMER + TIMER_CMP_HI, next >> 32);
@@ -48,12 +43,14 @@ static bool main_beat_is_due(void)
 }
 
 /**
- * main() - from start.S, with memory ready; does not return
+ * main() - called by start.S with memory initialised
+ *
+ * Return: never.
  */
 int main(void)
 {
 	log_value("boot: version", io_read(SOC_SYS + SYS_FW_VERSION));
-	conn_init();
+	ctx_init();
 	mbox_init();
 	asm volatile("csrw mie, %0" : : "r"(MAIN_MIE));
 	main_beat();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
- * What the port is and does: capabilities, addresses, modes, receive-side
- * scaling, queues and counters. Checks what the host asks for, then tells the
- * hardware; keeps no copy of what it told.
+ * The port: capabilities, addresses, modes, receive-side scaling, queues and
+ * counters. Each handler checks its payload, then writes the hardware's registers;
+ * settings are kept by the hardware alone.
  */
 #include "fw.h"
 
@@ -10,7 +10,7 @@
 			 VKTLS_PORT_BROADCAST | VKTLS_PORT_RX_CSUM | \
 			 VKTLS_PORT_VLAN_STRIP | VKTLS_PORT_RSS | \
 			 VKTLS_PORT_RX_GRO)
-/* Newer hardware has more, whose modes and commands are not known here. */
+/* The capabilities that this firmware can serve; newer hardware may have more. */
 #define PORT_CAPS_ALL	(VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN | \
 			 VKTLS_CAP_RX_CSUM | VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX | \
 			 VKTLS_CAP_TLS_RX | VKTLS_CAP_TLS_REPLAY | \
@@ -20,7 +20,7 @@
 
 /* Copies of host buffers; one command runs at a time. */
 static struct vktls_mac port_filters[VKTLS_MAC_FILTERS];
-static struct vktls_rss port_rss;
+static _Alignas(u32) struct vktls_rss port_rss;
 static u64 port_counters[VKTLS_STAT_NUM];
 
 static bool port_is_zero(const u8 *bytes, u32 n)
@@ -54,17 +54,18 @@ u16 port_caps(const void *payload, void *answer)
 	caps->features = io_read(SOC_SYS + SYS_FEATURES) & PORT_CAPS_ALL;
 	caps->queues = io_read(SOC_SYS + SYS_QUEUES);
 	caps->mtu_max = VKTLS_MTU_MAX;
-	caps->tls_contexts = conn_capacity();
+	caps->tls_contexts = ctx_capacity();
 	caps->tls_ciphers = io_read(SOC_TLS + TLS_CIPHERS);
 	caps->tls_versions = io_read(SOC_TLS + TLS_VERSIONS);
 	caps->fw_version = io_read(SOC_SYS + SYS_FW_VERSION);
+	caps->abi_minor = FW_ABI_MINOR >= 6 ? FW_ABI_MINOR : 0;
 	memcpy(caps->mac, &lo, 4);
 	memcpy(caps->mac + 4, &hi, 2);
 	memcpy(caps->fw_name, FW_NAME, sizeof(FW_NAME) - 1);
 	return VKTLS_ST_OK;
 }
 
-/* Modes that need a capability. */
+/* The modes that this hardware has no capability for. */
 static u32 port_flags_lacking(void)
 {
 	static const struct {
@@ -195,16 +196,6 @@ static u16 port_rss_fetch(const struct vktls_buf *buf)
 	return VKTLS_ST_OK;
 }
 
-static void port_rss_words(u32 reg, const u8 *bytes, u32 n)
-{
-	u32 word;
-
-	for (u32 i = 0; i < n; i += 4) {
-		memcpy(&word, bytes + i, 4);
-		io_write(SOC_RSS + reg + i, word);
-	}
-}
-
 /**
  * port_rss_set() - VKTLS_CMD_RSS_SET
  */
@@ -214,8 +205,8 @@ u16 port_rss_set(const void *payload, void *answer)
 
 	if (status)
 		return status;
-	port_rss_words(RSS_KEY, port_rss.key, sizeof(port_rss.key));
-	port_rss_words(RSS_TABLE, port_rss.table, sizeof(port_rss.table));
+	io_write_words(SOC_RSS + RSS_KEY, port_rss.key, sizeof(port_rss.key));
+	io_write_words(SOC_RSS + RSS_TABLE, port_rss.table, sizeof(port_rss.table));
 	io_write(SOC_RSS + RSS_TYPES, port_rss.types);
 	io_write(SOC_RSS + RSS_COMMIT, 1);
 	return VKTLS_ST_OK;
@@ -276,6 +267,7 @@ u16 port_queue_destroy(const void *payload, void *answer)
 u16 port_stats(const void *payload, void *answer)
 {
 	const struct vktls_buf *buf = payload;
+	struct vktls_stats *stats = answer;
 	u32 n = buf->len / sizeof(u64);
 
 	if (buf->arg)
@@ -286,8 +278,8 @@ u16 port_stats(const void *payload, void *answer)
 		n = VKTLS_STAT_NUM;
 	for (u32 i = 0; i < n; i++) {
 		io_write(SOC_STAT + STAT_SEL, i);
-		port_counters[i] = io_read(SOC_STAT + STAT_LO) |
-				   (u64)io_read(SOC_STAT + STAT_HI) << 32;
+		port_counters[i] = io_read64(SOC_STAT + STAT_LO);
 	}
+	stats->num = n;
 	return mbox_host_write(buf->addr, port_counters, n * sizeof(u64));
 }

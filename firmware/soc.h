@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
 /*
- * What the NIC's embedded core sees: memory map, block registers, interrupts.
+ * The embedded core's view of the NIC: memory map, block registers, interrupts.
  * Shared by firmware and device model; the host's driver never includes it.
  * Plain numbers only, so that assembly and the linker script can use it too.
  *
  * All block registers are 32 bits wide and take aligned word accesses; any other
- * access traps. A block command register starts work that is done when the store
- * retires; its outcome, a VKTLS_ST_* code, is in the block's status register.
+ * access traps. A write to a block's command register does the work before the store
+ * retires; the outcome, a VKTLS_ST_* code, is in the block's status register.
  */
 #ifndef SOC_H
 #define SOC_H
@@ -37,7 +37,7 @@
 #define   TIMER_CMP_LO		0x08	/* W */
 #define   TIMER_CMP_HI		0x0c	/* W: arms; interrupt while NOW >= CMP */
 
-/* Mailbox: what the host wrote into the command and event queue registers */
+/* Mailbox: the host's command and event queue registers */
 #define SOC_MBOX		SOC_BLOCK(2)
 #define   MBOX_CMDQ_LO		0x00	/* R */
 #define   MBOX_CMDQ_HI		0x04
@@ -56,7 +56,7 @@
 #define   DMA_HOST_HI		0x04
 #define   DMA_LOCAL		0x08	/* SRAM address */
 #define   DMA_LEN		0x0c	/* bytes */
-#define   DMA_CMD		0x10
+#define   DMA_CMD		0x10	/* W: DMA_FROM_HOST or DMA_TO_HOST */
 #define     DMA_FROM_HOST	1
 #define     DMA_TO_HOST		2
 #define   DMA_STATUS		0x14	/* VKTLS_ST_OK, _DMA, _LENGTH or _PARAM */
@@ -81,7 +81,7 @@
 #define   RSS_KEY		0x000	/* 10 words */
 #define   RSS_TYPES		0x080	/* VKTLS_RSS_* */
 #define   RSS_TABLE		0x100	/* 32 words, 4 queues in each */
-#define   RSS_COMMIT		0x200	/* W: makes all of it take effect */
+#define   RSS_COMMIT		0x200	/* W: key, types and table take effect */
 
 /* Queue table */
 #define SOC_QUEUE		SOC_BLOCK(6)
@@ -108,7 +108,7 @@
 #define   TLS_CIPHER		0x14
 #define   TLS_DIRECTION		0x18
 #define   TLS_TCP_SEQ		0x1c	/* W: add, resync; R: after query */
-#define   TLS_REC_NO		0x20	/* 2 words, bytes in wire order; as above */
+#define   TLS_REC_NO		0x20	/* 2 words, bytes in wire order; W and R as TCP_SEQ */
 #define   TLS_IV		0x28	/* W: 3 words, bytes in wire order */
 #define   TLS_KEY		0x40	/* W: 8 words, bytes in wire order */
 #define   TLS_CMD		0x60

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
 /*
- * The way from reset to main(), the way from a trap to a stopped core, and the
- * two functions that the compiler takes for granted.
+ * Reset entry, trap handler, and the two functions that the compiler calls by
+ * itself: memcpy() and memset().
  */
-	/* Memory is as the loader left it: image, then zeros. */
+	/* The loader has put the image at the start of SRAM and cleared the rest. */
 	.section .text.start, "ax"
 	.global start
 start:
@@ -19,9 +19,9 @@ start:
 2:	j	main
 
 	/*
-	 * Interrupts stay masked (they only end a wfi), so every trap is a bug.
-	 * It is logged on a stack of its own, in case the bug is the stack. The
-	 * second trap from within stops the core for good.
+	 * Interrupts stay masked (a pending one only ends a wfi), so every trap is a
+	 * bug. The handler logs it on a stack of its own, as the bug may be a stack
+	 * overflow. The ebreak is a second trap, which stops the core for good.
 	 */
 	.text
 	.balign	4
@@ -33,7 +33,7 @@ trap:
 	call	log_fatal
 	ebreak
 
-	/* void *memcpy(void *dst, const void *src, size_t n); words if it can */
+	/* void *memcpy(void *dst, const void *src, size_t n); by words where both are aligned */
 	.global memcpy
 memcpy:
 	mv	t0, a0
@@ -57,7 +57,7 @@ memcpy:
 	j	2b
 3:	ret
 
-	/* void *memset(void *dst, int c, size_t n); words if it can */
+	/* void *memset(void *dst, int c, size_t n); by words where @dst is aligned */
 	.global memset
 memset:
 	mv	t0, a0

@@ -42,7 +42,7 @@ static uint32_t magic_read(VkdevState *s)
 
 static uint32_t abi_read(VkdevState *s)
 {
-    return VKTLS_ABI_MAJOR << 16 | VKTLS_ABI_MINOR;
+    return vkdev_core_abi(s->core);
 }
 
 static uint32_t status_read(VkdevState *s)

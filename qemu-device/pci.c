@@ -82,6 +82,10 @@ static bool pci_check_properties(VkdevState *s, Error **errp)
         error_setg(errp, "queues must be 1 to %d", VKTLS_MAX_QUEUES);
         return false;
     }
+    if (s->abi_minor > VKTLS_ABI_MINOR) {
+        error_setg(errp, "abi-minor is at most %d", VKTLS_ABI_MINOR);
+        return false;
+    }
     if (s->contexts > CONTEXTS_MAX) {
         error_setg(errp, "tls-contexts is at most %d", (int)CONTEXTS_MAX);
         return false;
@@ -219,6 +223,7 @@ static const VMStateDescription pci_vmstate = {
 static const Property pci_properties[] = {
     DEFINE_NIC_PROPERTIES(VkdevState, conf),
     DEFINE_PROP_UINT32("queues", VkdevState, queues, 4),
+    DEFINE_PROP_UINT16("abi-minor", VkdevState, abi_minor, VKTLS_ABI_MINOR),
     DEFINE_PROP_UINT32("tls-contexts", VkdevState, contexts, 1024),
     DEFINE_PROP_BOOL("tls-rx", VkdevState, tls_rx, true),
     DEFINE_PROP_BOOL("tls-replay", VkdevState, tls_replay, true),

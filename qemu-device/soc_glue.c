@@ -207,6 +207,7 @@ static void soc_timer(void *opaque)
 static void soc_config(VkdevState *s, VkdevCoreConfig *config)
 {
     *config = (VkdevCoreConfig) {
+        .abi_minor = s->abi_minor,
         .queues = s->queues,
         .features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN |
                     VKTLS_CAP_RX_CSUM | VKTLS_CAP_RSS |

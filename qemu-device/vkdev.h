@@ -84,6 +84,7 @@ struct VkdevState {
     NICState *nic;
     uint32_t queues;    /* pairs, a property */
     uint32_t contexts;  /* places in the table, a property */
+    uint16_t abi_minor; /* of the hardware, a property */
     unsigned vectors;
     uint64_t irq_pending;   /* vectors to be sent, by bit */
     QEMUBH *irq_bh;

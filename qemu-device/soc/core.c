@@ -93,6 +93,7 @@ void vkdev_core_reset(VkdevCore *core)
     core->fw_state = VKTLS_FW_NONE;
     core->fw_code = VKTLS_ST_OK;
     core->fw_version = 0;
+    core->abi_minor = core->config.abi_minor;
     core->heartbeat = 0;
     core->irq = 0;
     core->timer_cmp = UINT64_MAX;
@@ -270,6 +271,11 @@ uint32_t vkdev_core_fw_code(const VkdevCore *core)
 uint32_t vkdev_core_fw_version(const VkdevCore *core)
 {
     return core->fw_version;
+}
+
+uint32_t vkdev_core_abi(const VkdevCore *core)
+{
+    return VKTLS_ABI_MAJOR << 16 | core->abi_minor;
 }
 
 uint32_t vkdev_core_heartbeat(const VkdevCore *core)

@@ -87,6 +87,7 @@ typedef struct VkdevCoreOps {
 
 /* What the hardware has; constant from init on. */
 typedef struct VkdevCoreConfig {
+    uint16_t abi_minor;     /* of the hardware */
     uint32_t queues;
     uint32_t features;      /* VKTLS_CAP_* */
     uint32_t mbps;
@@ -144,6 +145,7 @@ uint64_t vkdev_core_deadline(const VkdevCore *core);
 uint32_t vkdev_core_fw_state(const VkdevCore *core);    /* VKTLS_FW_* */
 uint32_t vkdev_core_fw_code(const VkdevCore *core);     /* VKTLS_ST_* */
 uint32_t vkdev_core_fw_version(const VkdevCore *core);
+uint32_t vkdev_core_abi(const VkdevCore *core);         /* VKTLS_REG_ABI */
 uint32_t vkdev_core_heartbeat(const VkdevCore *core);
 uint64_t vkdev_core_events_lost(const VkdevCore *core);
 const VkdevRv32 *vkdev_core_cpu(const VkdevCore *core);

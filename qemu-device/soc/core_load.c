@@ -54,13 +54,13 @@ static bool digest_fits(uint8_t *image, uint32_t len)
 }
 
 /* @len is more than a header. */
-static uint16_t verify(uint8_t *image, uint32_t len)
+static uint16_t verify(const VkdevCore *core, uint8_t *image, uint32_t len)
 {
     if (FIELD32(image, magic) != VKTLS_FW_MAGIC) {
         return VKTLS_ST_FW_MAGIC;
     }
     if (FIELD16(image, abi_major) != VKTLS_ABI_MAJOR ||
-        FIELD16(image, abi_minor) > VKTLS_ABI_MINOR) {
+        FIELD16(image, abi_minor) > core->config.abi_minor) {
         return VKTLS_ST_FW_ABI;
     }
     if (!lengths_fit(image, len)) {
@@ -84,6 +84,7 @@ static void start(VkdevCore *core, const uint8_t *image)
     memcpy(core->sram, image + sizeof(struct vktls_fw_header),
            FIELD32(image, body_len));
     core->fw_version = FIELD32(image, version);
+    core->abi_minor = FIELD16(image, abi_minor); /* not newer, says verify() */
     vkdev_rv32_reset(&core->cpu, SOC_SRAM_BASE + FIELD32(image, entry));
     vkdev_core_set_state(core, VKTLS_FW_BOOTING, VKTLS_ST_OK);
     vkdev_core_irq(core, 0);    /* what was raised before the core ran */
@@ -99,7 +100,7 @@ static uint16_t fetch_and_start(VkdevCore *core, uint64_t addr, uint32_t len)
     }
     image = malloc(len);
     if (image && core->ops->dma_read(core->dev, addr, image, len)) {
-        status = verify(image, len);
+        status = verify(core, image, len);
     }
     if (status == VKTLS_ST_OK) {
         start(core, image);

@@ -54,6 +54,7 @@ struct VkdevCore {
     uint32_t fw_state;      /* VKTLS_FW_* */
     uint32_t fw_code;       /* VKTLS_ST_* */
     uint32_t fw_version;
+    uint16_t abi_minor;     /* in force: the hardware's, or older firmware's */
     uint32_t heartbeat;
     uint32_t irq;           /* SYS_IRQ_* */
     uint64_t timer_cmp;     /* ns; UINT64_MAX = not armed */

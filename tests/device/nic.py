@@ -22,8 +22,8 @@ from qtest import Function, Machine
 
 HEADER = abi.Header(abi.ABI_H)
 NUMBERS = abi.host_numbers(HEADER)
-FIRMWARE = os.path.join(os.environ.get("BUILD", os.path.join(abi.TOP, "build")),
-                        "firmware/vktls.fw")
+BUILD = os.environ.get("BUILD", os.path.join(abi.TOP, "build"))
+FIRMWARE = os.path.join(BUILD, "firmware/vktls.fw")
 MAC = bytes.fromhex("5254000a0b0c")
 PEER = bytes.fromhex("525400010203")
 QUIET = 0.2
@@ -268,6 +268,7 @@ class Nic:
         self.m, self.wire, self.pci = None, None, None
         self.cmdq = self.cplq = self.evtq = None
         self.tag, self.events = 0, []
+        self.firmware = None    # an image in place of today's
 
     def device_line(self):
         props = "".join(f",{k.replace('_', '-')}={v}" for k, v in self.props.items())
@@ -332,8 +333,10 @@ class Nic:
 
     def boot(self):
         """Firmware that takes commands, with command and event queues."""
-        with open(FIRMWARE, "rb") as f:
-            code = self.load(f.read())
+        if not self.firmware:
+            with open(FIRMWARE, "rb") as f:
+                self.firmware = f.read()
+        code = self.load(self.firmware)
         assert code == ABI.ST_OK, status_name(code)
         self.m.wait(lambda: self.fw_state() == ABI.FW_READY, "firmware ready")
         self.cmdq, self.cplq = Ring(self.m, 4, 128), Ring(self.m, 4, 64)

@@ -27,7 +27,7 @@ static void test_caps(void)
 	ktap_expect_eq(caps->tls_versions, rig_config.tls_versions);
 	ktap_expect_eq(caps->fw_version, vkdev_core_fw_version(rig.core));
 	ktap_expect_mem(caps->mac, rig_config.mac, 6);
-	ktap_expect_mem(caps->reserved, "\0\0", 2);
+	ktap_expect_eq(caps->abi_minor, VKTLS_ABI_MINOR);
 	ktap_expect_mem(caps->fw_name, "vktls\0\0\0\0\0\0\0\0\0\0", 16);
 }
 
@@ -315,6 +315,7 @@ static void test_nic_lost_context(void)
 /* The mock answers 0x11 * (n + 1) in the high word and n in the low one. */
 static void test_stats(void)
 {
+	const struct vktls_stats *stats = (void *)rig.cpl.payload;
 	struct vktls_buf buf = { .addr = RIG_BUF, .len = 1000 };
 	uint64_t got[VKTLS_STAT_NUM + 1];
 	bool ok = true;
@@ -326,12 +327,15 @@ static void test_stats(void)
 		ok = ok && got[i] == (0x11 * (i + 1) << 32 | i);
 	ktap_expect(ok);
 	ktap_expect_eq(got[VKTLS_STAT_NUM], 0xeeeeeeeeeeeeeeeeull);
+	ktap_expect_eq(rig.cpl.len, sizeof(*stats));
+	ktap_expect_eq(stats->num, VKTLS_STAT_NUM);
 	buf.len = 16;
 	memset(rig_at(RIG_BUF), 0xee, sizeof(got));
 	ktap_expect_eq(rig_status(VKTLS_CMD_STATS, &buf, sizeof(buf)), VKTLS_ST_OK);
 	memcpy(got, rig_at(RIG_BUF), sizeof(got));
 	ktap_expect_eq(got[1], 0x2200000001ull);
 	ktap_expect_eq(got[2], 0xeeeeeeeeeeeeeeeeull);
+	ktap_expect_eq(stats->num, 2);
 }
 
 static void test_log_read(void)

@@ -117,6 +117,32 @@ static void test_load_twice(void)
 	ktap_expect_eq(vkdev_core_fw_version(rig.core), 0x10000);
 }
 
+/* The lesser of hardware and firmware, from the load to the next reset. */
+static void test_version_in_force(void)
+{
+	const uint32_t older = VKTLS_ABI_MAJOR << 16 | (VKTLS_ABI_MINOR - 1);
+	const uint32_t newest = VKTLS_ABI_MAJOR << 16 | VKTLS_ABI_MINOR;
+	VkdevCoreConfig config = rig_config;
+
+	rig_init(&rig_config);
+	ktap_expect_eq(vkdev_core_abi(rig.core), newest);
+	image()[PLACE(abi_minor)]--;
+	seal(rig_image_len());
+	ktap_expect(rig_boot());
+	ktap_expect_eq(vkdev_core_abi(rig.core), older);
+	vkdev_core_reset(rig.core);
+	ktap_expect_eq(vkdev_core_abi(rig.core), newest);
+
+	config.abi_minor = VKTLS_ABI_MINOR - 1;
+	rig_init(&config);
+	ktap_expect_eq(vkdev_core_abi(rig.core), older);
+	ktap_expect_eq(vkdev_core_load(rig.core, RIG_IMAGE, rig_image_len()), VKTLS_ST_FW_ABI);
+	image()[PLACE(abi_minor)]--;
+	seal(rig_image_len());
+	ktap_expect(rig_boot());
+	ktap_expect_eq(vkdev_core_abi(rig.core), older);
+}
+
 static void test_rings_before_load(void)
 {
 	rig_init(&rig_config);
@@ -381,6 +407,7 @@ int main(void)
 	CASES(bad_images, test_bad_image);
 	CASES(bad_loads, test_bad_load);
 	KTAP_RUN(test_load_twice);
+	KTAP_RUN(test_version_in_force);
 	KTAP_RUN(test_rings_before_load);
 	CASES(bad_accesses, test_bad_access);
 	KTAP_RUN(test_no_such_filter);

@@ -106,14 +106,61 @@ static void test_command_not_in_memory(void)
 	ktap_expect_eq(cpl.gen, VKTLS_GEN);
 }
 
-/* Nowhere to complete to: logged, and the firmware lives on. */
+/* The firmware's next heartbeat, at which it tries again to write what waits. */
+static bool beat(void)
+{
+	rig.now = vkdev_core_deadline(rig.core);
+	return rig_run();
+}
+
+/* Nowhere to complete to: logged once, and a new ring makes a new beginning. */
 static void test_completion_not_in_memory(void)
 {
 	ktap_expect(vkdev_core_cmdq_set(rig.core, RIG_CMDQ, 0x40, RIG_CMDQ_LOG2));
 	ktap_expect(vkdev_core_cmdq_doorbell(rig.core, 1) && rig_run());
-	ktap_expect(strstr(rig.trace, "completion lost, slot 0x0"));
+	ktap_expect(strstr(rig.trace, "mbox: ring cannot be written, slot 0x0"));
+	ktap_expect_eq(rig.irqs[VKTLS_VEC_ASYNC], 0);
+	rig.trace_len = 0;
+	memset(rig.trace, 0, sizeof(rig.trace));
+	ktap_expect(beat());
+	ktap_expect(!strstr(rig.trace, "mbox"));
 	ktap_expect(vkdev_core_cmdq_set(rig.core, RIG_CMDQ, RIG_CPLQ, RIG_CMDQ_LOG2));
 	ktap_expect_eq(rig_status(VKTLS_CMD_NOP, NULL, 0), VKTLS_ST_OK);
+}
+
+/*
+ * Host memory that cannot be written for a while: no completion is skipped, no command
+ * runs ahead of one, and none runs twice.
+ */
+static void test_completion_waits(void)
+{
+	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
+	struct vktls_cmd cmds[3] = { 0 };
+	struct vktls_cmd_cpl cpl;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		cmds[i] = (struct vktls_cmd){ .opcode = VKTLS_CMD_TLS_ADD, .len = sizeof(add),
+					      .tag = 0x1000 + i };
+		memcpy(cmds[i].payload, &add, sizeof(add));
+	}
+	memcpy(rig_at(RIG_CMDQ), cmds, sizeof(cmds));
+	rig.read_only = true;
+	ktap_expect(vkdev_core_cmdq_doorbell(rig.core, 3) && rig_run());
+	for (int i = 0; i < 3; i++)
+		ktap_expect(beat());
+	ktap_expect(rig.ctx[0].live && !rig.ctx[1].live);
+	ktap_expect_eq(rig.irqs[VKTLS_VEC_ASYNC], 0);
+	rig.read_only = false;
+	ktap_expect(beat());
+	for (unsigned int i = 0; i < 3; i++) {
+		memcpy(&cpl, rig_at(RIG_CPLQ) + i * sizeof(cpl), sizeof(cpl));
+		ktap_expect_eq(cpl.gen, VKTLS_GEN);
+		ktap_expect_eq(cpl.tag, 0x1000 + i);
+		ktap_expect_eq(cpl.head, i + 1);
+		ktap_expect_eq(((struct vktls_tls_ref *)cpl.payload)->ctx, i);
+	}
+	ktap_expect(rig.ctx[2].live && !rig.ctx[3].live);
+	ktap_expect_eq(rig.irqs[VKTLS_VEC_ASYNC], 1);
 }
 
 static void test_events(void)
@@ -205,8 +252,36 @@ static void test_event_ring_not_in_memory(void)
 	ktap_expect(vkdev_core_evtq_set(rig.core, 0x40, RIG_EVTQ_LOG2));
 	send_event(1);
 	ktap_expect(rig_run());
-	ktap_expect(strstr(rig.trace, "event lost, slot 0x0"));
+	ktap_expect(strstr(rig.trace, "mbox: ring cannot be written, slot 0x0"));
 	ktap_expect_eq(rig_status(VKTLS_CMD_NOP, NULL, 0), VKTLS_ST_OK);
+	ktap_expect(vkdev_core_evtq_set(rig.core, RIG_EVTQ, RIG_EVTQ_LOG2) && rig_run());
+	ktap_expect(event_is(rig_event(), 1));
+}
+
+/* Events wait for a ring that can be written as they do for one with room. */
+static void test_events_wait_for_memory(void)
+{
+	const struct vktls_event *e;
+	uint32_t n = 0;
+
+	rig.read_only = true;
+	for (uint32_t i = 0; i < FIFO + 3; i++)
+		send_event(i);
+	ktap_expect(rig_run() && beat());
+	ktap_expect_eq(rig.irqs[VKTLS_VEC_ASYNC], 0);
+	ktap_expect_eq(vkdev_core_events_lost(rig.core), 3);
+	rig.read_only = false;
+	ktap_expect(beat());
+	ktap_expect_eq(rig.irqs[VKTLS_VEC_ASYNC], 1);
+	for (unsigned int lap = 0; lap < FIFO; lap++) {
+		while (event_is(e = rig_event(), n))
+			n++;
+		if (e)
+			break;
+		ktap_expect(vkdev_core_evtq_head(rig.core, rig.evt_index) && rig_run());
+	}
+	ktap_expect_eq(n, FIFO);
+	ktap_expect(e && e->type == VKTLS_EVT_OVERFLOW && e->arg == 3);
 }
 
 /* It sleeps until its deadline, and beats at least once a second. */
@@ -336,11 +411,13 @@ int main(void)
 	RUN(test_ring_again);
 	RUN(test_command_not_in_memory);
 	RUN(test_completion_not_in_memory);
+	RUN(test_completion_waits);
 	RUN(test_events);
 	RUN(test_events_wait);
 	RUN(test_events_lost);
 	RUN(test_events_before_set_up);
 	RUN(test_event_ring_not_in_memory);
+	RUN(test_events_wait_for_memory);
 	RUN(test_heartbeat);
 	RUN(test_idle_is_idle);
 	RUN(test_reset);

@@ -14,6 +14,7 @@ static uint8_t *image;
 static uint32_t image_len;
 
 const VkdevCoreConfig rig_config = {
+	.abi_minor = VKTLS_ABI_MINOR,
 	.queues = RIG_QUEUES,
 	.features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN | VKTLS_CAP_RX_CSUM |
 		    VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX | VKTLS_CAP_TLS_RX,
@@ -44,7 +45,7 @@ static bool op_dma_read(void *dev, uint64_t host, void *buf, uint32_t len)
 static bool op_dma_write(void *dev, uint64_t host, const void *buf, uint32_t len)
 {
 	(void)dev;
-	if (!host_has(host, len))
+	if (rig.read_only || !host_has(host, len))
 		return false;
 	memcpy(rig_at(host), buf, len);
 	return true;

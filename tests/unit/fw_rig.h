@@ -39,6 +39,7 @@ struct rig {
 	VkdevCore *core;
 	uint8_t host[RIG_HOST_SIZE];
 	uint64_t now;
+	bool read_only;			/* host memory cannot be written */
 	unsigned int kicks;
 	unsigned int status_changes;
 	unsigned int irqs[RIG_QUEUES + 1];

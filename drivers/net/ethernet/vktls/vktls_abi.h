@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
 /*
- * The vktls device ABI: everything that crosses the line between host and NIC.
- * Driver, device model, firmware and tests include this file unedited; prose
- * for the same facts is docs/abi.rst, and tests/abi holds the two together.
+ * The vktls device ABI: registers, descriptors, commands and events between host
+ * and NIC. Driver, device model, firmware and tests include this file unedited;
+ * docs/abi.rst specifies the same in prose, and tests/abi compares the two.
  *
- * Everything is little-endian; record numbers, nonces and keys are byte strings
- * in wire order. Reserved fields are written as zero and refused if they are not.
+ * Integers are little-endian; record numbers, nonces and keys are byte strings in
+ * wire order. Reserved fields are written as zero and refused if they are not.
  * Registers are 32 bits wide and take aligned 32-bit accesses only. Ring indices
  * lie in 0..size-1; equal ones mean empty, so that one entry always stays free;
  * a write of an index out of range is ignored.
@@ -14,13 +14,14 @@
 #define VKTLS_ABI_H
 
 /*
- * Version. A host may drive a device whose major is equal and whose minor is at
- * least its own. Minor grows when something is added that an older host cannot
- * notice (register, opcode, capability bit, counter at the end); major when
- * anything existing moves or changes its meaning.
+ * Version. The minor grows with each addition that an older host cannot notice:
+ * register, opcode, status, capability, flag or event that the host must ask for,
+ * counter at the end, longer answer. The major grows when anything existing moves
+ * or changes its meaning. A host drives a device of its own major and of any minor
+ * from the lowest that it can work with, and uses additions by capability.
  */
 #define VKTLS_ABI_MAJOR			1
-#define VKTLS_ABI_MINOR			5
+#define VKTLS_ABI_MINOR			6
 
 /* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
 #define VKTLS_PCI_VENDOR		0x1af4
@@ -29,7 +30,7 @@
 #define VKTLS_BAR_MSIX			1
 #define VKTLS_BAR_REGS_SIZE		0x10000
 
-/* Limits of the architecture; what one device has is in its capabilities. */
+/* Limits of the architecture; struct vktls_caps has those of one device. */
 #define VKTLS_MAX_QUEUES		16	/* queue pairs */
 #define VKTLS_RING_MIN_LOG2		6	/* 64 descriptors */
 #define VKTLS_RING_MAX_LOG2		12	/* 4096 descriptors */
@@ -37,23 +38,29 @@
 #define VKTLS_TX_MAX_BYTES		65792	/* one packet before TSO */
 #define VKTLS_TX_MAX_DESCS		32	/* one packet, offload one included */
 #define VKTLS_TX_REPLAY_DESCS		60	/* one packet with TXO_REPLAY */
-#define VKTLS_TX_REPLAY_MAX		16640	/* bytes before, and bytes after */
+#define VKTLS_TX_REPLAY_MAX		16640	/* bytes before, as many after */
 #define VKTLS_MTU_MIN			68
 #define VKTLS_MTU_MAX			9000
 #define VKTLS_RX_BUF_MIN		256	/* bytes in one receive buffer */
 #define VKTLS_RX_GRO_BUFS		18	/* buffers of a packet with RXC_GRO */
-#define VKTLS_RX_GRO_BYTES		65535	/* bytes of one */
-#define VKTLS_RX_GRO_SEGS		255	/* frames in one */
+#define VKTLS_RX_GRO_BYTES		65535	/* bytes of a packet with RXC_GRO */
+#define VKTLS_RX_GRO_SEGS		255	/* frames in a packet with RXC_GRO */
 #define VKTLS_RSS_KEY_BYTES		40
 #define VKTLS_RSS_ENTRIES		128
 #define VKTLS_MAC_FILTERS		32	/* exact addresses beside the port's own */
 #define VKTLS_FW_MAX_BYTES		0x30000	/* image, header included */
 
+/* Longest times, in milliseconds */
+#define VKTLS_TIME_OP_MS		10	/* read after RESET, FW_LOAD or TEST_OP */
+#define VKTLS_TIME_BOOT_MS		10000	/* FW_BOOTING, until FW_READY */
+#define VKTLS_TIME_CMD_MS		1000	/* oldest command, until its completion */
+#define VKTLS_TIME_BEAT_MS		1000	/* between two steps of REG_HEARTBEAT */
+
 /* MSI-X: vector 0 = command completions and events, 1 + n = queue pair n. */
 #define VKTLS_VEC_ASYNC			0
 #define VKTLS_VEC_QUEUE(n)		(1 + (n))
 
-/* Status codes: one number space for everything that has a status */
+/* Status codes, of commands, packets, events, loader and test block alike */
 #define VKTLS_ST_OK			0
 #define VKTLS_ST_OPCODE			1	/* unknown command */
 #define VKTLS_ST_LENGTH			2	/* a length field is out of range */
@@ -73,7 +80,7 @@
 #define VKTLS_ST_TX_DESC		32	/* descriptor is malformed */
 #define VKTLS_ST_TX_LENGTH		33	/* packet too long or too short */
 #define VKTLS_ST_TX_OFFLOAD		34	/* offload does not fit the packet */
-#define VKTLS_ST_TX_LINK		35	/* link is down */
+#define VKTLS_ST_TX_LINK		35	/* no carrier */
 #define VKTLS_ST_TLS_NOT_TCP		48	/* marked packet is not TCP */
 #define VKTLS_ST_TLS_SEQ		49	/* not the expected TCP sequence */
 #define VKTLS_ST_TLS_HEADER		50	/* record header is impossible */
@@ -90,7 +97,7 @@
 /* Identity block */
 #define VKTLS_REG_MAGIC			0x0000	/* RO */
 #define   VKTLS_MAGIC			0x4c544b56u	/* "VKTL" in memory order */
-#define VKTLS_REG_ABI			0x0004	/* RO, major << 16 | minor */
+#define VKTLS_REG_ABI			0x0004	/* RO, major << 16 | minor, see docs */
 #define VKTLS_REG_STATUS		0x0008	/* RO */
 #define   VKTLS_STATUS_FW_STATE		0x0000000fu
 #define     VKTLS_FW_NONE		0	/* after reset */
@@ -114,13 +121,13 @@
 #define VKTLS_REG_FW_LEN		0x0048	/* bytes */
 
 /* Test block: works without firmware */
-#define VKTLS_REG_TEST_SCRATCH		0x0080	/* reads back what was written */
+#define VKTLS_REG_TEST_SCRATCH		0x0080	/* any value, no effect */
 #define VKTLS_REG_TEST_ADDR_LO		0x0084
 #define VKTLS_REG_TEST_ADDR_HI		0x0088
 #define VKTLS_REG_TEST_LEN		0x008c	/* bytes, multiple of 4, <= 64 KiB */
 #define   VKTLS_TEST_MAX_LEN		0x10000
 #define VKTLS_REG_TEST_SEED		0x0090
-#define VKTLS_REG_TEST_OP		0x0094	/* write starts; done on return */
+#define VKTLS_REG_TEST_OP		0x0094	/* WO, starts; done with the next read */
 #define   VKTLS_TEST_OP			0x000000ffu
 #define     VKTLS_TEST_FILL		1	/* device writes the pattern */
 #define     VKTLS_TEST_CHECK		2	/* device reads and compares */
@@ -155,7 +162,7 @@
 #define VKTLS_QP_TX_CQ			0x08	/* VKTLS_CQ_* */
 #define VKTLS_QP_RX_CQ			0x0c
 #define   VKTLS_CQ_HEAD			0x0000ffffu	/* host's consumer index */
-#define   VKTLS_CQ_ARM			0x80000000u	/* one interrupt, please */
+#define   VKTLS_CQ_ARM			0x80000000u	/* one interrupt wanted */
 #define VKTLS_QP_TX_MOD			0x10	/* VKTLS_MOD_* */
 #define VKTLS_QP_RX_MOD			0x14
 #define   VKTLS_MOD_USECS		0x0000ffffu	/* wait after first completion */
@@ -209,7 +216,7 @@
 #define VKTLS_RXC_GRO			0x0400	/* several frames in one packet */
 #define VKTLS_RXC_GRO_ID		0x0800	/* with GRO: all had one IPv4 identification */
 
-/* Every completion and event ends in this byte; first lap writes 1, then 0, 1… */
+/* Last byte of each completion and event: 1 on the first lap, then 0, 1, and so on */
 #define VKTLS_GEN			0x01
 
 /* ---- Commands ---- */
@@ -226,7 +233,7 @@
 #define VKTLS_CMD_TLS_DEL		10	/* struct vktls_tls_ref */
 #define VKTLS_CMD_TLS_RESYNC		11	/* struct vktls_tls_resync */
 #define VKTLS_CMD_TLS_QUERY		12	/* struct vktls_tls_ref; cpl: tls_state */
-#define VKTLS_CMD_STATS			13	/* struct vktls_buf: le64[VKTLS_STAT_NUM] */
+#define VKTLS_CMD_STATS			13	/* struct vktls_buf: le64[]; cpl: vktls_stats */
 #define VKTLS_CMD_LOG_READ		14	/* struct vktls_buf; cpl: vktls_log */
 #define VKTLS_CMD_TLS_ADD_RX		15	/* struct vktls_tls_add_rx; cpl: tls_ref */
 #define VKTLS_CMD_NUM			16
@@ -243,7 +250,7 @@
 #define VKTLS_PORT_RX_CSUM		0x00000010u
 #define VKTLS_PORT_VLAN_STRIP		0x00000020u
 #define VKTLS_PORT_RSS			0x00000040u	/* spread, and report the hash */
-#define VKTLS_PORT_RX_GRO		0x00000080u	/* join frames whose checksums are right */
+#define VKTLS_PORT_RX_GRO		0x00000080u	/* join frames with right checksums */
 
 /* RSS hash types */
 #define VKTLS_RSS_IPV4			0x01
@@ -267,7 +274,7 @@
 
 /* Counters, in the order of VKTLS_CMD_STATS */
 #define VKTLS_STAT_TX_FRAMES		0	/* on the wire, after TSO */
-#define VKTLS_STAT_TX_BYTES		1
+#define VKTLS_STAT_TX_BYTES		1	/* in frames sent */
 #define VKTLS_STAT_TX_TSO_PACKETS	2	/* packets that were cut */
 #define VKTLS_STAT_TX_ERRORS		3	/* packets refused, any status */
 #define VKTLS_STAT_RX_FRAMES		4
@@ -283,7 +290,7 @@
 #define VKTLS_STAT_INTERRUPTS		14
 #define VKTLS_STAT_DOORBELLS		15
 #define VKTLS_STAT_TLS_TX_PACKETS	16	/* encrypted, before TSO */
-#define VKTLS_STAT_TLS_TX_BYTES		17	/* TCP payload of these */
+#define VKTLS_STAT_TLS_TX_BYTES		17	/* TCP payload encrypted */
 #define VKTLS_STAT_TLS_TX_RECORDS	18	/* completed with a tag */
 #define VKTLS_STAT_TLS_TX_DROP_SEQ	19
 #define VKTLS_STAT_TLS_TX_DROP_HEADER	20
@@ -293,17 +300,17 @@
 #define VKTLS_STAT_TLS_CTX_ADDS		24
 #define VKTLS_STAT_TLS_CTX_DELS		25
 #define VKTLS_STAT_TLS_RESYNCS		26
-#define VKTLS_STAT_FAULTS_INJECTED	27	/* on request, of any kind */
+#define VKTLS_STAT_FAULTS_INJECTED	27	/* faults of a model; 0 in silicon */
 #define VKTLS_STAT_EVENTS_LOST		28
 #define VKTLS_STAT_TLS_RX_PACKETS	29	/* decrypted */
-#define VKTLS_STAT_TLS_RX_BYTES		30	/* TCP payload of these */
+#define VKTLS_STAT_TLS_RX_BYTES		30	/* TCP payload decrypted */
 #define VKTLS_STAT_TLS_RX_RECORDS	31	/* authenticated from end to end */
 #define VKTLS_STAT_TLS_RX_BYPASSED	32	/* packets delivered as they came */
-#define VKTLS_STAT_TLS_RX_AUTH_ERRORS	33	/* of these, for a wrong tag */
+#define VKTLS_STAT_TLS_RX_AUTH_ERRORS	33	/* of RX_BYPASSED: wrong tag */
 #define VKTLS_STAT_TLS_RX_LOST		34	/* times a context lost its place */
 #define VKTLS_STAT_TLS_RX_ASKED		35	/* VKTLS_EVT_TLS_RESYNC raised */
 #define VKTLS_STAT_TLS_TX_REPLAYS	36	/* packets encrypted again */
-#define VKTLS_STAT_TLS_TX_REPLAY_BYTES	37	/* TCP payload of these */
+#define VKTLS_STAT_TLS_TX_REPLAY_BYTES	37	/* TCP payload of REPLAYS */
 #define VKTLS_STAT_TLS_TX_REPLAY_READ	38	/* bytes read beside the payload */
 #define VKTLS_STAT_TLS_TX_DROP_REPLAY	39	/* replays refused */
 #define VKTLS_STAT_TLS_RX_LATE		40	/* of RX_PACKETS: came after later ones */
@@ -311,7 +318,7 @@
 #define VKTLS_STAT_TX_DESCS		42	/* ring entries that were used up */
 #define VKTLS_STAT_RX_DESCS		43
 #define VKTLS_STAT_RX_GRO_PACKETS	44	/* packets made of several frames */
-#define VKTLS_STAT_RX_GRO_FRAMES	45	/* frames in these; all are in RX_FRAMES */
+#define VKTLS_STAT_RX_GRO_FRAMES	45	/* of RX_FRAMES: frames in GRO_PACKETS */
 #define VKTLS_STAT_TLS_TX_REPLAY_KEPT	46	/* of REPLAYS: sent without reading */
 #define VKTLS_STAT_NUM			47
 
@@ -345,7 +352,7 @@ struct vktls_tx_desc {
 VKTLS_ABI_SIZE(vktls_tx_desc, 16);
 
 struct vktls_tx_offload {
-	__le32 tls_ctx;		/* TXO_TLS: context */
+	__le32 tls_ctx;		/* TXO_TLS: number of the context */
 	__le16 mss;		/* TXO_TSO: TCP payload bytes in one frame */
 	__le16 vlan_tci;	/* TXO_VLAN */
 	__le16 csum_start;	/* TXO_CSUM: bytes from the frame's start */
@@ -357,13 +364,13 @@ struct vktls_tx_offload {
 VKTLS_ABI_SIZE(vktls_tx_offload, 16);
 
 /*
- * The payload is in the middle of whole records: data is hdr_len bytes of
- * headers, before, payload, after. Only headers and payload leave.
+ * Second descriptor of a replay. The data is hdr_len bytes of headers, then whole
+ * records: before, payload, after. Headers and payload leave, the rest is read only.
  */
 struct vktls_tx_replay {
-	__u8 rec_no[8];		/* of the first record, big-endian */
-	__le16 before;		/* bytes of that record before the payload */
-	__le16 after;		/* bytes of the last record after it */
+	__u8 rec_no[8];		/* number of the first record, big-endian */
+	__le16 before;		/* bytes of the first record before the payload */
+	__le16 after;		/* bytes of the last record after the payload */
 	__le16 reserved;
 	__le16 flags;		/* VKTLS_TXD_REPLAY */
 };
@@ -371,10 +378,10 @@ VKTLS_ABI_SIZE(vktls_tx_replay, 16);
 
 /* One for each packet with TXD_CPL and for each packet that was refused. */
 struct vktls_tx_cpl {
-	__le16 head;		/* every descriptor before this index is done */
+	__le16 head;		/* index after the last descriptor that is done */
 	__le16 status;		/* VKTLS_ST_*, of the last packet before head */
-	__le32 tls_ctx;		/* of that packet, with a TLS status */
-	__le32 tcp_seq;		/* expected by the context, with a TLS status */
+	__le32 tls_ctx;		/* with VKTLS_ST_TLS_*: context of the packet */
+	__le32 tcp_seq;		/* with VKTLS_ST_TLS_*: place that the context expects */
 	__u8 reserved[3];
 	__u8 gen;
 };
@@ -390,7 +397,7 @@ VKTLS_ABI_SIZE(vktls_rx_desc, 16);
 
 /* One for each buffer; all but index, len and EOP are equal in one packet. */
 struct vktls_rx_cpl {
-	__le16 index;		/* the buffer's descriptor */
+	__le16 index;		/* descriptor of the buffer */
 	__le16 flags;		/* VKTLS_RXC_* */
 	__le16 len;		/* bytes in this buffer */
 	__le16 seg_len;		/* RXC_GRO: TCP payload of all frames but the last */
@@ -403,9 +410,9 @@ VKTLS_ABI_SIZE(vktls_rx_cpl, 16);
 
 struct vktls_cmd {
 	__le16 opcode;		/* VKTLS_CMD_* */
-	__le16 len;		/* bytes of payload that mean something */
-	__le32 tag;		/* comes back in the completion */
-	__u8 payload[120];	/* the rest is zero */
+	__le16 len;		/* bytes of payload in use */
+	__le32 tag;		/* any value; returned in the completion */
+	__u8 payload[120];	/* zero after len bytes */
 };
 VKTLS_ABI_SIZE(vktls_cmd, 128);
 
@@ -413,8 +420,8 @@ struct vktls_cmd_cpl {
 	__le16 opcode;
 	__le16 status;		/* VKTLS_ST_* */
 	__le32 tag;
-	__le16 head;		/* commands before this index were fetched */
-	__le16 len;		/* bytes of payload */
+	__le16 head;		/* index after the last command that was fetched */
+	__le16 len;		/* bytes of payload; may be more than the host knows */
 	__u8 payload[48];
 	__u8 reserved[3];
 	__u8 gen;
@@ -424,8 +431,8 @@ VKTLS_ABI_SIZE(vktls_cmd_cpl, 64);
 struct vktls_event {
 	__le16 type;		/* VKTLS_EVT_* */
 	__le16 status;		/* VKTLS_ST_* */
-	__le32 id;
-	__le32 arg;
+	__le32 id;		/* queue or context, see VKTLS_EVT_* */
+	__le32 arg;		/* see VKTLS_EVT_* */
 	__u8 reserved[3];
 	__u8 gen;
 };
@@ -441,7 +448,7 @@ struct vktls_caps {
 	__le16 tls_versions;	/* 1 << VKTLS_VERSION_* */
 	__le32 fw_version;	/* as VKTLS_REG_FW_VERSION */
 	__u8 mac[6];		/* permanent address */
-	__u8 reserved[2];
+	__le16 abi_minor;	/* minor version in force; 0 from firmware before 1.6 */
 	__u8 fw_name[16];	/* NUL-padded text */
 };
 VKTLS_ABI_SIZE(vktls_caps, 44);
@@ -458,7 +465,7 @@ struct vktls_mac {
 };
 VKTLS_ABI_SIZE(vktls_mac, 8);
 
-/* A buffer in host memory for what does not fit a command. */
+/* Buffer in host memory, for data that is longer than a command. */
 struct vktls_buf {
 	__le64 addr;
 	__le32 len;		/* bytes */
@@ -490,8 +497,8 @@ struct vktls_queue_cfg {
 	struct vktls_queue_ref ref;
 	__le16 log2;		/* descriptors; the completion ring has as many */
 	__le16 vector;
-	__le64 ring;
-	__le64 cq;		/* zeroed by the host */
+	__le64 ring;		/* address of the descriptors */
+	__le64 cq;		/* address of the completions, zeroed by the host */
 };
 VKTLS_ABI_SIZE(vktls_queue_cfg, 24);
 
@@ -500,26 +507,26 @@ struct vktls_tls_ref {
 };
 VKTLS_ABI_SIZE(vktls_tls_ref, 4);
 
-/* The first byte of the context's stream is the first of a record header. */
+/* A context begins with the first byte of a record header. */
 struct vktls_tls_add {
 	__u8 version;		/* VKTLS_VERSION_* */
 	__u8 cipher;		/* VKTLS_CIPHER_* */
 	__u8 direction;		/* VKTLS_DIR_* */
 	__u8 reserved;
-	__le32 tcp_seq;		/* of that byte */
-	__u8 rec_no[8];		/* of that record, big-endian */
+	__le32 tcp_seq;		/* sequence number of that byte */
+	__u8 rec_no[8];		/* number of that record, big-endian */
 	__u8 iv[12];		/* TLS 1.2 GCM: 4 bytes salt, 8 first explicit nonce */
-	__u8 key[32];		/* shorter keys first, then zero */
+	__u8 key[32];		/* key, zeros after a shorter one */
 };
 VKTLS_ABI_SIZE(vktls_tls_add, 60);
 
-/* As in the packets received: the peer is the source. All in wire order. */
+/* Addresses and ports of received packets, in wire order: the peer is the source. */
 struct vktls_tls_flow {
 	__u8 ip_version;	/* 4 or 6 */
 	__u8 reserved[3];
 	__u8 src_port[2];
 	__u8 dst_port[2];
-	__u8 src[16];		/* IPv4: 4 bytes, then zero */
+	__u8 src[16];		/* IPv4: 4 bytes, then zeros */
 	__u8 dst[16];
 };
 VKTLS_ABI_SIZE(vktls_tls_flow, 40);
@@ -532,7 +539,7 @@ VKTLS_ABI_SIZE(vktls_tls_add_rx, 100);
 
 struct vktls_tls_resync {
 	__le32 ctx;
-	__le32 tcp_seq;		/* of the record's first header byte */
+	__le32 tcp_seq;		/* sequence number of the record's first byte */
 	__u8 rec_no[8];		/* big-endian */
 };
 VKTLS_ABI_SIZE(vktls_tls_resync, 16);
@@ -541,25 +548,30 @@ struct vktls_tls_state {
 	__le32 state;		/* VKTLS_TLS_* */
 	__le32 tcp_seq;		/* expected next */
 	__u8 rec_no[8];		/* record in progress or next, big-endian */
-	__le64 packets;
-	__le64 bytes;
+	__le64 packets;		/* packets encrypted or decrypted */
+	__le64 bytes;		/* TCP payload in them */
 };
 VKTLS_ABI_SIZE(vktls_tls_state, 32);
 
+struct vktls_stats {
+	__le32 num;		/* counters written; firmware before 1.6 does not answer */
+};
+VKTLS_ABI_SIZE(vktls_stats, 4);
+
 struct vktls_log {
-	__le32 next;		/* position to read from next time */
+	__le32 next;		/* position for the next read */
 	__le32 len;		/* bytes written to the buffer */
 };
 VKTLS_ABI_SIZE(vktls_log, 8);
 
 /*
- * Firmware image: this header, then the bytes to load at the start of the core's
- * memory. The digest is SHA-256 over header (digest as zeros) and body.
+ * Firmware image: this header, then the body, which is loaded at the start of the
+ * core's memory. The digest is SHA-256 over header (digest as zeros) and body.
  */
 struct vktls_fw_header {
 	__le32 magic;		/* VKTLS_FW_MAGIC */
 	__le16 abi_major;
-	__le16 abi_minor;	/* at most the device's */
+	__le16 abi_minor;	/* at most the hardware's */
 	__le32 header_len;	/* bytes of this structure */
 	__le32 body_len;	/* bytes after it */
 	__le32 entry;		/* offset into the body, multiple of 4 */

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
+/*
+ * The table of TLS contexts: a list of the free places, and the commands on the
+ * places in use. A freed place is the last to be taken again, so that its number
+ * comes back as late as possible. Keys go from the command straight to the
+ * hardware; no copy stays here.
+ */
+#include "fw.h"
+
+#define CTX_USED	0xffff	/* in ctx_next: the place holds a context */
+#define CTX_END		0xfffe	/* in ctx_next: last free place */
+#define CTX_MAX		0xfffe	/* places; the numbers above are the two marks */
+
+/*
+ * The free list: next free place, or a mark. link.ld keeps the array out of .bss,
+ * as clearing it would take too long; ctx_init() writes the part in use.
+ */
+static u16 ctx_next[CTX_MAX];
+static u16 ctx_first;		/* head of the free list, or CTX_END */
+static u16 ctx_last;		/* tail of the free list */
+
+/**
+ * ctx_capacity() - places of the table that firmware can manage
+ *
+ * Return: the hardware's number of places, at most CTX_MAX.
+ */
+u32 ctx_capacity(void)
+{
+	u32 places = io_read(SOC_TLS + TLS_CAPACITY);
+
+	return places < CTX_MAX ? places : CTX_MAX;
+}
+
+/**
+ * ctx_init() - put all places on the free list
+ */
+void ctx_init(void)
+{
+	u32 places = ctx_capacity();
+
+	for (u32 i = 0; i < places; i++)
+		ctx_next[i] = i + 1;
+	ctx_first = places ? 0 : CTX_END;
+	ctx_last = places - 1;
+	if (places)
+		ctx_next[ctx_last] = CTX_END;
+}
+
+static void ctx_take_first(void)
+{
+	u16 ctx = ctx_first;
+
+	ctx_first = ctx_next[ctx];
+	ctx_next[ctx] = CTX_USED;
+}
+
+static void ctx_give_back(u16 ctx)
+{
+	ctx_next[ctx] = CTX_END;
+	if (ctx_first == CTX_END)
+		ctx_first = ctx;
+	else
+		ctx_next[ctx_last] = ctx;
+	ctx_last = ctx;
+}
+
+static bool ctx_exists(u32 ctx)
+{
+	return ctx < ctx_capacity() && ctx_next[ctx] == CTX_USED;
+}
+
+static u16 ctx_start(u32 ctx, u32 cmd)
+{
+	io_write(SOC_TLS + TLS_CTX, ctx);
+	io_write(SOC_TLS + TLS_CMD, cmd);
+	return io_read(SOC_TLS + TLS_STATUS);
+}
+
+/* Run @cmd on a context in use. If the hardware has lost the context, free its place. */
+static u16 ctx_work(u32 ctx, u32 cmd)
+{
+	u16 status = ctx_start(ctx, cmd);
+
+	if (status == VKTLS_ST_NOENT)
+		ctx_give_back(ctx);
+	return status;
+}
+
+static u32 ctx_key_bytes(u8 cipher)
+{
+	return cipher == VKTLS_CIPHER_AES_128_GCM ? 16 : 32;
+}
+
+static u16 ctx_check(const struct vktls_tls_add *add, u8 direction)
+{
+	u32 used = ctx_key_bytes(add->cipher);
+	u32 rest = 0;
+
+	if (add->reserved)
+		return VKTLS_ST_RESERVED;
+	if (add->version > 31 || add->cipher > 31 || add->direction != direction ||
+	    !(io_read(SOC_TLS + TLS_VERSIONS) >> add->version & 1) ||
+	    !(io_read(SOC_TLS + TLS_CIPHERS) >> add->cipher & 1))
+		return VKTLS_ST_UNSUPPORTED;
+	while (used < sizeof(add->key))
+		rest |= add->key[used++];
+	return rest ? VKTLS_ST_RESERVED : VKTLS_ST_OK;
+}
+
+/* Hand version, place and key to the hardware; for receive, the flow is there already. */
+static u16 ctx_take(const struct vktls_tls_add *add, struct vktls_tls_ref *ref)
+{
+	u16 status;
+
+	if (ctx_first == CTX_END)
+		return VKTLS_ST_FULL;
+	io_write(SOC_TLS + TLS_VERSION, add->version);
+	io_write(SOC_TLS + TLS_CIPHER, add->cipher);
+	io_write(SOC_TLS + TLS_DIRECTION, add->direction);
+	io_write(SOC_TLS + TLS_TCP_SEQ, add->tcp_seq);
+	io_write_words(SOC_TLS + TLS_REC_NO, add->rec_no, sizeof(add->rec_no));
+	io_write_words(SOC_TLS + TLS_IV, add->iv, sizeof(add->iv));
+	io_write_words(SOC_TLS + TLS_KEY, add->key, sizeof(add->key));
+	ref->ctx = ctx_first;
+	status = ctx_start(ctx_first, TLS_ADD);
+	if (status == VKTLS_ST_OK)
+		ctx_take_first();
+	return status;
+}
+
+/**
+ * ctx_add() - VKTLS_CMD_TLS_ADD
+ */
+u16 ctx_add(const void *payload, void *answer)
+{
+	u16 status = ctx_check(payload, VKTLS_DIR_TX);
+
+	return status ? status : ctx_take(payload, answer);
+}
+
+static u16 ctx_check_flow(const struct vktls_tls_flow *flow)
+{
+	u32 used = flow->ip_version == 4 ? 4 : 16;
+	u32 rest = 0;
+
+	if (flow->reserved[0] | flow->reserved[1] | flow->reserved[2])
+		return VKTLS_ST_RESERVED;
+	if (flow->ip_version != 4 && flow->ip_version != 6)
+		return VKTLS_ST_PARAM;
+	for (; used < sizeof(flow->src); used++)
+		rest |= flow->src[used] | flow->dst[used];
+	return rest ? VKTLS_ST_PARAM : VKTLS_ST_OK;
+}
+
+/**
+ * ctx_add_rx() - VKTLS_CMD_TLS_ADD_RX
+ */
+u16 ctx_add_rx(const void *payload, void *answer)
+{
+	const struct vktls_tls_add_rx *req = payload;
+	u16 status;
+
+	if (!(io_read(SOC_SYS + SYS_FEATURES) & VKTLS_CAP_TLS_RX))
+		return VKTLS_ST_UNSUPPORTED;
+	status = ctx_check(&req->add, VKTLS_DIR_RX);
+	if (!status)
+		status = ctx_check_flow(&req->flow);
+	if (status)
+		return status;
+	io_write_words(SOC_TLS + TLS_FLOW, &req->flow, sizeof(req->flow));
+	return ctx_take(&req->add, answer);
+}
+
+/**
+ * ctx_del() - VKTLS_CMD_TLS_DEL
+ */
+u16 ctx_del(const void *payload, void *answer)
+{
+	const struct vktls_tls_ref *ref = payload;
+	u16 status;
+
+	if (!ctx_exists(ref->ctx))
+		return VKTLS_ST_NOENT;
+	status = ctx_work(ref->ctx, TLS_DEL);
+	if (status == VKTLS_ST_OK)
+		ctx_give_back(ref->ctx);
+	return status;
+}
+
+/**
+ * ctx_resync() - VKTLS_CMD_TLS_RESYNC
+ */
+u16 ctx_resync(const void *payload, void *answer)
+{
+	const struct vktls_tls_resync *resync = payload;
+
+	if (!ctx_exists(resync->ctx))
+		return VKTLS_ST_NOENT;
+	io_write(SOC_TLS + TLS_TCP_SEQ, resync->tcp_seq);
+	io_write_words(SOC_TLS + TLS_REC_NO, resync->rec_no, sizeof(resync->rec_no));
+	return ctx_work(resync->ctx, TLS_RESYNC);
+}
+
+/**
+ * ctx_query() - VKTLS_CMD_TLS_QUERY
+ */
+u16 ctx_query(const void *payload, void *answer)
+{
+	const struct vktls_tls_ref *ref = payload;
+	struct vktls_tls_state *state = answer;
+	u64 rec_no;
+	u16 status;
+
+	if (!ctx_exists(ref->ctx))
+		return VKTLS_ST_NOENT;
+	status = ctx_work(ref->ctx, TLS_QUERY);
+	if (status)
+		return status;
+	state->state = io_read(SOC_TLS + TLS_STATE);
+	state->tcp_seq = io_read(SOC_TLS + TLS_TCP_SEQ);
+	rec_no = io_read64(SOC_TLS + TLS_REC_NO);
+	memcpy(state->rec_no, &rec_no, sizeof(rec_no));
+	state->packets = io_read64(SOC_TLS + TLS_PACKETS_LO);
+	state->bytes = io_read64(SOC_TLS + TLS_BYTES_LO);
+	return VKTLS_ST_OK;
+}

@@ -1,0 +1,487 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Promises of docs/abi.rst that no other suite tries: versions, order of checks,
+contents of completions, headers, and memory that cannot be reached for a while."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+from nic import ABI, BUILD, MAC, QUIET, RxQueue, TxQueue, abi, case, main, pack, unpack
+from packets import TCP, UDP, V6, ethernet, ip, payload, receive_tcp, tcp, tcp_frame, udp
+from tls import SECRET, Flow
+import tlsrx
+
+PLAIN = ethernet(0x88b5, payload(100))
+BEAT = ABI.TIME_BEAT_MS / 1000
+LINK = "/machine/peripheral/nic"
+
+
+def firmware(minor=None):
+    """Today's image, or the one for hardware of an older minor version."""
+    out = os.path.join(BUILD, "firmware", f"1.{minor}" if minor else "")
+    subprocess.run(["make", "-s", "-C", os.path.join(abi.TOP, "firmware"), f"O={out}",
+                    f"ABI_MINOR={minor or ''}"], check=True)
+    with open(os.path.join(out, "vktls.fw"), "rb") as f:
+        return f.read()
+
+
+def relabelled(image, minor):
+    """An image that says it is of that minor version."""
+    image = bytearray(image)
+    image[6:8] = minor.to_bytes(2, "little")
+    image[64:96] = bytes(32)
+    image[64:96] = hashlib.sha256(image).digest()
+    return bytes(image)
+
+
+def version(nic):
+    value = nic.read(ABI.REG_ABI)
+    assert value >> 16 == ABI.ABI_MAJOR
+    return value & 0xffff
+
+
+def stats_num(nic, room=ABI.STAT_NUM + 5):
+    """How many counters were written, by the answer and by the buffer."""
+    addr = nic.m.alloc(8 * room, 8)
+    nic.m.write(addr, b"\xee" * 8 * room)
+    answer = nic.command("STATS", pack("buf", addr=addr, len=8 * room))
+    data = nic.m.read(addr, 8 * room)
+    written = sum(data[n * 8:n * 8 + 8] != b"\xee" * 8 for n in range(room))
+    return answer and unpack("stats", answer)["num"], written
+
+
+@case()
+def newest_version(nic):
+    assert version(nic) == ABI.ABI_MINOR
+    nic.boot()
+    assert version(nic) == ABI.ABI_MINOR
+    assert unpack("caps", nic.command("CAPS"))["abi_minor"] == ABI.ABI_MINOR
+    assert stats_num(nic) == (ABI.STAT_NUM, ABI.STAT_NUM)
+    assert stats_num(nic, 3) == (3, 3)
+
+
+@case()
+def older_firmware_on_newer_hardware(nic):
+    """The version in force is the lesser one, from the load to the reset."""
+    assert nic.load(firmware(5)) == ABI.ST_OK
+    assert version(nic) == 5
+    nic.m.wait(lambda: nic.fw_state() == ABI.FW_READY, "firmware ready")
+    assert version(nic) == 5
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    assert version(nic) == ABI.ABI_MINOR
+    assert nic.load(relabelled(firmware(), ABI.ABI_MINOR + 1)) == ABI.ST_FW_ABI
+    assert version(nic) == ABI.ABI_MINOR
+
+
+@case(abi_minor=5)
+def older_hardware(nic):
+    """It takes no newer firmware, answers as its version had it, and works."""
+    assert version(nic) == 5
+    assert nic.load(firmware()) == ABI.ST_FW_ABI
+    nic.firmware = firmware(5)
+    nic.boot().up()
+    assert version(nic) == 5
+    assert unpack("caps", nic.command("CAPS"))["abi_minor"] == 0
+    assert stats_num(nic) == (b"", 47)
+    TxQueue(nic).send_ok(PLAIN)
+    assert nic.wire.receive() == PLAIN
+
+
+def set_link(nic, up):
+    nic.m.qmp("set_link", name="nic", up=up)
+
+
+def next_event(nic):
+    entry = nic.evtq.take()
+    if entry is None:
+        return None
+    nic.write(ABI.REG_EVTQ_HEAD, nic.evtq.at)
+    return unpack("event", entry)
+
+
+@case()
+def event_waits_for_the_bus_master(nic):
+    """None is lost, and none is skipped: the host finds it where it looks."""
+    nic.boot()
+    nic.pci.enable(master=False)
+    set_link(nic, False)
+    set_link(nic, True)
+    nic.m.step(3 * BEAT)
+    assert next_event(nic) is None
+    nic.pci.enable()
+    nic.m.step(BEAT)
+    for up in (0, 1):
+        event = next_event(nic)
+        assert event and (event["type"], event["arg"]) == (ABI.EVT_LINK, up), event
+    assert nic.stats()["EVENTS_LOST"] == 0
+
+
+@case()
+def completion_waits_for_the_bus_master(nic):
+    nic.boot()
+    nic.interrupted(0)
+    nic.pci.enable(master=False)
+    nic.write(ABI.REG_CMDQ_TAIL, nic.cmdq.put(pack("cmd", opcode=ABI.CMD_NOP, tag=77)))
+    nic.m.step(3 * BEAT)
+    assert nic.cplq.take() is None
+    nic.pci.enable()
+    nic.m.step(BEAT)
+    cpl = unpack("cmd_cpl", nic.cplq.take())
+    assert (cpl["status"], cpl["opcode"], cpl["tag"]) == (ABI.ST_DMA, 0, 0), cpl
+    assert cpl["head"] == nic.cmdq.at and nic.interrupted(0)
+    nic.command("NOP")
+
+
+@case()
+def completion_ring_that_is_no_memory(nic):
+    """Nothing is executed ahead of a completion; a new ring begins anew."""
+    nic.boot()
+    nic.write(ABI.REG_CPLQ_ADDR_HI, 0x100)
+    nic.write(ABI.REG_CMDQ_LOG2, 4)
+    nic.cmdq.at = 0
+    nic.m.write(nic.cplq.addr, bytes(64 * 16))
+    nic.cmdq.put(pack("cmd", opcode=ABI.CMD_NOP))
+    mac = pack("mac", addr=bytes.fromhex("020000000001"))
+    nic.write(ABI.REG_CMDQ_TAIL, nic.cmdq.put(pack("cmd", opcode=ABI.CMD_MAC_SET,
+                                                   len=len(mac), payload=mac)))
+    nic.m.step(2 * BEAT)
+    nic.write(ABI.REG_CPLQ_ADDR_HI, 0)
+    nic.write(ABI.REG_CMDQ_LOG2, 4)
+    nic.cmdq.at = nic.cplq.at = 0
+    nic.cplq.gen = 1
+    nic.up("RX_CSUM")
+    rx = RxQueue(nic)
+    nic.wire.send(ethernet(0x88b5, payload(100), dst=MAC))
+    rx.receive()
+
+
+@case()
+def queue_without_bus_master_stays_stopped(nic):
+    nic.boot().up()
+    tx = TxQueue(nic)
+    nic.pci.enable(master=False)
+    tx.data(PLAIN)
+    tx.ring_doorbell()
+    nic.m.step(0.1)
+    nic.pci.enable()
+    event = nic.event("QUEUE_ERROR")
+    assert (event["id"], event["status"]) == (ABI.QUEUE_TX << 8, ABI.ST_DMA)
+    tx.ring_doorbell()
+    tx.no_completion()
+    tx.destroy()
+    TxQueue(nic).send_ok(PLAIN)
+    assert nic.wire.receive() == PLAIN
+
+
+@case()
+def order_of_checks(nic):
+    """Descriptors, length, memory, port, carrier, offload, MTU."""
+    nic.boot()
+    tx = TxQueue(nic)
+    set_link(nic, False)
+
+    def refused(why, length, addr, flags=0, **offload):
+        if flags:
+            tx.offload(flags, **offload)
+        tx.descriptor(addr=addr, len=length, flags=ABI.TXD_EOP | ABI.TXD_CPL)
+        tx.ring_doorbell()
+        cpl = tx.completion()
+        assert cpl["status"] == getattr(ABI, "ST_" + why), f"{cpl} for {why}"
+        assert (cpl["tls_ctx"], cpl["tcp_seq"]) == (0, 0)
+
+    good, bad = nic.m.alloc(9200), 1 << 40
+    nic.m.write(good, PLAIN)
+    tso = dict(flags=ABI.TXO_TSO, mss=0)
+    refused("TX_DESC", 0, bad, **tso)
+    refused("TX_LENGTH", 13, bad, **tso)
+    refused("DMA", 100, bad, **tso)
+    refused("STATE", 100, good, **tso)
+    nic.up()
+    refused("TX_LINK", 100, good, **tso)
+    set_link(nic, True)
+    refused("TX_OFFLOAD", 9100, good, **tso)
+    refused("TX_OFFLOAD", 9100, good, ABI.TXO_CSUM, csum_start=9100)
+    refused("TX_LENGTH", 9100, good)
+    frame, l4, hdr_len = tcp_frame(4, payload(100), whole=False)
+    nic.m.write(good, frame)
+    refused("NOENT", len(frame), good, ABI.TXO_TLS | ABI.TXO_CSUM, tls_ctx=5,
+            hdr_len=hdr_len, csum_start=l4, csum_offset=16)
+
+
+@case()
+def status_carries_the_context(nic):
+    """tls_ctx with TLS statuses alone, tcp_seq with those that know a context."""
+    nic.boot().up()
+    tx = TxQueue(nic)
+    flow = Flow(nic)
+    frame, offload = flow.packet(flow.record(SECRET))
+    cpl = tx.send(frame, **offload | {"tls_ctx": flow.ctx + 7})
+    assert (cpl["status"], cpl["tls_ctx"], cpl["tcp_seq"]) == (ABI.ST_NOENT, 0, 0)
+    cpl = tx.send(PLAIN, ABI.TXO_TLS | ABI.TXO_CSUM, tls_ctx=flow.ctx)
+    assert (cpl["status"], cpl["tls_ctx"], cpl["tcp_seq"]) == (ABI.ST_TLS_NOT_TCP,
+                                                               flow.ctx, 0)
+    flow.seq = 6000
+    frame, offload = flow.packet(flow.record(SECRET))
+    cpl = tx.send(frame, **offload)
+    assert (cpl["status"], cpl["tls_ctx"], cpl["tcp_seq"]) == (ABI.ST_TLS_SEQ, flow.ctx,
+                                                               5000)
+    assert nic.wire.receive(QUIET) is None
+
+
+@case()
+def context_is_not_tied_to_addresses(nic):
+    """Nor to ports, IP version or queue: the sequence number alone counts."""
+    nic.boot().up()
+    queues = TxQueue(nic, 0), TxQueue(nic, 1)
+    flow = Flow(nic)
+    plains = [payload(50, n) for n in range(4)]
+    for n, plain in enumerate(plains):
+        flow.version, flow.tcp_more = (4, 6)[n // 2], {"ports": (443, 1000 + n)}
+        flow.send(queues[n % 2], flow.record(plain))
+    assert [flow.read()[1] for _ in plains] == plains
+
+
+@case()
+def port_down_counts_no_frames(nic):
+    nic.boot()
+    rx = RxQueue(nic)
+    nic.wire.send(ethernet(0x88b5, payload(100), dst=MAC))
+    nic.wire.send(b"short")
+    nic.m.step(0.1)
+    rx.no_completion()
+    stats = nic.stats()
+    assert not any(stats[n] for n in stats if n.startswith("RX_")), stats
+
+
+@case()
+def length_comes_before_the_filter(nic):
+    nic.boot().up()
+    rx = RxQueue(nic)
+    nic.wire.send(ethernet(0x88b5, payload(1600)))      # too long, and not ours
+    nic.wire.send(PLAIN)                                # not ours
+    nic.wire.send(ethernet(0x88b5, payload(100), dst=MAC))
+    rx.receive()
+    stats = nic.stats()
+    assert (stats["RX_LENGTH_ERRORS"], stats["RX_FILTERED"]) == (1, 1)
+
+
+@case()
+def queue_create_does_not_try_memory(nic):
+    nic.boot().up()
+    tx = TxQueue(nic, ring=1 << 40)
+    tx.ring.at = 1
+    tx.ring_doorbell()
+    event = nic.event("QUEUE_ERROR")
+    assert (event["id"], event["status"]) == (ABI.QUEUE_TX << 8, ABI.ST_DMA)
+
+
+@case()
+def heads_out_of_range(nic):
+    """Past the tail of a completion ring: ignored, with the arming."""
+    nic.boot().up()
+    tx = TxQueue(nic)
+    tx.send_ok(PLAIN)
+    head = nic.read(tx.cq_reg)
+    for value in (head + 1, 64, 0xffff):
+        nic.write(tx.cq_reg, value | ABI.CQ_ARM)
+        assert nic.read(tx.cq_reg) == head
+    nic.write(tx.cq_reg, head | ABI.CQ_ARM | 0x7fff0000)
+    assert nic.read(tx.cq_reg) == head | ABI.CQ_ARM
+    nic.write(ABI.REG_EVTQ_HEAD, 255)
+    nic.command("NOP")
+
+
+@case()
+def test_vector_without_msix(nic):
+    nic.pci.set_config(nic.pci.capability(0x11) + 2, 0, 2)
+    nic.write(ABI.REG_TEST_OP, ABI.TEST_IRQ | 1 << ABI.TEST_VECTOR_SHIFT)
+    assert nic.read(ABI.REG_TEST_RESULT) == ABI.ST_OK
+    nic.pci.set_config(nic.pci.capability(0x11) + 2, 0x8000, 2)
+    assert not nic.interrupted(1), "remembered while MSI-X was off"
+
+
+@case()
+def load_in_another_state_is_ignored(nic):
+    nic.boot()
+    before = nic.read(ABI.REG_STATUS)
+    nic.load(relabelled(firmware(), ABI.ABI_MINOR + 1))
+    assert nic.read(ABI.REG_STATUS) == before
+    nic.command("NOP")
+
+
+# Headers
+
+def tso_length(nic, tx, version, length):
+    """A packet for TSO whose IP header says LENGTH. Return: its status."""
+    frame, _, hdr_len = tcp_frame(version, payload(300), whole=False)
+    at = 16 if version == 4 else 18
+    frame = frame[:at] + length.to_bytes(2, "big") + frame[at + 2:]
+    status = tx.send(frame, ABI.TXO_TSO, mss=200, hdr_len=hdr_len)["status"]
+    if status == ABI.ST_OK:
+        first, second = receive_tcp(nic, 2)
+        assert first.data + second.data == payload(300)
+    return status
+
+
+@case()
+def tso_ignores_the_length(nic):
+    """Zero, or anything that does not end before the payload."""
+    nic.boot().up()
+    tx = TxQueue(nic)
+    for version, headers in ((4, 40), (6, 20)):
+        for length in (0, headers, headers + 1, 0xffff):
+            assert tso_length(nic, tx, version, length) == ABI.ST_OK, length
+        for length in (1, headers - 1):
+            assert tso_length(nic, tx, version, length) == ABI.ST_TX_OFFLOAD, length
+
+
+@case()
+def tso_ignores_checksums_and_payload(nic):
+    nic.boot().up()
+    tx = TxQueue(nic)
+    frame, l4, hdr_len = tcp_frame(4, payload(300))
+    frame = frame[:24] + b"\xab\xcd" + frame[26:l4 + 16] + b"\x12\x34" + frame[l4 + 18:]
+    tx.send_ok(frame, ABI.TXO_TSO, mss=100, hdr_len=hdr_len)
+    assert b"".join(s.data for s in receive_tcp(nic, 3)) == payload(300)
+    frame, _, hdr_len = tcp_frame(4, b"")
+    tx.send_ok(frame, ABI.TXO_TSO, mss=100, hdr_len=hdr_len)
+    segment, = receive_tcp(nic, 1)
+    assert segment.data == b""
+
+
+@case()
+def tls_needs_a_length(nic):
+    """Without TSO the packet must end where its header says; zero says nothing."""
+    nic.boot().up()
+    tx = TxQueue(nic)
+    flow = Flow(nic)
+    frame, offload = flow.packet(flow.record(SECRET))
+    for length in (0, len(frame) - 15, len(frame) - 13):
+        changed = frame[:16] + length.to_bytes(2, "big") + frame[18:]
+        assert tx.send(changed, **offload)["status"] == ABI.ST_TX_LENGTH
+    assert nic.wire.receive(QUIET) is None
+
+
+@case()
+def tags_and_extension_headers(nic):
+    """Two tags of either type; 8 extension headers; no more."""
+    nic.boot().up(mtu=2000)
+    tx = TxQueue(nic)
+    segment = tcp(6, payload(100), whole=False)
+    tag, outer = b"\x81\0\0\x05", b"\x88\xa8\0\x06"
+    for tags, known in ((tag, True), (outer + tag, True), (tag + outer, True),
+                        (outer + tag + tag, False)):
+        frame = ethernet(0x86dd, ip(6, TCP, segment), tags=tags)
+        status = tx.send(frame, ABI.TXO_TSO, mss=1000, hdr_len=54 + 20 + len(tags))["status"]
+        assert status == (ABI.ST_OK if known else ABI.ST_TX_OFFLOAD), tags.hex()
+    for kind, known in ((0, True), (60, True), (43, True), (44, True), (135, False)):
+        for count in (1, 8, 9):
+            chain = b"".join(bytes([kind if n + 1 < count else TCP, 0]) + bytes(6)
+                             for n in range(count))
+            head = b"\x60\0\0\0" + (len(chain) + len(segment)).to_bytes(2, "big") + \
+                bytes([kind, 64]) + b"".join(V6)
+            frame = ethernet(0x86dd, head + chain + segment)
+            status = tx.send(frame, ABI.TXO_TSO, mss=1000,
+                             hdr_len=54 + 20 + len(chain))["status"]
+            assert status == (ABI.ST_OK if known and count <= 8 else ABI.ST_TX_OFFLOAD), \
+                (kind, count, status)
+
+
+@case()
+def routing_and_fragments_are_not_tcp(nic):
+    """Segments left in a routing header, and true fragments; atomic ones are TCP."""
+    nic.boot().up()
+    tx = TxQueue(nic)
+    segment = tcp(6, payload(100), whole=False)
+    for kind, body, known in ((43, b"\0\0\1\0\0\0\0", False), (43, b"\0\0\0\0\0\0\0", True),
+                              (44, b"\0\0\0\0\0\0\1", True), (44, b"\0\0\1\0\0\0\1", False),
+                              (44, b"\0\0\x08\0\0\0\1", False)):
+        chain = bytes([TCP]) + body
+        head = b"\x60\0\0\0" + (8 + len(segment)).to_bytes(2, "big") + bytes([kind, 64]) + \
+            b"".join(V6)
+        status = tx.send(ethernet(0x86dd, head + chain + segment), ABI.TXO_TSO, mss=1000,
+                         hdr_len=82)["status"]
+        assert status == (ABI.ST_OK if known else ABI.ST_TX_OFFLOAD), (kind, body.hex())
+
+
+def arrives(nic, rx, frame):
+    """The checksum flags of a received frame."""
+    nic.wire.send(frame)
+    got, cpl = rx.receive()
+    rx.fill()
+    assert got == frame
+    return cpl["flags"] & (ABI.RXC_L4_OK | ABI.RXC_CSUM_BAD)
+
+
+def to_nic(kind, packet):
+    return ethernet(kind, packet, dst=MAC)
+
+
+@case()
+def frames_without_a_checksum_to_look_at(nic):
+    nic.boot().up("RX_CSUM")
+    rx = RxQueue(nic)
+    datagram = udp(4, payload(100))
+    for frame, flags in (
+            (to_nic(0x0800, ip(4, UDP, datagram)), ABI.RXC_L4_OK),
+            (to_nic(0x0800, ip(4, UDP, datagram) + b"pad"), ABI.RXC_L4_OK),
+            (to_nic(0x0800, ip(4, UDP, datagram[:6] + b"\0\0" + datagram[8:])), 0),
+            (to_nic(0x86dd, ip(6, UDP, datagram[:6] + b"\0\0" + datagram[8:])), 0),
+            (to_nic(0x0800, ip(4, 1, payload(100))), 0),
+            (to_nic(0x0800, ip(4, UDP, datagram, fragment=0x2000)), 0),
+            (to_nic(0x0800, ip(4, UDP, datagram[:4] + b"\0\7" + datagram[6:])), 0),
+            (to_nic(0x86dd, ip(6, TCP, tcp(6, payload(100)))[:4] + b"\0\0" +
+             ip(6, TCP, tcp(6, payload(100)))[6:]), 0),
+            (to_nic(0x0800, ip(4, 1, payload(100))[:10] + b"\1\2" +
+             ip(4, 1, payload(100))[12:]), ABI.RXC_CSUM_BAD),
+            (to_nic(0x88b5, payload(100)), 0)):
+        assert arrives(nic, rx, frame) == flags, frame[:60].hex()
+
+
+@case()
+def sum_of_zero_is_sent_as_ones(nic):
+    """The result is never zero, which would be UDP's "no checksum"."""
+    nic.boot().up()
+    tx = TxQueue(nic)
+    frame = bytearray(ethernet(0x88b5, bytes(100)))
+    frame[40:42] = b"\xff\xff"
+    tx.send_ok(bytes(frame), ABI.TXO_CSUM, csum_start=14, csum_offset=4)
+    assert nic.wire.receive()[18:20] == b"\xff\xff"
+
+
+# Contexts that receive
+
+@case()
+def query_of_a_lost_context(nic):
+    """The number is a count of records from the first header that is followed."""
+    rx = tlsrx.start(nic)
+    flow = tlsrx.Flow(nic, rx, sizes=[1000] * 8)
+    nic.m.qmp("qom-set", path=LINK, property="fault-rx-forgetful", value=1)
+    flow.rec(0)
+    flow.rec(2, flags=tlsrx.TLS | ABI.RXC_TLS_ASK)
+    flow.lost("GAP")
+    state = flow.state()
+    assert state["state"] == ABI.TLS_LOST
+    assert int.from_bytes(state["rec_no"], "big") == 1
+    assert state["tcp_seq"] == flow.seq + flow.starts[3]
+    flow.resync(2)
+    assert int.from_bytes(flow.state()["rec_no"], "big") == 3 and flow.in_sync()
+
+
+@case()
+def answer_after_the_place_was_found(nic):
+    """STATE when the context is in sync again, however it got there."""
+    rx = tlsrx.start(nic)
+    flow = tlsrx.Flow(nic, rx, sizes=[1000] * 8)
+    flow.rec(0)
+    flow.rec(2, flags=tlsrx.TLS)
+    flow.lost("GAP")
+    assert flow.in_sync(), "a tag has proved the guess"
+    flow.resync(2, "STATE")
+    flow.rec(3)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.modules[__name__]))
