@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Every target is a thin name for a script or for Kbuild; "make help" lists them.
 
-BUILD := $(or $(VKTLS_BUILD),$(CURDIR)/build)
 # found once, when first needed: "make deps all" installs the headers before that
-asked := KVER="$(KVER)" KDIR="$(KDIR)"
+asked := KERNEL="$(KERNEL)" KVER="$(KVER)" KDIR="$(KDIR)"
 kernel = $(eval kernel := $$(shell $$(asked) bash -c \
-	'. scripts/common.sh; . scripts/kernel.sh; echo $$$$KDIR $$$$KVER'))$(kernel)
-override KDIR = $(word 1,$(kernel))
-override KVER = $(word 2,$(kernel))
+	'. scripts/common.sh; . scripts/kernel.sh; echo $$$$BUILD $$$$KDIR $$$$KVER'))$(or \
+	$(kernel),$(error there is no kernel to build for))
+build := $(or $(VKTLS_BUILD),$(if $(filter-out 6.12,$(KERNEL)),,$(CURDIR)/build))
+override KDIR = $(word 2,$(kernel))
+override KVER = $(word 3,$(kernel))
+BUILD = $(or $(build),$(word 1,$(kernel)))
+ifneq ($(filter-out 6.12,$(KERNEL)),)
+export VKTLS_BUILD = $(BUILD)
+endif
 ARGS ?=
 
 .DEFAULT_GOAL := all
@@ -20,9 +25,9 @@ all: modules firmware qemu image ## build everything: modules, firmware, QEMU, g
 deps: ## install the Debian packages that are missing (as root)
 	@scripts/deps
 
-modules: ## build vktls.ko and tls.ko into build/modules (KDIR= for your kernel)
+modules: ## build vktls.ko and tls.ko into build/modules (KERNEL=newest, KDIR=)
 	@echo "[modules] for $(KDIR)"
-	@KVER="$(KVER)" KDIR="$(KDIR)" scripts/build-modules
+	@$(asked) scripts/build-modules
 
 firmware: ## build the NIC's firmware into build/firmware
 	@echo "[firmware]"
@@ -35,11 +40,11 @@ qemu: ## build QEMU with the NIC in it; SANITIZE=1: with ASan and UBSan, beside 
 
 selftests: ## build the kernel's own selftests for the guest
 	@echo "[selftests]"
-	@scripts/build-selftests
+	@$(asked) scripts/build-selftests
 
 image: selftests ## build what the guest boots
 	@echo "[image]"
-	@scripts/build-image
+	@$(asked) scripts/build-image
 
 gnutls: ## build GnuTLS with kernel TLS, for some long tests (about 2 minutes)
 	@echo "[gnutls]"

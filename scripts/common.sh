@@ -143,14 +143,33 @@ apt_suite()
 	apt_in "$1" -q update >&2
 }
 
-# apt_in SUITE ARGS...: apt-get within the configuration made by apt_suite
-apt_in()
+# apt_options SUITE: the options that keep apt within what apt_suite made
+apt_options()
 {
 	local dir=$CACHE/apt/$1
 
+	printf -- '-o\n%s\n' "Dir::Etc::sourcelist=$dir/sources.list" \
+		Dir::Etc::sourceparts=- "Dir::State::lists=$dir/lists" \
+		"Dir::Cache=$dir/cache" APT::Sandbox::User=root \
+		Acquire::Languages=none
+}
+
+# apt_in SUITE ARGS...: apt-get with the suite that apt_suite made ready
+apt_in()
+{
+	local options
+
+	mapfile -t options < <(apt_options "$1")
 	shift
-	apt-get -o Dir::Etc::sourcelist="$dir/sources.list" \
-		-o Dir::Etc::sourceparts=- -o Dir::State::lists="$dir/lists" \
-		-o Dir::Cache="$dir/cache" -o APT::Sandbox::User=root \
-		-o Acquire::Languages=none "$@"
+	apt-get "${options[@]}" "$@"
+}
+
+# apt_cache_in SUITE ARGS...: apt-cache, in the same way
+apt_cache_in()
+{
+	local options
+
+	mapfile -t options < <(apt_options "$1")
+	shift
+	apt-cache "${options[@]}" "$@"
 }
