@@ -8,9 +8,6 @@ import os
 import re
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-# pylint: disable=wrong-import-position
 from abi import ABI_H, Header, NOT_NUMBERS, TOP, host_numbers, main
 
 ABI = Header(ABI_H)

@@ -9,9 +9,6 @@ import os
 import re
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-# pylint: disable=wrong-import-position
 from abi import (ABI_H, BUILD, Header, SOC_H, Skip, host_numbers, main, numbers_of, probe_source,
                  run, same, write)
 

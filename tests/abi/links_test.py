@@ -7,9 +7,6 @@ import os
 import re
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-# pylint: disable=wrong-import-position
 from abi import TOP, main
 
 TOPS = ("drivers", "net", "qemu-device", "firmware", "tests", "docs")

@@ -13,9 +13,6 @@ import os
 import re
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-# pylint: disable=wrong-import-position
 from abi import ABI_H, Header, TOP, host_numbers, main, write
 
 RECORD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "versions.txt")

@@ -2,14 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The other end of tests/bench/load.c, outside the VM: a real TCP stack that
 swallows batches and confirms each, or sends records sealed beforehand."""
-import pathlib
 import select
 import socket
-import sys
 import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "guest/lib"))
-import ktls  # noqa: E402
+import ktls
 
 PORT = 5001
 SO_RCVBUFFORCE = 33

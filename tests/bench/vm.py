@@ -84,7 +84,8 @@ def peer():
                             ("napi_defer_hard_irqs", 1)):
             sh(*enter, "sh", "-c",
                f"echo {value} > /sys/class/net/{link}/{knob}")
-        server = subprocess.Popen([*enter, "/usr/bin/python3", str(HERE / "peer.py")])
+        server = subprocess.Popen([*enter, "/usr/bin/python3", str(HERE / "peer.py")],
+                                  env=dict(os.environ, PYTHONPATH=str(TOP / "tests/guest/lib")))
         yield name, tap
     finally:
         if server:

@@ -8,15 +8,10 @@ import queue
 import re
 import socket
 import struct
-import sys
 import tempfile
 import threading
 import traceback
 
-sys.dont_write_bytecode = True
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "abi"))
-# pylint: disable=wrong-import-position,wrong-import-order
 import abi
 from qtest import Function, Machine
 

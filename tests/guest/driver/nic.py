@@ -9,12 +9,10 @@ import random
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import ktap  # noqa: E402 pylint: disable=wrong-import-position
+import ktap
 
 IF = "eth0"
 V4 = ("192.0.2.1", "192.0.2.2")

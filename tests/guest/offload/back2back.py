@@ -3,18 +3,13 @@
 """Two of these NICs at both ends of a connection: what one encrypts, the other
 decrypts, in both directions at once."""
 import json
-import os
 import socket
-import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import nicfault     # noqa: E402 pylint: disable=wrong-import-position
-import ktap         # noqa: E402 pylint: disable=wrong-import-position
-import matrix_rig   # noqa: E402 pylint: disable=wrong-import-position
-import matrix_tls   # noqa: E402 pylint: disable=wrong-import-position
-import rig          # noqa: E402 pylint: disable=wrong-import-position
+import nicfault
+import ktap
+import matrix_rig
+import matrix_tls
+import rig
 
 NEAR = {4: "198.51.100.1/24", 6: "2001:db8:1::1/64"}
 FAR = {4: "198.51.100.2", 6: "2001:db8:1::2"}

@@ -5,14 +5,10 @@ byte is lost, none is in the clear, and what can come back to the NIC does."""
 import os
 import socket
 import struct
-import sys
 import threading
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import rig
 
 CHUNK = 200000
 

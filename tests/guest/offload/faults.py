@@ -4,15 +4,10 @@
 refused contexts, commands that fail, packets with wrong sequence numbers, memory
 that is not there. No byte is lost and none leaves in the clear."""
 import errno
-import os
-import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import nicfault     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import nicfault
+import rig
 
 TLS_ADD, TLS_RESYNC, TLS_ADD_RX = 9, 11, 15     # VKTLS_CMD_*
 

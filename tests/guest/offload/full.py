@@ -2,14 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A card whose table of contexts is full: the connections that find no room are
 the kernel's, and a place that becomes free is used."""
-import os
-import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import rig
 
 ROOM = 4    # as said in full.vm
 

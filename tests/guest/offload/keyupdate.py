@@ -6,17 +6,13 @@ lost is sent again with the old key; what comes after is on the NIC again.
 
     keyupdate.py NUMBER     of new keys, in each direction
 """
-import os
 import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap         # noqa: E402 pylint: disable=wrong-import-position
-import ktls         # noqa: E402 pylint: disable=wrong-import-position
-import matrix_rig   # noqa: E402 pylint: disable=wrong-import-position
-import matrix_tls   # noqa: E402 pylint: disable=wrong-import-position
-import rig          # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import ktls
+import matrix_rig
+import matrix_tls
+import rig
 
 LOAD = 96 << 10     # bytes around each new key, in each direction
 CIPHERS = ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305")

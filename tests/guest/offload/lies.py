@@ -3,17 +3,12 @@
 """A NIC whose word is not to be trusted: it forgets contexts, keeps some that were
 to be deleted, and asks about records that are not there. The driver finds out, and
 connections that live on come back to the NIC."""
-import os
 import re
-import sys
 import time
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import nicfault # noqa: E402 pylint: disable=wrong-import-position
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import nicfault
+import ktap
+import rig
 
 EVENTS = "/sys/kernel/tracing/events/vktls/vktls_event/enable"
 TRACE = "/sys/kernel/tracing/trace"

@@ -3,15 +3,10 @@
 """Loss and reordering, on the wire and before the driver: the far end gets every
 byte, retransmissions do not disturb the stream that the NIC encrypts, and a
 stream with a gap comes back to the NIC."""
-import os
-import sys
 import time
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import rig
 
 # tx_tls_drop_no_sync_data is not among these: a segment may be acknowledged, by
 # an earlier copy of it, while it waits

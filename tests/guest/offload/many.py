@@ -6,20 +6,16 @@ nothing is left in the end.
     many.py             a thousand, on a card with room for a quarter of them
     many.py crowd       as many as the card has room for, and one more
 """
-import os
 import resource
 import socket
 import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import ktls     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import ktls
+import rig
 
 CROWD = sys.argv[1:] == ["crowd"]
-ROOM = 20000 if CROWD else 256      # as said in crowd.vm and many.vm
+ROOM = 20000 if CROWD else 256      # as said in many-crowd.vm and many.vm
 COUNT = ROOM + 1 if CROWD else 1000
 AT_ONCE = 500       # whose records a queue has place for
 SIZES = (1, 700, 5000)      # records of one round; TCP's buffers hold them all

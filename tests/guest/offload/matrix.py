@@ -12,16 +12,12 @@ both at once where both are), a few requests and answers, and a look at digests
 and counters. The wire is looked at afterwards, on the host.
 """
 import itertools
-import os
 import random
 import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap         # noqa: E402 pylint: disable=wrong-import-position
-import matrix_rig   # noqa: E402 pylint: disable=wrong-import-position
-import rig          # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import matrix_rig
+import rig
 
 BULK = 384 << 10
 ROUNDS = 4      # requests and answers

@@ -5,15 +5,10 @@ way out. Kernel TLS then encrypts in software, and the kernel's own leaves its m
 on the packet; a NIC that encrypted it once more would put the plaintext on the
 wire. Our tls.ko clears the mark, goes through VLANs, and comes back with a new
 context."""
-import os
-import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import ktls     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import ktls
+import rig
 
 CHUNK = 100000
 NEAR, FAR = rig.NEAR[4], rig.FAR[4]

@@ -3,15 +3,11 @@
 """TLS 1.3 and ChaCha20-Poly1305 are offered to a driver that says that it looks,
 also after the driver, or both modules, were exchanged."""
 import os
-import sys
 import time
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import ktls     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import ktls
+import rig
 
 
 def nic_up():

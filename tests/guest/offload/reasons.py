@@ -3,17 +3,12 @@
 """Every reason for which our tls.ko does not offload a connection, takes it back, or
 encrypts a packet itself has a counter of its own, and moves that one."""
 import errno
-import os
 import socket
-import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import nicfault # noqa: E402 pylint: disable=wrong-import-position
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import ktls     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import nicfault
+import ktap
+import ktls
+import rig
 
 ADD = {"Tx": (9, "tls-add"), "Rx": (15, "tls-add-rx")}     # VKTLS_CMD_*
 FULL = 7            # VKTLS_ST_FULL

@@ -8,17 +8,13 @@ import errno
 import os
 import random
 import socket
-import sys
 import threading
 import time
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import ktls     # noqa: E402 pylint: disable=wrong-import-position
-import nicfault     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import ktls
+import nicfault
+import rig
 
 SIZES = [1, 15, 16, 17, 1399, 1448, 1449, 16383, 16384, 16385, 65536]
 CIPHERS = ["aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"]

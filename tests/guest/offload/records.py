@@ -6,15 +6,11 @@ the NIC."""
 import errno
 import os
 import socket
-import sys
 import time
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import ktls     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import ktls
+import rig
 
 SIZES = [1, 15, 16, 17, 1399, 1448, 1449, 16383, 16384, 16385, 65536, 300000]
 BOTH = [("aes-128-gcm", 4), ("aes-256-gcm", 4),

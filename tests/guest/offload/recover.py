@@ -10,12 +10,9 @@ import sys
 import threading
 import time
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import nicfault # noqa: E402 pylint: disable=wrong-import-position
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import nicfault
+import ktap
+import rig
 
 CHUNK = 40000
 DRIVER = "/sys/bus/pci/drivers/vktls"

@@ -5,15 +5,11 @@ when it is not possible, and who does it when a flow loses much. A retransmissio
 compared with the first copy by who judges the wire, byte by byte."""
 import os
 import socket
-import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import nicfault # noqa: E402 pylint: disable=wrong-import-position
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import ktls     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import nicfault
+import ktap
+import ktls
+import rig
 
 MTU = 576
 SEGMENT = MTU - 52      # TCP payload with timestamps, IPv4

@@ -7,13 +7,9 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
-                os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                             "..", "lib")]
-import ktap     # noqa: E402 pylint: disable=wrong-import-position
-import rig      # noqa: E402 pylint: disable=wrong-import-position
+import ktap
+import rig
 
 ROOT = "/tmp/www"
 CERT, KEY = "/tmp/cert.pem", "/tmp/key.pem"

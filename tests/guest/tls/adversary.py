@@ -7,15 +7,12 @@ and authentic before the fault, then a clear error that stays, never a byte more
 """
 import errno
 import os
-import pathlib
 import select
 import socket
 import struct
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
 GOOD = b"the record before the fault"

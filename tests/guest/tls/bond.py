@@ -3,18 +3,14 @@
 """The distribution's bonding over two NICs: TLS flows are offloaded to the one that
 carries them, go on when it fails, and are offloaded again."""
 import json
-import pathlib
 import socket
 import struct
-import sys
 import threading
 import time
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
-                for folder in ("lib", "offload")]
-import ktap  # noqa: E402
-import ktls  # noqa: E402
-import rig  # noqa: E402
+import ktap
+import ktls
+import rig
 
 SLAVES = ("eth0", "eth1")
 VLAN_NEAR = "198.51.100.1"

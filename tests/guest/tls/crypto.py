@@ -6,17 +6,14 @@ that TLS sockets get them without asking."""
 import errno
 import hashlib
 import os
-import pathlib
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
 ALGORITHMS = {"aes-128-gcm": "gcm(aes)", "aes-128-ccm": "ccm(aes)",

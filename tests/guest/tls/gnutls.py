@@ -12,11 +12,9 @@ import subprocess
 import sys
 import threading
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
-                for folder in ("lib", "offload")]
-import ktap  # noqa: E402
-import ktls  # noqa: E402
-import rig  # noqa: E402
+import ktap
+import ktls
+import rig
 
 ROOT = "/tmp/gnutls"
 CERT, KEY, FILE = f"{ROOT}/cert.pem", f"{ROOT}/key.pem", f"{ROOT}/file"

@@ -5,15 +5,13 @@ control messages, ss, /proc/net/tls_stat."""
 import contextlib
 import errno
 import os
-import pathlib
 import socket
 import struct
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 HEADER = 4      # struct tls_crypto_info
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}

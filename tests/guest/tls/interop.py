@@ -10,13 +10,10 @@ import pathlib
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
-                for folder in ("lib", "offload")]
-import ktap  # noqa: E402
-import rig  # noqa: E402
+import ktap
+import rig
 
 ROOT = "/tmp/interop"
 CERT, KEY = f"{ROOT}/cert.pem", f"{ROOT}/key.pem"

@@ -3,17 +3,14 @@
 """TLS 1.3 KeyUpdate with every cipher: which key each record has, what readers
 and pollers see between the message and the new key, what is counted."""
 import errno
-import pathlib
 import select
 import socket
 import struct
-import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 COUNTERS = """
 TlsRxRekeyOk TlsRxRekeyError TlsTxRekeyOk TlsTxRekeyError

@@ -12,14 +12,11 @@ import errno
 import os
 import pathlib
 import socket
-import sys
 import threading
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
-                for folder in ("lib", "offload")]
-import ktap  # noqa: E402
-import ktls  # noqa: E402
-import rig   # noqa: E402
+import ktap
+import ktls
+import rig
 
 DEBUG = pathlib.Path("/sys/kernel/debug")
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}

@@ -11,9 +11,8 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 TREE = pathlib.Path("/lib/modules") / os.uname().release
 OURS = TREE / "updates/tls.ko"

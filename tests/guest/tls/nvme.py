@@ -10,11 +10,9 @@ import pathlib
 import subprocess
 import sys
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
-                for folder in ("lib", "offload")]
-import ktap  # noqa: E402
-import ktls  # noqa: E402
-import rig  # noqa: E402
+import ktap
+import ktls
+import rig
 
 SUBSYSTEM = "nqn.2024-01.test:vktls"
 HOST = "nqn.2014-08.org.nvmexpress:uuid:8d9f57b8-3f6f-4d7d-9a57-0d6f2a2f3c11"

@@ -6,16 +6,13 @@ kernel's TLS, in segments of any shape, into buffers of any shape.
 import ctypes
 import errno
 import os
-import pathlib
 import select
 import socket
-import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}

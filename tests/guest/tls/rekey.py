@@ -5,14 +5,11 @@ asks: messages that share a record or are cut by records, errors, counters.
 """
 import errno
 import os
-import pathlib
 import select
 import socket
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 TICKET = bytes([4, 0, 0, 5, 24, 0, 0, 1, 0])    # its content looks like one
 

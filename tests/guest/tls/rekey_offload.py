@@ -3,17 +3,14 @@
 """TLS 1.3 KeyUpdate on connections that the card encrypts or decrypts: each record
 has the key it must have, whoever encrypts it, also when it is sent again; and the
 card has the connection again after each. The argument is how many there are."""
-import pathlib
 import re
 import sys
 import threading
 import time
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder)
-                for folder in ("lib", "offload")]
-import ktap  # noqa: E402
-import ktls  # noqa: E402
-import rig  # noqa: E402
+import ktap
+import ktls
+import rig
 
 CHUNK = 30000
 ROUNDS = int(sys.argv.pop(1)) if sys.argv[1:] and sys.argv[1].isdigit() else 20

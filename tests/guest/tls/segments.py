@@ -7,17 +7,14 @@ authentic. A plain TCP socket gets the same segments first, to see that they mak
 the stream."""
 import errno
 import os
-import pathlib
 import random
 import socket
 import struct
 import subprocess
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
-import rawtcp  # noqa: E402
+import ktap
+import ktls
+import rawtcp
 
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
 SIZES = (1, 100, 1400, 16384, 0, 5000, 17, 3000)

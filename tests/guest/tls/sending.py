@@ -10,13 +10,11 @@ import os
 import pathlib
 import socket
 import struct
-import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 TCP_MEM = pathlib.Path("/proc/sys/net/ipv4/tcp_mem")

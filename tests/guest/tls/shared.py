@@ -3,15 +3,12 @@
 """One socket in several hands: processes that write and read at once, and 32-bit
 callers. Each record is whole, in one place, and comes once."""
 import os
-import pathlib
 import socket
 import struct
 import subprocess
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 WRITERS, MESSAGES = 4, 60
 READERS, RECORDS = 4, 200

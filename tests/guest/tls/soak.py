@@ -11,9 +11,8 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-import ktap  # noqa: E402
-import ktls  # noqa: E402
+import ktap
+import ktls
 
 # soak.c has 16 ways to use a connection: what one of them leaves behind each time
 # is COUNT / 16 objects. The kernel's own caches move by some tens.

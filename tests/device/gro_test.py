@@ -18,7 +18,7 @@ from nic import (ABI, MAC, PEER, Nic, RxQueue, TxQueue, Wire, case, main, pack,
 from packets import ACK, FIN, PSH, TCP, checksum, ethernet, ip, payload, pseudo, tcp
 from qtest import PATIENCE, RAM_END, Function, Machine
 from records import SUITES
-import tlsrx
+import tlsrx_test as tlsrx
 
 SEED = int(os.environ.get("SEED", "1"))
 OK = ABI.RXC_EOP | ABI.RXC_L4_OK

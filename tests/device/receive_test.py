@@ -4,7 +4,6 @@
 interrupts; and hosts that get their descriptors wrong."""
 
 import ipaddress
-import struct
 import sys
 
 from nic import ABI, MAC, PEER, QUIET, RxQueue, case, main, pack

@@ -8,7 +8,7 @@ import sys
 from nic import ABI, MAC, PEER, RxQueue, TxQueue, case, main, pack, unpack
 from packets import (HOP_BY_HOP, TCP, V4, V6, ethernet, ip, payload, tcp, tcp_frame)
 from records import GCM128, SUITES, TLS13, Records
-from tls import SECRET, key_in_memory, wipe_commands
+from tls_test import SECRET, key_in_memory, wipe_commands
 
 EOP = ABI.RXC_EOP
 TLS = EOP | ABI.RXC_TLS | ABI.RXC_L4_OK

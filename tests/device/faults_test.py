@@ -8,8 +8,8 @@ import sys
 from nic import ABI, NUMBERS, QUIET, Nic, Ring, RxQueue, TxQueue, case, main, pack, unpack
 from packets import ethernet, payload
 from qtest import Machine, QmpError
-from tls import Flow
-from tlsrx import Flow as ReceiveFlow, start as start_receiving
+from tls_test import Flow
+from tlsrx_test import Flow as ReceiveFlow, start as start_receiving
 
 PATH = "/machine/peripheral/nic"
 ALL = 1000000

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the cases of this folder share: sockets on both ends of the wire, data
+"""What cases of TLS in the NIC share: sockets on both ends of the wire, data
 that can be recognised on it, counters before and after, and a receiver that
 opens records without the kernel's TLS.
 
@@ -13,13 +13,11 @@ import select
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-import ktap     # pylint: disable=wrong-import-position
-import ktls     # pylint: disable=wrong-import-position
+import ktap
+import ktls
 
 IFACE = "eth0"
 NEAR = {4: "192.0.2.1", 6: "2001:db8::1"}

@@ -12,9 +12,9 @@ from nic import ABI, QUIET, Ring, RxQueue, TxQueue, case, main, pack
 from packets import ethernet, payload, tcp_frame
 from qtest import RAM_END, RAM_START
 from records import SUITES
-from tls import SECRET, Flow
-import replay
-import tlsrx
+from tls_test import SECRET, Flow
+import replay_test as replay
+import tlsrx_test as tlsrx
 
 STEPS = 3000
 SEED = int(os.environ.get("SEED", "1"))

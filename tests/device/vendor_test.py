@@ -12,7 +12,7 @@ import sys
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gro import send_patiently
+from gro_test import send_patiently
 from nic import FIRMWARE, Wire, abi, case, main
 from packets import TCP, V6, ip, payload, tcp
 from qtest import Function, Machine

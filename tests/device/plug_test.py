@@ -8,7 +8,7 @@ import sys
 from nic import ABI, Nic, RxQueue, TxQueue, Wire, case, main
 from packets import ethernet, payload, tcp_frame
 from qtest import Function, Machine
-from tls import Flow, key_in_memory, wipe_commands
+from tls_test import Flow, key_in_memory, wipe_commands
 
 PORT = 5                # device number of the root port on bus 0
 WINDOW = 0xd8000000

@@ -10,8 +10,8 @@ import sys
 
 from nic import ABI, BUILD, MAC, QUIET, RxQueue, TxQueue, abi, case, main, pack, unpack
 from packets import TCP, UDP, V6, ethernet, ip, payload, receive_tcp, tcp, tcp_frame, udp
-from tls import SECRET, Flow
-import tlsrx
+from tls_test import SECRET, Flow
+import tlsrx_test as tlsrx
 
 PLAIN = ethernet(0x88b5, payload(100))
 BEAT = ABI.TIME_BEAT_MS / 1000

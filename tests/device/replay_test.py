@@ -9,7 +9,7 @@ import sys
 from nic import ABI, QUIET, TxQueue, case, main, pack, unpack
 from packets import payload, receive_tcp, tcp_frame
 from records import SUITES, Records
-from tlsrx import flow_of
+from tlsrx_test import flow_of
 
 SECRET = b"this must never be seen on the wire "
 
