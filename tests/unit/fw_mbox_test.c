@@ -218,7 +218,8 @@ static void test_events_lost(void)
 			n++;
 		if (e)
 			break;
-		ktap_expect(vkdev_core_evtq_head(rig.core, rig.evt_index) && rig_run());
+		if (!ktap_expect(vkdev_core_evtq_head(rig.core, rig.evt_index) && rig_run()))
+			return;
 	} while (n < EVENTS - 1 + FIFO);
 	if (!e)
 		e = rig_event();

@@ -17,73 +17,130 @@
  *	}
  *
  * A case is a function; it fails when one of its expectations does, and goes
- * on. A table-driven test may call ktap_case("description", function, &row)
+ * on, up to KTAP_GIVE_UP of them: a loop that waits for something that never
+ * comes ends there, with its case. Of a case KTAP_SHOWN lines are printed. With
+ * CASE in the environment only the case of that name runs.
+ *
+ * A table-driven test may call ktap_case("description", function, &row)
  * for each row, or ktap_check(condition, "description") where one condition is
- * the whole case. The plan is printed at the end, as TAP allows. The status of
+ * the whole case. A case in which the program dies, by a signal or by a
+ * sanitizer, is printed as failed. The plan is printed at the end, as TAP
+ * allows. The status of
  * ktap_finish() is zero only when at least one case ran and none failed.
  */
 #ifndef VKTLS_TESTS_KTAP_H
 #define VKTLS_TESTS_KTAP_H
 
+#include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define KTAP_SHOWN	20
+#define KTAP_GIVE_UP	1000
 
 struct ktap_state {
 	unsigned int run;
 	unsigned int failed;
 	const char *skipped;	/* why the case at hand could not run */
-	bool bad;		/* an expectation of the case at hand failed */
+	const char *name;	/* of the case at hand */
+	unsigned int bad;	/* expectations of the case at hand that failed */
+	jmp_buf give_up;	/* the end of the case at hand */
 };
 
 static struct ktap_state ktap;
 
+/* Asked by the sanitizers: an error ends in SIGABRT, as that of assert() does. */
+const char *__asan_default_options(void) __attribute__((weak));
+const char *__ubsan_default_options(void) __attribute__((weak));
+
+const char *__asan_default_options(void)
+{
+	return "abort_on_error=1";
+}
+
+const char *__ubsan_default_options(void)
+{
+	return "abort_on_error=1";
+}
+
+/* The program ends here, in the middle of a case. */
+static void ktap_aborted(int signo)
+{
+	if (ktap.name)
+		printf("not ok %u %s\n", ktap.run + 1, ktap.name);
+	fflush(stdout);
+	signal(signo, SIG_DFL);
+	raise(signo);
+}
+
 static inline void ktap_start(void)
 {
+	signal(SIGABRT, ktap_aborted);
 	puts("KTAP version 1");
 }
 
-static inline void ktap_begin(void)
-{
-	ktap.run++;
-	ktap.bad = false;
-	ktap.skipped = NULL;
-}
-
+/* What fails before a case, while it is set up, fails the case. */
 static inline void ktap_end(const char *name)
 {
-	ktap.failed += ktap.bad;
+	ktap.run++;
+	ktap.failed += !!ktap.bad;
+	if (ktap.bad > KTAP_SHOWN)
+		printf("# %s%u expectations failed, %u are shown\n",
+		       ktap.bad < KTAP_GIVE_UP ? "" : "given up: ", ktap.bad,
+		       KTAP_SHOWN);
 	printf("%sok %u %s%s%s\n", ktap.bad ? "not " : "", ktap.run, name,
 	       ktap.skipped && !ktap.bad ? " # SKIP " : "",
 	       ktap.skipped && !ktap.bad ? ktap.skipped : "");
 	fflush(stdout);
+	ktap.bad = 0;
+	ktap.skipped = NULL;
+	ktap.name = NULL;
+}
+
+static inline bool ktap_wanted(const char *name)
+{
+	const char *one = getenv("CASE");
+
+	return !one || !strcmp(one, name);
 }
 
 /* Run one case that takes a pointer to its row of a table. */
 static inline void ktap_case(const char *name, void (*fn)(const void *row),
 			     const void *row)
 {
-	ktap_begin();
-	fn(row);
+	if (!ktap_wanted(name))
+		return;
+	ktap.name = name;
+	if (!setjmp(ktap.give_up))
+		fn(row);
+	ktap_end(name);
+}
+
+static inline void ktap_run(const char *name, void (*fn)(void))
+{
+	if (!ktap_wanted(name))
+		return;
+	ktap.name = name;
+	if (!setjmp(ktap.give_up))
+		fn();
 	ktap_end(name);
 }
 
 /* One case that is one condition. */
 static inline bool ktap_check(bool ok, const char *name)
 {
-	ktap_begin();
-	ktap.bad = !ok;
-	ktap_end(name);
+	ktap.bad += !ok;
+	if (ktap_wanted(name))
+		ktap_end(name);
 	return ok;
 }
 
-#define KTAP_RUN(fn) do {						\
-	ktap_begin();							\
-	fn();								\
-	ktap_end(#fn);							\
-} while (0)
+#define KTAP_RUN(fn)	ktap_run(#fn, fn)
 
 /* Mark the case at hand as skipped; the caller returns afterwards. */
 static inline void ktap_skip(const char *why)
@@ -91,24 +148,29 @@ static inline void ktap_skip(const char *why)
 	ktap.skipped = why;
 }
 
+/* Another expectation failed: is it to be shown? */
+static inline bool ktap_bad(void)
+{
+	if (++ktap.bad == KTAP_GIVE_UP)
+		longjmp(ktap.give_up, 1);
+	return ktap.bad <= KTAP_SHOWN;
+}
+
 static inline bool ktap_want(bool ok, const char *file, int line,
 			     const char *what)
 {
-	if (!ok) {
+	if (!ok && ktap_bad())
 		printf("# %s:%d: expected %s\n", file, line, what);
-		ktap.bad = true;
-	}
 	return ok;
 }
 
 static inline bool ktap_want_eq(uint64_t got, uint64_t wanted, const char *file,
 				int line, const char *what)
 {
-	if (got != wanted)
+	if (got != wanted && ktap_bad())
 		printf("# %s:%d: %s is 0x%llx, expected 0x%llx\n", file, line,
 		       what, (unsigned long long)got,
 		       (unsigned long long)wanted);
-	ktap.bad |= got != wanted;
 	return got == wanted;
 }
 
@@ -121,9 +183,9 @@ static inline bool ktap_want_mem(const void *got, const void *wanted,
 	for (i = 0; i < len; i++) {
 		if (g[i] == w[i])
 			continue;
-		printf("# %s:%d: byte %zu of %zu is %02x, expected %02x\n",
-		       file, line, i, len, g[i], w[i]);
-		ktap.bad = true;
+		if (ktap_bad())
+			printf("# %s:%d: byte %zu of %zu is %02x, expected %02x\n",
+			       file, line, i, len, g[i], w[i]);
 		return false;
 	}
 	return true;

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cases as plain functions, results as KTAP.
 
-A case fails by an exception, skips by raising Skip and is cut off after its
-timeout; what it deferred runs in reverse order whatever happened.
+A case is registered by @case(), or by add() when a table makes it. It fails by an
+exception, skips by raising Skip and is cut off after its timeout; what it deferred
+runs in reverse order whatever happened.
 """
+import ast
 import errno
 import os
 import signal
@@ -86,6 +88,19 @@ def interrupt_waits(every=0.5):
     return stop.set
 
 
+def unregistered(path):
+    """
+    Functions of a program that say of themselves what they are for, and that
+    nothing calls, registers or decorates: cases, most likely, that never run.
+    """
+    with open(path, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return [node.name for node in tree.body
+            if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) and
+            not node.decorator_list and node.name not in used]
+
+
 def _cleanup():
     problems = []
     while _deferred:
@@ -121,8 +136,15 @@ def _outcome(fn, timeout):
 
 
 def main():
-    """Run every registered case; never returns."""
-    wanted = sys.argv[1:]
+    """Run every registered case, or those that the arguments name; never returns."""
+    forgotten = unregistered(sys.argv[0])
+    if forgotten:
+        sys.exit(f"no case of {', '.join(forgotten)}(): @ktap.case() or ktap.add() is missing")
+    wanted = [os.environ["CASE"]] if os.environ.get("CASE") else sys.argv[1:]
+    names = [fn.__name__ for fn, _ in _cases]
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        sys.exit(f"no case {', '.join(unknown)}; there are {' '.join(names)}")
     cases = [c for c in _cases if not wanted or c[0].__name__ in wanted]
     print(f"TAP version 14\n1..{len(cases)}", flush=True)
     failed = 0

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ktap.h itself, seen from outside: this program runs itself with an argument
+ * that names something that goes wrong, and reads the output.
+ */
+#include <assert.h>
+#include <unistd.h>
+
+#include "ktap.h"
+
+#define LINES	(KTAP_SHOWN + 10)
+
+static char lines[LINES][256];
+static unsigned int printed;	/* lines, also those beyond LINES */
+static int ended;		/* wait status */
+
+/* ---- The runs that go wrong ---- */
+
+static volatile int never, zero;
+
+static void loops(void)
+{
+	while (!never)
+		ktap_expect(never);
+}
+
+static void divides(void)
+{
+	ktap_expect(1 / zero);
+}
+
+static void asserts(void)
+{
+	assert(never);
+}
+
+static void runs_after(void)
+{
+}
+
+static int wrong(const char *how)
+{
+	ktap_start();
+	if (!strcmp(how, "loops"))
+		KTAP_RUN(loops);
+	else if (!strcmp(how, "divides"))
+		KTAP_RUN(divides);
+	else if (!strcmp(how, "asserts"))
+		KTAP_RUN(asserts);
+	else
+		ktap_expect(never);	/* set-up before a case */
+	KTAP_RUN(runs_after);
+	return ktap_finish();
+}
+
+/* ---- The cases that look at them ---- */
+
+static void run(const char *how)
+{
+	char command[4096], line[256];
+	FILE *out;
+
+	snprintf(command, sizeof(command), "env -u CASE /proc/%d/exe %s 2>&1", getpid(), how);
+	printed = 0;
+	out = popen(command, "r");
+	if (!ktap_expect(out))
+		return;
+	while (fgets(line, sizeof(line), out))
+		strcpy(lines[printed++ % LINES], line);
+	ended = pclose(out);
+}
+
+static bool has(const char *text)
+{
+	for (unsigned int i = 0; i < printed && i < LINES; i++) {
+		if (strstr(lines[i], text))
+			return true;
+	}
+	return false;
+}
+
+static void endless_loop_of_failures_ends(void)
+{
+	run("loops");
+	ktap_expect(printed < LINES);
+	ktap_expect(has("# given up: 1000 expectations failed, 20 are shown"));
+	ktap_expect(has("not ok 1 loops"));
+	ktap_expect(has("ok 2 runs_after"));
+	ktap_expect(ended);
+}
+
+static void sanitizer_names_the_case(void)
+{
+	run("divides");
+	ktap_expect(has("runtime error: "));
+	ktap_expect(has("not ok 1 divides"));
+	ktap_expect(ended);
+}
+
+static void abort_names_the_case(void)
+{
+	run("asserts");
+	ktap_expect(has("Assertion `never' failed"));
+	ktap_expect(has("not ok 1 asserts"));
+	ktap_expect(ended);
+}
+
+static void failed_set_up_fails_the_case(void)
+{
+	run("set-up");
+	ktap_expect(has("not ok 1 runs_after"));
+	ktap_expect(ended);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return wrong(argv[1]);
+	ktap_start();
+	KTAP_RUN(endless_loop_of_failures_ends);
+	KTAP_RUN(sanitizer_names_the_case);
+	KTAP_RUN(abort_names_the_case);
+	KTAP_RUN(failed_set_up_fails_the_case);
+	return ktap_finish();
+}
