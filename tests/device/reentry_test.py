@@ -9,7 +9,7 @@ import sys
 
 from nic import ABI, QUIET, Nic, RxQueue, TxQueue, Wire, case, main, pack, Function
 from packets import ethernet, payload, tcp_frame
-from plug import INDICATOR_OFF, PORT, POWER_OFF, SLOT_CONTROL, Slot
+from plug_test import INDICATOR_OFF, PORT, POWER_OFF, SLOT_CONTROL, Slot
 from qtest import Machine
 
 ECAM = 0xb0000000
