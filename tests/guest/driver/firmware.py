@@ -4,12 +4,15 @@
 with it, the interface stays down but there, and devlink mends it without a reboot."""
 import hashlib
 import os
+import re
 import struct
 
-from nic import IF, dmesg_mark, dmesg_since, fails, pci, ping, read, run, setup_link, wait, write
+from nic import (IF, dmesg_mark, dmesg_since, fails, pci, ping, read, run, setup_link, stats,
+                 wait, write)
 import ktap
 
 FILE = "/lib/firmware/vktls/vktls.fw"
+OLDER = "/lib/firmware/vktls/vktls-1.5.fw"
 DRIVER = "/sys/bus/pci/drivers/vktls"
 DIGEST = slice(64, 96)
 
@@ -80,12 +83,17 @@ def entry_unaligned():
     return changed(16, 2)
 
 
+def too_old():
+    return changed(6, 4, "<H")
+
+
 def too_large():
     return image() + bytes(0x30000)
 
 
 REFUSED = ((wrong_magic, "wrong magic (16)"), (other_major, "wrong ABI version (17)"),
-           (newer_minor, "wrong ABI version (17)"), (wrong_header_length, "wrong length (18)"),
+           (newer_minor, "wrong ABI version (17)"),
+           (too_old, "ABI 1.4, the driver needs 1.5"), (wrong_header_length, "wrong length (18)"),
            (body_too_long, "wrong length (18)"), (truncated, "wrong length (18)"),
            (empty_body, "(18)|(20)"), (flipped_bit, "wrong digest (19)"),
            (wrong_digest, "wrong digest (19)"), (entry_outside, "wrong entry point (20)"),
@@ -171,6 +179,29 @@ def absent_at_reload():
     is_down_and_there("no file /lib/firmware/vktls/vktls.fw")
 
 
+def abi():
+    return re.search(r"abi (\S+)", devlink_info())[1]
+
+
+def older_firmware():
+    """An image of ABI 1.5 on newer hardware: the version in force is 1.5, the driver works
+    with it, and an answer that this firmware does not give is missed by nobody."""
+    ktap.defer(mend)
+    newest = abi()
+    with open(OLDER, "rb") as file:
+        put(file.read())
+    run("devlink", "dev", "reload", f"pci/{pci()}", "action", "fw_activate")
+    contains(devlink_info(), "fw.status running")
+    ktap.equal(abi(), "1.5", "version in force")
+    setup_link()
+    before = stats()["dev_tx_frames"]
+    ping()
+    if stats()["dev_tx_frames"] <= before:
+        raise AssertionError("counters stand still")
+    mend()
+    ktap.equal(abi(), newest, "version with today's firmware")
+
+
 def interface_up_at_reload():
     """A running interface whose firmware does not come back is closed, not stuck."""
     ktap.defer(mend)
@@ -189,7 +220,8 @@ def main():
     for make, words in REFUSED:
         ktap.add(f"refused: {make.__name__.replace('_', ' ')}", refused_at_reload, make, words,
                  timeout=60)
-    for fn in (absent_at_probe, refused_at_probe, absent_at_reload, interface_up_at_reload):
+    for fn in (absent_at_probe, refused_at_probe, absent_at_reload,
+               older_firmware, interface_up_at_reload):
         ktap.add(fn.__name__.replace("_", " "), fn, timeout=60)
     ktap.main()
 

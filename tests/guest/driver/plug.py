@@ -3,6 +3,7 @@
 """Hot plug and unplug of a NIC that carries traffic; the other NIC does not
 notice, and the kernel's log has no complaint."""
 import os
+import shutil
 import subprocess
 import time
 
@@ -10,6 +11,7 @@ from nic import dmesg_mark, dmesg_since, peer, ping, qmp, read, run, setup_link,
 import ktap
 
 MAC = "52:54:00:00:02:77"
+FILE, OLDER = "/lib/firmware/vktls/vktls.fw", "/lib/firmware/vktls/vktls-1.5.fw"
 HERE, THERE = "198.51.100.1", "198.51.100.2"
 COMPLAINTS = ("WARNING", "BUG", "Oops", "Call Trace", "refused", "timeout")
 
@@ -25,10 +27,15 @@ def hot_interface():
     return None
 
 
-def plug():
-    """Plug the NIC in. Return: its interface, up and with an address."""
-    answer = qmp("device_add", driver="vktls", id="hot", bus="rp", netdev="spare", mac=MAC)
+def insert(**properties):
+    answer = qmp("device_add", driver="vktls", id="hot", bus="rp", netdev="spare", mac=MAC,
+                 **properties)
     ktap.equal("error" in answer, False, f"device_add: {answer}")
+
+
+def plug(**properties):
+    """Plug the NIC in. Return: its interface, up and with an address."""
+    insert(**properties)
     wait("the interface", hot_interface, 30)
     name = hot_interface()
     run("ip", "addr", "add", f"{HERE}/24", "dev", name)
@@ -99,10 +106,36 @@ def goes_with_the_link_down():
     no_complaints(mark)
 
 
+def older_card():
+    """A card of ABI 1.5, which takes no newer firmware, with firmware of 1.5."""
+    os.rename(FILE, FILE + ".newest")
+    ktap.defer(os.rename, FILE + ".newest", FILE)
+    shutil.copy(OLDER, FILE)
+    mark = dmesg_mark()
+    name = plug(**{"abi-minor": 5})
+    bus = os.path.basename(os.path.realpath(f"/sys/class/net/{name}/device"))
+    info = run("devlink", "dev", "info", f"pci/{bus}")
+    for said in ("abi 1.5", "fw.status running"):
+        ktap.equal(said in info, True, f"{said} in {info}")
+    ping(THERE)
+    unplug()
+    no_complaints(mark)
+
+
+def too_old_card():
+    mark = dmesg_mark()
+    insert(**{"abi-minor": 4})
+    wait("the driver's word", lambda: "NIC has ABI 1.4, this driver needs 1.5" in
+         dmesg_since(mark))
+    ktap.equal(hot_interface(), None, "interface")
+    unplug()
+
+
 def main():
     setup_link()
     peer("ip", "addr", "add", f"{THERE}/24", "dev", "eth0")
-    for fn in (comes_and_goes_idle, goes_under_traffic, goes_with_the_link_down):
+    for fn in (comes_and_goes_idle, goes_under_traffic, goes_with_the_link_down,
+               older_card, too_old_card):
         ktap.add(fn.__name__.replace("_", " "), fn, timeout=150)
     ktap.main()
 

@@ -14,6 +14,9 @@ struct vktls_dev;
 
 /* fw.c */
 #define VKTLS_FW_FILE		"vktls/vktls.fw"
+/* Lowest minor version of the ABI that the driver is tried with. */
+#define VKTLS_ABI_MINOR_MIN	5
+bool vktls_abi_known(u32 abi);
 int vktls_fw_load(struct vktls_dev *vd);
 const char *vktls_status_name(unsigned int status);
 

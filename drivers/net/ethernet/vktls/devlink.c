@@ -47,7 +47,7 @@ static int vktls_devlink_info_get(struct devlink *devlink,
 	int err;
 
 	snprintf(text, sizeof(text), "%u.%u", abi >> 16, abi & 0xffff);
-	err = devlink_info_version_fixed_put(req, "abi", text);
+	err = devlink_info_version_running_put(req, "abi", text);
 	if (err)
 		return err;
 	rtnl_lock();

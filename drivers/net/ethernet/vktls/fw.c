@@ -10,7 +10,7 @@
 #include "cmd.h"
 #include "vktls.h"
 
-#define FW_BOOT_USECS	(10 * USEC_PER_SEC)
+#define FW_BOOT_USECS	(VKTLS_TIME_BOOT_MS * USEC_PER_MSEC)
 
 static const char *const vktls_status_names[] = {
 	[VKTLS_ST_OK] = "ok",
@@ -41,6 +41,8 @@ static const char *const vktls_status_names[] = {
 	[VKTLS_ST_TLS_REUSE] = "TLS record number used before",
 	[VKTLS_ST_TLS_LOST] = "TLS context lost",
 	[VKTLS_ST_TLS_CRYPTO] = "TLS engine failed",
+	[VKTLS_ST_TLS_AUTH] = "TLS tag is wrong",
+	[VKTLS_ST_TLS_GAP] = "TLS record header was not received",
 };
 
 /**
@@ -64,6 +66,35 @@ static __printf(2, 3) void fw_note(struct vktls_dev *vd, const char *fmt, ...)
 	va_start(args, fmt);
 	vscnprintf(vd->fw_status, sizeof(vd->fw_status), fmt, args);
 	va_end(args);
+}
+
+/**
+ * vktls_abi_known() - whether the driver can drive a version of the ABI
+ * @abi: value of VKTLS_REG_ABI: the hardware's version or, once firmware runs,
+ *	the lesser of both
+ *
+ * A newer minor version only adds; the driver goes by capabilities, and by the
+ * length of answers.
+ * Return: true if it can.
+ */
+bool vktls_abi_known(u32 abi)
+{
+	return abi >> 16 == VKTLS_ABI_MAJOR &&
+	       (abi & 0xffff) >= VKTLS_ABI_MINOR_MIN;
+}
+
+static int vktls_fw_ready(struct vktls_dev *vd)
+{
+	u32 abi = vktls_read(vd, VKTLS_REG_ABI);
+
+	if (!vktls_abi_known(abi)) {
+		fw_note(vd, "refused: ABI %u.%u, the driver needs %u.%u",
+			abi >> 16, abi & 0xffff, VKTLS_ABI_MAJOR,
+			VKTLS_ABI_MINOR_MIN);
+		return -ENOEXEC;
+	}
+	fw_note(vd, "running");
+	return 0;
 }
 
 static bool vktls_fw_settled(u32 status)
@@ -98,8 +129,7 @@ static int vktls_fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
 	}
 	switch (status & VKTLS_STATUS_FW_STATE) {
 	case VKTLS_FW_READY:
-		fw_note(vd, "running");
-		return 0;
+		return vktls_fw_ready(vd);
 	case VKTLS_FW_REFUSED:
 		code = (status & VKTLS_STATUS_FW_CODE) >>
 		       VKTLS_STATUS_FW_CODE_SHIFT;
@@ -139,7 +169,7 @@ static int vktls_fw_hand_over(struct vktls_dev *vd, const struct firmware *fw)
  *
  * Context: process; RTNL or probe. Sleeps.
  * Return: 0 or errno: -ENOENT when the file is missing, -ENOEXEC when the NIC
- * refused it.
+ * refused it or it is too old for the driver.
  */
 int vktls_fw_load(struct vktls_dev *vd)
 {

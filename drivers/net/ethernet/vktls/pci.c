@@ -24,10 +24,10 @@ static int vktls_pci_identify(struct vktls_dev *vd)
 		dev_err(dev, "magic is %#x, not %#x\n", magic, VKTLS_MAGIC);
 		return -ENODEV;
 	}
-	if (abi >> 16 != VKTLS_ABI_MAJOR || (abi & 0xffff) < VKTLS_ABI_MINOR) {
-		dev_err(dev, "device has ABI %u.%u, this driver knows %u.%u\n",
+	if (!vktls_abi_known(abi)) {
+		dev_err(dev, "NIC has ABI %u.%u, this driver needs %u.%u or a newer minor\n",
 			abi >> 16, abi & 0xffff, VKTLS_ABI_MAJOR,
-			VKTLS_ABI_MINOR);
+			VKTLS_ABI_MINOR_MIN);
 		return -ENODEV;
 	}
 	return 0;

@@ -198,6 +198,7 @@ void vktls_port_link_sync(struct vktls_dev *vd)
  * vktls_port_stats_sync() - copy the NIC's counters to vd->hw_stats
  * @vd: device
  *
+ * An older NIC writes fewer counters; those that it does not have stay zero.
  * Context: process; sleeps. Takes stats_lock.
  * Return: 0 or errno of the command.
  */
@@ -282,6 +283,7 @@ void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
 		/* The completion of the packet counts it. */
 		break;
 	default:
-		netdev_warn(vd->netdev, "unknown event %u\n", type);
+		/* A newer NIC may have more; they are for newer drivers. */
+		netdev_dbg(vd->netdev, "unknown event %u\n", type);
 	}
 }
