@@ -5,9 +5,7 @@
  */
 #include "fw.h"
 
-#define MAIN_BEAT_NS	200000000
-_Static_assert(MAIN_BEAT_NS <= VKTLS_TIME_BEAT_MS * 500000, "two beats in the ABI's time for one");
-
+#define MAIN_BEAT_NS	(VKTLS_TIME_BEAT_MS * 200000)	/* five in the ABI's time for one */
 #define MAIN_MIE	(BIT(11) | BIT(7))	/* external, timer */
 #define MAIN_MIP_TIMER	BIT(7)
 

@@ -20,7 +20,7 @@
 
 /* Copies of host buffers; one command runs at a time. */
 static struct vktls_mac port_filters[VKTLS_MAC_FILTERS];
-static _Alignas(u32) struct vktls_rss port_rss;
+static struct vktls_rss port_rss __attribute__((aligned(4)));
 static u64 port_counters[VKTLS_STAT_NUM];
 
 static bool port_is_zero(const u8 *bytes, u32 n)
