@@ -189,7 +189,9 @@ static void evtq_head_write(VkdevState *s, uint32_t value)
 {
     if (!vkdev_core_evtq_head(s->core, value)) {
         bad_value("EVTQ_HEAD", value);
+        return;
     }
+    vkdev_fault_event_taken(s);
 }
 
 #define HOLDS(name) (offsetof(VkdevRegs, name) + 1)

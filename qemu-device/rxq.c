@@ -114,7 +114,10 @@ static bool rxq_write_cpls(VkdevRxQueue *rxq)
             .segs = joined ? pkt->gro.segs : 0,
         };
 
-        if (!vkdev_cq_push(&rxq->q.cq, &cpl)) {
+        vkdev_fault_rx_cpl(rxq->q.dev, rxq->q.id, &cpl);
+        if (!vkdev_cq_push(&rxq->q.cq, &cpl) ||
+            (vkdev_fault_cpl_twice(rxq->q.dev, rxq->q.cq.vector) &&
+             !vkdev_cq_push(&rxq->q.cq, &cpl))) {
             return false;
         }
     }

@@ -513,7 +513,10 @@ static void tx_complete(VkdevTxQueue *txq, uint16_t status)
         cpl.tls_ctx = cpu_to_le32(pkt->off.tls_ctx);
         cpl.tcp_seq = cpu_to_le32(pkt->tcp_seq);
     }
-    if (!vkdev_cq_push(&q->cq, &cpl)) {
+    vkdev_fault_tx_cpl(q->dev, q->id, &cpl);
+    if (!vkdev_cq_push(&q->cq, &cpl) ||
+        (vkdev_fault_cpl_twice(q->dev, q->cq.vector) &&
+         !vkdev_cq_push(&q->cq, &cpl))) {
         vkdev_queue_stop(q, VKTLS_ST_DMA);
         return;
     }

@@ -59,7 +59,9 @@ typedef struct VkdevFaults {
     VkdevFaultLine tx, rx;
     VkdevFaultCmds cmds;
     VkdevFaultRule event_lose, event_delay, event_alter;
+    VkdevFaultRule event_flood;
     VkdevFaultRule irq_lose;
+    VkdevFaultRule tx_cpl_lie, rx_cpl_lie, rx_cpl_long, cpl_twice;
     VkdevFaultLates lates;
     QEMUTimer timer;    /* for the first of what waits */
     bool gone;          /* nothing answers, as if pulled out */
@@ -187,6 +189,12 @@ bool vkdev_fault_tx(VkdevState *s, const struct iovec *iov, int iovcnt);
 bool vkdev_fault_rx(VkdevState *s, const uint8_t *frame, size_t len);
 bool vkdev_fault_irq(VkdevState *s, unsigned vector);
 bool vkdev_fault_event(VkdevState *s, VkdevCoreEvent *event);
+void vkdev_fault_event_taken(VkdevState *s);
+void vkdev_fault_tx_cpl(VkdevState *s, unsigned queue,
+                        struct vktls_tx_cpl *cpl);
+void vkdev_fault_rx_cpl(VkdevState *s, unsigned queue,
+                        struct vktls_rx_cpl *cpl);
+bool vkdev_fault_cpl_twice(VkdevState *s, unsigned vector);
 void vkdev_fault_fetched(VkdevState *s, uint64_t host, void *buf,
                          uint32_t len);
 bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,

@@ -196,6 +196,22 @@ static bool fault_answer_later(VkdevState *s)
            fault_answer(s, cmds->addr, cmds->answer);
 }
 
+/* The place after that of the answer; the generation of its lap. */
+static bool fault_answer_again(VkdevState *s)
+{
+    const VkdevRegs *r = &s->regs;
+    VkdevFaultCmds *cmds = &s->faults.cmds;
+    struct vktls_cmd_cpl *cpl = (void *)cmds->answer;
+    uint64_t ring = reg_pair(r->cplq_lo, r->cplq_hi);
+    uint64_t slot = (cmds->addr - ring) / sizeof(*cpl) + 1;
+
+    if (slot >> r->cmdq_log2) {
+        cpl->gen ^= VKTLS_GEN;
+        slot = 0;
+    }
+    return fault_answer(s, ring + slot * sizeof(*cpl), cmds->answer);
+}
+
 /* Firmware writes something: true if that was an answer that was hit. */
 bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
                           uint32_t len, bool *ok)
@@ -207,7 +223,8 @@ bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
     case VKDEV_FAULT_PASS:
         return false;
     case VKDEV_FAULT_WRITE:
-        *ok = fault_answer(s, cmds->addr, cmds->answer);
+        *ok = fault_answer(s, cmds->addr, cmds->answer) &&
+              (!cmds->again || fault_answer_again(s));
         return true;
     case VKDEV_FAULT_DEFER:
         *ok = fault_answer_later(s);
@@ -217,6 +234,54 @@ bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
         return true;
     }
     g_assert_not_reached();
+}
+
+/* Completions that are not true */
+
+void vkdev_fault_tx_cpl(VkdevState *s, unsigned queue, struct vktls_tx_cpl *cpl)
+{
+    VkdevFaultRule *rule = &s->faults.tx_cpl_lie;
+
+    if (vkdev_fault_rule_hits(rule, queue)) {
+        vkdev_fault_note(s, "tx-cpl-lie", queue, rule->value);
+        cpl->head = cpu_to_le16(le16_to_cpu(cpl->head) + rule->value);
+    }
+}
+
+void vkdev_fault_rx_cpl(VkdevState *s, unsigned queue, struct vktls_rx_cpl *cpl)
+{
+    VkdevFaultRule *lie = &s->faults.rx_cpl_lie;
+    VkdevFaultRule *longer = &s->faults.rx_cpl_long;
+
+    if (vkdev_fault_rule_hits(lie, queue)) {
+        vkdev_fault_note(s, "rx-cpl-lie", queue, lie->value);
+        cpl->index = cpu_to_le16(le16_to_cpu(cpl->index) + lie->value);
+    }
+    if (vkdev_fault_rule_hits(longer, queue)) {
+        vkdev_fault_note(s, "rx-cpl-long", queue, longer->value);
+        cpl->len = cpu_to_le16(longer->value);
+    }
+}
+
+bool vkdev_fault_cpl_twice(VkdevState *s, unsigned vector)
+{
+    if (!vkdev_fault_rule_hits(&s->faults.cpl_twice, vector)) {
+        return false;
+    }
+    vkdev_fault_note(s, "cpl-twice", vector, 0);
+    return true;
+}
+
+/* The host has taken an event: there is another one. */
+void vkdev_fault_event_taken(VkdevState *s)
+{
+    VkdevFaultRule *rule = &s->faults.event_flood;
+    VkdevCoreEvent event = { .type = rule->what };
+
+    if (vkdev_fault_rule_hits(rule, rule->what)) {
+        vkdev_fault_note(s, "event-flood", rule->what, 0);
+        vkdev_core_event(s->core, &event);
+    }
 }
 
 /* Time */

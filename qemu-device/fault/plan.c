@@ -394,8 +394,10 @@ bool vkdev_fault_cmd_fetched(VkdevFaultCmds *cmds, struct vktls_cmd *cmd,
     bool fail = vkdev_fault_rule_hits(&cmds->fail, opcode);
     bool delay = vkdev_fault_rule_hits(&cmds->delay, opcode);
     bool lose = vkdev_fault_rule_hits(&cmds->lose, opcode);
+    bool lie = vkdev_fault_rule_hits(&cmds->lie, opcode);
+    bool twice = vkdev_fault_rule_hits(&cmds->twice, opcode);
 
-    if (!fail && !delay && !lose) {
+    if (!fail && !delay && !lose && !lie && !twice) {
         return false;
     }
     vkdev_fault_cmd_reset(cmds);
@@ -406,6 +408,9 @@ bool vkdev_fault_cmd_fetched(VkdevFaultCmds *cmds, struct vktls_cmd *cmd,
     cmds->status = cmds->fail.value;
     cmds->late_ms = delay ? cmds->delay.value : 0;
     cmds->lost = lose;
+    cmds->lied = lie;
+    cmds->word = cmds->lie.value;
+    cmds->again = twice;
     if (fail) {
         put_le16(&cmd->opcode, VKTLS_CMD_NOP);
         put_le16(&cmd->len, 0);
@@ -431,6 +436,10 @@ VkdevFaultVerdict vkdev_fault_cmd_answered(VkdevFaultCmds *cmds, uint64_t addr,
     if (cmds->refused) {
         put_le16(&cpl->opcode, cmds->opcode);
         put_le16(&cpl->status, cmds->status);
+    }
+    if (cmds->lied) {
+        put_le16(cpl->payload, cmds->word);
+        put_le16(cpl->payload + 2, cmds->word >> 16);
     }
     if (cmds->lost) {
         return VKDEV_FAULT_LOST;

@@ -154,10 +154,15 @@ typedef struct VkdevFaultCmds {
     VkdevFaultRule fail;        /* opcode, status */
     VkdevFaultRule delay;       /* opcode, milliseconds */
     VkdevFaultRule lose;        /* opcode */
+    VkdevFaultRule lie;         /* opcode, first word of the answer's payload */
+    VkdevFaultRule twice;       /* opcode */
 
     bool busy;          /* the answer to a command is awaited, to be changed */
     bool refused;
     bool lost;
+    bool lied;
+    bool again;         /* once it is written, write it to the next place too */
+    uint32_t word;      /* with lied */
     uint32_t late_ms;
     uint64_t addr;      /* of that answer */
     uint16_t opcode;

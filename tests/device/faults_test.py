@@ -273,6 +273,29 @@ def command_is_never_answered(nic):
 
 
 @case()
+def command_answered_twice(nic):
+    """The second answer is in the place of the next one, and so is that."""
+    nic.boot()
+    fault(nic, "cmd-twice", command_fault("NOP", 1))
+    nic.write(ABI.REG_CMDQ_TAIL, nic.cmdq.put(pack("cmd", opcode=ABI.CMD_NOP, tag=9)))
+    answers = [unpack("cmd_cpl", nic.m.wait(nic.cplq.take, "an answer")) for _ in range(2)]
+    assert [answer["tag"] for answer in answers] == [9, 9]
+    assert nic.cplq.take() is None
+    assert count(nic, "cmd-twice") == 1
+
+
+@case()
+def answer_that_is_not_true(nic):
+    nic.boot()
+    fault(nic, "cmd-lie", command_fault("CAPS", 2, 0x12345678))
+    truth = nic.command("CAPS")
+    lie = nic.command("CAPS")
+    assert lie == (0x12345678).to_bytes(4, "little") + truth[4:]
+    assert nic.command("CAPS") == truth
+    assert count(nic, "cmd-lie") == 1
+
+
+@case()
 def late_answers_end_with_a_reset(nic):
     nic.boot()
     old = nic.cplq
@@ -326,6 +349,59 @@ def event_gets_lost_or_lies(nic):
         nic.m.qmp("set_link", name="nic", up=up)
     assert [nic.event("LINK")["arg"] for _ in range(2)] == [77, 0]
     assert count(nic, "event-lose") == count(nic, "event-alter") == 1
+
+
+@case()
+def event_after_each_event(nic):
+    nic.boot()
+    fault(nic, "event-flood", event_fault("TX_ERROR", "1-3"))
+    nic.m.qmp("set_link", name="nic", up=False)
+    nic.event("LINK")
+    for _ in range(3):
+        assert nic.event("TX_ERROR")["id"] == 0
+    nic.m.step(0.01)
+    assert nic.evtq.take() is None
+    assert count(nic, "event-flood") == 3
+
+
+# Completions
+
+@case()
+def transmit_completion_that_is_not_true(nic):
+    nic.boot().up("PROMISC")
+    queue = TxQueue(nic)
+    fault(nic, "tx-cpl-lie", "0:2:0xffff")
+    queue.send_ok(frame(0))
+    assert queue.send(frame(1))["head"] == 1
+    queue.send_ok(frame(2))
+    assert count(nic, "tx-cpl-lie") == 1
+
+
+@case()
+def receive_completions_that_are_not_true(nic):
+    nic.boot().up("PROMISC")
+    queue = RxQueue(nic)
+    fault(nic, "rx-cpl-lie", "0:2:5")
+    fault(nic, "rx-cpl-long", "0:3:9000")
+    for number in range(4):
+        nic.wire.send(frame(number))
+    cpls = [queue.completion() for _ in range(4)]
+    assert [cpl["index"] for cpl in cpls] == [0, 6, 2, 3]
+    assert [cpl["len"] for cpl in cpls] == [len(frame(0))] * 2 + [9000, len(frame(0))]
+    assert count(nic, "rx-cpl-lie") == count(nic, "rx-cpl-long") == 1
+
+
+@case()
+def completions_that_come_twice(nic):
+    nic.boot().up("PROMISC")
+    tx, rx = TxQueue(nic), RxQueue(nic)
+    fault(nic, "cpl-twice", "1:1-2")
+    assert tx.send(frame(0))["head"] == tx.completion()["head"] == 1
+    tx.no_completion()
+    nic.wire.send(frame(1))
+    assert rx.completion()["index"] == rx.completion()["index"] == 0
+    rx.no_completion()
+    assert count(nic, "cpl-twice") == 2
 
 
 @case()

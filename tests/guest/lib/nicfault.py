@@ -84,6 +84,7 @@ def end():
         for kind in ("drop", "delay", "corrupt", "reorder", "duplicate"):
             ask(f"{direction}-{kind}-nth", 0)
             ask(f"{direction}-{kind}-ppm", 0)
-    for name in ("cmd-fail", "cmd-delay", "cmd-lose", "event-lose", "event-delay",
-                 "event-alter", "irq-lose"):
+    for name in ("cmd-fail", "cmd-delay", "cmd-lose", "cmd-lie", "cmd-twice", "event-lose",
+                 "event-delay", "event-alter", "event-flood", "irq-lose", "tx-cpl-lie",
+                 "rx-cpl-lie", "rx-cpl-long", "cpl-twice"):
         ask(name, "")
