@@ -5,16 +5,17 @@ layouts and the bytes of the examples are read from that text; the header, and t
 helpers of other suites that know the NIC, are not used. Bring-up, the examples byte
 for byte, receive with joined frames, TLS 1.3 over IPv6, removal, bus master off."""
 
+import ipaddress
 import os
 import re
 import struct
 import sys
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from gro_test import send_patiently
 from nic import FIRMWARE, Wire, abi, case, main
-from packets import TCP, V6, ip, payload, tcp
+from packets import TCP, V6, checksum, ip, payload, pseudo, tcp, tcp_frame
 from qtest import Function, Machine
 
 with open(os.path.join(abi.TOP, "docs/abi.rst")) as rst:
@@ -212,27 +213,27 @@ class Host:
 
 
 class Queue:
-    """One queue of pair 0."""
+    """One queue of a pair."""
 
-    def __init__(self, host, kind):
-        self.h, self.kind, self.type = host, kind, N["QUEUE_" + kind]
+    def __init__(self, host, kind, pair=0):
+        self.h, self.kind, self.type, self.pair = host, kind, N["QUEUE_" + kind], pair
         self.ring, self.cq = host.m.alloc(64 * 16), host.m.alloc(64 * 16)
         self.create()
 
     def ref(self):
-        return build("queue_ref", type=self.type, queue=0)
+        return build("queue_ref", type=self.type, queue=self.pair)
 
     def create(self):
         self.h.m.write(self.cq, bytes(64 * 16))
         self.tail = self.head = 0
-        self.h.command("QUEUE_CREATE", build("queue_cfg", ref=self.ref(), log2=6, vector=1,
-                                             ring=self.ring, cq=self.cq))
+        self.h.command("QUEUE_CREATE", build("queue_cfg", ref=self.ref(), log2=6,
+                                             vector=1 + self.pair, ring=self.ring, cq=self.cq))
 
     def post(self, *descriptors):
         for desc in descriptors:
             self.h.m.write(self.ring + 16 * (self.tail % 64), desc)
             self.tail += 1
-        self.h.write(f"QP_{self.kind}_TAIL", self.tail % 64)
+        self.h.write(f"QP_{self.kind}_TAIL", self.tail % 64, self.pair)
 
     def ready(self):
         at = self.cq + 16 * (self.head % 64)
@@ -243,11 +244,11 @@ class Queue:
         self.h.m.wait(self.ready, "completion")
         entry = self.h.m.read(self.cq + 16 * (self.head % 64), 16)
         self.head += 1
-        self.h.write(f"QP_{self.kind}_CQ", self.head % 64)
+        self.h.write(f"QP_{self.kind}_CQ", self.head % 64, self.pair)
         return entry
 
     def arm(self):
-        self.h.write(f"QP_{self.kind}_CQ", self.head % 64 | N["CQ_ARM"])
+        self.h.write(f"QP_{self.kind}_CQ", self.head % 64 | N["CQ_ARM"], self.pair)
 
 
 def send(host, frame, *offload):
@@ -443,6 +444,126 @@ def tls_over_ipv6(host):
     assert host.event()["status"] == N["ST_TLS_AUTH"]
     host.command("TLS_DEL", build("tls_ref", ctx=peer.ctx))
     host.command("TLS_QUERY", build("tls_ref", ctx=peer.ctx), "NOENT")
+
+
+def ip_address(text):
+    return ipaddress.ip_address(text).packed
+
+
+@case(Host)
+def spread_over_queues(host):
+    """The published hash; the table sends it to the second queue. A tag goes."""
+    host.up("RX_CSUM", "RSS", "VLAN_STRIP")
+    second = Queue(host, "RX", 1)
+    addrs = [host.m.alloc(2048, 1) for _ in range(2)]
+    for queue, addr in zip((host.rx, second), addrs):
+        queue.post(build("rx_desc", addr=addr, len=2048))
+    table = bytearray(N["RSS_ENTRIES"])
+    table[0x51ccc178 & 127] = 1
+    rss = host.m.alloc(4096)
+    host.m.write(rss, build("rss", key=example("example-rss-key"), table=bytes(table),
+                            types=N["RSS_TCP4"]))
+    host.command("RSS_SET", build("buf", addr=rss, len=LAYOUTS["rss"][0]))
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 40, 1, 0, 64, TCP, 0) + \
+        ip_address("66.9.149.187") + ip_address("161.142.100.80")
+    head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
+    segment = struct.pack(">HHIIBBHHH", 2794, 1766, 1, 2, 0x50, 16, 512, 0, 0)
+    fake = head[12:] + struct.pack(">HH", TCP, len(segment))
+    segment = segment[:16] + struct.pack(">H", checksum(fake + segment)) + segment[18:]
+    host.wire.send(bytes.fromhex("525400000002525400000001810000370800") + head + segment)
+    cpl = take_apart("rx_cpl", second.raw())
+    assert cpl["hash"] == 0x51ccc178 and cpl["vlan_tci"] == 0x37 and cpl["len"] == 54
+    assert cpl["flags"] == N["RXC_EOP"] | N["RXC_L4_OK"] | N["RXC_VLAN"] | N["RXC_HASH_L4"]
+    assert host.m.read(addrs[1], 54)[12:] == b"\x08\0" + head + segment
+
+
+@case(Host)
+def moderation_and_arming(host):
+    """One interrupt for each arming; after a time, or a number of packets."""
+    host.up()
+    host.write("QP_TX_MOD", 2 << N["MOD_FRAMES_SHIFT"] | 5000)
+    host.tx.arm()
+    send(host, FRAME)
+    assert not host.interrupted(1), "before the time"
+    host.m.step(0.006)
+    assert host.interrupted(1)
+    send(host, FRAME)
+    host.m.step(0.006)
+    assert not host.interrupted(1), "not armed"
+    host.tx.arm()
+    send(host, FRAME)
+    send(host, FRAME)
+    assert host.interrupted(1), "after the number"
+
+
+class Sender:
+    """The host's half of a TLS 1.3 connection with ChaCha20-Poly1305."""
+
+    def __init__(self, host):
+        self.h, self.seq, self.number = host, 77, 0
+        self.key, self.iv = bytes(range(1, 33)), bytes(range(100, 112))
+        answer = host.command("TLS_ADD", build(
+            "tls_add", version=N["VERSION_TLS13"], cipher=N["CIPHER_CHACHA20_POLY1305"],
+            direction=N["DIR_TX"], tcp_seq=77, iv=self.iv, key=self.key))
+        self.ctx = take_apart("tls_ref", answer)["ctx"]
+
+    def record(self, plain):
+        """As the host hands it over, and as it must be on the wire."""
+        inner = plain + b"\x17"
+        head = b"\x17\3\3" + (len(inner) + 16).to_bytes(2, "big")
+        nonce = self.iv[:4] + (int.from_bytes(self.iv[4:], "big") ^
+                               self.number).to_bytes(8, "big")
+        self.number += 1
+        return head + inner + bytes(16), head + ChaCha20Poly1305(self.key).encrypt(
+            nonce, inner, head)
+
+    def send(self, data, seq, *more, around=(b"", b"")):
+        """One packet, marked. Return: its completion and what left as payload."""
+        frame, l4, hdr_len = tcp_frame(4, data, seq=seq, whole=False)
+        frame = frame[:hdr_len] + around[0] + frame[hdr_len:] + around[1]
+        flags = N["TXD_OFFLOAD"] | N["TXO_TLS"] | N["TXO_CSUM"]
+        flags |= N["TXO_REPLAY"] if more else 0
+        cpl = send(self.h, frame, build("tx_offload", tls_ctx=self.ctx, csum_start=l4,
+                                        csum_offset=16, hdr_len=hdr_len, flags=flags), *more)
+        left = self.h.wire.receive(0.5)
+        if left:
+            assert checksum(pseudo(4, TCP, len(left) - l4) + left[l4:]) == 0
+        return cpl, left and left[hdr_len:]
+
+
+@case(Host)
+def replay_and_resync(host):
+    """A retransmitted middle with its record around it; a gap; a number again."""
+    host.up()
+    sender = Sender(host)
+    given, wire = sender.record(payload(500))
+    cpl, left = sender.send(given, 77)
+    assert cpl["status"] == N["ST_OK"] and left == wire
+
+    again = build("tx_replay", rec_no=bytes(8), before=100, after=len(given) - 300,
+                  flags=N["TXD_REPLAY"])
+    cpl, left = sender.send(given[100:300], 177, again, around=(given[:100], given[300:]))
+    assert cpl["status"] == N["ST_OK"] and left == wire[100:300]
+    other = bytes([given[50] ^ 1])
+    cpl, left = sender.send(given[100:301], 177, again[:10] +
+                            (len(given) - 301).to_bytes(2, "little") + again[12:],
+                            around=(given[:50] + other + given[51:100], given[301:]))
+    assert left is None or left == wire[100:301], "another plaintext under one nonce"
+
+    given, _ = sender.record(payload(40))
+    cpl, left = sender.send(given, 5000)
+    assert cpl["status"] == N["ST_TLS_SEQ"] and left is None
+    assert (cpl["tls_ctx"], cpl["tcp_seq"]) == (sender.ctx, 77 + len(wire))
+
+    def resync(number, status):
+        host.command("TLS_RESYNC", build("tls_resync", ctx=sender.ctx, tcp_seq=5000,
+                                         rec_no=number.to_bytes(8, "big")), status)
+    resync(0, "TLS_REUSE")
+    resync(9, "OK")
+    sender.number = 9
+    given, wire = sender.record(payload(40))
+    cpl, left = sender.send(given, 5000)
+    assert cpl["status"] == N["ST_OK"] and left == wire
 
 
 @case(Host)
