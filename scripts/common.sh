@@ -67,6 +67,21 @@ locked()
 	) 9>"$lock"
 }
 
+# own_build: what was made in another tree names files there, so that an edit
+# here would not be seen; a build folder that was copied or moved starts anew.
+# firmware/Makefile sees to its own folder.
+own_build()
+{
+	local was=''
+
+	[ ! -f "$BUILD/.tree" ] || was=$(<"$BUILD/.tree")
+	[ "$was" != "$TOP" ] || return 0
+	[ -z "$was" ] || say "[build] $BUILD was made in $was, not here: starting anew"
+	mkdir -p "$BUILD"
+	(cd "$BUILD" && rm -rf abi fuzz kbuild modules unit)
+	echo "$TOP" >"$BUILD/.tree"
+}
+
 # key_of FILES-OR-WORDS...: a short digest naming what a product is made from
 key_of()
 {
