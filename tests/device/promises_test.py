@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from nic import ABI, BUILD, MAC, QUIET, RxQueue, TxQueue, abi, case, main, pack, unpack
-from packets import TCP, UDP, V6, ethernet, ip, payload, receive_tcp, tcp, tcp_frame, udp
+from packets import TCP, UDP, V6, checksum, ethernet, ip, payload, receive_tcp, tcp, tcp_frame, udp
 from tls_test import SECRET, Flow
 import tlsrx_test as tlsrx
 
@@ -419,6 +419,52 @@ def to_nic(kind, packet):
     return ethernet(kind, packet, dst=MAC)
 
 
+def longer(packet):
+    """An IPv4 packet that says it is longer than its frame, in a right header."""
+    head = packet[:2] + (len(packet) + 8).to_bytes(2, "big") + packet[4:10] + b"\0\0" + \
+        packet[12:20]
+    return head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + packet[20:]
+
+
+def routed(left):
+    """TCP over IPv6 behind a routing header with so many segments left."""
+    segment = tcp(6, payload(100))
+    return b"\x60\0\0\0" + (8 + len(segment)).to_bytes(2, "big") + b"\x2b\x40" + \
+        b"".join(V6) + bytes([TCP, 0, 0, left, 0, 0, 0, 0]) + segment
+
+
+@case()
+def broadcast_is_no_exact_address(nic):
+    """A filter for it does not stand in for the mode."""
+    nic.boot()
+    rx = RxQueue(nic)
+    addr = nic.m.alloc(8)
+    nic.m.write(addr, pack("mac", addr=b"\xff" * 6))
+    nic.command("FILTER_SET", pack("buf", addr=addr, len=8))
+    nic.command("PORT_SET", pack("port_cfg", flags=ABI.PORT_UP, mtu=1500))
+    nic.wire.send(ethernet(0x88b5, payload(100), dst=b"\xff" * 6))
+    nic.wire.send(ethernet(0x88b5, payload(100), dst=MAC))
+    rx.receive()
+    assert nic.stats()["RX_FILTERED"] == 1
+
+
+@case()
+def hash_has_ports_behind_a_routing_header(nic):
+    """Also where the checksum cannot be known; fragments have none."""
+    nic.boot().up("RX_CSUM", "RSS")
+    rx = RxQueue(nic)
+    addr = nic.m.alloc(ABI.RSS_ENTRIES + 48)
+    nic.m.write(addr, pack("rss", key=bytes(range(40)), types=ABI.RSS_TCP6 | ABI.RSS_IPV6))
+    nic.command("RSS_SET", pack("buf", addr=addr, len=176))
+    fragment = routed(0)
+    fragment = fragment[:6] + b"\x2c" + fragment[7:43] + b"\1" + fragment[44:]
+    for packet, flag in ((routed(0), ABI.RXC_HASH_L4), (routed(1), ABI.RXC_HASH_L4),
+                         (fragment, ABI.RXC_HASH_L3)):
+        nic.wire.send(to_nic(0x86dd, packet))
+        flags = rx.receive()[1]["flags"]
+        assert flags & (ABI.RXC_HASH_L3 | ABI.RXC_HASH_L4) == flag, hex(flags)
+
+
 @case()
 def frames_without_a_checksum_to_look_at(nic):
     nic.boot().up("RX_CSUM")
@@ -436,6 +482,8 @@ def frames_without_a_checksum_to_look_at(nic):
              ip(6, TCP, tcp(6, payload(100)))[6:]), 0),
             (to_nic(0x0800, ip(4, 1, payload(100))[:10] + b"\1\2" +
              ip(4, 1, payload(100))[12:]), ABI.RXC_CSUM_BAD),
+            (to_nic(0x0800, longer(ip(4, UDP, datagram))), 0),
+            (to_nic(0x86dd, routed(0)), ABI.RXC_L4_OK), (to_nic(0x86dd, routed(1)), 0),
             (to_nic(0x88b5, payload(100)), 0)):
         assert arrives(nic, rx, frame) == flags, frame[:60].hex()
 
