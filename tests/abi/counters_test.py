@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A counter has a place in an enum, a name in a table and a row in a document: none of
+the three is there without the others, and no two have one name. A place without a name
+would be shown as an empty one."""
+
+import os
+import re
+import sys
+
+from abi import TOP, main
+
+DRIVER = "drivers/net/ethernet/vktls/"
+# counted by the kernel's own list, include/uapi/linux/snmp.h
+KERNEL_MIBS = "LINUX_MIB_TLS"
+
+
+def read(path):
+    """A file of the tree."""
+    with open(os.path.join(TOP, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def plain(text):
+    """C without comments."""
+    return re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
+
+
+def documents():
+    """All of docs/ in one text."""
+    folder = os.path.join(TOP, "docs")
+    return "\n".join(read(os.path.join("docs", name)) for name in sorted(os.listdir(folder))
+                     if name.endswith(".rst"))
+
+
+def members(path, pattern):
+    """Names in a header that match, each once, in order."""
+    return list(dict.fromkeys(re.findall(rf"^\s+({pattern})\b(?=\s*[,=]|\s*$)",
+                                         plain(read(path)), re.M)))
+
+
+def table(path, pattern):
+    """{member: name} of a table with designated initializers."""
+    return dict(re.findall(rf"\[({pattern})\] = \"([^\"]*)\"", read(path)))
+
+
+def agree(places, names, shown=lambda name: name):
+    """Places and names are the same set, each name is another one and is explained."""
+    texts = documents()
+    problems = [f"{place} has no name" for place in places if not names.get(place)]
+    problems += [f"{place} has a name and no place" for place in names if place not in places]
+    problems += [f"{name} is the name of two" for name in set(names.values())
+                 if list(names.values()).count(name) > 1]
+    problems += [f"{shown(name)} is in no document" for name in names.values()
+                 if not re.search(rf"``{re.escape(shown(name))}\b", texts)]
+    assert places and not problems, "\n".join(problems) or "nothing was found"
+
+
+def counters_of_tls():
+    """ethtool -S eth0, rx_tls_*, tx_tls_*."""
+    pattern = r"VKTLS_KTLS_(?!STATS_NUM)\w+"
+    header = plain(read(DRIVER + "ktls_priv.h"))
+    body = re.search(r"enum vktls_ktls_stat \{(.*?)\}", header, re.S)[1]
+    agree(re.findall(pattern, body), table(DRIVER + "ktls_stats.c", pattern))
+
+
+def counters_of_sending_queues():
+    """ethtool -S eth0, tx_*."""
+    pattern = r"VKTLS_TXS_(?!NUM)\w+"
+    agree(members(DRIVER + "ring.h", pattern), table(DRIVER + "stats.c", pattern),
+          lambda name: "tx_" + name)
+
+
+def counters_of_receiving_queues():
+    """ethtool -S eth0, rx_*."""
+    pattern = r"VKTLS_RXS_(?!NUM)\w+"
+    agree(members(DRIVER + "ring.h", pattern), table(DRIVER + "stats.c", pattern),
+          lambda name: "rx_" + name)
+
+
+def counters_of_the_nic():
+    """ethtool -S eth0, dev_*: named as in vktls_abi.h, which docs/abi.rst explains."""
+    places = re.findall(r"^#define (VKTLS_STAT_(?!NUM)\w+)", read(DRIVER + "vktls_abi.h"), re.M)
+    names = table(DRIVER + "stats.c", r"VKTLS_STAT_(?!NUM)\w+")
+    assert places, "nothing was found"
+    wrong = [f"{place} is {names.get(place)!r}" for place in places
+             if names.get(place) != place[len("VKTLS_STAT_"):].lower()]
+    assert not wrong, "\n".join(wrong)
+
+
+def counters_of_a_namespace():
+    """/proc/net/tls_stat of our tls.ko."""
+    stats = plain(read("net/tls/stats.c"))
+    names = {place: name for name, place in
+             re.findall(r'SNMP_MIB_ITEM\("(\w+)",\s*(\w+)\)', stats)}
+    ours = {place: name for place, name in names.items() if not place.startswith(KERNEL_MIBS)}
+    places = re.findall(r"^\s+(TLS_MIB_\w+)(?=,| = LINUX)", plain(read("net/tls/stats.h")), re.M)
+    agree([place for place in places if not place.endswith("_WHY")], ours)
+
+
+def reasons_of_a_namespace():
+    """/proc/net/tls_stat, Tls{Tx,Rx}REASON: as many reasons as names, all explained."""
+    policy = plain(read("net/tls/offload_policy.h"))
+    reasons = [name for which in ("why", "left") for name in
+               re.findall(r"\bTLS_\w+", re.search(rf"enum tls_{which} \{{(.*?)\}}",
+                                                   policy, re.S)[1])]
+    stats = plain(read("net/tls/stats.c"))
+    names = re.findall(r'"(\w+)"', re.search(r"tls_reasons\[\] = \{(.*?)\}", stats, re.S)[1])
+    assert len(reasons) == len(names), f"{reasons}, but {names}"
+    texts = documents()
+    silent = [name for name in names if name not in texts]
+    assert not silent, f"{silent}: in no document"
+
+
+if __name__ == "__main__":
+    sys.exit(main([counters_of_tls, counters_of_sending_queues, counters_of_receiving_queues,
+                   counters_of_the_nic, counters_of_a_namespace, reasons_of_a_namespace]))
