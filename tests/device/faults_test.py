@@ -3,9 +3,12 @@
 """Faults on request, one by one: each hits what it names and nothing else, is
 counted, and leaves a NIC that a reset makes whole."""
 
+import os
+import re
 import sys
 
-from nic import ABI, NUMBERS, QUIET, Nic, Ring, RxQueue, TxQueue, case, main, pack, unpack
+import nicfault
+from nic import ABI, NUMBERS, QUIET, Nic, Ring, RxQueue, TxQueue, abi, case, main, pack, unpack
 from packets import ethernet, payload
 from qtest import Machine, QmpError
 from tls_test import Flow
@@ -658,6 +661,119 @@ def hostile_rings_under_faults(nic):
     for name in ("cmd-fail", "cmd-delay", "cmd-lose"):
         fault(nic, name, "")
     nic.boot().command("NOP")
+
+
+# ---- What documents, device and tests in the guest say of faults, held together ----
+
+# what recover.py's dice do not throw, and why
+NOT_THROWN = {
+    "fault-seed": "no fault", "fault-rx-forgetful": "no fault",
+    "fault-tx-delay-us": "says how", "fault-rx-delay-us": "says how",
+    "fault-tx-reorder-by": "says how", "fault-rx-reorder-by": "says how",
+    "fault-gone": "takes a driver bound anew: a case of its own",
+    "fault-cmd-lie": "an untrue word", "fault-cmd-twice": "an untrue word",
+    "fault-event-flood": "an untrue word", "fault-tx-cpl-lie": "an untrue word",
+    "fault-rx-cpl-lie": "an untrue word", "fault-rx-cpl-long": "an untrue word",
+    "fault-cpl-twice": "an untrue word",
+}
+
+
+def properties(nic):
+    """Names of the fault properties, without the counts, and those of the counts."""
+    names = [prop["name"] for prop in nic.m.qmp("device-list-properties", typename="vktls")
+             if prop["name"].startswith("fault-")]
+    counts = {name for name in names if name.startswith("fault-count-")}
+    return set(names) - counts, counts
+
+
+def directions(name):
+    """Of a document, where tx- stands for both."""
+    return {name, name.replace("fault-tx-", "fault-rx-")} if "-cpl-" not in name else {name}
+
+
+def documented():
+    """Property names in docs/device.rst."""
+    with open(os.path.join(abi.TOP, "docs/device.rst"), encoding="utf-8") as f:
+        text = f.read()
+    named = set(re.findall(r"^``(fault-[a-z-]+[a-z])``", text, re.M))
+    named |= set(re.findall(r"``(fault-(?:tx|rx)-[a-z-]+[a-z])`` \(", text))
+    named |= {name[:-len("nth")] + "ppm" for name in named if name.endswith("-nth")}
+    return {both for name in named for both in directions(name)}
+
+
+def differ(what, one, other):
+    """Both are the same set, or say how not."""
+    assert one and one == other, f"{what}: {sorted(one ^ other)}"
+
+
+@case()
+def each_fault_has_a_row_in_the_document(nic):
+    """docs/device.rst names the properties that there are, and no others."""
+    differ("docs/device.rst", properties(nic)[0], documented())
+
+
+@case()
+def each_fault_is_counted(nic):
+    """fault-count-KIND, for all that is a fault."""
+    props, counts = properties(nic)
+    kinds = {re.sub(r"-(nth|ppm)$", "", name) for name in props if name not in
+             ("fault-seed", "fault-rx-forgetful", "fault-ctx-forget-all") and
+             not name.endswith(("-us", "-by"))}
+    differ("fault-count-*", {name.replace("count-", "") for name in counts}, kinds)
+
+
+def lasting(nic):
+    """{property: value} of those that stay until they are taken back."""
+    found = {}
+    for name in properties(nic)[0]:
+        try:
+            found[name] = nic.m.qmp("qom-get", path=PATH, property=name)
+        except QmpError:
+            continue    # happens at once
+    return found
+
+
+@case()
+def all_that_lasts_ends_with_nicfault_end(nic):
+    """tests/guest/lib/nicfault.py takes back whatever was asked for."""
+    keeps = ("fault-seed", "fault-tx-delay-us", "fault-rx-delay-us", "fault-tx-reorder-by",
+             "fault-rx-reorder-by", "fault-rx-forgetful")    # nicfault.forgetful() ends it
+    born = {name: was for name, was in lasting(nic).items() if name not in keeps}
+    for name, was in born.items():
+        for wanted in ("1:5:1", "1:5") if isinstance(was, str) else (1,):
+            try:
+                nic.m.qmp("qom-set", path=PATH, property=name, value=wanted)
+                break
+            except QmpError:
+                continue
+        assert nic.m.qmp("qom-get", path=PATH, property=name) != was, f"{name} does not stay"
+    nicfault.ask = lambda name, wanted, _nic="dut0": fault(nic, name, wanted)
+    nicfault.end()
+    left = {name: now for name, now in lasting(nic).items() if now != born.get(name, now)}
+    assert not left, f"nicfault.end() leaves {left}"
+
+
+@case()
+def numbers_of_nicfault(_nic):
+    """Opcodes, event types and the status that nicfault.py has are those of the ABI."""
+    for table, prefix in ((nicfault.CMD, "VKTLS_CMD_"), (nicfault.EVENT, "VKTLS_EVT_")):
+        for name, number in table.items():
+            whole = prefix + name.upper().replace("-", "_")
+            assert NUMBERS[whole] == number, f"{whole} is {NUMBERS[whole]}, not {number}"
+    assert nicfault.FAILS == ABI.ST_TLS_CRYPTO, nicfault.FAILS
+
+
+@case()
+def recover_throws_each_fault(nic):
+    """The dice of tests/guest/offload/recover.py have all faults that can be survived."""
+    with open(os.path.join(abi.TOP, "tests/guest/offload/recover.py"), encoding="utf-8") as f:
+        text = f.read()
+    dice = text[text.index("def hit(dice)"):text.index("print(f\"# {name} {value}\"")]
+    thrown = {"fault-" + name for name in re.findall(r"\(\"([a-z-]+)\",", dice)}
+    wire = re.search(r"^WIRE = \((.*)\)", text, re.M)[1]
+    thrown |= {f"fault-{way}-{kind}-{how}" for kind in re.findall(r"\"(\w+)\"", wire)
+               for way in ("tx", "rx") for how in ("nth", "ppm")}
+    differ("recover.py", thrown, properties(nic)[0] - set(NOT_THROWN))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""tests/check itself: tests that end badly are failures that say why, and no case of a
+program that runs in a guest is forgotten."""
+
+import glob
+import importlib.machinery
+import importlib.util
+import os
+import pathlib
+import re
+import sys
+import tempfile
+
+import ktap
+from abi import TOP, main
+
+
+def load():
+    """tests/check as a module."""
+    loader = importlib.machinery.SourceFileLoader("check", os.path.join(TOP, "tests/check"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check", loader))
+    loader.exec_module(module)
+    return module
+
+
+check = load()
+
+
+def judged(script, limit=20):
+    """A shell script as a test: its Result, and the size of its log."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = pathlib.Path(folder) / "log"
+        lines, status = check.run(["sh", "-c", script], log, dict(os.environ), limit)
+        return check.judge("it", lines, status, limit), log.stat().st_size
+
+
+def fails_with(script, text, **more):
+    """It is one failure, which says that."""
+    result, _ = judged(script, **more)
+    assert any(text in line for line in result.failed), (result.failed, text)
+
+
+def output_without_end_is_cut_off():
+    """yes(1) would fill the disk."""
+    result, size = judged("echo 1..1; yes ok 1 it")
+    assert any("more than 16 MiB" in line for line in result.failed), result.failed[-1:]
+    assert size < check.MAX_OUTPUT + 1000, size
+
+
+def no_end_is_a_failure():
+    """A test that waits for what never comes."""
+    fails_with("echo ok 1 it; sleep 100", "no end after 2 seconds", limit=2)
+
+
+def signals_have_names():
+    """As the shell's user knows them."""
+    fails_with("echo ok 1 it; kill -SEGV $$", "killed by SIGSEGV")
+    fails_with("echo ok 1 it; exit 134", "killed by SIGABRT")
+
+
+def last_words_are_shown():
+    """What a sanitizer or assert() said."""
+    fails_with("echo not ok 1 it; echo 'a.c:1:2: runtime error: division by zero' >&2; exit 1",
+               "runtime error: division by zero")
+    fails_with("echo \"a.c:3: f: Assertion \\`0' failed.\" >&2; exit 134", "Assertion")
+
+
+def program_that_is_not_there():
+    """It says so."""
+    fails_with("exec /no/such/program", "no such program")
+
+
+def plan_counts():
+    """Cases that were planned and did not run."""
+    fails_with("echo 1..2; echo ok 1 it", "planned 2 cases, ran 1")
+
+
+def suites_are_named_by_tls():
+    """One file with --tls stock,ours is two suites; each word chooses what it names."""
+    names = [suite.name for suite in check.discover()]
+    assert "guest/offload/loss-stock" in names and "guest/offload/loss-ours" in names
+    assert len(names) == len(set(names)), "two suites of one name"
+    chosen = [suite.name for suite in check.discover()
+              if check.named(suite, ["offload/*-stock"])]
+    assert chosen and all(re.fullmatch(r"guest/.*offload/.*-stock", name) for name in chosen)
+
+
+def programs():
+    """Programs of cases that run in a guest."""
+    return [path for path in glob.glob(os.path.join(TOP, "tests/guest/*/*.py"))
+            if re.search(r"^\s*ktap\.main\(", pathlib.Path(path).read_text(encoding="utf-8"),
+                         re.M)]
+
+
+def documented_cases_are_registered():
+    """A function that nothing registers and nothing calls is a case that never runs."""
+    forgotten = {os.path.basename(path): ktap.unregistered(path) for path in programs()}
+    forgotten = {name: cases for name, cases in forgotten.items() if cases}
+    assert programs() and not forgotten, forgotten
+
+
+def programs_are_in_a_suite():
+    """A program that no .vm file names never runs."""
+    named = " ".join(pathlib.Path(path).read_text(encoding="utf-8")
+                     for path in glob.glob(os.path.join(TOP, "tests/guest/*/*.vm")))
+    left = [path for path in programs() if os.path.relpath(
+        path, os.path.join(TOP, "tests/guest")) not in named]
+    assert not left, f"no .vm file names {left}"
+
+
+if __name__ == "__main__":
+    sys.exit(main([output_without_end_is_cut_off, no_end_is_a_failure, signals_have_names,
+                   last_words_are_shown, program_that_is_not_there, plan_counts,
+                   suites_are_named_by_tls, documented_cases_are_registered,
+                   programs_are_in_a_suite]))
