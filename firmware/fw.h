@@ -17,7 +17,9 @@
 #ifndef FW_ABI_MINOR
 #define FW_ABI_MINOR	VKTLS_ABI_MINOR
 #endif
-_Static_assert(FW_ABI_MINOR >= 5 && FW_ABI_MINOR <= VKTLS_ABI_MINOR, "no such version");
+#if FW_ABI_MINOR < 5 || FW_ABI_MINOR > VKTLS_ABI_MINOR
+#error "ABI_MINOR is no version that this firmware can follow"
+#endif
 
 typedef __UINT8_TYPE__ u8;
 typedef __UINT16_TYPE__ u16;

@@ -20,7 +20,11 @@
 
 /* Copies of host buffers; one command runs at a time. */
 static struct vktls_mac port_filters[VKTLS_MAC_FILTERS];
-static struct vktls_rss port_rss __attribute__((aligned(4)));
+static union {
+	struct vktls_rss rss;
+	u32 align;	/* io_write_words() takes whole words */
+} port_rss;
+
 static u64 port_counters[VKTLS_STAT_NUM];
 
 static bool port_is_zero(const u8 *bytes, u32 n)
@@ -180,17 +184,17 @@ static u16 port_rss_fetch(const struct vktls_buf *buf)
 
 	if (buf->arg)
 		return VKTLS_ST_RESERVED;
-	if (buf->len != sizeof(port_rss))
+	if (buf->len != sizeof(port_rss.rss))
 		return VKTLS_ST_LENGTH;
-	status = mbox_host_read(&port_rss, buf->addr, sizeof(port_rss));
+	status = mbox_host_read(&port_rss, buf->addr, buf->len);
 	if (status)
 		return status;
-	if (!port_is_zero(port_rss.reserved, sizeof(port_rss.reserved)))
+	if (!port_is_zero(port_rss.rss.reserved, sizeof(port_rss.rss.reserved)))
 		return VKTLS_ST_RESERVED;
-	if (port_rss.types & ~PORT_RSS_ALL)
+	if (port_rss.rss.types & ~PORT_RSS_ALL)
 		return VKTLS_ST_PARAM;
 	for (u32 i = 0; i < VKTLS_RSS_ENTRIES; i++) {
-		if (port_rss.table[i] >= queues)
+		if (port_rss.rss.table[i] >= queues)
 			return VKTLS_ST_PARAM;
 	}
 	return VKTLS_ST_OK;
@@ -205,9 +209,9 @@ u16 port_rss_set(const void *payload, void *answer)
 
 	if (status)
 		return status;
-	io_write_words(SOC_RSS + RSS_KEY, port_rss.key, sizeof(port_rss.key));
-	io_write_words(SOC_RSS + RSS_TABLE, port_rss.table, sizeof(port_rss.table));
-	io_write(SOC_RSS + RSS_TYPES, port_rss.types);
+	io_write_words(SOC_RSS + RSS_KEY, port_rss.rss.key, sizeof(port_rss.rss.key));
+	io_write_words(SOC_RSS + RSS_TABLE, port_rss.rss.table, sizeof(port_rss.rss.table));
+	io_write(SOC_RSS + RSS_TYPES, port_rss.rss.types);
 	io_write(SOC_RSS + RSS_COMMIT, 1);
 	return VKTLS_ST_OK;
 }
