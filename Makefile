@@ -17,7 +17,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := all
 .PHONY: all deps modules firmware qemu image selftests gnutls demo check check-full \
-	check-debug selftest-table bench bench-quick vm modules_install lint clean help
+	check-debug fuzz selftest-table bench bench-quick vm modules_install lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
@@ -79,6 +79,10 @@ modules_install: modules ## install the modules into updates/ of the kernel in K
 	@install -d "$(DESTDIR)/lib/modules/$(KVER)/updates"
 	@install -m 644 $(BUILD)/modules/*.ko "$(DESTDIR)/lib/modules/$(KVER)/updates/"
 	@depmod $(if $(DESTDIR),-b "$(DESTDIR)") "$(KVER)"
+
+fuzz: firmware ## fuzz the device for SECONDS=3600, from SEED=1 (see make qemu SANITIZE=1)
+	@scripts/build-qemu --asan
+	@tests/fuzz $(or $(SECONDS),3600) $(or $(SEED),1)
 
 lint: ## run shellcheck, checkpatch, sparse and W=1
 	@tests/lint

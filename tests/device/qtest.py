@@ -218,7 +218,7 @@ class Function:
 
     def capability(self, wanted):
         at = self.config(0x34, 1)
-        while at:
+        while at not in (0, 0xff):
             if self.config(at, 1) == wanted:
                 return at
             at = self.config(at + 1, 1)
