@@ -18,13 +18,15 @@
 #define PORT_RSS_ALL	(VKTLS_RSS_IPV4 | VKTLS_RSS_TCP4 | VKTLS_RSS_IPV6 | \
 			 VKTLS_RSS_TCP6 | VKTLS_RSS_UDP4 | VKTLS_RSS_UDP6)
 
+/* The counters that hardware of this minor version has. */
+#define PORT_STATS	(FW_ABI_MINOR <= 6 ? 47 : VKTLS_STAT_NUM)
+
 /* Copies of host buffers; one command runs at a time. */
 static struct vktls_mac port_filters[VKTLS_MAC_FILTERS];
 static union {
 	struct vktls_rss rss;
 	u32 align;	/* io_write_words() takes whole words */
 } port_rss;
-
 static u64 port_counters[VKTLS_STAT_NUM];
 
 static bool port_is_zero(const u8 *bytes, u32 n)
@@ -278,8 +280,8 @@ u16 port_stats(const void *payload, void *answer)
 		return VKTLS_ST_RESERVED;
 	if (!buf->len || buf->len % sizeof(u64))
 		return VKTLS_ST_LENGTH;
-	if (n > VKTLS_STAT_NUM)
-		n = VKTLS_STAT_NUM;
+	if (n > PORT_STATS)
+		n = PORT_STATS;
 	for (u32 i = 0; i < n; i++) {
 		io_write(SOC_STAT + STAT_SEL, i);
 		port_counters[i] = io_read64(SOC_STAT + STAT_LO);

@@ -4,6 +4,9 @@
  * Shared by firmware and device model; the host's driver never includes it.
  * Plain numbers only, so that assembly and the linker script can use it too.
  *
+ * The ABI's version is that of these registers, too: hardware of a newer minor has
+ * all of them, hardware of an older one may lack some (FW_ABI_MINOR in fw.h).
+ *
  * All block registers are 32 bits wide and take aligned word accesses; any other
  * access traps. A write to a block's command register does the work before the store
  * retires; the outcome, a VKTLS_ST_* code, is in the block's status register.
