@@ -17,7 +17,8 @@ ARGS ?=
 
 .DEFAULT_GOAL := all
 .PHONY: all deps modules firmware qemu image selftests gnutls demo check check-full \
-	check-debug fuzz selftest-table bench bench-quick vm modules_install lint clean help
+	check-debug fuzz selftest-table recipes mutants bench bench-quick vm modules_install \
+	lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
@@ -64,6 +65,12 @@ check-debug: ## run the TLS tests in a kernel with KASAN, lockdep and kmemleak
 
 selftest-table: all ## run the kernel's TLS selftest on our tls.ko and the distribution's
 	@tests/selftest $(ARGS)
+
+recipes: ## write what Avocado needs to run the suites into build/recipes (ARGS=--full)
+	@tests/recipes $(ARGS)
+
+mutants: all ## seed faults one by one, and see which tests find them (ARGS=--no-vm)
+	@tests/mutants/run $(ARGS)
 
 bench: all ## measure, and compare with the goals, as root (FIGURE=tx)
 	@tests/bench/run $(ARGS) $(FIGURE)

@@ -164,14 +164,33 @@ static inline bool ktap_want(bool ok, const char *file, int line,
 	return ok;
 }
 
-static inline bool ktap_want_eq(uint64_t got, uint64_t wanted, const char *file,
-				int line, const char *what)
+/* The name of a status, where a status is expected; NULL for other numbers. */
+static inline const char *ktap_status(uint64_t value, const char *wanted)
 {
-	if (got != wanted && ktap_bad())
+	static const char * const names[] = {
+#include "status_names.h"
+	};
+
+	if (!strstr(wanted, "VKTLS_ST_") || value >= sizeof(names) / sizeof(names[0]))
+		return NULL;
+	return names[value];
+}
+
+static inline bool ktap_want_eq(uint64_t got, uint64_t wanted, const char *file,
+				int line, const char *what, const char *name)
+{
+	const char *status = ktap_status(got, name);
+
+	if (got == wanted || !ktap_bad())
+		return got == wanted;
+	if (status)
+		printf("# %s:%d: %s is %s, expected %s\n", file, line, what,
+		       status, ktap_status(wanted, name) ?: name);
+	else
 		printf("# %s:%d: %s is 0x%llx, expected 0x%llx\n", file, line,
 		       what, (unsigned long long)got,
 		       (unsigned long long)wanted);
-	return got == wanted;
+	return false;
 }
 
 static inline bool ktap_want_mem(const void *got, const void *wanted,
@@ -195,7 +214,7 @@ static inline bool ktap_want_mem(const void *got, const void *wanted,
 #define ktap_expect(cond) \
 	ktap_want((cond), __FILE__, __LINE__, #cond)
 #define ktap_expect_eq(got, wanted) \
-	ktap_want_eq((uint64_t)(got), (uint64_t)(wanted), __FILE__, __LINE__, #got)
+	ktap_want_eq((uint64_t)(got), (uint64_t)(wanted), __FILE__, __LINE__, #got, #wanted)
 #define ktap_expect_mem(got, wanted, len) \
 	ktap_want_mem(got, wanted, len, __FILE__, __LINE__)
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ktap.h"
+#include "vktls_abi.h"
 
 #define LINES	(KTAP_SHOWN + 10)
 
@@ -34,6 +35,11 @@ static void asserts(void)
 	assert(never);
 }
 
+static void refuses(void)
+{
+	ktap_expect_eq(5 + zero, VKTLS_ST_OK);
+}
+
 static void runs_after(void)
 {
 }
@@ -47,6 +53,8 @@ static int wrong(const char *how)
 		KTAP_RUN(divides);
 	else if (!strcmp(how, "asserts"))
 		KTAP_RUN(asserts);
+	else if (!strcmp(how, "refuses"))
+		KTAP_RUN(refuses);
 	else
 		ktap_expect(never);	/* set-up before a case */
 	KTAP_RUN(runs_after);
@@ -105,6 +113,12 @@ static void abort_names_the_case(void)
 	ktap_expect(ended);
 }
 
+static void statuses_have_names(void)
+{
+	run("refuses");
+	ktap_expect(has("5 + zero is VKTLS_ST_NOENT, expected VKTLS_ST_OK"));
+}
+
 static void failed_set_up_fails_the_case(void)
 {
 	run("set-up");
@@ -120,6 +134,7 @@ int main(int argc, char **argv)
 	KTAP_RUN(endless_loop_of_failures_ends);
 	KTAP_RUN(sanitizer_names_the_case);
 	KTAP_RUN(abort_names_the_case);
+	KTAP_RUN(statuses_have_names);
 	KTAP_RUN(failed_set_up_fails_the_case);
 	return ktap_finish();
 }
