@@ -82,6 +82,14 @@ chmod +x "$work/crashes"
 check "a crash of QEMU is a failure" vm 125 --qemu "$work/crashes" -- true
 check "it shows what QEMU said" grep -q 'assertion failed' "$work/err"
 # shellcheck disable=SC2016 # for the false QEMU
+printf '#!/bin/sh\necho "iotlb_to_section: Assertion failed" >&2\nkill -ABRT $$\n' \
+	>"$work/remaps"
+chmod +x "$work/remaps"
+check "a boot in which QEMU's memory core aborts is begun again, and fails at last" \
+	vm 125 --qemu "$work/remaps" -- true
+check "it says so after each boot but the last" \
+	[ "$(grep -c 'lost the memory map' "$work/err")" = 2 ]
+# shellcheck disable=SC2016 # for the false QEMU
 printf '#!/bin/sh\nfor word; do case $word in file:*/console)\n%s\nesac; done\nexec sleep 50\n' \
 	'echo "rcu: Possible timer handling issue on cpu=0" >"${word#file:}" ;;' \
 	>"$work/idles"
