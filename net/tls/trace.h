@@ -5,26 +5,41 @@
 #if !defined(_TLS_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _TLS_TRACE_H
 
+#include <linux/sock_diag.h>
 #include <linux/tracepoint.h>
 #include <linux/unaligned.h>
+
+#ifndef _TLS_TRACE_COOKIE
+#define _TLS_TRACE_COOKIE
+/* The socket's number in "ss -e", which names it to user space. */
+static inline u64 tls_trace_cookie(struct sock *sk)
+{
+	u32 half[2];
+
+	sock_diag_save_cookie(sk, half);
+	return half[0] | (u64)half[1] << 32;
+}
+#endif
 
 /* The names and arguments of the kernel's own tls.ko; rec_no is big-endian. */
 TRACE_EVENT(tls_device_offload_set,
 	    TP_PROTO(struct sock *sk, int dir, u32 tcp_seq, u8 *rec_no, int ret),
 	    TP_ARGS(sk, dir, tcp_seq, rec_no, ret),
 	    TP_STRUCT__entry(__field(struct sock *, sk)
+			     __field(u64, cookie)
 			     __field(u64, rec_no)
 			     __field(int, dir)
 			     __field(u32, tcp_seq)
 			     __field(int, ret)),
 	    TP_fast_assign(__entry->sk = sk;
+			   __entry->cookie = tls_trace_cookie(sk);
 			   __entry->rec_no = get_unaligned_be64(rec_no);
 			   __entry->dir = dir;
 			   __entry->tcp_seq = tcp_seq;
 			   __entry->ret = ret;),
-	    TP_printk("sk=%p direction=%d tcp_seq=%u rec_no=%llu ret=%d",
+	    TP_printk("sk=%p direction=%d tcp_seq=%u rec_no=%llu ret=%d cookie=%llx",
 		      __entry->sk, __entry->dir, __entry->tcp_seq,
-		      __entry->rec_no, __entry->ret)
+		      __entry->rec_no, __entry->ret, __entry->cookie)
 );
 
 TRACE_EVENT(tls_device_decrypted,
@@ -116,31 +131,36 @@ TRACE_EVENT(tls_device_left,
 	    TP_PROTO(struct sock *sk, int dir, int reason),
 	    TP_ARGS(sk, dir, reason),
 	    TP_STRUCT__entry(__field(struct sock *, sk)
+			     __field(u64, cookie)
 			     __field(int, dir)
 			     __field(int, reason)),
 	    TP_fast_assign(__entry->sk = sk;
+			   __entry->cookie = tls_trace_cookie(sk);
 			   __entry->dir = dir;
 			   __entry->reason = reason;),
-	    TP_printk("sk=%p direction=%d reason=%s",
+	    TP_printk("sk=%p direction=%d reason=%s cookie=%llx",
 		      __entry->sk, __entry->dir,
 		      __print_symbolic(__entry->reason,
 				       { TLS_LEFT_DEVICE, "device" },
 				       { TLS_LEFT_REKEY, "rekey" },
-				       { TLS_LEFT_ROUTE, "route" }))
+				       { TLS_LEFT_ROUTE, "route" }),
+		      __entry->cookie)
 );
 
 TRACE_EVENT(tls_device_none,
 	    TP_PROTO(struct sock *sk, int dir, int why, int err),
 	    TP_ARGS(sk, dir, why, err),
 	    TP_STRUCT__entry(__field(struct sock *, sk)
+			     __field(u64, cookie)
 			     __field(int, dir)
 			     __field(int, why)
 			     __field(int, err)),
 	    TP_fast_assign(__entry->sk = sk;
+			   __entry->cookie = tls_trace_cookie(sk);
 			   __entry->dir = dir;
 			   __entry->why = why;
 			   __entry->err = err;),
-	    TP_printk("sk=%p direction=%d why=%s err=%d",
+	    TP_printk("sk=%p direction=%d why=%s err=%d cookie=%llx",
 		      __entry->sk, __entry->dir,
 		      __print_symbolic(__entry->why,
 				       { TLS_WHY_NO_DEVICE, "no device" },
@@ -151,7 +171,7 @@ TRACE_EVENT(tls_device_none,
 				       { TLS_WHY_FULL, "full" },
 				       { TLS_WHY_MEMORY, "memory" },
 				       { TLS_WHY_REFUSED, "refused" }),
-		      __entry->err)
+		      __entry->err, __entry->cookie)
 );
 
 TRACE_EVENT(tls_fallback,
