@@ -18,7 +18,7 @@ ARGS ?=
 .DEFAULT_GOAL := all
 .PHONY: all deps modules firmware qemu image selftests gnutls demo check check-full \
 	check-debug fuzz selftest-table recipes mutants bench bench-quick vm modules_install \
-	lint clean help
+	lab lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
@@ -80,6 +80,9 @@ bench-quick: all ## fail when the guest executes more than in the baseline, as r
 
 vm: all ## open a shell in the VM (ARGS= options of tests/vm/run)
 	@tests/vm/run --interactive $(ARGS)
+
+lab: all ## check your answer to a lab (N=1 to 6, see docs/labs.rst; SOLUTION=1)
+	@docs/labs/lab $(N) $(if $(SOLUTION),solution)
 
 modules_install: modules ## install the modules into updates/ of the kernel in KDIR
 	@echo "[modules_install] $(DESTDIR)/lib/modules/$(KVER)/updates"
