@@ -49,7 +49,7 @@ def output_without_end_is_cut_off():
 
 
 def no_end_is_a_failure():
-    """A test that waits for what never comes."""
+    """A test that waits for ever."""
     fails_with("echo ok 1 it; sleep 100", "no end after 2 seconds", limit=2)
 
 
@@ -60,7 +60,7 @@ def signals_have_names():
 
 
 def last_words_are_shown():
-    """What a sanitizer or assert() said."""
+    """The words of a sanitizer or of assert()."""
     fails_with("echo not ok 1 it; echo 'a.c:1:2: runtime error: division by zero' >&2; exit 1",
                "runtime error: division by zero")
     fails_with("echo \"a.c:3: f: Assertion \\`0' failed.\" >&2; exit 134", "Assertion")
@@ -77,7 +77,7 @@ def plan_counts():
 
 
 def suites_are_named_by_tls():
-    """One file with --tls stock,ours is two suites; each word chooses what it names."""
+    """One file with --tls stock,ours is two suites; each word chooses the suites that it names."""
     names = [suite.name for suite in check.discover()]
     assert "guest/offload/loss-stock" in names and "guest/offload/loss-ours" in names
     assert len(names) == len(set(names)), "two suites of one name"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A tree that is copied with its build folder builds what is edited in the copy.
+# A tree that is copied with its build folder builds the edits made in the copy.
 set -uo pipefail
 
 top=$PWD
@@ -24,7 +24,7 @@ check()
 	echo "$ok $number $name"
 }
 
-# as "cp -a" would, without what no build needs
+# as "cp -a" would, without folders that no build needs
 copy()
 {
 	mkdir "$tree" "$tree/build" || return 1

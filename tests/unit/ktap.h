@@ -84,7 +84,7 @@ static inline void ktap_start(void)
 	puts("KTAP version 1");
 }
 
-/* What fails before a case, while it is set up, fails the case. */
+/* An expectation that fails before a case, in its set-up, fails the case. */
 static inline void ktap_end(const char *name)
 {
 	ktap.run++;

@@ -2,8 +2,8 @@
 """Cases as plain functions, results as KTAP.
 
 A case is registered by @case(), or by add() when a table makes it. It fails by an
-exception, skips by raising Skip and is cut off after its timeout; what it deferred
-runs in reverse order whatever happened.
+exception, skips by raising Skip and is cut off after its timeout; deferred calls run
+in reverse order, however it ended.
 """
 import ast
 import errno
@@ -51,7 +51,7 @@ def defer(fn, *args):
 
 
 def figure(text):
-    """A line on what was measured; printed together with the others at the end."""
+    """A line with a measured figure; printed together with the others at the end."""
     _figures.append(f"# figure: {text}")
 
 
@@ -90,8 +90,8 @@ def interrupt_waits(every=0.5):
 
 def unregistered(path):
     """
-    Functions of a program that say of themselves what they are for, and that
-    nothing calls, registers or decorates: cases, most likely, that never run.
+    Functions of a program that have a docstring, and that nothing calls, registers
+    or decorates: cases, most likely, that never run.
     """
     with open(path, encoding="utf-8") as file:
         tree = ast.parse(file.read())
