@@ -9,14 +9,16 @@ import sys
 
 from abi import TOP, main
 
-TOPS = ("drivers", "net", "qemu-device", "firmware", "tests", "docs")
+TOPS = ("drivers", "net", "qemu-device", "firmware", "tests", "docs",
+        r"tools(?!/testing)", "scripts")
 # In these, a path may hold a name for the reader to fill in, or a pattern.
 FREE = re.compile(r"[A-Z]{3,}|[*\[{<]")
 
 
 def documents():
     """(name, text) of each document."""
-    for path in sorted(glob.glob(os.path.join(TOP, "docs/*.rst"))) + [
+    for path in sorted(glob.glob(os.path.join(TOP, "docs/*.rst")) +
+                       glob.glob(os.path.join(TOP, "docs/labs/*/*.rst"))) + [
             os.path.join(TOP, "README.md")]:
         with open(path) as f:
             yield os.path.relpath(path, TOP), f.read()
@@ -39,7 +41,7 @@ def index_lists_all():
         index = f.read()
     for name, _ in documents():
         base = os.path.basename(name)
-        if base not in ("index.rst", "README.md"):
+        if base not in ("index.rst", "README.md", "task.rst"):
             assert f"<{base}>" in index, f"docs/index.rst does not list {base}"
 
 
