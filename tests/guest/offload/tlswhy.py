@@ -84,11 +84,15 @@ def not_watched():
 
 
 def feature_off():
-    """And how to switch it on."""
+    """And how to switch it on, after which the socket comes to the NIC."""
     begin()
     rig.offload(False)
-    flow_on()
+    flow = flow_on()
     says(rf"in software{SINCE}: the feature was off; tls-hw-tx-offload is off: ethtool -K")
+    rig.offload(True)
+    says(rf"in software{SINCE}: the feature was off\n")
+    flow.send(b"x")
+    says(rf"in the NIC eth0{SINCE}\n")
 
 
 def receive_feature_off():
