@@ -7,7 +7,6 @@
 
 #include <crypto/aead.h>
 #include <linux/crypto.h>
-#include <linux/sched/mm.h>
 
 #include "aead.h"
 
@@ -53,17 +52,12 @@ int tls_aead_make(struct tls_aead *aead, u32 mask)
 	return 0;
 }
 
-/* A socket that memory is written out through must not wait for memory. */
 static int tls_aead_make_late(struct tls_aead *aead, gfp_t gfp)
 {
-	unsigned int flags = 0;
-	int err;
+	unsigned int flags = tls_noio_save(gfp);
+	int err = tls_aead_make(aead, 0);
 
-	if (!(gfp & __GFP_IO))
-		flags = memalloc_noio_save();
-	err = tls_aead_make(aead, 0);
-	if (!(gfp & __GFP_IO))
-		memalloc_noio_restore(flags);
+	memalloc_noio_restore(flags);
 	return err;
 }
 

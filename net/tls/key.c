@@ -149,9 +149,9 @@ static int tls_tx_next_key(struct sock *sk, struct tls_priv *ctx,
 	err = tls_aead_make(&aead, 0);
 	if (err)
 		goto drop;
-	/* What is open was written before the key changed. */
-	err = tls_tx_flush(sk, tx, 0);
-	if (err && tx->open)
+	/* The payload of an open record was written before the key changed. */
+	err = tls_tx_finish(sk, tx);
+	if (err)
 		goto drop;
 	tls_offload_tx_rekey(sk, tx);
 
@@ -242,6 +242,8 @@ static int tls_rx_next_key(struct sock *sk, struct tls_priv *ctx,
 	tls_aead_move(&rx->aead, &aead);
 	tls_cipher_context_set(&ctx->ctx.rx, key);
 	ctx->ctx.crypto_recv = key->info;
+	/* The rest of a message of the old key never comes. */
+	memset(&rx->hs, 0, sizeof(rx->hs));
 	WRITE_ONCE(rx->key_pending, false);
 	tls_offload_rx_check(sk, rx);
 	tls_rx_kick(sk, rx);

@@ -140,6 +140,10 @@ static int __init tls_module_init(void)
 {
 	int err;
 
+	err = tls_proto_init();
+	if (err)
+		return err;
+
 	err = register_pernet_subsys(&tls_pernet_ops);
 	if (err)
 		return err;
@@ -168,7 +172,6 @@ static void __exit tls_module_exit(void)
 	tls_offload_fini();
 	/* Runs the works of closed sockets, see tls_sock_destruct(). */
 	tls_work_fini();
-	tls_proto_fini();
 	unregister_pernet_subsys(&tls_pernet_ops);
 }
 

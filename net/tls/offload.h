@@ -2,6 +2,8 @@
 #ifndef _TLS_OFFLOAD_PRIV_H
 #define _TLS_OFFLOAD_PRIV_H
 
+#include <linux/workqueue.h>
+
 #include "epoch.h"
 #include "offload_policy.h"
 #include "tls_priv.h"
@@ -20,20 +22,22 @@ struct tls_off_rec {
 /**
  * struct tls_link - one direction of a socket on one device
  * @refs:	the list, and the side of the socket
- * @list:	in the list of all links; its unlinking entitles to tls_dev_del
+ * @list:	in the list of all links, or of those that leave their device
+ * @leave:	calls tls_dev_del for a link that left
  * @sk:		the socket, NULL once it is being freed
  * @ctx:	held
  * @dev:	held until tls_dev_del; nobody looks at it once @lost is seen
  * @tracker:	for @dev
  * @dir:	direction
  * @lost:	the device gave it up; written once
- * @listed:	in the list
+ * @listed:	in the list of all; unlinking it there entitles to tls_dev_del
  * @counted:	among the device's sockets in the statistics
  * @gone:	tls_dev_del has returned
  */
 struct tls_link {
 	refcount_t refs;
 	struct list_head list;
+	struct rcu_work leave;
 	struct sock *sk;
 	struct tls_context *ctx;
 	struct net_device *dev;

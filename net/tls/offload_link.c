@@ -8,15 +8,18 @@
 
 #include <linux/module.h>
 #include <linux/netdevice.h>
+#include <linux/wait_bit.h>
 #include <net/tls.h>
 
 #include "ctx.h"
 #include "offload.h"
 #include "trace.h"
+#include "work.h"
 
 /* Guards the list and tls_link.sk; taken in softirq by the destructor. */
 static DEFINE_SPINLOCK(tls_link_lock);
 static LIST_HEAD(tls_links);
+static LIST_HEAD(tls_links_leaving);	/* tls_dev_del comes after a grace period */
 
 /* Makes the link known, with what a loss must find to undo it. */
 static void tls_link_publish(struct sock *sk, struct tls_link *link)
@@ -239,11 +242,6 @@ void tls_link_orphan(struct tls_link *link)
 	spin_unlock_bh(&tls_link_lock);
 }
 
-static bool tls_link_is(const struct tls_link *link, const void *only)
-{
-	return link == only;
-}
-
 static bool tls_link_on(const struct tls_link *link, const void *dev)
 {
 	return link->dev == dev;
@@ -293,27 +291,66 @@ static void tls_links_retire(bool (*match)(const struct tls_link *link,
 		tls_link_del_listed(link);
 }
 
+static void tls_link_leave_work(struct work_struct *work)
+{
+	struct tls_link *link = container_of(to_rcu_work(work), struct tls_link,
+					     leave);
+
+	refcount_inc(&link->refs);
+	tls_link_del_listed(link);
+	spin_lock_bh(&tls_link_lock);
+	list_del(&link->list);
+	spin_unlock_bh(&tls_link_lock);
+	wake_up_var(&tls_links_leaving);
+	tls_link_put(link);
+}
+
 /**
  * tls_link_retire() - take a direction from a device that still sends for it
- * @link:	the link; stays valid until put
+ * @link:	the link of a socket that is locked; stays valid until put
  * @reason:	why
  *
- * Context: process; waits for packets on their way.
+ * The device is told in its own time, after packets on their way; see
+ * tls_link_gone(). The cost does not depend on the number of sockets.
  */
 void tls_link_retire(struct tls_link *link, enum tls_left reason)
 {
-	tls_links_retire(tls_link_is, link, reason);
+	spin_lock_bh(&tls_link_lock);
+	if (link->listed) {
+		link->listed = false;
+		list_move_tail(&link->list, &tls_links_leaving);
+		tls_link_lose(link, reason);
+		INIT_RCU_WORK(&link->leave, tls_link_leave_work);
+		tls_work_queue_rcu(&link->leave);
+	}
+	spin_unlock_bh(&tls_link_lock);
+}
+
+static bool tls_links_left(const struct net_device *dev)
+{
+	const struct tls_link *link;
+	bool left = true;
+
+	spin_lock_bh(&tls_link_lock);
+	list_for_each_entry(link, &tls_links_leaving, list)
+		left &= link->dev != dev;
+	spin_unlock_bh(&tls_link_lock);
+	return left;
 }
 
 /**
  * tls_links_retire_dev() - a device loses all its contexts
  * @dev:	the device
  *
+ * No call to its driver is left when this returns.
+ *
  * Context: process.
  */
 void tls_links_retire_dev(const struct net_device *dev)
 {
 	tls_links_retire(tls_link_on, dev, TLS_LEFT_DEVICE);
+	/* Pairs with tls_link_leave_work(). */
+	wait_var_event(&tls_links_leaving, tls_links_left(dev));
 }
 
 /**

@@ -131,12 +131,15 @@ static int tls_ring_prepare(struct tls_tx *tx)
 	struct tls_off_tx *off = tx->off;
 	struct tls_off_rec **ring, **old;
 	unsigned long flags;
+	unsigned int noio;
 	u32 size, i;
 
 	if (!tls_ring_full(off))
 		return 0;
 	size = (off->mask + 1) * 2;
-	ring = kvcalloc(size, sizeof(*ring), GFP_KERNEL);
+	noio = tls_noio_save(tx->ctx->ctx.sk->sk_allocation);
+	ring = kvcalloc(size, sizeof(*ring), GFP_KERNEL_ACCOUNT);
+	memalloc_noio_restore(noio);
 	if (!ring)
 		return -ENOMEM;
 
@@ -166,7 +169,8 @@ static struct tls_off_rec *tls_off_rec_memory(struct tls_off_tx *off,
 		return rec;
 	kfree(rec);
 	frags = max(frags, TLS_SPARE_FRAGS);
-	rec = kmalloc(offsetof(struct tls_off_rec, info.frags[frags]), gfp);
+	rec = kmalloc(offsetof(struct tls_off_rec, info.frags[frags]),
+		      gfp | __GFP_ACCOUNT);
 	if (rec)
 		rec->room = frags;
 	return rec;

@@ -120,10 +120,14 @@ void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why)
 
 static bool tls_off_rx_again(struct sock *sk, struct tls_rx *rx)
 {
-	return tls_off_rx_try(sk, rx,
-			      tls_offload_look(sk, &rx->ask,
-					       TLS_OFFLOAD_CTX_DIR_RX,
-					       &tls_get_ctx(sk)->crypto_recv.info));
+	unsigned int noio = tls_noio_save(sk->sk_allocation);
+	bool got = tls_off_rx_try(sk, rx,
+			 tls_offload_look(sk, &rx->ask,
+					  TLS_OFFLOAD_CTX_DIR_RX,
+					  &tls_get_ctx(sk)->crypto_recv.info));
+
+	memalloc_noio_restore(noio);
+	return got;
 }
 
 /* All that the peer can have sent by now may have met the device. */
@@ -132,6 +136,16 @@ static void tls_off_rx_left(const struct sock *sk, struct tls_rx *rx)
 	const struct tcp_sock *tp = tcp_sk(sk);
 
 	rx->met_end = tp->rcv_nxt + tcp_receive_window(tp);
+}
+
+/* An offload that waits after a new key is counted. */
+static void tls_off_rx_rekeyed(struct sock *sk, struct tls_rx *rx, bool waits)
+{
+	if (waits && !rx->rekeyed)
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_CURR_RX_REKEY);
+	else if (!waits && rx->rekeyed)
+		TLS_STAT_DEC(sock_net(sk), TLS_MIB_CURR_RX_REKEY);
+	rx->rekeyed = waits;
 }
 
 static void tls_off_rx_unlink(struct sock *sk, struct tls_rx *rx)
@@ -149,6 +163,7 @@ static void tls_off_rx_unlink(struct sock *sk, struct tls_rx *rx)
  */
 void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx)
 {
+	tls_off_rx_rekeyed(sk, rx, false);
 	if (!rx->link)
 		return;
 	set_bit(TLS_RX_DEV_CLOSED, &tls_get_ctx(sk)->flags);
@@ -177,10 +192,15 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 		tls_off_rx_unlink(sk, rx);
 		link = NULL;
 	}
-	if (link || rx->copy || rx->key_pending || !tls_ask_due(sk, &rx->ask))
+	/* The key in use needs a place among the old ones when it is replaced. */
+	if (link || rx->copy || rx->key_pending ||
+	    rx->olds == TLS_RX_OLD_MAX || !tls_ask_due(sk, &rx->ask))
 		return;
 	if (tls_off_rx_again(sk, rx))
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_DEVICE_AGAIN);
+	else if (rx->rekeyed)
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_FALLBACK);
+	tls_off_rx_rekeyed(sk, rx, false);
 }
 
 /**
@@ -213,6 +233,8 @@ int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx)
 	if (rx->met && before(tcp_sk(sk)->copied_seq, rx->met_end) &&
 	    tls_offload_rx_keep_key(sk, rx))
 		return -ENOMEM;
+	if (rx->met)
+		tls_off_rx_rekeyed(sk, rx, true);
 	rx->met = false;
 	return 0;
 }

@@ -15,26 +15,29 @@
 #include "reasm.h"
 #include "trace.h"
 
-/* A key that a device may have used for records that have another one now. */
+/*
+ * A key that a device may have used for records that have another one now. There
+ * are TLS_RX_OLD_MAX at most, so a cipher is made when one is needed.
+ */
 struct tls_rx_old {
 	struct list_head list;
-	struct tls_aead aead;
+	union tls_crypto_context info;	/* the key; wiped with the structure */
 	u8 iv[TLS_REC_NONCE_LEN];
-	u8 seq[TLS_REC_SEQ_LEN];	/* the front record's, in its numbers */
+	u8 seq[TLS_REC_SEQ_LEN];	/* number of the first record without it */
+	u32 passed;			/* tls_rx.passed at that record */
 	u32 end;			/* no byte from here on met the device */
 };
 
 static void tls_off_rx_forget(struct tls_rx_old *old)
 {
 	list_del(&old->list);
-	tls_aead_fini(&old->aead);
 	kfree_sensitive(old);
 }
 
 /**
  * tls_offload_rx_keep_key() - the key is about to change, and a device had it
  * @sk:		the socket, locked by its owner
- * @rx:		its receiving side; the key is taken from it
+ * @rx:		its receiving side, with fewer than TLS_RX_OLD_MAX old keys
  *
  * A device goes on with a key and its numbers until it is stopped. What it
  * "decrypted" of records with the next key is mended with the old one.
@@ -44,15 +47,18 @@ static void tls_off_rx_forget(struct tls_rx_old *old)
 int tls_offload_rx_keep_key(struct sock *sk, struct tls_rx *rx)
 {
 	const struct tls_context *ctx = tls_get_ctx(sk);
-	struct tls_rx_old *old = kzalloc(sizeof(*old), sk->sk_allocation);
+	struct tls_rx_old *old = kzalloc(sizeof(*old),
+					 sk->sk_allocation | __GFP_ACCOUNT);
 
 	if (!old)
 		return -ENOMEM;
 	memcpy(old->iv, ctx->rx.iv, sizeof(old->iv));
 	memcpy(old->seq, ctx->rx.rec_seq, sizeof(old->seq));
+	old->passed = rx->passed;
 	old->end = rx->met_end;
-	tls_aead_move(&old->aead, &rx->aead);
+	old->info = ctx->crypto_recv;
 	list_add_tail(&old->list, &rx->old);
+	rx->olds++;
 	return 0;
 }
 
@@ -64,12 +70,16 @@ int tls_offload_rx_keep_key(struct sock *sk, struct tls_rx *rx)
 void tls_offload_rx_advance(struct sock *sk, struct tls_rx *rx)
 {
 	u32 next = tcp_sk(sk)->copied_seq + (rx->copy ? 0 : rx->rec.full_len);
-	struct tls_rx_old *old, *tmp;
+	struct tls_rx_old *old;
 
-	list_for_each_entry_safe(old, tmp, &rx->old, list) {
-		tls_rec_counter_add(old->seq, 1);
-		if (!before(next, old->end))
-			tls_off_rx_forget(old);
+	rx->passed++;
+	/* Keys that came first end first. */
+	while (!list_empty(&rx->old)) {
+		old = list_first_entry(&rx->old, struct tls_rx_old, list);
+		if (before(next, old->end))
+			return;
+		tls_off_rx_forget(old);
+		rx->olds--;
 	}
 }
 
@@ -189,11 +199,34 @@ free:
 	return err;
 }
 
+static int tls_off_rx_mend_by_old(struct sock *sk, struct tls_rx *rx,
+				  struct sk_buff *skb,
+				  const struct tls_rx_old *old,
+				  const struct tls_off_key *ours)
+{
+	struct tls_aead aead = {};
+	u8 seq[TLS_REC_SEQ_LEN];
+	struct tls_off_key by = {
+		.aead = &aead,
+		.iv = old->iv,
+		.seq = seq,
+	};
+	int err;
+
+	/* The device counted on. */
+	memcpy(seq, old->seq, sizeof(seq));
+	tls_rec_counter_add(seq, rx->passed - old->passed);
+	tls_aead_prepare(&aead, rx->aead.cipher, &old->info);
+	err = tls_off_rx_mend_by(sk, rx, skb, &by, ours);
+	tls_aead_fini(&aead);
+	return err;
+}
+
 static int tls_off_rx_mend(struct sock *sk, struct tls_rx *rx,
 			   struct sk_buff *skb)
 {
 	const struct tls_context *ctx = tls_get_ctx(sk);
-	struct tls_off_key by, ours = {
+	struct tls_off_key ours = {
 		.aead = &rx->aead,
 		.iv = ctx->rx.iv,
 		.seq = ctx->rx.rec_seq,
@@ -205,10 +238,7 @@ static int tls_off_rx_mend(struct sock *sk, struct tls_rx *rx,
 	list_for_each_entry(old, &rx->old, list) {
 		if (err != -EBADMSG)
 			break;
-		by.aead = &old->aead;
-		by.iv = old->iv;
-		by.seq = old->seq;
-		err = tls_off_rx_mend_by(sk, rx, skb, &by, &ours);
+		err = tls_off_rx_mend_by_old(sk, rx, skb, old, &ours);
 	}
 	return err;
 }

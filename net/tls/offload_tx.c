@@ -107,9 +107,23 @@ void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why)
 
 static bool tls_off_again(struct sock *sk, struct tls_tx *tx)
 {
-	return tls_off_try(sk, tx,
-			   tls_offload_look(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX,
-					    &tls_get_ctx(sk)->crypto_send.info));
+	unsigned int noio = tls_noio_save(sk->sk_allocation);
+	bool got = tls_off_try(sk, tx,
+			 tls_offload_look(sk, &tx->ask,
+					  TLS_OFFLOAD_CTX_DIR_TX,
+					  &tls_get_ctx(sk)->crypto_send.info));
+
+	memalloc_noio_restore(noio);
+	return got;
+}
+
+static void tls_off_drain(struct sock *sk, struct tls_off_tx *off, bool on)
+{
+	if (on)
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_CURR_TX_REKEY);
+	else if (off->draining)
+		TLS_STAT_DEC(sock_net(sk), TLS_MIB_CURR_TX_REKEY);
+	off->draining = on;
 }
 
 /* The link is lost already; a device is asked again at once. */
@@ -119,7 +133,7 @@ static void tls_off_unlink(struct sock *sk, struct tls_tx *tx)
 
 	tls_link_put(off->link);
 	off->link = NULL;
-	off->draining = false;
+	tls_off_drain(sk, off, false);
 	tls_get_ctx(sk)->tx_conf = TLS_SW;
 	tls_ask_again(&tx->ask);
 }
@@ -159,15 +173,21 @@ static void tls_off_look(struct sock *sk, struct tls_tx *tx)
 void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx)
 {
 	struct tls_link *link = tx->off ? tx->off->link : NULL;
+	bool rekeyed = false;
 
 	if (link && !READ_ONCE(link->lost))
 		tls_off_look(sk, tx);
 	if (link && READ_ONCE(link->lost) && tls_link_gone(link)) {
+		rekeyed = tx->off->draining;
 		tls_off_unlink(sk, tx);
 		link = NULL;
 	}
-	if (!link && tls_ask_due(sk, &tx->ask) && tls_off_again(sk, tx))
+	if (link || !tls_ask_due(sk, &tx->ask))
+		return;
+	if (tls_off_again(sk, tx))
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_DEVICE_AGAIN);
+	else if (rekeyed)
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_FALLBACK);
 }
 
 /**
@@ -213,7 +233,7 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
 	if (!off->link || off->draining)
 		return;
 	tls_link_drain(off->link, TLS_LEFT_REKEY);
-	off->draining = true;
+	tls_off_drain(sk, off, true);
 	off->drain_end = tcp_sk(sk)->write_seq + tls_off_pending(tx);
 }
 
@@ -226,6 +246,8 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
  */
 void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx)
 {
-	if (tx->off && tx->off->link)
-		tls_link_uncount(tx->off->link);
+	if (!tx->off || !tx->off->link)
+		return;
+	tls_link_uncount(tx->off->link);
+	tls_off_drain(sk, tx->off, false);
 }

@@ -17,16 +17,18 @@
 #include "sockopt.h"
 #include "tx.h"
 
-/* One address family; @base is what a socket must have to be attached. */
+/*
+ * One address family: TCP's operations, which a socket must have to be attached, and
+ * ours. Without @base the kernel has no such sockets.
+ */
 struct tls_family {
 	const struct proto *base;
 	const struct proto_ops *base_ops;
 	struct proto proto;
-	const struct proto_ops *ops;
+	struct proto_ops ops;
 };
 
-static struct tls_family tls_families[2];	/* IPv4, IPv6 */
-static DEFINE_MUTEX(tls_family_lock);		/* building one */
+static struct tls_family tls_families[2] __ro_after_init;	/* IPv4, IPv6 */
 
 static int tls_setsockopt(struct sock *sk, int level, int optname,
 			  sockptr_t optval, unsigned int optlen)
@@ -195,7 +197,7 @@ static void tls_close(struct sock *sk, long timeout)
 		tls_ctx_put(&ctx->ctx);
 }
 
-static void tls_proto_build(struct proto *proto, const struct proto *base)
+static void __init tls_proto_build(struct proto *proto, const struct proto *base)
 {
 	*proto = *base;
 	proto->setsockopt = tls_setsockopt;
@@ -211,35 +213,13 @@ static void tls_proto_build(struct proto *proto, const struct proto *base)
 #endif
 }
 
-static void tls_ops_build(struct proto_ops *ops, const struct proto_ops *base)
+static void __init tls_ops_build(struct proto_ops *ops, const struct proto_ops *base)
 {
 	*ops = *base;
 	ops->splice_read = tls_splice_read;
 	ops->read_sock = tls_read_sock;
 	ops->poll = tls_poll;
 	ops->shutdown = tls_shutdown;
-}
-
-/* IPv6 is a module: its operations are known when its first socket comes. */
-static struct tls_family *tls_family_get(const struct sock *sk)
-{
-	struct tls_family *family = &tls_families[sk->sk_family == AF_INET6];
-	const struct proto_ops *ops = READ_ONCE(sk->sk_socket->ops);
-	void *copy;
-
-	mutex_lock(&tls_family_lock);
-	copy = family->base ? NULL : kmalloc(sizeof(*ops), GFP_KERNEL);
-	if (copy) {
-		tls_proto_build(&family->proto, sk->sk_prot);
-		tls_ops_build(copy, ops);
-		family->ops = copy;
-		family->base_ops = ops;
-		family->base = sk->sk_prot;
-	}
-	mutex_unlock(&tls_family_lock);
-	if (family->base != sk->sk_prot || family->base_ops != ops)
-		return NULL;
-	return family;
 }
 
 static bool tls_proto_is_tcp(const struct sock *sk)
@@ -261,12 +241,13 @@ static bool tls_proto_is_tcp(const struct sock *sk)
  */
 int tls_proto_attach(struct sock *sk, struct tls_priv *ctx)
 {
-	struct tls_family *family;
+	const struct tls_family *family;
 
 	if (!sk->sk_socket || !tls_proto_is_tcp(sk))
 		return -EOPNOTSUPP;
-	family = tls_family_get(sk);
-	if (!family)
+	family = &tls_families[sk->sk_family == AF_INET6];
+	if (family->base != sk->sk_prot ||
+	    family->base_ops != READ_ONCE(sk->sk_socket->ops))
 		return -EOPNOTSUPP;
 
 	ctx->ops = family->base_ops;
@@ -276,18 +257,43 @@ int tls_proto_attach(struct sock *sk, struct tls_priv *ctx)
 	write_lock_bh(&sk->sk_callback_lock);
 	rcu_assign_pointer(inet_csk(sk)->icsk_ulp_data, &ctx->ctx);
 	/* Operations, read without a lock, find the context just stored. */
-	smp_store_release(&sk->sk_prot, &family->proto);
+	smp_store_release(&sk->sk_prot, (struct proto *)&family->proto);
 	/* The same for the other set of them. */
-	smp_store_release(&sk->sk_socket->ops, family->ops);
+	smp_store_release(&sk->sk_socket->ops, &family->ops);
 	write_unlock_bh(&sk->sk_callback_lock);
 	return 0;
 }
 
-/**
- * tls_proto_fini() - free what attaching built; no socket is left
- */
-void tls_proto_fini(void)
+/* A socket of our own shows the operations of a family, some of which no symbol has. */
+static int __init tls_family_init(struct tls_family *family, int number)
 {
-	kfree(tls_families[0].ops);
-	kfree(tls_families[1].ops);
+	struct socket *sock;
+	int err;
+
+	err = sock_create_kern(&init_net, number, SOCK_STREAM, IPPROTO_TCP,
+			       &sock);
+	if (err)
+		return err;
+	family->base = sock->sk->sk_prot;
+	family->base_ops = sock->ops;
+	tls_proto_build(&family->proto, family->base);
+	tls_ops_build(&family->ops, family->base_ops);
+	sock_release(sock);
+	return 0;
+}
+
+/**
+ * tls_proto_init() - build the operations, which are read-only afterwards
+ *
+ * A kernel without IPv6 has no sockets of it to attach to.
+ *
+ * Return: 0 or an error.
+ */
+int __init tls_proto_init(void)
+{
+	int err = tls_family_init(&tls_families[1], AF_INET6);
+
+	if (err && err != -EAFNOSUPPORT)
+		return err;
+	return tls_family_init(&tls_families[0], AF_INET);
 }

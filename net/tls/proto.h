@@ -5,6 +5,6 @@
 #include "tls_priv.h"
 
 int tls_proto_attach(struct sock *sk, struct tls_priv *ctx);
-void tls_proto_fini(void);
+int tls_proto_init(void);
 
 #endif /* _TLS_PROTO_H */

@@ -492,7 +492,7 @@ void tls_reasm_work(struct work_struct *work)
 
 	lock_sock(sk);
 	if (tls_reasm_pull(sk, rx, false) == -ENOMEM)
-		tls_work_queue(&rx->work, 0);
+		tls_work_queue(&rx->work, TLS_WORK_RETRY);
 	else if (rx->ready)
 		rx->data_ready(sk);
 	release_sock(sk);

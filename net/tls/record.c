@@ -197,10 +197,11 @@ static void tls_hs_scan_header(struct tls_hs_scan *scan, __u8 byte)
  * @buf:	content of a handshake record
  * @len:	its bytes
  *
- * Messages may share a record and may be cut by records; the old key is good
- * for the last byte of a KeyUpdate.
+ * Messages may share a record and may be cut by records. A KeyUpdate is known by
+ * its first byte: the peer's next record has the next key, and a record may hold
+ * no more than that byte.
  *
- * Return: true when a KeyUpdate ends in this record.
+ * Return: true when a KeyUpdate begins in this record.
  */
 bool tls_hs_scan_key_update(struct tls_hs_scan *scan, const __u8 *buf,
 			    __u32 len)
@@ -214,10 +215,9 @@ bool tls_hs_scan_key_update(struct tls_hs_scan *scan, const __u8 *buf,
 			scan->skip -= n;
 		} else {
 			n = 1;
+			found |= !scan->hdr_len && *buf == TLS_HS_KEY_UPDATE;
 			tls_hs_scan_header(scan, *buf);
 		}
-		if (!scan->skip && !scan->hdr_len)
-			found |= scan->hdr[0] == TLS_HS_KEY_UPDATE;
 		buf += n;
 		len -= n;
 	}

@@ -25,6 +25,7 @@ struct tls_rx_call {
 	size_t copied;
 	long timeo;
 	bool peek;
+	int held;		/* memory of the records peeked at */
 	bool typed;		/* @type was given to the caller */
 	u8 type;
 };
@@ -33,8 +34,11 @@ struct tls_rx_call {
  * A bad header leaves nothing to wait for, but a reader that will not wait is
  * told once only, as it always was.
  */
-static int tls_rx_error(struct sock *sk, struct tls_rx *rx, bool wait)
+static int tls_rx_error(struct sock *sk, struct tls_rx *rx, size_t copied,
+			bool wait)
 {
+	if (copied)
+		return rx->error;
 	if (rx->framing && rx->reported && !wait &&
 	    !(sk->sk_shutdown & RCV_SHUTDOWN))
 		return -EAGAIN;
@@ -68,14 +72,18 @@ static int tls_rx_sleep(struct sock *sk, struct tls_rx *rx, long *timeo)
 	return ret < 0 ? ret : 0;
 }
 
-/* Returns 1 with a whole record in front, 0 at the end of the stream. */
-static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, long *timeo)
+/*
+ * Returns 1 with a whole record in front, 0 at the end of the stream. With @copied
+ * bytes the call succeeds, so that an error is left for the next one.
+ */
+static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, size_t copied,
+		       long *timeo)
 {
 	int err;
 
 	for (;;) {
 		if (rx->error)
-			return tls_rx_error(sk, rx, *timeo);
+			return tls_rx_error(sk, rx, copied, *timeo);
 		if (rx->key_pending)
 			return -EKEYEXPIRED;
 		/* A long read must not make TCP drop what arrives meanwhile. */
@@ -90,7 +98,7 @@ static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, long *timeo)
 		if (err)
 			return err;
 		if (sk->sk_err)
-			return sock_error(sk);
+			return copied ? -sk->sk_err : sock_error(sk);
 		if (sk->sk_shutdown & RCV_SHUTDOWN || sock_flag(sk, SOCK_DONE))
 			return 0;
 		err = tls_rx_sleep(sk, rx, timeo);
@@ -134,7 +142,7 @@ static void tls_rx_leave(struct sock *sk, struct tls_rx *rx)
 {
 	/* The next record must become whole though nobody reads on. */
 	if (tls_reasm_pull(sk, rx, false))
-		tls_work_queue(&rx->work, 0);
+		tls_work_queue(&rx->work, TLS_WORK_RETRY);
 	WRITE_ONCE(rx->reader, false);
 	/* Whoever waits joined the queue under the socket lock, which we hold. */
 	if (waitqueue_active(&rx->readers))
@@ -178,11 +186,10 @@ static int tls_rx_deliver(struct tls_rx *rx, struct sk_buff *skb,
 
 	if (call->typed && (!data || call->type != cb->type))
 		return 1;
-	if (left || !data) {
-		err = tls_rx_put_type(call, cb->type);
-		if (err)
-			return err;
-	}
+	/* Also for empty data: a record of another type then ends the call with 0. */
+	err = tls_rx_put_type(call, cb->type);
+	if (err)
+		return err;
 	if (n && skb_copy_datagram_iter(skb, cb->off, &call->msg->msg_iter, n))
 		return -EFAULT;
 
@@ -218,7 +225,7 @@ static int tls_rx_next(struct sock *sk, struct tls_rx *rx,
 		if (ret < 0)
 			return ret;
 	}
-	return tls_rx_rec_to_list(sk, rx);
+	return tls_rx_rec_to_list(sk, rx, call->peek);
 }
 
 static struct sk_buff *tls_rx_peeked(const struct tls_rx *rx,
@@ -234,11 +241,11 @@ static bool tls_rx_enough(const struct sock *sk, const struct tls_rx *rx,
 {
 	if (call->copied >= call->len)
 		return true;
-	if (call->copied < call->target)
-		return false;
 	/* Peeking must not pile up more than TCP may. */
-	return !rx->ready ||
-	       (call->peek && call->copied > READ_ONCE(sk->sk_rcvbuf));
+	if (call->peek && call->copied &&
+	    call->held > READ_ONCE(sk->sk_rcvbuf))
+		return true;
+	return call->copied >= call->target && !rx->ready;
 }
 
 static int tls_rx_recv(struct sock *sk, struct tls_rx *rx,
@@ -250,13 +257,14 @@ static int tls_rx_recv(struct sock *sk, struct tls_rx *rx,
 	while (!err) {
 		skb = tls_rx_peeked(rx, call->peek ? last : NULL);
 		if (skb) {
+			call->held += skb->truesize;
 			err = tls_rx_deliver(rx, skb, call);
 			last = skb;
 			continue;
 		}
 		if (tls_rx_enough(sk, rx, call))
 			break;
-		err = tls_rx_wait(sk, rx, &call->timeo);
+		err = tls_rx_wait(sk, rx, call->copied, &call->timeo);
 		if (err <= 0)
 			break;
 		err = tls_rx_next(sk, rx, call);
@@ -304,7 +312,7 @@ int tls_rx_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags,
 
 /* The oldest decrypted record with content, decrypting one if need be. */
 static struct sk_buff *tls_rx_head(struct sock *sk, struct tls_rx *rx,
-				   long *timeo)
+				   size_t copied, long *timeo)
 {
 	struct sk_buff *skb;
 	int err;
@@ -317,9 +325,9 @@ static struct sk_buff *tls_rx_head(struct sock *sk, struct tls_rx *rx,
 			tls_rx_consume(rx, skb);
 			continue;
 		}
-		err = tls_rx_wait(sk, rx, timeo);
+		err = tls_rx_wait(sk, rx, copied, timeo);
 		if (err > 0)
-			err = tls_rx_rec_to_list(sk, rx);
+			err = tls_rx_rec_to_list(sk, rx, false);
 		else if (!err)
 			return NULL;
 		if (err)
@@ -331,7 +339,7 @@ static ssize_t tls_rx_splice_one(struct sock *sk, struct tls_rx *rx,
 				 struct pipe_inode_info *pipe, size_t len,
 				 unsigned int flags, long *timeo)
 {
-	struct sk_buff *skb = tls_rx_head(sk, rx, timeo);
+	struct sk_buff *skb = tls_rx_head(sk, rx, 0, timeo);
 	struct tls_rx_cb *cb;
 	ssize_t n;
 
@@ -403,7 +411,7 @@ int tls_rx_read_sock(struct sock *sk, read_descriptor_t *desc,
 		return -EAGAIN;
 
 	do {
-		skb = tls_rx_head(sk, rx, &timeo);
+		skb = tls_rx_head(sk, rx, copied, &timeo);
 		if (IS_ERR_OR_NULL(skb))
 			return copied ? copied : PTR_ERR(skb);
 		cb = TLS_RX_CB(skb);

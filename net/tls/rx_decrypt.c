@@ -89,8 +89,9 @@ static int tls_rx_gather(struct sock *sk, struct tls_rx *rx,
  * A cipher goes through its source piece by piece, and a piece that ends
  * within a block, as segments do, costs it more than a copy of the segment. So
  * a record in more pieces than its pages would be is gathered at the
- * destination and decrypted there. Whoever else can write to a reader's memory
- * meanwhile changes what the reader gets, as also later.
+ * destination and decrypted there. Other writers to a reader's memory can make
+ * that fail; the caller then tries again from TCP's queue, which has the record
+ * until it is authentic.
  */
 static int tls_rx_decrypt(struct sock *sk, struct tls_rx *rx,
 			  struct scatterlist *dst, u32 n)
@@ -192,15 +193,25 @@ static int tls_rx_decrypt_skb(struct sock *sk, struct tls_rx *rx,
 	return tls_rx_decrypt(sk, rx, dst, n);
 }
 
+/* The buffer counts as received data that nobody has read. */
+static int tls_rx_charge(struct sock *sk, struct sk_buff *skb)
+{
+	if (!sk_rmem_schedule(sk, skb, skb->truesize))
+		return -ENOMEM;
+	skb_set_owner_r(skb, sk);
+	return 0;
+}
+
 /**
  * tls_rx_rec_to_list() - decrypt the front record into a buffer
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side; the record is complete
+ * @charge:	charge the buffer to the socket, as one of many that may pile up
  *
  * Return: 0, with the record at the end of @rx->list; -ENOMEM, with nothing
  * changed; or an error that broke the stream.
  */
-int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx)
+int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx, bool charge)
 {
 	struct sk_buff *skb = tls_rx_skb_alloc(sk, rx->rec.body_len);
 	int err;
@@ -215,6 +226,8 @@ int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx)
 		err = tls_rx_decrypt_skb(sk, rx, skb);
 	if (!err && rx->aead.fmt.is_13)
 		err = tls_rx_strip(skb);
+	if (!err && charge)
+		err = tls_rx_charge(sk, skb);
 	if (err) {
 		kfree_skb(skb);
 		return tls_rx_decrypt_failed(sk, rx, err);
@@ -222,7 +235,13 @@ int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx)
 
 	if (rx->aead.fmt.is_13 && TLS_RX_CB(skb)->type == TLS_REC_HANDSHAKE)
 		tls_rx_handshake(sk, rx, skb);
-	__skb_queue_tail(&rx->list, skb);
+	/* An empty record behind data tells a reader nothing. */
+	if (!skb->len && TLS_RX_CB(skb)->type == TLS_REC_DATA &&
+	    !skb_queue_empty(&rx->list) &&
+	    TLS_RX_CB(skb_peek_tail(&rx->list))->type == TLS_REC_DATA)
+		kfree_skb(skb);
+	else
+		__skb_queue_tail(&rx->list, skb);
 	tls_rx_advance(sk, rx);
 	return 0;
 }
@@ -279,10 +298,18 @@ static int tls_rx_open_mapped(struct sock *sk, struct tls_rx *rx,
 	return tls_rx_decrypt(sk, rx, dst, n);
 }
 
-/* An optimistic decryption met padding or a record that is not data. */
-static int tls_rx_retry(struct sock *sk, const struct tls_rx *rx)
+/*
+ * A decryption in the reader's memory met padding, or a record that is not data,
+ * or was not authentic: the record is forged, or the memory was written meanwhile,
+ * or is several times in @iter. Decryption in a buffer of ours tells. Returns 1 if
+ * the record is to be decrypted there.
+ */
+static int tls_rx_retry(struct sock *sk, const struct tls_rx *rx, int err)
 {
-	if (!rx->aead.tail)
+	if (err != -EBADMSG &&
+	    (err || !rx->aead.fmt.is_13 || rx->aead.tail == TLS_REC_DATA))
+		return err;
+	if (!err && !rx->aead.tail)
 		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXNOPADVIOL);
 	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSDECRYPTRETRY);
 	return 1;
@@ -320,9 +347,7 @@ int tls_rx_rec_to_iter(struct sock *sk, struct tls_rx *rx,
 	if (err > 0 && tls_rx_may_map(rx, iter)) {
 		err = tls_rx_open_mapped(sk, rx, iter, len, pinned);
 		tls_rx_unmap(iter, pinned);
-		if (!err && rx->aead.fmt.is_13 &&
-		    rx->aead.tail != TLS_REC_DATA)
-			err = tls_rx_retry(sk, rx);
+		err = tls_rx_retry(sk, rx, err);
 	}
 	if (err)
 		iov_iter_revert(iter, before - iov_iter_count(iter));

@@ -14,6 +14,6 @@ struct tls_rx_cb {
 
 int tls_rx_rec_to_iter(struct sock *sk, struct tls_rx *rx,
 		       struct iov_iter *iter, u32 room);
-int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx);
+int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx, bool charge);
 
 #endif /* _TLS_RX_DECRYPT_H */

@@ -3,12 +3,14 @@
 #define _TLS_PRIV_H
 
 #include <linux/scatterlist.h>
+#include <linux/sched/mm.h>
 #include <net/tls.h>
 
 #include "record.h"
 #include "stats.h"
 
 #define TLS_TX_SEGS	(MAX_SKB_FRAGS - 1)	/* wire segments of a record */
+#define TLS_RX_OLD_MAX	32	/* keys that wait for their last byte */
 
 /*
  * One key of one direction. Requests are built on it one at a time. @key is
@@ -101,7 +103,10 @@ struct tls_tx {
  * @met:	a device had the key in use
  * @met_end:	no byte from here on met it, once it is gone
  * @old:	earlier keys, see offload_rx_decrypted.c
+ * @olds:	entries of @old, TLS_RX_OLD_MAX at most
+ * @passed:	records that were read while there were old keys
  * @offloaded:	there was a device once
+ * @rekeyed:	the key in use is newer than the last device
  * @state:	what the device made of the front record, once known
  * @flips:	entries of @flip in use
  * @flip_room:	entries of @flip
@@ -131,7 +136,10 @@ struct tls_rx {
 	bool met;
 	u32 met_end;
 	struct list_head old;
+	u8 olds;
+	u32 passed;
 	bool offloaded;
+	bool rekeyed;
 	u8 state;
 	u16 flips;
 	u16 flip_room;
@@ -149,6 +157,16 @@ struct tls_priv {
 static inline struct tls_priv *tls_priv(const struct sock *sk)
 {
 	return container_of(tls_get_ctx(sk), struct tls_priv, ctx);
+}
+
+/*
+ * A socket that memory is written out through must not wait for that: to be held
+ * over code that allocates by itself (drivers, the crypto API). Ends with
+ * memalloc_noio_restore().
+ */
+static inline unsigned int tls_noio_save(gfp_t gfp)
+{
+	return memalloc_flags_save(gfp & __GFP_IO ? 0 : PF_MEMALLOC_NOIO);
 }
 
 static inline struct tls_tx *tls_tx(const struct sock *sk)

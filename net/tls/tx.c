@@ -44,7 +44,7 @@ static int tls_tx_seal_open(struct sock *sk, struct tls_tx *tx)
 	err = tls_tx_rec_seal(sk, tx, rec);
 	if (err == -ENOMEM) {
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_SEAL_LATER);
-		tls_work_queue(&tx->work, 1);
+		tls_work_queue(&tx->work, TLS_WORK_RETRY);
 		return err;
 	}
 	tx->open = NULL;
@@ -110,6 +110,25 @@ int tls_tx_flush(struct sock *sk, struct tls_tx *tx, int flags)
 	int err = tls_tx_push(sk, tx, flags);
 
 	return err ? err : tls_tx_close_open(sk, tx, flags);
+}
+
+/**
+ * tls_tx_finish() - seal the open record with the key in force
+ * @sk:		the socket, locked; tx_lock held
+ * @tx:		its sending side
+ *
+ * The record goes out later by itself if TCP is full.
+ *
+ * Return: 0; -ENOMEM, with the record still open; or an error that broke the
+ * stream.
+ */
+int tls_tx_finish(struct sock *sk, struct tls_tx *tx)
+{
+	int err = tls_tx_seal_open(sk, tx);
+
+	if (!err)
+		tls_tx_offer_sealed(sk, tx, 0);
+	return err;
 }
 
 static void tls_tx_work(struct work_struct *work)
@@ -417,16 +436,19 @@ static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
 {
 	int err = tx->error, late;
 
-	if (sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN)
+	/* Not cleared: the reader gets it as well. */
+	if (sk->sk_err)
+		return -sk->sk_err;
+	if (sk->sk_shutdown & SEND_SHUTDOWN)
 		return -EPIPE;
 	while (!err && msg_data_left(call->msg))
 		err = tls_tx_send_more(sk, tx, call);
 	late = tls_tx_send_rest(sk, tx, call, !err);
 	if (!err)
 		err = late;
-	/* What a broken stream swallowed was not sent. */
-	if (err && err == tx->error)
-		return err;
+	/* Payload that a broken stream swallowed was not sent. */
+	if (tx->error)
+		return tx->error;
 	return call->copied ? call->copied : err;
 }
 

@@ -2,9 +2,15 @@
 /*
  * Memory that TCP takes by reference. MSG_SPLICE_PAGES would do it a page at a
  * time, whatever the size of a piece; here TCP asks us to append to the packet it
- * has chosen, as it does for other kernel users of MSG_ZEROCOPY. But nobody is
- * to be told when it is done: each fragment holds its page, as one that TCP copied
- * does. So the packet is not marked as zerocopy.
+ * has chosen, as it does for other kernel users of MSG_ZEROCOPY. No one is to be
+ * told when TCP is done, as each fragment holds its page, so the packet is not
+ * marked as zerocopy.
+ *
+ * Two things are relied on that TCP does not promise: the ubuf_info on the stack is
+ * not followed after the call, since the packet lacks SKBFL_ZEROCOPY_ENABLE (checked
+ * at each call), and -EFAULT from the callback ends the call without an effect.
+ * Upstream would need a msghdr flag for this use: charge as for copied bytes, keep no
+ * ubuf_info, and hand on any error of sg_from_iter.
  */
 
 #include <net/tcp.h>
@@ -114,10 +120,17 @@ int tls_tx_append(struct sock *sk, const struct bio_vec *v, unsigned int nr,
 		.sk = sk,
 		.shared = flags & MSG_NO_SHARED_FRAGS ? 0 : SKBFL_SHARED_FRAG,
 	};
+	struct sk_buff *skb;
 	int ret;
 
+	/* TCP would clear the error, which is the sender's or the reader's to get. */
+	if (unlikely(sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN))
+		return -EPIPE;
 	iov_iter_bvec(&append.msg.msg_iter, ITER_SOURCE, v, nr, len);
 	ret = tcp_sendmsg_locked(sk, &append.msg, len);
+	/* The packet keeps a pointer to our stack, which no one must follow. */
+	skb = tcp_write_queue_tail(sk);
+	WARN_ON_ONCE(ret > 0 && skb && skb_zcopy(skb));
 	/* Memory of ours does not fault: there was none to be charged. */
 	return ret == -EFAULT ? -EAGAIN : ret;
 }

@@ -64,7 +64,8 @@ static bool tls_direct_prepare(struct tls_direct *d, u32 ahead)
 	struct sock *sk = d->sk;
 
 	if (!tx->spare)
-		tx->spare = kmalloc(sizeof(*tx->spare), sk->sk_allocation);
+		tx->spare = kmalloc(sizeof(*tx->spare),
+				    sk->sk_allocation | __GFP_ACCOUNT);
 	if (!tx->spare || !sk_wmem_schedule(sk, ahead + d->len) ||
 	    !tls_direct_plan(d))
 		return false;

@@ -218,5 +218,6 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 		tx->error = err;
 	else
 		tls_tx_advance(tx);
-	return err;
+	/* The last record number is not used: no other could follow. */
+	return tx->error;
 }

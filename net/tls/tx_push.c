@@ -157,7 +157,7 @@ int tls_tx_push(struct sock *sk, struct tls_tx *tx, int flags)
 		/* Not for want of room, of which TCP would tell. */
 		if (err == -ENOMEM ||
 		    (err == -EAGAIN && sk_stream_memory_free(sk)))
-			tls_work_queue(&tx->work, 1);
+			tls_work_queue(&tx->work, TLS_WORK_RETRY);
 		if (err)
 			return err;
 	}

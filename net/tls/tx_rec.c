@@ -19,7 +19,7 @@ static struct tls_tx_rec *tls_tx_rec_new(struct sock *sk, struct tls_tx *tx,
 
 	tx->spare = NULL;
 	if (!rec)
-		rec = kmalloc(sizeof(*rec), sk->sk_allocation);
+		rec = kmalloc(sizeof(*rec), sk->sk_allocation | __GFP_ACCOUNT);
 	if (!rec)
 		return NULL;
 	memset(rec, 0, offsetof(struct tls_tx_rec, src));

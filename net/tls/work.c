@@ -19,6 +19,15 @@ void tls_work_queue(struct delayed_work *work, unsigned long delay)
 }
 
 /**
+ * tls_work_queue_rcu() - run a work on the module's own queue after a grace period
+ * @work:	the work; the module's exit waits for it
+ */
+void tls_work_queue_rcu(struct rcu_work *work)
+{
+	queue_rcu_work(tls_wq, work);
+}
+
+/**
  * tls_work_init() - make the queue
  *
  * Return: 0 or -ENOMEM.
@@ -34,5 +43,7 @@ int tls_work_init(void)
  */
 void tls_work_fini(void)
 {
+	/* Works that wait for a grace period are queued after it. */
+	rcu_barrier();
 	destroy_workqueue(tls_wq);
 }

@@ -124,6 +124,26 @@ def send(cipher):
 
 
 @ktap.case()
+def open_record_and_no_room():
+    """A new key while MSG_MORE holds a record open and TCP is full: it is taken, and
+    the record is sent with the old one."""
+    link = Link(rx=False)
+    link.raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    link.tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    old, sent = link.tx, 0
+    while sent < 1 << 20:
+        try:
+            sent += link.tls.send(bytes(20000), socket.MSG_MORE | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            break
+    link.rekey_tx()
+    ktap.equal(sum(len(data) for _, data in ktls.drain(link.raw, old, sent)), sent,
+               "bytes with the old key")
+    link.tls.sendall(b"new")
+    ktap.equal(ktls.drain(link.raw, link.tx, 3), [(ktls.DATA, b"new")], "then")
+
+
+@ktap.case()
 def queued_behind_the_update():
     """New records are in the queue before the new key is: nothing is lost, and
     poll is silent until the key is there."""
@@ -226,6 +246,21 @@ def cut(first, second):
     link.received((ktls.DATA, b"new"))
 
 
+def begun(part):
+    """A record with the beginning of a KeyUpdate: its rest never comes, and is not
+    taken for the beginning of the next message.
+    """
+    link = Link()
+    for _ in range(2):
+        link.send(link.rx.seal(part, ktls.HANDSHAKE))
+        link.received((ktls.HANDSHAKE, part))
+        link.expired()
+        link.rekey_rx()
+        link.send(link.rx.seal(TICKET, ktls.HANDSHAKE), link.rx.seal(b"new"))
+        link.received((ktls.HANDSHAKE, TICKET), (ktls.DATA, b"new"))
+    link.counted(TlsRxRekeyReceived=2, TlsRxRekeyOk=2)
+
+
 @ktap.case()
 def looks_like_one():
     """The bytes of a KeyUpdate inside a ticket, in data and in an alert."""
@@ -273,8 +308,8 @@ def main():
     message = ktls.KEY_UPDATE
     ktap.add("ticket before it", cut, TICKET + message, b"")
     ktap.add("ticket ends before it", cut, TICKET[:9], TICKET[9:] + message)
-    for at in range(1, len(message)):
-        ktap.add(f"cut after byte {at}", cut, message[:at], message[at:])
+    for size in range(1, len(message)):
+        ktap.add(f"{size} bytes of one", begun, message[:size])
     ktap.main()
 
 

@@ -8,6 +8,7 @@ import errno
 import os
 import select
 import socket
+import struct
 import threading
 import time
 
@@ -267,6 +268,126 @@ def peeked(version):
     ktap.equal(recv_all(tls, 6), b"onetwo", "read")
 
 
+def one_buffer_again(version):
+    """One buffer given four times, for records that came in many segments: they are
+    not authentic there, but they are when they are read elsewhere.
+    """
+    raw, tls, key = reader(version)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if version == ktls.TLS13:
+        tls.setsockopt(ktls.SOL_TLS, ktls.TLS_RX_EXPECT_NO_PAD, 1)
+    before = ktls.tls_stat()
+    data = os.urandom(2 * ktls.MAX_PLAIN)
+    wire = key.seal(data[:ktls.MAX_PLAIN]) + key.seal(data[ktls.MAX_PLAIN:])
+    for i in range(0, len(wire), 400):
+        raw.sendall(wire[i:i + 400])
+    time.sleep(0.5)
+    buffer = bytearray(4096)
+    count = tls.recvmsg_into([buffer] * 4)[0]
+    ktap.equal((count, bytes(buffer)),
+               (ktls.MAX_PLAIN, data[12288:ktls.MAX_PLAIN]), "the last quarter")
+    ktap.equal(recv_all(tls, ktls.MAX_PLAIN), data[ktls.MAX_PLAIN:], "the next")
+    ktap.equal(ktls.tls_stat()["TlsDecryptError"], before["TlsDecryptError"],
+               "errors")
+
+
+def written_meanwhile(version):
+    """Another thread writes to the buffer while records are decrypted."""
+    raw, tls, key = reader(version)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if version == ktls.TLS13:
+        tls.setsockopt(ktls.SOL_TLS, ktls.TLS_RX_EXPECT_NO_PAD, 1)
+    buffer, stop = bytearray(ktls.MAX_PLAIN), threading.Event()
+    noise = bytes(ktls.MAX_PLAIN)
+
+    def scribble():
+        where = (ctypes.c_char * len(buffer)).from_buffer(buffer)
+        while not stop.is_set():
+            # ctypes lets go of the interpreter's lock
+            LIBC.memcpy(where, noise, ctypes.c_size_t(len(buffer)))
+
+    thread = threading.Thread(target=scribble)
+    thread.start()
+    try:
+        for _ in range(60):
+            wire = key.seal(bytes(ktls.MAX_PLAIN))
+            for i in range(0, len(wire), 400):
+                raw.sendall(wire[i:i + 400])
+            left = ktls.MAX_PLAIN
+            while left:
+                left -= tls.recv_into(buffer, left)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def reset(raw):
+    """Close so that the peer gets a reset."""
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
+    raw.close()
+
+
+def reset_after_part(version):
+    """A reset while a reader waits for more: a count, then ECONNRESET, then the end."""
+    for option in (socket.MSG_WAITALL, 0):
+        raw, tls, key = reader(version)
+        if not option:
+            tls.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 100)
+        tls.settimeout(None)
+        raw.sendall(key.seal(b"part"))
+        threading.Timer(0.5, reset, (raw,)).start()
+        ktap.equal(raw_recv(tls, 100, option), (4, b"part"), "part")
+        ktap.fails(errno.ECONNRESET, tls.recv, 100)
+        ktap.equal(tls.recv(100), b"", "then")
+
+
+def reset_told_to_both(version):
+    """A failed send leaves the error for the reader."""
+    key = ktls.Key(version=version)
+    raw, tls = ktls.tcp_pair()
+    ktap.defer(tls.close)
+    ktls.attach(tls, key, key.clone())
+    reset(raw)
+    time.sleep(0.3)
+    for _ in range(2):
+        ktap.fails(errno.ECONNRESET, tls.send, b"x")
+    ktap.fails(errno.ECONNRESET, tls.recv, 100)
+    ktap.equal(tls.recv(100), b"", "then")
+
+
+def buffers():
+    """Socket buffers that the kernel has."""
+    with open("/proc/slabinfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file
+                    if line.startswith("skbuff_head_cache"))
+
+
+def peek_at_crumbs(version):
+    """Peeking at many empty and one-byte records takes no more than SO_RCVBUF."""
+    for content in (b"", b"x"):
+        raw, tls, key = reader(version, rcvbuf=1 << 16)
+        wire = b"".join(key.seal(content) for _ in range(3000)) + key.seal(b"end")
+        before = buffers()
+        thread = threading.Thread(target=raw.sendall, args=(wire,), daemon=True)
+        thread.start()
+        for _ in range(10):
+            got = tls.recv(4000, socket.MSG_PEEK | socket.MSG_WAITALL)
+        taken = buffers() - before
+        ktap.equal(taken < 1000, True, f"{taken} buffers were taken")
+        ktap.equal(got.endswith(b"end"), not content, "peeked up to the end")
+        ktap.equal(recv_all(tls, 3000 * len(content) + 3),
+                   3000 * content + b"end", "read")
+        thread.join()
+
+
+def empty_then_control(version):
+    """Empty data records end the call with 0 before a record of another type."""
+    raw, tls, key = reader(version)
+    raw.sendall(key.seal(b"") + key.seal(b"") + key.seal(b"\1\0", ktls.ALERT))
+    ktap.equal(ktls.recv_record(tls), (ktls.DATA, b""), "empty data")
+    ktap.equal(ktls.recv_record(tls), (ktls.ALERT, b"\1\0"), "alert")
+
+
 def live_state(version):
     """getsockopt tells the number of the next record."""
     raw, tls, key = reader(version)
@@ -280,7 +401,9 @@ def live_state(version):
 CASES = [byte_by_byte, small_buffer, odd_reads, scattered, many_small_buffers,
          empty_records, end_of_record, types_apart, padded, two_readers,
          nonblocking_beside_blocked, interrupted, spliced, low_water,
-         wait_for_all, peeked, live_state]
+         wait_for_all, peeked, one_buffer_again, written_meanwhile,
+         reset_after_part, reset_told_to_both, peek_at_crumbs,
+         empty_then_control, live_state]
 
 for text, number in VERSIONS.items():
     for fn in CASES:

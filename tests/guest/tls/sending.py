@@ -363,16 +363,20 @@ def largest_payload(version):
 
 
 def last_number(version):
-    """A key is never used again once its record number wrapped."""
-    key = ktls.Key("aes-128-gcm", version, (1 << 64) - 1)
+    """The last record number is not used: no other record could follow."""
+    key = ktls.Key("aes-128-gcm", version, (1 << 64) - 2)
     raw, tls = ktls.tcp_pair()
     ktap.defer(raw.close)
     ktap.defer(tls.close)
     ktls.attach(tls, tx=key)
-    tls.send(b"last")
-    ktap.fails(errno.EBADMSG, tls.send, b"one more")
+    tls.send(b"one before")
+    for _ in range(2):
+        ktap.fails(errno.EBADMSG, tls.send, b"last")
+    tls.close()
     raw.settimeout(20)
-    ktap.equal(ktls.drain(raw, key.clone(), 4), [(ktls.DATA, b"last")], "records")
+    ktap.equal(ktls.drain(raw, key.clone(), 10), [(ktls.DATA, b"one before")],
+               "records")
+    ktap.equal(raw.recv(99), b"", "the end")
 
 
 CASES = [more_then_close, more_then_shutdown, more_then_control,
