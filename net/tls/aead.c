@@ -2,7 +2,7 @@
 /*
  * The one place that talks to the crypto API. Each key has one request, and
  * an operation is over when the call returns, also on an asynchronous engine:
- * nothing here outlives its caller. It knows records only by their lengths.
+ * nothing here outlives its caller. Records are known by their lengths alone.
  */
 
 #include <crypto/aead.h>
@@ -62,8 +62,8 @@ static int tls_aead_make_late(struct tls_aead *aead, gfp_t gfp)
 }
 
 /**
- * tls_aead_ready() - have what an operation needs
- * @aead:	a key; one whose records a device takes may never need it
+ * tls_aead_ready() - make the cipher and the request, if they are not there
+ * @aead:	a key; it may never be needed while a device takes the records
  * @gfp:	for the first time
  *
  * Context: process for the first time.

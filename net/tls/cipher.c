@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table of ciphers: sizes and places of the fields in what user space
- * hands over, and names in the crypto API. It holds no key.
+ * The table of ciphers: sizes and places of the fields of the structures that
+ * user space hands over, and names in the crypto API. It holds no key.
  */
 
 #include <linux/kernel.h>

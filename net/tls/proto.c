@@ -122,7 +122,7 @@ static __poll_t tls_poll(struct file *file, struct socket *sock,
 	return mask & ~(EPOLLIN | EPOLLRDNORM);
 }
 
-/* What was written goes before the end of the stream does. */
+/* Data that was written goes out before the end of the stream does. */
 static int tls_shutdown(struct socket *sock, int how)
 {
 	struct sock *sk = sock->sk;

@@ -3,7 +3,8 @@
  * Finding whole records in TCP's receive queue. Records stay in that queue
  * until they are decrypted; only one that the receive window cannot hold is
  * copied out. Segments may overlap, so each byte is found by its sequence
- * number. It does not know what is inside a record.
+ * number. Headers are parsed here, and bytes that a device decrypted are told from
+ * others; nothing else of a record is looked at.
  */
 
 #include <net/tcp.h>
@@ -76,7 +77,7 @@ int tls_reasm_read(struct sock *sk, const struct tls_rx *rx, u32 off, u8 *buf,
  * tls_rx_abort() - the stream cannot be read any further
  * @sk:		the socket, locked by its owner or in softirq
  * @rx:		its receiving side
- * @err:	what readers get from now on
+ * @err:	error of all reads from now on
  */
 void tls_rx_abort(struct sock *sk, struct tls_rx *rx, int err)
 {
@@ -132,8 +133,7 @@ bool tls_reasm_check(struct sock *sk, struct tls_rx *rx)
  * @sk:		the socket, locked by its owner or in softirq
  * @rx:		its receiving side
  *
- * Return: true when what TCP still lets the peer send is less than what the
- * record lacks.
+ * Return: true when TCP's window is smaller than the missing part of the record.
  */
 bool tls_reasm_stuck(const struct sock *sk, const struct tls_rx *rx)
 {
@@ -320,11 +320,11 @@ u32 tls_reasm_run(struct sock *sk, const struct tls_rx *rx, u32 off, u32 end,
 	return min(end, off + skb->len - skip);
 }
 
-/* What is left of a part of the stream, and of the table that describes it. */
+/* A part of the stream that is being described in a table. */
 struct tls_sg_fill {
 	struct scatterlist *sg;
-	u32 used, room;
-	u32 len;
+	u32 used, room;		/* entries of @sg */
+	u32 len;		/* bytes that are not described yet */
 };
 
 static void tls_sg_add(struct tls_sg_fill *fill, struct page *page, u32 at,
@@ -430,7 +430,7 @@ static void tls_sg_skip(struct tls_sg_at *at, u32 n)
 	}
 }
 
-/* Copies what @from, @n entries, describes to @to, a piece of a page a time. */
+/* Copies the memory of @n entries at @from to @to, a piece of a page at a time. */
 static void tls_sg_copy(struct tls_sg_at *to, struct scatterlist *from, u32 n)
 {
 	struct tls_sg_at at = { .sg = from };
@@ -502,8 +502,7 @@ void tls_reasm_work(struct work_struct *work)
  * tls_reasm_data_ready() - data arrived; tell the reader of whole records only
  * @sk:		the socket
  *
- * Context: softirq, or the owner's backlog: the socket lock is held by us or
- * by whoever runs this.
+ * Context: softirq, or the owner's backlog; the socket lock is held.
  */
 void tls_reasm_data_ready(struct sock *sk)
 {

@@ -33,7 +33,7 @@ void tls_rec_fmt_init(struct tls_rec_fmt *fmt, __u16 version, bool xor_nonce,
 }
 
 /**
- * tls_rec_hdr_build() - write what goes in front of the payload
+ * tls_rec_hdr_build() - write header and explicit nonce
  * @out:	@fmt->prepend_len bytes
  * @fmt:	record format
  * @type:	content type; hidden inside the record by TLS 1.3

@@ -27,9 +27,9 @@ enum {
 #define TLS_HS_KEY_UPDATE	24
 
 /**
- * struct tls_rec_fmt - what a version and a cipher make of a record
- * @is_13:	TLS 1.3: the content type is inside, the nonce is not
- * @xor_nonce:	the nonce is the IV xor the record number
+ * struct tls_rec_fmt - layout of records of a version and a cipher
+ * @is_13:	TLS 1.3: content type inside, no nonce on the wire
+ * @xor_nonce:	nonce made of the IV xor the record number
  * @explicit_len: bytes of nonce on the wire, after the header
  * @prepend_len: header and explicit nonce
  * @tag_len:	authentication tag

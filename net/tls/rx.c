@@ -17,7 +17,7 @@
 #include "rx_decrypt.h"
 #include "work.h"
 
-/* What one call of recvmsg carries through its steps. */
+/* State of one call of recvmsg. */
 struct tls_rx_call {
 	struct msghdr *msg;
 	size_t len;
@@ -26,13 +26,13 @@ struct tls_rx_call {
 	long timeo;
 	bool peek;
 	int held;		/* memory of the records peeked at */
-	bool typed;		/* @type was given to the caller */
-	u8 type;
+	bool typed;		/* @type has been given to the caller */
+	u8 type;		/* content type of the call, once @typed */
 };
 
 /*
- * A bad header leaves nothing to wait for, but a reader that will not wait is
- * told once only, as it always was.
+ * After a bad header, a reader that does not wait gets the error once and -EAGAIN
+ * afterwards, as with the kernel's own module.
  */
 static int tls_rx_error(struct sock *sk, struct tls_rx *rx, size_t copied,
 			bool wait)
@@ -86,7 +86,7 @@ static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, size_t copied,
 			return tls_rx_error(sk, rx, copied, *timeo);
 		if (rx->key_pending)
 			return -EKEYEXPIRED;
-		/* A long read must not make TCP drop what arrives meanwhile. */
+		/* A long read must not make TCP drop segments that arrive. */
 		sk_flush_backlog(sk);
 		tls_offload_rx_check(sk, rx);
 		tls_reasm_check(sk, rx);
@@ -107,7 +107,7 @@ static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, size_t copied,
 	}
 }
 
-/* Takes the socket lock and the reader's seat. */
+/* Takes the socket lock, and waits until no other reader is at work. */
 static int tls_rx_enter(struct sock *sk, struct tls_rx *rx, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
@@ -144,13 +144,13 @@ static void tls_rx_leave(struct sock *sk, struct tls_rx *rx)
 	if (tls_reasm_pull(sk, rx, false))
 		tls_work_queue(&rx->work, TLS_WORK_RETRY);
 	WRITE_ONCE(rx->reader, false);
-	/* Whoever waits joined the queue under the socket lock, which we hold. */
+	/* Readers join the queue under the socket lock, which we hold. */
 	if (waitqueue_active(&rx->readers))
 		wake_up(&rx->readers);
 	release_sock(sk);
 }
 
-/* The caller learns of the type once, and of other types it must. */
+/* The caller gets the type once; without room for it, only data can be read. */
 static int tls_rx_put_type(struct tls_rx_call *call, u8 type)
 {
 	int err;
@@ -444,7 +444,7 @@ bool tls_rx_readable(const struct tls_rx *rx)
 }
 
 /**
- * tls_rx_kick() - look at what is queued, as if it arrived now
+ * tls_rx_kick() - look at TCP's queue as if its data arrived now
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  */
@@ -458,7 +458,7 @@ void tls_rx_kick(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_rx_start() - begin to parse what TCP receives
+ * tls_rx_start() - begin to parse the received stream
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side, with a key
  */
@@ -484,7 +484,7 @@ void tls_rx_detach(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_rx_drop() - free what was received and not read
+ * tls_rx_drop() - free received records that were not read
  * @rx:		the receiving side
  */
 void tls_rx_drop(struct tls_rx *rx)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One incoming record: decrypting it, into the reader's own pages where that
- * is safe and else into a buffer on the list of decrypted records. A record is
+ * Decryption of one incoming record, into the reader's own pages where that is
+ * safe and else into a buffer on the list of decrypted records. A record is
  * consumed from TCP only after its tag was verified.
  */
 
@@ -70,7 +70,7 @@ static int tls_rx_decrypt_sg(struct sock *sk, struct tls_rx *rx,
 	return tls_aead_open(aead, src, dst, assoc, len);
 }
 
-/* The body's @n pieces and the tag go where plaintext will be. */
+/* Copies body and tag to the destination, @n entries behind the first. */
 static int tls_rx_gather(struct sock *sk, struct tls_rx *rx,
 			 struct scatterlist *dst, u32 n)
 {

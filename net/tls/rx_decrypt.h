@@ -4,7 +4,7 @@
 
 #include "tls_priv.h"
 
-/* What a decrypted record on tls_rx.list carries in its skb->cb. */
+/* skb->cb of a decrypted record on tls_rx.list. */
 struct tls_rx_cb {
 	u32 off;		/* bytes already read */
 	u8 type;

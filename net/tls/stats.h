@@ -20,12 +20,12 @@ enum {
 	TLS_MIB_RX_COPY,		/* records gathered, TCP window too small */
 	TLS_MIB_TX_PUSH_LATER,		/* records that waited for TCP */
 	TLS_MIB_TX_SEAL_LATER,		/* records left open by lack of memory */
-	TLS_MIB_TX_FALLBACK,		/* packets encrypted on their way: */
-	TLS_MIB_TX_FALLBACK_DRIVER,	/* as the driver asked */
-	TLS_MIB_TX_FALLBACK_ROUTE,	/* since they went another way */
-	TLS_MIB_TX_FALLBACK_LOST,	/* since the device was lost */
-	TLS_MIB_TX_FALLBACK_ACKED,	/* dropped: acknowledged meanwhile */
-	TLS_MIB_TX_FALLBACK_ERROR,	/* dropped: no memory, or no cipher */
+	TLS_MIB_TX_FALLBACK,		/* packets encrypted on their way, sum */
+	TLS_MIB_TX_FALLBACK_DRIVER,	/* packets that the driver gave back */
+	TLS_MIB_TX_FALLBACK_ROUTE,	/* packets that took another way */
+	TLS_MIB_TX_FALLBACK_LOST,	/* packets for a device that was lost */
+	TLS_MIB_TX_FALLBACK_ACKED,	/* dropped packets: already acknowledged */
+	TLS_MIB_TX_FALLBACK_ERROR,	/* dropped packets: no memory or cipher */
 	TLS_MIB_TX_RESYNC,		/* devices told of a record's start */
 	TLS_MIB_TX_DEVICE_AGAIN,	/* offloads after set-up */
 	TLS_MIB_RX_DEVICE_AGAIN,
@@ -37,7 +37,7 @@ enum {
 	TLS_MIB_MAX = TLS_MIB_RX_LEFT + 3,
 };
 
-/* What net->mib.tls_statistics really points to: this module owns it. */
+/* Target of net->mib.tls_statistics, a pointer that this module owns. */
 struct tls_mib_all {
 	unsigned long mibs[TLS_MIB_MAX];
 };

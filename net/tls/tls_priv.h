@@ -13,8 +13,8 @@
 #define TLS_RX_OLD_MAX	32	/* keys that wait for their last byte */
 
 /*
- * One key of one direction. Requests are built on it one at a time. @key is
- * there until @tfm has it.
+ * One key of one direction, with one request that operations share in turn. @key
+ * is wiped when @tfm has taken it.
  */
 struct tls_aead {
 	struct crypto_aead *tfm;
@@ -29,12 +29,12 @@ struct tls_aead {
 };
 
 /**
- * struct tls_ask - when one direction of a socket looks for a device again
- * @generation:	of the devices, when it looked last
+ * struct tls_ask - last search of one direction of a socket for a device
+ * @generation:	count of device events at that time
  * @route:	device that the socket sent through then
- * @retry:	jiffies after which it looks again, or 0
+ * @retry:	time of the next search in jiffies, or 0
  * @backoff:	jiffies from one refusal to the next
- * @full:	the device had no room
+ * @full:	refusal by a device without room
  */
 struct tls_ask {
 	u32 generation;
@@ -48,21 +48,21 @@ struct tls_tx_rec;
 
 /**
  * struct tls_tx - the sending side of a socket
- * @hw:		what drivers know of it; first, as priv_ctx_tx points here
+ * @hw:		drivers' view; first, as priv_ctx_tx points here
  * @ctx:	the socket's context
  * @aead:	key for records encrypted here
- * @open:	record that takes payload
- * @spare:	one record kept for the next message
+ * @open:	record that still takes payload, or NULL
+ * @spare:	memory of a record, kept for the next one
  * @edges:	room for headers and tags, see tls_tx_rec_alloc(); one page
  * @pending:	sealed records that TCP has not taken whole
  * @work:	pushes @pending, and seals @open after a memory shortage
  * @max_payload: largest payload of a data record
- * @error:	the stream is broken for good
- * @plain:	the last record given to TCP was plaintext
- * @ask:	when a device was asked last
+ * @error:	error that broke the stream for good, or 0
+ * @plain:	kind of the last record given to TCP: plaintext for a device
+ * @ask:	time of the last search for a device
  * @off:	device state, NULL while the socket was never offloaded
  *
- * All of it is guarded by tls_context.tx_lock and the socket lock together.
+ * All fields are guarded by tls_context.tx_lock and the socket lock together.
  */
 struct tls_tx {
 	struct tls_offload_context_tx hw;
@@ -82,37 +82,37 @@ struct tls_tx {
 
 /**
  * struct tls_rx - the receiving side of a socket
- * @hw:		what drivers know of it; first, as priv_ctx_rx points here
+ * @hw:		drivers' view; first, as priv_ctx_rx points here
  * @ctx:	the socket's context
  * @aead:	key in use
  * @rec:	header of the record at the front of the TCP stream
- * @ready:	that record is complete; read without a lock by poll
- * @key_pending: a KeyUpdate was received and the new key was not set yet
- * @reported:	the framing error in @error was returned once
- * @reader:	a reader is at work and may sleep; guarded by the socket lock
- * @readers:	readers that wait for @reader
- * @error:	the stream is broken for good
- * @framing:	@error came from a header
- * @list:	decrypted records
+ * @ready:	completeness of @rec; read without a lock by poll
+ * @key_pending: KeyUpdate received, new key not set yet
+ * @reported:	framing error in @error returned once
+ * @reader:	a reader at work, which may sleep
+ * @readers:	queue of those that wait for @reader
+ * @error:	error that broke the stream for good, or 0
+ * @framing:	origin of @error: a header
+ * @list:	decrypted records that were not read to their end
  * @copy:	the front record, where TCP's window is too small for it
  * @data_ready:	TCP's callback
- * @work:	fills @copy while nobody reads
+ * @work:	work that fills @copy while nobody reads
  * @hs:		position among the handshake messages received
- * @link:	the device, or NULL
- * @ask:	when a device was asked last
- * @met:	a device had the key in use
- * @met_end:	no byte from here on met it, once it is gone
+ * @link:	link to a device, or NULL
+ * @ask:	time of the last search for a device
+ * @met:	use of the key in force by a device, now or earlier
+ * @met_end:	sequence number behind the last byte that device may have seen
  * @old:	earlier keys, see offload_rx_decrypted.c
  * @olds:	entries of @old, TLS_RX_OLD_MAX at most
  * @passed:	records that were read while there were old keys
- * @offloaded:	there was a device once
- * @rekeyed:	the key in use is newer than the last device
- * @state:	what the device made of the front record, once known
+ * @offloaded:	use of a device, now or earlier
+ * @rekeyed:	a key in force that is newer than the last device
+ * @state:	enum tls_rx_state of the front record, or 0 if not looked at
  * @flips:	entries of @flip in use
  * @flip_room:	entries of @flip
- * @flip:	where bytes of @copy change between ciphertext and plaintext
+ * @flip:	offsets in @copy at which ciphertext and plaintext alternate
  *
- * Everything is guarded by the socket lock.
+ * All fields are guarded by the socket lock.
  */
 struct tls_rx {
 	struct tls_offload_context_rx hw;
@@ -149,9 +149,9 @@ struct tls_rx {
 /* The socket's context; first the kernel's own, see <net/tls.h>. */
 struct tls_priv {
 	struct tls_context ctx;
-	const struct proto_ops *ops;	/* what sk_socket->ops was */
-	bool lost[2];			/* by the device, by direction */
-	struct llist_node orphan;	/* after the last packet */
+	const struct proto_ops *ops;	/* sk_socket->ops before ours */
+	bool lost[2];			/* device lost, by direction */
+	struct llist_node orphan;	/* in tls_orphans, after the last packet */
 };
 
 static inline struct tls_priv *tls_priv(const struct sock *sk)

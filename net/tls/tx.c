@@ -22,18 +22,18 @@
 			 MSG_SENDPAGE_NOPOLICY)
 #define TLS_TX_HOLD_MIN	4096	/* below this, copying is cheaper */
 
-/* What one call of sendmsg carries through its steps. */
+/* State of one call of sendmsg. */
 struct tls_tx_call {
 	struct msghdr *msg;
 	long timeo;
 	size_t copied;
-	unsigned int gathered;	/* whole records that TCP was not offered */
+	unsigned int gathered;	/* whole records not offered to TCP yet */
 	u8 type;
 	bool more;
-	struct tls_direct_batch batch;	/* those that are not pending */
+	struct tls_direct_batch batch;	/* gathered records that do not pend */
 };
 
-/* Seals the open record; TCP is to be offered it. */
+/* Seals the open record, which pends then. */
 static int tls_tx_seal_open(struct sock *sk, struct tls_tx *tx)
 {
 	struct tls_tx_rec *rec = tx->open;
@@ -56,7 +56,7 @@ static int tls_tx_seal_open(struct sock *sk, struct tls_tx *tx)
 	return 0;
 }
 
-/* Offers TCP what was just sealed. */
+/* Offers TCP the records that were just sealed. */
 static int tls_tx_offer_sealed(struct sock *sk, struct tls_tx *tx, int flags)
 {
 	int err = tls_tx_push(sk, tx, flags);
@@ -82,8 +82,8 @@ static int tls_tx_offer_gathered(struct sock *sk, struct tls_tx *tx,
 }
 
 /*
- * Records of one call go to TCP together: it makes one packet of them, where it
- * would send each alone if it had room.
+ * Counts a whole record. TCP is offered up to TLS_TX_GATHER records of a call at
+ * once: it makes one packet of them, where it would send each alone if it had room.
  */
 static int tls_tx_pass(struct sock *sk, struct tls_tx *tx,
 		       struct tls_tx_call *call)
@@ -97,13 +97,13 @@ static int tls_tx_pass(struct sock *sk, struct tls_tx *tx,
 }
 
 /**
- * tls_tx_flush() - seal the open record and push what is there
+ * tls_tx_flush() - seal the open record and push all records
  * @sk:		the socket, locked; tx_lock held
  * @tx:		its sending side
  * @flags:	MSG_MORE when more follows at once
  *
- * Return: 0 when TCP has everything; -EAGAIN or -ENOMEM when the rest goes out
- * later by itself; another error when the stream is broken.
+ * Return: 0 when TCP has everything; -EAGAIN or -ENOMEM when a work sends the
+ * rest later; another error when the stream is broken.
  */
 int tls_tx_flush(struct sock *sk, struct tls_tx *tx, int flags)
 {
@@ -199,7 +199,7 @@ static bool tls_tx_may_splice(const struct tls_tx *tx, bool plain,
 	       (!plain || tx->ctx->ctx.zerocopy_sendfile);
 }
 
-/* A whole record for the device, without one of ours; 0 when that is not so. */
+/* Makes a whole record for the device in one go; returns 0 if that cannot be. */
 static int tls_tx_whole(struct sock *sk, struct tls_tx *tx,
 			struct tls_tx_call *call)
 {
@@ -219,7 +219,7 @@ static int tls_tx_whole(struct sock *sk, struct tls_tx *tx,
 	return err && err != -EAGAIN ? err : got;
 }
 
-/* A device that is lost after it was looked for here leaves the fallback. */
+/* If the device is lost after this check, the fallback encrypts the record. */
 static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 				       const struct tls_tx_call *call)
 {
@@ -248,8 +248,8 @@ static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
 }
 
 /*
- * Seals a record whose payload was taken from the message in one go. If that fails
- * it is not sent, and the payload goes back to the caller.
+ * Seals @rec, which has its payload from one piece of the message. On failure the
+ * record is freed and the message is as before.
  */
 static int tls_tx_seal_taken(struct sock *sk, struct tls_tx *tx,
 			     struct tls_tx_call *call, struct tls_tx_rec *rec)
@@ -266,7 +266,7 @@ static int tls_tx_seal_taken(struct sock *sk, struct tls_tx *tx,
 	return 0;
 }
 
-/* Returns 1 when the pages are not to be had and must be copied. */
+/* Returns 1 if the pages cannot be held and are to be copied. */
 static int tls_tx_fill_held(struct sock *sk, struct tls_tx *tx,
 			    struct tls_tx_call *call, u32 n)
 {
@@ -301,7 +301,7 @@ static int tls_tx_fill(struct sock *sk, struct tls_tx *tx,
 	return done ?: got;
 }
 
-/* A record that got no payload must not be sent, whoever sends next. */
+/* A record without payload must not be sent by the next call. */
 static void tls_tx_drop_empty(struct sock *sk, struct tls_tx *tx)
 {
 	if (tx->open->len)
@@ -346,7 +346,7 @@ static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 	return err == -EAGAIN ? 0 : err;
 }
 
-/* A whole record of a few bytes; 0 when it is none. */
+/* Makes a whole record of a few bytes; returns 0 if that cannot be. */
 static int tls_tx_small(struct sock *sk, struct tls_tx *tx,
 			struct tls_tx_call *call)
 {
@@ -378,7 +378,7 @@ static int tls_tx_next(struct sock *sk, struct tls_tx *tx,
 		if (list_empty(&tx->pending) && !call->batch.segs.nr)
 			tls_offload_tx_check(sk, tx);
 		got = tls_tx_whole(sk, tx, call);
-		/* A record of another kind comes behind what is gathered. */
+		/* A record of another kind comes behind the gathered ones. */
 		if (!got && call->batch.segs.nr)
 			return tls_tx_offer_gathered(sk, tx, call, MSG_MORE);
 		if (!got)
@@ -403,7 +403,7 @@ static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 		err = tls_tx_next(sk, tx, call);
 	if (err != -EAGAIN && err != -ENOMEM)
 		return err;
-	/* What was gathered goes before we wait. */
+	/* Gathered records go before we wait. */
 	if (call->gathered) {
 		err = tls_tx_offer_gathered(sk, tx, call, MSG_MORE);
 		return err == -EAGAIN || err == -ENOMEM ? 0 : err;
@@ -412,9 +412,8 @@ static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 }
 
 /*
- * What a call leaves when it ends: a message without payload still ends what
- * MSG_MORE held open, one that was cut short has no more for its record, and what
- * was gathered goes.
+ * The end of a call. A record that MSG_MORE held open is closed by a message without
+ * MSG_MORE, even an empty one or one that was cut short. Gathered records go to TCP.
  */
 static int tls_tx_send_rest(struct sock *sk, struct tls_tx *tx,
 			    struct tls_tx_call *call, bool whole)
@@ -559,7 +558,7 @@ void tls_tx_drain(struct sock *sk, struct tls_tx *tx)
 }
 
 /**
- * tls_tx_drop() - free what was not sent
+ * tls_tx_drop() - free records that TCP did not take
  * @sk:		the socket, locked
  * @tx:		its sending side
  */

@@ -17,7 +17,7 @@
 
 #include "tx_append.h"
 
-/* What TCP hands back to us; on the stack of its caller. */
+/* Arguments of the callback, on the stack of tls_tx_append(). */
 struct tls_append {
 	struct msghdr msg;
 	struct ubuf_info nobody;
@@ -37,7 +37,7 @@ static const struct ubuf_info_ops tls_append_ops = {
 
 /*
  * TCP takes the first bytes of an empty packet for zerocopy and does not charge
- * them. As ours are not, that is done here.
+ * them. Our bytes are no zerocopy, so they are charged here.
  */
 static bool tls_append_charge(struct sock *sk, struct skb_shared_info *info,
 			      u32 len)
@@ -65,7 +65,7 @@ static bool tls_append_piece(struct sk_buff *skb, struct page *page, u32 off,
 	return true;
 }
 
-/* TCP's call for at most @length bytes; -EFAULT is what makes it give up. */
+/* TCP's call for at most @length bytes; TCP gives up on -EFAULT. */
 static int tls_append_some(struct sk_buff *skb, struct iov_iter *from,
 			   size_t length)
 {

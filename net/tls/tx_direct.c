@@ -3,7 +3,7 @@
  * A whole plaintext record for the device, made in one go: header, payload and
  * room for the tag one behind the other in the socket's page fragment. TCP takes
  * those of one call together, by reference, and joins them to the record that lies
- * before. What it does not take at once is pending as other records are (see tx.c).
+ * before. Bytes that TCP does not take at once pend as other records do (see tx.c).
  */
 
 #include <net/tcp.h>
@@ -20,7 +20,7 @@ static_assert(2 * TLS_TX_GATHER <= TLS_TX_SEGS);
  * struct tls_direct - one record
  * @sk:		the socket, locked
  * @tx:		its sending side
- * @rec:	what the list of unacknowledged records has of it
+ * @rec:	its entry in the list of unacknowledged records
  * @next:	page that the record ends in, if not in the socket's fragment
  * @nr:		pieces, 1 or 2
  * @v:		where the record lies; the header in the first piece
@@ -57,7 +57,7 @@ static bool tls_direct_plan(struct tls_direct *d)
 	return true;
 }
 
-/* @ahead: bytes that TCP takes before. The spare is for what it will not take. */
+/* @ahead: bytes that TCP takes before. The spare is for a rest that TCP leaves. */
 static bool tls_direct_prepare(struct tls_direct *d, u32 ahead)
 {
 	struct tls_tx *tx = d->tx;
@@ -155,7 +155,7 @@ static void tls_direct_take(struct tls_direct *d,
 /**
  * tls_tx_direct() - make a whole record for the device
  * @sk:		the socket, locked; no record is open
- * @tx:		its sending side, whose new records the device encrypts
+ * @tx:		its sending side; the device encrypts new records
  * @batch:	gets the record; has fewer than TLS_TX_GATHER
  * @payload:	advanced by @len when that was taken
  * @len:	bytes of payload
@@ -164,8 +164,8 @@ static void tls_direct_take(struct tls_direct *d,
  * A record that was open is noted when TCP is offered it, one that is made here at
  * once, and the list is in the order of the stream: so nothing may be pending.
  *
- * Return: @len; 0 when it cannot be done in this way; -EAGAIN when TCP is full, or
- * must be offered first what waits; or what broke the stream before.
+ * Return: @len; 0 when it cannot be done in this way; -EAGAIN when TCP is full or
+ * records are pending; or the error that broke the stream before.
  */
 int tls_tx_direct(struct sock *sk, struct tls_tx *tx,
 		  struct tls_direct_batch *batch, struct iov_iter *payload,
@@ -198,7 +198,7 @@ int tls_tx_direct(struct sock *sk, struct tls_tx *tx,
 	return done ? len : 0;
 }
 
-/* What TCP did not take pends as if it were one record. */
+/* The rest that TCP did not take pends as if it were one record. */
 static void tls_batch_pend(struct sock *sk, struct tls_tx *tx,
 			   const struct tls_direct_batch *batch, u32 sent)
 {
@@ -228,7 +228,7 @@ static void tls_batch_pend(struct sock *sk, struct tls_tx *tx,
  * @batch:	the records; empty afterwards
  * @flags:	MSG_MORE when more follows at once
  *
- * What TCP does not take is pending.
+ * The rest that TCP does not take is pending.
  */
 void tls_tx_direct_offer(struct sock *sk, struct tls_tx *tx,
 			 struct tls_direct_batch *batch, int flags)

@@ -58,8 +58,8 @@ static void tls_tx_rec_reopen(struct sock *sk, struct tls_tx_rec *rec,
 
 /*
  * Does no block of the cipher lie on two pages? The crypto API takes memory for
- * one that does. Without memory it stops there, and what lies before, encrypted
- * in its place, could neither be sent nor encrypted again.
+ * one that does. Without memory it stops there, and the bytes before, encrypted
+ * in place, could neither be sent nor encrypted again.
  */
 static bool tls_tx_rec_by_blocks(const struct tls_segs *segs, u32 skip, u32 len)
 {

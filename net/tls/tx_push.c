@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Sealed records on their way into TCP: in order, several at once, and never
- * plaintext for the device in one segment with what it is not to encrypt.
+ * plaintext for the device in one segment with ciphertext.
  */
 
 #include <net/tcp.h>
@@ -12,7 +12,7 @@
 #include "tx_rec.h"
 #include "work.h"
 
-/* Records that TCP is offered in one call: the first ones of tls_tx.pending. */
+/* Records offered to TCP in one call: the first ones of tls_tx.pending. */
 struct tls_tx_batch {
 	unsigned int segs;
 	u32 len;
@@ -37,7 +37,7 @@ static struct tls_tx_rec *tls_tx_first(const struct tls_tx *tx)
 	return list_first_entry(&tx->pending, struct tls_tx_rec, list);
 }
 
-/* TCP charges what it takes: our own charge is let go of. */
+/* TCP charges the bytes that it takes: our own charge ends. */
 static int tls_tx_offer(struct sock *sk, struct tls_tx *tx,
 			struct tls_tx_rec *rec, u32 ahead)
 {
@@ -154,7 +154,7 @@ int tls_tx_push(struct sock *sk, struct tls_tx *tx, int flags)
 
 	while (!list_empty(&tx->pending)) {
 		err = tls_tx_push_some(sk, tx, flags);
-		/* Not for want of room, of which TCP would tell. */
+		/* TCP has room but failed: no sk_write_space() will come. */
 		if (err == -ENOMEM ||
 		    (err == -EAGAIN && sk_stream_memory_free(sk)))
 			tls_work_queue(&tx->work, TLS_WORK_RETRY);

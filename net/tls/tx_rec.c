@@ -149,7 +149,7 @@ struct tls_tx_rec *tls_tx_rec_small(struct sock *sk, struct tls_tx *tx, u8 type,
 	return rec;
 }
 
-/* The last segment is kept free for a piece whose page differs. */
+/* The last segment is kept free for a piece of another page. */
 static bool tls_tx_rec_full(const struct tls_tx_rec *rec,
 			    const struct page_frag *pfrag)
 {
@@ -164,7 +164,7 @@ static bool tls_tx_rec_full(const struct tls_tx_rec *rec,
  * tls_tx_rec_copy() - append a copy of the message's next bytes
  * @sk:		the socket, locked
  * @rec:	an open record
- * @msg:	advanced by what was taken
+ * @msg:	advanced by the bytes taken
  * @n:		at most so many bytes
  *
  * Return: bytes taken, fewer when the next segment is another one; -EMSGSIZE
@@ -205,7 +205,7 @@ int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
  * tls_tx_rec_splice() - append the message's next page by reference
  * @sk:		the socket, locked
  * @rec:	an open record
- * @msg:	a MSG_SPLICE_PAGES message; advanced by what was taken
+ * @msg:	a MSG_SPLICE_PAGES message; advanced by the bytes taken
  * @n:		at most so many bytes
  *
  * Return: bytes taken, up to the end of a page; -EMSGSIZE when the record has

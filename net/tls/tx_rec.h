@@ -15,13 +15,13 @@
  * @wire_len:	bytes on the wire, once sealed
  * @sent:	bytes that TCP took
  * @charged:	bytes charged to the socket's memory
- * @copied:	all payload lies in pages of our own: encrypt in place
- * @large:	header and tag lie in tls_tx.edges
- * @plain:	payload stays plaintext for the device (or the fallback)
+ * @copied:	payload in pages of our own, to be encrypted in place
+ * @large:	header and tag in tls_tx.edges
+ * @plain:	payload left as plaintext for the device or the fallback
  * @epoch:	key of a plaintext record
  * @sn:		record number
- * @src:	the header's room, then the payload
- * @out:	the wire bytes, once sealed, that TCP did not take
+ * @src:	room for the header, then the payload
+ * @out:	wire bytes, once sealed, that TCP did not take
  */
 struct tls_tx_rec {
 	struct list_head list;

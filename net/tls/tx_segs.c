@@ -188,7 +188,7 @@ void tls_tx_piece_undo(struct sock *sk, struct tls_tx_rec *rec, u32 n)
  * @segs:	its segments
  * @len:	bytes
  * @at:		where the first piece is to begin, see tls_tx_piece()
- * @unit:	and modulo what
+ * @unit:	see tls_tx_piece()
  *
  * Return: 0; -ENOMEM, with a part of it appended.
  */
@@ -233,7 +233,7 @@ static bool tls_tx_edges_refill(struct page_frag *edges, u32 want, gfp_t gfp)
  * @tx:		its sending side, which owns the page
  * @rec:	the record that is charged
  * @segs:	its segments
- * @len:	bytes of a header, or of what follows the payload; less than a page
+ * @len:	bytes of a header, or of type and tag; less than a page
  *
  * Return: 0 or -ENOMEM, with nothing appended.
  */
