@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The table of TLS contexts: which place holds which context of the engine,
- * and what the engine did, in counters and events. Keys pass through to the
- * engine and are wiped behind it; none stays here.
+ * The table of TLS contexts: contexts of the engine by number, and the engine's
+ * results in counters and events. Keys pass through to the engine and are wiped
+ * behind it; none stays here.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -12,8 +12,8 @@
 #include "vkdev.h"
 
 /*
- * What all contexts share: 1 MiB of expanded keys, 768 KiB of tags, 256 KiB of
- * ciphertext.
+ * Memory shared by all contexts: 1 MiB of expanded keys, 768 KiB of tags, 256
+ * KiB of ciphertext.
  */
 #define SHARED_KEYS 1024
 #define SHARED_RECORDS 32768
@@ -230,8 +230,9 @@ void vkdev_ctx_expect(VkdevState *s, uint32_t id, unsigned ahead)
 
 /*
  * Encrypt @len bytes of payload from the pieces at @from to @to, or in place;
- * the first has the number @tcp_seq. On any status but OK what is at @to must
- * not leave; *@expected is then the number that the context waits for.
+ * the first has the number @tcp_seq. On any status but OK the content of @to
+ * must not leave; *@expected is then the sequence number that the context
+ * expects.
  */
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            const struct iovec *from, uint8_t *to, uint32_t len,
@@ -299,7 +300,7 @@ bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint64_t rec_no,
     return true;
 }
 
-/* What a received packet did, to the counters, the host and its completion. */
+/* Count a received packet, tell the host, return its completion's flags. */
 static uint16_t ctx_received(VkdevState *s, uint32_t id, uint32_t len,
                              const VkdevTlsRxResult *res)
 {

@@ -27,8 +27,8 @@ typedef struct VkdevMap {
 
 /**
  * Map @len bytes of host memory, not 0, as one more piece. False when they are
- * not RAM in one place: then vkdev_dma_read() or _write() does it, or says what
- * is wrong. The host writes to what is mapped whenever it likes.
+ * not RAM in one place: use vkdev_dma_read() or _write() then, which also
+ * report a bad address. The host may write to mapped memory at any time.
  */
 bool vkdev_dma_map(VkdevState *s, VkdevMap *map, uint64_t addr, uint32_t len,
                    DMADirection dir);

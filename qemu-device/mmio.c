@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The registers of BAR 0: one table for the device, one for a queue pair. A
- * register holds what was written, or calls out, or both. Whatever a guest
- * does here is answered, if need be with a log line, and done on return.
+ * register holds a value, or calls a function, or both. Any access is answered,
+ * a bad one with a log line, and its effect is complete on return.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"

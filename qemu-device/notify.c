@@ -22,10 +22,10 @@ static void irq_send(VkdevState *s, unsigned vector)
 }
 
 /*
- * Send what is pending, each vector once. A message may go to any address, the
- * configuration space among them, and so reset or unplug this very function.
- * It is sent from here alone, where no other code of the device runs; a reset
- * clears s->irq_pending, so nothing is sent after it.
+ * Send pending interrupts, each vector once. A message may go to any address,
+ * the configuration space among them, and so reset or unplug this very
+ * function. It is sent from here alone, where no other code of the device runs;
+ * a reset clears s->irq_pending, so nothing is sent after it.
  */
 static void irq_deliver(void *opaque)
 {

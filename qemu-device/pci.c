@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The PCI Express function: properties, capabilities, birth, reset and death.
- * Whatever ends here (reset, function-level reset, unplug) leaves no key, no
+ * Each kind of end (reset, function-level reset, unplug) leaves no key, no
  * queue and no firmware behind.
  */
 #include "qemu/osdep.h"
@@ -44,7 +44,7 @@ static void pci_reset_hold(Object *obj, ResetType type)
 
 /*
  * D3hot: no memory is read or written, no message is sent, frames are lost.
- * What was in hand goes on in D0.
+ * Packets, commands and interrupts in hand go on in D0.
  */
 static void pci_pm_changed(VkdevState *s)
 {
@@ -93,7 +93,7 @@ static bool pci_check_properties(VkdevState *s, Error **errp)
     return true;
 }
 
-/* D3 hides the registers and keeps what they hold. */
+/* D3 hides the registers and keeps their values. */
 static bool pci_init_pm(PCIDevice *pci, Error **errp)
 {
     if (pci_pm_init(pci, CAP_PM, errp) < 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The queue table: what firmware created, with its rings. A queue that fails
- * stops by itself, says so in an event and stays in the table until it is
+ * The queue table: queues created by firmware, with their rings. A queue that
+ * fails stops by itself, says so in an event and stays in the table until it is
  * destroyed.
  */
 #include "qemu/osdep.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Transmit and receive queues: what firmware created, and the packets that
- * move through it. All of it runs under QEMU's big lock.
+ * Transmit and receive queues, created by firmware, and the packets that move
+ * through them. All of it runs under QEMU's big lock.
  */
 #ifndef VKDEV_QUEUE_H
 #define VKDEV_QUEUE_H
@@ -12,7 +12,7 @@
 #include "ring.h"
 #include "frame/wire.h"
 
-/* A packet and, for a replay, what is around its payload. */
+/* A packet and, for a replay, the rest of its records. */
 #define VKDEV_GATHER_MAX (VKTLS_TX_MAX_BYTES + 2 * VKTLS_TX_REPLAY_MAX)
 
 /* Descriptors that are read before their turn, no more than any ring has. */
@@ -33,14 +33,14 @@ typedef struct VkdevQueue {
 /* A packet on its way from the ring to the wire. */
 typedef struct VkdevTxPacket {
     struct vktls_tx_offload off;    /* in the host's byte order */
-    uint64_t rec_no;    /* these three with VKTLS_TXO_REPLAY */
-    uint32_t before;    /* bytes around the payload, which do not leave */
+    uint64_t rec_no;    /* with VKTLS_TXO_REPLAY, as the next two */
+    uint32_t before;    /* bytes of records around the payload: not sent */
     uint32_t after;
-    bool report;        /* completion wanted although all went well */
-    bool busy;          /* frames of it are still to be sent */
+    bool report;        /* VKTLS_TXD_CPL: completion also without an error */
+    bool busy;          /* frames still to be sent */
     uint16_t descs;     /* ring entries, those without data included */
-    uint16_t data;      /* the first one with data */
-    uint32_t len;       /* of what leaves, before it is cut */
+    uint16_t data;      /* index of the first one with data */
+    uint32_t len;       /* bytes that leave, before segmentation */
     uint8_t *frame;     /* in the queue's buffer */
     uint32_t tcp_seq;   /* expected by the context, with a TLS status */
     VkdevWire wire;
@@ -52,22 +52,22 @@ typedef struct VkdevTxQueue {
     QEMUBH *bh;
     uint8_t *buf;       /* VLAN tag, VKDEV_GATHER_MAX; lives as the device */
     VkdevTxPacket pkt;
-    uint32_t fetched;   /* ring entries that are here, from its head on */
+    uint32_t fetched;   /* valid entries of @desc, from the head on */
     struct vktls_tx_desc desc[VKDEV_TX_FETCH];  /* by index, and round */
 } VkdevTxQueue;
 
 #define VKDEV_RX_BUFS DIV_ROUND_UP(VKDEV_FRAME_MAX, VKTLS_RX_BUF_MIN)
 QEMU_BUILD_BUG_ON(VKDEV_RX_BUFS < VKTLS_RX_GRO_BUFS);
 
-/* What is in a receive queue's buffers and not completed yet. */
+/* The open packet of a receive queue: in buffers, not completed yet. */
 typedef struct VkdevRxPacket {
     uint64_t addr[VKDEV_RX_BUFS];
     uint32_t size[VKDEV_RX_BUFS];
     unsigned count;     /* buffers, from the ring's head on; 0 = no packet */
-    unsigned at;        /* the one that is being filled */
-    uint32_t used;      /* bytes in that */
+    unsigned at;        /* index of the buffer being filled */
+    uint32_t used;      /* bytes in it */
     uint32_t frames;
-    uint32_t bytes;     /* of these, as they came */
+    uint32_t bytes;     /* of the frames, as received */
     uint16_t flags;     /* these three for the completions */
     uint16_t vlan_tci;
     uint32_t hash;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rings of 16-byte entries in host memory, whatever an entry means. */
+/* Rings of 16-byte entries in host memory; the format of entries is others'. */
 #ifndef VKDEV_RING_H
 #define VKDEV_RING_H
 

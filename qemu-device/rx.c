@@ -12,7 +12,7 @@
 #include "trace.h"
 #include "vkdev.h"
 
-/* A frame, and what its completions say of it. */
+/* A frame with the fields of its completions. */
 typedef struct RxFrame {
     uint8_t *data;
     uint32_t len;
@@ -20,13 +20,13 @@ typedef struct RxFrame {
     uint16_t flags;     /* VKTLS_RXC_* */
     uint16_t vlan_tci;
     uint32_t hash;
-    uint32_t ctx;       /* VKDEV_FLOW_NONE: no context, or it is done */
+    uint32_t ctx;       /* context still to decrypt it, or VKDEV_FLOW_NONE */
     VkdevWire wire;
 } RxFrame;
 
 /*
- * Frames wait at the peer while every queue is out of buffers, as they would
- * behind flow control on a wire. With no queue at all they are taken and lost.
+ * False while no queue has a buffer: frames wait at the peer, as with flow
+ * control on a wire. Without any queue frames are taken and lost.
  */
 bool vkdev_rx_can_receive(NetClientState *nc)
 {
@@ -87,7 +87,7 @@ static unsigned rx_spread(const VkdevState *s, RxFrame *f)
     return kind ? rss->table[f->hash % VKTLS_RSS_ENTRIES] : 0;
 }
 
-/* Which context is the frame for, if its checksums are right? */
+/* The context of the frame's flow; the caller looks at the checksums. */
 static uint32_t rx_find_ctx(const VkdevState *s, const RxFrame *f)
 {
     const VkdevWire *w = &f->wire;
@@ -101,7 +101,7 @@ static uint32_t rx_find_ctx(const VkdevState *s, const RxFrame *f)
     return vkdev_flow_find(s->flows, &flow);
 }
 
-/* Do what the port's features ask for. Return: the queue's number. */
+/* Apply the port's features to the frame. Return: the number of its queue. */
 static unsigned rx_classify(VkdevState *s, RxFrame *f)
 {
     if (s->port.flags & VKTLS_PORT_VLAN_STRIP) {
@@ -115,7 +115,7 @@ static unsigned rx_classify(VkdevState *s, RxFrame *f)
     return s->port.flags & VKTLS_PORT_RSS ? rx_spread(s, f) : 0;
 }
 
-/* The frame to @to, its payload decrypted. False when there is none there. */
+/* Decrypt the frame to @to. False: not decrypted, @to is undefined. */
 static bool rx_decrypt_to(VkdevState *s, RxFrame *f, uint8_t *to)
 {
     const VkdevWire *w = &f->wire;
@@ -133,9 +133,9 @@ static bool rx_decrypt_to(VkdevState *s, RxFrame *f, uint8_t *to)
 }
 
 /*
- * Let the frame's context have its payload, up to the packet's end. A host's
- * buffer takes the plaintext at once; should a tag turn out wrong then, what
- * came is written over it. Return: whether the frame is in there.
+ * Decrypt the frame straight into the host's buffer. If its context does not
+ * decrypt it (a wrong tag shows at the end only), the frame is written there as
+ * it came. False: the buffer cannot be mapped in one piece; nothing happened.
  */
 static bool rx_decrypt_into(VkdevRxQueue *rxq, RxFrame *f)
 {
@@ -162,7 +162,7 @@ static void rx_decrypt_aside(VkdevState *s, RxFrame *f)
     }
 }
 
-/* The frame, decrypted if it is to be, to where there is room for it. */
+/* Write the frame, decrypted if it has a context, to the buffers found. */
 static bool rx_write(VkdevRxQueue *rxq, RxFrame *f)
 {
     if (f->ctx != VKDEV_FLOW_NONE && (f->flags & VKTLS_RXC_L4_OK)) {
@@ -193,9 +193,9 @@ static void rx_grown(VkdevRxQueue *rxq, const RxFrame *f)
 }
 
 /*
- * The frame as the beginning of a packet. A context must not see what the host
- * does not: the sender will repeat it, and then it is new to both. So buffers
- * come first.
+ * Begin a packet with the frame. Buffers are found before the context sees the
+ * frame: a frame that is dropped for want of buffers is sent again, and must be
+ * new to the context then.
  */
 static void rx_begin(VkdevRxQueue *rxq, RxFrame *f)
 {
@@ -225,8 +225,9 @@ static void rx_begin(VkdevRxQueue *rxq, RxFrame *f)
 }
 
 /*
- * The frame as one more of the packet. What its context makes of it is known
- * only when there is no way back, so there must be room for it alone, too.
+ * Append the frame to the open packet. Its context's flags decide whether it
+ * may be joined, but are known only after decryption, so there must be buffers
+ * for the frame alone as well. False: the frame begins a packet of its own.
  */
 static bool rx_join(VkdevRxQueue *rxq, RxFrame *f)
 {
@@ -263,7 +264,7 @@ static void rx_deliver(VkdevRxQueue *rxq, RxFrame *f)
     }
 }
 
-/* Is the frame one for this port, as far as can be seen from outside? */
+/* True when length and destination address are accepted by the port. */
 static bool rx_accept(VkdevState *s, const uint8_t *frame, size_t len)
 {
     size_t max = s->port.mtu + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR;
@@ -295,10 +296,10 @@ static void rx_frame(VkdevState *s, size_t len, uint64_t sum)
 }
 
 /*
- * Copy a frame, to whose memory its sender may still write; what is judged is
- * the copy. The Ethernet header goes first, so that those behind it are not
- * read across what was written in two pieces, for which a processor waits.
- * Return: the sum of what is behind it.
+ * Copy a frame to s->rx_buf: its sender may still write to the original, so
+ * only the copy is examined. The Ethernet header is copied apart: headers are
+ * later read in words, and a load that spans two stores stalls the processor.
+ * Return: the checksum over the bytes behind the Ethernet header.
  */
 static uint64_t rx_copy(VkdevState *s, const struct iovec *iov, int iovcnt)
 {
@@ -342,7 +343,7 @@ ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
     return len;
 }
 
-/* A frame that a fault held back, or changed, or repeats. */
+/* Receive a frame that fault injection delayed, changed or repeats. */
 void vkdev_rx_frame(VkdevState *s, const uint8_t *frame, size_t len)
 {
     const struct iovec iov = { (void *)frame, len };
@@ -362,10 +363,7 @@ static void rx_flush(void *opaque)
     }
 }
 
-/*
- * Complete whatever is open: the peer has no more frames at hand, or something
- * is about to change.
- */
+/* Complete all open packets. */
 void vkdev_rx_settle(VkdevState *s)
 {
     for (unsigned i = 0; i < s->queues; i++) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The buffers of a receive queue and the packet that is in them: one frame, or
- * several that gro.c joins. Its buffers leave the ring when it is completed, so
- * what is dropped before has taken none.
+ * several that gro.c joins. Its buffers leave the ring when it is completed: a
+ * packet that is dropped before has taken none.
  */
 #include "qemu/osdep.h"
 #include "trace.h"

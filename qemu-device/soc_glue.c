@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The embedded core as part of the device: when it runs, and what it can do to
- * the rest. It runs in slices of a bottom half, so that the data path never
- * waits for it.
+ * The embedded core as part of the device: its time, in slices of a bottom
+ * half, and its operations on the rest. The data path never waits for it.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -183,7 +182,7 @@ static void soc_run(void *opaque)
     if (s->asleep) {
         return;
     }
-    /* What firmware changes or tells comes after the frames before it. */
+    /* Frames received before a change by firmware are completed before it. */
     vkdev_rx_settle(s);
     if (vkdev_core_run(s->core, SLICE)) {
         qemu_bh_schedule(s->core_bh);

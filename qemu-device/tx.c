@@ -5,7 +5,7 @@
  * or sent; one that is refused is completed with a status and leaves nothing.
  * A packet marked for TLS passes vkdev_ctx_encrypt() or does not leave. Its
  * payload is encrypted from the host's memory into the buffer, where that is
- * possible; what is judged is what came into the buffer.
+ * possible; only the copy in the buffer is judged.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -24,7 +24,7 @@
 
 #define TCP_SUM 16
 
-/* Of a packet whose payload stays where it is; so long are headers mostly. */
+/* Bytes gathered of a packet with its payload mapped: most headers fit. */
 #define TX_HEAD 128
 
 typedef struct TxDescs {
@@ -221,8 +221,8 @@ static uint16_t tx_take_descs(const VkdevState *s, VkdevTxPacket *pkt,
 }
 
 /*
- * Read the bytes from @from to @to of what the descriptors have. That all of it
- * fits VKDEV_GATHER_MAX, tx_take_descs() has seen.
+ * Read the bytes from @from to @to of the packet's descriptors into the buffer.
+ * tx_take_descs() has checked that all of them fit VKDEV_GATHER_MAX.
  */
 static uint16_t tx_gather(VkdevTxQueue *txq, const TxDescs *d, uint32_t from,
                           uint32_t to)
@@ -272,8 +272,8 @@ static uint32_t tx_head_len(const VkdevTxPacket *pkt)
 }
 
 /*
- * Only what may be headers comes into the buffer for now when the rest is
- * mapped or, of a replay, may be known. Find the headers.
+ * Gather the packet and find its headers. When the payload is mapped, or may be
+ * in the cache of replayed records, only the headers are gathered for now.
  */
 static uint16_t tx_gather_head(VkdevTxQueue *txq, const TxDescs *d,
                                const VkdevMap *m)
@@ -378,8 +378,8 @@ static void tx_count_replay(VkdevState *s, uint32_t len)
 }
 
 /*
- * Read the records, if they are not known; what was around the payload goes,
- * the headers move up to it.
+ * Encrypt a replay. The records are read unless the cache has them; then the
+ * headers move up to the payload, over the bytes before it.
  */
 static uint16_t tx_replay(VkdevTxQueue *txq, const TxDescs *d)
 {
@@ -446,7 +446,7 @@ static void tx_insert_vlan(VkdevTxPacket *pkt)
     w->payload += VKDEV_VLAN_HDR;
 }
 
-/* What is left to do for a checked and encrypted packet cannot fail. */
+/* Finish a checked and encrypted packet; cannot fail. */
 static void tx_apply_offloads(VkdevState *s, VkdevTxPacket *pkt)
 {
     const struct vktls_tx_offload *off = &pkt->off;
@@ -523,7 +523,7 @@ static void tx_complete(VkdevTxQueue *txq, uint16_t status)
     vkdev_cq_signal(&q->cq);
 }
 
-/* What did not get as far as the context, or is counted here as a replay. */
+/* Count a refused TLS packet that its context did not count. */
 static void tx_count_tls_drop(VkdevState *s, const VkdevTxPacket *pkt,
                               uint16_t status)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The device as a whole: its state, and what its files call of each other, by
- * the file that owns it. All of it runs under QEMU's big lock.
+ * The device as a whole: its state, and the functions that its files call of
+ * each other, by owner. All of it runs under QEMU's big lock.
  */
 #ifndef VKDEV_H
 #define VKDEV_H
@@ -21,7 +21,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VkdevState, VKDEV)
 
 #define VKDEV_MBPS 10000
 
-/* What firmware set; see the port block of soc.h. */
+/* Settings by firmware; see the port block of soc.h. */
 typedef struct VkdevPort {
     uint32_t flags;     /* VKTLS_PORT_* */
     uint32_t mtu;
@@ -29,10 +29,10 @@ typedef struct VkdevPort {
     uint8_t filters[VKTLS_MAC_FILTERS][6];
     uint32_t filter_count;
     struct vktls_rss rss;
-    VkdevRssKey rss_key;    /* of it, prepared */
+    VkdevRssKey rss_key;    /* key of @rss, prepared */
 } VkdevPort;
 
-/* So many packets before its own a context begins to be fetched. */
+/* Packets ahead at which the prefetch of a context begins. */
 #define VKDEV_CTX_AHEAD (VKDEV_TLS_AHEAD + 1)
 
 /* A place in the table of TLS contexts. */
@@ -42,7 +42,7 @@ typedef struct VkdevContext {
     uint64_t bytes;
 } VkdevContext;
 
-/* What goes wrong once, when a property is written. */
+/* Faults that happen once, when a property is written. */
 typedef enum VkdevFaultAct {
     VKDEV_FAULT_EVENT_SEND,
     VKDEV_FAULT_IRQ_SPURIOUS,
@@ -53,7 +53,7 @@ typedef enum VkdevFaultAct {
     VKDEV_FAULT_ACTS,
 } VkdevFaultAct;
 
-/* Plans and counts outlive a reset, what waits does not. */
+/* Plans and counts outlive a reset, delayed frames and answers do not. */
 typedef struct VkdevFaults {
     uint32_t seed;
     VkdevFaultLine tx, rx;
@@ -63,13 +63,13 @@ typedef struct VkdevFaults {
     VkdevFaultRule irq_lose;
     VkdevFaultRule tx_cpl_lie, rx_cpl_lie, rx_cpl_long, cpl_twice;
     VkdevFaultLates lates;
-    QEMUTimer timer;    /* for the first of what waits */
+    QEMUTimer timer;    /* next delayed frame, answer or event */
     bool gone;          /* nothing answers, as if pulled out */
-    uint32_t forgetful; /* what is missing leaves no memory, see tls.h */
+    uint32_t forgetful; /* see vkdev_tls_engine_forgetful() */
     uint64_t acts[VKDEV_FAULT_ACTS];
 } VkdevFaults;
 
-/* Registers that hold what was written, until something is started. */
+/* Registers that hold a value until the host starts something. */
 typedef struct VkdevRegs {
     uint32_t fw_lo, fw_hi, fw_len;
     uint32_t scratch;
@@ -92,7 +92,7 @@ struct VkdevState {
     QEMUBH *irq_bh;
     uint32_t epoch;     /* resets so far */
     bool asleep;        /* in D3hot */
-    bool tls_rx;        /* these three are offered, properties */
+    bool tls_rx;        /* offered; these three are properties */
     bool tls_replay;
     bool rx_gro;
 
@@ -101,8 +101,8 @@ struct VkdevState {
     VkdevRxQueue rx[VKTLS_MAX_QUEUES];
     VkdevPort port;
     QEMUBH *rx_bh;      /* asks the peer for frames that it held back */
-    QEMUBH *rx_end_bh;  /* completes packets when no more frames are at hand */
-    bool tx_blocked;    /* the peer has not taken a frame yet */
+    QEMUBH *rx_end_bh;  /* completes open packets */
+    bool tx_blocked;    /* a frame waits in the peer's queue */
     uint8_t rx_buf[VKDEV_FRAME_MAX];
     uint8_t rx_plain[VKDEV_FRAME_MAX];
 

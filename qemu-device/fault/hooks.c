@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Faults on request, where they meet the device: hooks that the data path, the
- * embedded core and the interrupts pass, and one timer for what is late. What
- * is hit is decided in plan.c, from plans that props.c takes.
+ * embedded core and the interrupts pass, and one timer for delayed frames,
+ * answers and events. plan.c decides, from plans that props.c takes.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"

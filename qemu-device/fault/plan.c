@@ -23,7 +23,7 @@ void vkdev_fault_line_seed(VkdevFaultLine *line, uint32_t seed, bool tx)
     }
 }
 
-/* xorshift64*, whose upper bits are the good ones */
+/* xorshift64*: the upper bits are the good ones */
 static uint32_t chance_random(VkdevFaultChance *chance)
 {
     uint64_t x = chance->random;
@@ -333,7 +333,7 @@ bool vkdev_fault_rule_hits(VkdevFaultRule *rule, uint32_t what)
     return hit;
 }
 
-/* What is told late */
+/* Delayed answers and events */
 
 bool vkdev_fault_late_put(VkdevFaultLates *lates, const VkdevFaultLate *late)
 {

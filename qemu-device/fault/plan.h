@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which frame, command, event or interrupt a fault hits, and what waits of
- * those that it delays. No QEMU header: the device is behind callbacks. All of
- * it is bounded; where a fault has no room to wait, it does not happen.
+ * The choice of the frame, command, event or interrupt that a fault hits, and
+ * the delayed ones that wait. No QEMU header: the device is behind callbacks.
+ * All of it is bounded; where a fault has no room to wait, it does not happen.
  */
 #ifndef VKDEV_FAULT_H
 #define VKDEV_FAULT_H
@@ -69,7 +69,7 @@ void vkdev_fault_line_seed(VkdevFaultLine *line, uint32_t seed, bool tx);
 unsigned vkdev_fault_line_judge(VkdevFaultLine *line);
 
 /**
- * vkdev_fault_line_pass() - what @hits says, done to a frame
+ * vkdev_fault_line_pass() - apply the faults of @hits to a frame
  * @frame: changed where it is corrupted
  *
  * Return: the hits that took effect.
@@ -78,14 +78,14 @@ unsigned vkdev_fault_line_pass(VkdevFaultLine *line, unsigned hits,
                                uint8_t *frame, uint32_t len, uint64_t now,
                                VkdevFaultEmit emit, void *opaque);
 
-/* Let go what is due. */
+/* Emit the frames that are due. */
 void vkdev_fault_line_release(VkdevFaultLine *line, uint64_t now,
                               VkdevFaultEmit emit, void *opaque);
 
 /* When vkdev_fault_line_release() has work; UINT64_MAX for never. */
 uint64_t vkdev_fault_line_due(const VkdevFaultLine *line);
 
-/* Lose what is held. */
+/* Drop the held frames. */
 void vkdev_fault_line_reset(VkdevFaultLine *line);
 
 /* ---- Everything else: the Nth of its kind ---- */
@@ -111,12 +111,12 @@ typedef struct VkdevFaultSyntax {
  * vkdev_fault_rule_parse() - "WHAT:FIRST[-LAST][:VALUE]", or "" for none
  * @rule: changed on success only
  *
- * Return: NULL, or what is wrong, for the caller to put the text before.
+ * Return: NULL, or an error; the caller puts the text before it.
  */
 const char *vkdev_fault_rule_parse(const VkdevFaultSyntax *syntax,
                                    const char *text, VkdevFaultRule *rule);
 
-/* The text that would set what is left of the rule; @size at least 64. */
+/* The text that would set the rest of the rule; @size at least 64. */
 void vkdev_fault_rule_format(const VkdevFaultSyntax *syntax,
                              const VkdevFaultRule *rule, char *text,
                              size_t size);
@@ -128,7 +128,7 @@ bool vkdev_fault_rule_hits(VkdevFaultRule *rule, uint32_t what);
 const char *vkdev_fault_numbers_parse(const char *text, uint32_t *numbers,
                                       unsigned count);
 
-/* ---- What is told late ---- */
+/* ---- Delayed answers and events ---- */
 
 typedef struct VkdevFaultLate {
     uint64_t due;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The properties by which faults are asked for: tables of names, texts and
- * ranges. What is nonsense is refused with a word of why and changes nothing.
+ * ranges. A bad value is refused with a reason and changes nothing.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -30,7 +30,7 @@ typedef struct FaultAct {
     const char *name;
     uint32_t max;
     bool (*act)(VkdevState *s, uint32_t value);
-    const char *refused;        /* what false means */
+    const char *refused;        /* error text for false */
     const char *text;
 } FaultAct;
 
@@ -264,7 +264,7 @@ static void rule_add(ObjectClass *klass, const FaultRule *rule)
               rule->field + offsetof(VkdevFaultRule, count));
 }
 
-/* What happens at once */
+/* Faults that happen at once */
 
 static void act_note(VkdevState *s, VkdevFaultAct act, const char *name,
                      uint32_t what, uint32_t value)

@@ -37,8 +37,8 @@ struct VkdevFlowTable {
 };
 
 /*
- * A flow is read in the words that it was written in: a load of what two stores
- * wrote has to wait for them. A host's byte order makes no difference.
+ * Read a flow in the words that it was written in: a load that spans two stores
+ * has to wait for them. Independent of the host's byte order.
  */
 static inline uint32_t flow_word(const struct vktls_tls_flow *flow, unsigned i)
 {
@@ -61,11 +61,11 @@ static bool flow_equal(const struct vktls_tls_flow *a,
 
 /*
  * The multilinear hash: each word times a secret number of its own, and of the
- * sum the upper half. Whatever two flows a peer chooses that has seen nothing
- * of the secret, their hashes are independent and any number alike; and it
- * sees nothing, for no hash leaves the table, where a collision costs one more
- * step. It costs a third of what a pseudorandom function does, which would
- * hold against one who sees hashes.
+ * sum the upper half. The hashes of any two flows that a peer chooses without
+ * the secret are independent and uniform. No hash leaves the table, and a
+ * collision costs one step, so the peer learns nothing of the secret. A
+ * pseudorandom function, safe even with hashes in the open, would cost three
+ * times as much.
  */
 static uint32_t flow_hash(const VkdevFlowTable *t,
                           const struct vktls_tls_flow *flow)
@@ -139,7 +139,7 @@ bool vkdev_flow_add(VkdevFlowTable *t, uint32_t id,
     return true;
 }
 
-/* Empty the slot @at, and move back what only stood behind because of it. */
+/* Empty the slot @at, and move back flows that it had displaced. */
 static void flow_close(VkdevFlowTable *t, uint32_t at)
 {
     uint32_t next = at;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Joining received frames of a TCP connection to one packet. Whatever is joined
- * here, vkdev_tso_next() cuts again into the frames that came, byte for byte.
+ * Joining received frames of a TCP connection to one packet. vkdev_tso_next()
+ * cuts a joined packet into the received frames again, byte for byte.
  *
  * Pure C, and only about headers: payload is where the caller put it.
  */

@@ -8,7 +8,7 @@
 
 #define VKDEV_RSS_INPUT_MAX 36  /* two IPv6 addresses and two ports */
 
-/* What each byte of the input adds, by its place and value. */
+/* The contribution of each input byte to the hash, by place and value. */
 typedef struct VkdevRssKey {
     uint32_t part[VKDEV_RSS_INPUT_MAX][256];
 } VkdevRssKey;
@@ -17,8 +17,8 @@ typedef struct VkdevRssKey {
 void vkdev_rss_key_set(VkdevRssKey *k, const uint8_t *key);
 
 /**
- * What @len bytes at @in, a multiple of 4, add to the hash, if there are @place
- * bytes before them in its input, which is at most VKDEV_RSS_INPUT_MAX long.
+ * The contribution of @len bytes at @in, a multiple of 4, to the hash. @place
+ * is their offset in its input, which is at most VKDEV_RSS_INPUT_MAX long.
  */
 uint32_t vkdev_rss_hash(const VkdevRssKey *k, size_t place, const uint8_t *in,
                         size_t len);

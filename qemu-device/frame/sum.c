@@ -60,7 +60,7 @@ uint64_t bulk##bytes(const uint8_t *p, size_t len, uint8_t *to, bool copy)    \
     return acc;                                                               \
 }
 
-/* What any 64-bit machine adds at once */
+/* The word that any 64-bit machine adds at once */
 #define AS_IT_IS(w)
 DEFINE_BULK(16, , AS_IT_IS)
 
@@ -99,8 +99,8 @@ static AVX2 uint64_t copy_avx2(uint8_t *to, const uint8_t *p, size_t len)
 #endif
 
 /*
- * Load @size bytes and, if so wanted, store what was loaded: the other side may
- * write to them meanwhile.
+ * Load @size bytes and, with a target, store the loaded value: another writer
+ * may change the source meanwhile.
  */
 #define PASS(value, size)                                                     \
     do {                                                                      \

@@ -42,7 +42,7 @@ static inline uint16_t vkdev_sum_fold(uint64_t acc)
     return acc;
 }
 
-/** What to add to take @acc away again. */
+/** The value that takes @acc away again when added. */
 static inline uint64_t vkdev_sum_minus(uint64_t acc)
 {
     return UINT16_MAX - vkdev_sum_fold(acc);

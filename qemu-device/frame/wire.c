@@ -226,7 +226,7 @@ static uint32_t l4_len(const uint8_t *frame, const VkdevWire *w)
     return len;
 }
 
-/* Of what is between the Ethernet header and l4. */
+/* Sum of the bytes between the Ethernet header and l4. */
 static uint64_t between_sum(const uint8_t *frame, const VkdevWire *w)
 {
     const uint8_t *p = frame + VKDEV_ETH_HDR;
@@ -235,7 +235,7 @@ static uint64_t between_sum(const uint8_t *frame, const VkdevWire *w)
     return vkdev_sum_words(p, (end - VKDEV_ETH_HDR) / 4);
 }
 
-/* Of @size bytes from l4 on; mostly what else is in @sum is taken from it. */
+/* Sum of @size bytes from l4 on, mostly by subtraction from @sum. */
 static uint64_t l4_sum(const uint8_t *frame, const VkdevWire *w, uint32_t size,
                        size_t len, uint64_t sum)
 {
@@ -318,8 +318,8 @@ void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci)
 }
 
 /*
- * What is the same in the checksums of all frames: the headers without the
- * fields that change, which are zero here and added to each frame's.
+ * The part of the checksums that all frames share: the headers, with zeros for
+ * the fields that change; each frame adds its own.
  */
 static void tso_sum_fixed(VkdevTso *tso)
 {

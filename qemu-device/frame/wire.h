@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What frames look like: Ethernet, VLAN, IPv4, IPv6, TCP and UDP headers,
- * their checksums, the RSS hash and segmentation.
+ * The format of frames: Ethernet, VLAN, IPv4, IPv6, TCP and UDP headers, their
+ * checksums, the RSS hash and segmentation.
  *
  * Pure C: no QEMU and no kernel header, no allocation. Every offset that
  * leaves here lies inside the frame that it was found in.
@@ -23,15 +23,15 @@
 #define VKDEV_IPPROTO_TCP 6
 #define VKDEV_IPPROTO_UDP 17
 
-/* Where the headers of one frame are; one that is not whole is not there. */
+/* Places of the headers of a frame; an incomplete header is absent. */
 typedef struct VkdevWire {
     uint8_t version;    /* of IP: 4, 6, or 0 for none */
     uint8_t proto;      /* IP protocol after all extension headers */
     bool fragment;      /* one of several */
     bool routed;        /* the addresses are not those of the checksum */
     uint16_t l3;        /* offset of the IP header */
-    uint16_t l4;        /* of the TCP or UDP header, 0 for none */
-    uint16_t payload;   /* of what follows it */
+    uint16_t l4;        /* offset of the TCP or UDP header, 0 for none */
+    uint16_t payload;   /* offset of the bytes behind that header */
     uint32_t ip_len;    /* bytes from l3 on, as the IP header says */
 } VkdevWire;
 
@@ -51,7 +51,7 @@ typedef struct VkdevTso {
     uint16_t hdr_len;
     uint16_t ip_id;     /* of the next frame, and its number */
     uint32_t tcp_seq;
-    uint64_t ip_sum;    /* of what all frames have in common */
+    uint64_t ip_sum;    /* of the bytes that all frames share */
     uint64_t tcp_sum;
     uint8_t version;
     uint8_t tcp_off;
@@ -92,7 +92,7 @@ static inline uint32_t vkdev_wire_tcp_seq(const uint8_t *frame,
 /** Find the headers of the frame of @len bytes at @frame. */
 void vkdev_wire_parse(const uint8_t *frame, size_t len, VkdevWire *w);
 
-/** Is this a whole TCP packet whose addresses are the final ones? */
+/** True for a whole TCP packet with its final addresses. */
 bool vkdev_wire_is_tcp(const VkdevWire *w);
 
 /**
@@ -103,8 +103,8 @@ void vkdev_wire_pseudo_store(uint8_t *field, const uint8_t *ip,
                              unsigned version, uint32_t tcp_len);
 
 /**
- * Add up @len bytes from @start on, what the checksum's own field holds
- * included, and store the complement in that field, @offset bytes after
+ * Add up the frame from @start on, the content of the checksum field included,
+ * and store the complement in that field, @offset bytes after
  * @start. False when field or start lie outside the @len bytes of the frame.
  */
 bool vkdev_wire_sum_fill(uint8_t *frame, size_t len, size_t start,

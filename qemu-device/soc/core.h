@@ -53,8 +53,8 @@ typedef struct VkdevCoreEvent {
 } VkdevCoreEvent;
 
 /*
- * What the device does for its core. Operations that return uint16_t return a
- * VKTLS_ST_*. Numbers are in range of the registers only: an operation checks
+ * Operations of the device for its core. Operations that return uint16_t return
+ * a VKTLS_ST_*. Numbers are in range of the registers only: an operation checks
  * ids, addresses and modes itself, as firmware may be wrong.
  */
 typedef struct VkdevCoreOps {
@@ -85,7 +85,7 @@ typedef struct VkdevCoreOps {
     uint64_t (*stat_get)(void *dev, uint32_t stat);     /* VKTLS_STAT_* */
 } VkdevCoreOps;
 
-/* What the hardware has; constant from init on. */
+/* Properties of the hardware, constant from init on. */
 typedef struct VkdevCoreConfig {
     uint16_t abi_minor;     /* of the hardware */
     uint32_t queues;

@@ -8,8 +8,8 @@
 #include "core_priv.h"
 
 /*
- * The price of work outside of the core, in instructions, so that a slice takes
- * the host no longer whatever firmware does in it.
+ * The price of work outside of the core, in instructions: it bounds the time
+ * that a slice of any firmware takes the host.
  */
 #define COST_CALL 200
 #define COST_TABLE 2000         /* hash tables, expanded keys, wiping */
@@ -464,7 +464,7 @@ static bool tls_write(VkdevCore *core, uint32_t reg, uint32_t value)
     }
     if (reg == TLS_CMD) {
         core->regs.tls[TLS_STATUS / 4] = tls_start(core, value);
-        /* Whatever came of it, no secret stays in the window. */
+        /* No secret stays in the window, also after an error. */
         explicit_bzero(core->regs.tls + TLS_IV / 4, TLS_CMD - TLS_IV);
         return true;
     }

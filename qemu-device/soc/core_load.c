@@ -87,7 +87,7 @@ static void start(VkdevCore *core, const uint8_t *image)
     core->abi_minor = FIELD16(image, abi_minor); /* not newer, says verify() */
     vkdev_rv32_reset(&core->cpu, SOC_SRAM_BASE + FIELD32(image, entry));
     vkdev_core_set_state(core, VKTLS_FW_BOOTING, VKTLS_ST_OK);
-    vkdev_core_irq(core, 0);    /* what was raised before the core ran */
+    vkdev_core_irq(core, 0);    /* interrupts raised before the core ran */
 }
 
 static uint16_t fetch_and_start(VkdevCore *core, uint64_t addr, uint32_t len)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The core's state, and what its files call of each other by owner. */
+/* The core's state, and the functions its files call of each other. */
 #ifndef VKDEV_CORE_PRIV_H
 #define VKDEV_CORE_PRIV_H
 
@@ -26,7 +26,7 @@ typedef struct VkdevCoreFifo {
     uint64_t lost;          /* in all */
 } VkdevCoreFifo;
 
-/* Block registers that hold what firmware wrote; index = offset / 4. */
+/* Block registers that hold values from firmware; index = offset / 4. */
 typedef struct VkdevCoreRegs {
     uint32_t dma[DMA_STATUS / 4 + 1];
     uint32_t queue[QUEUE_STATUS / 4 + 1];

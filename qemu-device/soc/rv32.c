@@ -2,7 +2,7 @@
 /*
  * RV32IM in machine mode: decode, execute, trap. Every encoding that the
  * unprivileged (20191213) and privileged (20211203) manuals reserve traps as
- * illegal. Knows nothing of what is on the bus or who runs it.
+ * illegal. Knows neither the devices on the bus nor its caller.
  */
 #include <stddef.h>
 #include <string.h>

@@ -37,7 +37,7 @@ typedef enum VkdevRv32State {
 } VkdevRv32State;
 
 /*
- * What the core reaches outside its memory window. Both callbacks get
+ * The core's bus: everything outside its memory window. Both callbacks get
  * naturally aligned addresses and a width of 1, 2 or 4 bytes, and return
  * false for an access fault. They may raise and lower interrupt lines.
  */
@@ -111,7 +111,7 @@ void vkdev_rv32_set_irq(VkdevRv32 *cpu, VkdevRv32Irq irq, bool level);
  * Stops early in wfi with nothing pending, and when the core crashes. It
  * crashes on a trap while mtvec's base is 0 and on an exception between trap
  * entry and mret: firmware that faults in its fault handler would loop for
- * ever. No interrupt is taken in between either, whatever mstatus.MIE says.
+ * ever. No interrupt is taken in between either, even with mstatus.MIE set.
  *
  * Return: instructions executed, fewer by those that were charged.
  */
@@ -120,8 +120,8 @@ uint32_t vkdev_rv32_run(VkdevRv32 *cpu, uint32_t budget);
 /**
  * vkdev_rv32_charge() - shorten the slice under way by @count instructions
  *
- * For a bus whose access takes as long as these; the core's counters do not
- * show them.
+ * For a bus access that takes the host longer than an instruction. The core's
+ * counters do not show the charge.
  */
 void vkdev_rv32_charge(VkdevRv32 *cpu, uint32_t count);
 

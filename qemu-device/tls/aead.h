@@ -3,7 +3,7 @@
  * Incremental AEAD: one key schedule, any number of running messages.
  *
  * The state of a running message is a plain value: assigning it saves or
- * clones it. It holds key material, so whoever drops one wipes it.
+ * clones it. It holds key material: wipe it before it goes out of use.
  */
 #ifndef VKDEV_AEAD_H
 #define VKDEV_AEAD_H
@@ -41,8 +41,8 @@ typedef struct VkdevAeadState {
 } VkdevAeadState;
 
 /*
- * What a tag is made of: a sum over the ciphertext's blocks, each times a
- * constant of its place and key. Sums add up, so a message can be summed in
+ * The sum behind a tag: over the blocks of the ciphertext, each times a
+ * constant of its place and the key. Sums add up, so a message can be summed in
  * parts, each part with zeros in place of the others.
  */
 typedef union VkdevAeadSum {

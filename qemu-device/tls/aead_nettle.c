@@ -10,8 +10,8 @@
 #define NT_BLOCK_MAX CHACHA_POLY1305_BLOCK_SIZE
 
 /*
- * What nettle keeps of ChaCha20-Poly1305, but for the constants and the key,
- * which it keeps first: they are in the expanded key.
+ * Nettle's state of ChaCha20-Poly1305 without its first part, constants and
+ * key, which is in the expanded key.
  */
 #define NT_CHACHA_KEY offsetof(struct chacha_ctx, state[12])
 #define NT_CHACHA_REST (sizeof(struct chacha_poly1305_ctx) - NT_CHACHA_KEY)
@@ -152,7 +152,7 @@ static void nt_crypt(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
     }
 }
 
-/* Keystream of the block that opens: what encrypting zeros gives. */
+/* Keystream of the block that opens: the ciphertext of zeros. */
 static void nt_open_block(const VkdevAeadKey *k, NtState *s)
 {
     static const uint8_t zeros[NT_BLOCK_MAX];
@@ -252,7 +252,7 @@ void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st, uint8_t *tag)
     vkdev_aead_wipe(s, sizeof(*s));
 }
 
-/* Nettle does not show what Poly1305 has summed. */
+/* Nettle does not show the sum inside Poly1305. */
 bool vkdev_aead_sums(VkdevAeadAlg alg)
 {
     return alg != VKDEV_AEAD_CHACHA20_POLY1305;

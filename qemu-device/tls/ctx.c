@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The TLS engine's contexts: keys, and the nonce and additional data of each
- * record. What both directions share is here; a key is in its context and,
- * expanded, with the engine. It knows neither packets' headers nor queues.
+ * record, for both directions. A key is in its context and, expanded, with the
+ * engine. It knows neither packets' headers nor queues.
  */
 #include <stddef.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * with it had a wrong tag; anything else goes to the host as it came. Bytes of
  * one record may come in any order (holes.c); after a gap that swallowed a
  * header the place must be found again (resync.c). No record is begun twice,
- * so what was decrypted of a record has one verdict, that of its last packet.
+ * so a decrypted record has one verdict, that of its last packet.
  */
 #include <string.h>
 
@@ -42,8 +42,8 @@ static void rx_payload(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
 }
 
 /*
- * A piece of a record whose AEAD runs, after its head; it is missing when @from
- * is NULL. False: wrong tag.
+ * Decrypt a piece of payload or check a piece of the tag; @from is NULL for a
+ * missing piece. The record's AEAD runs. False: wrong tag.
  */
 bool vkdev_tls_rx_open(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                        const uint8_t *from, uint8_t *to)
@@ -67,7 +67,7 @@ bool vkdev_tls_rx_open(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
     return !tag_part_differs(from, s->tag + piece->offset, piece->len);
 }
 
-/* What is left of the record at the cursor goes to the host as it comes. */
+/* Do not decrypt the rest of the record at the cursor. */
 static void rx_break(VkdevTlsCtx *c)
 {
     if (c->rx.held) {

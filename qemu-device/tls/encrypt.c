@@ -2,8 +2,8 @@
 /*
  * Transmit side of the TLS engine. A record number starts AEAD for the wire at
  * most once in a context's life, and a replay leaves only if it gives the tag
- * that was sent before: no (key, nonce) pair serves two plaintexts, whatever
- * the host does.
+ * that was sent before: no (key, nonce) pair serves two plaintexts, in any
+ * order of packets, resyncs and replays.
  */
 #include <string.h>
 
@@ -70,7 +70,7 @@ static void source_copy(VkdevTlsSource *src, uint8_t *to, size_t len)
     }
 }
 
-/* Pass over what is left of the record behind its head, at most @len bytes. */
+/* Pass over the rest of a record behind its head, at most @len bytes. */
 static uint32_t tx_check_rest(VkdevTlsCursor *at, VkdevTlsSource *src,
                               size_t len)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Where the contexts of a device are, and what they share, so that one is
- * small: the expanded keys of those that were used lately, the tags of the
- * records that were sent lately, and records that were received with holes. An
- * expanded key is several times as large as a context, and made again faster
- * than it is fetched from memory that is not in a cache.
+ * Memory of all contexts of a device. To keep a context small, contexts share
+ * the expanded keys of recent use, the tags of records sent lately, and the
+ * state of received records with holes. An expanded key is several times as
+ * large as a context; expanding it again is faster than fetching it from memory
+ * outside the caches.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,22 +31,21 @@ typedef struct SentSet {
     SentRecord way[WAYS];
 } SentSet;
 
-/* A context's records with holes are all in one set, whoever shares it. */
+/* All records with holes of a context are in one set; contexts share sets. */
 typedef struct HeldSet {
     VkdevTlsHeld way[HELD_WAYS];
     uint32_t next; /* gives way when there is no room */
 } HeldSet;
 
 /*
- * Whose an expanded key is, and who last missed one in its place; serials, or
- * 0. A context takes the place when it misses twice in a row. Otherwise its key
- * is made in the spare place behind all others: with more contexts than places,
- * each seldom seen, none pushes out what will be used again, and the memory
- * that is written stays in a cache.
+ * State of a place for an expanded key. A context takes the place when it
+ * misses twice in a row. After a first miss its key is expanded in the spare
+ * place behind all others: so with more contexts than places, rarely used
+ * contexts do not evict keys in use, and writes stay in one cached place.
  */
 typedef struct KeySlot {
-    uint64_t owner;
-    uint64_t missed;
+    uint64_t owner;         /* serial of the key's context, or 0 */
+    uint64_t missed;        /* serial of the context that missed last, or 0 */
     VkdevAeadAlg alg;       /* of the owner */
 } KeySlot;
 
@@ -79,9 +78,8 @@ static uint32_t round_up(uint32_t n)
 }
 
 /*
- * With many contexts hardly any page of theirs is known to the processor, and a
- * page's address takes longer to find than what is in it. So large pages, where
- * there is something to fill them with.
+ * Contexts are allocated in large pages when they fill one: with many contexts
+ * a TLB miss costs more than the cache miss behind it.
  */
 static VkdevTlsCtx *places_alloc(uint32_t contexts)
 {
@@ -130,7 +128,7 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
     return e;
 }
 
-/* Its contexts are gone, and what they had here was wiped with them. */
+/* The deletion of each context has wiped its share. */
 void vkdev_tls_engine_free(VkdevTlsEngine *e)
 {
     if (e) {

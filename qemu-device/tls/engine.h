@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The TLS engine: one context is one direction of one connection. It neither
- * logs nor counts for itself; each call says what to add to which counter.
- * All functions return VKTLS_ST_* codes. An engine and its contexts are used by
- * one thread at a time.
+ * The TLS engine: one context is one direction of one connection. The engine
+ * neither logs nor counts; each call returns increments for the counters.
+ * Functions that return unsigned return VKTLS_ST_* codes. An engine and its
+ * contexts are used by one thread at a time.
  */
 #ifndef VKDEV_TLS_H
 #define VKDEV_TLS_H
@@ -27,29 +27,29 @@ typedef struct VkdevTlsParams {
     uint8_t key[32];   /* shorter keys first, then zero */
 } VkdevTlsParams;
 
-/* What one call did, for the caller to add up. */
+/* Increments of the counters by one call. */
 typedef struct VkdevTlsCount {
     uint32_t packets;     /* encrypted: 0 or 1 */
-    uint32_t bytes;       /* TCP payload of these */
+    uint32_t bytes;       /* TCP payload encrypted */
     uint32_t records;     /* completed with a tag */
     uint32_t replays;     /* packets encrypted again: 0 or 1 */
     uint32_t drop_seq;    /* refusals, by reason */
     uint32_t drop_header;
     uint32_t drop_nonce;  /* nonce or record number */
     uint32_t drop_other;
-    bool lost;            /* this call is the one that lost the context */
+    bool lost;            /* the context left sync in this call */
 } VkdevTlsCount;
 
-/* What became of a received packet. */
+/* The outcome of a received packet. */
 typedef struct VkdevTlsRxResult {
-    bool decrypted;      /* all of it; otherwise it goes on as it came */
-    bool auth;           /* a record was complete with it, and its tag wrong */
-    bool late;           /* it was decrypted, and fills a hole */
-    bool found;          /* the place is known again, without the host */
-    uint16_t lost;       /* VKTLS_ST_OK, or why the place was lost in it */
+    bool decrypted;      /* all of the packet; else it goes on as it came */
+    bool auth;           /* a record ended in the packet, with a wrong tag */
+    bool late;           /* decrypted, and fills a hole */
+    bool found;          /* in sync again, without the host */
+    uint16_t lost;       /* reason for leaving sync, or VKTLS_ST_OK */
     bool resync_req;     /* ask the host: does a record begin at resync_seq? */
-    uint32_t resync_seq; /* of the first byte of what looks like a header */
-    uint32_t records;    /* authenticated from their first byte to the last */
+    uint32_t resync_seq; /* TCP sequence number of a possible header */
+    uint32_t records;    /* records authenticated whole */
 } VkdevTlsRxResult;
 
 typedef struct VkdevTlsState {
@@ -59,27 +59,27 @@ typedef struct VkdevTlsState {
     uint32_t rec_pos; /* bytes of the record in progress so far */
 } VkdevTlsState;
 
-/** What the engine can do, as 1 << VKTLS_CIPHER_* and 1 << VKTLS_VERSION_*. */
+/** The engine's abilities, as 1 << VKTLS_CIPHER_* and 1 << VKTLS_VERSION_*. */
 uint32_t vkdev_tls_ciphers(void);
 uint32_t vkdev_tls_versions(void);
 
 /**
- * An engine without contexts, NULL when memory is short. It has room for
- * @contexts of them, and for all of these together @keys expanded keys, the
- * tags of the last @records records sent, @held records that were received
- * with holes, these three rounded up, and the last @kept records replayed.
+ * Allocate an engine with room for @contexts contexts. All contexts share @keys
+ * expanded keys, the tags of the last @records records sent, @held received
+ * records with holes (each rounded up to a power of two), and the ciphertext of
+ * the last @kept records replayed. Return: NULL when memory is short.
  */
 VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
                                        uint32_t records, uint32_t held,
                                        uint32_t kept);
 
 /**
- * For tests: what is missing from the streams that are received leaves no
- * memory from now on, so that each lost header takes the host's help.
+ * For tests: with @forgetful, holes and lost headers in received streams are
+ * not remembered, so that each lost header takes a resync by the host.
  */
 void vkdev_tls_engine_forgetful(VkdevTlsEngine *engine, bool forgetful);
 
-/** Release an engine whose contexts were all deleted; NULL is allowed. */
+/** Release an engine after its last context; NULL is allowed. */
 void vkdev_tls_engine_free(VkdevTlsEngine *engine);
 
 /**
@@ -97,9 +97,9 @@ void vkdev_tls_del(VkdevTlsCtx *ctx);
 #define VKDEV_TLS_AHEAD 3
 
 /**
- * A packet for @ctx is coming, after @ahead others: fetch what it needs. To be
- * called for each @ahead from VKDEV_TLS_AHEAD down to 1, as what is fetched
- * says where the next thing is.
+ * Prefetch memory for a packet of @ctx that comes after @ahead others. To be
+ * called for each @ahead from VKDEV_TLS_AHEAD down to 1: each call reads an
+ * address that the one before has fetched.
  */
 void vkdev_tls_prefetch(const VkdevTlsCtx *ctx, unsigned ahead);
 
@@ -121,10 +121,10 @@ unsigned vkdev_tls_tx(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint8_t *buf,
                       size_t len, VkdevTlsCount *count);
 
 /**
- * The same from elsewhere: the payload is at @from, in pieces that come to @len
- * bytes, and goes to @to, encrypted. The pieces may be memory that the host
- * writes to meanwhile: each byte is read once, or is a placeholder. They are in
- * no place of @to but their own. After a refusal what is at @to means nothing.
+ * vkdev_tls_tx() from other memory: encrypt the pieces at @from, @len bytes in
+ * all, to @to. The host may write to the pieces meanwhile: each byte is read
+ * once, or is a placeholder. A piece may overlap @to only where its own bytes
+ * go. After a refusal the content of @to is undefined.
  */
 unsigned vkdev_tls_tx_from(VkdevTlsCtx *ctx, uint32_t tcp_seq,
                            const struct iovec *from, uint8_t *to, size_t len,
@@ -145,10 +145,10 @@ unsigned vkdev_tls_replay(VkdevTlsCtx *ctx, uint64_t rec_no, uint8_t *buf,
                           size_t len, VkdevTlsCount *count);
 
 /**
- * Have part of what a replay gave, without the plaintext: of whole records from
- * @rec_no on the @len bytes behind the first @before, if after @after more they
- * end, and the engine still has the ciphertext of all of them from a replay
- * of this context. False, and no change, when not.
+ * Copy ciphertext of an earlier replay to @to, without the plaintext. The
+ * records from @rec_no on are @before + @len + @after bytes long; the @len
+ * bytes in the middle are copied. False, and no change, unless these are whole
+ * records that are all in the cache of replayed records.
  */
 bool vkdev_tls_resend(const VkdevTlsCtx *ctx, uint64_t rec_no, size_t before,
                       uint8_t *to, size_t len, size_t after);
@@ -158,13 +158,13 @@ bool vkdev_tls_resend(const VkdevTlsCtx *ctx, uint64_t rec_no, size_t before,
  * which has the number @tcp_seq, in any order, with gaps and repetitions. When
  * result->decrypted, @to holds all of it with the payloads decrypted and the
  * framing as it was, and each record that was complete with it had a right tag;
- * otherwise what @to holds means nothing. @from and @to do not overlap.
+ * otherwise the content of @to is undefined. @from and @to do not overlap.
  */
 unsigned vkdev_tls_rx(VkdevTlsCtx *ctx, uint32_t tcp_seq, const uint8_t *from,
                       uint8_t *to, size_t len, VkdevTlsRxResult *result);
 
 /**
- * Transmit: continue at the record @rec_no, whose header starts at @tcp_seq.
+ * Transmit: continue at the record @rec_no, with its header at @tcp_seq.
  * VKTLS_ST_TLS_REUSE: the engine has started that record, or the context began
  * after it; VKTLS_ST_TLS_WRAP: the last record number was started.
  *
@@ -177,7 +177,7 @@ unsigned vkdev_tls_rx(VkdevTlsCtx *ctx, uint32_t tcp_seq, const uint8_t *from,
  */
 unsigned vkdev_tls_resync(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint64_t rec_no);
 
-/** Where the context stands. No key material. */
+/** Report the position of the context. No key material. */
 void vkdev_tls_query(const VkdevTlsCtx *ctx, VkdevTlsState *state);
 
 #endif

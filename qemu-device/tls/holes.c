@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Received records with holes. A tag is made of a sum over the ciphertext's
- * blocks (aead.h). So what is missing is taken for zero, and what comes late is
- * added: the difference between the sum of a message that is zero but for the
- * late piece, and the one of a message that is all zero. A record's ciphertext
- * is never kept.
+ * Received records with holes. A tag depends on a sum over the blocks of the
+ * ciphertext (aead.h), and sums of parts add up: missing bytes count as zeros.
+ * A late piece adds the sum of a message of zeros with that piece in it, minus
+ * the sum of a message of zeros. So the ciphertext of a record is never kept.
  */
 #include <string.h>
 
 #include "priv.h"
 #include "vktls_abi.h"
 
-/* Let the AEAD pass over @n bytes of zero; what comes of it is a key stream. */
+/* Let the AEAD pass over @n zero bytes; the output, key stream, is wiped. */
 void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead, uint32_t n)
 {
     static const uint8_t zeros[2048];
@@ -25,7 +24,7 @@ void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead, uint32_t n)
     vkdev_aead_wipe(junk, sizeof(junk));
 }
 
-/* What the engine holds of the record at the cursor. */
+/* The state of the record at the cursor, NULL when it is not held. */
 VkdevTlsHeld *vkdev_tls_hole_here(const VkdevTlsCtx *c)
 {
     return vkdev_tls_held_find(c, c->tcp_seq - c->s.at.rec.pos);
@@ -46,8 +45,8 @@ static void hole_remove(VkdevTlsHeld *h, VkdevTlsHole *hole)
 }
 
 /*
- * The next @n bytes of the record at the cursor are missing, and it goes on
- * behind them or ends. False when that cannot be remembered.
+ * Remember a hole: the next @n bytes of the record at the cursor are missing.
+ * False when there is no room for it, or the library cannot sum in parts.
  */
 bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n)
 {
@@ -63,7 +62,7 @@ bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n)
         return h && hole_add(h, rec->pos, rec->pos + n);
     }
     if (rec->pos > tag) {
-        return false; /* there is no sum any more */
+        return false; /* the sum is final */
     }
     h = vkdev_tls_held_new(c, c->tcp_seq - rec->pos);
     h->rec_no = c->s.at.rec_no;
@@ -71,7 +70,7 @@ bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n)
     return hole_add(h, rec->pos, rec->pos + n);
 }
 
-/* The AEAD of a record that is held has the head that is held. */
+/* Start the AEAD of a held record, from its own head. */
 static void hole_start(const VkdevTlsCtx *c, const VkdevTlsHeld *h,
                        VkdevTlsStream *s)
 {
@@ -80,7 +79,7 @@ static void hole_start(const VkdevTlsCtx *c, const VkdevTlsHeld *h,
     vkdev_tls_record_start(c, s);
 }
 
-/* Add the sum of the message that ends with @aead, or take it away. */
+/* Finish @aead and add its sum to the record's, or subtract it. */
 static void hole_sum(const VkdevTlsCtx *c, VkdevTlsHeld *h,
                      VkdevAeadState *aead, bool minus)
 {
@@ -91,7 +90,7 @@ static void hole_sum(const VkdevTlsCtx *c, VkdevTlsHeld *h,
     vkdev_aead_wipe(&sum, sizeof(sum));
 }
 
-/* A piece of the tag at the cursor, NULL when it is missing. */
+/* Store a piece of the tag; @from is NULL for a missing one. */
 void vkdev_tls_hole_tag(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                         const uint8_t *from)
 {
@@ -105,7 +104,7 @@ void vkdev_tls_hole_tag(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
     }
 }
 
-/* Is all of the record there, and wrong? One that is complete is forgotten. */
+/* False: complete with a wrong tag. A complete record is forgotten. */
 static bool hole_verdict(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
 {
     VkdevTlsStream s = { 0 };
@@ -124,17 +123,14 @@ static bool hole_verdict(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
     return !wrong;
 }
 
-/*
- * The cursor has passed the record's last byte. False: nothing is missing, and
- * the tag is wrong.
- */
+/* The cursor passed the record. False: complete with a wrong tag. */
 bool vkdev_tls_hole_end(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
 {
     h->passed = true;
     return hole_verdict(c, h, complete);
 }
 
-/* Nothing of the record at the cursor is wanted any more. */
+/* Forget the record at the cursor. */
 void vkdev_tls_hole_drop(const VkdevTlsCtx *c)
 {
     VkdevTlsHeld *h = vkdev_tls_hole_here(c);
@@ -154,7 +150,7 @@ static VkdevTlsHole *hole_around(VkdevTlsHeld *h, uint32_t from, uint32_t to)
     return NULL;
 }
 
-/* What is left of @hole without the bytes from @from to @to. */
+/* Shrink or split @hole: the bytes from @from to @to have come. */
 static void hole_cut(VkdevTlsHeld *h, VkdevTlsHole *hole, uint32_t from,
                      uint32_t to)
 {
@@ -169,7 +165,7 @@ static void hole_cut(VkdevTlsHeld *h, VkdevTlsHole *hole, uint32_t from,
     }
 }
 
-/* Are these bytes all missing, and is there room for what is left around? */
+/* True when all of the bytes are missing and a split of their hole fits. */
 bool vkdev_tls_hole_fits(const VkdevTlsHeld *h, uint32_t tcp_seq, size_t len)
 {
     uint32_t from = tcp_seq - h->tcp_seq, to = from + len;
@@ -179,7 +175,7 @@ bool vkdev_tls_hole_fits(const VkdevTlsHeld *h, uint32_t tcp_seq, size_t len)
                     hole->to == to);
 }
 
-/* Decrypt @n bytes at @pos of the payload, and add them to the sum. */
+/* Decrypt @n payload bytes at offset @pos and add them to the sum. */
 static void hole_decrypt(const VkdevTlsCtx *c, VkdevTlsHeld *h, uint32_t pos,
                          const uint8_t *from, uint8_t *to, uint32_t n)
 {
@@ -201,8 +197,8 @@ static void hole_decrypt(const VkdevTlsCtx *c, VkdevTlsHeld *h, uint32_t pos,
 }
 
 /*
- * Bytes that fit have come. False when that made the record complete and its
- * tag is wrong.
+ * Fill a hole, after vkdev_tls_hole_fits(). False: the record is complete now,
+ * with a wrong tag.
  */
 bool vkdev_tls_hole_fill(const VkdevTlsCtx *c, VkdevTlsHeld *h,
                          uint32_t tcp_seq, const uint8_t *from, uint8_t *to,

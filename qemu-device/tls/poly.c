@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Arithmetic modulo p = 2^130 - 5 for what a crypto library does not offer: to
- * take Poly1305's sums apart. 2^130 is 5, so what is above bit 130 comes in
+ * Arithmetic modulo p = 2^130 - 5, to take Poly1305's sums apart, which crypto
+ * libraries do not offer. 2^130 is 5 modulo p, so the bits from 130 on come in
  * again below, five times.
  */
 #include "poly.h"
@@ -72,7 +72,7 @@ static void multiply(VkdevPoly *a, uint64_t r0, uint64_t r1)
     w2 = sum;
     w3 = (uint64_t)(sum >> 64) + (uint64_t)(d2 >> 64) + a->w[2] * r1;
     *a = (VkdevPoly) { { d0, w1, w2 & 3 } };
-    over0 = w2 >> 2 | w3 << 62; /* what is above 2^130, once and four times */
+    over0 = w2 >> 2 | w3 << 62; /* bits from 130 on, once and four times */
     over1 = w3 >> 2;
     add_words(a, over0, over1, 0);
     add_words(a, w2 & ~3ull, w3, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of the TLS engine share; nobody else includes it. */
+/* Shared by the files of the TLS engine; included by no other file. */
 #ifndef VKDEV_TLS_PRIV_H
 #define VKDEV_TLS_PRIV_H
 
@@ -8,8 +8,8 @@
 #include "engine.h"
 
 #define VKDEV_SALT_LEN 4
-#define VKDEV_TLS_RX_LOG 8 /* see VkdevTlsRx */
-#define VKDEV_TLS_HOLES 6   /* in one record */
+#define VKDEV_TLS_RX_LOG 8 /* questions to the host, remembered at each end */
+#define VKDEV_TLS_HOLES 6  /* in one record */
 
 typedef struct VkdevTlsSuite {
     uint8_t version; /* VKTLS_VERSION_* */
@@ -18,92 +18,93 @@ typedef struct VkdevTlsSuite {
     VkdevRecordShape shape;
 } VkdevTlsSuite;
 
-/* Place in the stream, at byte precision; copied to look ahead. */
+/* Position in the stream, to the byte; a copy of it serves to look ahead. */
 typedef struct VkdevTlsCursor {
     VkdevRecord rec;
     uint64_t rec_no;
-    bool used_up; /* the last record number was completed */
+    bool used_up; /* the last possible record number is complete */
 } VkdevTlsCursor;
 
 typedef struct VkdevTlsStream {
     VkdevTlsCursor at;
-    uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* from its first byte to its last */
-    VkdevAeadState aead; /* from the end of a record's head to its tag */
+    uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* valid while the cursor is in the tag */
+    VkdevAeadState aead; /* valid from the end of a record's head to its tag */
 } VkdevTlsStream;
 
-/* Where the plaintext is; a walk of its own for each pass. */
+/* A walk over the pieces of the plaintext. */
 typedef struct VkdevTlsSource {
     const struct iovec *piece;
-    size_t done;    /* bytes of that piece */
+    size_t done;    /* bytes walked of that piece */
 } VkdevTlsSource;
 
 typedef struct VkdevTlsTx {
     uint64_t nonce_base; /* explicit nonce - record number, constant */
-    uint64_t floor;      /* lowest record number that was never started */
-    bool floor_wrapped;  /* there is no such number */
+    uint64_t floor;      /* lowest record number never started */
+    bool floor_wrapped;  /* all record numbers are started */
 } VkdevTlsTx;
 
 typedef enum VkdevTlsRxMode {
-    VKDEV_TLS_RX_SYNC,   /* place and record number are known */
-    VKDEV_TLS_RX_TRACK,  /* follows a candidate; numbers count from it */
-    VKDEV_TLS_RX_SEARCH, /* looks for a candidate */
+    VKDEV_TLS_RX_SYNC,   /* position and record number are known */
+    VKDEV_TLS_RX_TRACK,  /* position assumed; record numbers count from 0 */
+    VKDEV_TLS_RX_SEARCH, /* no position: each byte may begin a header */
 } VkdevTlsRxMode;
 
+/* TRACK follows a candidate: a place that looks like a record header. */
 typedef struct VkdevTlsRx {
     uint8_t mode;    /* VkdevTlsRxMode */
-    bool broken;     /* not all of the record at the cursor came in sync */
-    bool held;       /* the record at the cursor has holes, but is not broken */
-    bool missing;    /* a header was lost, and @missed waits for it */
-    bool trial;      /* TRACK: the record at the cursor is opened on a guess */
+    bool broken;     /* the record at the cursor is not decrypted any more */
+    bool held;       /* the record at the cursor has holes, in a VkdevTlsHeld */
+    bool missing;    /* @missed is valid: a lost header may come late */
+    bool trial;      /* TRACK: the record is decrypted with a guessed number */
     uint8_t tries:7;   /* wrong guesses since the candidate */
-    uint8_t walked:1;  /* @missed may be where a header was tracked */
+    uint8_t walked:1;  /* @missed has moved past the lost header */
     uint8_t window_len;
     uint8_t window[VKDEV_RECORD_HEADER_LEN]; /* SEARCH: last bytes, in order */
-    uint32_t missed_seq;                     /* of the byte at @missed */
-    VkdevTlsCursor missed; /* where the header is that was lost */
-    uint64_t trial_no; /* the record's number, if the guess is right */
-    uint64_t passed; /* records that were tracked, and one for each gap since */
-    uint64_t floor;  /* lowest record number that was never started */
-    uint64_t headers; /* TRACK: seen since and with the candidate */
-    uint32_t candidate; /* where the first of them begins */
-    uint32_t asked;   /* of them, questions to the host */
-    uint32_t first[VKDEV_TLS_RX_LOG]; /* where the first of those began */
-    uint32_t last[VKDEV_TLS_RX_LOG];  /* and the last ones; a ring */
+    uint32_t missed_seq;   /* TCP sequence number of the byte at @missed */
+    VkdevTlsCursor missed; /* position of the lost header */
+    uint64_t trial_no; /* guessed record number */
+    uint64_t passed; /* records tracked, and one for each gap, since @missed */
+    uint64_t floor;  /* lowest record number never started */
+    uint64_t headers; /* TRACK: headers seen, the candidate included */
+    uint32_t candidate; /* TCP sequence number of the candidate */
+    uint32_t asked;   /* headers that the host was asked about */
+    uint32_t first[VKDEV_TLS_RX_LOG]; /* first sequence numbers asked about */
+    uint32_t last[VKDEV_TLS_RX_LOG];  /* the last ones asked about; a ring */
 } VkdevTlsRx;
 
 typedef struct VkdevTlsHole {
     uint16_t from, to; /* bytes of the record, its header's first being 0 */
 } VkdevTlsHole;
 
-/* A record of which bytes behind its head have not come yet. */
+/* A record with bytes missing behind its head. */
 typedef struct VkdevTlsHeld {
-    uint64_t serial;  /* of its context; 0 when this place is free */
+    uint64_t serial;  /* serial of the context; 0 = free */
     uint64_t rec_no;
-    uint32_t tcp_seq; /* of its first byte */
+    uint32_t tcp_seq; /* TCP sequence number of the first byte */
     uint8_t holes;
-    bool passed;      /* the place in the stream is behind it */
+    bool passed;      /* the cursor is behind the record */
     VkdevTlsHole hole[VKDEV_TLS_HOLES]; /* in any order */
     uint8_t head[VKDEV_RECORD_HEADER_LEN + VKDEV_RECORD_NONCE_LEN];
-    uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* as far as it has come */
-    VkdevAeadSum sum;                /* of the ciphertext that has come */
+    uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* bytes received so far */
+    VkdevAeadSum sum;                /* of the ciphertext received so far */
 } VkdevTlsHeld;
 
 typedef struct VkdevTlsCache VkdevTlsCache;
 
 /*
- * What every packet needs comes first: with many contexts each line of memory
- * that it is in has to be waited for.
+ * Fields that each packet needs come first: with many contexts each cache line
+ * costs a wait for memory.
  */
 struct VkdevTlsCtx {
     union {
         VkdevTlsEngine *engine;
-        VkdevTlsCtx *next; /* place that is free */
+        VkdevTlsCtx *next; /* next free place, of a free one */
     };
     const VkdevTlsSuite *suite;
-    uint64_t serial; /* no other context of the engine has or had it */
+    uint64_t serial; /* unique in the life of the engine */
     uint8_t direction;
     bool lost;
-    uint32_t tcp_seq; /* of the byte at the cursor */
+    uint32_t tcp_seq; /* TCP sequence number of the byte at the cursor */
     uint8_t iv[VKDEV_AEAD_NONCE_LEN];
     uint8_t key[VKDEV_AEAD_KEY_MAX];
     VkdevTlsStream s;
@@ -114,8 +115,8 @@ struct VkdevTlsCtx {
 };
 
 /*
- * Most packets are some of one record's payload, of which nothing is to be
- * judged and nothing ends.
+ * True for the most frequent packet: its bytes all lie inside the payload of
+ * the record at the cursor.
  */
 static inline bool vkdev_tls_inside(const VkdevTlsCtx *c, size_t len)
 {

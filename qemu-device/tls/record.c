@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Walks a byte stream of TLS records, whatever its cuts. Every step consumes
+ * Walks a byte stream of TLS records that is cut anywhere. Every step consumes
  * at least one byte, so a walk ends. It knows no key, no nonce's value and no
  * TCP sequence.
  */

@@ -24,7 +24,7 @@ typedef enum VkdevRecordPart {
     VKDEV_RECORD_TAG,
 } VkdevRecordPart;
 
-/* What is fixed for all records of one direction of one connection. */
+/* Constants of all records of one direction of one connection. */
 typedef struct VkdevRecordShape {
     uint8_t nonce_len;    /* explicit nonce in each record: 8 or 0 */
     uint8_t type_min;     /* content types that the header may carry */
@@ -33,7 +33,7 @@ typedef struct VkdevRecordShape {
     uint16_t payload_max;
 } VkdevRecordShape;
 
-/* Place in the stream; all zero is the first byte of a record. */
+/* Position in the stream; all zero is the first byte of a record. */
 typedef struct VkdevRecord {
     uint8_t head[VKDEV_RECORD_HEADER_LEN + VKDEV_RECORD_NONCE_LEN];
     uint32_t pos; /* bytes of this record that were walked */
@@ -44,7 +44,7 @@ typedef struct VkdevRecordPiece {
     VkdevRecordPart part;
     uint32_t offset; /* of the piece in its part */
     uint32_t len;    /* at least 1 */
-    bool head_ends;  /* the piece completes what precedes the payload */
+    bool head_ends;  /* the piece completes header and nonce */
     bool part_ends;  /* the piece completes its part */
 } VkdevRecordPiece;
 
@@ -73,11 +73,11 @@ uint32_t vkdev_record_head_left(const VkdevRecord *r,
  */
 bool vkdev_record_skip(VkdevRecord *r, uint32_t n);
 
-/** Payload bytes of the record whose header @r has walked. */
+/** Payload bytes of the record at @r, behind its header. */
 uint32_t vkdev_record_payload_len(const VkdevRecord *r,
                                   const VkdevRecordShape *shape);
 
-/** Bytes of the whole record whose @header (5 bytes) is a good one. */
+/** Bytes of a whole record, by its valid @header (5 bytes). */
 uint32_t vkdev_record_full_len(const uint8_t *header);
 
 /** Is @header (5 bytes) one that a record of @shape may have? */

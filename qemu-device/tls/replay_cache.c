@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The ciphertext of the records that were replayed last. Where one segment of
- * a record was lost, another often was, too; the second one is sent again out
- * of here, and the host's memory is not read once more. What is here is what
- * left before, as the record's tag proved: to send it again gives nothing away,
- * whatever the host has made of its plaintext.
+ * a record was lost, another often was, too; the second one is sent again from
+ * this cache, without another read of the host's memory. The ciphertext is the
+ * one that left before, as the record's tag proved: to send it again gives
+ * nothing away, even if the host has changed the plaintext since.
  */
 #include <stdlib.h>
 #include <string.h>

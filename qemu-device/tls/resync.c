@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How a context that receives finds its place again after a gap that swallowed
- * a header. It looks for another header and follows it from record to record
- * (TRACK). What number these records have it learns in one of three ways,
- * whichever comes first: the lost header comes late, and its length leads to
- * one that was followed; a guess is proved by a record's tag; the host, which
- * was asked, answers.
+ * Receive resync: after a gap that swallowed a record header the context looks
+ * for bytes that may be a header (SEARCH) and follows them from record to
+ * record (TRACK). It is in sync again when the record number is known, by the
+ * first of three ways: the lost header comes late and its length leads to a
+ * tracked header; a guessed number is proved by a record's tag; the host
+ * answers a question.
  */
 #include <string.h>
 
 #include "priv.h"
 #include "vktls_abi.h"
 
-#define GUESSES 8    /* numbers of lost records that are tried, one by one */
+#define GUESSES 8    /* candidates for the number of lost records */
 #define TRIES_MAX 64
-#define ASK_EVERY 16 /* headers, when a question was not answered for long */
+#define ASK_EVERY 16 /* headers between two questions, after the first ones */
 
-/* Whatever the host was to be asked about, there is no header there. */
+/* Leave sync for the reason @why; a question of this packet is withdrawn. */
 void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
 {
     VkdevTlsRx *rx = &c->rx;
@@ -25,12 +25,12 @@ void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
         res->lost = why;
     }
     if (why != VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_SYNC) {
-        rx->missing = false; /* what was known is doubtful */
+        rx->missing = false; /* the cursor may have been wrong */
         vkdev_tls_held_forget(c);
     }
     if (why == VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_TRACK) {
-        rx->walked &= rx->passed > 0; /* else that is before the candidate */
-        rx->passed += c->s.at.rec_no + 1; /* and the one that was lost now */
+        rx->walked &= rx->passed > 0; /* else the gap is before the candidate */
+        rx->passed += c->s.at.rec_no + 1; /* 1 for the record lost now */
         rx->tries = 0;
     }
     res->resync_req = false;
@@ -42,7 +42,7 @@ void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
     rx->headers = rx->asked = 0;
 }
 
-/* The header at the cursor, which is in sync, will not come next. */
+/* In sync: the header at the cursor is lost. Remember its position. */
 void vkdev_tls_resync_missing(VkdevTlsCtx *c)
 {
     c->rx.missing = !vkdev_tls_forgets(c);
@@ -53,7 +53,7 @@ void vkdev_tls_resync_missing(VkdevTlsCtx *c)
     c->rx.tries = 0;
 }
 
-/* Counted from the candidate, which header is a question about? */
+/* Number, counted from the candidate, of the header of a question. */
 static uint64_t asked_number(uint32_t question)
 {
     if (question < 5) {
@@ -69,8 +69,8 @@ static uint32_t *asked_place(VkdevTlsRx *rx, uint32_t question)
 }
 
 /*
- * A header of a tracked record ends at @end. The host may have passed the ones
- * before when it heard of them, so it is asked again, ever more rarely.
+ * Count a tracked header that ends at @end. The host may read past a header
+ * before it handles the question, so it is asked again, ever more rarely.
  */
 static void resync_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
 {
@@ -87,10 +87,9 @@ static void resync_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
 }
 
 /*
- * How many records are there from the one whose header was lost to the
- * candidate? If the distance is a multiple of the record at the cursor, they
- * may all be as long as that one. Else as few as the distance allows, or some
- * more.
+ * Guess the number of records from the lost header to the candidate. If the
+ * distance is a multiple of the record at the cursor, all may have its length.
+ * Otherwise try the least number that the distance allows, then some more.
  */
 static uint64_t guess(const VkdevTlsCtx *c)
 {
@@ -112,7 +111,7 @@ static uint64_t guess(const VkdevTlsCtx *c)
     return least + rx->tries % GUESSES;
 }
 
-/* The head of a tracked record is complete: open the record on a guess. */
+/* The head of a tracked record is complete: decrypt with a guessed number. */
 static void trial_start(VkdevTlsCtx *c)
 {
     uint64_t counted = c->s.at.rec_no;
@@ -127,7 +126,7 @@ static void trial_start(VkdevTlsCtx *c)
     }
 }
 
-/* The place is known; the record in progress is not decrypted any more. */
+/* Back in sync. A record in progress is not decrypted any more. */
 static void resync_end(VkdevTlsCtx *c, uint64_t rec_no)
 {
     uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
@@ -140,7 +139,7 @@ static void resync_end(VkdevTlsCtx *c, uint64_t rec_no)
     c->lost = false;
 }
 
-/* A piece of a tracked record that is opened on a guess. */
+/* Decrypt a piece of a tracked record with the guessed number. */
 static void trial_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                         const uint8_t *from, uint8_t *to,
                         VkdevTlsRxResult *res)
@@ -158,7 +157,7 @@ static void trial_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
     }
 }
 
-/* Look for a header; returns the bytes consumed, the header's included. */
+/* Look for a header. Return: bytes consumed, the header included. */
 size_t vkdev_tls_resync_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
                                VkdevTlsRxResult *res)
 {
@@ -186,7 +185,7 @@ size_t vkdev_tls_resync_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
     return len;
 }
 
-/* No header where the last record ended: search on, from its second byte. */
+/* The bytes after a record are no header: search from the second of them. */
 void vkdev_tls_resync_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
 {
     uint8_t head[VKDEV_RECORD_HEADER_LEN];
@@ -218,7 +217,7 @@ size_t vkdev_tls_resync_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     return piece.len;
 }
 
-/* The walk over what was missed has come to a header; is that a known one? */
+/* True when the walk from the lost header reached a tracked header. */
 static bool late_meets(VkdevTlsCtx *c)
 {
     VkdevTlsRx *rx = &c->rx;
@@ -228,7 +227,7 @@ static bool late_meets(VkdevTlsCtx *c)
            VKTLS_ST_OK;
 }
 
-/* The length of the record there is known: on to the next header. */
+/* Skip the rest of the record at @missed, up to the next header. */
 static void late_jump(VkdevTlsRx *rx)
 {
     VkdevRecord *rec = &rx->missed.rec;
@@ -241,7 +240,7 @@ static void late_jump(VkdevTlsRx *rx)
     }
 }
 
-/* A lost header has come: walk over it and what is behind it. */
+/* Walk over the lost header and the bytes behind it; true: in sync again. */
 static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len)
 {
     VkdevTlsRx *rx = &c->rx;
@@ -263,7 +262,7 @@ static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len)
     return late_meets(c);
 }
 
-/* True when a packet has, at any place, the header that was missed. */
+/* True when the packet holds the lost header. */
 bool vkdev_tls_resync_late(VkdevTlsCtx *c, uint32_t tcp_seq,
                            const uint8_t *from, size_t len,
                            VkdevTlsRxResult *res)
@@ -278,10 +277,9 @@ bool vkdev_tls_resync_late(VkdevTlsCtx *c, uint32_t tcp_seq,
 }
 
 /*
- * Which tracked header, counted from the candidate, is at @tcp_seq, if there
- * was a question about it? An answer comes when the reader is there, which can
- * be hundreds of records later, and most often is to one of the first
- * questions.
+ * Find the question about @tcp_seq; *@n is then the number of its header,
+ * counted from the candidate. The host answers when its reader gets there,
+ * hundreds of records later, and mostly one of the first questions.
  */
 static bool resync_asked(VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
 {
