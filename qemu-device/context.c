@@ -100,7 +100,7 @@ static uint16_t ctx_add(VkdevState *s, VkdevContext *ctx,
     return status;
 }
 
-/* Is the flow one that packets can have? */
+/* Check a new receive flow: possible in packets, and not taken. */
 static uint16_t ctx_check_rx(const VkdevState *s,
                              const struct vktls_tls_flow *flow)
 {

@@ -12,7 +12,7 @@
 
 typedef struct Reg {
     const char *name;
-    size_t field;       /* of VkdevRegs, plus 1; 0 = holds nothing */
+    size_t field;       /* offset in VkdevRegs, plus 1; 0 = no value */
     uint32_t (*read)(VkdevState *s);
     void (*write)(VkdevState *s, uint32_t value);   /* after storing */
     bool read_only;     /* for the host */

@@ -53,7 +53,7 @@ typedef struct VkdevTxQueue {
     uint8_t *buf;       /* VLAN tag, VKDEV_GATHER_MAX; lives as the device */
     VkdevTxPacket pkt;
     uint32_t fetched;   /* valid entries of @desc, from the head on */
-    struct vktls_tx_desc desc[VKDEV_TX_FETCH];  /* by index, and round */
+    struct vktls_tx_desc desc[VKDEV_TX_FETCH];  /* a ring */
 } VkdevTxQueue;
 
 #define VKDEV_RX_BUFS DIV_ROUND_UP(VKDEV_FRAME_MAX, VKTLS_RX_BUF_MIN)
@@ -67,8 +67,8 @@ typedef struct VkdevRxPacket {
     unsigned at;        /* index of the buffer being filled */
     uint32_t used;      /* bytes in it */
     uint32_t frames;
-    uint32_t bytes;     /* of the frames, as received */
-    uint16_t flags;     /* these three for the completions */
+    uint32_t bytes;     /* bytes of the frames, as received */
+    uint16_t flags;     /* for the completions, as the next two */
     uint16_t vlan_tci;
     uint32_t hash;
     bool multicast;
@@ -111,10 +111,10 @@ ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
 
 /* rxq.c */
 
-/** Is there a buffer that the packet in hand does not have? */
+/** True when a buffer is free beside those of the open packet. */
 bool vkdev_rxq_ready(const VkdevRxQueue *rxq);
 
-/** Are there enough others for @len bytes, however small they are? */
+/** True when free buffers of the least size would hold @len bytes. */
 bool vkdev_rxq_sure(const VkdevRxQueue *rxq, uint32_t len);
 
 /**

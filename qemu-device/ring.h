@@ -25,7 +25,7 @@ typedef struct VkdevCq {
     uint32_t mod;       /* VKTLS_MOD_* */
     uint32_t frames;    /* completed since the last interrupt or arming */
     uint16_t vector;
-    uint8_t gen;        /* of the next entry */
+    uint8_t gen;        /* generation bit of the next entry */
     bool armed;
 } VkdevCq;
 

@@ -29,7 +29,7 @@
 
 typedef struct TxDescs {
     struct vktls_tx_desc desc[VKTLS_TX_REPLAY_DESCS];
-    unsigned count;     /* in the packet, which may be more */
+    unsigned count;     /* descriptors of the packet; can exceed @desc */
 } TxDescs;
 
 static struct vktls_tx_desc *tx_fetched(VkdevTxQueue *txq, uint32_t n)
@@ -58,8 +58,8 @@ static bool tx_fetch(VkdevTxQueue *txq, uint32_t used)
 }
 
 /*
- * The packet in hand ends before descriptor @n. Let the contexts of those
- * behind it be fetched, which may be in no cache when there are many.
+ * Prefetch the contexts of the packets from descriptor @n on: with many
+ * contexts they are in no cache.
  */
 static void tx_look_ahead(VkdevTxQueue *txq, uint32_t n)
 {
@@ -296,7 +296,7 @@ static uint16_t tx_gather_head(VkdevTxQueue *txq, const TxDescs *d,
     return status;
 }
 
-/* Does each frame that would leave fit the port's MTU? */
+/* True when each frame of the packet fits the port's MTU. */
 static bool tx_fits(const VkdevState *s, const VkdevTxPacket *pkt)
 {
     uint32_t len = pkt->len;

@@ -86,13 +86,13 @@ struct VkdevState {
     NICState *nic;
     uint32_t queues;    /* pairs, a property */
     uint32_t contexts;  /* places in the table, a property */
-    uint16_t abi_minor; /* of the hardware, a property */
+    uint16_t abi_minor; /* the hardware's minor version, a property */
     unsigned vectors;
     uint64_t irq_pending;   /* vectors to be sent, by bit */
     QEMUBH *irq_bh;
     uint32_t epoch;     /* resets so far */
     bool asleep;        /* in D3hot */
-    bool tls_rx;        /* offered; these three are properties */
+    bool tls_rx;        /* offers: three properties */
     bool tls_replay;
     bool rx_gro;
 
@@ -109,7 +109,7 @@ struct VkdevState {
     VkdevContext *ctx;
     VkdevTlsEngine *tls;
     uint32_t ctx_live;
-    VkdevFlowTable *flows;  /* of the contexts that receive */
+    VkdevFlowTable *flows;  /* flows of the contexts that receive */
 
     VkdevCore *core;
     QEMUBH *core_bh;

@@ -42,7 +42,7 @@ typedef struct VkdevFaultHeld {
     uint32_t len;
     uint32_t after;     /* goes behind the frame with this number, if counted */
     bool counted;
-    uint64_t due;       /* or at this time */
+    uint64_t due;       /* latest time to go, in ns */
 } VkdevFaultHeld;
 
 typedef struct VkdevFaultLine {
@@ -82,7 +82,7 @@ unsigned vkdev_fault_line_pass(VkdevFaultLine *line, unsigned hits,
 void vkdev_fault_line_release(VkdevFaultLine *line, uint64_t now,
                               VkdevFaultEmit emit, void *opaque);
 
-/* When vkdev_fault_line_release() has work; UINT64_MAX for never. */
+/* The time of the next frame that is due; UINT64_MAX for none. */
 uint64_t vkdev_fault_line_due(const VkdevFaultLine *line);
 
 /* Drop the held frames. */
@@ -95,7 +95,7 @@ typedef struct VkdevFaultRule {
     uint32_t what;      /* opcode, event type, vector */
     uint32_t first;
     uint32_t last;
-    uint32_t seen;      /* of that kind, while armed */
+    uint32_t seen;      /* matching ones so far, while armed */
     uint32_t value;
     uint64_t count;     /* hits, ever */
 } VkdevFaultRule;
@@ -121,7 +121,7 @@ void vkdev_fault_rule_format(const VkdevFaultSyntax *syntax,
                              const VkdevFaultRule *rule, char *text,
                              size_t size);
 
-/* Another one of this kind: is it hit? */
+/* Count one more of the kind @what; true when the rule hits it. */
 bool vkdev_fault_rule_hits(VkdevFaultRule *rule, uint32_t what);
 
 /* Numbers with colons between, as many as there are; the same messages. */
@@ -164,10 +164,10 @@ typedef struct VkdevFaultCmds {
     bool again;         /* once it is written, write it to the next place too */
     uint32_t word;      /* with lied */
     uint32_t late_ms;
-    uint64_t addr;      /* of that answer */
+    uint64_t addr;      /* host address of the awaited answer */
     uint16_t opcode;
     uint16_t status;
-    uint8_t answer[sizeof(struct vktls_cmd_cpl)];       /* as far as written */
+    uint8_t answer[sizeof(struct vktls_cmd_cpl)];       /* so far */
 } VkdevFaultCmds;
 
 typedef enum VkdevFaultVerdict {

@@ -33,7 +33,7 @@ struct VkdevFlowTable {
     uint32_t mask;  /* slots - 1, a power of two */
     uint32_t used;
     FlowSlot *slot;
-    struct vktls_tls_flow *flow;    /* by context; ip_version 0 = none */
+    struct vktls_tls_flow *flow;    /* by context number; ip_version 0 = none */
 };
 
 /*

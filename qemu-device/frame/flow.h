@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which context receives for which TCP connection: a hash table whose cost
- * depends neither on how many flows there are nor, as its hash has a secret, on
- * which ones a peer opens.
+ * The receive context of a TCP connection: a hash table. The cost of a look-up
+ * depends neither on the number of flows nor, as the hash has a secret, on the
+ * choice of flows by a peer.
  *
  * Pure C: no QEMU header. A flow is struct vktls_tls_flow, all of its bytes.
  */

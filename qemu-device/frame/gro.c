@@ -57,7 +57,7 @@ void vkdev_gro_begin(VkdevGro *gro, const uint8_t *frame, const VkdevWire *w,
     gro_take(gro, frame, w, gro->seg_len);
 }
 
-/* Which way identifications go is open until the second frame. */
+/* The second frame decides the step of IP identifications. */
 static bool gro_fits_id(const VkdevGro *gro, const uint8_t *ip)
 {
     const uint8_t *first = gro->hdr + VKDEV_ETH_HDR;

@@ -15,32 +15,32 @@
 
 /* A packet that may grow. */
 typedef struct VkdevGro {
-    uint8_t hdr[VKDEV_GRO_HDR_MAX];     /* of the first frame */
+    uint8_t hdr[VKDEV_GRO_HDR_MAX];     /* headers of the first frame */
     uint16_t hdr_len;
     uint16_t l4;        /* offset of the TCP header */
     uint16_t seg_len;   /* payload of the first frame */
     uint16_t segs;      /* frames, 0 = there is no packet */
-    uint32_t payload;   /* of all of them */
-    uint8_t version;    /* of IP */
+    uint32_t payload;   /* payload bytes of all frames */
+    uint8_t version;    /* IP version */
     bool same_id;       /* all frames have one IPv4 identification */
     bool last;          /* the last frame is there */
 } VkdevGro;
 
 /**
- * May a parsed frame of @len bytes be one of several? That its checksums are
- * right is for the caller to know.
+ * True when a parsed frame of @len bytes may be joined with others. The caller
+ * has checked its checksums.
  */
 bool vkdev_gro_able(const uint8_t *frame, const VkdevWire *w, size_t len);
 
-/** Begin a packet with a frame that is able. */
+/** Begin a packet with a frame that vkdev_gro_able() accepted. */
 void vkdev_gro_begin(VkdevGro *gro, const uint8_t *frame, const VkdevWire *w,
                      size_t len);
 
-/** Is a frame that is able the next one of the packet? False without one. */
+/** True when such a frame is the next of the packet; false without one. */
 bool vkdev_gro_fits(const VkdevGro *gro, const uint8_t *frame,
                     const VkdevWire *w, size_t len);
 
-/** Join a frame that fits. */
+/** Append a frame that vkdev_gro_fits() accepted. */
 void vkdev_gro_add(VkdevGro *gro, const uint8_t *frame, const VkdevWire *w,
                    size_t len);
 

@@ -15,7 +15,7 @@
 /** Add @len bytes at @p, the first of which has an even place, to @acc. */
 uint64_t vkdev_sum_add(uint64_t acc, const uint8_t *p, size_t len);
 
-/** The same on the way from @p to @to, which do not overlap. */
+/** Add up bytes while copying them from @p to @to, without overlap. */
 uint64_t vkdev_sum_copy(uint64_t acc, uint8_t *to, const uint8_t *p,
                         size_t len);
 

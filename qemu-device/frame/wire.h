@@ -25,7 +25,7 @@
 
 /* Places of the headers of a frame; an incomplete header is absent. */
 typedef struct VkdevWire {
-    uint8_t version;    /* of IP: 4, 6, or 0 for none */
+    uint8_t version;    /* IP version: 4, 6, or 0 for none */
     uint8_t proto;      /* IP protocol after all extension headers */
     bool fragment;      /* one of several */
     bool routed;        /* the addresses are not those of the checksum */
@@ -49,15 +49,15 @@ typedef struct VkdevTso {
     uint16_t l3;
     uint16_t l4;
     uint16_t hdr_len;
-    uint16_t ip_id;     /* of the next frame, and its number */
+    uint16_t ip_id;     /* IP identification of the next frame */
     uint32_t tcp_seq;
-    uint64_t ip_sum;    /* of the bytes that all frames share */
+    uint64_t ip_sum;    /* sum of the bytes that all frames share */
     uint64_t tcp_sum;
     uint8_t version;
     uint8_t tcp_off;
-    uint8_t tcp_flags;  /* of the packet */
+    uint8_t tcp_flags;  /* TCP flags of the packet */
     bool first;
-    uint8_t hdr[VKDEV_TSO_HDR_MAX];     /* of the next frame */
+    uint8_t hdr[VKDEV_TSO_HDR_MAX];     /* headers of the next frame */
 } VkdevTso;
 
 static inline uint16_t vkdev_get_be16(const uint8_t *p)

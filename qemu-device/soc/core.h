@@ -87,7 +87,7 @@ typedef struct VkdevCoreOps {
 
 /* Properties of the hardware, constant from init on. */
 typedef struct VkdevCoreConfig {
-    uint16_t abi_minor;     /* of the hardware */
+    uint16_t abi_minor;     /* the hardware's minor version */
     uint32_t queues;
     uint32_t features;      /* VKTLS_CAP_* */
     uint32_t mbps;

@@ -13,7 +13,7 @@
  */
 #define COST_CALL 200
 #define COST_TABLE 2000         /* hash tables, expanded keys, wiping */
-#define COST_DMA_BYTES 16       /* for one instruction */
+#define COST_DMA_BYTES 16       /* bytes of DMA for one instruction */
 
 typedef bool (*BlockRead)(VkdevCore *core, uint32_t reg, uint32_t *value);
 typedef bool (*BlockWrite)(VkdevCore *core, uint32_t reg, uint32_t value);

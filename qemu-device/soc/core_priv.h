@@ -23,7 +23,7 @@ typedef struct VkdevCoreFifo {
     uint32_t first;
     uint32_t count;
     uint32_t missed;        /* since the last one that found a place */
-    uint64_t lost;          /* in all */
+    uint64_t lost;          /* events lost since reset */
 } VkdevCoreFifo;
 
 /* Block registers that hold values from firmware; index = offset / 4. */
@@ -58,7 +58,7 @@ struct VkdevCore {
     uint32_t heartbeat;
     uint32_t irq;           /* SYS_IRQ_* */
     uint64_t timer_cmp;     /* ns; UINT64_MAX = not armed */
-    bool hung;              /* by vkdev_core_hang() */
+    bool hung;              /* set by vkdev_core_hang() */
 
     VkdevCoreMbox mbox;
     VkdevCoreFifo fifo;

@@ -78,7 +78,7 @@ typedef struct VkdevRv32 {
     const VkdevRv32Bus *bus;
     void *opaque;
 
-    uint64_t charged;   /* of the slice, by vkdev_rv32_charge() */
+    uint64_t charged;   /* instructions charged in this slice */
 } VkdevRv32;
 
 /**

@@ -56,7 +56,7 @@ const char *vkdev_aead_backend(void);
 /** Length of a key of @alg in bytes; 0 for an @alg that does not exist. */
 size_t vkdev_aead_key_len(VkdevAeadAlg alg);
 
-/** Does the library run on this processor? Nothing below works without. */
+/** True when the library runs on this processor; the rest requires it. */
 bool vkdev_aead_works(void);
 
 /** Bytes of an expanded key, a multiple of VKDEV_AEAD_KEY_ALIGN. */
@@ -81,7 +81,7 @@ void vkdev_aead_start(const VkdevAeadKey *k, VkdevAeadState *st,
 void vkdev_aead_encrypt(const VkdevAeadKey *k, VkdevAeadState *st,
                         void *dst, const void *src, size_t len);
 
-/** The same for decryption; nothing is authenticated before the tag is. */
+/** Decrypt the next @len bytes; nothing is authenticated before the tag. */
 void vkdev_aead_decrypt(const VkdevAeadKey *k, VkdevAeadState *st,
                         void *dst, const void *src, size_t len);
 
@@ -89,7 +89,7 @@ void vkdev_aead_decrypt(const VkdevAeadKey *k, VkdevAeadState *st,
 void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st,
                        uint8_t *tag);
 
-/** Can messages of @alg be summed in parts? Depends on the library. */
+/** True when the library lets messages of @alg be summed in parts. */
 bool vkdev_aead_sums(VkdevAeadAlg alg);
 
 /** End the message as vkdev_aead_finish() does, but give its @sum. */

@@ -61,7 +61,7 @@ static void mb_poly_sum(struct chacha20_poly1305_context_data *c,
     vkdev_poly_block(sum, c->poly_key, block);
 }
 
-/* Does that give the library's tag, wherever in a block a message ends? */
+/* True when the sums give the library's tags, for all ends in a block. */
 static bool mb_poly_sum_works(void)
 {
     static const uint8_t nonce[12], key[32] = { 1, 2, 3 };

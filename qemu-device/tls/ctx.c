@@ -35,7 +35,7 @@ static const VkdevTlsSuite suites[] = {
 
 #define SUITES (sizeof(suites) / sizeof(suites[0]))
 
-/* Written out, compilers make one instruction of each of these. */
+/* Compilers make one instruction of each helper, written out like this. */
 static void put_be32(uint8_t *p, uint32_t v)
 {
     p[0] = v >> 24;

@@ -198,7 +198,7 @@ static size_t rx_behind(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
     return behind < len ? behind : len;
 }
 
-/* How many bytes at the packet's beginning the stream has behind it. */
+/* Return: bytes at the packet's beginning that the cursor has passed. */
 static size_t rx_enter(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                        uint8_t *to, size_t len, VkdevTlsRxResult *res)
 {
@@ -263,7 +263,7 @@ static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     return piece.len;
 }
 
-/* Is the packet the next one, of a record that came from its first byte on? */
+/* True for the next packet of a record in sync from its first byte on. */
 static bool rx_inside(const VkdevTlsCtx *c, uint32_t tcp_seq, size_t len)
 {
     const VkdevTlsRx *rx = &c->rx;

@@ -187,8 +187,8 @@ static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, VkdevTlsSource src,
 }
 
 /*
- * The same for a packet of whole records, none of which leaves a state behind:
- * most of a context is not touched.
+ * tx_encrypt() for a packet of whole records: no AEAD state stays, so most of
+ * the context is not touched.
  */
 static void tx_encrypt_whole(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
                              size_t len, VkdevTlsCount *count)

@@ -46,15 +46,15 @@ typedef struct HeldSet {
 typedef struct KeySlot {
     uint64_t owner;         /* serial of the key's context, or 0 */
     uint64_t missed;        /* serial of the context that missed last, or 0 */
-    VkdevAeadAlg alg;       /* of the owner */
+    VkdevAeadAlg alg;       /* algorithm of the key */
 } KeySlot;
 
 struct VkdevTlsEngine {
     VkdevTlsCtx *places;    /* side by side, in large pages */
-    uint32_t contexts;      /* how many these are */
-    uint32_t touched;       /* behind them no place was ever used */
-    VkdevTlsCtx *free;      /* before, the last one that became free */
-    uint64_t serial;        /* of the last context, from 1 */
+    uint32_t contexts;      /* number of places */
+    uint32_t touched;       /* places ever used, from the first on */
+    VkdevTlsCtx *free;      /* free ones among them, a list */
+    uint64_t serial;        /* serial of the last context, from 1 */
     uint32_t key_mask;      /* expanded keys - 1, without the spare one */
     uint32_t set_mask;      /* sets of sent records - 1 */
     size_t key_size;
@@ -202,7 +202,7 @@ uint64_t vkdev_tls_engine_serial(VkdevTlsEngine *e)
     return ++e->serial;
 }
 
-/* Where to make the key of @c, which has none. */
+/* Choose the place for the key of a context that missed in @slot. */
 static uint32_t key_miss(VkdevTlsEngine *e, uint64_t serial, uint32_t slot)
 {
     KeySlot *s = &e->slots[slot];

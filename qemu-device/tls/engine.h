@@ -21,8 +21,8 @@ typedef struct VkdevTlsParams {
     uint8_t version;   /* VKTLS_VERSION_* */
     uint8_t cipher;    /* VKTLS_CIPHER_* */
     uint8_t direction; /* VKTLS_DIR_* */
-    uint32_t tcp_seq;  /* of the first byte of a record header */
-    uint64_t rec_no;   /* of that record */
+    uint32_t tcp_seq;  /* TCP number of the first byte of a header */
+    uint64_t rec_no;   /* record number of that header */
     uint8_t iv[12];    /* TLS 1.2 GCM: 4 bytes salt, 8 first explicit nonce */
     uint8_t key[32];   /* shorter keys first, then zero */
 } VkdevTlsParams;

@@ -86,7 +86,7 @@ typedef struct VkdevTlsHeld {
     VkdevTlsHole hole[VKDEV_TLS_HOLES]; /* in any order */
     uint8_t head[VKDEV_RECORD_HEADER_LEN + VKDEV_RECORD_NONCE_LEN];
     uint8_t tag[VKDEV_AEAD_TAG_LEN]; /* bytes received so far */
-    VkdevAeadSum sum;                /* of the ciphertext received so far */
+    VkdevAeadSum sum;                /* sum of the ciphertext received so far */
 } VkdevTlsHeld;
 
 typedef struct VkdevTlsCache VkdevTlsCache;

@@ -36,13 +36,13 @@ typedef struct VkdevRecordShape {
 /* Position in the stream; all zero is the first byte of a record. */
 typedef struct VkdevRecord {
     uint8_t head[VKDEV_RECORD_HEADER_LEN + VKDEV_RECORD_NONCE_LEN];
-    uint32_t pos; /* bytes of this record that were walked */
-    uint32_t len; /* of the whole record; 0 until its header is complete */
+    uint32_t pos; /* bytes of the record walked so far */
+    uint32_t len; /* length of the record; 0 until its header is complete */
 } VkdevRecord;
 
 typedef struct VkdevRecordPiece {
     VkdevRecordPart part;
-    uint32_t offset; /* of the piece in its part */
+    uint32_t offset; /* offset of the piece in its part */
     uint32_t len;    /* at least 1 */
     bool head_ends;  /* the piece completes header and nonce */
     bool part_ends;  /* the piece completes its part */
@@ -80,7 +80,7 @@ uint32_t vkdev_record_payload_len(const VkdevRecord *r,
 /** Bytes of a whole record, by its valid @header (5 bytes). */
 uint32_t vkdev_record_full_len(const uint8_t *header);
 
-/** Is @header (5 bytes) one that a record of @shape may have? */
+/** True when @header (5 bytes) is valid for a record of @shape. */
 bool vkdev_record_header_ok(const VkdevRecordShape *shape,
                             const uint8_t *header);
 

@@ -7,7 +7,7 @@
 #include "priv.h"
 #include "vktls_abi.h"
 
-/* Records that follow each other from @rec_no on, and were all sent? */
+/* Check that the bytes are whole records from @rec_no on, all sent before. */
 static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
                              uint8_t *buf, size_t len)
 {
@@ -17,7 +17,7 @@ static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
     unsigned st = vkdev_tls_tx_check(c, &at, src, buf, len);
 
     if (st == VKTLS_ST_TLS_WRAP) {
-        return VKTLS_ST_TLS_REUSE; /* it goes past the last number */
+        return VKTLS_ST_TLS_REUSE; /* past the last record number */
     }
     if (st == VKTLS_ST_OK && (!len || at.rec.pos)) {
         return VKTLS_ST_TLS_HEADER;
@@ -30,7 +30,7 @@ static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
     return st;
 }
 
-/* Encrypt apart from the stream; is each tag the one of then? */
+/* Encrypt apart from the stream. False: a tag differs from the sent one. */
 static bool replay_encrypt(const VkdevTlsCtx *c, uint64_t rec_no,
                            uint8_t *p, size_t len)
 {

@@ -15,7 +15,7 @@
                     VKDEV_RECORD_DATA_MAX + VKDEV_RECORD_TAG_LEN)
 
 typedef struct CachedRecord {
-    uint64_t serial; /* of its context; 0 when this place is free */
+    uint64_t serial; /* serial of the context; 0 = free */
     uint64_t rec_no;
     uint32_t len;
     uint8_t bytes[RECORD_MAX];
@@ -91,7 +91,7 @@ void vkdev_tls_cache_forget(const VkdevTlsCtx *c)
     }
 }
 
-/* Are these bytes whole records from @rec_no on, all of them kept? */
+/* True when @len bytes are whole records from @rec_no on, all cached. */
 static bool cache_all(const VkdevTlsCtx *c, uint64_t rec_no, size_t len)
 {
     const CachedRecord *r;

@@ -185,7 +185,7 @@ size_t vkdev_tls_resync_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
     return len;
 }
 
-/* The bytes after a record are no header: search from the second of them. */
+/* No header after a record: search on from the second byte there. */
 void vkdev_tls_resync_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
 {
     uint8_t head[VKDEV_RECORD_HEADER_LEN];
