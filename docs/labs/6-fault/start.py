@@ -4,7 +4,7 @@
 
 class Test:
     """
-    rig: tests/guest/offload/rig.py; rig.run(...) runs a command, rig.counters() is
+    rig: tests/guest/lib/rig.py; rig.run(...) runs a command, rig.counters() is
         "ethtool -S" as a dictionary
     nicfault: tests/guest/lib/nicfault.py
     """
