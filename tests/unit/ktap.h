@@ -55,15 +55,12 @@ struct ktap_state {
 static struct ktap_state ktap;
 
 /* Asked by the sanitizers: an error ends in SIGABRT, as that of assert() does. */
-const char *__asan_default_options(void) __attribute__((weak));
-const char *__ubsan_default_options(void) __attribute__((weak));
-
-const char *__asan_default_options(void)
+__attribute__((weak)) const char *__asan_default_options(void)
 {
 	return "abort_on_error=1";
 }
 
-const char *__ubsan_default_options(void)
+__attribute__((weak)) const char *__ubsan_default_options(void)
 {
 	return "abort_on_error=1";
 }

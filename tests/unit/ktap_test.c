@@ -17,27 +17,31 @@ static int ended;		/* wait status */
 
 /* ---- The runs that go wrong ---- */
 
-static volatile int never, zero;
+/* Zero, and no compiler knows. */
+static int never(void)
+{
+	return !getenv("PATH");
+}
 
 static void loops(void)
 {
-	while (!never)
-		ktap_expect(never);
+	while (!never())
+		ktap_expect(never());
 }
 
 static void divides(void)
 {
-	ktap_expect(1 / zero);
+	ktap_expect(1 / never());
 }
 
 static void asserts(void)
 {
-	assert(never);
+	assert(never());
 }
 
 static void refuses(void)
 {
-	ktap_expect_eq(5 + zero, VKTLS_ST_OK);
+	ktap_expect_eq(5 + never(), VKTLS_ST_OK);
 }
 
 static void runs_after(void)
@@ -56,7 +60,7 @@ static int wrong(const char *how)
 	else if (!strcmp(how, "refuses"))
 		KTAP_RUN(refuses);
 	else
-		ktap_expect(never);	/* set-up before a case */
+		ktap_expect(never());	/* set-up before a case */
 	KTAP_RUN(runs_after);
 	return ktap_finish();
 }
@@ -74,7 +78,7 @@ static void run(const char *how)
 	if (!ktap_expect(out))
 		return;
 	while (fgets(line, sizeof(line), out))
-		strcpy(lines[printed++ % LINES], line);
+		snprintf(lines[printed++ % LINES], sizeof(lines[0]), "%s", line);
 	ended = pclose(out);
 }
 
@@ -108,7 +112,7 @@ static void sanitizer_names_the_case(void)
 static void abort_names_the_case(void)
 {
 	run("asserts");
-	ktap_expect(has("Assertion `never' failed"));
+	ktap_expect(has("Assertion `never()' failed"));
 	ktap_expect(has("not ok 1 asserts"));
 	ktap_expect(ended);
 }
@@ -116,7 +120,7 @@ static void abort_names_the_case(void)
 static void statuses_have_names(void)
 {
 	run("refuses");
-	ktap_expect(has("5 + zero is VKTLS_ST_NOENT, expected VKTLS_ST_OK"));
+	ktap_expect(has("5 + never() is VKTLS_ST_NOENT, expected VKTLS_ST_OK"));
 }
 
 static void failed_set_up_fails_the_case(void)
