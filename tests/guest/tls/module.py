@@ -112,7 +112,8 @@ def trace_events():
 
 @ktap.case(timeout=60)
 def same_trace_events():
-    """Each trace event of the distribution's module, with its fields."""
+    """Each trace event of the distribution's module, with its fields in their order;
+    ours may have more."""
     fresh()
     run("insmod", str(stock()))
     theirs = trace_events()
@@ -120,7 +121,8 @@ def same_trace_events():
     run("modprobe", "tls")
     ours = trace_events()
     ktap.equal(len(theirs), 7, "events of the distribution's module")
-    ktap.equal({name: ours.get(name) for name in theirs}, theirs, "events")
+    ktap.equal({name: [field for field in ours.get(name, []) if field in theirs[name]]
+                for name in theirs}, theirs, "events")
 
 
 def carries(user):
