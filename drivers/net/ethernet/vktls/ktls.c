@@ -12,6 +12,7 @@
 #include <linux/string.h>
 #include <linux/unaligned.h>
 #include <net/tls.h>
+#include <net/tls_wire.h>
 
 #include "cmd.h"
 #include "ktls_priv.h"
@@ -22,7 +23,24 @@
 #define RETRY_MIN	(HZ / 10)
 #define RETRY_MAX_LOG2	7		/* RETRY_MIN << 7: 12.8 s */
 
-static int vktls_ktls_check(struct vktls_ktls *ktls,
+/* IPsec wraps, and TCP-MD5 signs, the plaintext that the NIC would encrypt later. */
+static int vktls_ktls_check_sock(struct vktls_ktls *ktls, bool rx,
+				 const struct sock *sk)
+{
+	const struct dst_entry *dst = __sk_dst_get(sk);
+
+	if (dst && tls_dst_wraps(dst))
+		vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_REFUSED_ROUTE :
+				 VKTLS_KTLS_REFUSED_ROUTE, 1);
+	else if (tls_sk_signs(sk))
+		vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_REFUSED_SIGNED :
+				 VKTLS_KTLS_REFUSED_SIGNED, 1);
+	else
+		return 0;
+	return -EOPNOTSUPP;
+}
+
+static int vktls_ktls_check(struct vktls_ktls *ktls, const struct sock *sk,
 			    enum tls_offload_ctx_dir direction,
 			    const struct tls_crypto_info *info)
 {
@@ -30,7 +48,7 @@ static int vktls_ktls_check(struct vktls_ktls *ktls,
 
 	switch (vktls_ktls_key_check(ktls->vd, info)) {
 	case 0:
-		return 0;
+		return vktls_ktls_check_sock(ktls, rx, sk);
 	case -EPROTO:
 		vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_REFUSED_VERSION :
 				 VKTLS_KTLS_REFUSED_VERSION, 1);
@@ -119,7 +137,7 @@ static int vktls_ktls_dev_add(struct net_device *netdev, struct sock *sk,
 	struct vktls_dev *vd = netdev_priv(netdev);
 	int err;
 
-	err = vktls_ktls_check(vd->ktls, direction, info);
+	err = vktls_ktls_check(vd->ktls, sk, direction, info);
 	if (err)
 		return err;
 	if (direction == TLS_OFFLOAD_CTX_DIR_RX)

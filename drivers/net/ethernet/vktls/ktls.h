@@ -15,10 +15,16 @@
 struct vktls_dev;
 struct vktls_tx_ring;
 
-/* A connection may leave the NIC while a packet marked for it waits in a queue. */
+/*
+ * A connection may leave the NIC while a packet marked for it waits in a queue, and
+ * fragments lose the mark. Kernel TLS's hook stays as long as the socket.
+ */
 static inline bool vktls_ktls_wants(const struct sk_buff *skb)
 {
-	return skb_is_decrypted(skb) || tls_is_skb_tx_device_offloaded(skb);
+	const struct sock *sk = skb->sk;
+
+	return skb_is_decrypted(skb) ||
+	       (sk && sk_fullsock(sk) && READ_ONCE(sk->sk_validate_xmit_skb));
 }
 
 /* Module load and unload: what our tls.ko, if it is there, can do more. */

@@ -33,6 +33,8 @@ enum vktls_ktls_stat {
 	VKTLS_KTLS_DROP_NO_SYNC,
 	VKTLS_KTLS_DROP_BYPASS,
 	VKTLS_KTLS_DROP_TUNNEL,
+	VKTLS_KTLS_DROP_FRAGMENT,
+	VKTLS_KTLS_PLAIN_UNMARKED,
 	VKTLS_KTLS_SKIP_ENCRYPTED,
 	VKTLS_KTLS_DEL,
 	VKTLS_KTLS_DEL_FAILED,
@@ -40,6 +42,8 @@ enum vktls_ktls_stat {
 	VKTLS_KTLS_ADD_FAILED,
 	VKTLS_KTLS_REFUSED_VERSION,
 	VKTLS_KTLS_REFUSED_CIPHER,
+	VKTLS_KTLS_REFUSED_ROUTE,
+	VKTLS_KTLS_REFUSED_SIGNED,
 	VKTLS_KTLS_RESYNC_REQ,
 	VKTLS_KTLS_RESYNC_OK,
 	VKTLS_KTLS_RESYNC_FAILED,
@@ -91,6 +95,8 @@ enum vktls_ktls_stat {
 	VKTLS_KTLS_RX_ADD_FAILED,
 	VKTLS_KTLS_RX_REFUSED_VERSION,
 	VKTLS_KTLS_RX_REFUSED_CIPHER,
+	VKTLS_KTLS_RX_REFUSED_ROUTE,
+	VKTLS_KTLS_RX_REFUSED_SIGNED,
 	VKTLS_KTLS_DEL_LATER,
 	VKTLS_KTLS_DEL_RESET,
 	VKTLS_KTLS_STATS_NUM
@@ -234,6 +240,13 @@ u64 vktls_ktls_key_rec_no(const struct tls_crypto_info *info);
 void vktls_ktls_key_fill(struct vktls_tls_add *req,
 			 const struct tls_crypto_info *info, u8 direction,
 			 u32 seq, u64 rec_no);
+
+/* ktls_plain.c */
+enum vktls_ktls_stat vktls_ktls_plain_marked(const struct sk_buff *skb, u32 seq,
+					     u32 at);
+enum vktls_ktls_stat vktls_ktls_plain_unmarked(const struct sk_buff *skb,
+					       u32 seq, u32 at);
+enum vktls_ktls_stat vktls_ktls_plain_wrapped(const struct sk_buff *skb);
 
 /* ktls_replay.c */
 struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,

@@ -3,14 +3,14 @@
  * The TLS hook of the transmit path: decides for each segment of an offloaded
  * connection whether the NIC encrypts it or software does. A segment that kernel
  * TLS marked as plaintext leaves here with a context for the NIC, or encrypted,
- * or not at all. Whether the NIC encrypts one again is decided in ktls_replay.c.
- * Knows nothing of rings and commands.
+ * or not at all. Whether the NIC encrypts one again is decided in ktls_replay.c,
+ * whether the payload is plaintext in ktls_plain.c. Knows nothing of rings and
+ * commands.
  */
-#include <linux/highmem.h>
 #include <linux/tcp.h>
-#include <net/ip6_checksum.h>
 #include <net/tcp.h>
 #include <net/tls.h>
+#include <net/tls_wire.h>
 
 #include "ktls_priv.h"
 #include "ktls_trace.h"
@@ -77,32 +77,6 @@ static enum vktls_ktls_stat vktls_ktls_tx_judge(struct vktls_ktls *ktls,
 		vktls_ktls_replay_rate(ktls, ctx);
 	spin_unlock_irqrestore(&ctx->base.lock, flags);
 	return verdict;
-}
-
-/*
- * With checksum offload switched off after the connection began, the stack has
- * put the sum of the plaintext in. What counts is the sum of what the wire gets.
- */
-static int vktls_ktls_tx_csum_partial(struct sk_buff *skb)
-{
-	unsigned int len = skb->len - skb_transport_offset(skb);
-	struct tcphdr *th;
-
-	if (likely(skb->ip_summed == CHECKSUM_PARTIAL))
-		return 0;
-	if (skb_cow_head(skb, 0))
-		return -ENOMEM;
-	th = tcp_hdr(skb);
-	if (ip_hdr(skb)->version == 4)
-		th->check = ~tcp_v4_check(len, ip_hdr(skb)->saddr,
-					  ip_hdr(skb)->daddr, 0);
-	else
-		th->check = ~tcp_v6_check(len, &ipv6_hdr(skb)->saddr,
-					  &ipv6_hdr(skb)->daddr, 0);
-	skb->ip_summed = CHECKSUM_PARTIAL;
-	skb->csum_start = skb_transport_header(skb) - skb->head;
-	skb->csum_offset = offsetof(struct tcphdr, check);
-	return 0;
 }
 
 /* Whether kernel TLS still has the record around @seq; if not, what that means. */
@@ -178,86 +152,6 @@ static struct sk_buff *vktls_ktls_tx_marked(struct vktls_tx_ring *tx,
 	return vktls_ktls_tx_fallback(ktls, skb, seq, len);
 }
 
-static bool vktls_ktls_tx_frag_same(const skb_frag_t *frag, u32 offset,
-				    const void *data, u32 len)
-{
-	u32 page_off, page_len, done;
-	bool same = true;
-	struct page *page;
-	void *va;
-
-	skb_frag_foreach_page(frag, skb_frag_off(frag) + offset, len, page,
-			      page_off, page_len, done) {
-		va = kmap_local_page(page);
-		same = same && !memcmp(va + page_off, data + done, page_len);
-		kunmap_local(va);
-	}
-	return same;
-}
-
-/* Is the linear part of @skb from @at on what @record has from @offset on? */
-static bool vktls_ktls_tx_same(const struct tls_record_info *record, u32 offset,
-			       const struct sk_buff *skb, u32 at, u32 len)
-{
-	const skb_frag_t *frag;
-	u32 n, size;
-	int i;
-
-	for (i = 0; i < record->num_frags && len; i++) {
-		frag = &record->frags[i];
-		size = skb_frag_size(frag);
-		if (offset >= size) {
-			offset -= size;
-			continue;
-		}
-		n = min(len, size - offset);
-		if (!vktls_ktls_tx_frag_same(frag, offset, skb->data + at, n))
-			return false;
-		offset = 0;
-		at += n;
-		len -= n;
-	}
-	return true;
-}
-
-/*
- * Who encrypts in software leaves all of the payload behind the headers in one
- * piece, and the mark where it was; TCP has none of it there. A packet between
- * the two (segmented without scatter-gather, say) is held against the records:
- * what is equal is plaintext.
- */
-static enum vktls_ktls_stat vktls_ktls_tx_look(struct sk_buff *skb, u32 seq,
-					       u32 at)
-{
-	struct tls_offload_context_tx *tx =
-		tls_offload_ctx_tx(tls_get_ctx(skb->sk));
-	u32 offset, n, len = skb_headlen(skb) - at;
-	enum vktls_ktls_stat what = VKTLS_KTLS_ENCRYPTED_PACKETS;
-	struct tls_record_info *record;
-	unsigned long flags;
-	u64 rec_no;
-
-	if (likely(!len))
-		return what;
-	spin_lock_irqsave(&tx->lock, flags);
-	for (; len && what == VKTLS_KTLS_ENCRYPTED_PACKETS; len -= n) {
-		record = tls_get_record(tx, seq, &rec_no);
-		if (!record || tls_record_is_start_marker(record)) {
-			what = record ? VKTLS_KTLS_DROP_BYPASS :
-					VKTLS_KTLS_DROP_NO_SYNC;
-			break;
-		}
-		offset = seq - tls_record_start_seq(record);
-		n = min(len, record->len - offset);
-		if (!vktls_ktls_tx_same(record, offset, skb, at, n))
-			what = VKTLS_KTLS_SKIP_ENCRYPTED;
-		seq += n;
-		at += n;
-	}
-	spin_unlock_irqrestore(&tx->lock, flags);
-	return what;
-}
-
 /* No context is concerned if the NIC then refuses it. */
 static struct sk_buff *vktls_ktls_tx_unmark(struct sk_buff *skb)
 {
@@ -269,33 +163,67 @@ static struct sk_buff *vktls_ktls_tx_drop(struct vktls_ktls *ktls,
 					  struct sk_buff *skb,
 					  enum vktls_ktls_stat why)
 {
-	kfree_skb(skb);
 	vktls_ktls_count(ktls, why, 1);
+	trace_vktls_tls_bypass(ktls->vd, why, 0, skb->len);
+	kfree_skb(skb);
 	return NULL;
 }
 
-/* Plaintext or not, whoever let it through: nothing is taken for granted. */
-static struct sk_buff *vktls_ktls_tx_sort(struct vktls_tx_ring *tx,
-					  struct sk_buff *skb, u32 hdr_len,
-					  u32 *id)
+/*
+ * TCP's own packet, whole. With the mark, the payload is plaintext, unless another
+ * interface on the way had it encrypted (see below). Without the mark, the payload
+ * is older than the offload or software has encrypted it, unless the packet lost
+ * the mark when it was copied: such a packet gets the mark back.
+ */
+static struct sk_buff *vktls_ktls_tx_tcp(struct vktls_tx_ring *tx,
+					 struct sk_buff *skb, u32 *id)
 {
 	struct vktls_ktls *ktls = tx->qp->vd->ktls;
-	u32 seq = ntohl(skb->encapsulation ? inner_tcp_hdr(skb)->seq :
-					     tcp_hdr(skb)->seq);
-	enum vktls_ktls_stat what = vktls_ktls_tx_look(skb, seq, hdr_len);
+	u32 hdr_len = skb_tcp_all_headers(skb);
+	u32 seq = ntohl(tcp_hdr(skb)->seq);
+	enum vktls_ktls_stat what;
 
-	if (what == VKTLS_KTLS_SKIP_ENCRYPTED) {
+	what = skb_is_decrypted(skb) ?
+	       vktls_ktls_plain_marked(skb, seq, hdr_len) :
+	       vktls_ktls_plain_unmarked(skb, seq, hdr_len);
+	switch (what) {
+	case VKTLS_KTLS_PLAIN_UNMARKED:
+		vktls_ktls_count(ktls, what, 1);
+		skb->decrypted = 1;
+		fallthrough;
+	case VKTLS_KTLS_ENCRYPTED_PACKETS:
+		if (tls_wire_csum_partial(skb))
+			return vktls_ktls_tx_drop(ktls, skb,
+						  VKTLS_KTLS_FALLBACK_FAILED);
+		return vktls_ktls_tx_marked(tx, skb, seq, skb->len - hdr_len,
+					    id);
+	case VKTLS_KTLS_SKIP_ENCRYPTED:
 		vktls_ktls_count(ktls, what, 1);
 		return vktls_ktls_tx_unmark(skb);
-	}
-	if (what != VKTLS_KTLS_ENCRYPTED_PACKETS)
+	case VKTLS_KTLS_SKIP_NO_SYNC:
+		if (tls_is_skb_tx_device_offloaded(skb))
+			vktls_ktls_count(ktls, what, 1);
+		return skb;
+	default:
 		return vktls_ktls_tx_drop(ktls, skb, what);
-	if (skb->encapsulation)
-		return vktls_ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
-	if (vktls_ktls_tx_csum_partial(skb))
-		return vktls_ktls_tx_drop(ktls, skb,
-					  VKTLS_KTLS_FALLBACK_FAILED);
-	return vktls_ktls_tx_marked(tx, skb, seq, skb->len - hdr_len, id);
+	}
+}
+
+/*
+ * A packet that was cut or wrapped after TCP made it. Neither NIC nor software can
+ * encrypt it. A tunnel with an interface of its own is no problem: kernel TLS has
+ * encrypted the packet in front of that interface.
+ */
+static struct sk_buff *vktls_ktls_tx_other(struct vktls_ktls *ktls,
+					   struct sk_buff *skb)
+{
+	enum vktls_ktls_stat what = vktls_ktls_plain_wrapped(skb);
+
+	if (what == VKTLS_KTLS_SKIP_ENCRYPTED)
+		vktls_ktls_count(ktls, what, 1);
+	else if (what != VKTLS_KTLS_ENCRYPTED_PACKETS)
+		return vktls_ktls_tx_drop(ktls, skb, what);
+	return vktls_ktls_tx_unmark(skb);
 }
 
 /**
@@ -305,16 +233,14 @@ static struct sk_buff *vktls_ktls_tx_sort(struct vktls_tx_ring *tx,
  *	none, is returned
  * @id: context for the NIC to encrypt with, or VKTLS_NO_CTX to send as it is
  *
- * Without payload there is nothing to do. Without the plaintext mark the payload
- * is from before the offload, a handshake retransmitted.
+ * Without payload there is nothing to do.
  *
  * The mark alone does not make it plaintext. If the packet passed another
  * interface on its way here (a bridge, a VLAN, a tunnel), then kernel TLS has
  * encrypted it, and the tls.ko of Linux 6.12 leaves the mark. To encrypt it once more
- * with key and nonce that are the same would bring the plaintext back. Nor can the
- * NIC help a packet in a tunnel that nobody encrypted, because the route itself
- * wrapped it. And a packet that was let through for the NIC may have waited in a
- * queue until its connection left: software encrypts that one.
+ * with key and nonce that are the same would bring the plaintext back. And a packet
+ * that was let through for the NIC may have waited in a queue until its connection
+ * left: software encrypts that one.
  *
  * Context: under the queue's xmit lock; bottom halves or interrupts off.
  * Return: packet to send; NULL if it cannot be encrypted and was dropped.
@@ -322,21 +248,18 @@ static struct sk_buff *vktls_ktls_tx_sort(struct vktls_tx_ring *tx,
 struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 			      u32 *id)
 {
-	struct vktls_ktls *ktls = tx->qp->vd->ktls;
 	u32 hdr_len;
 
 	*id = VKTLS_NO_CTX;
-	hdr_len = skb->encapsulation ? skb_inner_tcp_all_headers(skb) :
-				       skb_tcp_all_headers(skb);
+	if (unlikely(!tls_wire_is_tcp(skb)))
+		return vktls_ktls_tx_other(tx->qp->vd->ktls, skb);
+	hdr_len = skb_tcp_all_headers(skb);
 	if (skb->len == hdr_len)
 		return vktls_ktls_tx_unmark(skb);
-	if (!skb_is_decrypted(skb)) {
-		vktls_ktls_count(ktls, VKTLS_KTLS_SKIP_NO_SYNC, 1);
-		return skb;
-	}
 	if (unlikely(hdr_len > skb_headlen(skb)))
-		return vktls_ktls_tx_drop(ktls, skb, VKTLS_KTLS_DROP_TUNNEL);
-	return vktls_ktls_tx_sort(tx, skb, hdr_len, id);
+		return vktls_ktls_tx_drop(tx->qp->vd->ktls, skb,
+					  VKTLS_KTLS_DROP_TUNNEL);
+	return vktls_ktls_tx_tcp(tx, skb, id);
 }
 
 /*
