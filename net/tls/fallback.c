@@ -10,6 +10,7 @@
 #include <linux/percpu.h>
 #include <net/tcp.h>
 #include <net/tls.h>
+#include <net/tls_wire.h>
 
 #include "aead.h"
 #include "export.h"
@@ -153,6 +154,8 @@ static struct sk_buff *tls_fallback_alloc(const struct sk_buff *skb, u32 hdr)
 	skb_copy_header(new, skb);
 	memcpy(new->data, skb->data, hdr);
 	new->decrypted = 0;
+	/* Its headers are its own, so there is nothing to fail. */
+	tls_wire_csum_partial(new);
 	return new;
 }
 
@@ -174,7 +177,8 @@ static void tls_fallback_own(struct sk_buff *new, struct sk_buff *skb)
 }
 
 /*
- * Encrypts a packet in software, if it is plaintext; consumes it.
+ * Encrypts a packet in software, if it is plaintext; consumes it. TCP's header is
+ * found by the transport header, and IP's is not looked at.
  *
  * Context: RCU; takes care of softirqs itself.
  * Return: the packet to send, its plaintext mark cleared; NULL when it was
@@ -222,19 +226,70 @@ drop:
 	return NULL;
 }
 
+static struct sk_buff *tls_fallback_drop(struct sock *sk, struct sk_buff *skb,
+					 int why)
+{
+	TLS_STAT_INC(sock_net(sk), why);
+	trace_tls_drop(sk, skb->len, why);
+	kfree_skb(skb);
+	return NULL;
+}
+
+/*
+ * A packet that is not IP and TCP, whole, was cut or wrapped behind TCP, and cannot be
+ * encrypted any more. With wrapped ciphertext, in one piece or in fragments, that is all
+ * right. A fragment of TCP may be plaintext, although it has no mark: ciphertext is
+ * given segments that IP need not cut (see offload_output.c).
+ */
+static struct sk_buff *tls_fallback_other(struct sock *sk, struct sk_buff *skb)
+{
+	if (tls_wire_is_fragment(skb) && ip_hdr(skb)->protocol == IPPROTO_TCP)
+		return tls_fallback_drop(sk, skb, TLS_MIB_TX_DROP_FRAGMENT);
+	if (skb_is_decrypted(skb))
+		return tls_fallback_drop(sk, skb, TLS_MIB_TX_DROP_WRAPPED);
+	return skb;
+}
+
+/* The same for packets with an IP header. */
+static struct sk_buff *tls_fallback_ip(struct sock *sk, struct sk_buff *skb,
+				       int why)
+{
+	if (unlikely(!tls_wire_is_tcp(skb)))
+		return tls_fallback_other(sk, skb);
+	return tls_fallback_why(sk, skb, why);
+}
+
 /* See tls_encrypt_skb(). */
 struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb)
 {
-	return tls_fallback_why(sk, skb, TLS_MIB_TX_FALLBACK_DRIVER);
+	return tls_fallback_ip(sk, skb, TLS_MIB_TX_FALLBACK_DRIVER);
 }
 
-/* A VLAN or a bond above the device sends through it, and asks again there. */
+/**
+ * tls_fallback_output() - encrypt a packet before IP wraps it
+ * @sk:		the socket, locked
+ * @skb:	packet that begins with its TCP header; consumed
+ *
+ * Return: the packet to send; NULL when it was dropped.
+ */
+struct sk_buff *tls_fallback_output(struct sock *sk, struct sk_buff *skb)
+{
+	rcu_read_lock();
+	skb = tls_fallback_why(sk, skb, TLS_MIB_TX_FALLBACK_WRAPPED);
+	rcu_read_unlock();
+	return skb;
+}
+
+/*
+ * A VLAN above the device sends through it, and asks again there. So does a bond, if
+ * the device is one of its slaves.
+ */
 static bool tls_goes_to(struct net_device *owner, struct net_device *dev)
 {
 	while (is_vlan_dev(dev))
 		dev = vlan_dev_real_dev(dev);
 	return owner && (owner == dev || (netif_is_bond_master(dev) &&
-			 netdev_has_upper_dev_all_rcu(owner, dev)));
+			 netdev_master_upper_dev_get_rcu(owner) == dev));
 }
 
 /* See tls_validate_xmit_skb(). */
@@ -243,9 +298,9 @@ struct sk_buff *tls_fallback_unless(struct sock *sk, struct net_device *dev,
 {
 	struct net_device *owner = rcu_dereference_bh(tls_get_ctx(sk)->netdev);
 
-	if (!skb_is_decrypted(skb) || tls_goes_to(owner, dev))
+	if (skb_is_decrypted(skb) && tls_goes_to(owner, dev))
 		return skb;
-	return tls_fallback_why(sk, skb, TLS_MIB_TX_FALLBACK_ROUTE);
+	return tls_fallback_ip(sk, skb, TLS_MIB_TX_FALLBACK_ROUTE);
 }
 
 /* The same for a socket without a device. */
@@ -253,7 +308,7 @@ struct sk_buff *tls_validate_xmit_skb_sw(struct sock *sk,
 					 struct net_device *dev,
 					 struct sk_buff *skb)
 {
-	return tls_fallback_why(sk, skb, TLS_MIB_TX_FALLBACK_LOST);
+	return tls_fallback_ip(sk, skb, TLS_MIB_TX_FALLBACK_LOST);
 }
 
 /**

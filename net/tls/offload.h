@@ -125,11 +125,16 @@ struct tls_off_rec *tls_off_rec_get(struct tls_tx *tx, u32 seq);
 void tls_off_rec_put(struct tls_off_rec *rec);
 void tls_offload_tx_acked(struct sock *sk, u32 seq);
 
+/* offload_output.c */
+int tls_output_hook(struct sock *sk);
+void tls_output_unhook(struct sock *sk);
+
 /* offload_destruct.c */
 void tls_offload_tx_free(struct tls_tx *tx);
 void tls_offload_hook(struct sock *sk);
 
 /* fallback.c */
+struct sk_buff *tls_fallback_output(struct sock *sk, struct sk_buff *skb);
 int tls_fallback_init(void);
 void tls_fallback_fini(void);
 

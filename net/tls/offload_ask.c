@@ -32,6 +32,7 @@ static int tls_dev_judge_quickly(struct sock *sk, enum tls_offload_ctx_dir dir)
 	rcu_read_lock();
 	dev = tls_dev_below(sk);
 	why = dev ? tls_dev_judge_state(dev, dir) : TLS_WHY_NO_DEVICE;
+	why = why ?: tls_sock_judge(sk);
 	rcu_read_unlock();
 	return why;
 }

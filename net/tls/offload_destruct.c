@@ -73,6 +73,7 @@ void tls_sock_destruct(struct sock *sk)
 		module_put(THIS_MODULE);
 		return;
 	}
+	tls_output_unhook(sk);
 	if (tx->off->hooked)
 		clean_acked_data_disable(inet_csk(sk));
 	/* A moment later, so that one wakeup serves all that are closed now. */

@@ -20,12 +20,15 @@ enum tls_why {
 	TLS_WHY_DOWN,		/* the device, or its carrier under a bond */
 	TLS_WHY_VERSION,	/* not the driver's */
 	TLS_WHY_CIPHER,
+	TLS_WHY_WRAPS,		/* IPsec or a tunnel on the route */
+	TLS_WHY_SIGNS,		/* TCP-MD5 or TCP-AO */
 	TLS_WHY_FULL,		/* from here on the socket asks again by itself */
 	TLS_WHY_MEMORY,
 	TLS_WHY_REFUSED,
 };
 
 /* offload_route.c */
+int tls_sock_judge(struct sock *sk);
 struct net_device *tls_dev_below(struct sock *sk);
 const void *tls_offload_route(struct sock *sk);
 struct net_device *tls_dev_get(struct sock *sk, netdevice_tracker *tracker);

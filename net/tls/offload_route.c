@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device that a socket sends through, under VLANs and bonds. It does not
- * know whether that device can do TLS (see offload_policy.c).
+ * The device that a socket sends through, under VLANs and bonds, and whether its
+ * packets get there as TCP made them. It does not know whether that device can do
+ * TLS (see offload_policy.c).
  */
 
 #include <linux/if_vlan.h>
@@ -9,10 +10,33 @@
 #include <net/bonding.h>
 #include <net/dst.h>
 #include <net/sock.h>
+#include <net/tls_wire.h>
 
 #include "offload_policy.h"
 
-/* The slave that carries the socket; NULL when that cannot be told. */
+/* Stands for a route whose packets no device can encrypt. */
+static const char tls_route_none;
+
+/**
+ * tls_sock_judge() - are a socket's packets for any device to encrypt?
+ * @sk:		the socket, locked or kept from being freed
+ *
+ * Context: RCU.
+ * Return: 0, or the enum tls_why that speaks against it.
+ */
+int tls_sock_judge(struct sock *sk)
+{
+	const struct dst_entry *dst = __sk_dst_get(sk);
+
+	if (dst && tls_dst_wraps(dst))
+		return TLS_WHY_WRAPS;
+	return tls_sk_signs(sk) ? TLS_WHY_SIGNS : 0;
+}
+
+/*
+ * The slave that carries the socket; NULL when that cannot be told. The bond gives
+ * its TLS packets to a direct slave only, whatever is below that.
+ */
 static struct net_device *tls_bond_slave(struct net_device *bond,
 					 struct sock *sk)
 {
@@ -22,7 +46,7 @@ static struct net_device *tls_bond_slave(struct net_device *bond,
 	    BOND_MODE_ACTIVEBACKUP)
 		return bond_option_active_slave_get_rcu(netdev_priv(bond));
 	dev = netdev_sk_get_lowest_dev(bond, sk);
-	return dev == bond ? NULL : dev;
+	return netdev_master_upper_dev_get_rcu(dev) == bond ? dev : NULL;
 }
 
 /**
@@ -37,14 +61,9 @@ struct net_device *tls_dev_below(struct sock *sk)
 	struct dst_entry *dst = __sk_dst_get(sk);
 	struct net_device *dev = dst ? READ_ONCE(dst->dev) : NULL;
 
-	for (;;) {
-		if (dev && is_vlan_dev(dev))
-			dev = vlan_dev_real_dev(dev);
-		else if (dev && netif_is_bond_master(dev))
-			dev = tls_bond_slave(dev, sk);
-		else
-			return dev;
-	}
+	while (dev && is_vlan_dev(dev))
+		dev = vlan_dev_real_dev(dev);
+	return dev && netif_is_bond_master(dev) ? tls_bond_slave(dev, sk) : dev;
 }
 
 /**
@@ -55,12 +74,13 @@ struct net_device *tls_dev_below(struct sock *sk)
  */
 const void *tls_offload_route(struct sock *sk)
 {
-	const void *dev;
+	const void *route;
 
 	rcu_read_lock();
-	dev = tls_dev_below(sk);
+	route = unlikely(tls_sock_judge(sk)) ? &tls_route_none :
+					       (void *)tls_dev_below(sk);
 	rcu_read_unlock();
-	return dev;
+	return route;
 }
 
 /**

@@ -63,7 +63,7 @@ static int tls_off_ask(struct sock *sk, struct tls_tx *tx,
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 	u32 seq = tcp_sk(sk)->write_seq;
-	int err = tls_off_prepare(tx);
+	int err = tls_off_prepare(tx) ?: tls_output_hook(sk);
 
 	if (err)
 		return err;
@@ -88,8 +88,10 @@ static bool tls_off_try(struct sock *sk, struct tls_tx *tx, int why)
 		tls_off_started(sk, tx, link);
 		return true;
 	}
-	if (tx->off && !tx->off->hooked)
+	if (tx->off && !tx->off->hooked) {
+		tls_output_unhook(sk);
 		tls_offload_tx_free(tx);
+	}
 	tls_ask_failed(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX, err);
 	return false;
 }

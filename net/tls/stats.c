@@ -13,7 +13,7 @@
 /* Why a direction has no device, and why it left one, each as it is counted. */
 static const char *const tls_reasons[] = {
 	"NoDevice", "FeatureOff", "DeviceDown", "NotThisVersion",
-	"NotThisCipher", "DeviceFull", "DeviceNoMemory", "DeviceRefused",
+	"NotThisCipher", "RouteWraps", "TcpSigns", "DeviceFull", "DeviceNoMemory", "DeviceRefused",
 	"LeftDevice", "LeftRekey", "LeftRoute",
 };
 
@@ -48,8 +48,12 @@ static const struct snmp_mib tls_mib_list[] = {
 	SNMP_MIB_ITEM("TlsTxFallbackDriver", TLS_MIB_TX_FALLBACK_DRIVER),
 	SNMP_MIB_ITEM("TlsTxFallbackRoute", TLS_MIB_TX_FALLBACK_ROUTE),
 	SNMP_MIB_ITEM("TlsTxFallbackLost", TLS_MIB_TX_FALLBACK_LOST),
+	SNMP_MIB_ITEM("TlsTxFallbackWrapped", TLS_MIB_TX_FALLBACK_WRAPPED),
 	SNMP_MIB_ITEM("TlsTxFallbackAcked", TLS_MIB_TX_FALLBACK_ACKED),
 	SNMP_MIB_ITEM("TlsTxFallbackError", TLS_MIB_TX_FALLBACK_ERROR),
+	SNMP_MIB_ITEM("TlsTxDropFragment", TLS_MIB_TX_DROP_FRAGMENT),
+	SNMP_MIB_ITEM("TlsTxDropWrapped", TLS_MIB_TX_DROP_WRAPPED),
+	SNMP_MIB_ITEM("TlsTxSegmented", TLS_MIB_TX_SEGMENTED),
 	SNMP_MIB_ITEM("TlsTxDeviceResync", TLS_MIB_TX_RESYNC),
 	SNMP_MIB_ITEM("TlsTxDeviceAgain", TLS_MIB_TX_DEVICE_AGAIN),
 	SNMP_MIB_ITEM("TlsRxDeviceAgain", TLS_MIB_RX_DEVICE_AGAIN),

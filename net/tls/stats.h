@@ -24,16 +24,20 @@ enum {
 	TLS_MIB_TX_FALLBACK_DRIVER,	/* packets that the driver gave back */
 	TLS_MIB_TX_FALLBACK_ROUTE,	/* packets that took another way */
 	TLS_MIB_TX_FALLBACK_LOST,	/* packets for a device that was lost */
+	TLS_MIB_TX_FALLBACK_WRAPPED,	/* packets that IP would have wrapped */
 	TLS_MIB_TX_FALLBACK_ACKED,	/* dropped packets: already acknowledged */
 	TLS_MIB_TX_FALLBACK_ERROR,	/* dropped packets: no memory or cipher */
+	TLS_MIB_TX_DROP_FRAGMENT,	/* dropped fragments */
+	TLS_MIB_TX_DROP_WRAPPED,	/* dropped packets: plaintext, wrapped */
+	TLS_MIB_TX_SEGMENTED,		/* packets cut anew for a smaller MTU */
 	TLS_MIB_TX_RESYNC,		/* devices told of a record's start */
 	TLS_MIB_TX_DEVICE_AGAIN,	/* offloads after set-up */
 	TLS_MIB_RX_DEVICE_AGAIN,
 	TLS_MIB_RX_DEVICE_MENDED,	/* records decrypted in part */
 	TLS_MIB_TX_WHY,			/* by enum tls_why, which begins at 1 */
-	TLS_MIB_TX_LEFT = TLS_MIB_TX_WHY + 8,	/* by enum tls_left */
+	TLS_MIB_TX_LEFT = TLS_MIB_TX_WHY + 10,	/* by enum tls_left */
 	TLS_MIB_RX_WHY = TLS_MIB_TX_LEFT + 3,
-	TLS_MIB_RX_LEFT = TLS_MIB_RX_WHY + 8,
+	TLS_MIB_RX_LEFT = TLS_MIB_RX_WHY + 10,
 	TLS_MIB_MAX = TLS_MIB_RX_LEFT + 3,
 };
 

@@ -168,6 +168,8 @@ TRACE_EVENT(tls_device_none,
 				       { TLS_WHY_DOWN, "down" },
 				       { TLS_WHY_VERSION, "version" },
 				       { TLS_WHY_CIPHER, "cipher" },
+				       { TLS_WHY_WRAPS, "route wraps" },
+				       { TLS_WHY_SIGNS, "tcp signs" },
 				       { TLS_WHY_FULL, "full" },
 				       { TLS_WHY_MEMORY, "memory" },
 				       { TLS_WHY_REFUSED, "refused" }),
@@ -192,8 +194,25 @@ TRACE_EVENT(tls_fallback,
 		      __print_symbolic(__entry->why,
 				       { TLS_MIB_TX_FALLBACK_DRIVER, "driver" },
 				       { TLS_MIB_TX_FALLBACK_ROUTE, "route" },
-				       { TLS_MIB_TX_FALLBACK_LOST, "lost" }),
+				       { TLS_MIB_TX_FALLBACK_LOST, "lost" },
+				       { TLS_MIB_TX_FALLBACK_WRAPPED,
+					 "wrapped" }),
 		      __entry->err)
+);
+
+TRACE_EVENT(tls_drop,
+	    TP_PROTO(struct sock *sk, u32 len, int why),
+	    TP_ARGS(sk, len, why),
+	    TP_STRUCT__entry(__field(struct sock *, sk)
+			     __field(u32, len)
+			     __field(int, why)),
+	    TP_fast_assign(__entry->sk = sk;
+			   __entry->len = len;
+			   __entry->why = why;),
+	    TP_printk("sk=%p len=%u why=%s", __entry->sk, __entry->len,
+		      __print_symbolic(__entry->why,
+				       { TLS_MIB_TX_DROP_FRAGMENT, "fragment" },
+				       { TLS_MIB_TX_DROP_WRAPPED, "wrapped" }))
 );
 
 #endif /* _TLS_TRACE_H */

@@ -203,7 +203,11 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 	rec->sn = get_unaligned_be64(ctx->tx.rec_seq);
 	tls_rec_hdr_build(tls_segs_at(&rec->out, 0), fmt, rec->type, rec->len,
 			  ctx->tx.iv + tx->aead.cipher->salt_len);
-	if (!rec->plain) {
+	if (rec->plain) {
+		/* Never sent, but packet sockets see it. */
+		tls_segs_clear(&rec->out, rec->wire_len - fmt->tag_len,
+			       fmt->tag_len);
+	} else {
 		err = tls_tx_rec_encrypt(tx, rec);
 		if (err == -ENOMEM && rec->src.nr) {
 			tls_tx_rec_reopen(sk, rec, 0, charged);

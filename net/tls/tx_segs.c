@@ -127,6 +127,25 @@ u8 *tls_segs_at(const struct tls_segs *segs, u32 off)
 }
 
 /**
+ * tls_segs_clear() - set bytes to zero
+ * @segs:	segments of our own pages, which are mapped
+ * @off:	offset of the first byte in the record
+ * @len:	how many
+ */
+void tls_segs_clear(const struct tls_segs *segs, u32 off, u32 len)
+{
+	const struct bio_vec *v = segs->v;
+	u32 n;
+
+	while (off >= v->bv_len)
+		off -= v++->bv_len;
+	for (; len; len -= n, off = 0, v++) {
+		n = min(len, v->bv_len - off);
+		memset(page_address(v->bv_page) + v->bv_offset + off, 0, n);
+	}
+}
+
+/**
  * tls_tx_charge() - charge memory of a record to its socket
  * @sk:		the socket, locked
  * @rec:	the record

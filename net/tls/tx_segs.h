@@ -25,6 +25,7 @@ void tls_segs_cut(struct tls_segs *segs, u32 len);
 unsigned int tls_segs_to_sg(const struct tls_segs *segs, u32 skip,
 			    struct scatterlist *sg);
 u8 *tls_segs_at(const struct tls_segs *segs, u32 off);
+void tls_segs_clear(const struct tls_segs *segs, u32 off, u32 len);
 
 int tls_tx_charge(struct sock *sk, struct tls_tx_rec *rec, u32 n);
 int tls_tx_piece(struct sock *sk, struct tls_tx_rec *rec,

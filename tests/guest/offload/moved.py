@@ -60,25 +60,6 @@ def moved(there, back, vlan):
         raise AssertionError(f"not by the NIC again; {watch.report()}")
 
 
-def wrapped_by_route():
-    """
-    The route itself puts the packet into another: nobody has encrypted it, and
-    the NIC cannot. It is dropped until the route is as it was.
-    """
-    watch = rig.Watch()
-    flow = rig.Flow()
-    flow.send(rig.pattern(CHUNK))
-    flow.drain()
-    ktap.defer(shell, WRAPPED_BACK)
-    shell(WRAPPED)
-    flow.send(rig.pattern(rig.STUCK))
-    rig.wait_for(lambda: watch["tx_tls_drop_tunnel"], 10,
-                 lambda: f"no packet was dropped; {watch.report()}")
-    shell(WRAPPED_BACK)
-    flow.send(rig.pattern(CHUNK))
-    flow.finish()
-
-
 BRIDGE = """
     ip link add br0 type bridge
     ip link set br0 up
@@ -125,12 +106,6 @@ TUNNEL_BACK = f"""
 """
 
 
-WRAPPED = f"""
-    ip route replace {FAR}/32 encap seg6 mode encap segs {rig.FAR[6]} dev eth0
-"""
-WRAPPED_BACK = f"ip route del {FAR}/32 dev eth0 || true"
-
-
 def main():
     """Register and run."""
     rig.offload()
@@ -143,7 +118,6 @@ def main():
                               ("tunnel", TUNNEL, TUNNEL_BACK)):
         ktap.add(name, moved, there, back, name == "vlan",
                  timeout=120)
-    ktap.add("wrapped_by_route", wrapped_by_route, timeout=60)
     ktap.main()
 
 

@@ -14,7 +14,7 @@ ADD = {"Tx": (9, "tls-add"), "Rx": (15, "tls-add-rx")}     # VKTLS_CMD_*
 FULL = 7            # VKTLS_ST_FULL
 ALL_CAPS = 3        # TLS_OFFLOAD_CAP_*
 WHY = ("NoDevice", "FeatureOff", "DeviceDown", "NotThisVersion", "NotThisCipher",
-       "DeviceFull", "DeviceNoMemory", "DeviceRefused")
+       "RouteWraps", "TcpSigns", "DeviceFull", "DeviceNoMemory", "DeviceRefused")
 CHUNK = 20000
 
 

@@ -34,11 +34,14 @@ def frames(data):
 
 
 def network(frame):
-    """(Offset of the TCP header, end of the packet, addresses), or None."""
+    """(Offset of the TCP header, end of the packet, addresses), or None; fragments
+    are left to no_plaintext()."""
     kind, at = struct.unpack_from(">H", frame, 12)[0], 14
     if kind == ETH_VLAN:
         kind, at = struct.unpack_from(">H", frame, 16)[0], 18
     if kind == ETH_IPV4 and frame[at + 9] == TCP:
+        if struct.unpack_from(">H", frame, at + 6)[0] & 0x3fff:
+            return None
         end = at + struct.unpack_from(">H", frame, at + 2)[0]
         return at + (frame[at] & 15) * 4, end, frame[at + 12:at + 20]
     if kind == ETH_IPV6 and frame[at + 6] == TCP:
