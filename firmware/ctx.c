@@ -9,7 +9,7 @@
 
 #define CTX_USED	0xffff	/* in ctx_next: the place holds a context */
 #define CTX_END		0xfffe	/* in ctx_next: last free place */
-#define CTX_MAX		0xfffe	/* places; the numbers above are the two marks */
+#define CTX_MAX		0xfffe	/* contexts at most; larger numbers are the two marks */
 
 /*
  * The free list: next free place, or a mark. link.ld keeps the array out of .bss,
@@ -107,7 +107,7 @@ static u16 ctx_check(const struct vktls_tls_add *add, u8 direction)
 	return rest ? VKTLS_ST_RESERVED : VKTLS_ST_OK;
 }
 
-/* Hand version, place and key to the hardware; for receive, the flow is there already. */
+/* Give version, place and key to the hardware; for receive, the caller has set the flow. */
 static u16 ctx_take(const struct vktls_tls_add *add, struct vktls_tls_ref *ref)
 {
 	u16 status;

@@ -37,7 +37,7 @@ static struct vktls_tx_desc *tx_fetched(VkdevTxQueue *txq, uint32_t n)
     return &txq->desc[vkdev_ring_index(&txq->q.ring, n) % VKDEV_TX_FETCH];
 }
 
-/* Read as many descriptors as there are and have room; false: DMA failed. */
+/* Fetch descriptors as far as txq->desc has room; false: DMA failed. */
 static bool tx_fetch(VkdevTxQueue *txq, uint32_t used)
 {
     VkdevQueue *q = &txq->q;
@@ -307,7 +307,7 @@ static bool tx_fits(const VkdevState *s, const VkdevTxPacket *pkt)
     return len <= s->port.mtu + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR;
 }
 
-/* A tag may still have to go between the headers. */
+/* The headers must leave room for a VLAN tag in VKDEV_TSO_HDR_MAX. */
 static uint16_t tx_check_tso(const VkdevTxPacket *pkt)
 {
     const VkdevWire *w = &pkt->wire;

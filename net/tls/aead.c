@@ -11,7 +11,7 @@
 #include "aead.h"
 
 /**
- * tls_aead_prepare() - take a key that may never be used
+ * tls_aead_prepare() - store a key; the cipher is allocated at the first use
  * @aead:	filled in; zeroed memory
  * @cipher:	the cipher
  * @info:	version, key, salt and IV as user space gave them

@@ -11,8 +11,9 @@ struct tls_offload_context_tx;
 struct tls_record_info;
 
 /*
- * What the exported functions do, for the files that export them. It names
- * types only: the versions of exports depend on what is visible there.
+ * The functions behind the exported ones, for export_dev.c and export_skb.c. This
+ * header declares types without their content, since the versions of exports depend
+ * on the definitions that the exporting file sees.
  */
 void tls_sock_destruct(struct sock *sk);
 void tls_off_resync_later(struct sock *sk, u32 got_seq, u32 exp_seq);

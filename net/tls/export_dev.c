@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exports that drivers of the distribution's kernel were linked against. Their
- * versions are digests of the types that are visible here, so these includes,
- * not the functions' own files, make them what those drivers expect.
+ * Functions that the distribution's drivers import. The version of an export is a
+ * digest of the types that are visible in its file. The includes below make each
+ * version equal to the one that these drivers were built against.
  */
 
 #include <crypto/aead.h>
@@ -25,7 +25,7 @@
  * tls_device_sk_destruct() - an offloaded socket has no packet left
  * @sk:		the socket
  *
- * Context: any, mostly softirq: what may sleep is left to a work.
+ * Context: any, mostly softirq; steps that may sleep run in a work.
  */
 void tls_device_sk_destruct(struct sock *sk)
 {

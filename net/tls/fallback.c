@@ -208,7 +208,7 @@ static struct sk_buff *tls_fallback_why(struct sock *sk, struct sk_buff *skb,
 		goto drop;
 	}
 	tls_fallback_own(new, skb);
-	/* validate_xmit_skb_list() takes this for the end of a list. */
+	/* validate_xmit_skb_list() reads prev as the last packet of a list. */
 	new->prev = new;
 	consume_skb(skb);
 	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_FALLBACK);
@@ -280,10 +280,7 @@ struct sk_buff *tls_fallback_output(struct sock *sk, struct sk_buff *skb)
 	return skb;
 }
 
-/*
- * A VLAN above the device sends through it, and asks again there. So does a bond, if
- * the device is one of its slaves.
- */
+/* Is @dev the owner, or a VLAN or bond above it, from which the packet gets there? */
 static bool tls_goes_to(struct net_device *owner, struct net_device *dev)
 {
 	while (is_vlan_dev(dev))
@@ -303,7 +300,7 @@ struct sk_buff *tls_fallback_unless(struct sock *sk, struct net_device *dev,
 	return tls_fallback_ip(sk, skb, TLS_MIB_TX_FALLBACK_ROUTE);
 }
 
-/* The same for a socket without a device. */
+/* sk_validate_xmit_skb of a socket that has lost its device. */
 struct sk_buff *tls_validate_xmit_skb_sw(struct sock *sk,
 					 struct net_device *dev,
 					 struct sk_buff *skb)

@@ -55,8 +55,9 @@ static bool tls_same_kind(const union tls_crypto_context *a,
 }
 
 /*
- * Both directions are of one kind. Returns 1 when @old is to be replaced,
- * which TLS 1.3 alone knows.
+ * Checks a new key against @old, the key in use of its direction, and @other, the
+ * key of the other direction: version and cipher must be equal. Returns 1 when @old
+ * is to be replaced, which is possible with TLS 1.3 only.
  */
 static int tls_newkey_check(const struct tls_newkey *key,
 			    const union tls_crypto_context *old,

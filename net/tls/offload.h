@@ -15,7 +15,7 @@ struct tls_off_rec {
 	u32 room;		/* fragments that there is memory for */
 	u64 sn;
 	struct tls_epoch *epoch;
-	/* What drivers see of it; last, for there are only so many fragments. */
+	/* the part that drivers see; last, as only @room of its fragments exist */
 	struct tls_record_info info;
 };
 
@@ -26,11 +26,11 @@ struct tls_off_rec {
  * @leave:	calls tls_dev_del for a link that left
  * @sk:		the socket, NULL once it is being freed
  * @ctx:	held
- * @dev:	held until tls_dev_del; nobody looks at it once @lost is seen
+ * @dev:	held until tls_dev_del; not to be read by code that saw @lost set
  * @tracker:	for @dev
  * @dir:	direction
  * @lost:	the device gave it up; written once
- * @listed:	in the list of all; unlinking it there entitles to tls_dev_del
+ * @listed:	in the list of all links; the code that unlinks it calls tls_dev_del
  * @counted:	among the device's sockets in the statistics
  * @gone:	tls_dev_del has returned
  */
@@ -52,7 +52,7 @@ struct tls_link {
 #define TLS_RING_MIN	16
 
 /**
- * struct tls_off_tx - a socket whose sending side was given to a device once
+ * struct tls_off_tx - sending side of a socket that has been on a device
  * @ring:	unacknowledged plaintext records in order of their sequence, and,
  *		outside, memory of acknowledged ones (socket lock)
  * @first:	the first @ring

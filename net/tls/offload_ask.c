@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * When a socket without a device looks for one, why it got none, and when it
- * looks again. It does not know what becomes of a socket that has a device (see
- * offload_link.c).
+ * looks again. Sockets that have a device are offload_link.c's.
  */
 
 #include <linux/netdevice.h>
@@ -17,13 +16,13 @@
 static_assert(TLS_MIB_TX_WHY + TLS_WHY_REFUSED == TLS_MIB_TX_LEFT);
 static_assert(TLS_MIB_TX_LEFT + TLS_LEFT_ROUTE + 1 == TLS_MIB_RX_WHY);
 
-/* Counts events after which a socket without a device may ask again. */
+/* Number of events so far after which sockets without a device ask again. */
 static atomic_t tls_generation = ATOMIC_INIT(1);
 
-/* Contexts that devices forgot since one of them was full. */
+/* Contexts deleted since a device was full; each lets one socket ask again. */
 static atomic_t tls_room;
 
-/* The same where no one holds the device: what speaks against most of them. */
+/* The cheap checks, under RCU instead of with a reference to the device. */
 static int tls_dev_judge_quickly(struct sock *sk, enum tls_offload_ctx_dir dir)
 {
 	struct net_device *dev;
@@ -38,13 +37,13 @@ static int tls_dev_judge_quickly(struct sock *sk, enum tls_offload_ctx_dir dir)
 }
 
 /**
- * tls_offload_look() - is it worth while to prepare for a device?
+ * tls_offload_look() - would the device of the socket's route take a direction?
  * @sk:		the socket, locked
- * @ask:	of the direction: it has asked now
+ * @ask:	state of the direction; notes that it has asked
  * @dir:	direction
  * @info:	version and cipher
  *
- * Return: 0, or the enum tls_why that speaks against it.
+ * Return: 0 when it would, or the reason, an enum tls_why.
  */
 int tls_offload_look(struct sock *sk, struct tls_ask *ask,
 		     enum tls_offload_ctx_dir dir,
@@ -73,7 +72,7 @@ int tls_offload_look(struct sock *sk, struct tls_ask *ask,
 
 /**
  * tls_ask_done() - a socket has got its device
- * @ask:	of one of its directions
+ * @ask:	state of the direction
  */
 void tls_ask_done(struct tls_ask *ask)
 {
@@ -91,14 +90,14 @@ void tls_ask_all(void)
 
 /**
  * tls_ask_again() - have a socket look for a device at its next record
- * @ask:	of one of its directions
+ * @ask:	state of the direction
  */
 void tls_ask_again(struct tls_ask *ask)
 {
 	ask->generation = atomic_read(&tls_generation) - 1;
 }
 
-/* What a driver says is told apart as far as it makes a difference. */
+/* Errors of drivers are told apart only where the socket acts differently. */
 static enum tls_why tls_why_of(int err)
 {
 	switch (err) {
@@ -112,10 +111,10 @@ static enum tls_why tls_why_of(int err)
 }
 
 /**
- * tls_ask_failed() - a socket has got no device: count it, and when to ask again
+ * tls_ask_failed() - count why a socket got no device, and set the time to ask again
  * @sk:		the socket, locked
- * @ask:	of one of its directions
- * @dir:	which
+ * @ask:	state of the direction
+ * @dir:	direction
  * @err:	an enum tls_why, or a driver's error
  */
 void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
@@ -130,7 +129,7 @@ void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
 	ask->full = why == TLS_WHY_FULL;
 	if (ask->full)
 		atomic_set(&tls_room, 0);
-	/* Down, switched off, or cannot do it: only an event changes that. */
+	/* No device, switched off, version, cipher: only an event can change these. */
 	if (why < TLS_WHY_FULL && why != TLS_WHY_DOWN)
 		return;
 	ask->backoff = clamp(ask->backoff * 2, TLS_RETRY_MIN, TLS_RETRY_MAX);
@@ -140,8 +139,8 @@ void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
 /**
  * tls_ask_room() - a device has forgotten a context
  *
- * One socket that found a device full asks again at once for each of these,
- * and the others do not: they would all be refused.
+ * Each deleted context lets one socket that found a device full ask again. If all
+ * of them asked, all but one would be refused.
  */
 void tls_ask_room(void)
 {
@@ -151,9 +150,9 @@ void tls_ask_room(void)
 /**
  * tls_ask_due() - should a socket without a device look for one?
  * @sk:		the socket, locked
- * @ask:	of one of its directions
+ * @ask:	state of the direction
  *
- * Return: true when it may be luckier than the last time.
+ * Return: true when something has changed since it asked last, or its time is over.
  */
 bool tls_ask_due(struct sock *sk, const struct tls_ask *ask)
 {

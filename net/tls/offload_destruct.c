@@ -41,7 +41,7 @@ static void tls_offload_tx_destroy(struct tls_tx *tx)
 	tls_offload_tx_free(tx);
 }
 
-/* Contexts without a socket, whose device is still to be told. */
+/* Contexts of freed sockets; tls_dev_del is still to be called for them. */
 static LLIST_HEAD(tls_orphans);
 
 static void tls_orphans_destroy(struct work_struct *work)
@@ -64,7 +64,7 @@ void tls_sock_destruct(struct sock *sk)
 	struct tls_context *ctx = tls_get_ctx(sk);
 	struct tls_tx *tx = ctx->priv_ctx_tx;
 
-	/* A look for strays follows the route, which is let go of below. */
+	/* tls_link_stray() reads the socket's route, which is freed below. */
 	if (tx && tx->off && tx->off->link)
 		tls_link_orphan(tx->off->link);
 	ctx->sk_destruct(sk);
@@ -76,7 +76,7 @@ void tls_sock_destruct(struct sock *sk)
 	tls_output_unhook(sk);
 	if (tx->off->hooked)
 		clean_acked_data_disable(inet_csk(sk));
-	/* A moment later, so that one wakeup serves all that are closed now. */
+	/* A jiffy later, so that one wakeup serves all sockets closed now. */
 	if (llist_add(&container_of(ctx, struct tls_priv, ctx)->orphan,
 		      &tls_orphans))
 		tls_work_queue(&tls_orphans_work, 1);

@@ -65,7 +65,7 @@ static int tls_dev_own_event(struct net_device *dev, unsigned long event)
 	}
 }
 
-/* A slave came, went, or its carrier did, or the bond has chosen another. */
+/* Has a bond's slave been added, removed, gained or lost carrier, or been chosen? */
 static bool tls_dev_bond_changed(const struct net_device *dev,
 				 unsigned long event)
 {
@@ -124,7 +124,7 @@ int tls_offload_init(void)
 void tls_offload_fini(void)
 {
 	unregister_netdevice_notifier(&tls_dev_notifier);
-	/* The destructor queued its work last; it may still be returning. */
+	/* Wait for destructors: they may still be returning after queueing their work. */
 	synchronize_rcu();
 	clean_acked_data_flush();
 	tls_fallback_fini();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Links between sockets and devices, one for each direction. Whoever takes a
- * link off the list calls tls_dev_del for it, once; it holds the context and
- * the device until then. A driver has room for one state in each direction of
- * a socket: the next link waits until the last one is gone.
+ * Links between sockets and devices, one for each direction. The code that takes a
+ * link off the list calls tls_dev_del for it, exactly once; the link holds the
+ * context and the device until then. A driver has room for one state in each
+ * direction of a socket, so the next link waits until the last one is gone.
  */
 
 #include <linux/module.h>
@@ -21,7 +21,7 @@ static DEFINE_SPINLOCK(tls_link_lock);
 static LIST_HEAD(tls_links);
 static LIST_HEAD(tls_links_leaving);	/* tls_dev_del comes after a grace period */
 
-/* Makes the link known, with what a loss must find to undo it. */
+/* Enables the link; adds it to the list, where a lost device finds its links. */
 static void tls_link_publish(struct sock *sk, struct tls_link *link)
 {
 	if (link->dir == TLS_OFFLOAD_CTX_DIR_TX) {
@@ -106,7 +106,7 @@ void tls_link_put(struct tls_link *link)
 	kfree(link);
 }
 
-/* The device may go at once; the socket notices the loss when it likes. */
+/* Ends a link that is off the list. The socket sees @gone at its next record. */
 static void tls_link_del_listed(struct tls_link *link)
 {
 	link->dev->tlsdev_ops->tls_dev_del(link->dev, link->ctx, link->dir);
@@ -121,7 +121,7 @@ static void tls_link_del_listed(struct tls_link *link)
  * tls_link_gone() - may the direction be given to another device?
  * @link:	a link that was lost
  *
- * Return: true after tls_dev_del, which may be another task's to call.
+ * Return: true once tls_dev_del has returned; another task may have called it.
  */
 bool tls_link_gone(const struct tls_link *link)
 {
@@ -168,7 +168,7 @@ void tls_link_uncount(struct tls_link *link)
 	spin_unlock_bh(&tls_link_lock);
 }
 
-/* tls_link_lock is held. What is encrypted from now on is software's. */
+/* Counts a link as left: new records are software's. tls_link_lock is held. */
 static void tls_link_leave(struct tls_link *link, enum tls_left reason)
 {
 	struct tls_priv *ctx = container_of(link->ctx, struct tls_priv, ctx);
@@ -188,7 +188,8 @@ static void tls_link_leave(struct tls_link *link, enum tls_left reason)
  * @link:	link of a socket that is locked
  * @reason:	why
  *
- * It is counted as software's, and tls_link_retire() does not count it again.
+ * The statistics count the socket as software's from now on, and tls_link_retire()
+ * does not count it again.
  */
 void tls_link_drain(struct tls_link *link, enum tls_left reason)
 {
@@ -197,7 +198,7 @@ void tls_link_drain(struct tls_link *link, enum tls_left reason)
 	spin_unlock_bh(&tls_link_lock);
 }
 
-/* tls_link_lock is held: the socket is there if the link says so. */
+/* Declares a link lost. tls_link_lock is held, so link->sk is valid or NULL. */
 static void tls_link_lose(struct tls_link *link, enum tls_left reason)
 {
 	bool tx = link->dir == TLS_OFFLOAD_CTX_DIR_TX;
@@ -248,9 +249,10 @@ static bool tls_link_on(const struct tls_link *link, const void *dev)
 }
 
 /*
- * A bond sends what belongs to a device through that device, whatever becomes
- * of it: such a socket must be taken back, since it may wait for ever for the
- * acknowledgment that would make it look where it sends.
+ * Does a socket send through a device that its bond does not use any more? A bond
+ * sends a packet marked for a device through that device even without carrier. The
+ * socket would wait for ever for an acknowledgment, and never look at its route, so
+ * it must be taken back here.
  */
 static bool tls_link_stray(const struct tls_link *link, const void *unused)
 {
@@ -285,7 +287,7 @@ static void tls_links_retire(bool (*match)(const struct tls_link *link,
 	if (list_empty(&gone))
 		return;
 
-	/* One grace period for all: no plaintext is on its way to the device. */
+	/* After this, no packet with plaintext is on its way to the device. */
 	synchronize_net();
 	list_for_each_entry_safe(link, next, &gone, list)
 		tls_link_del_listed(link);
@@ -354,7 +356,7 @@ void tls_links_retire_dev(const struct net_device *dev)
 }
 
 /**
- * tls_links_retire_strays() - a bond has changed: who sends elsewhere now?
+ * tls_links_retire_strays() - take back sockets that a changed bond moved elsewhere
  *
  * Context: process.
  */

@@ -12,11 +12,11 @@
 
 #include "offload_policy.h"
 
-#define TLS_CAPS_MAX	8	/* drivers that say what they can */
+#define TLS_CAPS_MAX	8	/* drivers that declare capabilities */
 
 /*
- * Held for reading over tls_dev_add and _resync, for writing by a loss and by
- * drivers that say what they can.
+ * Held for reading over tls_dev_add and tls_dev_resync; for writing while links are
+ * declared lost and while a driver declares its capabilities.
  */
 DECLARE_RWSEM(tls_dev_sem);
 
@@ -35,7 +35,7 @@ static u32 tls_caps_of(const struct tlsdev_ops *ops)
 	return 0;
 }
 
-/* Drivers exist that never look at the version: they are shown 1.2 alone. */
+/* Some drivers never look at the version: offer TLS 1.3 only to those that declare it. */
 static int tls_dev_takes(const struct net_device *dev,
 			 const struct tls_crypto_info *info)
 {
@@ -54,14 +54,14 @@ static int tls_dev_takes(const struct net_device *dev,
 	}
 }
 
-/* A slave without carrier sends nothing, whatever the bond makes of it. */
+/* A bond's slave without carrier sends nothing. */
 static bool tls_dev_mute(const struct net_device *dev)
 {
 	return netif_is_bond_slave(dev) && !netif_carrier_ok(dev);
 }
 
 /**
- * tls_dev_judge_state() - what speaks against a device now, whatever the cipher
+ * tls_dev_judge_state() - may a device be used now, apart from version and cipher?
  * @dev:	the device
  * @dir:	direction
  *
@@ -90,7 +90,7 @@ int tls_dev_judge_state(const struct net_device *dev,
  * @info:	version and cipher
  *
  * Context: tls_dev_sem is held.
- * Return: 0, or the enum tls_why that speaks against it.
+ * Return: 0 when it would, or the reason, an enum tls_why.
  */
 int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
 		  const struct tls_crypto_info *info)
@@ -99,7 +99,7 @@ int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
 }
 
 /**
- * tls_offload_caps_set() - a driver says what it takes beyond TLS 1.2 AES-GCM
+ * tls_offload_caps_set() - declare support for more than TLS 1.2 with AES-GCM
  * @ops:	the driver's, as in its devices
  * @caps:	TLS_OFFLOAD_CAP_*; 0 before the driver goes away
  *

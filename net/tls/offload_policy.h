@@ -15,14 +15,14 @@ enum tls_left {
 
 /* Why a direction has no device. The counters are in this order. */
 enum tls_why {
-	TLS_WHY_NO_DEVICE = 1,	/* no route, or to none that knows TLS */
+	TLS_WHY_NO_DEVICE = 1,	/* no route, or its device has no TLS offload */
 	TLS_WHY_FEATURE,	/* switched off */
-	TLS_WHY_DOWN,		/* the device, or its carrier under a bond */
-	TLS_WHY_VERSION,	/* not the driver's */
+	TLS_WHY_DOWN,		/* device is down, or is a bond's slave without carrier */
+	TLS_WHY_VERSION,	/* TLS version unknown to the driver */
 	TLS_WHY_CIPHER,
 	TLS_WHY_WRAPS,		/* IPsec or a tunnel on the route */
 	TLS_WHY_SIGNS,		/* TCP-MD5 or TCP-AO */
-	TLS_WHY_FULL,		/* from here on the socket asks again by itself */
+	TLS_WHY_FULL,		/* from here on, the socket asks again after a time */
 	TLS_WHY_MEMORY,
 	TLS_WHY_REFUSED,
 };

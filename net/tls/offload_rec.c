@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Plaintext records that were given to TCP and are not acknowledged, found by
- * TCP sequence number: a ring in order of sequence, searched by halves. What
- * no record covers was acknowledged, or was never plaintext.
+ * TCP sequence number: a ring in order of sequence, with binary search. Bytes that
+ * no record covers are acknowledged, or were never plaintext.
  */
 
 #include <linux/module.h>
@@ -13,15 +13,15 @@
 #include "export.h"
 #include "offload.h"
 
-#define TLS_SPARES_MAX	256	/* records whose memory waits for the next ones */
-#define TLS_SPARE_FRAGS	2U	/* fragments that it has room for, at least */
+#define TLS_SPARES_MAX	256	/* acknowledged records kept to reuse their memory */
+#define TLS_SPARE_FRAGS	2U	/* least number of fragments in such memory */
 
 static struct tls_off_tx *tls_off(const struct tls_offload_context_tx *hw)
 {
 	return container_of(hw, struct tls_tx, hw)->off;
 }
 
-/* Returns whether the record's memory is the caller's now. */
+/* Drops a reference. Returns true if it was the last: the caller frees the memory. */
 static bool tls_off_rec_end(struct tls_off_rec *rec)
 {
 	int i;
@@ -49,7 +49,7 @@ static struct tls_off_rec *tls_ring_at(const struct tls_off_tx *off, u32 i)
 	return off->ring[i & off->mask];
 }
 
-/* The first record that ends behind @seq; hw.lock is held. */
+/* Returns the first record that ends after @seq; hw.lock is held. */
 static struct tls_off_rec *tls_ring_find(const struct tls_off_tx *off, u32 seq)
 {
 	u32 low = off->head, high = off->tail, mid;
@@ -313,7 +313,7 @@ void tls_offload_tx_acked(struct sock *sk, u32 seq)
 
 /**
  * tls_offload_rec_drop() - forget all records
- * @tx:		sending side whose packets are all gone
+ * @tx:		sending side with no packet left
  */
 void tls_offload_rec_drop(struct tls_tx *tx)
 {

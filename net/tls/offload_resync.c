@@ -34,7 +34,7 @@ void tls_offload_tx_resync(struct sock *sk, struct tls_tx *tx)
 	u32 seq = tcp_sk(sk)->write_seq;
 	int err;
 
-	/* The device begins anew with a segment of its own. */
+	/* The device must not find this record in one segment with earlier bytes. */
 	tcp_write_collapse_fence(sk);
 	err = tls_link_resync(tx->off->link, sk, seq, ctx->tx.rec_seq);
 	trace_tls_device_tx_resync_send(sk, seq, ctx->tx.rec_seq);
@@ -57,14 +57,14 @@ static bool tls_off_rx_asked(struct tls_rx *rx, u32 *seq)
 				    req & ~(s64)RESYNC_REQ);
 }
 
-/* While the device searches, headers in its window are noted. */
+/* Notes a header that lies in the range where the device searches. */
 static void tls_off_rx_note(struct tls_offload_resync_async *async, s64 req,
 			    u32 seq)
 {
 	u32 start = req >> 32;
 	u32 end = start + ((req >> 16) & 0xffff);
 
-	/* Searched for too long: the device may ask again. */
+	/* The search took too many records: end it, the device may ask again. */
 	if (async->rcd_delta == U16_MAX) {
 		atomic64_try_cmpxchg(&async->req, &req, 0);
 		return;
@@ -77,7 +77,10 @@ static void tls_off_rx_note(struct tls_offload_resync_async *async, s64 req,
 		async->rcd_delta++;
 }
 
-/* Returns how many records ago the header at the device's answer was. */
+/*
+ * The device found a header and asks about its sequence number. Returns how many
+ * records before the front one that header is; negative if no record begins there.
+ */
 static int tls_off_rx_answer(struct tls_offload_resync_async *async, s64 req,
 			     u32 seq)
 {
@@ -120,7 +123,7 @@ static bool tls_off_rx_searched(struct tls_rx *rx, u32 *seq, u8 *sn)
 	return true;
 }
 
-/* The next header can be foretold while it has not arrived. */
+/* Foretells the next record's header, which must not have arrived yet. */
 static bool tls_off_rx_foretell(struct sock *sk, struct tls_rx *rx, u32 *seq,
 				u8 *sn)
 {
@@ -139,7 +142,10 @@ static bool tls_off_rx_foretell(struct sock *sk, struct tls_rx *rx, u32 *seq,
 	return true;
 }
 
-/* The device may want to know of the front record; sets what it is told. */
+/*
+ * Does the device have to be told about the front record, or the next one? If so,
+ * sets @seq and @sn, which begin as those of the front record, for tls_dev_resync.
+ */
 static bool tls_off_rx_wanted(struct sock *sk, struct tls_rx *rx, u32 *seq,
 			      u8 *sn)
 {
@@ -170,8 +176,8 @@ void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx)
 	memcpy(sn, tls_get_ctx(sk)->rx.rec_seq, sizeof(sn));
 	rcu_read_lock();
 	/*
-	 * A loss waits for us before it calls tls_dev_del: until then what the
-	 * driver hung into @rx->hw is there.
+	 * tls_dev_del comes a grace period after @lost is set, so a driver's
+	 * pointers in @rx->hw stay valid here.
 	 */
 	if (!READ_ONCE(link->lost) && tls_off_rx_wanted(sk, rx, &seq, sn)) {
 		trace_tls_device_rx_resync_send(sk, seq, sn,

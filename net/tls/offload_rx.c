@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * When the receiving side of a socket is on a device. It changes between two
- * records, as the reader sees them; what the device makes of the bytes, which
- * are ahead of the reader, is offload_rx_decrypted.c's to find out.
+ * Decides whether a socket is offered to a device for receiving. The answer changes
+ * when the reader is between two records. The device works on later bytes than the
+ * reader; offload_rx_decrypted.c finds out which of them it decrypted.
  */
 
 #include <linux/module.h>
@@ -19,12 +19,12 @@ static void tls_off_rx_hw_init(struct tls_offload_context_rx *hw)
 	hw->resync_type = TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ;
 	hw->resync_nh_reset = 1;
 	hw->resync_nh_do_now = 0;
-	/* Of the union's members, zero is what each begins with. */
+	/* All members of the union begin with zero. */
 	atomic64_set(&hw->resync_req, 0);
 	memset(hw->driver_state, 0, sizeof(hw->driver_state));
 }
 
-/* Copies the header at @seq, of which all has come; @skb is where it begins. */
+/* Copies the header at @seq, if all of it has come; sets @skb to its first packet. */
 static bool tls_off_rx_peek(struct sock *sk, struct sk_buff **skb, u32 seq,
 			    u8 *hdr)
 {
@@ -45,10 +45,11 @@ static bool tls_off_rx_peek(struct sock *sk, struct sk_buff **skb, u32 seq,
 }
 
 /*
- * What has come is not seen by a device that begins now, so it begins at the
- * first record behind. Often that is the second one: a peer's ChangeCipherSpec,
- * at which TLS 1.2 takes the key, and its Finished come in one segment. Returns
- * the place, and how many records are before it.
+ * Returns the sequence number at which a device begins, and in @records the number
+ * of records before it. The device does not see bytes that have been received
+ * already, so it begins at the first record with a header still to come. Often that
+ * is the second one: in TLS 1.2 the key is set at the peer's ChangeCipherSpec, and
+ * its Finished comes in the same segment.
  */
 static u32 tls_off_rx_place(struct sock *sk, const struct tls_rx *rx,
 			    u32 *records)
@@ -85,8 +86,8 @@ static int tls_off_rx_ask(struct sock *sk, struct tls_rx *rx,
 }
 
 /*
- * The front record has not been touched: a device may begin at its header. @why
- * is what tls_offload_look() has just said.
+ * Asks for a device, between two records. @why: result of tls_offload_look(), which
+ * has just run.
  */
 static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx, int why)
 {
@@ -111,7 +112,7 @@ static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx, int why)
  * tls_offload_rx_start() - a receiving side got its first key
  * @sk:		the socket, locked
  * @rx:		its receiving side
- * @why:	what tls_offload_look() said
+ * @why:	result of tls_offload_look()
  */
 void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why)
 {
@@ -130,7 +131,7 @@ static bool tls_off_rx_again(struct sock *sk, struct tls_rx *rx)
 	return got;
 }
 
-/* All that the peer can have sent by now may have met the device. */
+/* The device may have seen every byte that the receive window allowed up to now. */
 static void tls_off_rx_left(const struct sock *sk, struct tls_rx *rx)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
@@ -138,7 +139,7 @@ static void tls_off_rx_left(const struct sock *sk, struct tls_rx *rx)
 	rx->met_end = tp->rcv_nxt + tcp_receive_window(tp);
 }
 
-/* An offload that waits after a new key is counted. */
+/* Counts sockets that have a new key and wait for a device. */
 static void tls_off_rx_rekeyed(struct sock *sk, struct tls_rx *rx, bool waits)
 {
 	if (waits && !rx->rekeyed)
@@ -192,7 +193,7 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 		tls_off_rx_unlink(sk, rx);
 		link = NULL;
 	}
-	/* The key in use needs a place among the old ones when it is replaced. */
+	/* A key used by a device becomes an old key later: one must still fit. */
 	if (link || rx->copy || rx->key_pending ||
 	    rx->olds == TLS_RX_OLD_MAX || !tls_ask_due(sk, &rx->ask))
 		return;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Records that a device decrypted, whole or in part. Whether a byte is
- * decrypted is told by its packet alone; a record that is so in part is made
- * ciphertext again and then decrypted here, since the device has verified none
- * of it. Keys that a device may have used are kept for that.
+ * Records that a device decrypted, whole or in part. skb->decrypted alone says
+ * whether a byte is decrypted. Of a record that is decrypted in part the device has
+ * verified nothing: its plaintext is encrypted again, and the whole is decrypted
+ * here. Keys that a device may have used are kept for that.
  */
 
 #include <linux/module.h>
@@ -16,16 +16,16 @@
 #include "trace.h"
 
 /*
- * A key that a device may have used for records that have another one now. There
- * are TLS_RX_OLD_MAX at most, so a cipher is made when one is needed.
+ * An old key that a device may have used on records of a newer key. A socket may
+ * have TLS_RX_OLD_MAX of them, so the cipher is only allocated when it is needed.
  */
 struct tls_rx_old {
 	struct list_head list;
 	union tls_crypto_context info;	/* the key; wiped with the structure */
 	u8 iv[TLS_REC_NONCE_LEN];
-	u8 seq[TLS_REC_SEQ_LEN];	/* number of the first record without it */
+	u8 seq[TLS_REC_SEQ_LEN];	/* number of the first record after the key */
 	u32 passed;			/* tls_rx.passed at that record */
-	u32 end;			/* no byte from here on met the device */
+	u32 end;			/* first sequence number that the device cannot have seen */
 };
 
 static void tls_off_rx_forget(struct tls_rx_old *old)
@@ -39,8 +39,9 @@ static void tls_off_rx_forget(struct tls_rx_old *old)
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side, with fewer than TLS_RX_OLD_MAX old keys
  *
- * A device goes on with a key and its numbers until it is stopped. What it
- * "decrypted" of records with the next key is mended with the old one.
+ * A device goes on with a key and its numbers until it is stopped. So it may
+ * "decrypt" records of the next key with this one; the old key turns their bytes
+ * into ciphertext again.
  *
  * Return: 0 or -ENOMEM, with nothing done.
  */
@@ -73,7 +74,7 @@ void tls_offload_rx_advance(struct sock *sk, struct tls_rx *rx)
 	struct tls_rx_old *old;
 
 	rx->passed++;
-	/* Keys that came first end first. */
+	/* The oldest key is first, and ends first. */
 	while (!list_empty(&rx->old)) {
 		old = list_first_entry(&rx->old, struct tls_rx_old, list);
 		if (before(next, old->end))
@@ -84,7 +85,7 @@ void tls_offload_rx_advance(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_drop() - forget what helped to mend records
+ * tls_offload_rx_drop() - forget all old keys
  * @rx:		receiving side
  */
 void tls_offload_rx_drop(struct tls_rx *rx)
@@ -107,7 +108,7 @@ static u8 tls_off_rx_state(struct sock *sk, const struct tls_rx *rx)
 	return state;
 }
 
-/* Copies the body as it came to @buf. */
+/* Returns a copy of the front record's body as it was received. */
 static u8 *tls_off_rx_body(struct sock *sk, const struct tls_rx *rx, u32 len)
 {
 	u8 *buf = kmalloc(len, sk->sk_allocation);
@@ -168,9 +169,9 @@ static int tls_off_rx_crypt(struct sock *sk, struct tls_rx *rx,
 }
 
 /*
- * All ciphers offered to devices xor a key stream over the text, so sealing
- * the whole makes ciphertext of what is decrypted, and that much is kept. The
- * device's key is @by; ours opens what comes of it.
+ * All ciphers offered to devices xor a key stream over the text. So sealing the
+ * whole body turns its decrypted parts into ciphertext; only these parts are
+ * taken over. @by is the device's key, @ours decrypts the result.
  */
 static int tls_off_rx_mend_by(struct sock *sk, struct tls_rx *rx,
 			      struct sk_buff *skb,
@@ -260,7 +261,7 @@ static int tls_off_rx_copy(struct sock *sk, struct tls_rx *rx,
 	return 0;
 }
 
-/* Tells once for each record what the device made of it. */
+/* Returns the states of the front record's bytes, found out once per record. */
 static u8 tls_off_rx_judge(struct sock *sk, struct tls_rx *rx)
 {
 	if (!rx->offloaded)
@@ -282,12 +283,12 @@ static u8 tls_off_rx_judge(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_to_skb() - get what the device did of the front record
+ * tls_offload_rx_to_skb() - get the front record's body, if the device decrypted any of it
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side; the record is complete
  * @skb:	room for the body
  *
- * Return: 0 with the body in @skb; 1 when the device did nothing; an error.
+ * Return: 0 with the body in @skb; 1 when the device decrypted nothing; an error.
  */
 int tls_offload_rx_to_skb(struct sock *sk, struct tls_rx *rx,
 			  struct sk_buff *skb)
@@ -325,14 +326,14 @@ static int tls_off_rx_copy_iter(struct sock *sk, const struct tls_rx *rx,
 }
 
 /**
- * tls_offload_rx_to_iter() - copy what the device decrypted to the reader
+ * tls_offload_rx_to_iter() - copy a record that the device decrypted to the reader
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side; the record is complete
  * @iter:	destination; advanced by the payload on success only
  * @len:	bytes of payload when there is no padding; there is room for them
  *
- * Return: 0; 1 when the device did nothing; -EAGAIN when it takes more than
- * copying.
+ * Return: 0; 1 when the device decrypted nothing; -EAGAIN when copying is not
+ * enough.
  */
 int tls_offload_rx_to_iter(struct sock *sk, struct tls_rx *rx,
 			   struct iov_iter *iter, u32 len)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * When the sending side of a socket is encrypted by its device. It changes at
- * the beginning of a record that starts a segment, and at no other place. The
- * old device context serves until its last byte is acknowledged; what a device
- * cannot encrypt any more is encrypted on its way (see fallback.c).
+ * Decides whether a socket's new records are encrypted by a device. The answer
+ * changes only at the beginning of a record that starts a segment. After a
+ * KeyUpdate the old device context stays until its last byte is acknowledged.
+ * Packets that a device cannot encrypt any more are encrypted by fallback.c.
  */
 
 #include <linux/module.h>
@@ -16,7 +16,7 @@
 #include "offload.h"
 #include "trace.h"
 
-/* What a socket needs before it can be offered to a device. */
+/* Allocates the offload state and the key epoch, which tls_dev_add needs. */
 static int tls_off_prepare(struct tls_tx *tx)
 {
 	struct tls_context *ctx = &tx->ctx->ctx;
@@ -35,7 +35,7 @@ static int tls_off_prepare(struct tls_tx *tx)
 	return off->epoch ? 0 : -ENOMEM;
 }
 
-/* From the first offload to the last packet, the context is the stack's. */
+/* Hooks into acknowledgments and the destructor; packets now need the context. */
 static void tls_off_hook(struct sock *sk)
 {
 	struct tls_off_tx *off = tls_tx(sk)->off;
@@ -77,7 +77,7 @@ static int tls_off_ask(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-/* @why is what tls_offload_look() has just said. */
+/* @why: result of tls_offload_look(), which has just run. */
 static bool tls_off_try(struct sock *sk, struct tls_tx *tx, int why)
 {
 	struct tls_link *link;
@@ -100,7 +100,7 @@ static bool tls_off_try(struct sock *sk, struct tls_tx *tx, int why)
  * tls_offload_tx_start() - a sending side got its first key
  * @sk:		the socket, locked
  * @tx:		its sending side
- * @why:	what tls_offload_look() said
+ * @why:	result of tls_offload_look()
  */
 void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why)
 {
@@ -128,7 +128,7 @@ static void tls_off_drain(struct sock *sk, struct tls_off_tx *off, bool on)
 	off->draining = on;
 }
 
-/* The link is lost already; a device is asked again at once. */
+/* Lets go of a lost link; the next record asks for a device again. */
 static void tls_off_unlink(struct sock *sk, struct tls_tx *tx)
 {
 	struct tls_off_tx *off = tx->off;
@@ -141,11 +141,11 @@ static void tls_off_unlink(struct sock *sk, struct tls_tx *tx)
 }
 
 /*
- * The old key's device stays until its last byte is acknowledged, and the new
- * key gets a device then: a driver has room for one state of a socket, so there
- * cannot be two. What is sent meanwhile is software's, for about a round trip.
- * Taking the device away at once would cost more: it refuses what waits in its
- * rings, and TCP takes that for loss.
+ * The device keeps the old key until the last byte of that key is acknowledged.
+ * Only then can it get the new key, as a driver has room for one state of a
+ * socket. Records sent meanwhile, for about a round trip, are encrypted in
+ * software. Deleting the old context at once would cost more: the device would
+ * refuse the packets in its rings, and TCP would take that for loss.
  */
 static bool tls_off_drained(struct sock *sk, const struct tls_off_tx *off)
 {
@@ -168,7 +168,7 @@ static void tls_off_look(struct sock *sk, struct tls_tx *tx)
 }
 
 /**
- * tls_offload_tx_check() - a record is about to begin: who encrypts it?
+ * tls_offload_tx_check() - before a new record: decide between device and software
  * @sk:		the socket, locked; TCP has all earlier records
  * @tx:		its sending side
  */
@@ -244,7 +244,8 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
  * @sk:		the socket, locked by its owner; all records are TCP's
  * @tx:		its sending side
  *
- * The device goes on with what TCP has. It is not counted any more.
+ * The device still encrypts the packets that TCP has. The statistics do not count
+ * the socket any more.
  */
 void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx)
 {

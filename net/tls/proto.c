@@ -192,7 +192,7 @@ static void tls_close(struct sock *sk, long timeout)
 	release_sock(sk);
 
 	base->close(sk, timeout);
-	/* A device's context goes with the last packet, see the destructor. */
+	/* An offloaded context is freed after the last packet, by tls_sock_destruct(). */
 	if (!keep)
 		tls_ctx_put(&ctx->ctx);
 }
@@ -258,7 +258,7 @@ int tls_proto_attach(struct sock *sk, struct tls_priv *ctx)
 	rcu_assign_pointer(inet_csk(sk)->icsk_ulp_data, &ctx->ctx);
 	/* Operations, read without a lock, find the context just stored. */
 	smp_store_release(&sk->sk_prot, (struct proto *)&family->proto);
-	/* The same for the other set of them. */
+	/* Pairs with lockless reads of sock->ops. */
 	smp_store_release(&sk->sk_socket->ops, &family->ops);
 	write_unlock_bh(&sk->sk_callback_lock);
 	return 0;

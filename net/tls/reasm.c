@@ -336,7 +336,7 @@ static void tls_sg_add(struct tls_sg_fill *fill, struct page *page, u32 at,
 	fill->len -= n;
 }
 
-/* Describes bytes from @off on as far as there are some; GRO nests once. */
+/* Describes bytes of a packet from @off on; frag_list, made by GRO, is one level deep. */
 static void tls_sg_skb(struct tls_sg_fill *fill, const struct sk_buff *skb,
 		       u32 off)
 {

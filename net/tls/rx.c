@@ -43,7 +43,7 @@ static int tls_rx_error(struct sock *sk, struct tls_rx *rx, size_t copied,
 	    !(sk->sk_shutdown & RCV_SHUTDOWN))
 		return -EAGAIN;
 	WRITE_ONCE(rx->reported, true);
-	sock_error(sk);		/* it is the same one */
+	sock_error(sk);		/* clears sk_err, which is the same error */
 	return rx->error;
 }
 
@@ -128,7 +128,7 @@ static int tls_rx_enter(struct sock *sk, struct tls_rx *rx, long *timeo)
 	}
 	remove_wait_queue(&rx->readers, &wait);
 	if (err) {
-		/* The seat may have been offered to us. */
+		/* tls_rx_leave() may have woken this reader: wake the next one. */
 		wake_up(&rx->readers);
 		release_sock(sk);
 		return err;
@@ -140,7 +140,7 @@ seat:
 
 static void tls_rx_leave(struct sock *sk, struct tls_rx *rx)
 {
-	/* The next record must become whole though nobody reads on. */
+	/* Copy out a record too large for the window even if no other read follows. */
 	if (tls_reasm_pull(sk, rx, false))
 		tls_work_queue(&rx->work, TLS_WORK_RETRY);
 	WRITE_ONCE(rx->reader, false);
@@ -205,7 +205,7 @@ static int tls_rx_deliver(struct tls_rx *rx, struct sk_buff *skb,
 	return !data;
 }
 
-/* Decrypts the front record; returns 1 when it must wait for another call. */
+/* Decrypts the front record; returns 1 when its type does not fit into this call. */
 static int tls_rx_next(struct sock *sk, struct tls_rx *rx,
 		       struct tls_rx_call *call)
 {
@@ -241,7 +241,7 @@ static bool tls_rx_enough(const struct sock *sk, const struct tls_rx *rx,
 {
 	if (call->copied >= call->len)
 		return true;
-	/* Peeking must not pile up more than TCP may. */
+	/* The records that a peek keeps in memory are bounded like TCP's queue. */
 	if (call->peek && call->copied &&
 	    call->held > READ_ONCE(sk->sk_rcvbuf))
 		return true;

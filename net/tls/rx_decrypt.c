@@ -83,15 +83,15 @@ static int tls_rx_gather(struct sock *sk, struct tls_rx *rx,
 }
 
 /*
- * @dst has room for the body in @n entries behind the first, which is set
- * here, and one entry more.
+ * Decrypts the front record into @dst: entry 0 is set here, entries 1 to @n have
+ * room for the body, and one more entry is free.
  *
- * A cipher goes through its source piece by piece, and a piece that ends
- * within a block, as segments do, costs it more than a copy of the segment. So
- * a record in more pieces than its pages would be is gathered at the
- * destination and decrypted there. Other writers to a reader's memory can make
- * that fail; the caller then tries again from TCP's queue, which has the record
- * until it is authentic.
+ * A cipher works on its source piece by piece. A piece that ends within a block, as
+ * most segments do, costs more than copying the segment. So a record in more than
+ * TLS_RX_PIECES() pieces is copied to the destination and decrypted there. If
+ * another thread writes to the reader's memory meanwhile, the tag is wrong; the
+ * caller then tries again from TCP's queue, which keeps the record until it is
+ * authentic.
  */
 static int tls_rx_decrypt(struct sock *sk, struct tls_rx *rx,
 			  struct scatterlist *dst, u32 n)
@@ -193,7 +193,7 @@ static int tls_rx_decrypt_skb(struct sock *sk, struct tls_rx *rx,
 	return tls_rx_decrypt(sk, rx, dst, n);
 }
 
-/* The buffer counts as received data that nobody has read. */
+/* Charges the buffer to the socket's receive memory. */
 static int tls_rx_charge(struct sock *sk, struct sk_buff *skb)
 {
 	if (!sk_rmem_schedule(sk, skb, skb->truesize))
@@ -235,7 +235,7 @@ int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx, bool charge)
 
 	if (rx->aead.fmt.is_13 && TLS_RX_CB(skb)->type == TLS_REC_HANDSHAKE)
 		tls_rx_handshake(sk, rx, skb);
-	/* An empty record behind data tells a reader nothing. */
+	/* Drop an empty record of data that follows data: a reader would not see it. */
 	if (!skb->len && TLS_RX_CB(skb)->type == TLS_REC_DATA &&
 	    !skb_queue_empty(&rx->list) &&
 	    TLS_RX_CB(skb_peek_tail(&rx->list))->type == TLS_REC_DATA)
@@ -246,7 +246,10 @@ int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx, bool charge)
 	return 0;
 }
 
-/* Pages of @iter as destination; returns how many entries, with @pinned. */
+/*
+ * Describes @len bytes of @iter in @sg and stores their pages in @pinned. Returns
+ * the number of entries, one for each page.
+ */
 static int tls_rx_map(struct iov_iter *iter, u32 len, struct scatterlist *sg,
 		      unsigned int max, struct page **pinned)
 {
@@ -299,10 +302,11 @@ static int tls_rx_open_mapped(struct sock *sk, struct tls_rx *rx,
 }
 
 /*
- * A decryption in the reader's memory met padding, or a record that is not data,
- * or was not authentic: the record is forged, or the memory was written meanwhile,
- * or is several times in @iter. Decryption in a buffer of ours tells. Returns 1 if
- * the record is to be decrypted there.
+ * Judges a decryption into the reader's memory. Returns 1 if the record must be
+ * decrypted again, into a buffer of the kernel: it has padding, or is not data, or
+ * its tag was wrong. A wrong tag means a forged record, or that the reader's memory
+ * was written to meanwhile, or is in @iter more than once; the buffer excludes the
+ * last two.
  */
 static int tls_rx_retry(struct sock *sk, const struct tls_rx *rx, int err)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The tracepoints' bodies; nothing else. */
+/* The bodies of the tracepoints of trace.h. */
 
 #include "offload.h"
 

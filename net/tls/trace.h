@@ -126,7 +126,7 @@ TRACE_EVENT(tls_device_tx_resync_send,
 		      __entry->sk, __entry->tcp_seq, __entry->rec_no)
 );
 
-/* Ours: why a direction is in software again, and each packet that was. */
+/* Events of this module alone, beyond those of the kernel's own tls.ko. */
 TRACE_EVENT(tls_device_left,
 	    TP_PROTO(struct sock *sk, int dir, int reason),
 	    TP_ARGS(sk, dir, reason),

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sending side: which bytes go into which record, and getting sealed
- * records into TCP in order. At most one record is open; a new one is begun
- * only when TCP has taken all earlier ones but those of the same call, a few of
- * which it is offered at once. A sender that waits holds nothing.
+ * The sending side: puts the bytes of a call into records, and gives sealed
+ * records to TCP in order. At most one record is open. A call begins its first
+ * record when TCP has taken all earlier records, and offers up to TLS_TX_GATHER
+ * records of its own together. A sender that waits for room holds no lock, and
+ * no record of it keeps other senders from sending.
  */
 
 #include <net/sock.h>
@@ -30,10 +31,10 @@ struct tls_tx_call {
 	unsigned int gathered;	/* whole records not offered to TCP yet */
 	u8 type;
 	bool more;
-	struct tls_direct_batch batch;	/* gathered records that do not pend */
+	struct tls_direct_batch batch;	/* gathered records of tx_direct.c, not in tls_tx.pending */
 };
 
-/* Seals the open record, which pends then. */
+/* Seals the open record and moves it to tls_tx.pending. */
 static int tls_tx_seal_open(struct sock *sk, struct tls_tx *tx)
 {
 	struct tls_tx_rec *rec = tx->open;
@@ -82,8 +83,9 @@ static int tls_tx_offer_gathered(struct sock *sk, struct tls_tx *tx,
 }
 
 /*
- * Counts a whole record. TCP is offered up to TLS_TX_GATHER records of a call at
- * once: it makes one packet of them, where it would send each alone if it had room.
+ * Counts a whole record of the call, and offers TCP all of them when they are
+ * TLS_TX_GATHER. TCP makes one packet of records that it is offered together, but
+ * sends each one alone if it is offered alone and has room.
  */
 static int tls_tx_pass(struct sock *sk, struct tls_tx *tx,
 		       struct tls_tx_call *call)
@@ -140,7 +142,7 @@ static void tls_tx_work(struct work_struct *work)
 
 	mutex_lock(&ctx->tx_lock);
 	lock_sock(sk);
-	/* Data that MSG_MORE holds back stays; a record left behind goes. */
+	/* A record held open by MSG_MORE stays; one that failed to be sealed goes. */
 	if (!tls_tx_push(sk, tx, 0) && ctx->pending_open_record_frags)
 		tls_tx_close_open(sk, tx, 0);
 	release_sock(sk);
@@ -164,8 +166,8 @@ void tls_tx_write_space(struct sock *sk)
 }
 
 /*
- * Other senders may run meanwhile, as they may in TCP: all state is looked at
- * again after this.
+ * Waits for room in TCP. Other senders may run meanwhile, as with TCP, so the
+ * caller must read all state again.
  */
 static int tls_tx_wait(struct sock *sk, struct tls_tx_call *call)
 {
@@ -199,7 +201,7 @@ static bool tls_tx_may_splice(const struct tls_tx *tx, bool plain,
 	       (!plain || tx->ctx->ctx.zerocopy_sendfile);
 }
 
-/* Makes a whole record for the device in one go; returns 0 if that cannot be. */
+/* Makes a whole record for the device in one go; returns 0 if it does not apply. */
 static int tls_tx_whole(struct sock *sk, struct tls_tx *tx,
 			struct tls_tx_call *call)
 {
@@ -310,7 +312,7 @@ static void tls_tx_drop_empty(struct sock *sk, struct tls_tx *tx)
 	tx->open = NULL;
 }
 
-/* One step of the loop: some payload into the open record, or its end. */
+/* Puts payload into the open record, and seals it when it is to end. */
 static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 		       struct tls_tx_call *call)
 {
@@ -346,7 +348,7 @@ static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
 	return err == -EAGAIN ? 0 : err;
 }
 
-/* Makes a whole record of a few bytes; returns 0 if that cannot be. */
+/* Makes a whole small record in software; returns 0 if it does not apply. */
 static int tls_tx_small(struct sock *sk, struct tls_tx *tx,
 			struct tls_tx_call *call)
 {
@@ -378,7 +380,7 @@ static int tls_tx_next(struct sock *sk, struct tls_tx *tx,
 		if (list_empty(&tx->pending) && !call->batch.segs.nr)
 			tls_offload_tx_check(sk, tx);
 		got = tls_tx_whole(sk, tx, call);
-		/* A record of another kind comes behind the gathered ones. */
+		/* The gathered records must reach TCP before one of another kind. */
 		if (!got && call->batch.segs.nr)
 			return tls_tx_offer_gathered(sk, tx, call, MSG_MORE);
 		if (!got)
@@ -394,7 +396,7 @@ static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 {
 	int err = call->gathered ? 0 : tls_tx_push(sk, tx, MSG_MORE);
 
-	/* A record of another kind, or one left behind, goes first. */
+	/* Send an open record of another type, or one that failed to be sealed. */
 	if (!err && tx->open &&
 	    (tx->open->type != call->type ||
 	     tx->ctx->ctx.pending_open_record_frags))
@@ -403,7 +405,7 @@ static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
 		err = tls_tx_next(sk, tx, call);
 	if (err != -EAGAIN && err != -ENOMEM)
 		return err;
-	/* Gathered records go before we wait. */
+	/* Offer the gathered records to TCP before waiting. */
 	if (call->gathered) {
 		err = tls_tx_offer_gathered(sk, tx, call, MSG_MORE);
 		return err == -EAGAIN || err == -ENOMEM ? 0 : err;
@@ -539,7 +541,7 @@ void tls_tx_splice_eof(struct socket *sock)
 }
 
 /**
- * tls_tx_drain() - give TCP everything, whatever its buffer limit
+ * tls_tx_drain() - give all records to TCP, also beyond its buffer limit
  * @sk:		the socket, locked; no sender is at work
  * @tx:		its sending side
  *

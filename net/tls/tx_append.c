@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory that TCP takes by reference. MSG_SPLICE_PAGES would do it a page at a
- * time, whatever the size of a piece; here TCP asks us to append to the packet it
- * has chosen, as it does for other kernel users of MSG_ZEROCOPY. No one is to be
- * told when TCP is done, as each fragment holds its page, so the packet is not
- * marked as zerocopy.
+ * time, even of a larger piece; here TCP asks us to append to the packet it
+ * has chosen, as it does for other kernel users of MSG_ZEROCOPY. Each
+ * fragment holds its page, so no completion is needed, and the packet is not marked
+ * as zerocopy.
  *
- * Two things are relied on that TCP does not promise: the ubuf_info on the stack is
- * not followed after the call, since the packet lacks SKBFL_ZEROCOPY_ENABLE (checked
- * at each call), and -EFAULT from the callback ends the call without an effect.
+ * The code relies on two things that TCP does not promise. TCP does not follow the
+ * pointer to the ubuf_info on the stack after the call, since the packet lacks
+ * SKBFL_ZEROCOPY_ENABLE (checked at each call). And -EFAULT from the callback ends
+ * the call without an effect.
  * Upstream would need a msghdr flag for this use: charge as for copied bytes, keep no
  * ubuf_info, and hand on any error of sg_from_iter.
  */

@@ -46,7 +46,10 @@ static int tls_tx_rec_close_apart(struct sock *sk, struct tls_tx *tx,
 	return err ?: tls_tx_grow_edge(sk, tx, rec, &rec->out, end);
 }
 
-/* As it was before it was closed; the first @shared segments are the source's. */
+/*
+ * Undoes the layout of @rec, which is open again. Its first @shared output segments
+ * belong to the source; @charged is its charge before.
+ */
 static void tls_tx_rec_reopen(struct sock *sk, struct tls_tx_rec *rec,
 			      unsigned int shared, u32 charged)
 {
@@ -57,9 +60,9 @@ static void tls_tx_rec_reopen(struct sock *sk, struct tls_tx_rec *rec,
 }
 
 /*
- * Does no block of the cipher lie on two pages? The crypto API takes memory for
- * one that does. Without memory it stops there, and the bytes before, encrypted
- * in place, could neither be sent nor encrypted again.
+ * Returns true if no block of the cipher lies on two pages. For a block that does,
+ * the crypto API allocates memory. If that fails in the middle of a record that is
+ * encrypted in place, the record can neither be sent nor encrypted again.
  */
 static bool tls_tx_rec_by_blocks(const struct tls_segs *segs, u32 skip, u32 len)
 {
@@ -78,7 +81,7 @@ static bool tls_tx_rec_by_blocks(const struct tls_segs *segs, u32 skip, u32 len)
 	return true;
 }
 
-/* Lays out the bytes of the wire; the source has none left if it becomes them. */
+/* Lays out the bytes of the wire in rec->out; empties rec->src if it is used as that. */
 static int tls_tx_rec_close(struct sock *sk, struct tls_tx *tx,
 			    struct tls_tx_rec *rec)
 {

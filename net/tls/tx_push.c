@@ -59,7 +59,7 @@ static void tls_tx_batch_add(struct tls_tx_batch *batch,
 	batch->len += rec->wire_len - rec->sent;
 }
 
-/* As many records behind the first one as are of its kind and fit. */
+/* Adds the pending records that may go to TCP in one call with the first one. */
 static void tls_tx_batch_fill(struct sock *sk, struct tls_tx *tx,
 			      struct tls_tx_batch *batch)
 {
@@ -97,7 +97,7 @@ static void tls_tx_took(struct sock *sk, struct tls_tx *tx, u32 len)
 	}
 }
 
-/* TCP takes @len bytes of @v, which begins with those of the first record. */
+/* Offers TCP @len bytes in @v; the first record's bytes are at its beginning. */
 static int tls_tx_push_segs(struct sock *sk, struct tls_tx *tx,
 			    const struct bio_vec *v, unsigned int nr, u32 len,
 			    int flags)

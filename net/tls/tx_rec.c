@@ -167,8 +167,8 @@ static bool tls_tx_rec_full(const struct tls_tx_rec *rec,
  * @msg:	advanced by the bytes taken
  * @n:		at most so many bytes
  *
- * Return: bytes taken, fewer when the next segment is another one; -EMSGSIZE
- * when the record has no segment left, -ENOMEM, -EFAULT.
+ * Return: bytes taken, fewer than @n when the rest needs another segment: call
+ * again; -EMSGSIZE when the record has no segment left, -ENOMEM, -EFAULT.
  */
 int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
 		    struct msghdr *msg, u32 n)
@@ -177,7 +177,7 @@ int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
 	u32 copied;
 	int piece;
 
-	/* Encrypted in its place, so no block is to lie on two pages. */
+	/* The copy is encrypted in place: no cipher block may cross a page. */
 	piece = tls_tx_piece(sk, rec, pfrag, n, 0,
 			     rec->large && !rec->len ? TLS_TX_BLOCK : 1);
 	if (piece < 0)

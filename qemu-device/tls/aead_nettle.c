@@ -162,7 +162,7 @@ static void nt_open_block(const VkdevAeadKey *k, NtState *s)
     vkdev_aead_wipe(&scratch, sizeof(scratch));
 }
 
-/* Feed the ciphertext of the open block, whole or the message's last part. */
+/* Feed the open block's ciphertext, full or the message's last, to the tag. */
 static void nt_close_block(const VkdevAeadKey *k, NtState *s)
 {
     uint8_t plain[NT_BLOCK_MAX];
