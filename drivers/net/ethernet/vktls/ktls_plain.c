@@ -70,6 +70,27 @@ static bool vktls_ktls_plain_same(const struct tls_record_info *record,
 }
 
 /*
+ * Are @n bytes of @skb from @at on, which have their place in @record at @offset,
+ * plaintext? Header and tag do not tell: the header is the same in both, and two
+ * encryptions one after the other bring the plaintext back, with another tag.
+ */
+static bool vktls_ktls_plain_part(const struct sk_buff *skb, u32 at,
+				  const struct tls_record_info *record,
+				  u32 offset, u32 n)
+{
+	const struct tls_prot_info *prot = &tls_get_ctx(skb->sk)->prot_info;
+	u32 from = max_t(u32, offset, prot->prepend_size);
+	u32 to = min_t(u32, offset + n, record->len - prot->tag_size);
+	u8 buf[PLAIN_STEP];
+	const void *data;
+
+	if (from >= to)
+		return true;
+	data = skb_header_pointer(skb, at + from - offset, to - from, buf);
+	return data && vktls_ktls_plain_same(record, from, data, to - from);
+}
+
+/*
  * Compares @len bytes of @skb from @at on, which is TCP sequence number @seq, with
  * the records. The outcome is _ENCRYPTED_PACKETS for plaintext, _SKIP_ENCRYPTED for
  * anything else, or the reason for which there is no record.
@@ -82,8 +103,6 @@ static enum vktls_ktls_stat vktls_ktls_plain_look(const struct sk_buff *skb,
 	enum vktls_ktls_stat what = VKTLS_KTLS_ENCRYPTED_PACKETS;
 	struct tls_record_info *record;
 	unsigned long flags;
-	u8 buf[PLAIN_STEP];
-	const void *data;
 	u32 offset;
 	u64 rec_no;
 
@@ -99,8 +118,7 @@ static enum vktls_ktls_stat vktls_ktls_plain_look(const struct sk_buff *skb,
 		}
 		offset = seq - tls_record_start_seq(record);
 		n = min3(len, step, record->len - offset);
-		data = skb_header_pointer(skb, at, n, buf);
-		if (!data || !vktls_ktls_plain_same(record, offset, data, n))
+		if (!vktls_ktls_plain_part(skb, at, record, offset, n))
 			what = VKTLS_KTLS_SKIP_ENCRYPTED;
 		seq += n;
 		at += n;
