@@ -129,7 +129,7 @@ void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
 	ask->full = why == TLS_WHY_FULL;
 	if (ask->full)
 		atomic_set(&tls_room, 0);
-	/* No device, switched off, version, cipher: only an event can change these. */
+	/* Time alone does not change the other reasons; an event or a new route may. */
 	if (why < TLS_WHY_FULL && why != TLS_WHY_DOWN)
 		return;
 	ask->backoff = clamp(ask->backoff * 2, TLS_RETRY_MIN, TLS_RETRY_MAX);
