@@ -20,7 +20,7 @@ typedef struct RxFrame {
     uint16_t flags;     /* VKTLS_RXC_* */
     uint16_t vlan_tci;
     uint32_t hash;
-    uint32_t ctx;       /* context still to decrypt it, or VKDEV_FLOW_NONE */
+    uint32_t ctx;       /* context to decrypt it with, or VKDEV_FLOW_NONE */
     VkdevWire wire;
 } RxFrame;
 

@@ -173,7 +173,7 @@ static bool tx_take_data(VkdevTxPacket *pkt, const struct vktls_tx_desc *desc)
     return true;
 }
 
-/* Descriptors that have no data, and how many there may be in all. */
+/* Take the descriptors without data; check the number of all. */
 static bool tx_take_head(const VkdevState *s, VkdevTxPacket *pkt,
                          const TxDescs *d)
 {

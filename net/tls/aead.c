@@ -122,7 +122,7 @@ void tls_aead_iv(struct tls_aead *aead, const u8 *iv, const u8 *seq)
 	u8 *out = aead->iv;
 
 	memset(out, 0, sizeof(aead->iv));
-	/* CCM: one byte that says that the length takes three. */
+	/* CCM's first byte: size of the length field minus one, see RFC 3610 */
 	if (aead->cipher->ccm)
 		*out++ = 2;
 	tls_rec_nonce(out, &aead->fmt, iv, seq);

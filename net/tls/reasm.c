@@ -453,7 +453,7 @@ static void tls_sg_copy(struct tls_sg_at *to, struct scatterlist *from, u32 n)
  * tls_reasm_gather() - copy a part of the front record to scattered memory
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side; the record is complete
- * @dst:	destination, @len bytes; an array
+ * @dst:	destination, an array of entries for @len bytes
  * @off:	offset in the record
  * @len:	bytes
  *

@@ -333,8 +333,8 @@ static bool tls_rx_may_map(const struct tls_rx *rx,
  * @iter:	destination; advanced by the payload on success only
  * @room:	bytes that may be written
  *
- * Return: bytes of payload; 0 when it cannot be done this way; an error that
- * broke the stream.
+ * Return: bytes of payload; 0 when the record must go through a buffer instead; an
+ * error that broke the stream.
  */
 int tls_rx_rec_to_iter(struct sock *sk, struct tls_rx *rx,
 		       struct iov_iter *iter, u32 room)

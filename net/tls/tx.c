@@ -370,7 +370,7 @@ static int tls_tx_small(struct sock *sk, struct tls_tx *tx,
 	return err && err != -EAGAIN ? err : n;
 }
 
-/* The next record, or more of the open one. */
+/* Puts the next bytes of the message into a new record or into the open one. */
 static int tls_tx_next(struct sock *sk, struct tls_tx *tx,
 		       struct tls_tx_call *call)
 {

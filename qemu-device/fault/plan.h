@@ -111,7 +111,7 @@ typedef struct VkdevFaultSyntax {
  * vkdev_fault_rule_parse() - "WHAT:FIRST[-LAST][:VALUE]", or "" for none
  * @rule: changed on success only
  *
- * Return: NULL, or an error; the caller puts the text before it.
+ * Return: NULL, or the text of an error, to be put behind the rule's text.
  */
 const char *vkdev_fault_rule_parse(const VkdevFaultSyntax *syntax,
                                    const char *text, VkdevFaultRule *rule);
@@ -161,7 +161,7 @@ typedef struct VkdevFaultCmds {
     bool refused;
     bool lost;
     bool lied;
-    bool again;         /* once it is written, write it to the next place too */
+    bool again;         /* the awaited answer is to be written twice */
     uint32_t word;      /* with lied */
     uint32_t late_ms;
     uint64_t addr;      /* host address of the awaited answer */

@@ -28,13 +28,13 @@ VkdevFlowTable *vkdev_flow_alloc(uint32_t places, const uint8_t *secret);
 void vkdev_flow_free(VkdevFlowTable *t);
 
 /**
- * Let context @id, which has no flow yet, have @flow. False, and no change,
- * when another one has it.
+ * Give @flow to context @id, which has no flow yet. False, and no change, when
+ * another context has it.
  */
 bool vkdev_flow_add(VkdevFlowTable *t, uint32_t id,
                     const struct vktls_tls_flow *flow);
 
-/** Take its flow from context @id; nothing happens when it has none. */
+/** Remove the flow of context @id, if the context has one. */
 void vkdev_flow_del(VkdevFlowTable *t, uint32_t id);
 
 /** The context that has @flow, VKDEV_FLOW_NONE when there is none. */

@@ -11,10 +11,10 @@
 #include "sum.h"
 
 /*
- * For vectors of one size: four sums at a time, none of which waits for
- * another, over @len bytes, a multiple of one vector. Larger vectors than the
- * machine has would be taken apart, badly. Each is loaded once (ONCE), and not
- * once for each use.
+ * Define the loop for vectors of @bytes: it keeps four independent sums, which
+ * the machine can add at the same time, over @len bytes, a multiple of one
+ * vector. For vectors larger than the machine's the compiler makes poor code.
+ * ONCE keeps it from loading a vector again for each use.
  */
 #define DEFINE_BULK(bytes, machine, ONCE)                                     \
 typedef uint64_t Words##bytes __attribute__((vector_size(bytes)));            \

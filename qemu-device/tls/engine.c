@@ -212,7 +212,7 @@ static uint32_t key_miss(VkdevTlsEngine *e, uint64_t serial, uint32_t slot)
     return take ? slot : key_spare(e);
 }
 
-/* A key of the same algorithm is overwritten whole; another one is not. */
+/* Put the key of @c in a slot. A key of another algorithm is wiped before. */
 static void slot_fill(const VkdevTlsCtx *c, uint32_t slot)
 {
     KeySlot *s = &c->engine->slots[slot];
