@@ -100,7 +100,7 @@ static uint16_t ctx_add(VkdevState *s, VkdevContext *ctx,
     return status;
 }
 
-/* Check a new receive flow: possible in packets, and not taken. */
+/* Check the flow of a new receive context: its fields, and that it is free. */
 static uint16_t ctx_check_rx(const VkdevState *s,
                              const struct vktls_tls_flow *flow)
 {
@@ -143,7 +143,7 @@ uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
     return status;
 }
 
-/* As if the table had lost it; nobody is told. False when it is not there. */
+/* Drop a context, and send no event. False if there is none. */
 bool vkdev_ctx_forget(VkdevState *s, uint32_t id)
 {
     if (!ctx_find(s, id)) {

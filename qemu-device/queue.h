@@ -68,11 +68,11 @@ typedef struct VkdevRxPacket {
     uint32_t used;      /* bytes in it */
     uint32_t frames;
     uint32_t bytes;     /* bytes of the frames, as received */
-    uint16_t flags;     /* for the completions, as the next two */
+    uint16_t flags;     /* flags, vlan_tci, hash: for the completions */
     uint16_t vlan_tci;
     uint32_t hash;
     bool multicast;
-    VkdevGro gro;       /* without segs, nothing can be joined to it */
+    VkdevGro gro;       /* segs == 0: no frame may be joined */
 } VkdevRxPacket;
 
 typedef struct VkdevRxQueue {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rings of 16-byte entries in host memory; the format of entries is others'. */
+/* Rings of 16-byte entries in host memory; their users know the formats. */
 #ifndef VKDEV_RING_H
 #define VKDEV_RING_H
 

@@ -245,7 +245,10 @@ static uint16_t tx_gather(VkdevTxQueue *txq, const TxDescs *d, uint32_t from,
     return VKTLS_ST_OK;
 }
 
-/* Leaves @m empty when it is not all RAM, or nothing that is read but once. */
+/*
+ * Map the payload. @m stays empty if a part is not RAM, for a packet without
+ * TLS, and for a replay.
+ */
 static void tx_map(VkdevState *s, const VkdevTxPacket *pkt, const TxDescs *d,
                    VkdevMap *m)
 {
@@ -265,7 +268,7 @@ static void tx_map(VkdevState *s, const VkdevTxPacket *pkt, const TxDescs *d,
     }
 }
 
-/* As much of a packet as may be headers */
+/* Largest part of a packet that may be headers */
 static uint32_t tx_head_len(const VkdevTxPacket *pkt)
 {
     return MIN(pkt->len, MAX(pkt->off.hdr_len, TX_HEAD));

@@ -119,7 +119,7 @@ bool vkdev_fault_irq(VkdevState *s, unsigned vector)
     return true;
 }
 
-/* Whether @late found a place; where there is none it is not late. */
+/* Delay @late by @ms. False, and no delay, when no place is free. */
 static bool fault_defer(VkdevState *s, VkdevFaultLate *late, uint32_t ms)
 {
     late->due = fault_now() + ms * MS;
@@ -177,7 +177,7 @@ void vkdev_fault_fetched(VkdevState *s, uint64_t host, void *buf, uint32_t len)
     }
 }
 
-/* As firmware does: the generation goes last, on its own. */
+/* Write a completion as firmware does: its last word after the rest. */
 static bool fault_answer(VkdevState *s, uint64_t addr, const uint8_t *answer)
 {
     uint32_t last = sizeof(struct vktls_cmd_cpl) - sizeof(uint32_t);
@@ -272,7 +272,7 @@ bool vkdev_fault_cpl_twice(VkdevState *s, unsigned vector)
     return true;
 }
 
-/* The host has taken an event: there is another one. */
+/* The host has consumed an event; the flood fault sends the next. */
 void vkdev_fault_event_taken(VkdevState *s)
 {
     VkdevFaultRule *rule = &s->faults.event_flood;

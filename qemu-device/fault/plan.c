@@ -132,7 +132,7 @@ void vkdev_fault_line_reset(VkdevFaultLine *line)
     }
 }
 
-/* One byte changes, and does change. */
+/* Change one byte of the frame to another value. */
 static bool line_corrupt(VkdevFaultLine *line, uint8_t *frame, uint32_t len)
 {
     VkdevFaultChance *chance = &line->chance[VKDEV_FAULT_CORRUPT];
@@ -152,7 +152,7 @@ static void line_count(VkdevFaultLine *line, unsigned hits)
     }
 }
 
-/* A frame that is duplicated and waits goes now, and once more later. */
+/* A frame to be duplicated and delayed is emitted now, and again later. */
 unsigned vkdev_fault_line_pass(VkdevFaultLine *line, unsigned hits,
                                uint8_t *frame, uint32_t len, uint64_t now,
                                VkdevFaultEmit emit, void *opaque)

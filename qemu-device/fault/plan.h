@@ -16,7 +16,7 @@
 #define VKDEV_FAULT_PPM 1000000u
 #define VKDEV_FAULT_HELD 64             /* frames in each direction */
 #define VKDEV_FAULT_LATE 16             /* answers and events together */
-#define VKDEV_FAULT_REORDER_NS 100000000 /* at most, where no frame follows */
+#define VKDEV_FAULT_REORDER_NS 100000000 /* longest wait for others */
 
 /* ---- Frames: one line for each direction ---- */
 
@@ -31,18 +31,18 @@ typedef enum VkdevFaultKind {
 
 /* The generator, never 0, is its kind's own: no fault moves another's hits. */
 typedef struct VkdevFaultChance {
-    uint32_t nth;       /* frames up to the one it hits, 0 = none */
+    uint32_t nth;       /* frames up to and including the next hit; 0 = off */
     uint32_t ppm;
     uint64_t random;
-    uint64_t count;     /* frames that it did hit */
+    uint64_t count;     /* frames hit so far */
 } VkdevFaultChance;
 
 typedef struct VkdevFaultHeld {
     uint8_t *frame;
     uint32_t len;
-    uint32_t after;     /* goes behind the frame with this number, if counted */
+    uint32_t after;     /* with counted: number of the frame that it follows */
     bool counted;
-    uint64_t due;       /* latest time to go, in ns */
+    uint64_t due;       /* time at which it is emitted at the latest, ns */
 } VkdevFaultHeld;
 
 typedef struct VkdevFaultLine {
@@ -54,10 +54,10 @@ typedef struct VkdevFaultLine {
     VkdevFaultHeld held[VKDEV_FAULT_HELD];      /* oldest first */
 } VkdevFaultLine;
 
-/* Lets a frame go on its way; it stays the caller's. */
+/* Pass a frame on to its receiver; the memory stays the caller's. */
 typedef void (*VkdevFaultEmit)(void *opaque, uint8_t *frame, uint32_t len);
 
-/* Restart the generators; @direction tells the lines apart. */
+/* Seed the random numbers; @tx gives the two directions different ones. */
 void vkdev_fault_line_seed(VkdevFaultLine *line, uint32_t seed, bool tx);
 
 /**
@@ -88,7 +88,7 @@ uint64_t vkdev_fault_line_due(const VkdevFaultLine *line);
 /* Drop the held frames. */
 void vkdev_fault_line_reset(VkdevFaultLine *line);
 
-/* ---- Everything else: the Nth of its kind ---- */
+/* ---- Commands, events, interrupts: the Nth of a kind is hit ---- */
 
 typedef struct VkdevFaultRule {
     bool armed;

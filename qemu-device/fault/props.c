@@ -132,7 +132,7 @@ static void number_add(ObjectClass *klass, const FaultNumber *number,
     object_class_property_set_description(klass, number->name, number->text);
 }
 
-/* Lives as long as its class, for ever. */
+/* Add a property. Its memory is never freed, as classes are not. */
 static void line_number_add(ObjectClass *klass, char *name, size_t field,
                             uint32_t max, char *text)
 {

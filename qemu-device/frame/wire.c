@@ -173,7 +173,7 @@ bool vkdev_wire_is_tcp(const VkdevWire *w)
     return w->l4 && w->proto == VKDEV_IPPROTO_TCP && !w->routed;
 }
 
-/* A number as it lies in a packet. */
+/* The number @v as the sums read it from a packet: in network byte order. */
 static uint32_t sum_be32(uint32_t v)
 {
     uint8_t bytes[4];

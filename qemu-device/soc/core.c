@@ -208,7 +208,7 @@ static void fifo_push(VkdevCoreFifo *fifo, const VkdevCoreEvent *event)
     fifo->count++;
 }
 
-/* After a loss, the next free place goes to the word of it. */
+/* Put the event that tells of lost events into the next free place. */
 static void fifo_tell_loss(VkdevCoreFifo *fifo)
 {
     VkdevCoreEvent overflow = {

@@ -40,7 +40,7 @@ static bool reserved_is_zero(const uint8_t *image)
                    sizeof(zero));
 }
 
-/* The digest is taken over the image with zeros in the digest's place. */
+/* Check the digest, computed with zeros in the digest's own field. */
 static bool digest_fits(uint8_t *image, uint32_t len)
 {
     uint8_t *field = image + offsetof(struct vktls_fw_header, digest);

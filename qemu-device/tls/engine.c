@@ -242,7 +242,7 @@ const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c)
     return slot_key(e, slot);
 }
 
-/* First where the key of @c would be, then the key, if it is there. */
+/* Prefetch the key's slot in an early call, the key itself in a later one. */
 void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead)
 {
     const VkdevTlsEngine *e = c->engine;
@@ -258,7 +258,7 @@ void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead)
     }
 }
 
-/* A context's records lie side by side, each context's somewhere else. */
+/* The set for a record: sets of one context's records lie side by side. */
 static SentSet *sent_set(const VkdevTlsCtx *c, uint64_t rec_no)
 {
     uint32_t at = (uint32_t)c->serial * 0x9e3779b1u + (uint32_t)rec_no;
@@ -266,7 +266,7 @@ static SentSet *sent_set(const VkdevTlsCtx *c, uint64_t rec_no)
     return &c->engine->sets[at & c->engine->set_mask];
 }
 
-/* The tag of the record that begins will be put there. */
+/* Prefetch the place for the tag of a record that begins. */
 void vkdev_tls_sent_expect(const VkdevTlsCtx *c, uint64_t rec_no)
 {
     SentSet *set = sent_set(c, rec_no);

@@ -42,7 +42,7 @@ typedef struct VkdevTlsCount {
 
 /* The outcome of a received packet. */
 typedef struct VkdevTlsRxResult {
-    bool decrypted;      /* all of the packet; else it goes on as it came */
+    bool decrypted;      /* the whole packet is; if not, it is unchanged */
     bool auth;           /* a record ended in the packet, with a wrong tag */
     bool late;           /* decrypted, and fills a hole */
     bool found;          /* in sync again, without the host */

@@ -59,7 +59,7 @@ typedef struct VkdevTlsRx {
     uint8_t tries:7;   /* wrong guesses since the candidate */
     uint8_t walked:1;  /* @missed has moved past the lost header */
     uint8_t window_len;
-    uint8_t window[VKDEV_RECORD_HEADER_LEN]; /* SEARCH: last bytes, in order */
+    uint8_t window[VKDEV_RECORD_HEADER_LEN]; /* SEARCH: newest bytes */
     uint32_t missed_seq;   /* TCP sequence number of the byte at @missed */
     VkdevTlsCursor missed; /* position of the lost header */
     uint64_t trial_no; /* guessed record number */
@@ -98,7 +98,7 @@ typedef struct VkdevTlsCache VkdevTlsCache;
 struct VkdevTlsCtx {
     union {
         VkdevTlsEngine *engine;
-        VkdevTlsCtx *next; /* next free place, of a free one */
+        VkdevTlsCtx *next; /* in a free place: the next free one */
     };
     const VkdevTlsSuite *suite;
     uint64_t serial; /* unique in the life of the engine */
