@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The other exports with the distribution's versions; see export_dev.c. These
- * need other types to be visible.
+ * Exports with the distribution's versions that need other types to be visible than
+ * those of export_dev.c, where the scheme is explained.
  */
 
 #include <crypto/aead.h>

@@ -136,7 +136,7 @@ static int tls_fallback_fill(struct tls_tx *tx, u32 seq, struct sk_buff *skb,
 	return 0;
 }
 
-/* The same packet with room for other payload. */
+/* Returns a copy of the packet's headers with room for a new payload. */
 static struct sk_buff *tls_fallback_alloc(const struct sk_buff *skb, u32 hdr)
 {
 	u32 headroom = skb_headroom(skb);

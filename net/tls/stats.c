@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Counters of a network namespace and /proc/net/tls_stat. The array is longer
- * than the kernel's own and hangs on the same pointer, which is this module's.
+ * than that of the kernel's tls.ko, but uses the same pointer of the namespace,
+ * net->mib.tls_statistics.
  */
 
 #include <linux/proc_fs.h>

@@ -151,7 +151,7 @@ struct tls_priv {
 	struct tls_context ctx;
 	const struct proto_ops *ops;	/* sk_socket->ops before ours */
 	bool lost[2];			/* device lost, by direction */
-	struct llist_node orphan;	/* in tls_orphans, after the last packet */
+	struct llist_node orphan;	/* entry of tls_orphans, once the last packet is freed */
 };
 
 static inline struct tls_priv *tls_priv(const struct sock *sk)

@@ -2,8 +2,9 @@
 /*
  * A whole plaintext record for the device, made in one go: header, payload and
  * room for the tag one behind the other in the socket's page fragment. TCP takes
- * those of one call together, by reference, and joins them to the record that lies
- * before. Bytes that TCP does not take at once pend as other records do (see tx.c).
+ * the records of one call together, by reference, and joins each to the record that
+ * lies before it in memory. Bytes that TCP does not take at once go to
+ * tls_tx.pending (see tx.c).
  */
 
 #include <net/tcp.h>

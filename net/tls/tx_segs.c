@@ -84,10 +84,10 @@ void tls_segs_cut(struct tls_segs *segs, u32 len)
 }
 
 /**
- * tls_segs_to_sg() - the same as a scatterlist
+ * tls_segs_to_sg() - describe the segments as a scatterlist
  * @segs:	segments of a record
- * @skip:	bytes at its beginning that are left out
- * @sg:		initialised, with room for as many entries
+ * @skip:	bytes at the record's beginning that are left out
+ * @sg:		destination, initialised, with an entry for each segment
  *
  * Return: entries used, of which none is marked as the last.
  */
