@@ -166,7 +166,7 @@ static void tls_direct_take(struct tls_direct *d,
  * once, and the list is in the order of the stream: so nothing may be pending.
  *
  * Return: @len; 0 when it cannot be done in this way; -EAGAIN when TCP is full or
- * records are pending; or the error that broke the stream before.
+ * records are pending; or the error that broke the stream.
  */
 int tls_tx_direct(struct sock *sk, struct tls_tx *tx,
 		  struct tls_direct_batch *batch, struct iov_iter *payload,
@@ -180,7 +180,7 @@ int tls_tx_direct(struct sock *sk, struct tls_tx *tx,
 	};
 	bool done;
 
-	if (tx->error)
+	if (tls_tx_may_seal(tx))
 		return tx->error;
 	if (!sk_stream_memory_free(sk) || !list_empty(&tx->pending))
 		return -EAGAIN;

@@ -172,8 +172,22 @@ void tls_tx_advance(struct tls_tx *tx)
 	if (aead->fmt.explicit_len)
 		tls_rec_counter_inc(ctx->tx.iv + aead->cipher->salt_len,
 				    aead->fmt.explicit_len);
-	if (tls_rec_counter_inc(ctx->tx.rec_seq, TLS_REC_SEQ_LEN))
-		tx->error = -EBADMSG;
+	tls_rec_counter_inc(ctx->tx.rec_seq, TLS_REC_SEQ_LEN);
+}
+
+/**
+ * tls_tx_may_seal() - tell whether the key may protect one more record
+ * @tx:		the sending side
+ *
+ * The last record number of a key is not used: no other could follow it.
+ *
+ * Return: 0; the error that broke the stream; -EBADMSG, which breaks it now.
+ */
+int tls_tx_may_seal(struct tls_tx *tx)
+{
+	if (unlikely(get_unaligned((u64 *)tx->ctx->ctx.tx.rec_seq) == U64_MAX))
+		tx->error = tx->error ?: -EBADMSG;
+	return tx->error;
 }
 
 /**
@@ -195,9 +209,9 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 	u32 charged = rec->charged;
 	int err;
 
-	if (tx->error)
-		return tx->error;
-	err = rec->out.nr ? 0 : tls_tx_rec_close(sk, tx, rec);
+	err = tls_tx_may_seal(tx);
+	if (!err && !rec->out.nr)
+		err = tls_tx_rec_close(sk, tx, rec);
 	if (err)
 		return err;
 
@@ -225,6 +239,5 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 		tx->error = err;
 	else
 		tls_tx_advance(tx);
-	/* The last record number is not used: no other could follow. */
-	return tx->error;
+	return err;
 }

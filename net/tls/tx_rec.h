@@ -55,5 +55,6 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 		    struct tls_tx_rec *rec);
 
 void tls_tx_advance(struct tls_tx *tx);
+int tls_tx_may_seal(struct tls_tx *tx);
 
 #endif /* _TLS_TX_REC_H */

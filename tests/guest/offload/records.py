@@ -125,9 +125,10 @@ def record_number():
 
 
 def last_number():
-    """The last record that a key may encrypt is sent, and said to be sent."""
+    """The last record number of a key is not used, and the call says so; the record
+    before it is sent, and said to be sent."""
     watch = rig.Watch()
-    flow = rig.Flow(seq=(1 << 64) - 1)
+    flow = rig.Flow(seq=(1 << 64) - 2)
     flow.send(b"last")
     ktap.fails(errno.EBADMSG, flow.near.send, b"one more")
     flow.finish()
@@ -138,7 +139,7 @@ def last_numbers_of_a_call():
     """Of a call with more records than the key has numbers left, no number is used
     twice: what has one is sent, and nothing behind it."""
     watch = rig.Watch()
-    flow = rig.Flow(seq=(1 << 64) - 2)
+    flow = rig.Flow(seq=(1 << 64) - 3)
     data = rig.pattern(3 * ktls.MAX_PLAIN)
     ktap.fails(errno.EBADMSG, flow.near.send, data)
     flow.note(data[:2 * ktls.MAX_PLAIN])

@@ -194,8 +194,12 @@ def key_changes():
     says(rf"in software{SINCE}: the key has changed, and what used the old one is still")
     undo()
     flow.drain()
-    flow.near.send(b"x")
-    says(rf"in the NIC eth0{SINCE}\n")
+
+    def back():
+        flow.near.send(b"x")        # a call finds that the old context is gone
+        return re.search(rf"in the NIC eth0{SINCE}\n", rig.run("tlswhy"))
+
+    rig.wait_for(back, 10, lambda: f"not in the NIC:\n{rig.run('tlswhy')}")
 
 
 def stock_offers_tls12_only():
