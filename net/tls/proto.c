@@ -25,7 +25,7 @@ struct tls_family {
 	const struct proto *base;
 	const struct proto_ops *base_ops;
 	struct proto proto;
-	struct proto_ops ops;
+	const struct proto_ops ops;	/* written once, at init */
 };
 
 static struct tls_family tls_families[2] __ro_after_init;	/* IPv4, IPv6 */
@@ -277,7 +277,7 @@ static int __init tls_family_init(struct tls_family *family, int number)
 	family->base = sock->sk->sk_prot;
 	family->base_ops = sock->ops;
 	tls_proto_build(&family->proto, family->base);
-	tls_ops_build(&family->ops, family->base_ops);
+	tls_ops_build((struct proto_ops *)&family->ops, family->base_ops);
 	sock_release(sock);
 	return 0;
 }

@@ -5,6 +5,7 @@ connection from the NIC does not wait for a grace period, nor for the other conn
 
     retire.py [CONNECTIONS [ROUNDS]]        (200, 2)
 """
+import resource
 import sys
 import time
 
@@ -73,4 +74,6 @@ def one_by_one():
     watch.settle("TlsCurrTxDevice", 0)
 
 
+resource.setrlimit(resource.RLIMIT_NOFILE, (4 * COUNT + 100, 4 * COUNT + 100))
+rig.offload()
 ktap.main()
