@@ -68,9 +68,18 @@ static void pci_pm_changed(VkdevState *s)
     vkdev_irq_wake(s);
 }
 
+static uint32_t pci_config_read(PCIDevice *pci, uint32_t addr, int len)
+{
+    return VKDEV(pci)->faults.gone ? UINT32_MAX :
+                                     pci_default_read_config(pci, addr, len);
+}
+
 static void pci_config_write(PCIDevice *pci, uint32_t addr, uint32_t value,
                              int len)
 {
+    if (VKDEV(pci)->faults.gone) {
+        return;
+    }
     pci_default_write_config(pci, addr, value, len);
     pcie_cap_flr_write_config(pci, addr, value, len);
     pci_pm_changed(VKDEV(pci));
@@ -237,6 +246,7 @@ static void pci_class_init(ObjectClass *klass, void *data)
 
     pc->realize = pci_realize;
     pc->exit = pci_exit;
+    pc->config_read = pci_config_read;
     pc->config_write = pci_config_write;
     pc->vendor_id = VKTLS_PCI_VENDOR;
     pc->device_id = VKTLS_PCI_DEVICE;

@@ -343,7 +343,7 @@ static const FaultAct acts[] = {
     { "fault-fw-crash", 1, act_fw_crash,
       "no firmware runs", "1: firmware ends in a fatal trap" },
     { "fault-gone", 1, act_gone,
-      NULL, "1: registers read all ones, as if pulled out; 0: back, reset" },
+      NULL, "1: all that is read is ones, as if pulled out; 0: back, reset" },
     { "fault-irq-spurious", UINT32_MAX, act_irq,
       "no such vector", "Send the interrupt of this vector for no reason" },
 };

@@ -10,6 +10,7 @@ import struct
 from nic import (IF, dmesg_mark, dmesg_since, fails, pci, ping, read, run, setup_link, stats,
                  wait, write)
 import ktap
+import nicfault
 
 FILE = "/lib/firmware/vktls/vktls.fw"
 OLDER = "/lib/firmware/vktls/vktls-1.5.fw"
@@ -173,10 +174,25 @@ def refused_at_probe():
 
 
 def absent_at_reload():
+    """Nothing is stopped for a file that is not there."""
     ktap.defer(mend)
+    setup_link()
     os.remove(FILE)
     contains(fails("devlink", "dev", "reload", f"pci/{pci()}"), "no file")
-    is_down_and_there("no file /lib/firmware/vktls/vktls.fw")
+    contains(devlink_info(), "fw.status running")
+    ping()
+
+
+def recovery_reads_no_file():
+    """The root file system may be behind the NIC: the image that ran starts again."""
+    ktap.defer(mend)
+    setup_link()
+    os.remove(FILE)
+    mark = dmesg_mark()
+    nicfault.ask("fw-crash", 1)
+    wait("the driver to recover", lambda: "recovered" in dmesg_since(mark), 20)
+    contains(devlink_info(), "fw.status running")
+    ping()
 
 
 def abi():
@@ -220,7 +236,7 @@ def main():
     for make, words in REFUSED:
         ktap.add(f"refused: {make.__name__.replace('_', ' ')}", refused_at_reload, make, words,
                  timeout=60)
-    for fn in (absent_at_probe, refused_at_probe, absent_at_reload,
+    for fn in (absent_at_probe, refused_at_probe, absent_at_reload, recovery_reads_no_file,
                older_firmware, interface_up_at_reload):
         ktap.add(fn.__name__.replace("_", " "), fn, timeout=60)
     ktap.main()

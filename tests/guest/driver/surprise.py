@@ -3,6 +3,7 @@
 """A NIC that is gone without notice: every read is all ones. The driver sees it
 at one place, ends what waits, and can be removed at once."""
 import os
+import struct
 import time
 
 import plug
@@ -10,6 +11,7 @@ from nic import config, dmesg_mark, dmesg_since, peer, ping, read, run, setup_li
 import ktap
 
 MEMORY = 2      # bit of a port's command register: memory behind it answers
+BUSES = 0x18    # primary, secondary and subordinate bus of a port
 
 
 def address_of(name):
@@ -25,18 +27,31 @@ def vanish(name):
     device = address_of(name)
     port = port_above(device)
     ktap.defer(config, port, MEMORY, MEMORY)
+    buses_of[device] = buses(port, 0)
+    ktap.defer(buses, port, buses_of[device])
     config(port, MEMORY, 0)
     return device
 
 
+def buses(port, numbers):
+    """Change the bus numbers of a port; 0: nothing is behind it. Return: those before."""
+    with open(f"/sys/bus/pci/devices/{port}/config", "r+b", buffering=0) as file:
+        file.seek(BUSES)
+        before, = struct.unpack("<I", file.read(4))
+        file.seek(BUSES)
+        file.write(struct.pack("<I", before & 0xff0000ff | numbers & 0xffff00))
+    return before
+
+
 def come_back(device):
     """The slot works again, and the kernel finds the NIC there."""
+    buses(port_above_of[device], buses_of[device])
     config(port_above_of[device], MEMORY, MEMORY)
     write("/sys/bus/pci/rescan", "1")
     wait("the interface", plug.hot_interface, 30)
 
 
-port_above_of = {}
+port_above_of, buses_of = {}, {}
 
 
 def gone_under_traffic():

@@ -12,6 +12,7 @@ import rig
 
 EVENTS = "/sys/kernel/tracing/events/vktls/vktls_event/enable"
 TRACE = "/sys/kernel/tracing/trace"
+BEHIND_THE_TABLE = (1024, 0xffffffff)
 NO_SUCH = 900       # number of a context that there is not
 CHUNK = 30000
 
@@ -68,6 +69,31 @@ def deleting_fails():
 def deleting_seems_to_work():
     """The NIC says that it did, and did not."""
     deletion("fail", {"tx_tls_del_failed": 0}, 1, 0)
+
+
+def added_where_no_place_is():
+    """
+    The NIC has added a context, and says that it is behind the end of its table. The
+    driver takes that for a failure; the audit finds the context and deletes it.
+    """
+    ktap.defer(nicfault.end)
+    before = held()
+    watch = rig.Watch()
+    for count, place in enumerate(BEHIND_THE_TABLE, 1):
+        nicfault.command("lie", "tls-add", 1, place)
+        one_flow()
+        watch.settle("tx_tls_add_failed", count)
+        watch.settle("tls_del_later", count, 40)
+    nicfault.command("lie", "tls-add-rx", 1, BEHIND_THE_TABLE[0])
+    flow = rig.Inflow()
+    flow.push(flow.stream(CHUNK))
+    flow.finish()
+    watch.settle("rx_tls_add_failed", 1)
+    watch.settle("tls_del_later", count + 1, 40)
+    watch.some("rx_tls_drop_stray")
+    ktap.equal(nicfault.count("cmd-lie"), count + 1, "lies")
+    watch.expect(resets=0)
+    back_to(before)
 
 
 def receive_deleting_fails():
@@ -324,7 +350,7 @@ def main():
     rig.control()
     rig.far_receive_frames()
     for fn in (deleting_fails, deleting_seems_to_work, receive_deleting_fails,
-               deleting_what_is_not_there, all_forgotten, restoring_fails,
+               deleting_what_is_not_there, added_where_no_place_is, all_forgotten, restoring_fails,
                deleting_never_works):
         ktap.add(fn.__name__, fn, timeout=90)
     for mode, flag in (("async", None), ("direct", "tls-rx-resync-direct"),

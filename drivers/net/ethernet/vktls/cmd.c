@@ -49,7 +49,7 @@ static int vktls_cmd_errno(u16 status)
 	}
 }
 
-/* Slots fall free in any order, places in the ring are reused in theirs. */
+/* Slots become free in any order; places in the ring are reused in ring order. */
 static void vktls_cmdq_advance(struct vktls_cmdq *q)
 {
 	while (q->head != q->tail && !q->slots[q->head & CMDQ_MASK].busy)
@@ -74,25 +74,53 @@ static void vktls_cmd_finish(struct vktls_cmdq *q, unsigned int index)
 	}
 }
 
+/* Fails all commands from now on, running ones included. Holds the lock. */
+static void vktls_cmdq_fail(struct vktls_cmdq *q, int err)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&q->lock);
+	if (!q->err)
+		q->err = err;
+	for (i = 0; i < CMDQ_SIZE; i++) {
+		if (!q->slots[i].pending)
+			continue;
+		q->slots[i].err = q->err;
+		vktls_cmd_finish(q, i);
+	}
+	vktls_cmdq_advance(q);
+}
+
+/* The NIC was told of this command, and has not answered it. */
+static bool vktls_cmd_is_due(const struct vktls_cmdq *q, u32 tag)
+{
+	const struct vktls_cmd_slot *slot = &q->slots[tag & CMDQ_MASK];
+
+	return slot->pending && slot->tag == tag &&
+	       ((tag - q->head) & CMDQ_MASK) < q->rung - q->head;
+}
+
+/* Each field of @cpl is read once: the NIC may go on writing. */
 static void vktls_cmd_answer(struct vktls_cmdq *q,
 			     const struct vktls_cmd_cpl *cpl)
 {
-	u32 tag = le32_to_cpu(cpl->tag);
+	u32 tag = le32_to_cpu(READ_ONCE(cpl->tag));
 	struct vktls_cmd_slot *slot = &q->slots[tag & CMDQ_MASK];
-	size_t len;
+	u16 len = le16_to_cpu(READ_ONCE(cpl->len));
 
-	if (!slot->pending || slot->tag != tag) {
-		dev_warn_ratelimited(&q->vd->pdev->dev,
-				     "answer to no command: tag %#x\n", tag);
+	if (!vktls_cmd_is_due(q, tag)) {
+		dev_err(&q->vd->pdev->dev, "answer to no command: tag %#x\n",
+			tag);
+		vktls_cmdq_fail(q, -EIO);
+		vktls_reset_request(q->vd, VKTLS_RESET_FW);
 		return;
 	}
-	len = min3(le16_to_cpu(cpl->len), slot->rsp_len,
-		   (u16)sizeof(cpl->payload));
+	len = min3(len, slot->rsp_len, (u16)sizeof(cpl->payload));
 	if (slot->rsp) {
 		memcpy(slot->rsp, cpl->payload, len);
 		memset(slot->rsp + len, 0, slot->rsp_len - len);
 	}
-	slot->status = le16_to_cpu(cpl->status);
+	slot->status = le16_to_cpu(READ_ONCE(cpl->status));
 	vktls_cmd_finish(q, tag & CMDQ_MASK);
 	if (slot->call)
 		vktls_cmdq_advance(q);
@@ -110,9 +138,7 @@ void vktls_cmdq_poll(struct vktls_cmdq *q)
 	u8 gen;
 
 	lockdep_assert_held(&q->lock);
-	if (q->err)
-		return;
-	for (;; q->cpl_head++) {
+	for (; !q->err; q->cpl_head++) {
 		cpl = &q->cpls[q->cpl_head & CMDQ_MASK];
 		gen = (q->cpl_head & CMDQ_SIZE) ? 0 : VKTLS_GEN;
 		if ((READ_ONCE(cpl->gen) & VKTLS_GEN) != gen)
@@ -172,27 +198,10 @@ static void vktls_cmdq_ring_doorbell(struct vktls_cmdq *q)
 	vktls_write(q->vd, VKTLS_REG_CMDQ_TAIL, q->tail & CMDQ_MASK);
 }
 
-/* Fails all commands from now on, running ones included. Holds the lock. */
-static void vktls_cmdq_fail(struct vktls_cmdq *q, int err)
-{
-	unsigned int i;
-
-	lockdep_assert_held(&q->lock);
-	if (!q->err)
-		q->err = err;
-	for (i = 0; i < CMDQ_SIZE; i++) {
-		if (!q->slots[i].pending)
-			continue;
-		q->slots[i].err = q->err;
-		vktls_cmd_finish(q, i);
-	}
-	vktls_cmdq_advance(q);
-}
-
 /**
  * vktls_cmdq_abort() - fail all commands from now on, running ones included
  * @vd: device
- * @err: what their callers get
+ * @err: errno for their callers
  *
  * Context: any.
  */
@@ -218,7 +227,7 @@ static void vktls_cmd_look(struct vktls_cmdq *q)
 	spin_unlock_irq(&q->lock);
 }
 
-/* In a row: counting them would cost more than they do. */
+/* No loop: counting would cost more than the pauses. */
 static void vktls_cmd_pause(void)
 {
 	cpu_relax();
@@ -232,8 +241,8 @@ static void vktls_cmd_pause(void)
 }
 
 /*
- * Firmware answers most commands before this task would have gone to sleep.
- * Returns whether it has.
+ * Polls for a short time, because firmware answers most commands before this task
+ * would have gone to sleep. Returns whether the answer is there.
  */
 static bool vktls_cmd_spin(const struct vktls_cmd_slot *slot)
 {
@@ -249,7 +258,7 @@ static bool vktls_cmd_spin(const struct vktls_cmd_slot *slot)
 	return false;
 }
 
-/* Firmware whose heart beats five times a second may take its time. */
+/* A command may take long as long as the heartbeat moves. */
 static void vktls_cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	int looks = 0, silent = 0;
@@ -267,7 +276,7 @@ static void vktls_cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 	}
 }
 
-/* Silence ends the queue. */
+/* A command without an answer stops the whole queue. */
 static void vktls_cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	struct vktls_dev *vd = q->vd;
@@ -283,7 +292,7 @@ static void vktls_cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 	spin_unlock_irq(&q->lock);
 }
 
-/* The oldest command, if it was posted that long ago. */
+/* Returns the oldest command if it was posted more than @delay jiffies ago. */
 static struct vktls_cmd_slot *vktls_cmdq_posted_late(struct vktls_cmdq *q,
 						     unsigned long delay)
 {
@@ -299,11 +308,11 @@ static struct vktls_cmd_slot *vktls_cmdq_posted_late(struct vktls_cmdq *q,
 }
 
 /**
- * vktls_cmdq_watch() - look after events and answers that nobody was told of
+ * vktls_cmdq_watch() - handle events and answers whose interrupt was lost
  * @vd: device; its queues may be stopped
  *
- * Interrupts may be lost. Who waits looks himself; nobody does for posted commands.
- * Deferred ones that no other command has taken along go now.
+ * Waiting callers poll by themselves; posted commands have no caller. Deferred
+ * commands that no other command has taken along get their doorbell here.
  * Context: process; about once a second.
  */
 void vktls_cmdq_watch(struct vktls_dev *vd)
@@ -329,13 +338,13 @@ void vktls_cmdq_watch(struct vktls_dev *vd)
  * vktls_cmd_exec() - run one command and wait for its answer
  * @vd: device
  * @opcode: VKTLS_CMD_*
- * @req: payload in ABI byte order, at most 120 bytes; a caller whose payload
- *	holds a key wipes its own copy
+ * @req: payload in ABI byte order, at most 120 bytes; the caller wipes its own
+ *	copy if that holds a key
  * @req_len: bytes in @req
  * @rsp: where the answer's payload goes, filled up with zeros
  * @rsp_len: bytes in @rsp, at most 48
  *
- * Context: process; sleeps up to ten seconds, five if firmware's heart stands
+ * Context: process; sleeps up to ten seconds, five if the heartbeat stands
  * still. No lock is needed.
  * Return: 0, the errno for the NIC's status, -ENETDOWN when no firmware runs,
  * -ETIMEDOUT when it stopped answering, -ENODEV when the NIC is gone.
@@ -374,7 +383,7 @@ int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,
 	return err;
 }
 
-/* Returns how many commands wait for the doorbell now, or an error. */
+/* Returns the number of commands that wait for a doorbell, or an errno. */
 static int vktls_cmd_enqueue(struct vktls_cmdq *q, u16 opcode, const void *req,
 			     size_t req_len, vktls_cmd_done_t call, u32 arg)
 {
@@ -392,7 +401,7 @@ static int vktls_cmd_enqueue(struct vktls_cmdq *q, u16 opcode, const void *req,
 	return q->tail - q->rung;
 }
 
-/* The doorbell rings when so many commands wait for it. */
+/* Rings the doorbell if @most or more commands wait for it. */
 static int vktls_cmd_leave(struct vktls_cmdq *q, u16 opcode, const void *req,
 			   size_t req_len, vktls_cmd_done_t call, u32 arg,
 			   int most)
@@ -411,10 +420,10 @@ static int vktls_cmd_leave(struct vktls_cmdq *q, u16 opcode, const void *req,
 /**
  * vktls_cmd_post() - run one command, and do not wait
  * @vd: device
- * @opcode: VKTLS_CMD_* whose answer is its status alone
+ * @opcode: VKTLS_CMD_* with no answer but a status
  * @req: payload in ABI byte order, at most 120 bytes
  * @req_len: bytes in @req
- * @call: is told the outcome, once, with the queue's lock held; any context
+ * @call: called once with the outcome, in any context, the queue's lock held
  * @arg: for @call
  *
  * Context: any.
@@ -428,17 +437,17 @@ int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
 }
 
 /**
- * vktls_cmd_defer() - run one command in good time, and do not wait
+ * vktls_cmd_defer() - run one command within a second, and do not wait
  * @vd: device
- * @opcode: VKTLS_CMD_* whose answer is its status alone
+ * @opcode: VKTLS_CMD_* with no answer but a status
  * @req: payload in ABI byte order without secrets, at most 120 bytes
  * @req_len: bytes in @req
- * @call: is told the outcome, once, with the queue's lock held; any context
+ * @call: called once with the outcome, in any context, the queue's lock held
  * @arg: for @call
  *
- * The NIC gets it before any later command, together with that or with some
- * others of its kind, at the latest when vktls_cmdq_watch() looks: they share a
- * doorbell and an interrupt.
+ * The NIC gets the command before any later one. Its doorbell and interrupt are
+ * shared: with the next command, with other deferred ones, or, at the latest, they
+ * come from vktls_cmdq_watch().
  *
  * Context: any.
  * Return: as vktls_cmd_post().
@@ -451,7 +460,7 @@ int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
 }
 
 /**
- * vktls_cmd_exec_buf() - run a command whose data does not fit a command
+ * vktls_cmd_exec_buf() - run a command with data in a buffer of its own
  * @vd: device
  * @opcode: VKTLS_CMD_* that takes struct vktls_buf
  * @arg: its field arg

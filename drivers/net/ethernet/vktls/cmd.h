@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the NIC is told: firmware, commands, and what the commands mean, those of
- * TLS apart.
+ * Prototypes of the files that load firmware, run commands, and give commands
+ * their meaning, except those of TLS.
  */
 #ifndef VKTLS_CMD_H
 #define VKTLS_CMD_H
@@ -17,10 +17,16 @@ struct vktls_dev;
 /* Lowest minor version of the ABI that the driver is tried with. */
 #define VKTLS_ABI_MINOR_MIN	5
 bool vktls_abi_known(u32 abi);
+int vktls_fw_read(struct vktls_dev *vd);
 int vktls_fw_load(struct vktls_dev *vd);
+void vktls_fw_forget_new(struct vktls_dev *vd);
+void vktls_fw_free(struct vktls_dev *vd);
+__printf(2, 3) void vktls_fw_note(struct vktls_dev *vd, const char *fmt, ...);
 const char *vktls_status_name(unsigned int status);
 
 /* cmd.c */
+
+/* Outcome of a posted command; @arg as given to vktls_cmd_post(). */
 typedef void (*vktls_cmd_done_t)(struct vktls_dev *vd, u32 arg, int err);
 
 #define VKTLS_CMD_BUF_BYTES	4096

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The command and event queues: their memory, their life beside that of the
- * firmware, and their interrupt. What is in the events is port.c's.
+ * The command and event queues: memory, start and stop with the firmware, and the
+ * interrupt. Does not know the content of events, which is for port.c.
  */
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
+#include <linux/jiffies.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "cmdq.h"
 #include "vktls.h"
+
+/*
+ * One ring of events in this time: a NIC that never runs out of them may not have a
+ * processor for itself. An honest one has more when it loses some, and says so.
+ */
+#define EVENTS_PERIOD		(HZ / 10)
 
 static irqreturn_t vktls_cmdq_irq(int irq, void *data)
 {
@@ -21,19 +29,38 @@ static irqreturn_t vktls_cmdq_irq(int irq, void *data)
 	return vktls_cmdq_event_peek(q) ? IRQ_WAKE_THREAD : IRQ_HANDLED;
 }
 
+static void vktls_cmdq_event_take(struct vktls_cmdq *q)
+{
+	struct vktls_event event;
+
+	/* The NIC writes gen after the rest of the event. */
+	dma_rmb();
+	event = q->events[q->evt_head & EVTQ_MASK];
+	WRITE_ONCE(q->evt_head, q->evt_head + 1);
+	vktls_write(q->vd, VKTLS_REG_EVTQ_HEAD, q->evt_head & EVTQ_MASK);
+	vktls_port_event(q->vd, &event);
+}
+
+static void vktls_cmdq_event_pace(struct vktls_cmdq *q)
+{
+	unsigned long end = q->evt_since + EVENTS_PERIOD;
+
+	if (time_before(jiffies, end) && ++q->evt_taken < BIT(EVTQ_LOG2))
+		return;
+	/* Not woken by the interrupts that go on. */
+	if (time_before(jiffies, end))
+		msleep(jiffies_to_msecs(end - jiffies));
+	q->evt_since = jiffies;
+	q->evt_taken = 0;
+}
+
 static irqreturn_t vktls_cmdq_irq_thread(int irq, void *data)
 {
 	struct vktls_cmdq *q = data;
-	struct vktls_event event;
 
 	while (vktls_cmdq_event_peek(q)) {
-		/* The NIC writes gen after the rest of the event. */
-		dma_rmb();
-		event = q->events[q->evt_head & EVTQ_MASK];
-		WRITE_ONCE(q->evt_head, q->evt_head + 1);
-		vktls_write(q->vd, VKTLS_REG_EVTQ_HEAD,
-			    q->evt_head & EVTQ_MASK);
-		vktls_port_event(q->vd, &event);
+		vktls_cmdq_event_take(q);
+		vktls_cmdq_event_pace(q);
 	}
 	return IRQ_HANDLED;
 }
@@ -63,7 +90,7 @@ static void vktls_cmdq_clear(struct vktls_cmdq *q)
 
 /**
  * vktls_cmdq_start() - give the queues to a NIC that has just been reset
- * @vd: device whose firmware is ready
+ * @vd: device, its firmware ready
  *
  * Context: process, RTNL or probe; the queues are stopped.
  * Return: 0 or errno; on failure the queues stay stopped.
@@ -142,8 +169,8 @@ free_cmds:
  * vktls_cmdq_alloc() - allocate the queues, stopped
  * @vd: device
  *
- * They live as long as the device, whatever happens to its firmware, so that
- * a caller never finds them gone.
+ * The queues live as long as the device, with or without firmware, so that callers
+ * of commands need no check for them.
  * Return: 0 or -ENOMEM.
  */
 int vktls_cmdq_alloc(struct vktls_dev *vd)
@@ -173,7 +200,7 @@ int vktls_cmdq_alloc(struct vktls_dev *vd)
 
 /**
  * vktls_cmdq_free() - undo vktls_cmdq_alloc()
- * @vd: device whose queues are stopped and have no users left
+ * @vd: device, its queues stopped and without users
  */
 void vktls_cmdq_free(struct vktls_dev *vd)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The command and event queues, for who runs commands and who owns the queues. */
+/* The command and event queues, shared by cmd.c (commands) and cmdq.c (life). */
 #ifndef VKTLS_CMDQ_H
 #define VKTLS_CMDQ_H
 
@@ -16,19 +16,19 @@
 #define EVTQ_LOG2		8
 #define EVTQ_MASK		(BIT(EVTQ_LOG2) - 1)
 
-/* One command on its way; index is that of its place in the ring. */
+/* A command on its way; slots[i] belongs to place i of the ring. */
 struct vktls_cmd_slot {
 	struct completion done;
 	u32 tag;
 	u16 status;		/* VKTLS_ST_*, once answered */
-	u16 rsp_len;		/* bytes that the caller wants */
+	u16 rsp_len;		/* size of rsp, bytes */
 	void *rsp;
-	int err;		/* given up: why */
-	bool pending;		/* the NIC owes an answer */
-	bool busy;		/* pending, or the caller has yet to look */
-	vktls_cmd_done_t call;	/* nobody waits: whom to tell */
+	int err;		/* errno of a command given up */
+	bool pending;		/* answer still to come */
+	bool busy;		/* pending, or answer not yet read by the caller */
+	vktls_cmd_done_t call;	/* callback of a posted command, else NULL */
 	u32 arg;		/* for call */
-	unsigned long since;	/* jiffies; with call */
+	unsigned long since;	/* jiffies at submission; with call */
 };
 
 struct vktls_cmdq {
@@ -40,23 +40,26 @@ struct vktls_cmdq {
 	dma_addr_t cpls_dma;
 	dma_addr_t events_dma;
 
-	spinlock_t lock;	/* all below but buf; also in hard interrupt */
+	spinlock_t lock;	/* all below except buf; also in hard interrupt */
 	u32 head;		/* oldest slot that may be busy */
 	u32 tail;
-	u32 rung;		/* tail that the NIC knows */
+	u32 rung;		/* tail in the last doorbell */
 	u32 cpl_head;
-	int err;		/* not 0: takes no commands, and why */
+	int err;		/* errno for new commands, 0 = they are taken */
 	struct vktls_cmd_slot slots[CMDQ_SIZE];
-	wait_queue_head_t wait;	/* for head to move, or err */
+	wait_queue_head_t wait;	/* until head moves, or err is set */
 
-	u32 evt_head;		/* written by the threaded interrupt alone */
+	/* written by the threaded interrupt only */
+	u32 evt_head;
+	unsigned long evt_since;	/* start of the event period, jiffies */
+	unsigned int evt_taken;	/* events in this period */
 
-	struct mutex buf_lock;	/* buf, while a command that uses it lives */
+	struct mutex buf_lock;	/* buf, up to the end of the command that uses it */
 	void *buf;
 	dma_addr_t buf_dma;
 };
 
-/* Is there an event that the handler has not seen? */
+/* Returns whether there is an event that the handler has not taken. */
 static inline bool vktls_cmdq_event_peek(const struct vktls_cmdq *q)
 {
 	u32 head = READ_ONCE(q->evt_head);

@@ -12,20 +12,45 @@
 #define RESET_USECS (1 * USEC_PER_SEC)
 
 /**
- * vktls_dev_check() - find out whether the NIC is still there
+ * vktls_dev_answers() - check that the registers answer
+ * @vd: device
+ *
+ * Context: any.
+ * Return: true if the magic number can be read.
+ */
+bool vktls_dev_answers(struct vktls_dev *vd)
+{
+	return readl(vd->regs + VKTLS_REG_MAGIC) == VKTLS_MAGIC;
+}
+
+/*
+ * Registers that do not answer prove nothing: the function or a bridge above it may
+ * be in a reset or powered down. Only the PCI core knows.
+ */
+static bool vktls_dev_is_removed(struct vktls_dev *vd)
+{
+	if (pci_dev_is_disconnected(vd->pdev))
+		return true;
+	if (test_bit(VKTLS_OFFLINE, &vd->state) || vktls_dev_answers(vd))
+		return false;
+	return !pci_device_is_present(vd->pdev);
+}
+
+/**
+ * vktls_dev_check() - find out whether the NIC was removed
  * @vd: device
  *
  * The register accessor asks after a read of all ones; callers that miss an
  * answer ask too, because not every platform reads ones where nothing is. A NIC
  * that is gone stays so: its commands fail with -ENODEV, its carrier is off.
  * Context: any.
- * Return: true if it is there.
+ * Return: false if it is gone.
  */
 bool vktls_dev_check(struct vktls_dev *vd)
 {
 	if (test_bit(VKTLS_GONE, &vd->state))
 		return false;
-	if (readl(vd->regs + VKTLS_REG_MAGIC) == VKTLS_MAGIC)
+	if (!vktls_dev_is_removed(vd))
 		return true;
 	if (test_and_set_bit(VKTLS_GONE, &vd->state))
 		return false;
@@ -34,25 +59,39 @@ bool vktls_dev_check(struct vktls_dev *vd)
 	return false;
 }
 
+static bool vktls_dev_is_reset(u32 status)
+{
+	return (status & VKTLS_STATUS_FW_STATE) == VKTLS_FW_NONE;
+}
+
 /**
  * vktls_dev_reset() - reset the function, so that it touches no memory
  * @vd: device
  *
+ * A NIC that does not obey, but is there, is cut off from memory by the PCI core,
+ * up to vktls_hw_start().
  * Context: process; sleeps up to a second.
- * Return: 0, -ETIMEDOUT, or -ENODEV if the NIC is gone.
+ * Return: 0, -ETIMEDOUT, -EIO if the registers do not answer, or -ENODEV if the NIC
+ * is gone.
  */
 int vktls_dev_reset(struct vktls_dev *vd)
 {
 	u32 status;
 	int err;
 
+	if (test_bit(VKTLS_OFFLINE, &vd->state))
+		return -EIO;
 	vktls_write(vd, VKTLS_REG_CTRL, VKTLS_CTRL_RESET);
 	err = read_poll_timeout(vktls_read, status,
-				(status & VKTLS_STATUS_FW_STATE) ==
-						VKTLS_FW_NONE ||
-					!vktls_dev_check(vd),
+				status == ~0u || vktls_dev_is_reset(status),
 				100, RESET_USECS, false, vd, VKTLS_REG_STATUS);
-	return vktls_dev_check(vd) ? err : -ENODEV;
+	if (!vktls_dev_check(vd))
+		return -ENODEV;
+	if (status == ~0u)
+		err = -EIO;
+	if (err)
+		pci_clear_master(vd->pdev);
+	return err;
 }
 
 /**
@@ -67,5 +106,6 @@ void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason)
 	if (test_bit(VKTLS_GONE, &vd->state))
 		return;
 	set_bit(reason, &vd->reset_reason);
+	/* Does nothing before vktls_reset_start(), which looks at the reasons. */
 	schedule_work(&vd->reset_work);
 }

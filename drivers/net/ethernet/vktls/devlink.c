@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * devlink: what firmware runs or why none does, reload, and the two health
- * reporters through which all recovery goes. The devlink lock is outside RTNL.
+ * devlink: version and state of the firmware, reload, and the two health reporters
+ * through which all recovery goes. The devlink lock is taken before RTNL.
  */
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
@@ -59,12 +59,14 @@ static int vktls_devlink_info_get(struct devlink *devlink,
 	return err;
 }
 
-/*
- * The function is whole again, whatever was wrong and whoever asked. A reporter
- * left with an error that another one's recovery has mended would not recover
- * by itself any more.
+/**
+ * vktls_devlink_healthy() - tell the reporters that the function is whole again
+ * @vd: device
+ *
+ * A reporter left with an error that another one's recovery has mended would not
+ * recover by itself any more.
  */
-static void vktls_devlink_healthy(struct vktls_dev *vd)
+void vktls_devlink_healthy(struct vktls_dev *vd)
 {
 	devlink_health_reporter_state_update(vd->fw_health,
 					     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
@@ -77,12 +79,23 @@ static int vktls_devlink_reload_down(struct devlink *devlink, bool netns_change,
 				     enum devlink_reload_limit limit,
 				     struct netlink_ext_ack *extack)
 {
+	struct vktls_dev *vd = vktls_devlink_dev(devlink);
+	int err;
+
 	if (netns_change) {
 		NL_SET_ERR_MSG(extack, "change of namespace is not supported");
 		return -EOPNOTSUPP;
 	}
+	/* Read while the NIC still runs: the file may lie behind it. */
+	err = vktls_fw_read(vd);
+	if (err) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "no file /lib/firmware/%s, nothing changed",
+				   VKTLS_FW_FILE);
+		return err;
+	}
 	rtnl_lock();
-	vktls_hw_suspend(vktls_devlink_dev(devlink));
+	vktls_hw_suspend(vd);
 	rtnl_unlock();
 	return 0;
 }
@@ -124,6 +137,9 @@ static int vktls_health_recover(struct devlink_health_reporter *reporter,
 	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
 	int err;
 
+	/* Without an image that has started, the file is all there is. */
+	if (!vd->fw)
+		vktls_fw_read(vd);
 	rtnl_lock();
 	vktls_hw_suspend(vd);
 	err = vktls_hw_resume(vd);
@@ -152,7 +168,7 @@ static int vktls_fw_diagnose(struct devlink_health_reporter *reporter,
 	return 0;
 }
 
-/* Firmware hands out its log in pieces; an empty one is the end. */
+/* Firmware hands out its log in pieces; an empty piece is the end. */
 static int vktls_fw_log_read(struct vktls_dev *vd, char *log, size_t *len)
 {
 	struct vktls_log part;
@@ -249,12 +265,14 @@ static const struct devlink_health_reporter_ops vktls_tx_health_ops = {
 
 static int vktls_devlink_add_health(struct vktls_dev *vd)
 {
-	vd->fw_health = devlink_health_reporter_create(
-		vd->devlink, &vktls_fw_health_ops, 0, vd);
+	vd->fw_health = devlink_health_reporter_create(vd->devlink,
+						       &vktls_fw_health_ops, 0,
+						       vd);
 	if (IS_ERR(vd->fw_health))
 		return PTR_ERR(vd->fw_health);
-	vd->tx_health = devlink_health_reporter_create(
-		vd->devlink, &vktls_tx_health_ops, 0, vd);
+	vd->tx_health = devlink_health_reporter_create(vd->devlink,
+						       &vktls_tx_health_ops, 0,
+						       vd);
 	if (IS_ERR(vd->tx_health)) {
 		devlink_health_reporter_destroy(vd->fw_health);
 		return PTR_ERR(vd->tx_health);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ethtool: shows and changes what struct vktls_dev holds. Counters are in
- * stats.c, and whatever needs other rings is done by netdev.c.
+ * ethtool: shows and changes the settings in struct vktls_dev. Counters are in
+ * stats.c; netdev.c makes the changes that need new rings.
  */
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
@@ -78,9 +78,8 @@ static void vktls_ethtool_get_regs(struct net_device *netdev,
 		out = vktls_ethtool_put_reg(vd, out, vktls_dump_regs[i]);
 	for (qp = 0; qp < vd->max_qps; qp++)
 		for (i = 0; i < ARRAY_SIZE(vktls_dump_qp_regs); i++)
-			out = vktls_ethtool_put_reg(
-				vd, out,
-				VKTLS_REG_QP(qp) + vktls_dump_qp_regs[i]);
+			out = vktls_ethtool_put_reg(vd, out, VKTLS_REG_QP(qp) +
+						    vktls_dump_qp_regs[i]);
 }
 
 static int vktls_ethtool_get_link_ksettings(struct net_device *netdev,
@@ -235,7 +234,7 @@ static int vktls_ethtool_get_rxfh(struct net_device *netdev,
 	return 0;
 }
 
-/* What the NIC does not take is not kept. */
+/* Settings that the NIC refuses are taken back. */
 static int vktls_ethtool_change_rss(struct vktls_dev *vd,
 				    const struct vktls_rss *rss)
 {
@@ -404,7 +403,7 @@ static int vktls_ethtool_test_irqs(struct vktls_dev *vd)
 	return err;
 }
 
-/* Stops the function, which loses TLS contexts: they go on in software. */
+/* Resets the function: TLS connections go on in software, up to their resync. */
 static void vktls_ethtool_test_offline(struct vktls_dev *vd, u64 *result)
 {
 	vktls_hw_suspend(vd);

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loads the firmware and says in words why it would not. Knows the loader's
- * registers, not what firmware does once it runs.
+ * Loading the firmware, and its state in words. Knows the registers of the loader;
+ * does not know the firmware's work once it runs.
  */
 #include <linux/dma-mapping.h>
 #include <linux/firmware.h>
 #include <linux/iopoll.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
 
 #include "cmd.h"
 #include "vktls.h"
 
 #define FW_BOOT_USECS	(VKTLS_TIME_BOOT_MS * USEC_PER_MSEC)
+
+struct vktls_fw_image {
+	size_t len;		/* of data, bytes */
+	u8 data[];
+};
 
 static const char *const vktls_status_names[] = {
 	[VKTLS_ST_OK] = "ok",
@@ -59,7 +66,14 @@ const char *vktls_status_name(unsigned int status)
 	return vktls_status_names[status];
 }
 
-static __printf(2, 3) void fw_note(struct vktls_dev *vd, const char *fmt, ...)
+/**
+ * vktls_fw_note() - note in words how the firmware is
+ * @vd: device
+ * @fmt: as of printf()
+ *
+ * Context: RTNL or probe.
+ */
+void vktls_fw_note(struct vktls_dev *vd, const char *fmt, ...)
 {
 	va_list args;
 
@@ -88,12 +102,12 @@ static int vktls_fw_ready(struct vktls_dev *vd)
 	u32 abi = vktls_read(vd, VKTLS_REG_ABI);
 
 	if (!vktls_abi_known(abi)) {
-		fw_note(vd, "refused: ABI %u.%u, the driver needs %u.%u",
-			abi >> 16, abi & 0xffff, VKTLS_ABI_MAJOR,
-			VKTLS_ABI_MINOR_MIN);
+		vktls_fw_note(vd, "refused: ABI %u.%u, the driver needs %u.%u",
+			      abi >> 16, abi & 0xffff, VKTLS_ABI_MAJOR,
+			      VKTLS_ABI_MINOR_MIN);
 		return -ENOEXEC;
 	}
-	fw_note(vd, "running");
+	vktls_fw_note(vd, "running");
 	return 0;
 }
 
@@ -105,7 +119,7 @@ static bool vktls_fw_settled(u32 status)
 	       state == VKTLS_FW_READY || state == VKTLS_FW_CRASHED;
 }
 
-/* Runs the image at @addr; it is the NIC's until this returns. */
+/* Runs the image at @addr. The NIC may read the image until this returns. */
 static int vktls_fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
 {
 	unsigned int code;
@@ -120,11 +134,11 @@ static int vktls_fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
 				1000, FW_BOOT_USECS, false, vd,
 				VKTLS_REG_STATUS);
 	if (!vktls_dev_check(vd)) {
-		fw_note(vd, "device is gone");
+		vktls_fw_note(vd, "device is gone");
 		return -ENODEV;
 	}
 	if (err) {
-		fw_note(vd, "does not start");
+		vktls_fw_note(vd, "does not start");
 		return err;
 	}
 	switch (status & VKTLS_STATUS_FW_STATE) {
@@ -133,33 +147,105 @@ static int vktls_fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
 	case VKTLS_FW_REFUSED:
 		code = (status & VKTLS_STATUS_FW_CODE) >>
 		       VKTLS_STATUS_FW_CODE_SHIFT;
-		fw_note(vd, "refused: %s (%u)", vktls_status_name(code), code);
+		vktls_fw_note(vd, "refused: %s (%u)", vktls_status_name(code), code);
 		return -ENOEXEC;
 	default:
-		fw_note(vd, "crashed at start");
+		vktls_fw_note(vd, "crashed at start");
 		return -EIO;
 	}
 }
 
-static int vktls_fw_hand_over(struct vktls_dev *vd, const struct firmware *fw)
+static int vktls_fw_hand_over(struct vktls_dev *vd,
+			      const struct vktls_fw_image *fw)
 {
 	struct device *dev = &vd->pdev->dev;
 	dma_addr_t addr;
 	void *image;
 	int err;
 
-	if (fw->size > VKTLS_FW_MAX_BYTES) {
-		fw_note(vd, "refused: %zu bytes are too many", fw->size);
+	if (fw->len > VKTLS_FW_MAX_BYTES) {
+		vktls_fw_note(vd, "refused: %zu bytes are too many", fw->len);
 		return -EFBIG;
 	}
-	image = dma_alloc_coherent(dev, fw->size, &addr, GFP_KERNEL);
+	image = dma_alloc_coherent(dev, fw->len, &addr, GFP_KERNEL);
 	if (!image) {
-		fw_note(vd, "no memory for the image");
+		vktls_fw_note(vd, "no memory for the image");
 		return -ENOMEM;
 	}
-	memcpy(image, fw->data, fw->size);
-	err = vktls_fw_boot(vd, addr, fw->size);
-	dma_free_coherent(dev, fw->size, image, addr);
+	memcpy(image, fw->data, fw->len);
+	err = vktls_fw_boot(vd, addr, fw->len);
+	dma_free_coherent(dev, fw->len, image, addr);
+	return err;
+}
+
+/**
+ * vktls_fw_read() - read the firmware's file, for the next start
+ * @vd: device
+ *
+ * Recovery does without the file: the root file system may be behind this NIC.
+ * Context: process, devlink lock or probe, without RTNL; sleeps.
+ * Return: 0, or errno with nothing changed.
+ */
+int vktls_fw_read(struct vktls_dev *vd)
+{
+	struct vktls_fw_image *image;
+	const struct firmware *fw;
+	int err;
+
+	err = firmware_request_nowarn(&fw, VKTLS_FW_FILE, &vd->pdev->dev);
+	if (err) {
+		dev_err(&vd->pdev->dev, "no file /lib/firmware/%s (error %d)\n",
+			VKTLS_FW_FILE, err);
+		return err;
+	}
+	/* A copy: while @fw is held, the loader gives the same data to all. */
+	image = kvmalloc(struct_size(image, data, fw->size), GFP_KERNEL);
+	if (image) {
+		image->len = fw->size;
+		memcpy(image->data, fw->data, fw->size);
+		vktls_fw_forget_new(vd);
+		vd->fw_new = image;
+	}
+	release_firmware(fw);
+	return image ? 0 : -ENOMEM;
+}
+
+/**
+ * vktls_fw_forget_new() - forget the file that was read, if it has not started
+ * @vd: device
+ */
+void vktls_fw_forget_new(struct vktls_dev *vd)
+{
+	kvfree(vd->fw_new);
+	vd->fw_new = NULL;
+}
+
+/**
+ * vktls_fw_free() - forget all images
+ * @vd: device, its function stopped for good
+ */
+void vktls_fw_free(struct vktls_dev *vd)
+{
+	vktls_fw_forget_new(vd);
+	kvfree(vd->fw);
+	vd->fw = NULL;
+}
+
+/* Tries the new image if there is one, else the image that started last. */
+static int vktls_fw_start(struct vktls_dev *vd)
+{
+	int err;
+
+	if (!vd->fw_new && !vd->fw) {
+		vktls_fw_note(vd, "no file /lib/firmware/%s", VKTLS_FW_FILE);
+		return -ENOENT;
+	}
+	err = vktls_fw_hand_over(vd, vd->fw_new ? vd->fw_new : vd->fw);
+	if (!err && vd->fw_new) {
+		kvfree(vd->fw);
+		vd->fw = vd->fw_new;
+		vd->fw_new = NULL;
+	}
 	return err;
 }
 
@@ -168,21 +254,13 @@ static int vktls_fw_hand_over(struct vktls_dev *vd, const struct firmware *fw)
  * @vd: device; its fw_status then says how it went
  *
  * Context: process; RTNL or probe. Sleeps.
- * Return: 0 or errno: -ENOENT when the file is missing, -ENOEXEC when the NIC
+ * Return: 0 or errno: -ENOENT when there is no image, -ENOEXEC when the NIC
  * refused it or it is too old for the driver.
  */
 int vktls_fw_load(struct vktls_dev *vd)
 {
-	const struct firmware *fw;
-	int err;
+	int err = vktls_fw_start(vd);
 
-	err = firmware_request_nowarn(&fw, VKTLS_FW_FILE, &vd->pdev->dev);
-	if (err) {
-		fw_note(vd, "no file /lib/firmware/%s", VKTLS_FW_FILE);
-	} else {
-		err = vktls_fw_hand_over(vd, fw);
-		release_firmware(fw);
-	}
 	if (err)
 		dev_err(&vd->pdev->dev,
 			"firmware %s: %s (error %d); the interface stays down, mend the file and run: devlink dev reload pci/%s\n",

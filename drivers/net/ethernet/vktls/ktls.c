@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * TLS contexts: their life in the NIC as kernel TLS asks for it, whole for those
- * that send; ktls_rx.c has the receiving half. A context says "in sync" only while
- * the NIC has it and expects the same TCP sequence number; whatever breaks that
- * makes the connection go on in software until kernel TLS offers the next record,
- * at which the NIC is put in sync, or is given the context anew if it has lost it.
- * Knows no packets.
+ * TLS: tlsdev_ops, the life of sending contexts, start and stop with the function.
+ * Receiving contexts are in ktls_rx.c. A sending context is in sync only while the
+ * NIC has it and expects the same TCP sequence number. Otherwise software encrypts
+ * the connection until kernel TLS offers its next record; there the NIC is
+ * resynced, or gets the context anew if it has forgotten it. Knows no packets.
  */
 #include <linux/jiffies.h>
 #include <linux/slab.h>
@@ -60,7 +59,7 @@ static int vktls_ktls_check(struct vktls_ktls *ktls, const struct sock *sk,
 	return -EOPNOTSUPP;
 }
 
-/* Holds ktls->life, which is up. */
+/* Caller holds ktls->life, with ktls->up. */
 static int vktls_ktls_nic_add_tx(struct vktls_ktls *ktls,
 				 struct vktls_ktls_tx_ctx *tx,
 				 const struct tls_crypto_info *info, u32 seq,
@@ -75,7 +74,7 @@ static int vktls_ktls_nic_add_tx(struct vktls_ktls *ktls,
 	return err;
 }
 
-/* Holds ktls->life, which is up, so the NIC still has what the command named. */
+/* Caller holds ktls->life, with ktls->up: the NIC still has the context. */
 static void vktls_ktls_ctx_synced(struct vktls_ktls_tx_ctx *tx, u32 seq)
 {
 	unsigned long flags;
@@ -176,7 +175,7 @@ static void vktls_ktls_dev_del(struct net_device *netdev,
 		vktls_ktls_tx_del(vd->ktls, tls_ctx);
 }
 
-/* Holds ktls->life, which is up. */
+/* Caller holds ktls->life, with ktls->up. */
 static int vktls_ktls_nic_resync(struct vktls_ktls *ktls,
 				 struct vktls_ktls_tx_ctx *tx,
 				 const struct tls_crypto_info *info, u32 seq,
@@ -202,8 +201,8 @@ static int vktls_ktls_nic_resync(struct vktls_ktls *ktls,
 }
 
 /*
- * Kernel TLS tries again at each record until it is told 0, and the sender waits
- * for the command: a NIC that refuses is left alone for longer and longer.
+ * Kernel TLS retries at each record until tls_dev_resync returns 0, and the sender
+ * waits for the command. So the pause after a failure doubles with each failure.
  */
 static void vktls_ktls_resync_outcome(struct vktls_ktls *ktls,
 				      struct vktls_ktls_tx_ctx *tx, int err)
@@ -237,8 +236,9 @@ static int vktls_ktls_tx_resync(struct vktls_ktls *ktls,
 		return -EAGAIN;
 	down_read(&ktls->life);
 	if (ktls->up)
-		err = vktls_ktls_nic_resync(
-			ktls, tx, &tls_ctx->crypto_send.info, seq, rec_no);
+		err = vktls_ktls_nic_resync(ktls, tx,
+					    &tls_ctx->crypto_send.info, seq,
+					    rec_no);
 	if (!err)
 		vktls_ktls_ctx_synced(tx, seq);
 	trace_vktls_tls_resync(ktls->vd, tx->base.id, seq, rec_no, err);
@@ -289,6 +289,7 @@ void vktls_ktls_stop(struct vktls_dev *vd)
 	xa_for_each(&ktls->ids, id, ctx)
 		vktls_ktls_gone(ktls, ctx, true);
 	atomic_set(&ktls->surplus, 0);
+	WRITE_ONCE(ktls->rx_stray, false);
 	up_write(&ktls->life);
 	vktls_ktls_ext_stop(vd->netdev);
 }
@@ -316,7 +317,7 @@ static netdev_features_t vktls_ktls_feature(u32 caps, u32 need,
 }
 
 /**
- * vktls_ktls_features() - what the NIC can do for TLS
+ * vktls_ktls_features() - TLS features of the NIC
  * @vd: device, capabilities are known
  *
  * Context: RTNL.
@@ -344,7 +345,7 @@ u32 vktls_ktls_flags_get(struct vktls_dev *vd)
 	return vd->ktls->flags;
 }
 
-/* One of each pair at most; neither is the default. */
+/* At most one flag of each pair may be set; by default none is. */
 int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags)
 {
 	u32 tx = BIT(VKTLS_KTLS_REPLAY_ONLY) | BIT(VKTLS_KTLS_FALLBACK_ONLY);
@@ -357,7 +358,7 @@ int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags)
 }
 
 /**
- * vktls_ktls_register() - opt in to what tls.ko does not offer to each driver
+ * vktls_ktls_register() - opt in to TLS 1.3 and ChaCha20-Poly1305
  *
  * Version and cipher of each key are checked against the NIC's capabilities, so
  * this holds for all NICs.

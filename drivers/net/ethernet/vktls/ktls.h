@@ -2,7 +2,8 @@
 /*
  * The TLS part of the driver, as seen by the rest of it: life with the device,
  * one hook in the transmit path, two for packets that failed, one in the receive
- * path, events, counters. What its files share is in ktls_priv.h.
+ * path, events, counters. Structures that only the TLS files share are in
+ * ktls_priv.h.
  */
 #ifndef VKTLS_KTLS_H
 #define VKTLS_KTLS_H
@@ -16,8 +17,9 @@ struct vktls_dev;
 struct vktls_tx_ring;
 
 /*
- * A connection may leave the NIC while a packet marked for it waits in a queue, and
- * fragments lose the mark. Kernel TLS's hook stays as long as the socket.
+ * Returns whether the TLS part must see a packet. The mark alone is enough: a
+ * connection may leave the NIC while one of its packets waits in a queue. Fragments
+ * lose the mark; kernel TLS's hook stays as long as the socket.
  */
 static inline bool vktls_ktls_wants(const struct sk_buff *skb)
 {
@@ -27,7 +29,7 @@ static inline bool vktls_ktls_wants(const struct sk_buff *skb)
 	       (sk && sk_fullsock(sk) && READ_ONCE(sk->sk_validate_xmit_skb));
 }
 
-/* Module load and unload: what our tls.ko, if it is there, can do more. */
+/* Module load and unload: opt in to the additions of our tls.ko, if it is loaded. */
 void vktls_ktls_register(void);
 void vktls_ktls_unregister(void);
 
@@ -51,29 +53,28 @@ void vktls_ktls_audit(struct vktls_dev *vd);
 /*
  * Under the xmit lock, for packets that vktls_ktls_wants(). Returns the
  * packet to send, or NULL when it was consumed. *id is the NIC's context that
- * encrypts it, or VKTLS_NO_CTX to send it as it is. If tx->replay has fragments
- * then, they are the packet's payload and what is around it, and are held.
+ * encrypts it, or VKTLS_NO_CTX to send it unchanged. Fragments in tx->replay, if
+ * any, are the records around the packet's payload, with a page reference each.
  */
 struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 			      u32 *id);
 
 /*
- * Any context: a packet that came from vktls_ktls_tx() was refused by the NIC
- * with this status (VKTLS_ST_*), or, status 0, did not get there. Before it is
- * freed.
+ * Any context: the NIC refused a packet from vktls_ktls_tx() with this status
+ * (VKTLS_ST_*), or never got the packet (status 0). Called before the skb is freed.
  */
 void vktls_ktls_tx_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
 			  u16 status);
 
 /*
- * Any context: a replay was refused by the NIC, or did not get there. Says
- * nothing about where the NIC is. Before the skb is freed.
+ * Any context: the same for a replay, which does not move the NIC in the stream.
+ * Called before the skb is freed.
  */
 void vktls_ktls_replay_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
 			      u16 status);
 
-/* NAPI: a frame with VKTLS_RXC_TLS, not yet handed on. */
-void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
+/* NAPI: a frame with VKTLS_RXC_TLS, not yet handed on; false to drop it. */
+bool vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
 		   u32 frames);
 
 /* Threaded interrupt: VKTLS_EVT_TLS_LOST, _TLS_RESYNC, and events lost. */
@@ -81,7 +82,7 @@ void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq);
 void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq);
 void vktls_ktls_events_missed(struct vktls_dev *vd);
 
-/* RTNL: what the user forces, as ethtool's private flags; 0 or -EINVAL. */
+/* RTNL: policies that the user forces, ethtool's private flags; 0 or -EINVAL. */
 #define VKTLS_KTLS_FLAGS	4
 extern const char vktls_ktls_flag_names[VKTLS_KTLS_FLAGS][ETH_GSTRING_LEN];
 u32 vktls_ktls_flags_get(struct vktls_dev *vd);

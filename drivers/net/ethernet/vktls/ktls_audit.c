@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Now and then: does the NIC hold the contexts that it should, no more and no less?
- * It may have forgotten some, which then get their way back; and some that were to
- * be deleted, with their keys, may still be there, because the command failed or
- * only seemed to work. Those are looked for and deleted, and if they resist, the
- * function is reset. The NIC's own count tells; no list of suspects is kept.
+ * Comparison, once a second, of the number of contexts in the NIC with the driver's.
+ * Forgotten contexts are given to the NIC again. Surplus contexts, whose deletion
+ * failed or only seemed to work, still hold keys: the driver sweeps the NIC's table
+ * and deletes them, and resets the function if that fails. The driver keeps no list
+ * of suspects.
  */
 #include <linux/jiffies.h>
 
@@ -13,10 +13,10 @@
 #include "ktls_trace.h"
 #include "vktls.h"
 
-/* Places that are looked at in a row; commands of connections wait meanwhile. */
+/* Places swept in a row; TLS commands of connections wait meanwhile. */
 #define SWEEP_PLACES	256
 #define BACKOFF_LOG2	6
-/* Attempts that failed before the reset. There is no second reset. */
+/* Failed sweeps before the one reset. */
 #define SWEEP_TRIES	5
 
 static bool vktls_ktls_backoff_waits(const struct vktls_ktls_backoff *b)
@@ -49,7 +49,7 @@ static bool vktls_ktls_audit_agrees(struct vktls_ktls *ktls)
 	       atomic_read(&ktls->live) + surplus;
 }
 
-/* Holds ktls->life for writing, so nobody adds or deletes. */
+/* Caller holds ktls->life for writing, so that no context comes or goes. */
 static int vktls_ktls_audit_one(struct vktls_ktls *ktls,
 				struct vktls_ktls_ctx *ctx)
 {
@@ -66,8 +66,8 @@ static int vktls_ktls_audit_one(struct vktls_ktls *ktls,
 }
 
 /*
- * Which of ours does it not know? What it holds beyond the others is surplus,
- * whatever was known of that.
+ * Queries each context of the driver, and drops those that the NIC has forgotten.
+ * The rest of the NIC's count is the new surplus.
  */
 static int vktls_ktls_audit_ours(struct vktls_ktls *ktls)
 {
@@ -86,7 +86,7 @@ static int vktls_ktls_audit_ours(struct vktls_ktls *ktls)
 	return 0;
 }
 
-/* One place of the NIC's table; not one that the driver knows of. */
+/* Deletes the context in one place of the NIC's table, unless the driver has it. */
 static int vktls_ktls_sweep_one(struct vktls_ktls *ktls, u32 id)
 {
 	int err;
@@ -103,7 +103,7 @@ static int vktls_ktls_sweep_one(struct vktls_ktls *ktls, u32 id)
 	return err;
 }
 
-/* Goes on where it ended, or where a context was not deleted last. */
+/* Starts where the last sweep ended, or at the place of the last failed deletion. */
 static int vktls_ktls_sweep(struct vktls_ktls *ktls)
 {
 	u32 places = le32_to_cpu(ktls->vd->caps.tls_contexts);
@@ -139,22 +139,27 @@ static void vktls_ktls_sweep_failed(struct vktls_ktls *ktls, int err)
 	vktls_reset_request(vd, VKTLS_RESET_TLS);
 }
 
-/* Holds ktls->life for writing, which is up. */
+/* Caller holds ktls->life for writing, with ktls->up. */
 static void vktls_ktls_audit_locked(struct vktls_ktls *ktls)
 {
 	int err = vktls_port_stats_sync(ktls->vd);
 
 	if (!err && !vktls_ktls_audit_agrees(ktls))
 		err = vktls_ktls_audit_ours(ktls);
-	if (err || !atomic_read(&ktls->surplus) ||
-	    vktls_ktls_backoff_waits(&ktls->sweep))
+	if (err)
+		return;
+	if (!atomic_read(&ktls->surplus)) {
+		WRITE_ONCE(ktls->rx_stray, false);
+		return;
+	}
+	if (vktls_ktls_backoff_waits(&ktls->sweep))
 		return;
 	err = vktls_ktls_sweep(ktls);
 	if (err)
 		vktls_ktls_sweep_failed(ktls, err);
 }
 
-/* What receives gets its context here, what sends at its next record. */
+/* Restores receiving contexts; sending ones return at their next record. */
 static void vktls_ktls_audit_restore(struct vktls_ktls *ktls)
 {
 	if (!READ_ONCE(ktls->rx_missing)) {
@@ -171,11 +176,11 @@ static void vktls_ktls_audit_restore(struct vktls_ktls *ktls)
 }
 
 /**
- * vktls_ktls_audit() - compare the NIC's contexts with ours, and mend
+ * vktls_ktls_audit() - compare the NIC's contexts with the driver's, and repair
  * @vd: device, with fresh counters of the NIC
  *
- * Numbers that differ at first sight may be those of different moments; the second
- * look is behind a lock.
+ * The first comparison is without lock and may mix two moments; a difference is
+ * checked again under ktls->life.
  *
  * Context: process, once a second; sleeps.
  */
@@ -183,7 +188,8 @@ void vktls_ktls_audit(struct vktls_dev *vd)
 {
 	struct vktls_ktls *ktls = vd->ktls;
 
-	if (vktls_ktls_audit_agrees(ktls) && !atomic_read(&ktls->surplus)) {
+	if (vktls_ktls_audit_agrees(ktls) && !atomic_read(&ktls->surplus) &&
+	    !READ_ONCE(ktls->rx_stray)) {
 		ktls->sweep.tries = 0;
 		ktls->swept = 0;
 	} else {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A TLS context in the NIC, of either direction: the commands that add and delete
- * it, the table of those that the NIC has, and the end of one that it has lost.
- * Knows no socket and no packet.
+ * it, the table of contexts by number, and the loss of a context by the NIC. Knows
+ * no socket and no packet.
  */
 #include <linux/string.h>
 
@@ -41,6 +41,11 @@ static int vktls_ktls_cmd_add(struct vktls_ktls *ktls, bool rx,
 			     rx ? sizeof(*req) : sizeof(req->add), &ref,
 			     sizeof(ref));
 	*id = err ? VKTLS_NO_CTX : le32_to_cpu(ref.ctx);
+	/* No place of the table: vktls_ktls_audit() finds the context and deletes it. */
+	if (!err && *id >= le32_to_cpu(ktls->vd->caps.tls_contexts)) {
+		err = -EBADMSG;
+		WRITE_ONCE(ktls->rx_stray, true);
+	}
 	trace_vktls_tls_add(ktls->vd, &req->add, *id, err);
 	return err;
 }
@@ -54,7 +59,7 @@ static void vktls_ktls_ctx_set_id(struct vktls_ktls_ctx *ctx, u32 id)
 	spin_unlock_irqrestore(&ctx->lock, flags);
 }
 
-/* The NIC may have given the place of one that it has forgotten to another. */
+/* The NIC may reuse the place of a context that it has forgotten. */
 static int vktls_ktls_ids_put(struct vktls_ktls *ktls,
 			      struct vktls_ktls_ctx *ctx, u32 id)
 {
@@ -74,7 +79,7 @@ static int vktls_ktls_ids_put(struct vktls_ktls *ktls,
 	return 0;
 }
 
-/* Returns the number that it had, or VKTLS_NO_CTX. */
+/* Returns the number that the context had, or VKTLS_NO_CTX. */
 static u32 vktls_ktls_ids_take(struct vktls_ktls *ktls,
 			       struct vktls_ktls_ctx *ctx)
 {
@@ -92,16 +97,18 @@ static u32 vktls_ktls_ids_take(struct vktls_ktls *ktls,
 	return id;
 }
 
-/* What is not deleted now is by vktls_ktls_audit(). */
+/* If the command failed, vktls_ktls_audit() retries the deletion. */
 static void vktls_ktls_deleted(struct vktls_ktls *ktls, u32 id, bool rx,
 			       int err)
 {
 	if (!err || err == -ENOENT)
 		return;
-	vktls_ktls_count(
-		ktls, rx ? VKTLS_KTLS_RX_DEL_FAILED : VKTLS_KTLS_DEL_FAILED, 1);
+	vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_DEL_FAILED :
+				    VKTLS_KTLS_DEL_FAILED, 1);
 	atomic_inc(&ktls->surplus);
 	WRITE_ONCE(ktls->sweep_at, id);
+	if (rx)
+		WRITE_ONCE(ktls->rx_stray, true);
 }
 
 static void vktls_ktls_tx_deleted(struct vktls_dev *vd, u32 id, int err)
@@ -135,7 +142,7 @@ static void vktls_ktls_del_soon(struct vktls_ktls *ktls, u32 id, bool rx)
  * vktls_ktls_nic_add() - put a context into the NIC
  * @ktls: life is held, and up
  * @ctx: context that the NIC does not have
- * @req: what it is to the NIC; without a flow if it sends
+ * @req: request for the NIC; the flow is used by receiving contexts only
  *
  * Context: process; sleeps.
  * Return: 0 or errno.
@@ -159,8 +166,8 @@ int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
  * vktls_ktls_nic_del() - take a context out of the NIC, if it is there
  * @ktls: device
  * @ctx: context
- * @now: it must do nothing any more after this. Otherwise it may, up to the next
- *	command: no packet and no connection will miss it.
+ * @now: wait until the context is gone; otherwise it may live up to the next
+ *	command, with no packet and no connection to use it
  *
  * Context: process; sleeps.
  */
@@ -178,7 +185,7 @@ void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 	up_read(&ktls->life);
 }
 
-/* Returns whether the NIC was thought to be in sync. */
+/* Returns whether the context was in sync. */
 static bool vktls_ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
 {
 	unsigned long flags;
@@ -195,10 +202,10 @@ static bool vktls_ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
  * vktls_ktls_gone() - the NIC does not have a context any more
  * @ktls: device; life is held
  * @ctx: context that it had
- * @reset: it has none any more; otherwise it has forgotten this one
+ * @reset: the NIC lost all contexts in a reset; otherwise it forgot this one
  *
- * The connection goes on in software until the NIC gets it again. What was not in
- * sync has been counted when that came about.
+ * Software takes over the connection until the NIC has a context for it again. The
+ * loss of a sending context that was out of sync has been counted before.
  *
  * Context: process, or RCU.
  */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What our tls.ko offers to drivers beyond the kernel's own interface, if it is
- * the one that is loaded: TLS 1.3 and ChaCha20-Poly1305 for those who say that they
- * check, and a word about devices that are lost or ready. The distribution's tls.ko
- * has none of these symbols. One of the two is there as long as this module is.
+ * Calls that only our tls.ko has, beyond the kernel's own interface: TLS 1.3 and
+ * ChaCha20-Poly1305 for drivers that check version and cipher, and notice of NICs
+ * that lose their contexts or take new ones. The distribution's tls.ko lacks the
+ * symbols. One of the two modules is loaded as long as this one is.
  */
 #include <linux/module.h>
 #include <linux/netdevice.h>

@@ -15,7 +15,7 @@
 
 #include "ktls_priv.h"
 
-/* The table grows from here, and never shrinks below. */
+/* Smallest size of the table. */
 #define FLOWS_MIN 1024
 
 static const struct rhashtable_params vktls_ktls_flow_params = {
@@ -112,7 +112,7 @@ int vktls_ktls_flow_fill(struct vktls_tls_flow *flow, const struct sock *sk)
 	return 0;
 }
 
-/* From @off on: IPv4 with TCP. Returns where TCP begins, or 0; *end of the packet. */
+/* IPv4 with TCP at @off: returns the offset of TCP, or 0; *end is the packet's end. */
 static u32 vktls_ktls_pkt_parse_v4(const struct sk_buff *skb, u32 off, u32 *end,
 				   struct vktls_tls_flow *flow)
 {

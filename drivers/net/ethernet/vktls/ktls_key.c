@@ -9,11 +9,11 @@
 #include "ktls_priv.h"
 #include "vktls.h"
 
-/* What one kind of kernel key structure says, and where. */
+/* Layout of one kind of kernel key structure. */
 struct vktls_ktls_cipher {
 	u16 type;			/* of struct tls_crypto_info */
 	u8 abi;				/* VKTLS_CIPHER_* */
-	bool explicit;			/* TLS 1.2 sends a part of the nonce */
+	bool explicit;			/* TLS 1.2 sends part of the nonce */
 	u8 key_len, salt_len, iv_len;
 	u8 key, salt, iv, rec_seq;	/* offsets in the structure */
 };
@@ -84,7 +84,7 @@ static bool vktls_ktls_version_ok(const struct vktls_dev *vd, u16 version)
 }
 
 /**
- * vktls_ktls_key_check() - does the NIC take keys of this kind?
+ * vktls_ktls_key_check() - check that the NIC takes keys of this kind
  * @vd: device
  * @info: version and cipher
  *
@@ -100,7 +100,7 @@ int vktls_ktls_key_check(const struct vktls_dev *vd,
 		return -EPROTO;
 	if (!c || !(le16_to_cpu(vd->caps.tls_ciphers) & BIT(c->abi)))
 		return -ENOKEY;
-	/* Linux 6.12 offers what it receives, and cannot mend it if partial. */
+	/* Linux 6.12 offloads its receive side too, and cannot mend partial records. */
 	if (c->abi == VKTLS_CIPHER_CHACHA20_POLY1305 && !vktls_ktls_ext())
 		return -ENOKEY;
 	return 0;
@@ -121,15 +121,15 @@ u64 vktls_ktls_key_rec_no(const struct tls_crypto_info *info)
 }
 
 /**
- * vktls_ktls_key_fill() - say to the NIC what a context is about
+ * vktls_ktls_key_fill() - fill in the NIC's form of a context
  * @req: to fill in; the caller wipes it after use
  * @info: key, of a cipher that the NIC takes
  * @direction: VKTLS_DIR_*
  * @seq: TCP sequence number of a record's first byte
  * @rec_no: number of that record
  *
- * The kernel's structure tells where the stream of records began. An explicit
- * nonce counts along with the record number, so that of any later record follows.
+ * @info holds nonce and number of the first record. An explicit nonce counts along
+ * with the record number, so the nonce of @rec_no follows from both.
  */
 void vktls_ktls_key_fill(struct vktls_tls_add *req,
 			 const struct tls_crypto_info *info, u8 direction,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the TLS part share: contexts, counters, prototypes by owner.
+ * Structures and prototypes that only the files of the TLS part share.
  *
  * A context lives from tls_dev_add to tls_dev_del, and for an RCU grace period
  * after: packets and events find it under RCU and then take its lock. Lock order:
@@ -84,6 +84,7 @@ enum vktls_ktls_stat {
 	VKTLS_KTLS_RX_RES_SKIP,
 	VKTLS_KTLS_RX_ERR,
 	VKTLS_KTLS_RX_BYPASSED,
+	VKTLS_KTLS_RX_DROP_STRAY,
 	VKTLS_KTLS_RX_REQ_DIRECT,
 	VKTLS_KTLS_RX_LOST_GAP,
 	VKTLS_KTLS_RX_LOST_HEADER,
@@ -110,89 +111,92 @@ enum vktls_ktls_flag {
 	VKTLS_KTLS_RESYNC_HINT,
 };
 
-/* What has failed is left alone for longer and longer. */
+/* Pause between retries; doubles with each failure. */
 struct vktls_ktls_backoff {
-	unsigned int tries;		/* failed in a row */
-	unsigned long at;		/* jiffies; with tries: not before */
+	unsigned int tries;		/* failures in a row */
+	unsigned long at;		/* time of the next retry, jiffies; with tries */
 };
 
 struct vktls_ktls {
 	struct vktls_dev *vd;
 	u64 __percpu *stats;		/* VKTLS_KTLS_STATS_NUM for each CPU */
 	unsigned long flags;		/* enum vktls_ktls_flag; RTNL to change */
-	struct rw_semaphore life;	/* up; read: commands that need it */
-	bool up;			/* life; the NIC keeps contexts */
-	struct xarray ids;		/* contexts in the NIC, by id; + RCU */
-	atomic_t live;			/* contexts that have an id; life */
-	atomic_t surplus;		/* others that the NIC has; life */
+	struct rw_semaphore life;	/* up; held for reading by TLS commands */
+	bool up;			/* the NIC takes contexts; life */
+	struct xarray ids;		/* contexts in the NIC, by number; RCU */
+	atomic_t live;			/* contexts in ids; life */
+	atomic_t surplus;		/* contexts in the NIC but not in ids; life */
 
-	/* Of vktls_ktls_audit() alone, sweep_at apart. */
-	u32 sweep_at, swept;		/* next place; places without success */
+	/* used by vktls_ktls_audit() only, except sweep_at */
+	u32 sweep_at;			/* next place to sweep */
+	u32 swept;			/* places swept since the start of the sweep */
 	struct vktls_ktls_backoff sweep, restore;
 
-	struct rhashtable flows;	/* all that receive, by flow; + RCU */
+	struct rhashtable flows;	/* receiving contexts, by flow; RCU */
 	struct mutex rx_mutex;		/* rx_list */
-	struct list_head rx_list;	/* all that receive */
-	bool rx_missing;		/* no lock: of these, the NIC lacks one */
-	struct work_struct restore_work;	/* those that the NIC forgot */
+	struct list_head rx_list;	/* receiving contexts */
+	bool rx_missing;		/* rx_list has contexts not in the NIC; no lock */
+	bool rx_stray;			/* the NIC may decrypt for no context; no lock */
+	struct work_struct restore_work;	/* return of forgotten contexts */
 };
 
 /* Offload of one direction of a socket. */
 struct vktls_ktls_ctx {
 	/*
-	 * All of the context. Interrupts off: netpoll may clean a transmit ring,
-	 * and so report an error, from wherever printk was called.
+	 * All of the context. Taken with interrupts off: netpoll may clean a
+	 * transmit ring, and so report an error, inside any printk().
 	 */
 	spinlock_t lock;
-	u32 id;			/* in the NIC; VKTLS_NO_CTX while it has none */
+	u32 id;			/* number in the NIC, or VKTLS_NO_CTX */
 	bool rx;		/* written once */
 	struct rcu_head rcu;
 };
 
-/* The NIC has encrypted what lies between synced_at and expected. */
+/* The NIC has encrypted the bytes from synced_at to expected. */
 struct vktls_ktls_tx_ctx {
 	struct vktls_ktls_ctx base;
-	bool in_sync;		/* the NIC takes the segment at expected */
-	u32 expected;		/* TCP sequence; the NIC has the same number */
-	u32 synced_at;		/* where the NIC was put in sync last */
+	bool in_sync;		/* the NIC expects the same byte as expected */
+	u32 expected;		/* next in-order byte; TCP sequence */
+	u32 synced_at;		/* place of the last resync; TCP sequence */
 
 	bool lossy;		/* software encrypts retransmissions */
-	bool paused;		/* so it does up to both of these: */
+	/* no replays until replay_at has passed and refused_end is acked */
+	bool paused;
 	unsigned long replay_at;	/* jiffies */
-	u32 refused_end;	/* TCP sequence */
-	u32 sent, again;	/* bytes since the rate was looked at */
+	u32 refused_end;	/* end of the refused replay; TCP sequence */
+	u32 sent, again;	/* bytes since the last measurement; again: retransmitted */
 
-	unsigned int failures;	/* of resync in a row; socket lock */
-	unsigned long retry_at;	/* jiffies, with failures; socket lock */
+	unsigned int failures;	/* resyncs failed in a row; socket lock */
+	unsigned long retry_at;	/* jiffies; with failures; socket lock */
 };
 
 struct vktls_ktls_rx_ctx {
 	struct vktls_ktls_ctx base;
 	/*
-	 * The socket; NULL after tls_dev_del. It lives as long as one holds
-	 * base.lock and finds it here, or rx_mutex and finds this on rx_list.
+	 * The socket; NULL after tls_dev_del. Valid under base.lock while set, and
+	 * under rx_mutex while the context is on rx_list.
 	 */
 	struct sock *sk;
 	enum tls_offload_sync_type mode;	/* written once */
-	struct tls_offload_resync_async async;	/* kernel TLS reads and writes */
-	bool started;		/* async has a start that waits for its end */
-	u32 start, end;		/* of that; TCP sequence */
-	unsigned long since;	/* jiffies */
-	bool asked;		/* the NIC asked before the packet was seen */
-	u32 asked_seq;		/* about a header here */
-	u32 question;		/* header that kernel TLS was last asked about */
-	bool forgotten;		/* no lock: the NIC does not know it any more */
+	struct tls_offload_resync_async async;	/* shared with kernel TLS */
+	bool started;		/* window open: async has a start and no end yet */
+	u32 start, end;		/* limits of the window; TCP sequence */
+	unsigned long since;	/* opening of the window, jiffies */
+	bool asked;		/* the NIC's event came before its packet */
+	u32 asked_seq;		/* header in that event; TCP sequence */
+	u32 question;		/* header in the last question to kernel TLS */
+	bool forgotten;		/* the NIC does not know the context; no lock */
 
 	struct vktls_tls_flow flow;	/* written once */
 	struct rhash_head node;		/* vktls_ktls.flows */
 	struct list_head list;		/* vktls_ktls.rx_list */
 };
 
-/* What a received frame says about itself. */
+/* Headers of a received frame. */
 struct vktls_ktls_pkt {
 	struct vktls_tls_flow flow;
 	u32 seq;		/* TCP sequence of the payload */
-	u32 len;		/* bytes of it */
+	u32 len;		/* payload, bytes */
 };
 
 static inline struct vktls_ktls_tx_ctx *

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Retransmissions: whether the NIC encrypts them again, and what it needs for that.
- * It is given whole records, from kernel TLS's list of what is not acknowledged,
- * and only those that it encrypted from the first byte to the last since it was put
- * in sync; so it never sees one that has another key. Replay moves nothing in the
- * NIC. A flow that loses much would have it read each record many times, so software
- * helps that one until it is better.
+ * Replay of retransmissions: the choice between NIC and software, and the records
+ * that the NIC needs. The NIC gets whole records from kernel TLS's list of
+ * unacknowledged ones, and only records that it encrypted completely since its last
+ * resync, so that no record has an older key. A replay does not move the context in
+ * the NIC. A lossy flow would make the NIC read each record many times: software
+ * encrypts the retransmissions of such a flow until the rate falls.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -17,22 +17,21 @@
 #include "ring.h"
 #include "vktls.h"
 
-/* 1/8 of what is sent, sent again, is too much, and less than 1/32 is little. */
+/* A flow is lossy above 1/8 of its bytes retransmitted, and good below 1/32. */
 #define RATE_LOSSY	8
 #define RATE_GOOD	32
-/* Software only, after the NIC has refused a replay. */
+/* Time without replays after the NIC has refused one. */
 #define PAUSE		(1 * HZ)
 
-/* What the NIC has of a context, as of a moment ago. */
+/* Copy of a context's state in the NIC, taken under its lock. */
 struct vktls_ktls_replay_view {
 	u32 id;
-	u32 from, to;		/* it encrypted these; TCP sequence */
+	u32 from, to;		/* range that the NIC encrypted; TCP sequence */
 };
 
 /*
- * Our context of the packet's socket, if it has one now: the socket may have
- * gone to another device, or left this one, since the packet was let through.
- * Under RCU.
+ * Returns the context of the packet's socket, or NULL: the socket may have moved to
+ * another device, or left this one, while the packet waited. Caller holds RCU.
  */
 struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,
 					    const struct sk_buff *skb)
@@ -47,9 +46,9 @@ struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,
 }
 
 /**
- * vktls_ktls_replay_rate() - choose by how much of a stream was sent again
+ * vktls_ktls_replay_rate() - choose a policy by the rate of retransmission
  * @ktls: device
- * @ctx: context, locked; counts anew
+ * @ctx: context, locked; its byte counts start anew
  */
 void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
 			    struct vktls_ktls_tx_ctx *ctx)
@@ -72,8 +71,9 @@ void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
 }
 
 /*
- * The NIC has refused a replay: software for a while, and for what was refused for
- * as long as it is not acknowledged, or it would never get through.
+ * After a refused replay software encrypts retransmissions until ctx->replay_at,
+ * and the refused bytes until they are acknowledged: a second refusal would stop the
+ * connection.
  */
 static bool vktls_ktls_replay_paused(struct vktls_ktls_tx_ctx *ctx,
 				     const struct sock *sk, u32 seq)
@@ -88,7 +88,7 @@ static bool vktls_ktls_replay_paused(struct vktls_ktls_tx_ctx *ctx,
 	return false;
 }
 
-/* 0 if the NIC may be asked, otherwise the counter of the reason. */
+/* Returns 0 if the NIC may replay, otherwise the counter of the reason. */
 static enum vktls_ktls_stat
 vktls_ktls_replay_may(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
 		      const struct sock *sk, u32 seq,
@@ -115,7 +115,7 @@ vktls_ktls_replay_may(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
 	return why;
 }
 
-/* Under the lock of the records. */
+/* Adds a record's fragments to the plan. Caller holds the lock of the records. */
 static enum vktls_ktls_stat
 vktls_ktls_replay_hold(struct vktls_tx_plan *plan,
 		       struct tls_record_info *record)
@@ -133,7 +133,7 @@ vktls_ktls_replay_hold(struct vktls_tx_plan *plan,
 	return 0;
 }
 
-/* One record, that of @at. */
+/* Adds one record, that of sequence number @at. */
 static enum vktls_ktls_stat
 vktls_ktls_replay_record(struct vktls_tx_plan *plan,
 			 struct tls_record_info *record,
@@ -156,8 +156,8 @@ vktls_ktls_replay_record(struct vktls_tx_plan *plan,
 }
 
 /*
- * All records of a packet, with a hold on their pages. Acknowledgments may take
- * records off the list as soon as its lock is released.
+ * Collects all records of a packet, with a reference on each page, because
+ * acknowledgments may free the records once the lock is released.
  */
 static enum vktls_ktls_stat
 vktls_ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
@@ -189,7 +189,7 @@ vktls_ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
 	return why;
 }
 
-/* How many descriptors a packet may have beside those of its payload. */
+/* Returns whether records and control descriptors fit the limit and the ring. */
 static bool vktls_ktls_replay_fits(const struct vktls_tx_ring *tx)
 {
 	u32 need = tx->replay.num + VKTLS_TX_PLAN_EXTRA;
@@ -198,8 +198,8 @@ static bool vktls_ktls_replay_fits(const struct vktls_tx_ring *tx)
 }
 
 /**
- * vktls_ktls_replay() - try to have the NIC encrypt a segment once more
- * @tx: ring; its plan is filled in if the NIC shall, and empty otherwise
+ * vktls_ktls_replay() - prepare a replay of a segment, if the NIC may do it
+ * @tx: ring; its plan is filled in, or empty if software must encrypt
  * @ctx: context
  * @skb: the segment, plaintext
  * @seq: its TCP sequence number
@@ -207,7 +207,7 @@ static bool vktls_ktls_replay_fits(const struct vktls_tx_ring *tx)
  * @id: context for the NIC
  *
  * Context: under the queue's xmit lock and RCU.
- * Return: true if the NIC shall; otherwise the reason was counted.
+ * Return: true if the NIC replays it; otherwise the reason was counted.
  */
 bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 		       const struct sk_buff *skb, u32 seq, u32 len, u32 *id)
@@ -237,13 +237,12 @@ bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 }
 
 /**
- * vktls_ktls_replay_unsent() - a replay did not leave
+ * vktls_ktls_replay_unsent() - handle a replay that did not leave
  * @vd: device
  * @skb: the packet; not freed yet
  * @status: VKTLS_ST_* with which the NIC refused it, or 0 when it did not get it
  *
- * TCP sends it again; so that this gets through, by software then if the NIC has
- * refused it.
+ * TCP sends the segment again. After a refusal software will encrypt it.
  *
  * Context: any.
  */

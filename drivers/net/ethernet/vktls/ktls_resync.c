@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The way back of a receiving context after the NIC has lost its place in a
- * stream: the question of the NIC, the answer of kernel TLS, and the received
- * packets that carry either. A context is found under RCU, by flow or by number;
- * its socket is used only under its lock and only while it is there.
+ * Resync of receiving contexts, after the NIC has lost its place in a stream: the
+ * NIC's question, the answer of kernel TLS, and the flags of received packets. A
+ * context is found under RCU, by flow or by number; its socket is used only under
+ * the context's lock, and only while rx->sk is set.
  */
 #include <linux/string.h>
 #include <linux/unaligned.h>
@@ -15,7 +15,7 @@
 #include "ktls_trace.h"
 #include "vktls.h"
 
-/* An event that is this late will not come. */
+/* An event later than this is taken for lost. */
 #define EVENT_DELAY (HZ / 10)
 
 /**
@@ -36,7 +36,7 @@ void vktls_ktls_rx_cancel(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
 				  rx->start, 0);
 }
 
-/* Under the command queue's lock, which comes after that of a context. */
+/* Called with the command queue's lock held, which nests inside a context's. */
 static void vktls_ktls_rx_resync_done(struct vktls_dev *vd, u32 id, int err)
 {
 	enum vktls_ktls_stat what = err ? VKTLS_KTLS_RX_RES_SKIP :
@@ -57,12 +57,12 @@ static void vktls_ktls_rx_resync_done(struct vktls_dev *vd, u32 id, int err)
 }
 
 /**
- * vktls_ktls_rx_resync() - tls_dev_resync for what a socket receives
+ * vktls_ktls_rx_resync() - tls_dev_resync of a receiving socket
  * @ktls: device
  * @tls_ctx: the socket's context
- * @seq: where a record begins; in answer to a direct request, where the
- *	record's header ends
- * @rec_no: which record
+ * @seq: TCP sequence number of a record's first byte; in answer to a direct
+ *	request, of the last byte of its header
+ * @rec_no: number of that record
  *
  * Context: any but hard interrupt; between tls_dev_add and tls_dev_del.
  * Return: 0 when the NIC will be told, or errno.
@@ -95,7 +95,7 @@ int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
 }
 
 /**
- * vktls_ktls_rx_gone() - what was asked of a context has no answer any more
+ * vktls_ktls_rx_gone() - end a resync whose context the NIC has lost
  * @ktls: device; life is held
  * @rx: context that the NIC has lost
  *
@@ -113,10 +113,10 @@ void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
 }
 
 /*
- * Kernel TLS was asked about a header that the reader of the socket, who may be
- * megabytes behind, has not come to. A question about a later one in its place
- * would put the answer off, and the next one again. One about what has not been
- * received may be nonsense.
+ * Returns whether kernel TLS still works on its last question: the reader of the
+ * socket, perhaps megabytes behind, has not reached that header. A newer question
+ * would replace it and put off the answer, again and again. A question about bytes
+ * that TCP has not received may be nonsense, and may be replaced.
  */
 static bool vktls_ktls_rx_waits(const struct vktls_ktls_rx_ctx *rx)
 {
@@ -152,10 +152,10 @@ static bool vktls_ktls_rx_in_window(const struct vktls_ktls_rx_ctx *rx, u32 seq)
 }
 
 /*
- * A header that the NIC asks about ends in this packet: kernel TLS notes all of its
- * headers, until the event tells which one it is. That may have come before. More
- * packets may ask meanwhile; the first question is as good as theirs, unless the
- * event was lost.
+ * Opens a window: the header that the NIC asks about ends in this packet, and kernel
+ * TLS logs all headers of the packet until the event names one. The event may have
+ * come before the packet. Later packets that ask do not open a second window, unless
+ * the event of the first is overdue.
  */
 static void vktls_ktls_rx_window(struct vktls_ktls *ktls,
 				 struct vktls_ktls_rx_ctx *rx,
@@ -202,41 +202,74 @@ static void vktls_ktls_rx_ask(struct vktls_ktls *ktls,
 	rcu_read_unlock();
 }
 
+/* Returns whether a decrypted packet belongs to no context, so that it is no use. */
+static bool vktls_ktls_rx_is_stray(struct vktls_ktls *ktls,
+				   const struct vktls_ktls_pkt *pkt)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = vktls_ktls_flow_find(ktls, &pkt->flow);
+	rcu_read_unlock();
+	return !found;
+}
+
+/* Returns false if TCP must have the packet again, as it was on the wire. */
+static bool vktls_ktls_rx_decrypted(struct vktls_ktls *ktls,
+				    struct sk_buff *skb,
+				    const struct vktls_ktls_pkt *pkt,
+				    u32 frames)
+{
+	if (unlikely(READ_ONCE(ktls->rx_stray)) &&
+	    vktls_ktls_rx_is_stray(ktls, pkt)) {
+		vktls_ktls_count(ktls, VKTLS_KTLS_RX_DROP_STRAY, frames);
+		return false;
+	}
+	skb->decrypted = 1;
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_PACKETS, frames);
+	vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_BYTES, pkt->len);
+	return true;
+}
+
 /**
- * vktls_ktls_rx() - tell the stack what the NIC made of a packet's payload
+ * vktls_ktls_rx() - mark a packet by the NIC's work on its TLS payload
  * @vd: device
  * @skb: packet from its Ethernet header on, not handed on yet
  * @flags: VKTLS_RXC_*, with VKTLS_RXC_TLS
- * @frames: how many it is made of
+ * @frames: number of frames joined in it
  *
- * The TCP checksum in a decrypted packet is that of what was received, which the
- * NIC has compared, whether the user wants that or not.
+ * The TCP checksum of a decrypted packet is that of the ciphertext. The NIC has
+ * verified it, even with RXCSUM off.
+ *
+ * A context whose deletion failed, or whose place is unknown, may decrypt packets
+ * of a connection that is software's. Such packets are dropped; TCP sends them
+ * again, and vktls_ktls_audit() deletes the context meanwhile.
  *
  * Context: NAPI.
+ * Return: true to hand the packet on, false to drop it.
  */
-void vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
+bool vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
 		   u32 frames)
 {
 	struct vktls_ktls *ktls = vd->ktls;
 	struct vktls_ktls_pkt pkt;
+	bool parsed = false;
 
+	if (flags & (VKTLS_RXC_TLS_DECRYPTED | VKTLS_RXC_TLS_ASK))
+		parsed = vktls_ktls_pkt_parse(skb, &pkt);
 	if (flags & VKTLS_RXC_TLS_DECRYPTED) {
-		skb->decrypted = 1;
-		skb->ip_summed = CHECKSUM_UNNECESSARY;
+		if (!parsed ||
+		    !vktls_ktls_rx_decrypted(ktls, skb, &pkt, frames))
+			return false;
 	} else if (flags & VKTLS_RXC_TLS_AUTH) {
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_ERR, 1);
 	} else {
 		vktls_ktls_count(ktls, VKTLS_KTLS_RX_BYPASSED, frames);
 	}
-	if (!(flags & (VKTLS_RXC_TLS_DECRYPTED | VKTLS_RXC_TLS_ASK)) ||
-	    !vktls_ktls_pkt_parse(skb, &pkt))
-		return;
-	if (flags & VKTLS_RXC_TLS_DECRYPTED) {
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_PACKETS, frames);
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_BYTES, pkt.len);
-	}
-	if (flags & VKTLS_RXC_TLS_ASK)
+	if (parsed && flags & VKTLS_RXC_TLS_ASK)
 		vktls_ktls_rx_ask(ktls, &pkt);
+	return true;
 }
 
 static void vktls_ktls_rx_asked(struct vktls_ktls *ktls,
@@ -268,10 +301,10 @@ static void vktls_ktls_rx_asked(struct vktls_ktls *ktls,
 }
 
 /**
- * vktls_ktls_asked() - the NIC asks which record begins at a place, if one does
+ * vktls_ktls_asked() - pass the NIC's question about a record on to kernel TLS
  * @vd: device
  * @id: context
- * @seq: TCP sequence number of what may be a header
+ * @seq: TCP sequence number of a possible header
  *
  * Context: process.
  */
@@ -293,7 +326,7 @@ void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq)
 }
 
 /**
- * vktls_ktls_rx_count_lost() - count why the NIC has lost its place in a stream
+ * vktls_ktls_rx_count_lost() - count the reason of a lost place in a stream
  * @ktls: device
  * @status: VKTLS_ST_*
  */
@@ -309,10 +342,10 @@ void vktls_ktls_rx_count_lost(struct vktls_ktls *ktls, u16 status)
 }
 
 /**
- * vktls_ktls_events_missed() - answers that the NIC gave may not have come
+ * vktls_ktls_events_missed() - end all windows after an overflow of events
  * @vd: device
  *
- * Kernel TLS must not note headers for ever. The NIC asks again.
+ * Kernel TLS would log headers for ever. The NIC asks again.
  *
  * Context: process.
  */

@@ -13,7 +13,7 @@
 #include "ktls_priv.h"
 #include "vktls.h"
 
-/* Holds ktls->life, which is up. */
+/* Caller holds ktls->life, with ktls->up. */
 static int vktls_ktls_rx_nic_add(struct vktls_ktls *ktls,
 				 struct vktls_ktls_rx_ctx *rx,
 				 const struct tls_crypto_info *info, u32 seq)
@@ -54,9 +54,9 @@ static int vktls_ktls_rx_start(struct vktls_ktls *ktls,
 }
 
 /*
- * The default is the one of the three that needs no luck: the NIC asks by an
- * event, which reaches us before or after the packet, and kernel TLS may have gone
- * past the header by then. In this mode it keeps a log.
+ * The default is the asynchronous mode, the only one that always works: the NIC's
+ * event may come before or after the packet, and kernel TLS may have passed the
+ * header by then. In this mode kernel TLS keeps a log of headers.
  */
 static enum tls_offload_sync_type
 vktls_ktls_rx_mode(const struct vktls_ktls *ktls)
@@ -90,11 +90,11 @@ static struct vktls_ktls_rx_ctx *vktls_ktls_rx_alloc(struct vktls_ktls *ktls,
 }
 
 /**
- * vktls_ktls_rx_add() - tls_dev_add for what a socket receives
+ * vktls_ktls_rx_add() - tls_dev_add of a receiving socket
  * @ktls: device
  * @sk: the socket, locked
  * @info: its key, of a kind that the NIC takes
- * @seq: TCP sequence number at which a record begins; may have gone by
+ * @seq: TCP sequence number of a record's first byte; may be received already
  *
  * Context: process; sleeps.
  * Return: 0 or errno.
@@ -127,10 +127,9 @@ int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 }
 
 /*
- * A connection that is closed needs nothing that comes for it. One that goes on
- * without the NIC may hold it to have decrypted nothing from here on; the tls.ko of
- * Linux 6.12 does not do that while the interface is up, and ours tells the two
- * apart.
+ * Returns whether the connection goes on without the NIC. Then no packet may be
+ * decrypted after tls_dev_del. Only our tls.ko does that while the interface is up,
+ * and sets TLS_RX_DEV_CLOSED for connections that end.
  */
 static bool vktls_ktls_rx_lives_on(const struct tls_context *tls_ctx)
 {
@@ -138,7 +137,7 @@ static bool vktls_ktls_rx_lives_on(const struct tls_context *tls_ctx)
 }
 
 /**
- * vktls_ktls_rx_del() - tls_dev_del for what a socket receives
+ * vktls_ktls_rx_del() - tls_dev_del of a receiving socket
  * @ktls: device
  * @tls_ctx: the socket's context
  *
@@ -163,9 +162,9 @@ void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx)
 }
 
 /*
- * Where the next record begins only the socket's reader knows. The NIC is given a
- * place that has just gone by, finds that it has missed a header, looks for one
- * and asks, as after any loss. The socket is there: it is on rx_list.
+ * Only the socket's reader knows the start of the next record. So the NIC gets a
+ * sequence number that is just past, finds that it missed a header, searches for one
+ * and asks, as after any loss. The socket lives as long as the context is on rx_list.
  */
 static void vktls_ktls_rx_restore_one(struct vktls_ktls *ktls,
 				      struct vktls_ktls_rx_ctx *rx)
@@ -186,10 +185,10 @@ static void vktls_ktls_rx_restore_one(struct vktls_ktls *ktls,
 }
 
 /**
- * vktls_ktls_rx_restore() - give the NIC again what it has lost
+ * vktls_ktls_rx_restore() - give the NIC its lost receiving contexts again
  * @ktls: device; life is held, and up
  *
- * What it does not take comes again with vktls_ktls_audit().
+ * vktls_ktls_audit() retries contexts that the NIC does not take.
  *
  * Context: process; sleeps.
  */

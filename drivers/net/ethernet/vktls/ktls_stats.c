@@ -70,6 +70,7 @@ static const char vktls_ktls_stat_names[][ETH_GSTRING_LEN] = {
 	[VKTLS_KTLS_RX_RES_SKIP] = "rx_tls_resync_res_skip",
 	[VKTLS_KTLS_RX_ERR] = "rx_tls_err",
 	[VKTLS_KTLS_RX_BYPASSED] = "rx_tls_bypassed",
+	[VKTLS_KTLS_RX_DROP_STRAY] = "rx_tls_drop_stray",
 	[VKTLS_KTLS_RX_REQ_DIRECT] = "rx_tls_resync_req_direct",
 	[VKTLS_KTLS_RX_LOST_GAP] = "rx_tls_lost_gap",
 	[VKTLS_KTLS_RX_LOST_HEADER] = "rx_tls_lost_header",

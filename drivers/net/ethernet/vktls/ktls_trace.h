@@ -151,7 +151,7 @@ TRACE_EVENT(vktls_tls_policy,
 		      __get_str(what), (int)__entry->id, __entry->seq)
 );
 
-/* Steps of a receive resync: what was asked, and the NIC's outcome. */
+/* Steps of a receive resync: questions, answers, and the NIC's outcome. */
 TRACE_EVENT(vktls_tls_rx_resync,
 	    TP_PROTO(const struct vktls_dev *vd, enum vktls_ktls_stat what,
 		     u32 id, u32 seq, int err),

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The TLS hook of the transmit path: decides for each segment of an offloaded
- * connection whether the NIC encrypts it or software does. A segment that kernel
- * TLS marked as plaintext leaves here with a context for the NIC, or encrypted,
- * or not at all. Whether the NIC encrypts one again is decided in ktls_replay.c,
- * whether the payload is plaintext in ktls_plain.c. Knows nothing of rings and
- * commands.
+ * The TLS hook of the transmit path: the choice, for each segment of an offloaded
+ * connection, between encryption by the NIC and by software. A segment that kernel
+ * TLS marked as plaintext leaves here with a context for the NIC, or encrypted, or
+ * is dropped. ktls_replay.c chooses for retransmissions, ktls_plain.c tells plaintext
+ * from ciphertext. Does not write to rings, and runs no commands.
  */
 #include <linux/tcp.h>
 #include <net/tcp.h>
@@ -17,17 +16,16 @@
 #include "ring.h"
 #include "vktls.h"
 
-/* A context's errors are stale or true within this distance, in bytes. */
+/* Distance, in bytes, within which two sequence numbers of a context compare. */
 #define SYNC_WINDOW	BIT(30)
 
-/* Bytes of a stream between two looks at how many of them are sent again. */
+/* Bytes of a stream between two measurements of its retransmission rate. */
 #define RATE_BYTES	(256 * 1024)
 
 /*
- * Kernel TLS takes one request at a time; ctx->lock keeps our CPUs from making
- * two. It tells the next record through tls_dev_resync and only then is ready for
- * another request, so a context that is lost again meanwhile asks with a later
- * segment.
+ * Kernel TLS takes one request at a time; ctx->lock keeps two CPUs from making two.
+ * The next request is possible after tls_dev_resync has answered this one, so a
+ * context that is out of sync again by then asks with a later segment.
  */
 static void vktls_ktls_tx_ask_resync(struct vktls_ktls *ktls, struct sock *sk,
 				     u32 seq, u32 expected)
@@ -39,12 +37,11 @@ static void vktls_ktls_tx_ask_resync(struct vktls_ktls *ktls, struct sock *sk,
 }
 
 /*
- * The NIC sees the in-order segments of a stream and no others, so one that lies
- * before the expected byte says nothing about the NIC: it was sent once, was
- * lost on the wire, and comes again in the middle of the new ones. Software
- * encrypts it and the stream goes on undisturbed. A segment after the expected
- * byte means that something between was dropped on its way here (a qdisc, a full
- * ring): the NIC could wait for it for ever, so this one takes a resync.
+ * The NIC gets only the in-order segments of a stream. A segment before the expected
+ * byte is a retransmission: software encrypts it, and the context stays in sync. A
+ * segment after the expected byte means that an earlier one was dropped on its way
+ * here (by a qdisc, by a full ring): it may never come, so the context needs a
+ * resync.
  */
 static enum vktls_ktls_stat vktls_ktls_tx_judge(struct vktls_ktls *ktls,
 						struct vktls_ktls_tx_ctx *ctx,
@@ -79,7 +76,7 @@ static enum vktls_ktls_stat vktls_ktls_tx_judge(struct vktls_ktls *ktls,
 	return verdict;
 }
 
-/* Whether kernel TLS still has the record around @seq; if not, what that means. */
+/* Returns whether kernel TLS still has the record of @seq; *why counts if not. */
 static bool vktls_ktls_tx_has_record(struct tls_context *tls_ctx, u32 seq,
 				     enum vktls_ktls_stat *why)
 {
@@ -152,7 +149,7 @@ static struct sk_buff *vktls_ktls_tx_marked(struct vktls_tx_ring *tx,
 	return vktls_ktls_tx_fallback(ktls, skb, seq, len);
 }
 
-/* No context is concerned if the NIC then refuses it. */
+/* A later refusal by the NIC then concerns no context. */
 static struct sk_buff *vktls_ktls_tx_unmark(struct sk_buff *skb)
 {
 	skb->decrypted = 0;
@@ -227,20 +224,19 @@ static struct sk_buff *vktls_ktls_tx_other(struct vktls_ktls *ktls,
 }
 
 /**
- * vktls_ktls_tx() - decide who encrypts a packet of an offloaded connection
+ * vktls_ktls_tx() - choose NIC or software for a packet of an offloaded connection
  * @tx: transmit ring, with room for the packet: there is no way back after this
  * @skb: packet for which vktls_ktls_wants() is true; consumed if another one, or
  *	none, is returned
  * @id: context for the NIC to encrypt with, or VKTLS_NO_CTX to send as it is
  *
- * Without payload there is nothing to do.
+ * A packet without payload leaves unchanged.
  *
- * The mark alone does not make it plaintext. If the packet passed another
- * interface on its way here (a bridge, a VLAN, a tunnel), then kernel TLS has
- * encrypted it, and the tls.ko of Linux 6.12 leaves the mark. To encrypt it once more
- * with key and nonce that are the same would bring the plaintext back. And a packet
- * that was let through for the NIC may have waited in a queue until its connection
- * left: software encrypts that one.
+ * The mark does not prove plaintext. If the packet passed another interface on its
+ * way here (bridge, VLAN, tunnel), kernel TLS has encrypted it, and the tls.ko of
+ * Linux 6.12 leaves the mark. A second encryption with the same key and nonce would
+ * restore the plaintext. If the connection left the NIC while the packet waited in a
+ * queue, software encrypts it.
  *
  * Context: under the queue's xmit lock; bottom halves or interrupts off.
  * Return: packet to send; NULL if it cannot be encrypted and was dropped.
@@ -291,13 +287,13 @@ static void vktls_ktls_tx_lose(struct vktls_ktls *ktls,
 }
 
 /**
- * vktls_ktls_tx_unsent() - a packet did not get through the NIC
+ * vktls_ktls_tx_unsent() - handle a packet that did not leave the NIC
  * @vd: device
  * @skb: packet that vktls_ktls_tx() returned; not freed yet
  * @status: VKTLS_ST_* with which the NIC refused it, or 0 when it did not get it
  *
- * If the NIC was to encrypt it, the NIC now lags behind: its connection goes on
- * in software up to a resync.
+ * If the NIC was to encrypt the packet, its context is out of sync: software
+ * encrypts the connection up to a resync.
  *
  * Context: any.
  */
@@ -321,7 +317,7 @@ void vktls_ktls_tx_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
 }
 
 /**
- * vktls_ktls_lost() - the NIC says that a context is out of sync
+ * vktls_ktls_lost() - handle the NIC's report that a context is out of sync
  * @vd: device
  * @id: context
  * @status: VKTLS_ST_*, why

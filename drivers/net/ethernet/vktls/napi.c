@@ -11,9 +11,8 @@
 #include "vktls.h"
 
 /*
- * net_dim decides once in DIM_NEVENTS interrupts. A look at every fourth part of
- * that finds the end of one measurement and begins the next soon enough; more
- * looks cost more than they tell, for each needs the clock.
+ * net_dim decides once in DIM_NEVENTS interrupts. Four samples in that time find
+ * the end of a measurement soon enough; more samples are not worth the clock reads.
  */
 #define QP_DIM_EVENTS	(DIM_NEVENTS / 4)
 
@@ -56,7 +55,7 @@ static void vktls_qp_dim_sample(struct dim *dim, u16 events,
 	net_dim(dim, sample);
 }
 
-/* Let net_dim see how it goes; its counters are totals. */
+/* Gives net_dim a sample of the totals. */
 static noinline void vktls_qp_dim(struct vktls_qp *qp, u16 events)
 {
 	qp->dim_events = events;
@@ -76,9 +75,15 @@ static int vktls_qp_poll(struct napi_struct *napi, int budget)
 	u16 events = READ_ONCE(qp->events);
 	int done = 0;
 
-	vktls_tx_poll(&qp->tx, budget);
-	if (budget)
+	if (likely(!qp->broken))
+		vktls_tx_poll(&qp->tx, budget);
+	if (likely(!qp->broken) && budget)
 		done = vktls_rx_poll(&qp->rx, budget);
+	if (unlikely(qp->broken)) {
+		if (budget)
+			napi_complete(napi);
+		return 0;
+	}
 	if ((u16)(events - qp->dim_events) >= QP_DIM_EVENTS)
 		vktls_qp_dim(qp, events);
 	if (done < budget && napi_complete_done(napi, done)) {
@@ -93,20 +98,21 @@ static int vktls_qp_poll(struct napi_struct *napi, int budget)
 }
 
 /**
- * vktls_qp_watch() - look after completions that nobody was told of
+ * vktls_qp_watch() - handle completions whose interrupt was lost
  * @qp: queue pair, started or not
  *
- * An interrupt comes once for each time a queue is armed. If its message gets
- * lost, and the other queue of the pair is silent, then no poll will ever arm
- * either again: what waits from one look to the next is polled without.
+ * A queue interrupts once each time it is armed. If the message is lost and the
+ * other queue of the pair is silent, no poll will arm either queue again. So
+ * completions that wait from one call to the next are polled.
  * Context: stats_lock held, bottom halves off; about once a second.
  */
 void vktls_qp_watch(struct vktls_qp *qp)
 {
 	u32 seen = READ_ONCE(qp->tx.ring.cpl_head) +
 		   READ_ONCE(qp->rx.ring.cpl_head);
-	bool waits = vktls_ring_peek(&qp->tx.ring) ||
-		     vktls_ring_peek(&qp->rx.ring);
+	bool waits = !READ_ONCE(qp->broken) &&
+		     (vktls_ring_peek(&qp->tx.ring) ||
+		      vktls_ring_peek(&qp->rx.ring));
 
 	/* One that is stopped, or is being polled, is not scheduled. */
 	if (waits && qp->waited && seen == qp->watched &&
@@ -162,7 +168,7 @@ void vktls_qp_moderate(struct vktls_qp *qp)
 	const struct vktls_moderation *rx = &qp->vd->rx_mod;
 	const struct vktls_moderation *tx = &qp->vd->tx_mod;
 
-	/* No late decision of net_dim may overwrite what follows. */
+	/* A late decision of net_dim must not overwrite the values below. */
 	cancel_work_sync(&qp->rx_dim.work);
 	cancel_work_sync(&qp->tx_dim.work);
 	qp->rx_dim.state = DIM_START_MEASURE;
@@ -319,6 +325,7 @@ static int vktls_qp_start(struct vktls_qp *qp)
 	err = request_irq(irq, vktls_qp_irq, 0, qp->name, qp);
 	if (err)
 		goto del_rx_ring;
+	qp->broken = false;
 	netif_napi_set_irq(&qp->napi, irq);
 	vktls_rx_start(&qp->rx);
 	vktls_qp_moderate(qp);

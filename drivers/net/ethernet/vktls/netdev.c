@@ -13,7 +13,7 @@
 #include "ring.h"
 #include "vktls.h"
 
-/* What the stack gets when the NIC has the capability on the right. */
+/* Features of the interface by capability of the NIC. */
 static const struct {
 	netdev_features_t features;
 	u32 cap;
@@ -92,7 +92,7 @@ static void vktls_netdev_adopt_config(struct vktls_dev *vd,
 		vktls_port_rss_spread(vd, cfg->qps);
 }
 
-/* Runs on with @qp instead of vd->qp. */
+/* Stops vd->qp, and runs with @qp in its place. */
 static int vktls_netdev_exchange(struct vktls_dev *vd, struct vktls_qp **qp,
 				 const struct vktls_config *cfg)
 {
@@ -102,7 +102,7 @@ static int vktls_netdev_exchange(struct vktls_dev *vd, struct vktls_qp **qp,
 	return vktls_netdev_resume(vd);
 }
 
-/* With the device detached, so that no packet comes for a queue not there. */
+/* The device is detached: no packet comes for a queue that is not there. */
 static int vktls_netdev_replace(struct vktls_dev *vd, struct vktls_qp **qp,
 				const struct vktls_config *cfg)
 {
@@ -150,7 +150,9 @@ int vktls_netdev_reconfigure(struct vktls_dev *vd,
 		return PTR_ERR(qp);
 	netif_device_detach(vd->netdev);
 	err = vktls_netdev_replace(vd, qp, cfg);
-	netif_device_attach(vd->netdev);
+	/* Otherwise no queue runs, and the reset attaches it. */
+	if (vd->active)
+		netif_device_attach(vd->netdev);
 	if (vd->qp == qp)
 		vktls_qps_free(old_qp, old_num);
 	else
@@ -207,7 +209,8 @@ static void vktls_netdev_rx_mode_work(struct work_struct *work)
 					    rx_mode_work);
 	int err = vktls_port_sync(vd);
 
-	if (err && err != -ENODEV)
+	/* Without a running NIC they are set when it starts. */
+	if (err && test_bit(VKTLS_FW_UP, &vd->state))
 		netdev_err(vd->netdev, "receive filters not set: error %d\n",
 			   err);
 }
@@ -343,10 +346,10 @@ static void vktls_netdev_adopt_mac(struct vktls_dev *vd)
 }
 
 /**
- * vktls_netdev_adopt_caps() - offer what the NIC, now known, can do
+ * vktls_netdev_adopt_caps() - offer the features of the NIC, now known
  * @vd: device with valid vd->caps
  *
- * What is new is switched on, TLS apart: a user asks for that.
+ * New features are switched on, except TLS, which the user switches on.
  * Context: RTNL, or probe before registration.
  */
 void vktls_netdev_adopt_caps(struct vktls_dev *vd)
@@ -363,7 +366,8 @@ void vktls_netdev_adopt_caps(struct vktls_dev *vd)
 	netdev->hw_features |= features | vktls_ktls_features(vd);
 	netdev->vlan_features = features & (NETIF_F_SG | NETIF_F_HW_CSUM |
 					    NETIF_F_ALL_TSO);
-	netdev->max_mtu = le16_to_cpu(vd->caps.mtu_max);
+	netdev->max_mtu = clamp_t(unsigned int, le16_to_cpu(vd->caps.mtu_max),
+				  VKTLS_MTU_MIN, VKTLS_MTU_MAX);
 	vktls_netdev_adopt_mac(vd);
 	netdev->features |= fresh;
 	if (netdev->reg_state == NETREG_REGISTERED) {
@@ -373,7 +377,7 @@ void vktls_netdev_adopt_caps(struct vktls_dev *vd)
 }
 
 /**
- * vktls_netdev_init() - set up what does not depend on firmware
+ * vktls_netdev_init() - set up the interface, as far as firmware is not needed
  * @vd: device, not registered
  */
 void vktls_netdev_init(struct vktls_dev *vd)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The PCI function: found, mapped, tested, started, registered, and the exact
- * reverse. A NIC that fails its self-test is not bound; one without firmware is,
- * so that devlink can mend it.
+ * The PCI function: probe in order, remove in the exact reverse, resets and errors of
+ * the PCI core, sleep. A NIC that fails its self-test is not bound; a NIC without
+ * firmware is, so that devlink can mend it.
  */
 #include <linux/etherdevice.h>
 #include <linux/module.h>
@@ -52,7 +52,6 @@ static int vktls_pci_map(struct vktls_dev *vd)
 	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (err)
 		goto unmap;
-	pci_set_master(pdev);
 	return 0;
 
 unmap:
@@ -130,7 +129,7 @@ static void vktls_pci_dev_free(struct vktls_dev *vd)
 	free_netdev(vd->netdev);
 }
 
-/* Up to a NIC that passed its tests and has vectors and idle command queues. */
+/* Returns with a NIC that passed its tests and has vectors and idle command queues. */
 static int vktls_pci_setup(struct vktls_dev *vd)
 {
 	int err;
@@ -141,6 +140,11 @@ static int vktls_pci_setup(struct vktls_dev *vd)
 	err = vktls_pci_identify(vd);
 	if (err)
 		goto unmap;
+	/* After a crash (kdump) the NIC may still write to the old kernel's memory. */
+	err = vktls_dev_reset(vd);
+	if (err)
+		goto unmap;
+	pci_set_master(vd->pdev);
 	err = vktls_cmdq_alloc(vd);
 	if (err)
 		goto unmap;
@@ -150,6 +154,8 @@ static int vktls_pci_setup(struct vktls_dev *vd)
 	err = vktls_pci_selftest(vd);
 	if (err)
 		goto free_vectors;
+	/* For vktls_pci_slot_reset(). */
+	pci_save_state(vd->pdev);
 	return 0;
 
 free_vectors:
@@ -185,6 +191,7 @@ static int vktls_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = vktls_ktls_init(vd);
 	if (err)
 		goto teardown;
+	vktls_fw_read(vd);
 	if (!vktls_hw_start(vd))
 		vktls_netdev_adopt_caps(vd);
 	err = vktls_devlink_init(vd);
@@ -202,6 +209,7 @@ fini_devlink:
 	vktls_devlink_fini(vd);
 stop_hw:
 	vktls_hw_stop(vd);
+	vktls_fw_free(vd);
 	vktls_ktls_fini(vd);
 teardown:
 	vktls_pci_teardown(vd);
@@ -214,7 +222,7 @@ static void vktls_pci_remove(struct pci_dev *pdev)
 {
 	struct vktls_dev *vd = pci_get_drvdata(pdev);
 
-	/* A surprise is noticed before anybody waits for the NIC. */
+	/* Notice a removed NIC before any command waits for it. */
 	vktls_dev_check(vd);
 	vktls_devlink_unregister(vd);
 	vktls_reset_stop(vd);
@@ -222,21 +230,84 @@ static void vktls_pci_remove(struct pci_dev *pdev)
 	cancel_work_sync(&vd->rx_mode_work);
 	vktls_devlink_fini(vd);
 	vktls_hw_stop(vd);
+	vktls_fw_free(vd);
 	vktls_ktls_fini(vd);
 	vktls_pci_teardown(vd);
 	vktls_pci_dev_free(vd);
 }
 
-/* Nothing may reach memory after the kernel has changed (kexec). */
+/* The NIC must not write to memory once another kernel runs (kexec). */
 static void vktls_pci_shutdown(struct pci_dev *pdev)
 {
-	struct vktls_dev *vd = pci_get_drvdata(pdev);
-
-	rtnl_lock();
-	vktls_hw_suspend(vd);
-	rtnl_unlock();
+	vktls_hw_offline(pci_get_drvdata(pdev), false);
 	pci_disable_device(pdev);
 }
+
+static void vktls_pci_online(struct vktls_dev *vd)
+{
+	if (!vktls_hw_online(vd))
+		vktls_devlink_healthy(vd);
+}
+
+/* The PCI core resets the function and restores its configuration space. */
+static void vktls_pci_reset_prepare(struct pci_dev *pdev)
+{
+	vktls_hw_offline(pci_get_drvdata(pdev), false);
+}
+
+static void vktls_pci_reset_done(struct pci_dev *pdev)
+{
+	vktls_pci_online(pci_get_drvdata(pdev));
+}
+
+/* Any error leads to a reset, whatever its severity. */
+static pci_ers_result_t vktls_pci_error_detected(struct pci_dev *pdev,
+						 pci_channel_state_t state)
+{
+	vktls_hw_offline(pci_get_drvdata(pdev), true);
+	if (state == pci_channel_io_perm_failure)
+		return PCI_ERS_RESULT_DISCONNECT;
+	pci_clear_master(pdev);
+	return PCI_ERS_RESULT_NEED_RESET;
+}
+
+static pci_ers_result_t vktls_pci_slot_reset(struct pci_dev *pdev)
+{
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	return vktls_dev_answers(pci_get_drvdata(pdev)) ?
+	       PCI_ERS_RESULT_RECOVERED : PCI_ERS_RESULT_DISCONNECT;
+}
+
+static void vktls_pci_error_resume(struct pci_dev *pdev)
+{
+	vktls_pci_online(pci_get_drvdata(pdev));
+}
+
+static const struct pci_error_handlers vktls_pci_errors = {
+	.reset_prepare = vktls_pci_reset_prepare,
+	.reset_done = vktls_pci_reset_done,
+	.error_detected = vktls_pci_error_detected,
+	.slot_reset = vktls_pci_slot_reset,
+	.resume = vktls_pci_error_resume,
+};
+
+/* The PCI core handles configuration space and power. */
+static int vktls_pci_suspend(struct device *dev)
+{
+	vktls_hw_offline(dev_get_drvdata(dev), false);
+	return 0;
+}
+
+/* A NIC that does not come back is reported, but does not fail the host's resume. */
+static int vktls_pci_resume(struct device *dev)
+{
+	vktls_pci_online(dev_get_drvdata(dev));
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(vktls_pci_pm, vktls_pci_suspend,
+				vktls_pci_resume);
 
 static const struct pci_device_id vktls_pci_ids[] = {
 	{ PCI_DEVICE(VKTLS_PCI_VENDOR, VKTLS_PCI_DEVICE) },
@@ -250,6 +321,8 @@ static struct pci_driver vktls_pci_driver = {
 	.probe = vktls_pci_probe,
 	.remove = vktls_pci_remove,
 	.shutdown = vktls_pci_shutdown,
+	.err_handler = &vktls_pci_errors,
+	.driver.pm = pm_sleep_ptr(&vktls_pci_pm),
 };
 
 static int __init vktls_pci_init(void)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What commands and events mean, TLS ones apart: port modes, addresses, RSS,
- * link and counters. The NIC's settings always follow from struct net_device
- * and struct vktls_dev, so that they can be given to it again after a reset.
+ * Meaning of commands and events, except those of TLS: port modes, addresses, RSS,
+ * link and counters. All settings of the NIC follow from struct net_device and
+ * struct vktls_dev, so that they can be repeated after a reset.
  */
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
@@ -13,7 +13,7 @@
 #include "trace.h"
 #include "vktls.h"
 
-/* As many addresses as the NIC has places for; returns how many there are. */
+/* Collects up to VKTLS_MAC_FILTERS addresses; returns their number. */
 static unsigned int vktls_port_filters_collect(struct net_device *netdev,
 					       struct vktls_mac *macs,
 					       u32 *flags)
@@ -178,7 +178,7 @@ int vktls_port_link_get(struct vktls_dev *vd, struct vktls_link *link)
 }
 
 /**
- * vktls_port_link_sync() - make the carrier what the register says
+ * vktls_port_link_sync() - set the carrier by the status register
  * @vd: device
  *
  * Events tell of changes; this is for the start, and for lost events.
@@ -235,7 +235,7 @@ void vktls_port_stats_keep(struct vktls_dev *vd)
 
 	spin_lock_bh(&vd->stats_lock);
 	for (i = 0; i < VKTLS_STAT_NUM; i++) {
-		/* A level is what is there now, and nothing will be. */
+		/* The number of contexts is a level, and falls to 0. */
 		if (i != VKTLS_STAT_TLS_CTX_LIVE)
 			vd->hw_stats_past[i] += vd->hw_stats[i];
 		vd->hw_stats[i] = 0;
@@ -262,9 +262,11 @@ void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
 		vktls_port_link_sync(vd);
 		break;
 	case VKTLS_EVT_QUEUE_ERROR:
-		netdev_err(vd->netdev, "%s queue %u stopped: %s\n",
-			   id >> 8 == VKTLS_QUEUE_TX ? "transmit" : "receive",
-			   id & 0xff, vktls_status_name(status));
+		if (net_ratelimit())
+			netdev_err(vd->netdev, "%s queue %u stopped: %s\n",
+				   id >> 8 == VKTLS_QUEUE_TX ? "transmit" :
+							       "receive",
+				   id & 0xff, vktls_status_name(status));
 		vktls_reset_request(vd, VKTLS_RESET_TX);
 		break;
 	case VKTLS_EVT_TLS_LOST:
@@ -275,7 +277,8 @@ void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
 		break;
 	case VKTLS_EVT_OVERFLOW:
 		/* TX_ERROR and TLS_LOST are told by completions as well. */
-		netdev_warn(vd->netdev, "%u events were lost\n", arg);
+		if (net_ratelimit())
+			netdev_warn(vd->netdev, "%u events were lost\n", arg);
 		vktls_port_link_sync(vd);
 		vktls_ktls_events_missed(vd);
 		break;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Life of the function: start, stop, watch, and the one way to recover that
- * serves hung queues, dead firmware and devlink reload alike. Everything that
- * the NIC held is given to it again; its TLS contexts are told to be lost.
+ * Life of the function: start, stop, watch, and the one path of recovery, for hung
+ * queues, dead firmware, devlink reload, resets by the PCI core and sleep alike. All
+ * settings are given to the NIC again; its TLS contexts are declared lost.
  */
 #include <linux/rtnetlink.h>
 
@@ -23,16 +23,17 @@
  * @vd: device, stopped
  *
  * Context: RTNL or probe; sleeps.
- * Return: 0 or errno; vd->fw_status says what is wrong with the firmware.
+ * Return: 0 or errno; vd->fw_status describes a failure of the firmware.
  */
 int vktls_hw_start(struct vktls_dev *vd)
 {
 	int err;
 
-	pci_set_master(vd->pdev);
+	/* The kernel before this one may have left it writing to memory. */
 	err = vktls_dev_reset(vd);
 	if (err)
 		return err;
+	pci_set_master(vd->pdev);
 	err = vktls_fw_load(vd);
 	if (err)
 		goto reset;
@@ -41,8 +42,10 @@ int vktls_hw_start(struct vktls_dev *vd)
 		goto reset;
 	err = vktls_cmd_exec(vd, VKTLS_CMD_CAPS, NULL, 0, &vd->caps,
 			     sizeof(vd->caps));
-	if (err)
+	if (err) {
+		vktls_fw_note(vd, "does not answer (error %d)", err);
 		goto stop_cmdq;
+	}
 	vd->heartbeat_same = 0;
 	set_bit(VKTLS_FW_UP, &vd->state);
 	vktls_ktls_start(vd);
@@ -79,13 +82,18 @@ void vktls_hw_stop(struct vktls_dev *vd)
 }
 
 /**
- * vktls_hw_suspend() - stop interface and function, keeping what the user chose
+ * vktls_hw_suspend() - stop interface and function, but keep the user's settings
  * @vd: device; may be suspended already
  *
+ * Each call is undone by one of vktls_hw_resume(): recovery, reload, PCI reset and
+ * sleep of the host may overlap, and the last one to end starts the function.
  * Context: RTNL; sleeps.
  */
 void vktls_hw_suspend(struct vktls_dev *vd)
 {
+	ASSERT_RTNL();
+	if (vd->suspends++)
+		return;
 	netif_device_detach(vd->netdev);
 	vktls_netdev_halt(vd);
 	vktls_hw_stop(vd);
@@ -95,7 +103,7 @@ static int vktls_hw_resume_once(struct vktls_dev *vd)
 {
 	int err;
 
-	/* What was asked for up to here is answered by what follows. */
+	/* The start below answers all requests up to here. */
 	WRITE_ONCE(vd->reset_reason, 0);
 	err = vktls_hw_start(vd);
 	if (!err && netif_running(vd->netdev))
@@ -103,7 +111,7 @@ static int vktls_hw_resume_once(struct vktls_dev *vd)
 	return err;
 }
 
-/* Not a missing file, nor one that the NIC refuses, nor a missing NIC. */
+/* A retry does not help a missing file, a refused image or a missing NIC. */
 static bool vktls_hw_is_worth_a_try(int err)
 {
 	return err != -ENOENT && err != -ENOEXEC && err != -ENODEV;
@@ -116,13 +124,17 @@ static bool vktls_hw_is_worth_a_try(int err)
  * An interface that is up runs again; if the NIC does not come back, it is
  * closed, so that it can be opened when the NIC is mended.
  * Context: RTNL; sleeps.
- * Return: 0 or errno.
+ * Return: 0 or errno; 0 too while somebody else keeps the function suspended.
  */
 int vktls_hw_resume(struct vktls_dev *vd)
 {
 	int tries = RESUME_TRIES;
 	int err;
 
+	ASSERT_RTNL();
+	if (--vd->suspends)
+		return 0;
+	clear_bit(VKTLS_OFFLINE, &vd->state);
 	vd->resets++;
 	err = vktls_hw_resume_once(vd);
 	while (err && vktls_hw_is_worth_a_try(err) && --tries) {
@@ -131,6 +143,7 @@ int vktls_hw_resume(struct vktls_dev *vd)
 		vktls_hw_stop(vd);
 		err = vktls_hw_resume_once(vd);
 	}
+	vktls_fw_forget_new(vd);
 	netif_device_attach(vd->netdev);
 	if (!err)
 		vktls_netdev_adopt_caps(vd);
@@ -139,9 +152,50 @@ int vktls_hw_resume(struct vktls_dev *vd)
 	return err;
 }
 
-static void vktls_reset_gone(struct vktls_dev *vd)
+/**
+ * vktls_hw_offline() - leave the function to the PCI core
+ * @vd: device, which will be reset or powered down
+ * @dead: it does not answer any more
+ *
+ * Returns when nothing of the driver touches the function, up to vktls_hw_online().
+ * Context: process, neither RTNL nor the devlink lock held; sleeps.
+ */
+void vktls_hw_offline(struct vktls_dev *vd, bool dead)
 {
-	vktls_cmdq_abort(vd, -ENODEV);
+	if (dead) {
+		set_bit(VKTLS_OFFLINE, &vd->state);
+		vktls_cmdq_abort(vd, -EIO);
+	}
+	disable_delayed_work_sync(&vd->service);
+	disable_work_sync(&vd->reset_work);
+	rtnl_lock();
+	vktls_hw_suspend(vd);
+	set_bit(VKTLS_OFFLINE, &vd->state);
+	rtnl_unlock();
+}
+
+/**
+ * vktls_hw_online() - undo vktls_hw_offline(); the function is in reset state
+ * @vd: device
+ *
+ * Context: process, neither RTNL nor the devlink lock held; sleeps.
+ * Return: 0 or errno.
+ */
+int vktls_hw_online(struct vktls_dev *vd)
+{
+	int err;
+
+	rtnl_lock();
+	err = vktls_hw_resume(vd);
+	rtnl_unlock();
+	vktls_reset_start(vd);
+	return err;
+}
+
+/* Fails all commands with @err, and stops the stack by the carrier. */
+static void vktls_reset_cut_off(struct vktls_dev *vd, int err)
+{
+	vktls_cmdq_abort(vd, err);
 	netif_carrier_off(vd->netdev);
 }
 
@@ -150,9 +204,12 @@ static void vktls_reset_work(struct work_struct *work)
 	struct vktls_dev *vd = container_of(work, struct vktls_dev, reset_work);
 
 	if (test_bit(VKTLS_GONE, &vd->state)) {
-		vktls_reset_gone(vd);
+		vktls_reset_cut_off(vd, -ENODEV);
 		return;
 	}
+	/* The service notices when they do, and requests the reset again. */
+	if (!vktls_dev_answers(vd))
+		return;
 	if (test_and_clear_bit(VKTLS_RESET_FW, &vd->reset_reason)) {
 		clear_bit(VKTLS_RESET_TX, &vd->reset_reason);
 		devlink_health_report(vd->fw_health, "firmware is silent",
@@ -165,7 +222,7 @@ static void vktls_reset_work(struct work_struct *work)
 		devlink_health_report(vd->tx_health, "a queue hangs", NULL);
 }
 
-/* A heartbeat that stands still may be a slow host: only silence is proof. */
+/* A heartbeat may stand still because the host is slow; a lost answer is proof. */
 static void vktls_service_heartbeat(struct vktls_dev *vd)
 {
 	u32 beat = vktls_read(vd, VKTLS_REG_HEARTBEAT);
@@ -192,46 +249,74 @@ static void vktls_service_queues(struct vktls_dev *vd)
 	spin_unlock_bh(&vd->stats_lock);
 }
 
+/* Returns whether the registers answer; recovery waits until they do. */
+static bool vktls_service_answers(struct vktls_dev *vd)
+{
+	bool silent = !vktls_dev_answers(vd);
+
+	if (silent && !vd->silent) {
+		dev_err(&vd->pdev->dev, "registers do not answer\n");
+		vktls_reset_cut_off(vd, -EIO);
+	} else if (!silent && vd->silent) {
+		vktls_reset_request(vd, VKTLS_RESET_FW);
+	}
+	vd->silent = silent;
+	return !silent;
+}
+
+static void vktls_service_look(struct vktls_dev *vd)
+{
+	u32 status = vktls_read(vd, VKTLS_REG_STATUS);
+
+	if ((status & VKTLS_STATUS_FW_STATE) == VKTLS_FW_CRASHED) {
+		vktls_cmdq_abort(vd, -EIO);
+		vktls_reset_request(vd, VKTLS_RESET_FW);
+		return;
+	}
+	vktls_service_queues(vd);
+	vktls_cmdq_watch(vd);
+	vktls_service_heartbeat(vd);
+	if (!vktls_port_stats_sync(vd))
+		vktls_ktls_audit(vd);
+}
+
 static void vktls_service_work(struct work_struct *work)
 {
 	struct vktls_dev *vd = container_of(to_delayed_work(work),
 					    struct vktls_dev, service);
-	u32 status = vktls_read(vd, VKTLS_REG_STATUS);
 
 	if (!vktls_dev_check(vd))
 		return;
-	if (test_bit(VKTLS_FW_UP, &vd->state)) {
-		if ((status & VKTLS_STATUS_FW_STATE) == VKTLS_FW_CRASHED) {
-			vktls_cmdq_abort(vd, -EIO);
-			vktls_reset_request(vd, VKTLS_RESET_FW);
-		} else {
-			vktls_service_queues(vd);
-			vktls_cmdq_watch(vd);
-			vktls_service_heartbeat(vd);
-			if (!vktls_port_stats_sync(vd))
-				vktls_ktls_audit(vd);
-		}
-	}
+	if (vktls_service_answers(vd) && test_bit(VKTLS_FW_UP, &vd->state))
+		vktls_service_look(vd);
 	schedule_delayed_work(&vd->service, SERVICE_PERIOD);
 }
 
 /**
- * vktls_reset_init() - prepare to watch the function
+ * vktls_reset_init() - prepare to watch the function; nothing is done yet
  * @vd: device
  */
 void vktls_reset_init(struct vktls_dev *vd)
 {
 	INIT_WORK(&vd->reset_work, vktls_reset_work);
 	INIT_DELAYED_WORK(&vd->service, vktls_service_work);
+	disable_work(&vd->reset_work);
+	disable_delayed_work(&vd->service);
 }
 
 /**
- * vktls_reset_start() - watch the function from now on
+ * vktls_reset_start() - watch and recover the function from now on
  * @vd: device that is registered everywhere
+ *
+ * Requests that came before are served now.
  */
 void vktls_reset_start(struct vktls_dev *vd)
 {
+	enable_delayed_work(&vd->service);
+	enable_work(&vd->reset_work);
 	schedule_delayed_work(&vd->service, SERVICE_PERIOD);
+	if (READ_ONCE(vd->reset_reason))
+		schedule_work(&vd->reset_work);
 }
 
 /**
@@ -244,7 +329,7 @@ void vktls_reset_stop(struct vktls_dev *vd)
 {
 	disable_delayed_work_sync(&vd->service);
 	disable_work_sync(&vd->reset_work);
-	/* The work may have been cancelled before it told. */
+	/* The work may have been cancelled before it ran. */
 	if (test_bit(VKTLS_GONE, &vd->state))
-		vktls_reset_gone(vd);
+		vktls_reset_cut_off(vd, -ENODEV);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory of one descriptor ring with its completion ring, and their birth and
- * end in the NIC. Knows nothing of what the entries mean, save that a completion
- * ends in its generation.
+ * Memory of one descriptor ring with its completion ring, and their creation and
+ * deletion in the NIC. Knows no entries, except that a completion ends in its
+ * generation bit.
  */
 #include <linux/dma-mapping.h>
 
@@ -48,7 +48,7 @@ int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2)
 /**
  * vktls_ring_free() - undo vktls_ring_alloc()
  * @vd: device
- * @ring: that the NIC knows no more
+ * @ring: ring, deleted in the NIC
  */
 void vktls_ring_free(struct vktls_dev *vd, struct vktls_ring *ring)
 {
@@ -59,7 +59,7 @@ void vktls_ring_free(struct vktls_dev *vd, struct vktls_ring *ring)
 }
 
 /**
- * vktls_ring_add() - make a ring known to the NIC
+ * vktls_ring_add() - create a ring in the NIC
  * @qp: queue pair it belongs to
  * @ring: empty ring; indices start from zero again
  * @type: VKTLS_QUEUE_*
@@ -85,13 +85,12 @@ int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type)
 }
 
 /**
- * vktls_ring_del() - make the NIC forget a ring
+ * vktls_ring_del() - delete a ring in the NIC
  * @qp: queue pair it belongs to
  * @type: VKTLS_QUEUE_*
  *
- * When this returns, whatever it returns, the NIC does not touch the ring: a
- * NIC that does not obey is reset first. Its commands fail from then on, and
- * recovery is requested if it was running.
+ * The NIC does not touch the ring after this: if the command fails, the NIC is
+ * reset, further commands fail, and recovery is requested if firmware was running.
  * Context: process; sleeps.
  */
 void vktls_ring_del(struct vktls_qp *qp, u16 type)
@@ -108,4 +107,18 @@ void vktls_ring_del(struct vktls_qp *qp, u16 type)
 	vktls_dev_reset(qp->vd);
 	if (test_bit(VKTLS_FW_UP, &qp->vd->state))
 		vktls_reset_request(qp->vd, VKTLS_RESET_FW);
+}
+
+/**
+ * vktls_ring_break() - end the trust in a queue pair
+ * @qp: queue pair with a completion that makes no sense
+ *
+ * The pair is neither polled nor armed until the reset that is requested here, so
+ * the caller's message comes once.
+ * Context: NAPI of the queue pair.
+ */
+void vktls_ring_break(struct vktls_qp *qp)
+{
+	WRITE_ONCE(qp->broken, true);
+	vktls_reset_request(qp->vd, VKTLS_RESET_TX);
 }

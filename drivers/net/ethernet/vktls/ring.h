@@ -30,23 +30,23 @@ struct vktls_ring {
 	dma_addr_t cpl_dma;
 };
 
-/* What a transmit descriptor stands for; all zero while it stands for nothing. */
+/* Packet data behind a transmit descriptor; all zero while there is none. */
 struct vktls_tx_buf {
 	struct sk_buff *skb;	/* on the packet's last descriptor, else NULL */
-	struct page *held;	/* of a replay; let go with the mapping */
+	struct page *held;	/* reference of a replay; put when unmapped */
 	dma_addr_t addr;
-	u32 len;		/* mapped at addr; 0 = nothing is */
-	bool replay;		/* with skb: the packet is one */
+	u32 len;		/* bytes mapped at addr; 0 = none */
+	bool replay;		/* the packet is a replay; with skb */
 };
 
-/* The first ones are counted by the producer, from WAKE on by NAPI. */
+/* Counters of the producer; from WAKE on, those of NAPI. */
 enum vktls_tx_stat {
-	VKTLS_TXS_PACKETS,	/* frames as they will be on the wire */
+	VKTLS_TXS_PACKETS,	/* frames on the wire */
 	VKTLS_TXS_BYTES,
-	VKTLS_TXS_GSO_PACKETS,	/* packets for the NIC to cut */
+	VKTLS_TXS_GSO_PACKETS,	/* packets segmented by the NIC */
 	VKTLS_TXS_GSO_BYTES,
-	VKTLS_TXS_CSUM,		/* packets for the NIC to sum */
-	VKTLS_TXS_TLS,		/* packets for the NIC to encrypt */
+	VKTLS_TXS_CSUM,		/* packets summed by the NIC */
+	VKTLS_TXS_TLS,		/* packets encrypted by the NIC */
 	VKTLS_TXS_DOORBELLS,
 	VKTLS_TXS_STOP,
 	VKTLS_TXS_DROPPED,	/* never given to the NIC */
@@ -56,17 +56,17 @@ enum vktls_tx_stat {
 };
 
 enum vktls_rx_stat {
-	VKTLS_RXS_PACKETS,	/* frames as they were on the wire */
+	VKTLS_RXS_PACKETS,	/* frames on the wire */
 	VKTLS_RXS_BYTES,
-	VKTLS_RXS_GRO_PACKETS,	/* packets that the NIC made of several frames */
+	VKTLS_RXS_GRO_PACKETS,	/* packets joined from several frames by the NIC */
 	VKTLS_RXS_GRO_BYTES,
-	VKTLS_RXS_GRO_WIRE_PACKETS,	/* these frames, of PACKETS and BYTES */
+	VKTLS_RXS_GRO_WIRE_PACKETS,	/* frames in GRO_PACKETS, also in PACKETS */
 	VKTLS_RXS_GRO_WIRE_BYTES,
 	VKTLS_RXS_CSUM_OK,
 	VKTLS_RXS_CSUM_NONE,
 	VKTLS_RXS_CSUM_BAD,
 	VKTLS_RXS_ALLOC_FAIL,
-	VKTLS_RXS_DROPPED,	/* had no skb to go into */
+	VKTLS_RXS_DROPPED,	/* frames without an skb */
 	VKTLS_RXS_NUM
 };
 
@@ -76,18 +76,18 @@ struct vktls_totals {
 	u64 irqs;
 };
 
-/* Descriptors of a replay beside its records: offload, replay, headers. */
+/* Descriptors of a replay in addition to its records: offload, replay, headers. */
 #define VKTLS_TX_PLAN_EXTRA	3
 
-/* Whole records, of which a packet's payload is a part. Empty: no replay. */
+/* Whole records around a packet's payload; empty for a packet that is no replay. */
 struct vktls_tx_plan {
-	u64 rec_no;		/* of the first one */
-	u32 before, after;	/* bytes around the payload */
+	u64 rec_no;		/* number of the first record */
+	u32 before, after;	/* bytes before and after the payload */
 	unsigned int num;
 	skb_frag_t frags[VKTLS_TX_REPLAY_DESCS - VKTLS_TX_PLAN_EXTRA];
 };
 
-/* Puts the pages of records that are not replayed, from that fragment on. */
+/* Empties the plan, and puts its pages from fragment @from on. */
 static inline void vktls_tx_plan_drop(struct vktls_tx_plan *plan,
 				      unsigned int from)
 {
@@ -96,7 +96,7 @@ static inline void vktls_tx_plan_drop(struct vktls_tx_plan *plan,
 	plan->num = 0;
 }
 
-/* Headers, and a packet that fits, are copied for the NIC: cheaper than to map. */
+/* Headers and packets of up to so many bytes are copied, not mapped. */
 #define VKTLS_TX_COPY	128
 
 struct vktls_tx_ring {
@@ -105,14 +105,14 @@ struct vktls_tx_ring {
 	struct vktls_tx_buf *bufs;
 	u8 (*copies)[VKTLS_TX_COPY];	/* one for each descriptor */
 	dma_addr_t copies_dma;
-	struct device *dev;	/* that the memory is mapped for */
+	struct device *dev;	/* device for DMA mapping */
 	struct vktls_ring ring;
 
 	/* producer: under the queue's xmit lock */
 	u32 tail ____cacheline_aligned_in_smp;
-	u32 rung;		/* tail that the NIC knows */
+	u32 rung;		/* tail in the last doorbell */
 	struct u64_stats_sync xmit_sync;
-	struct vktls_tx_plan replay;	/* of the packet in hand */
+	struct vktls_tx_plan replay;	/* plan of the packet being sent */
 
 	/* consumer: NAPI */
 	u32 head ____cacheline_aligned_in_smp;
@@ -121,27 +121,27 @@ struct vktls_tx_ring {
 	u64_stats_t stats[VKTLS_TXS_NUM];
 };
 
-/* A page fragment that the NIC may fill. */
+/* A page fragment for the NIC to fill. */
 struct vktls_rx_buf {
 	struct page *page;
 	unsigned int offset;
 };
 
-/* NAPI owns all that changes. */
+/* All fields that change belong to NAPI. */
 struct vktls_rx_ring {
 	struct vktls_qp *qp;
 	struct vktls_rx_buf *bufs;
 	struct page_pool *pool;
 	struct vktls_ring ring;
 	unsigned int buf_size;	/* truesize of one buffer */
-	unsigned int per_page;	/* buffers */
-	unsigned int room;	/* bytes of it that the NIC may write */
+	unsigned int per_page;	/* buffers in a page */
+	unsigned int room;	/* bytes that the NIC may write to one buffer */
 
 	u32 tail;
 	u32 head;
 	u32 rung;
-	struct sk_buff *skb;	/* frame whose last buffer is still to come */
-	bool drop;		/* so is the rest of one that is thrown away */
+	struct sk_buff *skb;	/* frame still without its last buffer */
+	bool drop;		/* drop buffers up to the end of the frame */
 
 	struct u64_stats_sync sync;
 	u64_stats_t stats[VKTLS_RXS_NUM];
@@ -155,12 +155,13 @@ struct vktls_qp {
 	struct vktls_rx_ring rx;
 	struct vktls_tx_ring tx;
 	struct dim rx_dim, tx_dim;
-	u16 events;		/* interrupts; handler */
-	u16 dim_events;		/* of them when net_dim last looked; NAPI */
+	u16 events;		/* interrupts; written by the handler */
+	u16 dim_events;		/* events at the last sample of net_dim; NAPI */
 	struct u64_stats_sync irq_sync;
 	u64_stats_t irqs;
-	u32 watched;		/* service; completions seen by NAPI at last look */
-	bool waited;		/* service; and there were more */
+	bool broken;		/* neither polled nor armed up to a reset; NAPI */
+	u32 watched;		/* completions taken at the last vktls_qp_watch() */
+	bool waited;		/* completions were waiting then */
 	char name[IFNAMSIZ + 8];
 };
 
@@ -169,6 +170,7 @@ int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2);
 void vktls_ring_free(struct vktls_dev *vd, struct vktls_ring *ring);
 int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type);
 void vktls_ring_del(struct vktls_qp *qp, u16 type);
+void vktls_ring_break(struct vktls_qp *qp);
 
 /**
  * vktls_ring_peek() - next completion that the NIC has written
@@ -187,6 +189,29 @@ static inline void *vktls_ring_peek(const struct vktls_ring *ring)
 	/* The NIC writes the generation after the rest of the completion. */
 	dma_rmb();
 	return cpl;
+}
+
+/**
+ * vktls_ring_take() - copy of the next completion that the NIC has written
+ * @ring: ring to look at; the caller moves cpl_head when done with it
+ * @copy: VKTLS_ENTRY_BYTES. Each byte is read once: a NIC that goes on writing
+ *	cannot change a completion after its check
+ *
+ * Context: NAPI.
+ * Return: true if there is one.
+ */
+static inline bool vktls_ring_take(const struct vktls_ring *ring, void *copy)
+{
+	const u64 *cpl = vktls_ring_peek(ring);
+	u64 words[2];
+
+	static_assert(sizeof(words) == VKTLS_ENTRY_BYTES);
+	if (!cpl)
+		return false;
+	words[0] = READ_ONCE(cpl[0]);
+	words[1] = READ_ONCE(cpl[1]);
+	memcpy(copy, words, sizeof(words));
+	return true;
 }
 
 /* tx.c */

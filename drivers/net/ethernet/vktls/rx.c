@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Packets in: page fragments to the NIC, completions to skbs, skbs to GRO. The
- * NIC fills buffers in ring order, so a completion that names another buffer, or
- * more bytes than it has, ends the trust in the NIC and resets it.
+ * Packets in: page fragments to the NIC, completions to skbs, skbs to GRO. The NIC
+ * fills buffers in ring order. A completion of another buffer, or of more bytes than
+ * a buffer has, breaks the queue pair and requests a reset.
  */
 #include <linux/dma-mapping.h>
 #include <linux/etherdevice.h>
@@ -21,13 +21,13 @@
 #define RX_OVERHEAD	(RX_HEADROOM + \
 			 SKB_DATA_ALIGN(sizeof(struct skb_shared_info)))
 /*
- * Pages that may lie idle, in rings. What a reader frees at once is as much as
- * its socket holds, and a page that finds no room is unmapped and goes.
+ * Size of the page pool, in rings. A reader frees up to a whole socket buffer at
+ * once, and a page that does not fit the pool is unmapped and freed.
  */
 #define RX_POOL_RINGS	4
-/* Fewer free places than this are not worth a doorbell. */
+/* Free places in the ring that are worth a doorbell. */
 #define RX_FILL_BATCH	16U
-/* A frame of so few bytes is copied: its buffer stays, and it takes less memory. */
+/* A frame of up to so many bytes is copied, and its buffer used again. */
 #define RX_COPY		256U
 
 /* A joined packet fits an skb: one buffer at its head, the others in fragments. */
@@ -46,7 +46,7 @@ static u32 vktls_rx_free_places(const struct vktls_rx_ring *rx)
 	return rx->ring.mask - (rx->tail - rx->head);
 }
 
-/* Without a buffer, as far as the NIC knows. */
+/* Places without a buffer, as of the last doorbell. */
 static u32 vktls_rx_unknown_places(const struct vktls_rx_ring *rx)
 {
 	return rx->ring.mask - (rx->rung - rx->head);
@@ -69,7 +69,7 @@ static void vktls_rx_post(struct vktls_rx_ring *rx, struct page *page,
 	rx->tail++;
 }
 
-/* All buffers of a page are posted at once, so that none is left to remember. */
+/* Posts all buffers of a page at once, so that no half-used page is to be kept. */
 static bool vktls_rx_fill_page(struct vktls_rx_ring *rx, gfp_t gfp)
 {
 	struct page *page = page_pool_alloc_pages(rx->pool, gfp | __GFP_NOWARN);
@@ -104,7 +104,7 @@ static void vktls_rx_fill(struct vktls_rx_ring *rx, gfp_t gfp)
 	vktls_rx_ring_doorbell(rx);
 }
 
-/* Without buffers there are no completions, hence no interrupt to try again. */
+/* Without buffers no completion comes, and no interrupt to retry the fill. */
 static bool vktls_rx_starving(const struct vktls_rx_ring *rx)
 {
 	return rx->tail - rx->head < rx->ring.mask / 4;
@@ -116,7 +116,7 @@ static void vktls_rx_put_buf(struct vktls_rx_ring *rx, struct vktls_rx_buf *buf)
 	buf->page = NULL;
 }
 
-/* The NIC gets the buffer again. NULL: the caller has it still. */
+/* Copies the frame and posts its buffer again. On NULL the caller keeps the buffer. */
 static struct sk_buff *vktls_rx_copy_buf(struct vktls_rx_ring *rx,
 					 const struct vktls_rx_buf *buf,
 					 u32 len)
@@ -175,7 +175,7 @@ static struct sk_buff *vktls_rx_begin(struct vktls_rx_ring *rx,
 	return vktls_rx_first_buf(rx, buf, len);
 }
 
-/* The buffer goes into the frame's skb, or back if the frame is dropped. */
+/* Moves the buffer to the frame's skb, or to the pool if the frame is dropped. */
 static void vktls_rx_take_buf(struct vktls_rx_ring *rx,
 			      struct vktls_rx_buf *buf, u32 len, bool last)
 {
@@ -220,7 +220,7 @@ static void vktls_rx_set_hash(struct sk_buff *skb, u16 flags, u32 hash)
 		skb_set_hash(skb, hash, PKT_HASH_TYPE_L3);
 }
 
-/* The headers of a packet of several frames, and its bytes that are not there. */
+/* Counts a joined packet, with the headers that joining removed. */
 static void vktls_rx_count_gro(struct vktls_rx_ring *rx, u32 bytes, u32 frames,
 			       u32 hdr_len)
 {
@@ -236,8 +236,8 @@ static void vktls_rx_count_gro(struct vktls_rx_ring *rx, u32 bytes, u32 frames,
 }
 
 /*
- * Several frames in one packet: say how it would be cut again. The NIC left the
- * sum of the pseudo header in place of the checksum.
+ * Makes a joined packet a GSO packet, so that it can be segmented again. The NIC left
+ * the sum of the pseudo header in place of the checksum.
  */
 static void vktls_rx_set_gso(struct vktls_rx_ring *rx, struct sk_buff *skb,
 			     const struct vktls_rx_cpl *cpl)
@@ -259,16 +259,33 @@ static void vktls_rx_set_gso(struct vktls_rx_ring *rx, struct sk_buff *skb,
 			   ETH_HLEN + l4 + th->doff * 4);
 }
 
-/* What GSO would divide by, and headers where vktls_rx_set_gso() looks for them. */
+/* Headers where vktls_rx_set_gso() looks for them; their length, or 0. */
+static u32 vktls_rx_gro_headers(const struct sk_buff *skb)
+{
+	__be16 proto = ((const struct ethhdr *)skb->data)->h_proto;
+	u32 len = ETH_HLEN;
+
+	if (skb_headlen(skb) <
+	    ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr))
+		return 0;
+	if (proto == htons(ETH_P_IP))
+		len += sizeof(struct iphdr);
+	else if (proto == htons(ETH_P_IPV6))
+		len += sizeof(struct ipv6hdr);
+	else
+		return 0;
+	return len + ((const struct tcphdr *)(skb->data + len))->doff * 4;
+}
+
+/* As many frames as the payload takes: GSO divides by that. */
 static bool vktls_rx_gro_sane(const struct sk_buff *skb,
 			      const struct vktls_rx_cpl *cpl)
 {
-	__be16 proto = ((const struct ethhdr *)skb->data)->h_proto;
+	u32 seg_len = le16_to_cpu(cpl->seg_len);
+	u32 headers = vktls_rx_gro_headers(skb);
 
-	return cpl->segs > 1 && cpl->seg_len &&
-	       (proto == htons(ETH_P_IP) || proto == htons(ETH_P_IPV6)) &&
-	       skb_headlen(skb) >= ETH_HLEN + sizeof(struct ipv6hdr) +
-				   sizeof(struct tcphdr);
+	return headers && cpl->segs > 1 && seg_len && skb->len > headers &&
+	       DIV_ROUND_UP(skb->len - headers, seg_len) == cpl->segs;
 }
 
 static void vktls_rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
@@ -290,8 +307,11 @@ static void vktls_rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
 		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),
 				       le16_to_cpu(cpl->vlan_tci));
 	skb_record_rx_queue(skb, rx->qp->index);
-	if (flags & VKTLS_RXC_TLS)
-		vktls_ktls_rx(rx->qp->vd, skb, flags, frames);
+	if (flags & VKTLS_RXC_TLS &&
+	    unlikely(!vktls_ktls_rx(rx->qp->vd, skb, flags, frames))) {
+		kfree_skb(skb);
+		return;
+	}
 	skb->protocol = eth_type_trans(skb, netdev);
 	if (flags & VKTLS_RXC_GRO)
 		vktls_rx_set_gso(rx, skb, cpl);
@@ -327,7 +347,7 @@ static bool vktls_rx_complete(struct vktls_rx_ring *rx,
 		netdev_err(rx->qp->vd->netdev,
 			   "queue %u: buffer %u of %u bytes completed, %u is due\n",
 			   rx->qp->index, le16_to_cpu(cpl->index), len, index);
-		vktls_reset_request(rx->qp->vd, VKTLS_RESET_TX);
+		vktls_ring_break(rx->qp);
 		return false;
 	}
 	last = cpl->flags & cpu_to_le16(VKTLS_RXC_EOP);
@@ -340,7 +360,7 @@ static bool vktls_rx_complete(struct vktls_rx_ring *rx,
 }
 
 /**
- * vktls_rx_poll() - take what the NIC has received
+ * vktls_rx_poll() - take received frames
  * @rx: ring
  * @budget: frames that may be handed on, from NAPI
  *
@@ -350,13 +370,13 @@ static bool vktls_rx_complete(struct vktls_rx_ring *rx,
 int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
 {
 	struct vktls_qp *qp = rx->qp;
-	struct vktls_rx_cpl *cpl;
+	struct vktls_rx_cpl cpl;
 	int frames = 0;
 
-	while (frames < budget && (cpl = vktls_ring_peek(&rx->ring))) {
-		if (!vktls_rx_complete(rx, cpl))
+	while (frames < budget && vktls_ring_take(&rx->ring, &cpl)) {
+		if (!vktls_rx_complete(rx, &cpl))
 			break;
-		if (cpl->flags & cpu_to_le16(VKTLS_RXC_EOP))
+		if (cpl.flags & cpu_to_le16(VKTLS_RXC_EOP))
 			frames++;
 		rx->ring.cpl_head++;
 	}
@@ -369,8 +389,8 @@ int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
 }
 
 /**
- * vktls_rx_start() - give the NIC its first buffers
- * @rx: ring that the NIC knows
+ * vktls_rx_start() - post the first buffers
+ * @rx: ring, created in the NIC
  *
  * Context: process; NAPI is disabled.
  */
@@ -381,7 +401,7 @@ void vktls_rx_start(struct vktls_rx_ring *rx)
 
 /**
  * vktls_rx_reset() - take all buffers back, and start from zero
- * @rx: ring that the NIC knows no more
+ * @rx: ring, deleted in the NIC
  *
  * Context: process; NAPI is disabled.
  */
@@ -417,8 +437,8 @@ static struct page_pool *vktls_rx_pool_create(struct vktls_qp *qp, u8 log2)
 }
 
 /*
- * Half pages when a whole frame fits one, so that jumbo frames need few; but what
- * is joined fills whole ones.
+ * Half pages if a whole frame fits, otherwise whole pages, so that jumbo frames take
+ * few buffers. Joined packets take whole pages.
  */
 static unsigned int vktls_rx_buf_size(const struct net_device *netdev)
 {

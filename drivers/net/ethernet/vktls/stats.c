@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counters for everybody who asks: ethtool -S, rtnetlink, the queue statistics
- * of netdev-genl. Queue pairs come and go; what they counted stays in vd->past,
- * and what the NIC counted before a reset in vd->hw_stats_past.
+ * Counters, for ethtool -S, rtnetlink and the queue statistics of netdev-genl. Queue
+ * pairs come and go: vd->past keeps their counts, and vd->hw_stats_past the NIC's
+ * own from before the last reset.
  */
 #include <linux/ethtool.h>
 #include <net/netdev_queues.h>
@@ -95,7 +95,7 @@ static const char *const vktls_hw_names[VKTLS_STAT_NUM] = {
 
 /**
  * vktls_stats_keep() - add the counters of vd->qp to those of past ones
- * @vd: device whose queue pairs are about to go
+ * @vd: device, its queue pairs about to go
  *
  * Context: RTNL, stats_lock held.
  */

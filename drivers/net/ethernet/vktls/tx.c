@@ -18,11 +18,11 @@
 #include "tx.h"
 #include "vktls.h"
 
-/* What one packet needs of the NIC. */
+/* A packet and the NIC's work on it. */
 struct vktls_tx_packet {
 	struct sk_buff *skb;
 	struct vktls_tx_offload off;
-	bool replay;		/* tx->replay is its payload */
+	bool replay;		/* payload is in tx->replay */
 };
 
 static struct vktls_tx_desc *vktls_tx_desc_at(const struct vktls_tx_ring *tx,
@@ -41,15 +41,15 @@ static void vktls_tx_count(struct vktls_tx_ring *tx, enum vktls_tx_stat stat)
 }
 
 /*
- * The last descriptor of all is still ours, so the wish for a completion can be
- * put into it when it is known that nothing follows for now.
+ * Asks for a completion of the last packet: the NIC does not read its descriptors
+ * before the doorbell, so the flag can still be set.
  */
 static void vktls_tx_ring_doorbell(struct vktls_tx_ring *tx)
 {
 	if (tx->rung == tx->tail)
 		return;
 	vktls_tx_desc_at(tx, tx->tail - 1)->flags |= cpu_to_le16(VKTLS_TXD_CPL);
-	tx->rung = tx->tail;
+	WRITE_ONCE(tx->rung, tx->tail);
 	vktls_tx_count(tx, VKTLS_TXS_DOORBELLS);
 	/* writel() inside orders the descriptors before the tail. */
 	vktls_write(tx->qp->vd, VKTLS_REG_QP(tx->qp->index) + VKTLS_QP_TX_TAIL,
@@ -117,8 +117,8 @@ static phys_addr_t vktls_tx_frag_start(const skb_frag_t *frag)
 }
 
 /*
- * Bytes from @frag on that lie in one piece. What is sent by reference comes in
- * a fragment for each page, also where the pages follow one another.
+ * Returns the bytes from @frag on that are contiguous. Data sent by reference has a
+ * fragment for each page, even where pages are contiguous.
  */
 static unsigned int vktls_tx_frag_run(const skb_frag_t *frag,
 				      const skb_frag_t *end,
@@ -203,7 +203,7 @@ static u32 vktls_tx_write_control(struct vktls_tx_ring *tx,
 	return index;
 }
 
-/* False when the kernel has no address for a part. */
+/* Returns false if a fragment has no kernel address. */
 static bool vktls_tx_copy_frags(const struct sk_buff *skb, u8 *to)
 {
 	const skb_frag_t *frag = skb_shinfo(skb)->frags;
@@ -221,9 +221,9 @@ static bool vktls_tx_copy_frags(const struct sk_buff *skb, u8 *to)
 }
 
 /*
- * Headers, or a packet that is as short: to memory that is mapped already. How
- * much of the packet is in it then, or 0. Plaintext of TLS is not left in memory
- * that nobody clears, so of that the headers only.
+ * Copies the headers, or a whole short packet, to memory that is always mapped.
+ * Returns the bytes copied, or 0. Plaintext of TLS would stay in that memory, so only
+ * the headers of such a packet are copied.
  */
 static unsigned int vktls_tx_write_copy(struct vktls_tx_ring *tx, u32 index,
 					const struct vktls_tx_packet *pkt,
@@ -246,8 +246,9 @@ static unsigned int vktls_tx_write_copy(struct vktls_tx_ring *tx, u32 index,
 }
 
 /*
- * Write the packet after the tail; does not move it. Returns the new tail. Of a
- * replay, only the headers are from the skb: its payload is part of the records.
+ * Writes the packet's descriptors from the tail on, without moving it. Returns the new
+ * tail. A replay takes only the headers from the skb: its payload is part of the
+ * records.
  */
 static u32 vktls_tx_map(struct vktls_tx_ring *tx,
 			const struct vktls_tx_packet *pkt, int *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the producer of a transmit ring (tx.c) and its consumer (tx_done.c)
- * share: the state of each descriptor, and when the queue stops.
+ * Shared by the producer of a transmit ring (tx.c) and its consumer (tx_done.c): the
+ * state of each descriptor, and the limits at which the queue stops and starts.
  */
 #ifndef VKTLS_TX_H
 #define VKTLS_TX_H
@@ -12,7 +12,7 @@
 #include "ktls.h"
 #include "ring.h"
 
-/* The queue stops below the one and starts again above the other. */
+/* Free descriptors below which the queue stops; vktls_tx_start() to start again. */
 #define VKTLS_TX_STOP	VKTLS_TX_MAX_DESCS
 
 static inline u32 vktls_tx_start(const struct vktls_tx_ring *tx)
@@ -26,7 +26,7 @@ static inline struct vktls_tx_buf *vktls_tx_buf(const struct vktls_tx_ring *tx,
 	return &tx->bufs[index & tx->ring.mask];
 }
 
-/* Nothing, for a descriptor that has no mapping of its own. */
+/* Does nothing for a descriptor without a mapping of its own. */
 static inline void vktls_tx_unmap(const struct vktls_tx_ring *tx,
 				  struct vktls_tx_buf *buf)
 {
@@ -40,7 +40,7 @@ static inline void vktls_tx_unmap(const struct vktls_tx_ring *tx,
 	}
 }
 
-/* A packet that the NIC did not take, or did not get (status 0). */
+/* Reports a packet that the NIC refused, or did not get (status 0). */
 static inline void vktls_tx_unsent(const struct vktls_tx_ring *tx,
 				   const struct sk_buff *skb, bool replay,
 				   u16 status)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Packets out, the consumer: from completions back to freed skbs. And the life of
- * a transmit ring, which begins and ends empty.
+ * Packets out, the consumer: from completions to freed skbs; and the life of a
+ * transmit ring, which begins and ends empty.
  */
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
@@ -12,12 +12,12 @@
 #include "tx.h"
 #include "vktls.h"
 
-/* What was freed in one go. */
+/* Totals of one vktls_tx_release(). */
 struct vktls_tx_freed {
 	unsigned int packets, bytes;
 };
 
-/* Free what lies before @end. */
+/* Frees packets and mappings up to @end. */
 static struct vktls_tx_freed vktls_tx_release(struct vktls_tx_ring *tx, u32 end,
 					      int budget)
 {
@@ -39,7 +39,7 @@ static struct vktls_tx_freed vktls_tx_release(struct vktls_tx_ring *tx, u32 end,
 	return freed;
 }
 
-/* The status is that of the last packet before @end alone. */
+/* Reports the last packet before @end, to which alone the status applies. */
 static void vktls_tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
 {
 	const struct vktls_tx_buf *buf = vktls_tx_buf(tx, end - 1);
@@ -51,18 +51,28 @@ static void vktls_tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
 		vktls_tx_unsent(tx, buf->skb, buf->replay, status);
 }
 
-/* Packets up to @head were completed before; moves it, or asks for a reset. */
+/*
+ * Checks that @done descriptors were given to the NIC and end with a packet. Otherwise
+ * memory would be freed while it is mapped, and the stack's queue limits would fail.
+ */
+static bool vktls_tx_was_sent(const struct vktls_tx_ring *tx, u32 head, u32 done)
+{
+	return done && done <= READ_ONCE(tx->rung) - head &&
+	       vktls_tx_buf(tx, head + done - 1)->skb;
+}
+
+/* Moves @head to the end of the completed packets, or breaks the queue pair. */
 static bool vktls_tx_complete(struct vktls_tx_ring *tx,
 			      const struct vktls_tx_cpl *cpl, u32 *head)
 {
 	u32 done = (le16_to_cpu(cpl->head) - *head) & tx->ring.mask;
 	u16 status = le16_to_cpu(cpl->status);
 
-	if (unlikely(!done || done > READ_ONCE(tx->tail) - *head)) {
+	if (unlikely(!vktls_tx_was_sent(tx, *head, done))) {
 		netdev_err(tx->qp->vd->netdev,
 			   "queue %u: completion of what was not sent\n",
 			   tx->qp->index);
-		vktls_reset_request(tx->qp->vd, VKTLS_RESET_TX);
+		vktls_ring_break(tx->qp);
 		return false;
 	}
 	trace_vktls_tx_done(tx, done, status);
@@ -73,7 +83,7 @@ static bool vktls_tx_complete(struct vktls_tx_ring *tx,
 }
 
 /**
- * vktls_tx_poll() - take what the NIC has completed
+ * vktls_tx_poll() - free completed packets
  * @tx: ring
  * @budget: of NAPI, 0 under netpoll
  *
@@ -81,12 +91,12 @@ static bool vktls_tx_complete(struct vktls_tx_ring *tx,
  */
 void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
 {
-	struct vktls_tx_cpl *cpl;
+	struct vktls_tx_cpl cpl;
 	struct vktls_tx_freed freed;
 	u32 head = tx->head;
 
-	while ((cpl = vktls_ring_peek(&tx->ring))) {
-		if (!vktls_tx_complete(tx, cpl, &head))
+	while (vktls_ring_take(&tx->ring, &cpl)) {
+		if (!vktls_tx_complete(tx, &cpl, &head))
 			break;
 		tx->ring.cpl_head++;
 	}
@@ -143,8 +153,8 @@ free_bufs:
 }
 
 /**
- * vktls_tx_reset() - free what the NIC has not completed, and start from zero
- * @tx: ring that the NIC knows no more
+ * vktls_tx_reset() - free packets that were not completed, and start from zero
+ * @tx: ring, deleted in the NIC
  *
  * Context: process; transmission and NAPI are stopped.
  */

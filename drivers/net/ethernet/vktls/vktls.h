@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * struct vktls_dev, register access, and what each file offers to the others,
- * by owner. Commands are in cmd.h, rings in ring.h, the ABI in vktls_abi.h.
+ * struct vktls_dev, register access, and prototypes by file. Commands are in cmd.h,
+ * rings in ring.h, the ABI in vktls_abi.h.
  *
  * Lock order: devlink instance lock, RTNL, port_lock, cmd buffer lock, cmd lock.
  */
@@ -15,29 +15,31 @@
 
 #include "vktls_abi.h"
 
-#define VKTLS_NO_CTX		(~0u)	/* packet that the TLS engine leaves alone */
+#define VKTLS_NO_CTX		(~0u)	/* no TLS context; packet sent unchanged */
 
 struct vktls_cmdq;
+struct vktls_fw_image;
 struct vktls_ktls;
 struct vktls_qp;
 struct vktls_totals;
 
 /* vktls_dev::state, atomic bits */
 enum vktls_state_bit {
-	VKTLS_GONE,		/* for good; registers are not read any more */
+	VKTLS_GONE,		/* NIC removed for good; registers are not read */
+	VKTLS_OFFLINE,		/* function left to the PCI core; the same */
 	VKTLS_FW_UP,		/* firmware takes commands; changes under RTNL */
 };
 
 enum vktls_reset_reason {
-	VKTLS_RESET_TX,		/* a queue hangs or was stopped by the NIC */
-	VKTLS_RESET_FW,		/* firmware crashed or is silent */
-	VKTLS_RESET_TLS,	/* contexts stay in the NIC that should be gone */
+	VKTLS_RESET_TX,		/* queue that hangs, broke, or was stopped by the NIC */
+	VKTLS_RESET_FW,		/* crashed or silent firmware */
+	VKTLS_RESET_TLS,	/* contexts that the NIC does not delete */
 };
 
-/* What the user chose; kept over reset. RTNL. */
+/* Settings of the user, kept over resets. RTNL. */
 struct vktls_config {
 	unsigned int qps;	/* queue pairs in use */
-	u8 tx_log2;		/* descriptors in a ring */
+	u8 tx_log2;		/* descriptors in a ring, as a power of two */
 	u8 rx_log2;
 };
 
@@ -53,41 +55,46 @@ struct vktls_dev {
 	struct pci_dev *pdev;
 	struct devlink *devlink;
 	unsigned long state;	/* enum vktls_state_bit */
-	unsigned int max_qps;	/* hardware and vectors allow this many */
+	unsigned int max_qps;	/* limit of hardware and vectors */
 	struct vktls_cmdq *cmdq;
 	struct vktls_caps caps;	/* RTNL; valid since the first VKTLS_FW_UP */
 	char fw_status[64];	/* RTNL; outcome of the last load */
+	struct vktls_fw_image *fw;	/* image that started last; RTNL */
+	struct vktls_fw_image *fw_new;	/* image of the file, not yet tried; RTNL */
 
 	/* Queue pairs while the interface is up. RTNL and stats_lock to change. */
 	struct vktls_qp **qp;
 	unsigned int nqps;
-	bool active;		/* RTNL; they run */
+	bool active;		/* queue pairs run; RTNL */
 	struct vktls_config cfg;	/* RTNL */
 	struct vktls_moderation tx_mod, rx_mod;	/* RTNL */
 	struct vktls_rss rss;	/* RTNL */
 
-	struct mutex port_lock;	/* port modes and filters in the NIC */
+	struct mutex port_lock;	/* modes and filters in the NIC */
 	bool port_up;		/* port_lock */
 	struct work_struct rx_mode_work;
 
+	unsigned int suspends;	/* calls of vktls_hw_suspend() to undo; RTNL */
 	struct delayed_work service;	/* heartbeat, counters */
-	u32 heartbeat;		/* service; last value */
-	unsigned int heartbeat_same;	/* service; periods without a step */
+	bool silent;		/* registers do not answer; service */
+	u32 heartbeat;		/* last value; service */
+	unsigned int heartbeat_same;	/* periods without a step; service */
 	struct work_struct reset_work;
 	unsigned long reset_reason;	/* bits of enum vktls_reset_reason */
 	struct devlink_health_reporter *fw_health, *tx_health;
 	u64 resets;		/* RTNL */
-	atomic_long_t irqs_lost;	/* what they were for was found without */
+	atomic_long_t irqs_lost;	/* interrupts whose work was found by polling */
 
-	spinlock_t stats_lock;	/* the three below, and qp */
+	spinlock_t stats_lock;	/* the three fields below, and qp */
 	u64 hw_stats[VKTLS_STAT_NUM];	/* last copy of the NIC's counters */
 	u64 hw_stats_past[VKTLS_STAT_NUM];	/* up to the last reset */
-	struct vktls_totals *past;	/* of queue pairs that are gone */
+	struct vktls_totals *past;	/* counts of queue pairs that are gone */
 
 	struct vktls_ktls *ktls;	/* owned by ktls.c */
 };
 
 /* dev.c */
+bool vktls_dev_answers(struct vktls_dev *vd);
 bool vktls_dev_check(struct vktls_dev *vd);
 int vktls_dev_reset(struct vktls_dev *vd);
 void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason);
@@ -102,7 +109,8 @@ static inline u32 vktls_read(struct vktls_dev *vd, u32 reg)
 {
 	u32 val;
 
-	if (unlikely(test_bit(VKTLS_GONE, &vd->state)))
+	if (unlikely(READ_ONCE(vd->state) &
+		     (BIT(VKTLS_GONE) | BIT(VKTLS_OFFLINE))))
 		return ~0u;
 	val = readl(vd->regs + reg);
 	if (unlikely(val == ~0u))
@@ -126,6 +134,8 @@ int vktls_hw_start(struct vktls_dev *vd);
 void vktls_hw_stop(struct vktls_dev *vd);
 void vktls_hw_suspend(struct vktls_dev *vd);
 int vktls_hw_resume(struct vktls_dev *vd);
+void vktls_hw_offline(struct vktls_dev *vd, bool dead);
+int vktls_hw_online(struct vktls_dev *vd);
 void vktls_reset_init(struct vktls_dev *vd);
 void vktls_reset_start(struct vktls_dev *vd);
 void vktls_reset_stop(struct vktls_dev *vd);
@@ -153,5 +163,6 @@ int vktls_devlink_init(struct vktls_dev *vd);
 void vktls_devlink_fini(struct vktls_dev *vd);
 void vktls_devlink_register(struct vktls_dev *vd);
 void vktls_devlink_unregister(struct vktls_dev *vd);
+void vktls_devlink_healthy(struct vktls_dev *vd);
 
 #endif /* VKTLS_H */
