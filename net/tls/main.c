@@ -9,6 +9,7 @@
 #include <net/inet_connection_sock.h>
 #include <linux/inet_diag.h>
 #include <net/tcp.h>
+#include <compat/tls.h>
 
 #include "offload.h"
 #include "proto.h"
@@ -29,6 +30,7 @@ static int tls_init(struct sock *sk)
 	refcount_set(&ctx->ctx.refcount, 1);
 	INIT_LIST_HEAD(&ctx->ctx.list);
 	ctx->ctx.sk = sk;
+	ctx->max_payload = TLS_MAX_PAYLOAD_SIZE;
 
 	err = tls_proto_attach(sk, ctx);
 	if (err) {
@@ -61,8 +63,6 @@ static u16 tls_conf_info(u8 conf, bool lost)
 		return TLS_CONF_SW;
 	case TLS_HW:
 		return lost ? TLS_CONF_SW : TLS_CONF_HW;
-	case TLS_HW_RECORD:
-		return TLS_CONF_HW_RECORD;
 	default:
 		return TLS_CONF_BASE;
 	}
@@ -70,7 +70,8 @@ static u16 tls_conf_info(u8 conf, bool lost)
 
 static int tls_get_info_put(const struct tls_context *ctx, struct sk_buff *skb)
 {
-	const bool *lost = container_of(ctx, struct tls_priv, ctx)->lost;
+	const struct tls_priv *priv = container_of(ctx, struct tls_priv, ctx);
+	const bool *lost = priv->lost;
 	u16 version = ctx->prot_info.version;
 	int err = 0;
 
@@ -89,10 +90,12 @@ static int tls_get_info_put(const struct tls_context *ctx, struct sk_buff *skb)
 		err = nla_put_flag(skb, TLS_INFO_ZC_RO_TX);
 	if (!err && ctx->rx_no_pad)
 		err = nla_put_flag(skb, TLS_INFO_RX_NO_PAD);
-	return err;
+	return err ?: nla_put_u16(skb, TLS_INFO_TX_MAX_PAYLOAD_LEN,
+				  READ_ONCE(priv->max_payload));
 }
 
-static int tls_get_info(struct sock *sk, struct sk_buff *skb)
+static int tls_get_info(struct sock *sk, struct sk_buff *skb
+			COMPAT_ARG_NET_ADMIN)
 {
 	const struct tls_context *ctx;
 	struct nlattr *start;
@@ -115,10 +118,10 @@ static int tls_get_info(struct sock *sk, struct sk_buff *skb)
 	return err;
 }
 
-static size_t tls_get_info_size(const struct sock *sk)
+static size_t tls_get_info_size(const struct sock *sk COMPAT_ARG_NET_ADMIN)
 {
 	return nla_total_size(0) +		/* INET_ULP_INFO_TLS */
-	       4 * nla_total_size(sizeof(u16)) +
+	       5 * nla_total_size(sizeof(u16)) +
 	       2 * nla_total_size(0);		/* flags */
 }
 

@@ -9,6 +9,7 @@
 #include <net/inet_connection_sock.h>
 #include <net/tcp.h>
 #include <net/tls.h>
+#include <compat/tls.h>
 
 #include "ctx.h"
 #include "export.h"
@@ -75,7 +76,7 @@ void tls_sock_destruct(struct sock *sk)
 	}
 	tls_output_unhook(sk);
 	if (tx->off->hooked)
-		clean_acked_data_disable(inet_csk(sk));
+		clean_acked_data_disable(tcp_sk(sk));
 	/* A jiffy later, so that one wakeup serves all sockets closed now. */
 	if (llist_add(&container_of(ctx, struct tls_priv, ctx)->orphan,
 		      &tls_orphans))

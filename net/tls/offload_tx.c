@@ -10,6 +10,7 @@
 #include <net/inet_connection_sock.h>
 #include <net/tcp.h>
 #include <net/tls.h>
+#include <compat/tls.h>
 
 #include "aead.h"
 #include "export.h"
@@ -41,7 +42,7 @@ static void tls_off_hook(struct sock *sk)
 	struct tls_off_tx *off = tls_tx(sk)->off;
 
 	if (!off->hooked)
-		clean_acked_data_enable(inet_csk(sk), tls_offload_tx_acked);
+		clean_acked_data_enable(tcp_sk(sk), tls_offload_tx_acked);
 	off->hooked = true;
 	tls_offload_hook(sk);
 }

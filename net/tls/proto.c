@@ -8,6 +8,7 @@
 #include <net/inet_common.h>
 #include <net/ipv6.h>
 #include <net/tcp.h>
+#include <compat/tls.h>
 
 #include "aead.h"
 #include "ctx.h"
@@ -71,12 +72,12 @@ static void tls_splice_eof(struct socket *sock)
 }
 
 static int tls_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
-		       int flags, int *addr_len)
+		       int flags COMPAT_ARG_ADDR_LEN)
 {
 	if (!tls_rx(sk))
-		return tls_get_ctx(sk)->sk_proto->recvmsg(sk, msg, len, flags,
-							  addr_len);
-	return tls_rx_recvmsg(sk, msg, len, flags, addr_len);
+		return tls_get_ctx(sk)->sk_proto->recvmsg(sk, msg, len, flags
+							  COMPAT_PASS_ADDR_LEN);
+	return tls_rx_recvmsg(sk, msg, len, flags);
 }
 
 static bool tls_sock_is_readable(struct sock *sk)

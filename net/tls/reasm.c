@@ -440,9 +440,9 @@ static void tls_sg_copy(struct tls_sg_at *to, struct scatterlist *from, u32 n)
 		src = at.sg->offset + at.off;
 		dst = to->sg->offset + to->off;
 		part = min(tls_sg_left(&at), tls_sg_left(to));
-		memcpy_page(nth_page(sg_page(to->sg), dst >> PAGE_SHIFT),
+		memcpy_page(sg_page(to->sg) + (dst >> PAGE_SHIFT),
 			    offset_in_page(dst),
-			    nth_page(sg_page(at.sg), src >> PAGE_SHIFT),
+			    sg_page(at.sg) + (src >> PAGE_SHIFT),
 			    offset_in_page(src), part);
 		tls_sg_skip(&at, part);
 		tls_sg_skip(to, part);

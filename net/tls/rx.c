@@ -280,14 +280,12 @@ static int tls_rx_recv(struct sock *sk, struct tls_rx *rx,
  * @msg:	destination; gets SOL_TLS/TLS_GET_RECORD_TYPE
  * @len:	bytes of room
  * @flags:	MSG_*
- * @addr_len:	as for recvmsg
  *
  * Context: process; takes the socket lock.
  * Return: bytes of one type of content, 0 at the end of the stream (or for an
  * empty record of another type than data), or an error when there are none.
  */
-int tls_rx_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags,
-		   int *addr_len)
+int tls_rx_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 {
 	struct tls_rx *rx = tls_rx(sk);
 	struct tls_rx_call call = {

@@ -6,6 +6,7 @@
 #include <linux/tcp.h>
 #include <linux/uaccess.h>
 #include <net/sock.h>
+#include <compat/tls.h>
 
 #include "cipher.h"
 #include "epoch.h"
@@ -13,7 +14,6 @@
 #include "sockopt.h"
 #include "tls_priv.h"
 
-#define TLS_TX_MAX_PAYLOAD_LEN	5	/* later kernels' <linux/tls.h> */
 #define TLS_TX_MIN_PAYLOAD	64	/* RFC 8449, with the type byte */
 
 static int tls_set_zerocopy(struct sock *sk, sockptr_t optval,
@@ -63,30 +63,33 @@ static int tls_set_no_pad(struct sock *sk, sockptr_t optval,
 static int tls_set_max_payload(struct sock *sk, sockptr_t optval,
 			       unsigned int optlen)
 {
-	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_priv *ctx = tls_priv(sk);
+	u16 value, min = TLS_TX_MIN_PAYLOAD;
 	struct tls_tx *tx;
-	int err = -EINVAL;
-	u16 value;
+	int err = 0;
 
 	if (sockptr_is_null(optval) || optlen != sizeof(value))
 		return -EINVAL;
 	if (copy_from_sockptr(&value, optval, sizeof(value)))
 		return -EFAULT;
 
-	mutex_lock(&ctx->tx_lock);
+	mutex_lock(&ctx->ctx.tx_lock);
 	lock_sock(sk);
 	tx = tls_tx(sk);
-	if (!tx)
-		goto unlock;
-	if (value + tx->aead.fmt.tail_len < TLS_TX_MIN_PAYLOAD ||
-	    value > TLS_MAX_PAYLOAD_SIZE)
-		goto unlock;
-	err = tx->open ? -EBUSY : 0;
-	if (!err)
-		tx->max_payload = value;
-unlock:
+	if (ctx->ctx.prot_info.version == TLS_1_3_VERSION)
+		min--;
+	if (tx && tx->open)
+		err = -EBUSY;
+	else if (value < min || value > TLS_MAX_PAYLOAD_SIZE)
+		err = -EINVAL;
+	if (!err) {
+		/* Read without a lock for inet_diag. */
+		WRITE_ONCE(ctx->max_payload, value);
+		if (tx)
+			tx->max_payload = value;
+	}
 	release_sock(sk);
-	mutex_unlock(&ctx->tx_lock);
+	mutex_unlock(&ctx->ctx.tx_lock);
 	return err;
 }
 
@@ -140,7 +143,6 @@ static int tls_get_key(struct tls_priv *ctx, bool tx,
 static int tls_get_value(struct sock *sk, struct tls_priv *ctx, int optname,
 			 union tls_crypto_context *out, int len)
 {
-	const struct tls_tx *tx = tls_tx(sk);
 	u32 value;
 	u16 max;
 
@@ -157,9 +159,9 @@ static int tls_get_value(struct sock *sk, struct tls_priv *ctx, int optname,
 		value = ctx->ctx.rx_no_pad;
 		break;
 	case TLS_TX_MAX_PAYLOAD_LEN:
-		if (len < (int)sizeof(max) || !tx)
+		if (len < (int)sizeof(max))
 			return -EINVAL;
-		max = tx->max_payload;
+		max = ctx->max_payload;
 		memcpy(out, &max, sizeof(max));
 		return sizeof(max);
 	default:

@@ -59,12 +59,16 @@ static const struct snmp_mib tls_mib_list[] = {
 	SNMP_MIB_ITEM("TlsTxDeviceAgain", TLS_MIB_TX_DEVICE_AGAIN),
 	SNMP_MIB_ITEM("TlsRxDeviceAgain", TLS_MIB_RX_DEVICE_AGAIN),
 	SNMP_MIB_ITEM("TlsRxDeviceMended", TLS_MIB_RX_DEVICE_MENDED),
-	SNMP_MIB_SENTINEL
 };
 
 static unsigned long tls_stats_fold(struct net *net, int entry)
 {
-	return snmp_fold_field(net->mib.tls_statistics, entry);
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += snmp_get_cpu_field(net->mib.tls_statistics, cpu, entry);
+	return sum;
 }
 
 static void tls_stats_show_reasons(struct seq_file *seq, const char *dir,
@@ -82,11 +86,12 @@ static void tls_stats_show_reasons(struct seq_file *seq, const char *dir,
 
 static int tls_stats_show(struct seq_file *seq, void *v)
 {
-	const struct snmp_mib *mib;
+	int i;
 
-	for (mib = tls_mib_list; mib->name; mib++)
-		seq_printf(seq, "%-32s\t%lu\n", mib->name,
-			   tls_stats_fold(seq->private, mib->entry));
+	for (i = 0; i < ARRAY_SIZE(tls_mib_list); i++)
+		seq_printf(seq, "%-32s\t%lu\n", tls_mib_list[i].name,
+			   tls_stats_fold(seq->private,
+					  tls_mib_list[i].entry));
 	tls_stats_show_reasons(seq, "Tx", TLS_MIB_TX_WHY);
 	tls_stats_show_reasons(seq, "Rx", TLS_MIB_RX_WHY);
 	return 0;

@@ -56,7 +56,7 @@ struct tls_tx_rec;
  * @edges:	room for headers and tags, see tls_tx_rec_alloc(); one page
  * @pending:	sealed records that TCP has not taken whole
  * @work:	pushes @pending, and seals @open after a memory shortage
- * @max_payload: largest payload of a data record
+ * @max_payload: copy of the context's, for the sending path
  * @error:	error that broke the stream for good, or 0
  * @plain:	kind of the last record given to TCP: plaintext for a device
  * @ask:	time of the last search for a device
@@ -151,6 +151,7 @@ struct tls_priv {
 	struct tls_context ctx;
 	const struct proto_ops *ops;	/* sk_socket->ops before ours */
 	bool lost[2];			/* device lost, by direction */
+	u16 max_payload;		/* largest payload of a data record */
 	struct llist_node orphan;	/* entry of tls_orphans, once the last packet is freed */
 };
 

@@ -593,7 +593,7 @@ struct tls_tx *tls_tx_alloc(struct tls_priv *ctx)
 		return NULL;
 	tx->ctx = ctx;
 	tx->hw.ctx = &ctx->ctx;
-	tx->max_payload = TLS_MAX_PAYLOAD_SIZE;
+	tx->max_payload = ctx->max_payload;
 	INIT_LIST_HEAD(&tx->pending);
 	INIT_LIST_HEAD(&tx->hw.records_list);
 	spin_lock_init(&tx->hw.lock);

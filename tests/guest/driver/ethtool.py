@@ -233,6 +233,16 @@ def rss_table():
     fails("ethtool", "-L", IF, "combined", 1)
 
 
+def ring_count():
+    """The table is shown with the number of rings that it chooses from."""
+    if "with 2 RX ring(s)" not in show("-x"):
+        raise AssertionError(show("-x"))
+    ktap.defer(run, "ethtool", "-L", IF, "combined", 2)
+    run("ethtool", "-L", IF, "combined", 1)
+    if "with 1 RX ring(s)" not in show("-x"):
+        raise AssertionError(show("-x"))
+
+
 def rss_survives():
     """Settings of the user outlive a change of rings and an offline test."""
     ktap.defer(run, "ethtool", "-G", IF, "rx", 512)
@@ -273,7 +283,7 @@ def standard_statistics():
 CASES = (driver_info, link_state, link_follows_qemu, default_features, tls_needs_checksum,
          counters, tls_counters_exist, rings_refused, channels_refused, coalesce,
          coalesce_refused, register_dump, self_test, self_test_notices_no_link, rss_key, rss_table,
-         rss_survives, flow_hash, standard_statistics)
+         ring_count, rss_survives, flow_hash, standard_statistics)
 
 
 def main():

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import btf
 import ktap
 import ktls
 
@@ -19,6 +20,10 @@ OURS = TREE / "updates/tls.ko"
 USERS = ("bonding", "nfp", "cxgb4")
 ROUNDS, SOCKETS = 15, 40
 NAMESPACES = 500
+# structures that drivers look into, by <net/tls.h>
+SHARED = ("tls_context", "tls_offload_context_tx", "tls_offload_context_rx",
+          "tls_record_info", "tls_prot_info", "cipher_context", "tls_crypto_info",
+          "tls12_crypto_info_aes_gcm_128", "tlsdev_ops")
 CLONE_NEWNET = 0x40000000
 NOBODY = 65534
 
@@ -82,6 +87,34 @@ def same_exports():
     ktap.equal(len(theirs), 5, "exports of the distribution's module")
     ktap.equal({symbol: ours.get(symbol) for symbol in theirs}, theirs,
                "versions")
+
+
+def layouts(symbols, kernel):
+    """What modules on top rely on, of the module that is loaded."""
+    types = btf.Btf("tls", kernel)
+    return {**{name: types.layout(name) for name in SHARED},
+            **{name: types.prototype(name) for name in symbols}}
+
+
+@ktap.case(timeout=120)
+def same_layouts():
+    """Structures and prototypes, as BTF has them: a kernel without MODVERSIONS does
+    not compare them when it loads a module."""
+    symbols = exports(stock())
+    if not btf.available():
+        versions = {version for version in symbols.values() if int(version, 16)}
+        ktap.equal(bool(versions), True, "without BTF: versions")
+        return
+    kernel = btf.Btf("vmlinux")
+    fresh()
+    run("insmod", str(stock()))
+    theirs = layouts(symbols, kernel)
+    unload()
+    run("modprobe", "tls")
+    ours = layouts(symbols, kernel)
+    ktap.equal(len(theirs), len(SHARED) + 5, "what is compared")
+    for name, layout in theirs.items():
+        ktap.equal(ours[name], layout, name)
 
 
 @ktap.case()

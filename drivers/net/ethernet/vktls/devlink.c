@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <compat/vktls.h>
 
 #include "cmd.h"
 #include "ring.h"
@@ -266,12 +267,12 @@ static const struct devlink_health_reporter_ops vktls_tx_health_ops = {
 static int vktls_devlink_add_health(struct vktls_dev *vd)
 {
 	vd->fw_health = devlink_health_reporter_create(vd->devlink,
-						       &vktls_fw_health_ops, 0,
+						       &vktls_fw_health_ops,
 						       vd);
 	if (IS_ERR(vd->fw_health))
 		return PTR_ERR(vd->fw_health);
 	vd->tx_health = devlink_health_reporter_create(vd->devlink,
-						       &vktls_tx_health_ops, 0,
+						       &vktls_tx_health_ops,
 						       vd);
 	if (IS_ERR(vd->tx_health)) {
 		devlink_health_reporter_destroy(vd->fw_health);

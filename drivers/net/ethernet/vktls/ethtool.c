@@ -5,6 +5,7 @@
  */
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
+#include <compat/vktls.h>
 
 #include "cmd.h"
 #include "ktls.h"
@@ -293,62 +294,56 @@ static bool vktls_ethtool_flow_is_ip(u32 flow)
 	       flow == AH_ESP_V4_FLOW || flow == AH_ESP_V6_FLOW;
 }
 
-static int vktls_ethtool_get_flow_hash(struct vktls_dev *vd, u32 flow,
-				       u64 *fields)
+static int
+vktls_ethtool_get_rxfh_fields(struct net_device *netdev,
+			      struct ethtool_rxfh_fields *fields)
 {
-	u8 type = vktls_ethtool_flow_type(flow);
+	struct vktls_dev *vd = netdev_priv(netdev);
+	u8 type = vktls_ethtool_flow_type(fields->flow_type);
 
-	if (!type && !vktls_ethtool_flow_is_ip(flow))
+	if (!type && !vktls_ethtool_flow_is_ip(fields->flow_type))
 		return -EINVAL;
-	*fields = RXH_IP_SRC | RXH_IP_DST;
+	fields->data = RXH_IP_SRC | RXH_IP_DST;
 	if (vd->rss.types & type)
-		*fields |= RXH_L4_B_0_1 | RXH_L4_B_2_3;
+		fields->data |= RXH_L4_B_0_1 | RXH_L4_B_2_3;
 	return 0;
 }
 
-static int vktls_ethtool_set_flow_hash(struct vktls_dev *vd, u32 flow,
-				       u64 fields)
+static int
+vktls_ethtool_set_rxfh_fields(struct net_device *netdev,
+			      const struct ethtool_rxfh_fields *fields,
+			      struct netlink_ext_ack *extack)
 {
-	const u64 l3 = RXH_IP_SRC | RXH_IP_DST;
-	const u64 l4 = RXH_L4_B_0_1 | RXH_L4_B_2_3;
+	const u32 l3 = RXH_IP_SRC | RXH_IP_DST;
+	const u32 l4 = RXH_L4_B_0_1 | RXH_L4_B_2_3;
+	struct vktls_dev *vd = netdev_priv(netdev);
+	u8 type = vktls_ethtool_flow_type(fields->flow_type);
 	struct vktls_rss rss = vd->rss;
-	u8 type = vktls_ethtool_flow_type(flow);
 
-	if (type && fields == (l3 | l4))
+	if (type && fields->data == (l3 | l4))
 		rss.types |= type;
-	else if ((type || vktls_ethtool_flow_is_ip(flow)) && fields == l3)
+	else if ((type || vktls_ethtool_flow_is_ip(fields->flow_type)) &&
+		 fields->data == l3)
 		rss.types &= ~type;
 	else
 		return -EINVAL;
 	return vktls_ethtool_change_rss(vd, &rss);
 }
 
-static int vktls_ethtool_get_rxnfc(struct net_device *netdev,
-				   struct ethtool_rxnfc *nfc, u32 *rules)
+static u32 vktls_ethtool_get_rx_ring_count(struct net_device *netdev)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
-	switch (nfc->cmd) {
-	case ETHTOOL_GRXRINGS:
-		nfc->data = vd->cfg.qps;
-		return 0;
-	case ETHTOOL_GRXFH:
-		return vktls_ethtool_get_flow_hash(vd, nfc->flow_type,
-						   &nfc->data);
-	default:
-		return -EOPNOTSUPP;
-	}
+	return vd->cfg.qps;
 }
 
-static int vktls_ethtool_set_rxnfc(struct net_device *netdev,
-				   struct ethtool_rxnfc *nfc)
-{
-	struct vktls_dev *vd = netdev_priv(netdev);
-
-	if (nfc->cmd != ETHTOOL_SRXFH)
-		return -EOPNOTSUPP;
-	return vktls_ethtool_set_flow_hash(vd, nfc->flow_type, nfc->data);
-}
+#ifdef COMPAT_RX_RING_COUNT
+COMPAT_GET_RXNFC(vktls_ethtool_get_rxnfc, vktls_ethtool_get_rx_ring_count,
+		 vktls_ethtool_get_rxfh_fields)
+#endif
+#ifdef COMPAT_RXFH_FIELDS
+COMPAT_SET_RXNFC(vktls_ethtool_set_rxnfc, vktls_ethtool_set_rxfh_fields)
+#endif
 
 static int vktls_ethtool_get_sset_count(struct net_device *netdev, int sset)
 {
@@ -450,8 +445,17 @@ const struct ethtool_ops vktls_ethtool_ops = {
 	.get_rxfh_key_size = vktls_ethtool_get_rxfh_key_size,
 	.get_rxfh = vktls_ethtool_get_rxfh,
 	.set_rxfh = vktls_ethtool_set_rxfh,
+#ifdef COMPAT_RX_RING_COUNT
 	.get_rxnfc = vktls_ethtool_get_rxnfc,
+#else
+	.get_rx_ring_count = vktls_ethtool_get_rx_ring_count,
+#endif
+#ifdef COMPAT_RXFH_FIELDS
 	.set_rxnfc = vktls_ethtool_set_rxnfc,
+#else
+	.get_rxfh_fields = vktls_ethtool_get_rxfh_fields,
+	.set_rxfh_fields = vktls_ethtool_set_rxfh_fields,
+#endif
 	.get_sset_count = vktls_ethtool_get_sset_count,
 	.get_strings = vktls_ethtool_get_strings,
 	.get_ethtool_stats = vktls_ethtool_get_ethtool_stats,

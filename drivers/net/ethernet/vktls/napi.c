@@ -6,6 +6,7 @@
  */
 #include <linux/interrupt.h>
 #include <linux/slab.h>
+#include <compat/vktls.h>
 
 #include "ring.h"
 #include "vktls.h"
@@ -52,7 +53,7 @@ static void vktls_qp_dim_sample(struct dim *dim, u16 events,
 
 	dim_update_sample(events, u64_stats_read(packets),
 			  u64_stats_read(bytes), &sample);
-	net_dim(dim, sample);
+	net_dim(dim, &sample);
 }
 
 /* Gives net_dim a sample of the totals. */

@@ -7,6 +7,7 @@
 #include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
+#include <compat/vktls.h>
 
 #include "cmd.h"
 #include "ktls.h"
@@ -328,7 +329,7 @@ static netdev_features_t vktls_netdev_cap_features(u32 caps)
 
 static void vktls_netdev_adopt_mac(struct vktls_dev *vd)
 {
-	struct sockaddr sa = { .sa_family = ARPHRD_ETHER };
+	struct sockaddr_storage ss = { .ss_family = ARPHRD_ETHER };
 	struct net_device *netdev = vd->netdev;
 
 	ether_addr_copy(netdev->perm_addr, vd->caps.mac);
@@ -340,8 +341,8 @@ static void vktls_netdev_adopt_mac(struct vktls_dev *vd)
 		netdev->addr_assign_type = NET_ADDR_PERM;
 		return;
 	}
-	ether_addr_copy(sa.sa_data, vd->caps.mac);
-	if (!dev_set_mac_address(netdev, &sa, NULL))
+	ether_addr_copy(((struct sockaddr *)&ss)->sa_data, vd->caps.mac);
+	if (!dev_set_mac_address(netdev, &ss, NULL))
 		netdev->addr_assign_type = NET_ADDR_PERM;
 }
 

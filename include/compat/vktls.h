@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Older kernels than the driver is written for, see probes.mk. In the order of
+ * the kernel's changes; each block goes when no supported kernel needs it.
+ */
+#ifndef COMPAT_VKTLS_H
+#define COMPAT_VKTLS_H
+
+#include <linux/dim.h>
+#include <linux/ethtool.h>
+#include <linux/netdevice.h>
+#include <net/devlink.h>
+
+/* 6.13: net_dim() takes the sample by reference. */
+#ifdef COMPAT_NET_DIM
+#define net_dim(dim, sample)	net_dim(dim, *(sample))
+#endif
+
+/* 6.16: dev_set_mac_address() takes room for any address. */
+#ifdef COMPAT_MAC_STORAGE
+#define dev_set_mac_address(dev, ss, extack) \
+	dev_set_mac_address(dev, (struct sockaddr *)(ss), extack)
+#endif
+
+/* 6.17: the fields of the receive hash are ethtool operations of their own. */
+#ifdef COMPAT_RXFH_FIELDS
+struct ethtool_rxfh_fields {
+	u32 data;
+	u32 flow_type;
+};
+
+#define COMPAT_GET_RXFH(get, netdev, nfc) ({				\
+	struct ethtool_rxfh_fields _fields = {				\
+		.flow_type = (nfc)->flow_type,				\
+	};								\
+	int _err = get(netdev, &_fields);				\
+									\
+	(nfc)->data = _fields.data;					\
+	_err;								\
+})
+
+/* COMPAT_SET_RXNFC() - define NAME as set_rxnfc over set_rxfh_fields */
+#define COMPAT_SET_RXNFC(name, set)					\
+static int name(struct net_device *netdev, struct ethtool_rxnfc *nfc)	\
+{									\
+	struct ethtool_rxfh_fields fields = {				\
+		.data = nfc->data,					\
+		.flow_type = nfc->flow_type,				\
+	};								\
+									\
+	if (nfc->cmd != ETHTOOL_SRXFH)					\
+		return -EOPNOTSUPP;					\
+	return set(netdev, &fields, NULL);				\
+}
+#else
+#define COMPAT_GET_RXFH(get, netdev, nfc)	(-EOPNOTSUPP)
+#endif
+
+/* 6.18: the reporter's operations carry its graceful period. */
+#ifdef COMPAT_HEALTH_PERIOD
+#define devlink_health_reporter_create(devlink, ops, priv) \
+	devlink_health_reporter_create(devlink, ops, 0, priv)
+#endif
+
+/* 7.0: so is the number of receive rings. */
+#ifdef COMPAT_RX_RING_COUNT
+/* COMPAT_GET_RXNFC() - define NAME as get_rxnfc over the two operations */
+#define COMPAT_GET_RXNFC(name, ring_count, get)				\
+static int name(struct net_device *netdev, struct ethtool_rxnfc *nfc,	\
+		u32 *rules)						\
+{									\
+	switch (nfc->cmd) {						\
+	case ETHTOOL_GRXRINGS:						\
+		nfc->data = ring_count(netdev);				\
+		return 0;						\
+	case ETHTOOL_GRXFH:						\
+		return COMPAT_GET_RXFH(get, netdev, nfc);		\
+	default:							\
+		return -EOPNOTSUPP;					\
+	}								\
+}
+#endif
+
+#endif /* COMPAT_VKTLS_H */

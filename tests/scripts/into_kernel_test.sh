@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# scripts/into-kernel on a part of a kernel tree: the distribution's 6.12, which is
+# too old, and the same with the lines that tell a newer kernel.
+set -uo pipefail
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree=$work/tree
+driver=drivers/net/ethernet/vktls
+number=0
+failed=0
+
+# check NAME COMMAND...: a case passes when the command does
+check()
+{
+	local name=$1 ok=ok
+
+	shift
+	number=$((number + 1))
+	if ! "$@"; then
+		ok="not ok"
+		failed=1
+		sed 's/^/# /' "$work/out"
+	fi
+	echo "$ok $number $name"
+}
+
+unpack()
+{
+	local path list=()
+
+	for path in scripts/unifdef.c drivers/net/ethernet/{Kconfig,Makefile} net/tls/tls.h \
+		    include/linux/{dim,netdevice,ethtool}.h include/net/devlink.h \
+		    Documentation/networking/device_drivers/ethernet/index.rst; do
+		list+=("linux-source-6.12/$path")
+	done
+	mkdir "$tree"
+	tar -C "$tree" --strip-components=1 -xf /usr/src/linux-source-6.12.tar.xz "${list[@]}"
+}
+
+make_newer()
+{
+	echo 'void net_dim(struct dim *dim, const struct dim_sample *end);' \
+		>>"$tree/include/linux/dim.h"
+	echo 'int dev_set_mac_address(struct net_device *, struct sockaddr_storage *);' \
+		>>"$tree/include/linux/netdevice.h"
+	echo 'u64 default_graceful_period;' >>"$tree/include/net/devlink.h"
+	echo 'u32 (*get_rx_ring_count)(void); int (*set_rxfh_fields)(void);' \
+		>>"$tree/include/linux/ethtool.h"
+}
+
+into()
+{
+	scripts/into-kernel "$1" >"$work/out" 2>&1
+}
+
+# refused WORDS MEND DIR
+refused()
+{
+	! into "$3" && grep -q "^error: .*$1" "$work/out" && grep -q "^  mend: .*$2" "$work/out"
+}
+
+untouched()
+{
+	[ ! -e "$tree/$driver" ] && ! grep -q vktls "$tree/drivers/net/ethernet/Makefile"
+}
+
+same_files()
+{
+	diff <(cd "$driver" && ls -- *.[ch]) <(cd "$tree/$driver" && ls -- *.[ch]) >"$work/out"
+}
+
+# once FILE LINE
+once()
+{
+	[ "$(grep -cxF "$2" "$tree/$1")" = 1 ]
+}
+
+nothing_for_older()
+{
+	! grep -rnE 'COMPAT_|compat/' "$tree/$driver" >"$work/out" &&
+		grep -q '\.get_rx_ring_count = ' "$tree/$driver/ethtool.c" &&
+		! grep -q 'rxnfc' "$tree/$driver/ethtool.c"
+}
+
+echo "KTAP version 1"
+mkdir "$work/empty"
+check "no kernel tree" refused "is no kernel's source" "into-kernel DIR" "$work/empty"
+unpack
+check "a tree that is too old" refused "older than the driver.*RX_RING_COUNT" \
+	"make modules KDIR=" "$tree"
+check "nothing was written to it" untouched
+make_newer
+check "a tree that is new enough" into "$tree"
+check "all sources are there" same_files
+check "none of them has what older kernels need" nothing_for_older
+check "a second run" into "$tree"
+check "Kconfig has its line once" once drivers/net/ethernet/Kconfig \
+	"source \"$driver/Kconfig\""
+# shellcheck disable=SC2016 # for make
+check "Makefile has its line once" once drivers/net/ethernet/Makefile \
+	'obj-$(CONFIG_VKTLS) += vktls/'
+echo "1..$number"
+exit $failed
