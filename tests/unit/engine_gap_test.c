@@ -214,7 +214,8 @@ static void no_record_twice(const void *row)
 	deliver(rig.start[8] + 7, rig.len);
 	deliver(rig.start[1], rig.start[2]);
 	ktap_expect(res.resync_req && answer(res.resync_seq));
-	ktap_expect(!deliver(rig.start[2], rig.start[4]));
+	ktap_expect(!deliver(rig.start[2], rig.start[3]));
+	ktap_expect(!deliver(rig.start[3], rig.start[4]));
 	ktap_expect(deliver(rig.start[4], rig.start[5]));
 	rig_close(&rig);
 }
