@@ -76,6 +76,40 @@ def plan_counts():
     fails_with("echo 1..2; echo ok 1 it", "planned 2 cases, ran 1")
 
 
+def in_a_vm(script):
+    """The results of a suite of two tests, with a shell script for tests/vm/run."""
+    before = check.TOP, check.BUILD
+    with tempfile.TemporaryDirectory() as folder:
+        check.TOP, check.BUILD = pathlib.Path(folder), pathlib.Path(folder) / "build"
+        suite, vm = check.TOP / "tests/guest/it/two.vm", check.TOP / "tests/vm/run"
+        for path in suite, vm:
+            path.parent.mkdir(parents=True)
+        suite.write_text("test a.py\ntest b.py\n", encoding="utf-8")
+        vm.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        vm.chmod(0o755)
+        try:
+            results = check.Guest(suite, "stock").run()
+        finally:
+            check.TOP, check.BUILD = before
+    return ([line for result in results for line in result.passed],
+            [line for result in results for line in result.failed])
+
+
+def vm_that_does_not_start_passes_nothing():
+    """No test of it ran: each failed, and so did the VM, with the name of its log."""
+    for script in ("exit 125", "exit 0", "echo 'QEMU is not built' >&2; exit 125"):
+        passed, failed = in_a_vm(script)
+        assert not passed and len(failed) == 3, (script, passed, failed)
+        assert "vm.log" in failed[-1], failed
+
+
+def vm_that_ends_early():
+    """The test that ran to its end counts, the one that was cut off does not."""
+    passed, failed = in_a_vm("echo @@ begin 0; echo @@ end 0 0; echo @@ begin 1; exit 125")
+    assert passed == ["a.py"], passed
+    assert failed[0] == "b.py: ended with the VM" and len(failed) == 2, failed
+
+
 def suites_are_named_by_tls():
     """One file with --tls stock,ours is two suites; each word chooses the suites that it names."""
     names = [suite.name for suite in check.discover()]
@@ -112,5 +146,6 @@ def programs_are_in_a_suite():
 if __name__ == "__main__":
     sys.exit(main([output_without_end_is_cut_off, no_end_is_a_failure, signals_have_names,
                    last_words_are_shown, program_that_is_not_there, plan_counts,
+                   vm_that_does_not_start_passes_nothing, vm_that_ends_early,
                    suites_are_named_by_tls, documented_cases_are_registered,
                    programs_are_in_a_suite]))
