@@ -157,6 +157,16 @@ static void tls_off_rx_unlink(struct sock *sk, struct tls_rx *rx)
 	tls_ask_again(&rx->ask);
 }
 
+/* Lets go of a lost link once its device has forgotten the socket. */
+static bool tls_off_rx_parted(struct sock *sk, struct tls_rx *rx)
+{
+	if (!READ_ONCE(rx->link->lost) || !tls_link_gone(rx->link))
+		return false;
+	tls_off_rx_left(sk, rx);
+	tls_off_rx_unlink(sk, rx);
+	return true;
+}
+
 /**
  * tls_offload_rx_close() - the socket is not read any more
  * @sk:		the socket, locked by its owner
@@ -188,14 +198,11 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 		if (route && route != link->dev)
 			tls_link_drop(link, TLS_LEFT_ROUTE);
 	}
-	if (link && READ_ONCE(link->lost) && tls_link_gone(link)) {
-		tls_off_rx_left(sk, rx);
-		tls_off_rx_unlink(sk, rx);
+	if (link && tls_off_rx_parted(sk, rx))
 		link = NULL;
-	}
-	/* A key used by a device becomes an old key later: one must still fit. */
-	if (link || rx->copy || rx->key_pending ||
-	    rx->olds == TLS_RX_OLD_MAX || !tls_ask_due(sk, &rx->ask))
+	/* A key that a device has becomes the old key later, and there is one of that. */
+	if (link || rx->copy || rx->key_pending || rx->old ||
+	    !tls_ask_due(sk, &rx->ask))
 		return;
 	if (tls_off_rx_again(sk, rx))
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_DEVICE_AGAIN);
@@ -218,7 +225,8 @@ void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx)
 		return;
 	if (!READ_ONCE(rx->link->lost))
 		tls_link_drop(rx->link, TLS_LEFT_REKEY);
-	tls_off_rx_left(sk, rx);
+	if (!tls_off_rx_parted(sk, rx))
+		tls_off_rx_left(sk, rx);
 }
 
 /**

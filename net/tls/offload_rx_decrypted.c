@@ -3,7 +3,7 @@
  * Records that a device decrypted, whole or in part. skb->decrypted alone says
  * whether a byte is decrypted. Of a record that is decrypted in part the device has
  * verified nothing: its plaintext is encrypted again, and the whole is decrypted
- * here. Keys that a device may have used are kept for that.
+ * here. The key before the one in force, if a device may have used it, is kept for that.
  */
 
 #include <linux/module.h>
@@ -16,28 +16,20 @@
 #include "trace.h"
 
 /*
- * An old key that a device may have used on records of a newer key. A socket may
- * have TLS_RX_OLD_MAX of them, so the cipher is only allocated when it is needed.
+ * The old key, which a device may have used on records of the key in force. No device
+ * gets that key before the old one is forgotten. The cipher is made when it is needed.
  */
 struct tls_rx_old {
-	struct list_head list;
 	union tls_crypto_context info;	/* the key; wiped with the structure */
 	u8 iv[TLS_REC_NONCE_LEN];
-	u8 seq[TLS_REC_SEQ_LEN];	/* number of the first record after the key */
-	u32 passed;			/* tls_rx.passed at that record */
+	u8 seq[TLS_REC_SEQ_LEN];	/* the front record's number, had the key not changed */
 	u32 end;			/* first sequence number that the device cannot have seen */
 };
-
-static void tls_off_rx_forget(struct tls_rx_old *old)
-{
-	list_del(&old->list);
-	kfree_sensitive(old);
-}
 
 /**
  * tls_offload_rx_keep_key() - the key is about to change, and a device had it
  * @sk:		the socket, locked by its owner
- * @rx:		its receiving side, with fewer than TLS_RX_OLD_MAX old keys
+ * @rx:		its receiving side, without an old key
  *
  * A device goes on with a key and its numbers until it is stopped. So it may
  * "decrypt" records of the next key with this one; the old key turns their bytes
@@ -55,45 +47,34 @@ int tls_offload_rx_keep_key(struct sock *sk, struct tls_rx *rx)
 		return -ENOMEM;
 	memcpy(old->iv, ctx->rx.iv, sizeof(old->iv));
 	memcpy(old->seq, ctx->rx.rec_seq, sizeof(old->seq));
-	old->passed = rx->passed;
 	old->end = rx->met_end;
 	old->info = ctx->crypto_recv;
-	list_add_tail(&old->list, &rx->old);
-	rx->olds++;
+	rx->old = old;
 	return 0;
 }
 
 /**
  * tls_offload_rx_advance() - the front record was decrypted
  * @sk:		the socket, locked by its owner
- * @rx:		its receiving side, with old keys
+ * @rx:		its receiving side, with an old key
  */
 void tls_offload_rx_advance(struct sock *sk, struct tls_rx *rx)
 {
 	u32 next = tcp_sk(sk)->copied_seq + (rx->copy ? 0 : rx->rec.full_len);
-	struct tls_rx_old *old;
 
-	rx->passed++;
-	/* The oldest key is first, and ends first. */
-	while (!list_empty(&rx->old)) {
-		old = list_first_entry(&rx->old, struct tls_rx_old, list);
-		if (before(next, old->end))
-			return;
-		tls_off_rx_forget(old);
-		rx->olds--;
-	}
+	tls_rec_counter_inc(rx->old->seq, TLS_REC_SEQ_LEN);
+	if (!before(next, rx->old->end))
+		tls_offload_rx_drop(rx);
 }
 
 /**
- * tls_offload_rx_drop() - forget all old keys
+ * tls_offload_rx_drop() - forget the old key
  * @rx:		receiving side
  */
 void tls_offload_rx_drop(struct tls_rx *rx)
 {
-	struct tls_rx_old *old, *tmp;
-
-	list_for_each_entry_safe(old, tmp, &rx->old, list)
-		tls_off_rx_forget(old);
+	kfree_sensitive(rx->old);
+	rx->old = NULL;
 }
 
 static u8 tls_off_rx_state(struct sock *sk, const struct tls_rx *rx)
@@ -202,22 +183,17 @@ free:
 
 static int tls_off_rx_mend_by_old(struct sock *sk, struct tls_rx *rx,
 				  struct sk_buff *skb,
-				  const struct tls_rx_old *old,
 				  const struct tls_off_key *ours)
 {
 	struct tls_aead aead = {};
-	u8 seq[TLS_REC_SEQ_LEN];
 	struct tls_off_key by = {
 		.aead = &aead,
-		.iv = old->iv,
-		.seq = seq,
+		.iv = rx->old->iv,
+		.seq = rx->old->seq,
 	};
 	int err;
 
-	/* The device counted on. */
-	memcpy(seq, old->seq, sizeof(seq));
-	tls_rec_counter_add(seq, rx->passed - old->passed);
-	tls_aead_prepare(&aead, rx->aead.cipher, &old->info);
+	tls_aead_prepare(&aead, rx->aead.cipher, &rx->old->info);
 	err = tls_off_rx_mend_by(sk, rx, skb, &by, ours);
 	tls_aead_fini(&aead);
 	return err;
@@ -232,15 +208,11 @@ static int tls_off_rx_mend(struct sock *sk, struct tls_rx *rx,
 		.iv = ctx->rx.iv,
 		.seq = ctx->rx.rec_seq,
 	};
-	struct tls_rx_old *old;
 	int err;
 
 	err = tls_off_rx_mend_by(sk, rx, skb, &ours, &ours);
-	list_for_each_entry(old, &rx->old, list) {
-		if (err != -EBADMSG)
-			break;
-		err = tls_off_rx_mend_by_old(sk, rx, skb, old, &ours);
-	}
+	if (err == -EBADMSG && rx->old)
+		err = tls_off_rx_mend_by_old(sk, rx, skb, &ours);
 	return err;
 }
 

@@ -507,7 +507,6 @@ struct tls_rx *tls_rx_alloc(struct tls_priv *ctx)
 	rx->ctx = ctx;
 	__skb_queue_head_init(&rx->list);
 	init_waitqueue_head(&rx->readers);
-	INIT_LIST_HEAD(&rx->old);
 	INIT_DELAYED_WORK(&rx->work, tls_reasm_work);
 	return rx;
 }

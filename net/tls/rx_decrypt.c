@@ -45,7 +45,7 @@ static void tls_rx_advance(struct sock *sk, struct tls_rx *rx)
 				    rx->aead.fmt.explicit_len);
 	if (tls_rec_counter_inc(ctx->rx.rec_seq, TLS_REC_SEQ_LEN))
 		tls_rx_abort(sk, rx, -EBADMSG);
-	if (unlikely(!list_empty(&rx->old)))
+	if (unlikely(rx->old))
 		tls_offload_rx_advance(sk, rx);
 	tls_reasm_done(sk, rx);
 }

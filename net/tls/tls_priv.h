@@ -10,7 +10,6 @@
 #include "stats.h"
 
 #define TLS_TX_SEGS	(MAX_SKB_FRAGS - 1)	/* wire segments of a record */
-#define TLS_RX_OLD_MAX	32	/* keys that wait for their last byte */
 
 /*
  * One key of one direction, with one request that operations share in turn. @key
@@ -45,6 +44,7 @@ struct tls_ask {
 };
 
 struct tls_tx_rec;
+struct tls_rx_old;
 
 /**
  * struct tls_tx - the sending side of a socket
@@ -102,9 +102,7 @@ struct tls_tx {
  * @ask:	time of the last search for a device
  * @met:	use of the key in force by a device, now or earlier
  * @met_end:	sequence number behind the last byte that device may have seen
- * @old:	earlier keys, see offload_rx_decrypted.c
- * @olds:	entries of @old, TLS_RX_OLD_MAX at most
- * @passed:	records that were read while there were old keys
+ * @old:	key before the one in force, or NULL; see offload_rx_decrypted.c
  * @offloaded:	use of a device, now or earlier
  * @rekeyed:	a key in force that is newer than the last device
  * @state:	enum tls_rx_state of the front record, or 0 if not looked at
@@ -135,9 +133,7 @@ struct tls_rx {
 	struct tls_ask ask;
 	bool met;
 	u32 met_end;
-	struct list_head old;
-	u8 olds;
-	u32 passed;
+	struct tls_rx_old *old;
 	bool offloaded;
 	bool rekeyed;
 	u8 state;

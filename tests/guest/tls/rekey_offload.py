@@ -145,7 +145,7 @@ def receive(cipher, rounds, loss):
                          flow.stream(CHUNK))
         end = time.monotonic() + 30
         while watch["TlsRxDeviceAgain"] == number:
-            flow.far.sendall(flow.stream(1000))
+            flow.far.sendall(flow.stream(CHUNK))
             time.sleep(0.01)
             if flow.reader.error or time.monotonic() > end:
                 raise flow.reader.error or AssertionError(
@@ -175,6 +175,25 @@ def many_at_once(cipher, size):
     flow.end()
     watch.expect(TlsRxRekeyOk=8, TlsDecryptError=0)
     print(f"# {watch['TlsRxDeviceMended']} records mended")
+
+
+def one_old_key():
+    """The peer's KeyUpdates follow one another faster than a receive window passes: one
+    old key is kept, so the card does not get the keys that come before its end."""
+    watch = rig.Watch()
+    flow = Rekeyed("aes-128-gcm", 6)
+    for number in range(6):
+        flow.far.sendall(flow.stream(500) + flow.update() + flow.stream(500))
+        rig.wait_for(lambda sent=flow.sent_bytes: flow.got_bytes == sent, 20,
+                     lambda: f"{flow.got_bytes} of {flow.sent_bytes} bytes")
+        watch.expect(TlsRxRekeyOk=number + 1, TlsRxLeftRekey=1, TlsRxDeviceAgain=0,
+                     TlsCurrRxRekey=1)
+    end = time.monotonic() + 20
+    while not watch["TlsRxDeviceAgain"] and time.monotonic() < end:
+        flow.far.sendall(flow.stream(CHUNK))
+        time.sleep(0.02)
+    watch.expect(TlsRxDeviceAgain=1, TlsCurrRxRekey=0, TlsDecryptError=0)
+    flow.end()
 
 
 def socket_info(flow):
@@ -231,7 +250,7 @@ def ss_receiving():
     go_on.set()
     end = time.monotonic() + 20
     while not watch["TlsRxDeviceAgain"] and time.monotonic() < end:
-        flow.far.sendall(flow.stream(1000))
+        flow.far.sendall(flow.stream(CHUNK))
         time.sleep(0.02)
     ktap.equal(socket_info(flow)[1], "hw", "on the card again")
     watch.expect(TlsCurrRxSw=0, TlsCurrRxDevice=1)
@@ -248,6 +267,7 @@ def main():
         ktap.add(f"receive {cipher}", receive, cipher, few, 0, timeout=200)
         ktap.add(f"many at once {cipher}", many_at_once, cipher, 10000,
                  timeout=60)
+    ktap.add("one old key", one_old_key, timeout=60)
     ktap.add("ss tells the truth, sending", ss_sending, timeout=60)
     ktap.add("ss tells the truth, receiving", ss_receiving, timeout=60)
     ktap.add("small ones, many at once", many_at_once, "aes-128-gcm", 500)
