@@ -30,6 +30,13 @@ def _qmp(command, name, nic, **more):
     return _send(command, path=f"/machine/peripheral/{nic}", property="fault-" + name, **more)
 
 
+def monitor(line):
+    """A line for the human monitor, which has commands that QMP lacks."""
+    said = _send("human-monitor-command", **{"command-line": line})
+    if "rror:" in said or "unknown command" in said:
+        raise AssertionError(f"{line}: {said}")
+
+
 def link(up, nic="dut0"):
     """The carrier."""
     _send("set_link", name=nic, up=up)

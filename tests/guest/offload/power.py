@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS flows while the PCI core resets the NIC and while the host sleeps: the NIC
-encrypts them again within a second of the end, and no byte is lost."""
+"""TLS flows while the PCI core resets the NIC, recovers from an error of the link (AER),
+and while the host sleeps: the NIC encrypts them again within a second of the end, and no
+byte is lost."""
 import os
 import subprocess
 import time
 
 import recover
 import ktap
+import nicfault
 import rig
 
 SOON = 1.0      # seconds from the end to offload in force
@@ -60,6 +62,14 @@ def reset_of_a_closed_interface():
                  20, lambda: "nobody answers")
 
 
+def link_error(error):
+    """The root port above the NIC reports that error; the kernel recovers all below it."""
+    log = recover.Log()
+    nicfault.monitor(f"pcie_aer_inject_error rp {error}")
+    log.expect("AER: device recovery")
+    ktap.equal(log.has("device recovery successful"), True, "the kernel says: successful")
+
+
 def devices_test(state):
     """
     All devices are put to sleep and woken, up to the point where firmware would switch
@@ -79,6 +89,10 @@ def main():
     rig.run("ethtool", "-L", rig.IFACE, "combined", "2")
     ktap.add("PCI reset", pci_reset, timeout=150)
     ktap.add("PCI reset of a closed interface", reset_of_a_closed_interface, timeout=60)
+    # the uncorrectable errors of the PCI Express specification: fatal ones reset the link
+    for kind, error in (("fatal", "DLP"), ("not fatal", "COMP_TIME")):
+        ktap.add(f"AER, {kind}", through, f"AER, {kind}",
+                 lambda error=error: link_error(error), 3, timeout=150)
     for state in ("freeze", "mem", "disk"):
         ktap.add(f"devices sleep: {state}", through, f"devices sleep ({state})",
                  lambda state=state: devices_test(state), timeout=150)
