@@ -32,9 +32,11 @@ from nic import ABI, FIRMWARE, NUMBERS, QUIET, Function, Nic, RxQueue, TxQueue, 
 from nic import main, pack
 from packets import ethernet, payload, tcp_frame
 from plug_test import INDICATOR_ON, PORT, WINDOW
+from receive_test import set_rss
 from qtest import QEMU, RAM_END, RAM_START, Machine, QmpError
 from reentry_test import ECAM, config_place, open_ecam
 from tls_test import SECRET, Flow
+import replay_test as replay
 import tlsrx_test as tlsrx
 
 MEMORY = 64 << 20
@@ -119,7 +121,8 @@ class World:
         self.streams()
         self.ways = [(weight, way) for weight, way in (
             (10, self.register), (8, self.ring), (8, self.doorbell), (8, self.command),
-            (4, self.frame), (4, self.packet), (3, self.message), (2, self.config),
+            (4, self.frame), (4, self.packet), (4, self.again), (3, self.message),
+            (2, self.config),
             (2, self.pass_time), (1, self.fault), (1, self.link), (1, self.firmware),
             (1, self.slot), (1, self.repair))]
 
@@ -137,11 +140,36 @@ class World:
 
     def streams(self):
         """A flow that sends and one that receives, on each NIC."""
-        self.flows = [Flow(far.nic) for far in self.nics]
-        self.peers = [tlsrx.Flow(far.nic, None, sizes=[1000] * 10) for far in self.nics]
+        self.flows, self.peers, self.sent = [[None] * len(self.nics) for _ in "123"]
+        for at in range(len(self.nics)):
+            self.stream(at)
         for at in range(RAM_END - 0x200000, RAM_END - 0x2000, 0x4000):
             self.m.write(at, self.any.choice((PLAIN, tcp_frame(4, SECRET * 30)[0],
                                               tcp_frame(6, SECRET * 30)[0])))
+
+    def stream(self, at):
+        """Those of one NIC; and one of which all is sent, to be replayed."""
+        far = self.nics[at]
+        set_rss(far.nic, 0x3f)
+        self.flows[at] = Flow(far.nic)
+        self.peers[at] = tlsrx.Flow(far.nic, None, sizes=[1000] * 10)
+        flow = self.sent[at] = replay.Flow(far.nic, far.tx, version=self.any.choice((4, 6)))
+        for size in (300, 1, 900, 2000):
+            flow.record(size)
+        self.give(far, flow, 0, len(flow.wire), 1400)
+
+    def give(self, far, flow, begin, end, mss, desc=None):
+        """A packet with these bytes of a stream, as a replay with DESC."""
+        before, after = (desc["before"], desc["after"]) if desc else (0, 0)
+        headers, offload = flow.packet(begin, end, mss)
+        data = headers + flow.host[max(begin - before, 0):end + after]
+        addr = RAM_END - 0x500000 + self.any.randrange(0, 0x80000, 64)
+        self.m.write(addr, data)
+        far.tx.offload(offload.pop("flags") | (ABI.TXO_REPLAY if desc else 0), **offload)
+        if desc:
+            far.tx.ring.put(pack("tx_replay", flags=ABI.TXD_REPLAY, **desc))
+        far.tx.descriptor(addr=addr, len=len(data), flags=ABI.TXD_EOP | ABI.TXD_CPL)
+        far.tx.ring_doorbell()
 
     def start_flipper(self, seed):
         """Another process that changes memory that the NICs may use."""
@@ -266,6 +294,19 @@ class World:
         far.tx.descriptor(addr=addr, len=len(frame), flags=ABI.TXD_EOP | ABI.TXD_CPL)
         far.tx.ring_doorbell()
 
+    def again(self):
+        """A replay that is right, or nearly so, of what the NIC has encrypted."""
+        far = self.target()
+        flow = self.sent[self.nics.index(far)]
+        begin = self.any.randrange(len(flow.wire))
+        end = min(begin + self.any.choice((1, 5, 100, 2000)), len(flow.wire))
+        first, before, after = flow.around(begin, end)
+        desc = dict(rec_no=(flow.records.first + first).to_bytes(8, "big"), before=before,
+                    after=after)
+        if self.any.random() < 0.3:
+            desc[self.any.choice(("before", "after"))] = self.any.randrange(4000)
+        self.give(far, flow, begin, end, self.any.choice((0, 50, 1400)), desc)
+
     def message(self):
         """Where a vector's message goes: memory, registers, tables, configuration
         space of either NIC, the slot's power, interrupt controller, nowhere."""
@@ -357,9 +398,7 @@ class World:
         if not far.present():
             self.plug()
         far.find()
-        at = self.nics.index(far)
-        self.flows[at] = Flow(far.nic)
-        self.peers[at] = tlsrx.Flow(far.nic, None, sizes=[1000] * 10)
+        self.stream(self.nics.index(far))
 
     def run(self, inputs):
         weights, ways = zip(*self.ways)
