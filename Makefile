@@ -84,11 +84,10 @@ vm: all ## open a shell in the VM (ARGS= options of tests/vm/run)
 lab: all ## check your answer to a lab (N=1 to 6, see docs/labs.rst; SOLUTION=1)
 	@docs/labs/lab $(N) $(if $(SOLUTION),solution)
 
-modules_install: modules ## install the modules into updates/ of the kernel in KDIR
-	@echo "[modules_install] $(DESTDIR)/lib/modules/$(KVER)/updates"
-	@install -d "$(DESTDIR)/lib/modules/$(KVER)/updates"
-	@install -m 644 $(BUILD)/modules/*.ko "$(DESTDIR)/lib/modules/$(KVER)/updates/"
-	@depmod $(if $(DESTDIR),-b "$(DESTDIR)") "$(KVER)"
+modules_install: modules firmware ## install modules and firmware (DESTDIR=, INSTALL_MOD_PATH=)
+	@$(asked) DESTDIR="$(DESTDIR)" INSTALL_MOD_PATH="$(INSTALL_MOD_PATH)" \
+		INSTALL_FW_PATH="$(INSTALL_FW_PATH)" MODULE_SIG_KEY="$(MODULE_SIG_KEY)" \
+		MODULE_SIG_CERT="$(MODULE_SIG_CERT)" scripts/install-modules
 
 fuzz: firmware ## fuzz the device for SECONDS=3600, from SEED=1 (see make qemu SANITIZE=1)
 	@scripts/build-qemu --asan
