@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Sourced after common.sh: where the debug kernel is built.
+# Sourced after common.sh: where the debug kernel is built, and its configuration, where
+# the last line about an option counts. With KCSAN=1 it is the one that finds data races.
+
+DEBUG_CONFIGS=("$SCRIPTS/debug.config")
+[ -z "${KCSAN:-}" ] || DEBUG_CONFIGS+=("$SCRIPTS/kcsan.config")
 
 # shellcheck disable=SC2034 # used by those who source this
-DEBUG_KERNEL=$CACHE/debug-kernel/$(key_of "$SCRIPTS/debug.config" \
+DEBUG_KERNEL=$CACHE/debug-kernel/$(key_of "${DEBUG_CONFIGS[@]}" \
 	"$(stat -c %s /usr/src/linux-source-6.12.tar.xz 2>/dev/null)" 1)
