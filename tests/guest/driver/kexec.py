@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Three boots: the second kernel is started by the first (kexec), the third when the
+second one panics (kdump), both times while TLS flows. The NIC works in each."""
+import ctypes
+import os
+import pathlib
+import sys
+import time
+
+sys.path.append("/opt/vktls/guest/offload")
+import recover  # noqa: E402  pylint: disable=wrong-import-position
+import ktap     # noqa: E402  pylint: disable=wrong-import-position
+import rig      # noqa: E402  pylint: disable=wrong-import-position
+
+NEXT = "/run/vktls/next/"
+WORD = "vktls.boot="
+KEXEC_FILE_LOAD = 320       # of x86-64
+ON_CRASH = 2                # KEXEC_FILE_ON_CRASH
+REBOOT = (0xfee1dead, 0x28121969, 0x45584543)   # LINUX_REBOOT_MAGIC*, _CMD_KEXEC
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def boot():
+    """Which of the three this is."""
+    words = [word for word in command_line() if word.startswith(WORD)]
+    return int(words[0][len(WORD):]) if words else 1
+
+
+def command_line():
+    """Words of the kernel's command line."""
+    return pathlib.Path("/proc/cmdline").read_text("ascii").split()
+
+
+def results(number):
+    """The file in which a boot leaves what became of it."""
+    return pathlib.Path(f"/root/boot{number}")
+
+
+def load_next(number, *more, flags=0):
+    """The kernel of the next boot."""
+    words = [word for word in command_line() if not word.startswith(WORD)]
+    line = " ".join([*words, *more, f"{WORD}{number}"]).encode()
+    kernel, initrd = (os.open(NEXT + name, os.O_RDONLY) for name in ("vmlinuz", "initrd"))
+    if LIBC.syscall(KEXEC_FILE_LOAD, kernel, initrd, len(line) + 1, line, flags):
+        raise OSError(ctypes.get_errno(), "kexec_file_load")
+    os.close(kernel)
+    os.close(initrd)
+
+
+def works():
+    """TLS by the NIC, both families, and nothing that the driver complains about."""
+    rig.offload()
+    watch = rig.Watch()
+    for family in (4, 6):
+        flow = rig.Flow(family=family)
+        flow.send(rig.pattern(200000))
+        flow.finish()
+    watch.some("tx_tls_encrypted_bytes")
+    said = [line for line in rig.run("dmesg").splitlines()
+            if "vktls 0000" in line and ("error" in line or "no answer" in line)]
+    ktap.equal(said, [], "the kernel says")
+
+
+def begin(number):
+    """Check this boot, leave word of it, and let TLS flow while the kernel ends."""
+    try:
+        works()
+        results(number).write_text("works", "ascii")
+    except Exception as err:        # told in the third boot
+        results(number).write_text(repr(err), "utf-8")
+    load = recover.Load()
+    load.goes_on()
+    os.sync()
+    time.sleep(0.1)
+    if number == 1:
+        LIBC.syscall(169, *REBOOT, None)    # reboot()
+    else:
+        pathlib.Path("/proc/sysrq-trigger").write_text("c", "ascii")
+    time.sleep(60)
+
+
+def worked(number):
+    """As that boot has left word."""
+    ktap.equal(results(number).read_text("utf-8"), "works", f"boot {number}")
+
+
+def main():
+    """Boots 1 and 2 do not come back from here."""
+    number = boot()
+    if number == 1:
+        load_next(2)
+        begin(number)
+    elif number == 2:
+        load_next(3, "nr_cpus=1", flags=ON_CRASH)
+        begin(number)
+    ktap.add("first kernel", worked, 1)
+    ktap.add("kexec with traffic", worked, 2)
+    ktap.add("kdump with traffic", works, timeout=120)
+    ktap.main()
+
+
+if __name__ == "__main__":
+    main()
