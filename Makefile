@@ -17,7 +17,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := all
 .PHONY: all deps modules firmware qemu image selftests gnutls demo check check-full \
-	check-debug fuzz selftest-table recipes mutants bench bench-quick vm modules_install \
+	check-debug fuzz selftest-table kselftest-ssh recipes mutants bench bench-quick vm modules_install \
 	lab lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
@@ -68,6 +68,9 @@ selftest-table: all ## run the kernel's TLS selftest on our tls.ko and the distr
 
 recipes: ## write what Avocado needs to run the suites into build/recipes (ARGS=--full)
 	@tests/recipes $(ARGS)
+
+kselftest-ssh: all ## run the suite for any NIC between two VMs, over ssh
+	@tests/kselftest-ssh $(ARGS)
 
 mutants: all ## seed faults one by one, and see which tests find them (ARGS=--no-vm)
 	@tests/mutants/run $(ARGS)

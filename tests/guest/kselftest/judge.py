@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run programs of tests/kselftest in the guest, and compare each result with the one that
+this NIC and this tls.ko must have: a skip or an expected failure that is not listed here
+is a failure.
+
+    judge.py PROGRAM...         on vktls
+    judge.py --none PROGRAM...  on a NIC without TLS: everything skips
+
+The output of each program is left for the host, for docs/kselftest-verdict.*.
+"""
+import os
+import re
+import subprocess
+import sys
+
+FOLDER = "/opt/selftests/drivers/net/hw/tls"
+POINT = re.compile(r"(not ok|ok) \d+ (\S+?)(?: # (SKIP|XFAIL) (.*))?$")
+PLAN = re.compile(r"1\.\.(\d+)$")
+NEVER = r"not permitted: set TLS_SUSPEND=1"
+# reasons to skip, by tls.ko
+SKIPS = {
+    "ours": re.compile(NEVER),
+    "stock": re.compile(rf"{NEVER}|does not take TLS (1\.3|1\.2 chacha)|without KeyUpdate"),
+}
+# mistakes of the distribution's tls.ko
+XFAILS = {
+    "ours": set(),
+    "stock": {"tls_known.file_shorter_than_said", "tls_known.counted_after_link_down",
+              "tls_known.never_again_after_link_down", "tls_known.never_again_without_room",
+              "tls_known.checksum_by_tc", "tls_stack.xfrm"},
+}
+
+
+def tls_module():
+    """Which tls.ko the guest has."""
+    with open("/run/vktls/env", encoding="ascii") as env:
+        return "stock" if "TLS=stock" in env.read().split() else "ours"
+
+
+def wrong(name, status, directive, why, none):
+    """Text when a result is not what it must be."""
+    module = tls_module()
+    if status != "ok":
+        return "failed"
+    if none:
+        return None if directive == "SKIP" else "runs on a NIC without TLS"
+    if directive == "SKIP" and not SKIPS[module].search(why):
+        return f"skipped: {why}"
+    if directive == "XFAIL" and name not in XFAILS[module]:
+        return f"fails as expected, but not of this tls.ko: {why}"
+    return None
+
+
+def run(program):
+    """Output of one program, copied to the host."""
+    done = subprocess.run([f"{FOLDER}/{program}.py"], cwd=FOLDER, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    with open(f"/mnt/host/{program}.log", "w", encoding="utf-8") as log:
+        log.write(done.stdout)
+    return done.stdout.splitlines()
+
+
+def points(program, none):
+    """(is it right?, name, text) of each case of a program; one more if it ended early."""
+    plan, count = None, 0
+    for line in run(program):
+        if (match := POINT.match(line)):
+            status, name, directive, why = match.groups()
+            problem = wrong(name, status, directive, why or "", none)
+            count += 1
+            yield not problem, name, problem
+        elif (match := PLAN.match(line)):
+            plan = int(match[1])
+        else:
+            print(f"# {line}", flush=True)
+    if plan != count or not count:
+        yield False, program, f"planned {plan} cases, ran {count}"
+
+
+def main():
+    """All programs, as one KTAP stream."""
+    args = sys.argv[1:]
+    none = args[0] == "--none"
+    os.environ.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
+    print("TAP version 14")
+    number, failed = 0, 0
+    for program in args[none:]:
+        for good, name, problem in points(program, none):
+            number += 1
+            failed += not good
+            if problem:
+                print(f"# {name}: {problem}")
+            print(f"{'ok' if good else 'not ok'} {number} {name}", flush=True)
+    print(f"1..{number}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

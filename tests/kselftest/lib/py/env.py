@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+The environment of a TLS test: NetDrvEpEnv, the peer, and what the NIC can do. A case
+begins by saying what it needs, need(): without it the case skips, unless the driver
+documents that it can, and the kernel offers it; then not to do it is a failure.
+"""
+
+import contextlib
+import os
+import socket
+import time
+
+from drivers.net.lib.py import NetDrvEpEnv
+from net.lib.py import CmdExitFailure, KsftFailEx, KsftSkipEx, KsftXfailEx, cmd, defer, \
+    ethtool, ip, ksft_pr
+from .flow import Flow
+from .nic import Watch, driver_of, tls_counters
+from .peer import Peer
+
+FEATURE = {"tx": "tls-hw-tx-offload", "rx": "tls-hw-rx-offload"}
+# a counter of every kernel that offers TLS 1.3 to drivers
+OFFERS_13 = "TlsCurrTxRekey"
+
+
+class TlsEnv(NetDrvEpEnv):
+    """See above."""
+
+    def __init__(self, src_path):
+        super().__init__(src_path)
+        # the library of 6.12 has an attribute for each instead
+        self.here = getattr(self, "addr_v", None) or {
+            version: getattr(self, f"v{version}") for version in "46"}
+        self.there = getattr(self, "remote_addr_v", None) or {
+            version: getattr(self, f"remote_v{version}") for version in "46"}
+        self.peer = None
+        self._can = {}
+        self._undo = []
+        cmd("modprobe tls", fail=False)
+        self.driver_name, self.driver = driver_of(self.ifname)
+        ksft_pr(f"interface: {self.ifname}, driver: {self.driver_name}, "
+                f"kernel: {os.uname().release}")
+        self.features = {way: self._feature(name) for way, name in FEATURE.items()}
+        for way, state in self.features.items():
+            if state == "off":
+                self.feature(FEATURE[way], True)
+                self._undo.append((self.feature, FEATURE[way], False))
+        if "on" in " ".join(self.features.values()) or self._undo:
+            self._plain_remote()
+
+    def _feature(self, name):
+        said = ethtool(f"-k {self.ifname}").stdout
+        lines = [line for line in said.splitlines() if line.strip().startswith(name + ":")]
+        return lines[0].split(":", 1)[1].strip() if lines else "unknown to ethtool"
+
+    def _plain_remote(self):
+        """The remote NIC must not decrypt either: the capture there is of the wire."""
+        for name in FEATURE.values():
+            cmd(f"ethtool -K {self.remote_if()} {name} off", host=self.remote, fail=False)
+
+    def __exit__(self, ex_type, ex_value, ex_tb):
+        self.drop_peer()
+        while self._undo:
+            func, *args = self._undo.pop()
+            func(*args)
+        super().__exit__(ex_type, ex_value, ex_tb)
+
+    def remote_at(self, ipver=None):
+        """The peer's address."""
+        return self.there[ipver] if ipver else self.there["4"] or self.there["6"]
+
+    def remote_if(self):
+        """The peer's interface."""
+        rows = ip(f"addr show to {self.remote_at()}", json=True, host=self.remote)
+        return next(row["ifname"] for row in rows if row)
+
+    def get_peer(self):
+        """The peer, started when it is first asked for."""
+        if not self.peer:
+            self.peer = Peer(self)
+        return self.peer
+
+    def drop_peer(self):
+        """End the peer and all its connections."""
+        if self.peer:
+            self.peer.close()
+            self.peer = None
+
+    def feature(self, name, value):
+        """ethtool -K."""
+        ethtool(f"-K {self.ifname} {name} {'on' if value else 'off'}")
+
+    def need_ipver(self, ipver):
+        """Skip without addresses of this family."""
+        if not self.here[ipver] or not self.there[ipver]:
+            raise KsftSkipEx(f"no IPv{ipver} addresses")
+
+    def need(self, direction="tx", version="1.2", cipher="aes-gcm-128", ipver=None):
+        """Skip unless the NIC takes connections of this kind."""
+        for way in ("tx", "rx") if direction == "both" else (direction,):
+            if self.features[way] not in ("on", "off"):
+                raise KsftSkipEx(f"{self.driver_name}: {FEATURE[way]} is {self.features[way]}")
+        if ipver or not self.here["4"]:
+            self.need_ipver(ipver or "6")
+        for way in ("tx", "rx") if direction == "both" else (direction,):
+            self._need_way(way, version, cipher)
+
+    def _need_way(self, way, version, cipher):
+        key = (way, version, cipher)
+        if key not in self._can:
+            self._can[key] = self._try(*key)
+        if not self._can[key]:
+            self.judge_missing(*key)
+
+    def judge_missing(self, way, version, cipher):
+        """This kind of connection is not offloaded: is that said of the driver?"""
+        promised = (version, cipher) in getattr(self.driver, way)
+        offered = cipher.startswith("aes-gcm") and (version == "1.2" or
+                                                    OFFERS_13 in tls_counters())
+        text = (f"{self.driver_name} does not take TLS {version} {cipher} ({way}) "
+                f"of kernel {os.uname().release}")
+        if promised and offered or (version, cipher) == ("1.2", "aes-gcm-128"):
+            raise KsftFailEx(text)
+        raise KsftSkipEx(text)
+
+    def _try(self, way, version, cipher):
+        """Does a connection of this kind go to the NIC?"""
+        watch = Watch(self)
+        try:
+            flow = Flow(self, way, version, cipher)
+        except OSError as err:
+            raise KsftSkipEx(f"the kernel has no TLS {version} {cipher}: {err}") from err
+        took = watch.mib("TlsTxDevice" if way == "tx" else "TlsRxDevice")
+        flow.close()
+        return took == 1
+
+    def need_rekey(self):
+        """Skip unless the kernel takes a second key of TLS 1.3."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            sock = socket.create_connection(server.getsockname())
+            with server.accept()[0], sock:
+                sock.setsockopt(socket.IPPROTO_TCP, 31, b"tls")
+                try:
+                    for gen in range(2):
+                        Flow.key_of(sock, "1.3", "aes-gcm-128", gen)
+                except OSError as err:
+                    raise KsftSkipEx("kernel without KeyUpdate of TLS 1.3 "
+                                     f"({os.uname().release}, 6.14 has it): {err}") from err
+
+    def need_remote(self, *commands):
+        """Skip unless the peer can do this: each command is run there."""
+        for command in commands:
+            try:
+                cmd(command, host=self.remote)
+            except CmdExitFailure as err:
+                raise KsftSkipEx(f"the remote cannot: {command}") from err
+
+    def evidence(self, text):
+        """A line for the verdict that tls_report.py makes of the run."""
+        ksft_pr(f"evidence: {text}")
+
+    def check_offloaded(self, watch, flow, size):
+        """After size bytes each way: all counters agree that the NIC did it."""
+        said = []
+        for way in flow.directions:
+            name = way.capitalize()
+            device, software = watch.mib(f"Tls{name}Device"), watch.mib(f"Tls{name}Sw")
+            if (device, software) != (1, 0):
+                raise KsftFailEx(f"Tls{name}Device moved by {device}, Tls{name}Sw by {software}")
+            for unit, least in (("bytes", size if way == "tx" else 1), ("packets", 1)):
+                moved = watch.role(f"{way}_{unit}")
+                if moved is not None and moved < least:
+                    raise KsftFailEx(f"{self.driver.counters[f'{way}_{unit}']} moved by "
+                                     f"{moved}, not {least}")
+                if moved is not None:
+                    said.append(f"{way} {moved} {unit}")
+        if watch.mib("TlsDecryptError"):
+            raise KsftFailEx("TlsDecryptError moved")
+        self.evidence(f"{size} bytes each way; by the NIC: {', '.join(said) or 'no counter'}")
+
+    def by_nic(self, watch, way):
+        """Bytes (or packets, if there are no bytes) that the NIC has done; None: unknown."""
+        moved = watch.role(f"{way}_bytes")
+        return moved if moved is not None else watch.role(f"{way}_packets")
+
+    # --- trouble on the way ---------------------------------------------------------
+
+    def netem_in(self, rule):
+        """netem on frames of the last flow that reach the peer."""
+        dev = self.remote_if()
+        self.need_remote("modprobe ifb numifbs=0; ip link add tlsifb type ifb && "
+                         "ip link set tlsifb up")
+        defer(cmd, "ip link del tlsifb", host=self.remote)
+        self.need_remote(f"tc qdisc add dev tlsifb root netem {rule}",
+                         f"tc qdisc add dev {dev} clsact")
+        undo = defer(cmd, f"tc qdisc del dev {dev} clsact", host=self.remote)
+        for proto in ("ip", "ipv6"):
+            cmd(f"tc filter add dev {dev} ingress protocol {proto} flower ip_proto tcp "
+                f"dst_port {self.peer.port} action mirred egress redirect dev tlsifb",
+                host=self.remote)
+        return undo
+
+    def netem_out(self, rule):
+        """netem on frames of the last flow that leave the peer."""
+        dev = self.remote_if()
+        self.need_remote(f"tc qdisc replace dev {dev} root handle 1: prio bands 4 "
+                         "priomap 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0")
+        undo = defer(cmd, f"tc qdisc del dev {dev} root", host=self.remote)
+        self.need_remote(f"tc qdisc add dev {dev} parent 1:4 netem {rule}")
+        for proto in ("ip", "ipv6"):
+            cmd(f"tc filter add dev {dev} parent 1: protocol {proto} flower ip_proto tcp "
+                f"src_port {self.peer.port} classid 1:4", host=self.remote)
+        return undo
+
+    def netem_here(self, rule):
+        """netem between TCP and the NIC under test, on frames to the peer's port."""
+        dev = self.ifname
+        prio = "prio bands 4 priomap 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0"
+        for command in (f"tc qdisc replace dev {dev} root handle 1: {prio}",
+                        f"tc qdisc add dev {dev} parent 1:4 netem {rule}"):
+            try:
+                cmd(command)
+            except CmdExitFailure as err:
+                raise KsftSkipEx(f"cannot: {command}") from err
+        undo = defer(cmd, f"tc qdisc del dev {dev} root", fail=False)
+        for proto in ("ip", "ipv6"):
+            cmd(f"tc filter add dev {dev} parent 1: protocol {proto} flower ip_proto tcp "
+                f"dst_port {self.peer.port} classid 1:4")
+        return undo
+
+    def drop_segment(self, seq):
+        """The peer loses IPv4 segments that begin at this number, until the returned
+        function is called, which says how many came."""
+        dev = self.remote_if()
+        self.need_remote(f"ethtool -K {dev} gro off", f"tc qdisc add dev {dev} clsact")
+        defer(cmd, f"ethtool -K {dev} gro on", host=self.remote)
+        undo = defer(cmd, f"tc qdisc del dev {dev} clsact", host=self.remote)
+        cmd(f"tc filter add dev {dev} ingress protocol ip u32 match ip protocol 6 0xff "
+            f"match u32 {seq:#010x} 0xffffffff at 24 action drop", host=self.remote)
+
+        def dropped():
+            said = cmd(f"tc -s filter show dev {dev} ingress", host=self.remote).stdout
+            return sum(int(word) for line in said.splitlines() if "dropped" in line
+                       for word in line.split("dropped")[1].split(",")[0].split()[:1])
+
+        def end():
+            deadline = time.monotonic() + 20
+            while not (count := dropped()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            undo.exec()
+            return count
+        return end
+
+
+@contextlib.contextmanager
+def known(mended):
+    """
+    A mistake of kernels before version mended ("7.2"; None: of all so far). There the
+    case is an expected failure; a kernel without it passes.
+    """
+    try:
+        yield
+    except (KsftFailEx, OSError) as why:
+        here = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
+        if mended and here >= tuple(map(int, mended.split("."))):
+            raise
+        raise KsftXfailEx(f"{why}; mended in {mended or 'no kernel yet'}") from why

@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Records of all kinds through the NIC, without trouble on the way."""
+
+import os
+import socket
+
+from lib.py import Flow, KsftFailEx, KsftNamedVariant, KsftSkipEx, TlsEnv, Watch, \
+    defer, ksft_eq, ksft_exit, ksft_ge, ksft_run, ksft_true, ksft_variants
+
+SIZE = 150000
+SIZES = (1, 15, 16, 17, 255, 1023, 1399, 1448, 8191, 16383, 16384)
+TLS_TX_ZEROCOPY_RO, TLS_RX_EXPECT_NO_PAD, SOL_TLS = 3, 4, 282
+TCP_CORK = socket.TCP_CORK
+BOTH_WAYS = [KsftNamedVariant("tx", "tx"), KsftNamedVariant("rx", "rx")]
+VERSIONS = [KsftNamedVariant("1_2", "1.2"), KsftNamedVariant("1_3", "1.3")]
+
+
+def _matrix():
+    for version in ("1.2", "1.3"):
+        for cipher in ("aes-gcm-128", "aes-gcm-256", "chacha20-poly1305"):
+            for direction in ("tx", "rx", "both"):
+                for ipver in ("4", "6"):
+                    name = f"{direction}_{version}_{cipher}_v{ipver}"
+                    yield KsftNamedVariant(name.replace(".", "_").replace("-", "_"),
+                                           direction, version, cipher, ipver)
+
+
+@ksft_variants(_matrix())
+def transfer(cfg, direction, version, cipher, ipver):
+    """Data that fill several records, and the counters of them."""
+    cfg.need(direction, version, cipher, ipver)
+    watch = Watch(cfg)
+    flow = Flow(cfg, direction, version, cipher, ipver)
+    flow.exchange(SIZE)
+    cfg.check_offloaded(watch, flow, SIZE)
+    flow.close()
+
+
+@ksft_variants(BOTH_WAYS)
+def record_sizes(cfg, direction):
+    """Records of 1 byte up to the largest, and those next to a segment's size."""
+    cfg.need(direction)
+    watch = Watch(cfg)
+    flow = Flow(cfg, direction)
+    for size in SIZES:
+        flow.exchange(3 * size, size)
+    cfg.check_offloaded(watch, flow, 3 * sum(SIZES))
+    flow.close()
+
+
+@ksft_variants(VERSIONS)
+def wire(cfg, version):
+    """A capture at the peer: no plaintext, and every record opens to the data sent."""
+    cfg.need("tx", version)
+    flow = Flow(cfg, "tx", version, capture=True)
+    flow.exchange(SIZE)
+    frames, records = flow.captured()
+    ksft_eq(records["data"], SIZE)
+    cfg.evidence(f"{frames['segments']} segments without plaintext, "
+                 f"{records['records']} records opened by another implementation")
+    flow.close()
+
+
+def tiny_records(cfg):
+    """Many records in one packet."""
+    cfg.need("tx")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", capture=True)
+    flow.sock.setsockopt(socket.IPPROTO_TCP, TCP_CORK, 1)
+    for i in range(400):
+        flow.send(1 + i % 64)
+    flow.sock.setsockopt(socket.IPPROTO_TCP, TCP_CORK, 0)
+    flow.wait_sent()
+    frames, records = flow.captured()
+    ksft_eq(records["records"], 400)
+    ksft_ge(200, frames["segments"], "records were not joined in packets")
+    cfg.check_offloaded(watch, flow, 400)
+    flow.close()
+
+
+def more(cfg):
+    """MSG_MORE keeps a record open: one record of many calls."""
+    cfg.need("tx")
+    flow = Flow(cfg, "tx", capture=True)
+    for i in range(100):
+        flow.send(100, flags=socket.MSG_MORE if i < 99 else 0)
+    flow.wait_sent()
+    ksft_eq(flow.captured()[1]["records"], 1)
+    flow.close()
+
+
+@ksft_variants([KsftNamedVariant("copied", 0), KsftNamedVariant("zerocopy", 1)])
+def sendfile(cfg, zerocopy):
+    """A file, with and without the copy that protects the record from the file."""
+    cfg.need("tx")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", capture=True)
+    try:
+        flow.sock.setsockopt(SOL_TLS, TLS_TX_ZEROCOPY_RO, zerocopy)
+    except OSError as err:
+        raise KsftSkipEx(f"TLS_TX_ZEROCOPY_RO: {err}") from err
+    flow.sendfile("/tmp/tls_offload_file", 4 * SIZE)
+    flow.wait_sent()
+    flow.captured()
+    cfg.check_offloaded(watch, flow, 4 * SIZE)
+    flow.close()
+
+
+def no_padding(cfg):
+    """TLS 1.3 decrypted into the reader's memory at once."""
+    cfg.need("rx", "1.3")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "rx", "1.3")
+    flow.sock.setsockopt(SOL_TLS, TLS_RX_EXPECT_NO_PAD, 1)
+    flow.exchange(4 * SIZE)
+    cfg.check_offloaded(watch, flow, 4 * SIZE)
+    flow.close()
+
+
+def small_reads(cfg):
+    """Reads smaller than a record, and peeks between them."""
+    cfg.need("rx")
+    flow = Flow(cfg, "rx")
+    flow.peer_sends(20000)
+    for step in (1, 7, 100, 1000) * 10:
+        seen = flow.sock.recv(step, socket.MSG_PEEK)
+        ksft_ge(step, len(seen))
+        flow.receive(len(seen))
+    flow.receive(20000 - flow.got)
+    flow.close()
+
+
+def control_sent(cfg):
+    """Alerts and handshake messages between data, sent."""
+    cfg.need("tx")
+    flow = Flow(cfg, "tx", capture=True)
+    flow.send(1000)
+    flow.control(21, b"\1\0")
+    flow.send(1000)
+    flow.control(22, b"\4hello")
+    flow.send(1000)
+    flow.wait_sent()
+    ksft_eq(flow.types(), [(21, 2, 1), (22, 6, 4)])
+    ksft_eq(flow.captured()[1]["control"], 2)
+    flow.close()
+
+
+def control_received(cfg):
+    """Alerts between data, received: never mixed with data."""
+    cfg.need("rx")
+    flow = Flow(cfg, "rx")
+    for _ in range(3):
+        flow.exchange(500)
+        flow.peer.ask("control", flow.id, 21, "0100")
+        ksft_eq(flow.record(), (21, b"\1\0"))
+    flow.close()
+
+
+def clear_before(cfg):
+    """Bytes that were sent before the keys stay as they are."""
+    cfg.need("tx")
+    flow = Flow(cfg, "tx", clear=3001, capture=True)
+    flow.exchange(SIZE)
+    ksft_eq(flow.captured()[1]["data"], SIZE + 3001)
+    flow.close()
+
+
+@ksft_variants(BOTH_WAYS)
+def record_number(cfg, direction):
+    """A stream that does not begin with record 0, near a carry."""
+    cfg.need(direction)
+    watch = Watch(cfg)
+    flow = Flow(cfg, direction, seq=(1 << 32) - 2)
+    flow.exchange(SIZE)
+    cfg.check_offloaded(watch, flow, SIZE)
+    flow.close()
+
+
+@ksft_variants(BOTH_WAYS)
+def many_connections(cfg, direction):
+    """Forty connections at once, used in turn."""
+    cfg.need(direction)
+    watch = Watch(cfg)
+    flows = [Flow(cfg, direction, ipver="6" if i % 2 and cfg.here["6"] else "4")
+             for i in range(40)]
+    ksft_eq(watch.mib(f"TlsCurr{direction.capitalize()}Device"), 40)
+    for _ in range(2):
+        for flow in flows:
+            flow.exchange(3000, 1000)
+    for flow in flows:
+        flow.close()
+    cfg.evidence("40 connections at once, all by the NIC")
+
+
+def _fill(cfg):
+    """Connections up to the first that finds no room: (those of the NIC, that one)."""
+    limit = int(os.environ.get("TLS_TABLE_LIMIT", "300"))
+    watch, flows = Watch(cfg), []
+    while len(flows) < limit:
+        flows.append(Flow(cfg, "tx"))
+        if watch.mib("TlsTxDevice") < len(flows):
+            return flows[:-1], flows[-1]
+    for flow in flows:
+        flow.close()
+    raise KsftSkipEx(f"the table has room for {limit} connections: set TLS_TABLE_LIMIT")
+
+
+def table_full(cfg):
+    """More connections than the NIC has room for: the last is software's, none breaks,
+    and a place that becomes free is used."""
+    cfg.need("tx")
+    flows, left_out = _fill(cfg)
+    ksft_eq(left_out.ss().get("txconf"), "sw")
+    left_out.exchange(10000)
+    flows[0].exchange(10000)
+    flows[-1].exchange(10000)
+    watch = Watch(cfg)
+    flows.pop(0).close()
+
+    def room():
+        again = Flow(cfg, "tx")
+        again.exchange(1000)
+        flows.append(again)
+        return watch.mib("TlsTxDevice") > 0
+    ksft_true(any(room() for _ in range(20)), "a place that became free was not used")
+    for flow in flows:
+        flow.close()
+    left_out.close()
+    cfg.evidence(f"room for {len(flows)} connections; the next is software's")
+
+
+def loopback(cfg):
+    """A connection to this host's own address is not the NIC's."""
+    cfg.need("tx", ipver="4")
+    watch = Watch(cfg)
+    with socket.create_server((cfg.here["4"], 0)) as server:
+        sock = socket.create_connection(server.getsockname())
+        far = server.accept()[0]
+    sock.setsockopt(socket.IPPROTO_TCP, 31, b"tls")
+    defer(far.close)
+    defer(sock.close)
+    Flow.key_of(sock, "1.2", "aes-gcm-128")
+    sock.sendall(b"over lo")
+    if b"over lo" in far.recv(100):
+        raise KsftFailEx("plaintext on lo")
+    ksft_eq(watch.mib("TlsTxDevice"), 0)
+    ksft_eq(watch.mib("TlsTxSw"), 1)
+
+
+def main():
+    """All cases."""
+    with TlsEnv(__file__) as cfg:
+        ksft_run([transfer, record_sizes, wire, tiny_records, more, sendfile, no_padding,
+                  small_reads, control_sent, control_received, clear_before, record_number,
+                  many_connections, table_full, loopback], args=(cfg, ))
+    ksft_exit()
+
+
+if __name__ == "__main__":
+    main()

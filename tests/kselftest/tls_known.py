@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+Mistakes of the kernel's own TLS offload, not of a NIC. Each is an expected failure up to
+the kernel version that mends it; "None" are those that no kernel has mended so far.
+"""
+
+import time
+
+from lib.py import Flow, KsftFailEx, KsftSkipEx, TlsEnv, Watch, cmd, defer, ip, \
+    ksft_disruptive, ksft_eq, ksft_exit, ksft_run, known
+
+SIZE = 50000
+
+
+def file_shorter_than_said(cfg):
+    """sendfile() of more bytes than the file has: its last record is sent all the same."""
+    cfg.need("tx")
+    flow = Flow(cfg, "tx")
+    flow.exchange(1000)
+    flow.sendfile("/tmp/tls_offload_short", SIZE, count=SIZE + 5000)
+    with known("7.2"):
+        flow.wait_sent(8)
+    flow.close()
+
+
+@ksft_disruptive
+def counted_after_link_down(cfg):
+    """A connection that lost its NIC is not said to be the NIC's."""
+    cfg.need("tx", ipver="4")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx")
+    flow.exchange(SIZE)
+    defer(cmd, f"ip -6 addr replace {cfg.here['6']}/64 dev {cfg.ifname} nodad", fail=False)
+    defer(ip, f"link set dev {cfg.ifname} up")
+    ip(f"link set dev {cfg.ifname} down")
+    with known(None):
+        if watch.mib("TlsCurrTxDevice") or flow.ss().get("txconf") == "hw":
+            raise KsftFailEx("with its NIC down the connection is counted as the NIC's")
+    ksft_eq(watch.mib("TlsCurrTxSw"), 1)
+
+
+@ksft_disruptive
+def never_again_after_link_down(cfg):
+    """A connection that lost its NIC comes back to it."""
+    cfg.need("tx", ipver="4")
+    flow = Flow(cfg, "tx")
+    flow.exchange(SIZE)
+    defer(cmd, f"ip -6 addr replace {cfg.here['6']}/64 dev {cfg.ifname} nodad", fail=False)
+    ip(f"link set dev {cfg.ifname} down")
+    ip(f"link set dev {cfg.ifname} up")
+    flow.exchange(SIZE)
+    watch = Watch(cfg)
+    for _ in range(5):
+        flow.exchange(SIZE)
+        time.sleep(0.2)
+    with known(None):
+        if cfg.by_nic(watch, "tx") == 0:
+            raise KsftFailEx("software for the rest of the connection's life")
+    flow.close()
+
+
+def never_again_without_room(cfg):
+    """A connection that found the table full gets a place that becomes free."""
+    cfg.need("tx")
+    watch, flows = Watch(cfg), []
+    while watch.mib("TlsTxSw") == 0:
+        if len(flows) == 300:
+            raise KsftSkipEx("the table has room for 300 connections")
+        flows.append(Flow(cfg, "tx"))
+    last = flows.pop()
+    for flow in flows:
+        flow.close()
+    time.sleep(0.5)
+    watch = Watch(cfg)
+    for _ in range(5):
+        last.exchange(SIZE)
+        time.sleep(0.2)
+    with known(None):
+        if cfg.by_nic(watch, "tx") == 0:
+            raise KsftFailEx("software for the rest of the connection's life")
+    last.close()
+
+
+def checksum_by_tc(cfg):
+    """A packet whose checksum tc has made above the NIC is one that the peer takes."""
+    cfg.need("tx", ipver="4")
+    flow = Flow(cfg, "tx")
+    flow.exchange(1000)
+    made = cmd(f"tc qdisc add dev {cfg.ifname} clsact", fail=False)
+    if made.ret:
+        raise KsftSkipEx(f"no clsact: {made.stderr.strip()}")
+    undo = defer(cmd, f"tc qdisc del dev {cfg.ifname} clsact")
+    made = cmd(f"tc filter add dev {cfg.ifname} egress protocol ip flower ip_proto tcp "
+               f"dst_port {flow.peer.port} action csum ip4h tcp", fail=False)
+    if made.ret:
+        raise KsftSkipEx(f"no csum action: {made.stderr.strip()}")
+    flow.send(SIZE)
+    with known(None):
+        flow.wait_sent(8)
+    undo.exec()
+    flow.close()
+
+
+def main():
+    """All cases."""
+    with TlsEnv(__file__) as cfg:
+        ksft_run([file_shorter_than_said, counted_after_link_down,
+                  never_again_after_link_down, never_again_without_room, checksum_by_tc],
+                 args=(cfg, ))
+    ksft_exit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+Loss, reordering, duplication and corruption on the way, made by netem at the peer or
+above the NIC. Data arrive whole; what is sent again is the same ciphertext; and the NIC
+finds its place in the stream again.
+"""
+
+import socket
+import time
+
+from lib.py import Flow, KsftFailEx, KsftNamedVariant, TlsEnv, Watch, ksft_eq, ksft_exit, \
+    ksft_ge, ksft_run, ksft_true, ksft_variants
+
+SIZE = 600000
+TROUBLES = {"loss": "loss 3%", "reorder": "delay 5ms reorder 70% 50%",
+            "duplicate": "duplicate 5%", "corrupt": "corrupt 2%"}
+VERSIONS = [KsftNamedVariant("1_2", "1.2"), KsftNamedVariant("1_3", "1.3")]
+PARTS = [KsftNamedVariant(f"{part}_{version.replace('.', '_')}", part, version)
+         for version in ("1.2", "1.3") for part in ("header", "middle", "tag")]
+RECORD = 16384
+FRAME_OVERHEAD = 22     # of a record with the longest header: 5, 8 and 16, less some
+
+
+def _troubles():
+    for direction in ("tx", "rx"):
+        for name, rule in TROUBLES.items():
+            yield KsftNamedVariant(f"{direction}_{name}_1_2", direction, rule, "1.2")
+        yield KsftNamedVariant(f"{direction}_loss_1_3", direction, TROUBLES["loss"], "1.3")
+
+
+@ksft_variants(_troubles())
+def trouble(cfg, direction, rule, version):
+    """Trouble between the NIC and the peer, all the time."""
+    cfg.need(direction, version)
+    watch = Watch(cfg)
+    flow = Flow(cfg, direction, version, capture=direction == "tx")
+    if direction == "tx":
+        cfg.netem_in(rule)
+    else:
+        cfg.netem_out(rule)
+    flow.exchange(SIZE, 10000)
+    ksft_eq(watch.mib("TlsDecryptError"), 0)
+    said = f"{SIZE} bytes with {rule}; by the NIC {cfg.by_nic(watch, direction)}"
+    if direction == "tx":
+        frames, records = flow.captured()
+        ksft_eq(records["data"], SIZE)
+        said += f"; {frames['repeated']} of {frames['segments']} segments came again, all alike"
+    cfg.evidence(said)
+    flow.close()
+
+
+@ksft_variants(PARTS)
+def retransmit(cfg, part, version):
+    """
+    One segment is lost: the one with a record's header, one from its middle, the one with
+    its tag. It comes again as it was.
+    """
+    cfg.need("tx", version, ipver="4")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", version, capture=True)
+    flow.exchange(RECORD)
+    flow.drain()
+    mss = flow.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+    count = -(-(RECORD + FRAME_OVERHEAD) // mss)
+    at = {"header": 0, "middle": count // 2, "tag": count - 1}[part]
+    end = cfg.drop_segment((flow.sequence() + at * mss) & 0xffffffff)
+    flow.send(RECORD)
+    lost = end()
+    if not lost:
+        raise KsftFailEx("no segment began where one was to be lost")
+    flow.exchange(3 * RECORD)
+    frames, _ = flow.captured()
+    ksft_ge(frames["repeated"], 1)
+    cfg.evidence(f"lost {lost} times, sent again alike; out of order to the driver: "
+                 f"{watch.role('tx_ooo')}")
+    flow.close()
+
+
+@ksft_variants(VERSIONS)
+def retransmit_after_keyupdate(cfg, version):
+    """Records under the old key are sent again when the new key is in use (1.3), or while
+    later ones are (1.2)."""
+    cfg.need("tx", version)
+    if version == "1.3":
+        cfg.need_rekey()
+    flow = Flow(cfg, "tx", version, capture=True)
+    flow.exchange(RECORD)
+    undo = cfg.netem_in("loss 100%")
+    flow.send(2 * RECORD)
+    if version == "1.3":
+        flow.control(22, bytes([24, 0, 0, 1, 0]))
+        flow.gen["tx"] += 1
+        flow.key("tx")
+    flow.send(2 * RECORD)
+    time.sleep(0.3)
+    undo.exec()
+    if version == "1.3":
+        _peer_follows(flow)
+    flow.wait_sent()
+    flow.captured()
+    flow.close()
+
+
+def _peer_follows(flow):
+    end = time.monotonic() + 30
+    while not flow.stat()["handshakes"] and time.monotonic() < end:
+        time.sleep(0.05)
+    flow.peer_key("tx")
+
+
+def gap_before_nic(cfg):
+    """Packets lost between TCP and the NIC: it goes on at a later record."""
+    cfg.need("tx")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", capture=True)
+    undo = cfg.netem_here("loss 10%")
+    flow.exchange(SIZE, 10000)
+    undo.exec()
+    flow.exchange(100000)
+    before = cfg.by_nic(watch, "tx")
+    flow.exchange(200000)
+    flow.captured()
+    after = cfg.by_nic(watch, "tx")
+    if before is not None:
+        ksft_true(after > before, "the NIC did nothing more after the gaps")
+        cfg.evidence(f"by the NIC with gaps {before}, and {after - before} of 200000 bytes "
+                     "behind them")
+    flow.close()
+
+
+@ksft_variants(VERSIONS)
+def resync_received(cfg, version):
+    """Record headers are lost on the way to the NIC: it finds the records again."""
+    cfg.need("rx", version)
+    watch = Watch(cfg)
+    flow = Flow(cfg, "rx", version)
+    undo = cfg.netem_out("loss 10%")
+    flow.exchange(SIZE, 3000)
+    undo.exec()
+    # questions and answers about the place need some records
+    for _ in range(20):
+        flow.exchange(50000, 3000)
+    before = cfg.by_nic(watch, "rx")
+    flow.exchange(SIZE, 3000)
+    gained = None if before is None else cfg.by_nic(watch, "rx") - before
+    if gained is not None:
+        ksft_true(gained > 0, "the NIC decrypts nothing any more")
+    ksft_eq(watch.mib("TlsDecryptError"), 0)
+    cfg.evidence(f"by the NIC behind the losses: {gained} of {SIZE} bytes; resyncs answered: "
+                 f"{watch.role('rx_resync')}")
+    flow.close()
+
+
+def main():
+    """All cases."""
+    with TlsEnv(__file__) as cfg:
+        ksft_run([trouble, retransmit, retransmit_after_keyupdate, gap_before_nic,
+                  resync_received], args=(cfg, ))
+    ksft_exit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Keys and data that both ends of a test compute for themselves, so that none of
+ * them travels: see lib/py/peer.py for the other end.
+ */
+#ifndef TLS_PEER_H
+#define TLS_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/tls.h>
+#include <linux/types.h>
+
+#define PLAIN_MARK	"TLSPLAIN"	/* begins each unit of data */
+#define PLAIN_UNIT	16
+#define RECORD_HEADER	5
+#define RECORD_TAG	16
+#define TYPE_HANDSHAKE	22
+#define TYPE_DATA	23
+#define KEY_UPDATE	24		/* type of the handshake message */
+
+/* A row of linux/tls.h; @alg is its name in the kernel's crypto API. */
+struct cipher {
+	const char *name;
+	const char *alg;
+	unsigned short number;
+	unsigned char key;
+	unsigned char salt;
+	unsigned char iv;
+};
+
+/* One direction's traffic key; @up is from the system under test to the peer. */
+struct traffic_key {
+	const struct cipher *cipher;
+	unsigned short version;
+	bool up;
+	unsigned int gen;	/* KeyUpdates so far */
+	__u64 seq;		/* number of the next record */
+};
+
+/* struct tls12_crypto_info_*: the field lengths differ, their order does not */
+struct key_bytes {
+	struct tls_crypto_info info;
+	unsigned char rest[64];
+};
+
+const struct cipher *cipher_find(const char *name);
+size_t key_derive(const struct traffic_key *key, struct key_bytes *out);
+void pattern_fill(unsigned char *out, __u64 pos, size_t len);
+bool pattern_is(const unsigned char *data, __u64 pos, size_t len);
+
+int wire_start(const char *ifname, unsigned short port);
+int wire_fd(void);
+void wire_take(void);
+int wire_report(char *out, size_t len);
+int wire_open(const struct traffic_key *first, __u64 clear, char *out, size_t len);
+
+#endif /* TLS_PEER_H */

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+The parts of the stack between TCP and the NIC: VLAN, bond, IPsec, traffic control and
+routes. A connection that the NIC can serve there may be the NIC's; a connection that it
+cannot must be software's. Either way the data arrive, and never in the clear.
+"""
+
+import json
+
+from lib.py import Flow, KsftFailEx, KsftSkipEx, TlsEnv, Watch, cmd, defer, ip, \
+    ksft_disruptive, ksft_eq, ksft_exit, ksft_run, known
+
+SIZE = 100000
+NET = "198.51.100"
+
+
+def _who(cfg, watch, flow, what):
+    """Say who encrypted; device and software together must be this one connection."""
+    device, software = watch.mib("TlsTxDevice"), watch.mib("TlsTxSw")
+    ksft_eq(device + software, 1)
+    done = cfg.by_nic(watch, "tx")
+    if device and done is not None and not done:
+        raise KsftFailEx(f"{what}: TlsTxDevice counts a connection of which the NIC did nothing")
+    conf = flow.ss().get("txconf")
+    ksft_eq(conf, "hw" if device else "sw")
+    cfg.evidence(f"{what}: by {'the NIC' if device else 'software'}, no plaintext on the wire")
+
+
+def vlan(cfg):
+    """Over a VLAN on the NIC."""
+    cfg.need("tx", ipver="4")
+    dev = cfg.remote_if()
+    for host, link, addr in ((None, cfg.ifname, 1), (cfg.remote, dev, 2)):
+        made = cmd(f"ip link add link {link} name tlsvlan type vlan id 77", host=host,
+                   fail=False)
+        if made.ret:
+            raise KsftSkipEx(f"no VLAN: {made.stderr.strip()}")
+        defer(cmd, "ip link del tlsvlan", host=host)
+        cmd(f"ip addr add {NET}.{addr}/24 dev tlsvlan", host=host)
+        cmd("ip link set tlsvlan up", host=host)
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", addr=f"{NET}.2", capture="tlsvlan")
+    flow.exchange(SIZE)
+    flow.captured()
+    _who(cfg, watch, flow, "VLAN")
+    flow.close()
+
+
+@ksft_disruptive
+def bond(cfg):
+    """Over a bond whose only port is the NIC."""
+    cfg.need("tx", ipver="4")
+    made = cmd("ip link add tlsbond type bond mode active-backup miimon 100", fail=False)
+    if made.ret:
+        raise KsftSkipEx(f"no bond: {made.stderr.strip()}")
+    rows = ip(f"addr show to {cfg.here['4']}", json=True)
+    prefix = next(info["prefixlen"] for row in rows for info in row.get("addr_info", []))
+    defer(_bond_end, cfg, prefix)
+    cmd("ip link set tlsbond up")
+    cmd(f"ip link set {cfg.ifname} down")
+    cmd(f"ip link set {cfg.ifname} master tlsbond")
+    cmd(f"ip addr flush dev {cfg.ifname}")
+    cmd(f"ip addr add {cfg.here['4']}/24 dev tlsbond")
+    _carrier(cfg, "tlsbond")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", capture=True)
+    flow.exchange(SIZE)
+    flow.captured()
+    _who(cfg, watch, flow, "bond")
+    flow.close()
+
+
+def _carrier(cfg, dev):
+    cmd(f"for i in $(seq 100); do [ $(cat /sys/class/net/{dev}/carrier) = 1 ] && break; "
+        f"sleep 0.1; done; ping -c 1 -W 10 {cfg.there['4']}", shell=True)
+
+
+def _bond_end(cfg, prefix):
+    cmd("ip link del tlsbond")
+    cmd(f"ip addr add {cfg.here['4']}/{prefix} dev {cfg.ifname}", fail=False)
+    cmd(f"ip link set {cfg.ifname} up")
+    if cfg.here["6"]:
+        cmd(f"ip addr replace {cfg.here['6']}/64 dev {cfg.ifname} nodad", fail=False)
+    _carrier(cfg, cfg.ifname)
+
+
+def _esp(host, src, dst, direction):
+    """One direction of IPsec at one end."""
+    spec = f"src {src} dst {dst} proto esp spi {int(src[-1]) + 0x1000:#x}"
+    made = cmd(f"ip xfrm state add {spec} mode transport aead 'rfc4106(gcm(aes))' "
+               f"0x{'11' * 20} 128", host=host, fail=False, shell=True)
+    if made.ret:
+        raise KsftSkipEx(f"no IPsec: {made.stderr.strip()}")
+    defer(cmd, f"ip xfrm state delete {spec}", host=host)
+    policy = f"dir {direction} src {src} dst {dst}"
+    cmd(f"ip xfrm policy add {policy} tmpl src {src} dst {dst} proto esp mode transport",
+        host=host)
+    defer(cmd, f"ip xfrm policy delete {policy}", host=host)
+
+
+def xfrm(cfg):
+    """Under an IPsec policy for the peer's address, set before the connection."""
+    cfg.need("tx", ipver="4")
+    here, there = f"{NET}.1", f"{NET}.2"
+    for host, dev, own, other in ((None, cfg.ifname, here, there),
+                                  (cfg.remote, cfg.remote_if(), there, here)):
+        cmd(f"ip addr add {own}/24 dev {dev}", host=host)
+        defer(cmd, f"ip addr del {own}/24 dev {dev}", host=host)
+        _esp(host, own, other, "out")
+        _esp(host, other, own, "in")
+    with known(None):
+        watch = Watch(cfg)
+        flow = Flow(cfg, "tx", addr=there)
+        defer(flow.close)
+        flow.send(SIZE)
+        flow.wait_sent(8)
+        if cfg.by_nic(watch, "tx"):
+            raise KsftFailEx("the NIC encrypted what IPsec had to wrap")
+    cfg.evidence("IPsec: by software, within ESP")
+
+
+def traffic_control(cfg):
+    """Classifiers that look at the packets, and copy them, on their way to the NIC."""
+    cfg.need("tx", ipver="4")
+    flow = Flow(cfg, "tx", capture=True)
+    made = cmd(f"tc qdisc add dev {cfg.ifname} clsact", fail=False)
+    if made.ret:
+        raise KsftSkipEx(f"no clsact: {made.stderr.strip()}")
+    defer(cmd, f"tc qdisc del dev {cfg.ifname} clsact")
+    cmd(f"tc filter add dev {cfg.ifname} egress protocol ip prio 1 flower ip_proto tcp "
+        f"dst_port {flow.peer.port} action mirred egress mirror dev lo pipe action ok")
+    watch = Watch(cfg)
+    flow.exchange(SIZE)
+    flow.captured()
+    done = cfg.by_nic(watch, "tx")
+    cfg.evidence(f"mirrored by tc: by the NIC {done} bytes, no plaintext on the wire")
+    flow.close()
+
+
+def shaped(cfg):
+    """A shaper holds packets back above the NIC."""
+    cfg.need("tx")
+    made = cmd(f"tc qdisc replace dev {cfg.ifname} root tbf rate 40mbit burst 32k limit 1m",
+               fail=False)
+    if made.ret:
+        raise KsftSkipEx(f"no tbf: {made.stderr.strip()}")
+    defer(cmd, f"tc qdisc del dev {cfg.ifname} root")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", capture=True)
+    flow.exchange(3 * SIZE)
+    flow.captured()
+    cfg.check_offloaded(watch, flow, 3 * SIZE)
+    flow.close()
+
+
+def route_away(cfg):
+    """The route to the peer leads elsewhere for a while: the data wait, encrypted."""
+    cfg.need("tx", ipver="4")
+    made = cmd("ip link add tlsdummy type dummy", fail=False)
+    if made.ret:
+        raise KsftSkipEx(f"no dummy interface: {made.stderr.strip()}")
+    defer(cmd, "ip link del tlsdummy")
+    cmd("ip link set tlsdummy up")
+    flow = Flow(cfg, "tx", ipver="4", capture=True)
+    flow.exchange(SIZE)
+    ip(f"route replace {cfg.there['4']}/32 dev tlsdummy")
+    undo = defer(cmd, f"ip route del {cfg.there['4']}/32 dev tlsdummy", fail=False)
+    before = cmd("ip -s -j link show tlsdummy").stdout
+    flow.send(20000)
+    after = _dummy_packets(flow)
+    undo.exec()
+    flow.wait_sent()
+    watch = Watch(cfg)
+    for _ in range(4):
+        flow.exchange(SIZE // 4)
+    flow.captured()
+    done = cfg.by_nic(watch, "tx")
+    cfg.evidence(f"route away ({after - _packets(before)} packets left there) and back: no "
+                 f"byte lost; then by the NIC: {done} bytes")
+    flow.close()
+
+
+def _packets(said):
+    return json.loads(said)[0]["stats64"]["tx"]["packets"]
+
+
+def _dummy_packets(flow):
+    """Once TCP has tried there."""
+    for _ in range(50):
+        count = _packets(cmd("ip -s -j link show tlsdummy").stdout)
+        if count:
+            return count
+        cmd("sleep 0.1")
+    raise KsftFailEx(f"nothing took the other route: {flow.unacked()} bytes wait")
+
+
+def bound(cfg):
+    """The connection is bound to the NIC by its name."""
+    cfg.need("tx", ipver="4")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", device=cfg.ifname, capture=True)
+    flow.exchange(SIZE)
+    flow.captured()
+    cfg.check_offloaded(watch, flow, SIZE)
+    flow.close()
+
+
+def main():
+    """All cases."""
+    with TlsEnv(__file__) as cfg:
+        ksft_run([vlan, xfrm, traffic_control, shaped, route_away, bound, bond],
+                 args=(cfg, ))
+    ksft_exit()
+
+
+if __name__ == "__main__":
+    main()

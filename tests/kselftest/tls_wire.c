@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The wire as the peer sees it: the frames that one connection sends to a port,
+ * before the peer's own TCP and queueing disciplines. Each byte of the stream is
+ * kept as it came first; a byte that comes again must be the same. Records are then
+ * opened by the kernel's crypto API, without any kernel TLS.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#define __FAVOR_BSD
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <linux/if_alg.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+
+#include "tls_peer.h"
+
+#define STREAM_MAX	(32u << 20)
+#define FRAME_MAX	0x20000
+#define RECORD_MAX	(RECORD_HEADER + (1 << 14) + 256)
+#define NONCE		12
+
+#ifndef SOL_ALG
+#define SOL_ALG		279
+#endif
+
+static struct {
+	int fd;
+	unsigned short port;
+	bool begun;		/* @first is known */
+	__u32 first;		/* TCP sequence number of the first byte */
+	__u32 end;		/* bytes of the stream up to the highest one seen */
+	unsigned char *bytes;
+	unsigned char *have;
+	unsigned long segments, repeated, differing, plain, fragments, lost;
+} wire = { .fd = -1 };
+
+int wire_fd(void)
+{
+	return wire.fd;
+}
+
+int wire_start(const char *ifname, unsigned short port)
+{
+	struct sockaddr_ll at = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = if_nametoindex(ifname),
+	};
+	int room = 64 << 20;
+
+	if (wire.fd >= 0)
+		close(wire.fd);
+	free(wire.bytes);
+	free(wire.have);
+	memset(&wire, 0, sizeof(wire));
+	wire.port = port;
+	wire.bytes = calloc(1, STREAM_MAX);
+	wire.have = calloc(1, STREAM_MAX);
+	wire.fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (wire.fd < 0)
+		return -errno;
+	if (!wire.bytes || !wire.have)
+		return -ENOMEM;
+	if (setsockopt(wire.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+	    bind(wire.fd, (struct sockaddr *)&at, sizeof(at)))
+		return -errno;
+	return 0;
+}
+
+static void wire_segment(__u32 seq, const unsigned char *data, size_t len)
+{
+	bool again = false, differs = false;
+	__u32 at, i;
+
+	if (!wire.begun) {
+		wire.first = seq;
+		wire.begun = true;
+	}
+	at = seq - wire.first;
+	if (at >= STREAM_MAX || len > STREAM_MAX - at)
+		return;
+	wire.segments++;
+	for (i = 0; i < len; i++) {
+		if (!wire.have[at + i]) {
+			wire.have[at + i] = 1;
+			wire.bytes[at + i] = data[i];
+			continue;
+		}
+		again = true;
+		differs |= wire.bytes[at + i] != data[i];
+	}
+	wire.repeated += again;
+	wire.differing += differs;
+	if (at + len > wire.end)
+		wire.end = at + len;
+}
+
+static void wire_tcp(const unsigned char *data, size_t len)
+{
+	const struct tcphdr *tcp = (const void *)data;
+	__u32 seq;
+
+	if (len < sizeof(*tcp) || ntohs(tcp->th_dport) != wire.port ||
+	    len < tcp->th_off * 4u)
+		return;
+	seq = ntohl(tcp->th_seq);
+	if (tcp->th_flags & TH_SYN) {
+		wire.first = seq + 1;
+		wire.begun = true;
+	} else if (len > tcp->th_off * 4u) {
+		wire_segment(seq, data + tcp->th_off * 4, len - tcp->th_off * 4);
+	}
+}
+
+/* The frame's padding is cut off; a fragment is counted, and not put together. */
+static void wire_ipv4(const unsigned char *data, size_t len)
+{
+	const struct ip *ip = (const void *)data;
+
+	if (len < sizeof(*ip) || ip->ip_p != IPPROTO_TCP)
+		return;
+	if (ntohs(ip->ip_len) && ntohs(ip->ip_len) < len)
+		len = ntohs(ip->ip_len);
+	if (ntohs(ip->ip_off) & (IP_MF | IP_OFFMASK))
+		wire.fragments++;
+	else if (len > ip->ip_hl * 4u)
+		wire_tcp(data + ip->ip_hl * 4, len - ip->ip_hl * 4);
+}
+
+static void wire_ipv6(const unsigned char *data, size_t len)
+{
+	const struct ip6_hdr *ip6 = (const void *)data;
+
+	if (len < sizeof(*ip6))
+		return;
+	if (ntohs(ip6->ip6_plen) && ntohs(ip6->ip6_plen) + sizeof(*ip6) < len)
+		len = ntohs(ip6->ip6_plen) + sizeof(*ip6);
+	if (ip6->ip6_nxt == IPPROTO_FRAGMENT)
+		wire.fragments++;
+	else if (ip6->ip6_nxt == IPPROTO_TCP)
+		wire_tcp(data + sizeof(*ip6), len - sizeof(*ip6));
+}
+
+/* All frames that wait. Plaintext is looked for in each, whatever it carries. */
+void wire_take(void)
+{
+	static unsigned char frame[FRAME_MAX];
+	struct sockaddr_ll from;
+	socklen_t size = sizeof(from);
+	ssize_t len;
+
+	while ((len = recvfrom(wire.fd, frame, sizeof(frame), 0,
+			       (struct sockaddr *)&from, &size)) > 0) {
+		size = sizeof(from);
+		if (from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		if (memmem(frame, len, PLAIN_MARK, strlen(PLAIN_MARK)))
+			wire.plain++;
+		if (from.sll_protocol == htons(ETH_P_IP))
+			wire_ipv4(frame, len);
+		else if (from.sll_protocol == htons(ETH_P_IPV6))
+			wire_ipv6(frame, len);
+	}
+}
+
+int wire_report(char *out, size_t len)
+{
+	struct tpacket_stats stats;
+	socklen_t size = sizeof(stats);
+
+	if (wire.fd < 0)
+		return -EINVAL;
+	wire_take();
+	if (!getsockopt(wire.fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size))
+		wire.lost += stats.tp_drops;
+	snprintf(out, len,
+		 "segments=%lu bytes=%u repeated=%lu differing=%lu plain=%lu fragments=%lu lost=%lu",
+		 wire.segments, wire.end, wire.repeated, wire.differing, wire.plain,
+		 wire.fragments, wire.lost);
+	return 0;
+}
+
+/* An AEAD of the kernel's crypto API with this key: a descriptor, or -errno. */
+static int aead_open(const struct traffic_key *key, const struct key_bytes *bytes)
+{
+	struct sockaddr_alg alg = { .salg_family = AF_ALG, .salg_type = "aead" };
+	const struct cipher *c = key->cipher;
+	int fd, op = -1, err;
+
+	snprintf((char *)alg.salg_name, sizeof(alg.salg_name), "%s", c->alg);
+	fd = socket(AF_ALG, SOCK_SEQPACKET, 0);
+	if (fd < 0)
+		return -errno;
+	if (!bind(fd, (struct sockaddr *)&alg, sizeof(alg)) &&
+	    !setsockopt(fd, SOL_ALG, ALG_SET_KEY, bytes->rest + c->iv, c->key) &&
+	    !setsockopt(fd, SOL_ALG, ALG_SET_AEAD_AUTHSIZE, NULL, RECORD_TAG))
+		op = accept(fd, NULL, NULL);
+	err = op < 0 ? -errno : op;
+	close(fd);
+	return err;
+}
+
+static void *control_add(struct msghdr *msg, size_t *used, int type, size_t len)
+{
+	struct cmsghdr *c = (void *)((char *)msg->msg_control + *used);
+
+	c->cmsg_level = SOL_ALG;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(len);
+	*used += CMSG_SPACE(len);
+	return CMSG_DATA(c);
+}
+
+/* Open @len bytes, the last of them the tag, in place: length of the plaintext. */
+static int aead_decrypt(int op, const struct cipher *c, const unsigned char *nonce,
+			unsigned char *aad, size_t aad_len, unsigned char *data, size_t len)
+{
+	unsigned char control[256] = { 0 };
+	struct iovec iov[2] = { { aad, aad_len }, { data, len } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = control };
+	struct af_alg_iv *iv;
+	size_t used = 0;
+	bool ccm = !strncmp(c->alg, "ccm", 3);
+	size_t iv_len = ccm ? 16 : NONCE;
+
+	*(__u32 *)control_add(&msg, &used, ALG_SET_OP, 4) = ALG_OP_DECRYPT;
+	*(__u32 *)control_add(&msg, &used, ALG_SET_AEAD_ASSOCLEN, 4) = aad_len;
+	iv = control_add(&msg, &used, ALG_SET_IV, sizeof(*iv) + iv_len);
+	iv->ivlen = iv_len;
+	if (ccm)
+		iv->iv[0] = 2;	/* three bytes of length, less one (RFC 3610) */
+	memcpy(iv->iv + ccm, nonce, NONCE);
+	msg.msg_controllen = used;
+	if (sendmsg(op, &msg, 0) < 0)
+		return -errno;
+	iov[1].iov_len = len - RECORD_TAG;
+	msg.msg_control = NULL;
+	msg.msg_controllen = 0;
+	return recvmsg(op, &msg, 0) < 0 ? -errno : (int)(len - RECORD_TAG);
+}
+
+static void put_be64(unsigned char *out, __u64 value)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		out[i] = value >> (56 - 8 * i);
+}
+
+/*
+ * Open one record (RFC 5246 6.2.3.3, RFC 8446 5.2): length of the content, its type in
+ * @type, the content at @data.
+ */
+static int record_open(int op, const struct traffic_key *key, const struct key_bytes *bytes,
+		       unsigned char *record, size_t len, unsigned char **data, int *type)
+{
+	const struct cipher *c = key->cipher;
+	bool v12 = key->version == TLS_1_2_VERSION;
+	size_t explicit = v12 && c->salt ? 8 : 0;
+	unsigned char nonce[NONCE], aad[13], num[8];
+	size_t body = len - RECORD_HEADER - explicit;
+	int i, n;
+
+	if (len < RECORD_HEADER + explicit + RECORD_TAG)
+		return -EMSGSIZE;
+	put_be64(num, key->seq);
+	memcpy(nonce, bytes->rest + c->iv + c->key, c->salt);
+	memcpy(nonce + c->salt, bytes->rest, c->iv);
+	if (explicit)
+		memcpy(nonce + 4, record + RECORD_HEADER, explicit);
+	else
+		for (i = 0; i < 8; i++)
+			nonce[4 + i] ^= num[i];
+	if (v12) {
+		memcpy(aad, num, 8);
+		memcpy(aad + 8, record, 3);
+		aad[11] = (body - RECORD_TAG) >> 8;
+		aad[12] = body - RECORD_TAG;
+	} else {
+		memcpy(aad, record, RECORD_HEADER);
+	}
+	*data = record + RECORD_HEADER + explicit;
+	n = aead_decrypt(op, c, nonce, aad, v12 ? 13 : RECORD_HEADER, *data, body);
+	*type = record[0];
+	if (n < 0 || v12)
+		return n;
+	while (n > 0 && !(*data)[n - 1])
+		n--;
+	if (!n)
+		return -EBADMSG;
+	*type = (*data)[n - 1];
+	return n - 1;
+}
+
+struct opened {
+	unsigned long records, control, failed, wrong, gens;
+	__u64 data;
+};
+
+/* One record at @at; a KeyUpdate makes @key the next one, and closes @op. */
+static void wire_record(int *op, struct traffic_key *key, struct key_bytes *bytes,
+			__u32 at, size_t len, struct opened *sum)
+{
+	unsigned char *data;
+	int type, n;
+
+	n = record_open(*op, key, bytes, wire.bytes + at, len, &data, &type);
+	sum->records++;
+	key->seq++;
+	if (n < 0) {
+		sum->failed++;
+	} else if (type == TYPE_DATA) {
+		sum->wrong += !pattern_is(data, sum->data, n);
+		sum->data += n;
+	} else {
+		sum->control++;
+		if (type == TYPE_HANDSHAKE && n && data[0] == KEY_UPDATE) {
+			sum->gens++;
+			key->gen++;
+			key->seq = 0;
+			close(*op);
+			key_derive(key, bytes);
+			*op = aead_open(key, bytes);
+		}
+	}
+}
+
+static bool wire_whole(__u32 at, size_t len)
+{
+	return len <= wire.end - at && !memchr(wire.have + at, 0, len);
+}
+
+/*
+ * Open all records of the stream behind @clear bytes of pattern. The bytes are used up
+ * by it. "rest" is what no whole record begins at: an incomplete end, or a hole.
+ */
+int wire_open(const struct traffic_key *first, __u64 clear, char *out, size_t len)
+{
+	struct traffic_key key = *first;
+	struct opened sum = { .data = clear };
+	struct key_bytes bytes;
+	__u32 at = clear;
+	size_t size;
+	int op;
+
+	if (wire.fd < 0 || clear > wire.end)
+		return -EINVAL;
+	key_derive(&key, &bytes);
+	op = aead_open(&key, &bytes);
+	if (op < 0)
+		return op;
+	while (op >= 0 && wire_whole(at, RECORD_HEADER)) {
+		size = RECORD_HEADER + (wire.bytes[at + 3] << 8) + wire.bytes[at + 4];
+		if (size > RECORD_MAX || !wire_whole(at, size))
+			break;
+		wire_record(&op, &key, &bytes, at, size, &sum);
+		at += size;
+	}
+	close(op);
+	snprintf(out, len,
+		 "records=%lu data=%llu control=%lu failed=%lu wrong=%lu gens=%lu rest=%u",
+		 sum.records, sum.data, sum.control, sum.failed, sum.wrong, sum.gens,
+		 wire.end - at);
+	return 0;
+}
