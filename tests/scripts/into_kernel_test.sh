@@ -32,7 +32,9 @@ unpack()
 
 	for path in scripts/unifdef.c drivers/net/ethernet/{Kconfig,Makefile} net/tls/tls.h \
 		    include/linux/{dim,netdevice,ethtool}.h include/net/devlink.h \
-		    Documentation/networking/device_drivers/ethernet/index.rst; do
+		    Documentation/networking/device_drivers/ethernet/index.rst \
+		    tools/testing/selftests/{Makefile,lib.mk,kselftest.h,kselftest_harness.h} \
+		    scripts/subarch.include; do
 		list+=("linux-source-6.12/$path")
 	done
 	mkdir "$tree"
@@ -84,6 +86,14 @@ nothing_for_older()
 		! grep -q 'rxnfc' "$tree/$driver/ethtool.c"
 }
 
+builds_tests()
+{
+	make -C "$tree/tools/testing/selftests/drivers/net/hw/tls" \
+		OUTPUT="$tree/tools/testing/selftests/drivers/net/hw/tls" >"$work/out" 2>&1 &&
+		! grep -q warning: "$work/out" &&
+		[ -x "$tree/tools/testing/selftests/drivers/net/hw/tls/tls_peer" ]
+}
+
 echo "KTAP version 1"
 mkdir "$work/empty"
 check "no kernel tree" refused "is no kernel's source" "into-kernel DIR" "$work/empty"
@@ -101,5 +111,8 @@ check "Kconfig has its line once" once drivers/net/ethernet/Kconfig \
 # shellcheck disable=SC2016 # for make
 check "Makefile has its line once" once drivers/net/ethernet/Makefile \
 	'obj-$(CONFIG_VKTLS) += vktls/'
+check "the tests are a target once" once tools/testing/selftests/Makefile \
+	'TARGETS += drivers/net/hw/tls'
+check "the tests' program builds there" builds_tests
 echo "1..$number"
 exit $failed
