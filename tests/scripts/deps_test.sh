@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# make deps on hosts that it cannot serve: another distribution, another processor, a
+# user who is not root. Each is told the command that helps, and nothing is done.
+set -uo pipefail
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+number=0
+failed=0
+
+# check NAME COMMAND...: a case passes when the command does
+check()
+{
+	local name=$1 ok=ok
+
+	shift
+	number=$((number + 1))
+	if ! "$@"; then
+		ok="not ok"
+		failed=1
+		sed 's/^/# /' "$work/err"
+	fi
+	echo "$ok $number $name"
+}
+
+# A host whose programs are these and the few that any has
+host()
+{
+	local name
+
+	rm -rf "${work:?}/bin"
+	mkdir "$work/bin"
+	for name in bash dirname readlink tr sed grep cat; do
+		ln -s "$(command -v $name)" "$work/bin/"
+	done
+	for name; do
+		printf '#!%s\n%s\n' "$(command -v bash)" "${name#*=}" >"$work/bin/${name%%=*}"
+		chmod +x "$work/bin/${name%%=*}"
+	done
+}
+
+# refused WORDS MEND
+refused()
+{
+	! PATH=$work/bin XDG_CACHE_HOME=$work/cache VKTLS_BUILD=$work/build \
+		scripts/deps >"$work/out" 2>"$work/err" &&
+		grep -q "^error: .*$1" "$work/err" && grep -q "^  mend: .*$2" "$work/err" &&
+		[ ! -e "$work/installed" ]
+}
+
+as_written()
+{
+	grep -qF "podman run --privileged --rm -it -v \"\$PWD\":/vktls vktls" Containerfile
+}
+
+apt="apt-get=touch $work/installed"
+amd64="dpkg=echo amd64"
+echo "KTAP version 1"
+host
+check "no apt: the container" refused "no apt here" "podman build -t vktls ."
+check "its command is that of the Containerfile" as_written
+host "$apt" "dpkg=echo arm64" "dpkg-query=exit 1"
+check "another processor" refused "x86-64" "such a processor"
+host "$apt" "$amd64" "dpkg-query=exit 1" "id=echo 1000"
+check "not root, and packages are missing" refused "you are not root: .*build-essential" \
+	"sudo make deps"
+echo "1..$number"
+exit $failed
