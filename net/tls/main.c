@@ -82,10 +82,10 @@ static int tls_get_info_put(const struct tls_context *ctx, struct sk_buff *skb)
 	if (!err)
 		err = nla_put_u16(skb, TLS_INFO_TXCONF,
 				  tls_conf_info(ctx->tx_conf,
-						lost[TLS_OFFLOAD_CTX_DIR_TX])) ?:
+						READ_ONCE(lost[TLS_OFFLOAD_CTX_DIR_TX]))) ?:
 		      nla_put_u16(skb, TLS_INFO_RXCONF,
 				  tls_conf_info(ctx->rx_conf,
-						lost[TLS_OFFLOAD_CTX_DIR_RX]));
+						READ_ONCE(lost[TLS_OFFLOAD_CTX_DIR_RX])));
 	if (!err && ctx->tx_conf == TLS_HW && ctx->zerocopy_sendfile)
 		err = nla_put_flag(skb, TLS_INFO_ZC_RO_TX);
 	if (!err && ctx->rx_no_pad)

@@ -99,7 +99,8 @@ static void tls_reasm_parse(struct sock *sk, struct tls_rx *rx)
 		return;
 	err = tls_rec_hdr_parse(&rx->rec, &rx->aead.fmt, hdr);
 	if (err) {
-		rx->framing = true;
+		/* Before the error: tls_rx_readable() reads both without a lock. */
+		WRITE_ONCE(rx->framing, true);
 		tls_rx_abort(sk, rx, err);
 		return;
 	}

@@ -437,7 +437,7 @@ bool tls_rx_readable(const struct tls_rx *rx)
 	if (!skb_queue_empty_lockless(&rx->list))
 		return true;
 	if (READ_ONCE(rx->error))
-		return !(rx->framing && READ_ONCE(rx->reported));
+		return !(READ_ONCE(rx->framing) && READ_ONCE(rx->reported));
 	return READ_ONCE(rx->ready) && !READ_ONCE(rx->key_pending);
 }
 

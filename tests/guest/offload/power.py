@@ -4,16 +4,20 @@
 and while the host sleeps: the NIC encrypts them again within a second of the end, and no
 byte is lost."""
 import os
+import struct
 import subprocess
 import time
 
 import recover
+import calls
 import ktap
 import nicfault
 import rig
 
 SOON = 1.0      # seconds from the end to offload in force
 POWER = "/sys/power/"
+COMPLAINTS = ("device is gone", "do not answer", "no answer", "NETDEV WATCHDOG")
+MEMORY = 2      # bit of a port's command register: memory behind it answers
 
 
 def write(path, text):
@@ -25,8 +29,9 @@ def nic():
     return os.path.realpath(f"/sys/class/net/{rig.IFACE}/device")
 
 
-def through(name, outage, times=1):
-    """Offload is in force again soon after outage() has returned."""
+def through(name, outage, times=1, silent=COMPLAINTS):
+    """Offload is in force again soon after outage() has returned, and the kernel does not
+    complain."""
     load, log = recover.begin()
     late = []
     for _ in range(times):
@@ -38,7 +43,7 @@ def through(name, outage, times=1):
         late.append(since - start)
     ktap.figure(f"{name}: offload in force again after {max(late):.1f} s at most, {times} times")
     load.watch.some("resets", "tx_tls_lost_reset")
-    for words in ("device is gone", "do not answer", "no answer", "NETDEV WATCHDOG"):
+    for words in silent:
         ktap.equal(log.has(words), False, f"the kernel says: {words}")
     load.finish()
     if max(late) > SOON * ktap.SLOW:
@@ -70,6 +75,66 @@ def link_error(error):
     ktap.equal(log.has("device recovery successful"), True, "the kernel says: successful")
 
 
+def before(order, first, second):
+    """The kernel called FIRST, and then SECOND for the first time."""
+    ktap.equal([name in order for name in (first, second)], [True, True],
+               f"{first} and {second} were called")
+    ktap.equal(order.index(first) < order.index(second), True,
+               f"{first} comes before {second}")
+
+
+def buffers_of_a_nic_in_error():
+    """A NIC with an error may go on writing: it is kept from memory before that is freed."""
+    load, _ = recover.begin()
+    with calls.calls("pci_clear_master", "vktls:vktls_rx_reset") as order:
+        link_error("COMP_TIME")
+    before(order, "pci_clear_master", "vktls_rx_reset")
+    load.goes_on()
+    load.finish()
+
+
+def probe_of_a_nic_at_work():
+    """A kernel before this one may have crashed: the NIC is reset before it may reach
+    memory."""
+    address = recover.pci_address()
+    ktap.defer(recover.come_back, address)
+    recover.driver("unbind", address)
+    with calls.calls("pci_set_master", "vktls:vktls_dev_reset") as order:
+        recover.driver("bind", address)
+    before(order, "vktls_dev_reset", "pci_set_master")
+
+
+def port_memory(answers):
+    """Whether the registers behind the root port answer."""
+    with open(os.path.dirname(nic()) + "/config", "r+b", buffering=0) as file:
+        file.seek(4)
+        command, = struct.unpack("<H", file.read(2))
+        file.seek(4)
+        file.write(struct.pack("<H", command & ~MEMORY | (MEMORY if answers else 0)))
+
+
+def not_recovered():
+    """An error while the NIC does not answer: the kernel gives up."""
+    log = recover.Log()
+    ktap.defer(port_memory, True)
+    port_memory(False)
+    nicfault.monitor("pcie_aer_inject_error rp COMP_TIME")
+    log.expect("AER: device recovery failed")
+    port_memory(True)
+
+
+def error_after_one_not_recovered():
+    """The next error is recovered from, as if it were the first."""
+    not_recovered()
+    link_error("COMP_TIME")
+
+
+def reset_after_error_not_recovered():
+    """The user resets the NIC that the kernel gave up."""
+    not_recovered()
+    write(nic() + "/reset", "1")
+
+
 def devices_test(state):
     """
     All devices are put to sleep and woken, up to the point where firmware would switch
@@ -93,6 +158,11 @@ def main():
     for kind, error in (("fatal", "DLP"), ("not fatal", "COMP_TIME")):
         ktap.add(f"AER, {kind}", through, f"AER, {kind}",
                  lambda error=error: link_error(error), 3, timeout=150)
+    for fn in (error_after_one_not_recovered, reset_after_error_not_recovered):
+        ktap.add(fn.__name__, through, fn.__name__.replace("_", " "), fn, 2,
+                 COMPLAINTS[2:], timeout=150)
+    ktap.add("buffers of a NIC in error", buffers_of_a_nic_in_error, timeout=90)
+    ktap.add("probe of a NIC at work", probe_of_a_nic_at_work, timeout=60)
     for state in ("freeze", "mem", "disk"):
         ktap.add(f"devices sleep: {state}", through, f"devices sleep ({state})",
                  lambda state=state: devices_test(state), timeout=150)

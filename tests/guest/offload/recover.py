@@ -6,6 +6,8 @@ seconds from the fault to that moment. With the word "long" behind it: the cases
 that take their time."""
 import os
 import random
+import socket
+import struct
 import sys
 import threading
 import time
@@ -183,6 +185,46 @@ def firmware_hangs_as_it_comes_back():
     through_a_reset("firmware crashes, then is silent at start",
                     lambda: nicfault.ask("fw-crash", 1),
                     lambda: nicfault.command("lose", "queue-create", 1))
+
+
+def users_of_tls():
+    """Sockets that hold the module; ours is held until the last packet is gone."""
+    with open("/sys/module/tls/refcnt", encoding="ascii") as file:
+        return int(file.read())
+
+
+def send_on(flow):
+    """All the time, until nothing goes out for a second."""
+    try:
+        while True:
+            flow.near.send(bytes(CHUNK))
+    except OSError:
+        pass
+
+
+def recovery_fails():
+    """No attempt to start again succeeds, and the interface is closed: no packet stays
+    in a ring, so that sockets which are closed then are freed."""
+    ktap.defer(come_back, pci_address())
+    ktap.defer(nicfault.end)
+    before, log = users_of_tls(), Log()
+    flows = [rig.Flow() for _ in range(8)]
+    threads = [threading.Thread(target=send_on, args=(flow,)) for flow in flows]
+    for flow, thread in zip(flows, threads):
+        flow.near.settimeout(1)
+        thread.start()
+    nicfault.command("fail", "queue-create", "1-99", nicfault.FAILS)
+    nicfault.ask("fw-crash", 1)
+    log.expect("does not start")
+    rig.wait_for(lambda: "UP" not in rig.run("ip", "-br", "link", "show", rig.IFACE), PATIENCE,
+                 lambda: "the interface stays open")
+    for flow, thread in zip(flows, threads):
+        thread.join()
+        flow.near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        flow.near.close()
+    if not rig.STOCK:
+        rig.wait_for(lambda: users_of_tls() <= before, 20,
+                     lambda: f"{users_of_tls() - before} sockets still hold tls.ko")
 
 
 def one_context_forgotten():
@@ -535,7 +577,7 @@ def anything_from_a_seed():
 
 
 SHORT = (all_contexts_forgotten, one_context_forgotten, firmware_crashes,
-         firmware_crashes_and_queues_fail, interrupt_lost_before_silence,
+         firmware_crashes_and_queues_fail, recovery_fails, interrupt_lost_before_silence,
          queue_interrupts_lost, spurious_interrupts, stats_fail, resync_fails,
          add_fails_again, gone)
 LONG = (firmware_hangs, firmware_hangs_as_it_comes_back, command_interrupts_lost,

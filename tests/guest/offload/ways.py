@@ -4,6 +4,7 @@
 the NIC, with a flow on it that the NIC encrypts. The wire is looked at outside the
 guest (wire.py): plaintext must not be on it, whatever became of the flow. The table
 in docs/tls.rst has a line for each case."""
+import errno
 import socket
 import struct
 import time
@@ -19,7 +20,7 @@ CHUNK, SHORT = 50000, 8000
 NEAR, FAR = rig.NEAR[4], rig.FAR[4]
 NEAR6, FAR6 = rig.NEAR[6], rig.FAR[6]
 IP_MTU_DISCOVER, IPV6_MTU_DISCOVER = 10, 23
-TCP_MD5SIG = 14
+TCP_MD5SIG, TCP_AO_ADD_KEY = 14, 38
 MARKED_DATA = b"VKTLSPLAIN" * 100
 KINDS = [(ktls.TLS12, "aes-128-gcm")] + ([(ktls.TLS13, "aes-256-gcm")] if OURS else [])
 
@@ -315,16 +316,37 @@ def wrapped_by_route(there):
         stops(there, ROUTE_BACK, "tx_tls_drop_tunnel")
 
 
-def signed():
-    """TCP-MD5: signatures are made over what leaves the stack."""
+def md5(address):
+    """The option TCP_MD5SIG for a peer."""
+    return address + struct.pack("=BBHi80s", 0, 0, 6, 0, b"secret")
+
+
+def authenticated(address):
+    """The option TCP_AO_ADD_KEY for a peer, of any port."""
+    address = address[:2] + b"\0\0" + address[4:]
+    return address + struct.pack("=64siIHBBBBBB80s", b"hmac(sha256)", 0, 0, 0, 32, 100, 100,
+                                 0, 0, 6, b"secret")
+
+
+def knows_ao():
+    """Has this kernel TCP-AO?"""
+    with socket.socket() as sock:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_AO_ADD_KEY, bytes(4))
+        except OSError as err:
+            return err.errno != errno.ENOPROTOOPT
+    return True
+
+
+def signed(option, make):
+    """TCP-MD5 and TCP-AO: signatures are made over what leaves the stack."""
     with rig.far_side():
         server = socket.create_server((FAR, 0))
     near = socket.socket()
     for sock, port, peer in ((server, 0, NEAR), (near, server.getsockname()[1], FAR)):
         address = struct.pack(">2sH4s", struct.pack("=H", socket.AF_INET), port,
                               socket.inet_aton(peer)).ljust(128, b"\0")
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, address + struct.pack(
-            "=BBHi80s", 0, 0, 6, 0, b"secret"))
+        sock.setsockopt(socket.IPPROTO_TCP, option, make(address))
     near.settimeout(10)
     near.connect(server.getsockname())
     far, _ = server.accept()
@@ -677,7 +699,9 @@ def main():
     ktap.add("ipsec_meanwhile", ipsec_meanwhile, timeout=60)
     ktap.add("wrapped_by_segment_routing", wrapped_by_route, SEG6, timeout=60)
     ktap.add("wrapped_by_mpls", wrapped_by_route, MPLS, timeout=60)
-    ktap.add("signed", signed)
+    ktap.add("signed", signed, TCP_MD5SIG, md5)
+    if knows_ao():  # the distribution's 6.12 has not
+        ktap.add("authenticated", signed, TCP_AO_ADD_KEY, authenticated)
     for fn in cut_by_netfilter, put_together, wrapped_by_tc:
         ktap.add(fn.__name__, fn, timeout=60)
     for fn in mirrored, redirected, redirected_through_ifb:

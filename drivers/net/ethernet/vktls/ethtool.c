@@ -202,10 +202,10 @@ vktls_ethtool_set_coalesce(struct net_device *netdev,
 	}
 	vd->rx_mod.usecs = coal->rx_coalesce_usecs;
 	vd->rx_mod.frames = coal->rx_max_coalesced_frames;
-	vd->rx_mod.adaptive = coal->use_adaptive_rx_coalesce;
+	WRITE_ONCE(vd->rx_mod.adaptive, coal->use_adaptive_rx_coalesce);
 	vd->tx_mod.usecs = coal->tx_coalesce_usecs;
 	vd->tx_mod.frames = coal->tx_max_coalesced_frames;
-	vd->tx_mod.adaptive = coal->use_adaptive_tx_coalesce;
+	WRITE_ONCE(vd->tx_mod.adaptive, coal->use_adaptive_tx_coalesce);
 	for (i = 0; vd->active && i < vd->nqps; i++)
 		vktls_qp_moderate(vd->qp[i]);
 	return 0;

@@ -60,11 +60,11 @@ static void vktls_qp_dim_sample(struct dim *dim, u16 events,
 static noinline void vktls_qp_dim(struct vktls_qp *qp, u16 events)
 {
 	qp->dim_events = events;
-	if (qp->vd->rx_mod.adaptive)
+	if (READ_ONCE(qp->vd->rx_mod.adaptive))
 		vktls_qp_dim_sample(&qp->rx_dim, events,
 				    &qp->rx.stats[VKTLS_RXS_PACKETS],
 				    &qp->rx.stats[VKTLS_RXS_BYTES]);
-	if (qp->vd->tx_mod.adaptive)
+	if (READ_ONCE(qp->vd->tx_mod.adaptive))
 		vktls_qp_dim_sample(&qp->tx_dim, events,
 				    &qp->tx.stats[VKTLS_TXS_PACKETS],
 				    &qp->tx.stats[VKTLS_TXS_BYTES]);

@@ -255,20 +255,36 @@ static void vktls_pci_reset_prepare(struct pci_dev *pdev)
 	vktls_hw_offline(pci_get_drvdata(pdev), false);
 }
 
-static void vktls_pci_reset_done(struct pci_dev *pdev)
+static void vktls_pci_error_over(struct vktls_dev *vd)
 {
-	vktls_pci_online(pci_get_drvdata(pdev));
+	if (test_and_clear_bit(VKTLS_BUS_ERROR, &vd->state))
+		vktls_pci_online(vd);
 }
 
-/* Any error leads to a reset, whatever its severity. */
+static void vktls_pci_reset_done(struct pci_dev *pdev)
+{
+	struct vktls_dev *vd = pci_get_drvdata(pdev);
+
+	vktls_pci_online(vd);
+	/* The reset also ends an error from which the kernel did not recover. */
+	vktls_pci_error_over(vd);
+}
+
+/*
+ * Any error leads to a reset, whatever its severity. If the kernel does not recover,
+ * no callback says so, and the next error comes while the function is offline.
+ */
 static pci_ers_result_t vktls_pci_error_detected(struct pci_dev *pdev,
 						 pci_channel_state_t state)
 {
-	vktls_hw_offline(pci_get_drvdata(pdev), true);
-	if (state == pci_channel_io_perm_failure)
-		return PCI_ERS_RESULT_DISCONNECT;
+	struct vktls_dev *vd = pci_get_drvdata(pdev);
+
+	/* It may be alive, and is not reset before its buffers are freed. */
 	pci_clear_master(pdev);
-	return PCI_ERS_RESULT_NEED_RESET;
+	if (!test_and_set_bit(VKTLS_BUS_ERROR, &vd->state))
+		vktls_hw_offline(vd, true);
+	return state == pci_channel_io_perm_failure ?
+	       PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_NEED_RESET;
 }
 
 static pci_ers_result_t vktls_pci_slot_reset(struct pci_dev *pdev)
@@ -281,7 +297,7 @@ static pci_ers_result_t vktls_pci_slot_reset(struct pci_dev *pdev)
 
 static void vktls_pci_error_resume(struct pci_dev *pdev)
 {
-	vktls_pci_online(pci_get_drvdata(pdev));
+	vktls_pci_error_over(pci_get_drvdata(pdev));
 }
 
 static const struct pci_error_handlers vktls_pci_errors = {

@@ -122,7 +122,8 @@ static bool vktls_hw_is_worth_a_try(int err)
  * @vd: device
  *
  * An interface that is up runs again; if the NIC does not come back, it is
- * closed, so that it can be opened when the NIC is mended.
+ * closed, so that it can be opened when the NIC is mended. It is closed while it is
+ * detached: a packet must not come into a ring that nobody empties.
  * Context: RTNL; sleeps.
  * Return: 0 or errno; 0 too while somebody else keeps the function suspended.
  */
@@ -144,11 +145,11 @@ int vktls_hw_resume(struct vktls_dev *vd)
 		err = vktls_hw_resume_once(vd);
 	}
 	vktls_fw_forget_new(vd);
+	if (err && netif_running(vd->netdev))
+		dev_close(vd->netdev);
 	netif_device_attach(vd->netdev);
 	if (!err)
 		vktls_netdev_adopt_caps(vd);
-	else if (netif_running(vd->netdev))
-		dev_close(vd->netdev);
 	return err;
 }
 

@@ -27,6 +27,7 @@ struct vktls_totals;
 enum vktls_state_bit {
 	VKTLS_GONE,		/* NIC removed for good; registers are not read */
 	VKTLS_OFFLINE,		/* function left to the PCI core; the same */
+	VKTLS_BUS_ERROR,	/* offline since the PCI core reported an error */
 	VKTLS_FW_UP,		/* firmware takes commands; changes under RTNL */
 };
 
