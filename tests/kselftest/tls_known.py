@@ -82,6 +82,31 @@ def never_again_without_room(cfg):
     last.close()
 
 
+@ksft_disruptive
+def context_left_over(cfg):
+    """A connection that lost its NIC and then gets a key to receive with leaves no context
+    there when it ends."""
+    cfg.need("both", ipver="4")
+    flow = Flow(cfg, "tx")
+    flow.exchange(SIZE)
+    defer(cmd, f"ip -6 addr replace {cfg.here['6']}/64 dev {cfg.ifname} nodad", fail=False)
+    ip(f"link set dev {cfg.ifname} down")
+    ip(f"link set dev {cfg.ifname} up")
+    watch = Watch(cfg)
+    if None in (watch.role("rx_ctx"), watch.role("rx_del")):
+        raise KsftSkipEx(f"{cfg.driver_name} does not count its contexts")
+    flow.directions = ("tx", "rx")
+    flow.peer_key("rx")
+    flow.key("rx")
+    flow.exchange(SIZE)
+    flow.close()
+    time.sleep(1)
+    with known(None):
+        if watch.role("rx_ctx") != watch.role("rx_del"):
+            raise KsftFailEx(f"{watch.role('rx_ctx')} contexts added, {watch.role('rx_del')} "
+                             "taken away")
+
+
 def checksum_by_tc(cfg):
     """A packet whose checksum tc has made above the NIC is one that the peer takes."""
     cfg.need("tx", ipver="4")
@@ -106,8 +131,8 @@ def main():
     """All cases."""
     with TlsEnv(__file__) as cfg:
         ksft_run([file_shorter_than_said, counted_after_link_down,
-                  never_again_after_link_down, never_again_without_room, checksum_by_tc],
-                 args=(cfg, ))
+                  never_again_after_link_down, never_again_without_room,
+                  context_left_over, checksum_by_tc], args=(cfg, ))
     ksft_exit()
 
 

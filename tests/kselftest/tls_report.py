@@ -37,11 +37,12 @@ class Case:
 
     @property
     def feature(self):
-        """Its name as words."""
-        group = self.group.removeprefix("tls_")
-        words = re.findall(r"1_[23](?![0-9])|[^._]+", self.name)
-        words = [WORDS.get(word, word.replace("1_", "1.")) for word in words]
-        return f"{group}: {' '.join(words)}"
+        """Its name as words; those of the variant, behind the dot, are spelled out."""
+        name, _, variant = self.name.partition(".")
+        words = [WORDS.get(word, word.replace("1_", "1."))
+                 for word in re.findall(r"1_[23](?![0-9])|[^._]+", variant)]
+        words = [name.replace("_", " "), *words]
+        return f"{self.group.removeprefix('tls_')}: {' '.join(words)}"
 
 
 def read(paths):

@@ -7,8 +7,10 @@ and none is sent in the clear; counters and ss say at each moment who encrypts.
 
 import os
 import re
+import signal
 import socket
 import struct
+import threading
 import time
 
 from lib.py import CmdExitFailure, Flow, KsftNamedVariant, KsftSkipEx, TlsEnv, Watch, cmd, \
@@ -268,6 +270,28 @@ def close_unacked(cfg):
     flow.captured()
 
 
+def signals(cfg):
+    """Signals while a send waits for room: each byte is sent once."""
+    cfg.need("tx")
+    flow = Flow(cfg, "tx", capture=True)
+    flow.exchange(SIZE)
+    flow.peer_reads(flow.sent)
+    flow.sock.settimeout(None)
+    count = []
+    defer(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, lambda *_: count.append(1)))
+    defer(signal.setitimer, signal.ITIMER_REAL, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.05)
+    later = threading.Timer(1.5, flow.peer_reads)
+    later.start()
+    flow.send(2 << 20)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    later.join()
+    flow.wait_sent()
+    ksft_ge(len(count), 5)
+    flow.captured()
+    flow.close()
+
+
 def half_close(cfg):
     """One direction ends, the other goes on."""
     cfg.need("both")
@@ -306,7 +330,7 @@ def aborted(cfg, by_peer):
 def main():
     """All cases."""
     with TlsEnv(__file__) as cfg:
-        ksft_run([counters, feature_toggled, close_unacked, half_close, aborted,
+        ksft_run([counters, feature_toggled, close_unacked, signals, half_close, aborted,
                   other_offload_off, mtu_shrunk, route_mtu_shrunk, queues_changed,
                   rings_changed, link_down_up, down_with_data, reset, suspend], args=(cfg, ))
     ksft_exit()

@@ -43,8 +43,9 @@ class TlsEnv(NetDrvEpEnv):
         for way, state in self.features.items():
             if state == "off":
                 self.feature(FEATURE[way], True)
+                self.features[way] = "on"
                 self._undo.append((self.feature, FEATURE[way], False))
-        if "on" in " ".join(self.features.values()) or self._undo:
+        if "on" in self.features.values():
             self._plain_remote()
 
     def _feature(self, name):
@@ -97,7 +98,7 @@ class TlsEnv(NetDrvEpEnv):
     def need(self, direction="tx", version="1.2", cipher="aes-gcm-128", ipver=None):
         """Skip unless the NIC takes connections of this kind."""
         for way in ("tx", "rx") if direction == "both" else (direction,):
-            if self.features[way] not in ("on", "off"):
+            if self.features[way] != "on":
                 raise KsftSkipEx(f"{self.driver_name}: {FEATURE[way]} is {self.features[way]}")
         if ipver or not self.here["4"]:
             self.need_ipver(ipver or "6")
@@ -175,7 +176,8 @@ class TlsEnv(NetDrvEpEnv):
                     said.append(f"{way} {moved} {unit}")
         if watch.mib("TlsDecryptError"):
             raise KsftFailEx("TlsDecryptError moved")
-        self.evidence(f"{size} bytes each way; by the NIC: {', '.join(said) or 'no counter'}")
+        ways = " each way" if len(flow.directions) > 1 else ""
+        self.evidence(f"{size} bytes{ways}; by the NIC: {', '.join(said) or 'no counter'}")
 
     def by_nic(self, watch, way):
         """Bytes (or packets, if there are no bytes) that the NIC has done; None: unknown."""
