@@ -18,8 +18,8 @@ CHACHA = {("1.2", "chacha20-poly1305"), ("1.3", "chacha20-poly1305")}
 @dataclass
 class Driver:
     """
-    tx, rx: (version, cipher) that the driver says it takes, whether the kernel offers it
-    or not. counters: role -> name in ethtool -S. Roles:
+    tx, rx: (version, cipher) that the driver takes on each of its cards, whether the kernel
+    offers it or not; a card may do more. counters: role -> name in ethtool -S. Roles:
 
       tx_packets, tx_bytes     handed to the NIC to encrypt
       rx_packets, rx_bytes     decrypted by the NIC
@@ -39,26 +39,27 @@ DOCUMENTED = {"tx_packets": "tx_tls_encrypted_packets", "tx_bytes": "tx_tls_encr
               "tx_ooo": "tx_tls_ooo", "rx_resync": "rx_tls_resync_res_ok"}
 
 DRIVERS = {
-    # packets are segments; bytes are TCP payload, headers and tags of records with it
-    "mlx5_core": Driver(GCM13, GCM13, DOCUMENTED),
+    # packets are segments; bytes are TCP payload, headers and tags of records with it.
+    # More ciphers, and TLS 1.3, by the card's capabilities
+    "mlx5_core": Driver(GCM128, GCM128, DOCUMENTED),
     # no counter of bytes; hw_tls_no_space counts connections that found a full table
     "nfp": Driver(GCM128, GCM128, {"tx_packets": "tx_tls_encrypted_packets",
                                    "rx_packets": "rx_tls_decrypted_packets",
                                    "tx_ooo": "tx_tls_ooo",
                                    "rx_resync": "rx_tls_resync_sent"}),
     # transmit only; contexts are counted when the adapter has answered
-    "cxgb4": Driver(GCM, set(), {"tx_packets": "tx_tls_encrypted_packets",
-                                 "tx_bytes": "tx_tls_encrypted_bytes",
-                                 "tx_ctx": "tx_tls_ctx", "tx_ooo": "tx_tls_ooo"}),
+    "cxgb4": Driver(GCM128, set(), {"tx_packets": "tx_tls_encrypted_packets",
+                                    "tx_bytes": "tx_tls_encrypted_bytes",
+                                    "tx_ctx": "tx_tls_ctx", "tx_ooo": "tx_tls_ooo"}),
     # transmit only; packets and bytes are per queue, their sum has the plain name
     "funeth": Driver(GCM128, set(), {"tx_packets": "tx_tls_encrypted_packets",
                                      "tx_bytes": "tx_tls_encrypted_bytes",
                                      "tx_ctx": "tx_tls_ctx", "tx_del": "tx_tls_del",
                                      "tx_ooo": "tx_tls_ooo"}),
-    # transmit only
-    "bnxt_en": Driver(GCM13, set(), {"tx_packets": "tx_tls_encrypted_packets",
-                                     "tx_bytes": "tx_tls_encrypted_bytes",
-                                     "tx_ooo": "tx_tls_ooo"}),
+    # transmit only; more than this by the card's capabilities
+    "bnxt_en": Driver(GCM128, set(), {"tx_packets": "tx_tls_encrypted_packets",
+                                      "tx_bytes": "tx_tls_encrypted_bytes",
+                                      "tx_ooo": "tx_tls_ooo"}),
     # no TLS: everything skips
     "netdevsim": Driver(),
     # packets are those between TCP and the NIC; bytes as mlx5_core
