@@ -23,12 +23,11 @@ SKIPS = {
     "ours": re.compile(NEVER),
     "stock": re.compile(rf"{NEVER}|does not take TLS (1\.3|1\.2 chacha)|without KeyUpdate"),
 }
-# mistakes of the distribution's tls.ko
+# mistakes of the distribution's tls.ko for which our driver cannot make up
 XFAILS = {
     "ours": set(),
-    "stock": {"tls_known.file_shorter_than_said", "tls_known.counted_after_link_down",
-              "tls_known.never_again_after_link_down", "tls_known.never_again_without_room",
-              "tls_known.context_left_over", "tls_known.checksum_by_tc", "tls_stack.xfrm"},
+    "stock": {"tls_known.counted_after_link_down", "tls_known.never_again_after_link_down",
+              "tls_known.never_again_without_room"},
 }
 
 
