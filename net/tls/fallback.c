@@ -22,7 +22,7 @@
 
 static DEFINE_PER_CPU(u8 *, tls_scratch);
 
-static u32 tls_frags_to_sg(const struct tls_record_info *info, u32 skip,
+static u32 tls_fallback_to_sg(const struct tls_record_info *info, u32 skip,
 			   u32 len, struct scatterlist *sg)
 {
 	u32 i, n = 0, part;
@@ -44,13 +44,13 @@ static u32 tls_frags_to_sg(const struct tls_record_info *info, u32 skip,
 	return n;
 }
 
-static void tls_frags_read(const struct tls_record_info *info, u8 *out,
+static void tls_fallback_read(const struct tls_record_info *info, u8 *out,
 			   u32 len)
 {
 	struct scatterlist sg[2];
 
 	sg_init_table(sg, ARRAY_SIZE(sg));
-	sg_mark_end(&sg[tls_frags_to_sg(info, 0, len, sg) - 1]);
+	sg_mark_end(&sg[tls_fallback_to_sg(info, 0, len, sg) - 1]);
 	sg_copy_to_buffer(sg, ARRAY_SIZE(sg), out, len);
 }
 
@@ -75,7 +75,7 @@ static int tls_fallback_seal(struct tls_off_rec *rec, const u8 *hdr, u32 body,
 
 	sg_init_table(src, ARRAY_SIZE(src));
 	sg_set_buf(&src[0], aead->aad, assoc);
-	n = tls_frags_to_sg(&rec->info, fmt->prepend_len, len, src + 1);
+	n = tls_fallback_to_sg(&rec->info, fmt->prepend_len, len, src + 1);
 	sg_mark_end(&src[n]);
 	sg_init_table(dst, ARRAY_SIZE(dst));
 	sg_set_buf(&dst[0], aead->aad, assoc);
@@ -95,7 +95,7 @@ static int tls_fallback_rec(struct tls_off_rec *rec, u32 from, u32 len,
 	u32 n, end = from + len;
 	int err = 0;
 
-	tls_frags_read(&rec->info, hdr, fmt->prepend_len);
+	tls_fallback_read(&rec->info, hdr, fmt->prepend_len);
 	if (from < fmt->prepend_len) {
 		n = min(len, fmt->prepend_len - from);
 		err = skb_store_bits(skb, at, hdr + from, n);

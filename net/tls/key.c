@@ -74,9 +74,11 @@ static int tls_newkey_check(const struct tls_newkey *key,
 	return 0;
 }
 
-static void tls_cipher_context_set(struct cipher_context *cc,
-				   const struct tls_newkey *key)
+/* Nonce and record number begin as in the key. */
+static void tls_key_store(struct tls_priv *ctx, bool tx,
+			  const struct tls_newkey *key)
 {
+	struct cipher_context *cc = tx ? &ctx->ctx.tx : &ctx->ctx.rx;
 	const struct tls_cipher *cipher = key->cipher;
 	const u8 *info = (const u8 *)&key->info;
 
@@ -84,6 +86,10 @@ static void tls_cipher_context_set(struct cipher_context *cc,
 	memcpy(cc->iv + cipher->salt_len, info + cipher->iv_off,
 	       cipher->iv_len);
 	memcpy(cc->rec_seq, info + cipher->seq_off, TLS_REC_SEQ_LEN);
+	if (tx)
+		ctx->ctx.crypto_send = key->info;
+	else
+		ctx->ctx.crypto_recv = key->info;
 }
 
 static void tls_prot_info_set(struct tls_prot_info *prot,
@@ -102,178 +108,123 @@ static void tls_prot_info_set(struct tls_prot_info *prot,
 	prot->aad_size = fmt->is_13 ? TLS_REC_HDR_LEN : TLS_REC_AAD12_LEN;
 }
 
-static int tls_tx_first_key(struct sock *sk, struct tls_priv *ctx,
-			    const struct tls_newkey *key)
+/* The sending side has its key: senders may see it. */
+static void tls_tx_publish(struct sock *sk, struct tls_context *ctx,
+			   struct tls_tx *tx)
 {
-	struct tls_tx *tx = tls_tx_alloc(ctx);
-	int err = 0, why;
-
-	if (!tx)
-		return -ENOMEM;
-	why = tls_offload_look(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX,
-			       &key->info.info);
-	tls_aead_prepare(&tx->aead, key->cipher, &key->info);
-	if (why)
-		err = tls_aead_make(&tx->aead, 0);
-	if (err) {
-		tls_tx_free(tx);
-		return err;
-	}
-
-	tls_prot_info_set(&ctx->ctx.prot_info, key, &tx->aead.fmt);
-	tls_cipher_context_set(&ctx->ctx.tx, key);
-	ctx->ctx.crypto_send = key->info;
-	ctx->ctx.tx_conf = TLS_SW;
+	ctx->tx_conf = TLS_SW;
 	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
-
 	/* Pairs with tls_tx(). */
-	smp_store_release(&ctx->ctx.priv_ctx_tx, tx);
+	smp_store_release(&ctx->priv_ctx_tx, tx);
 	write_lock_bh(&sk->sk_callback_lock);
 	sk->sk_write_space = tls_tx_write_space;
 	write_unlock_bh(&sk->sk_callback_lock);
-	tls_offload_tx_start(sk, tx, why);
-	if (ctx->ctx.tx_conf == TLS_HW)
-		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXDEVICE);
+}
+
+static void tls_rx_publish(struct sock *sk, struct tls_context *ctx,
+			   struct tls_rx *rx)
+{
+	ctx->rx_conf = TLS_SW;
+	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
+	/* Pairs with tls_rx(). */
+	smp_store_release(&ctx->priv_ctx_rx, rx);
+}
+
+static void tls_key_count_first(struct sock *sk, bool tx, bool device)
+{
+	if (tx)
+		TLS_STAT_INC(sock_net(sk), device ? LINUX_MIB_TLSTXDEVICE :
+						    LINUX_MIB_TLSTXSW);
 	else
-		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSTXSW);
-	return 0;
+		TLS_STAT_INC(sock_net(sk), device ? LINUX_MIB_TLSRXDEVICE :
+						    LINUX_MIB_TLSRXSW);
 }
 
-static int tls_tx_next_key(struct sock *sk, struct tls_priv *ctx,
-			   const struct tls_newkey *key)
+/* A key that a device takes needs no cipher of the crypto API yet. */
+static int tls_key_first(struct sock *sk, struct tls_priv *ctx, bool is_tx,
+			 const struct tls_newkey *key)
 {
-	struct tls_tx *tx = tls_tx(sk);
-	struct tls_aead aead = {};
-	int err;
-
-	tls_aead_prepare(&aead, key->cipher, &key->info);
-	err = tls_aead_make(&aead, 0);
-	if (err)
-		goto drop;
-	/* The payload of an open record was written before the key changed. */
-	err = tls_tx_finish(sk, tx);
-	if (err)
-		goto drop;
-	tls_offload_tx_rekey(sk, tx);
-
-	tls_aead_move(&tx->aead, &aead);
-	tls_cipher_context_set(&ctx->ctx.tx, key);
-	ctx->ctx.crypto_send = key->info;
-	return 0;
-
-drop:
-	tls_aead_fini(&aead);
-	return err;
-}
-
-static int tls_set_tx(struct sock *sk, struct tls_priv *ctx,
-		      const struct tls_newkey *key)
-{
-	int err;
-
-	mutex_lock(&ctx->ctx.tx_lock);
-	lock_sock(sk);
-	err = tls_newkey_check(key, &ctx->ctx.crypto_send,
-			       &ctx->ctx.crypto_recv);
-	if (!err) {
-		err = tls_tx_first_key(sk, ctx, key);
-	} else if (tls_tx(sk)) {
-		if (err > 0)
-			err = tls_tx_next_key(sk, ctx, key);
-		if (err)
-			TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_ERROR);
-		else
-			TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_OK);
-	}
-	release_sock(sk);
-	mutex_unlock(&ctx->ctx.tx_lock);
-	return err;
-}
-
-static int tls_rx_first_key(struct sock *sk, struct tls_priv *ctx,
-			    const struct tls_newkey *key)
-{
-	struct tls_rx *rx = tls_rx_alloc(ctx);
+	struct tls_tx *tx = is_tx ? tls_tx_alloc(ctx) : NULL;
+	struct tls_rx *rx = is_tx ? NULL : tls_rx_alloc(ctx);
+	struct tls_aead *aead;
 	int err = 0, why;
 
-	if (!rx)
+	if (!tx && !rx)
 		return -ENOMEM;
-	why = tls_offload_look(sk, &rx->ask, TLS_OFFLOAD_CTX_DIR_RX,
-			       &key->info.info);
-	tls_aead_prepare(&rx->aead, key->cipher, &key->info);
+	why = tls_offload_look(sk, tx ? &tx->ask : &rx->ask,
+			       tx ? TLS_OFFLOAD_CTX_DIR_TX :
+				    TLS_OFFLOAD_CTX_DIR_RX, &key->info.info);
+	aead = tx ? &tx->aead : &rx->aead;
+	tls_aead_prepare(aead, key->cipher, &key->info);
 	if (why)
-		err = tls_aead_make(&rx->aead, 0);
+		err = tls_aead_make(aead, 0);
 	if (err) {
+		tls_tx_free(tx);
 		tls_rx_free(rx);
 		return err;
 	}
 
-	tls_prot_info_set(&ctx->ctx.prot_info, key, &rx->aead.fmt);
-	tls_cipher_context_set(&ctx->ctx.rx, key);
-	ctx->ctx.crypto_recv = key->info;
-	ctx->ctx.rx_conf = TLS_SW;
-	TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
-
-	/* Pairs with tls_rx(). */
-	smp_store_release(&ctx->ctx.priv_ctx_rx, rx);
-	tls_offload_rx_start(sk, rx, why);
-	if (ctx->ctx.rx_conf == TLS_HW)
-		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXDEVICE);
+	tls_prot_info_set(&ctx->ctx.prot_info, key, &aead->fmt);
+	tls_key_store(ctx, is_tx, key);
+	if (tx)
+		tls_tx_publish(sk, &ctx->ctx, tx);
 	else
-		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXSW);
-	tls_rx_start(sk, rx);
+		tls_rx_publish(sk, &ctx->ctx, rx);
+	tls_key_count_first(sk, is_tx, tls_offload_start(sk, is_tx, why));
+	if (rx)
+		tls_rx_start(sk, rx);
 	return 0;
 }
 
-static int tls_rx_next_key(struct sock *sk, struct tls_priv *ctx,
-			   const struct tls_newkey *key)
+static int tls_key_next(struct sock *sk, struct tls_priv *ctx, bool tx,
+			const struct tls_newkey *key)
 {
-	struct tls_rx *rx = tls_rx(sk);
 	struct tls_aead aead = {};
 	int err;
 
 	tls_aead_prepare(&aead, key->cipher, &key->info);
 	err = tls_aead_make(&aead, 0);
-	if (err)
-		goto drop;
-
-	err = tls_offload_rx_rekey(sk, rx);
-	if (err)
-		goto drop;
-	tls_aead_move(&rx->aead, &aead);
-	tls_cipher_context_set(&ctx->ctx.rx, key);
-	ctx->ctx.crypto_recv = key->info;
-	/* The rest of a message of the old key never comes. */
-	memset(&rx->hs, 0, sizeof(rx->hs));
-	WRITE_ONCE(rx->key_pending, false);
-	tls_offload_rx_check(sk, rx);
-	tls_rx_kick(sk, rx);
+	/* The payload of an open record was written before the key changed. */
+	if (!err && tx)
+		err = tls_tx_finish(sk, tls_tx(sk));
+	if (!err)
+		err = tls_offload_rekey(sk, tx);
+	if (err) {
+		tls_aead_fini(&aead);
+		return err;
+	}
+	tls_aead_move(tx ? &tls_tx(sk)->aead : &tls_rx(sk)->aead, &aead);
+	tls_key_store(ctx, tx, key);
+	if (!tx)
+		tls_rx_rekeyed(sk, tls_rx(sk));
 	return 0;
-
-drop:
-	tls_aead_fini(&aead);
-	return err;
 }
 
-static int tls_set_rx(struct sock *sk, struct tls_priv *ctx,
-		      const struct tls_newkey *key)
+static void tls_key_count_next(struct sock *sk, bool tx, bool error)
 {
+	if (tx)
+		TLS_STAT_INC(sock_net(sk), error ? TLS_MIB_TX_REKEY_ERROR :
+						   TLS_MIB_TX_REKEY_OK);
+	else
+		TLS_STAT_INC(sock_net(sk), error ? TLS_MIB_RX_REKEY_ERROR :
+						   TLS_MIB_RX_REKEY_OK);
+}
+
+static int tls_key_put(struct sock *sk, struct tls_priv *ctx, bool tx,
+		       const struct tls_newkey *key)
+{
+	struct tls_context *c = &ctx->ctx;
 	int err;
 
-	lock_sock(sk);
-	err = tls_newkey_check(key, &ctx->ctx.crypto_recv,
-			       &ctx->ctx.crypto_send);
-	if (!err) {
-		err = tls_rx_first_key(sk, ctx, key);
-	} else if (tls_rx(sk)) {
-		if (err > 0)
-			err = tls_rx_next_key(sk, ctx, key);
-		if (err)
-			TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_ERROR);
-		else
-			TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_OK);
-	}
-	release_sock(sk);
+	err = tls_newkey_check(key, tx ? &c->crypto_send : &c->crypto_recv,
+			       tx ? &c->crypto_recv : &c->crypto_send);
+	if (!err)
+		return tls_key_first(sk, ctx, tx, key);
+	if (!(tx ? c->priv_ctx_tx : c->priv_ctx_rx))
+		return err;
+	if (err > 0)
+		err = tls_key_next(sk, ctx, tx, key);
+	tls_key_count_next(sk, tx, err);
 	return err;
 }
 
@@ -295,8 +246,15 @@ int tls_key_set(struct sock *sk, bool tx, sockptr_t optval, unsigned int optlen)
 	int err;
 
 	err = tls_newkey_read(&key, optval, optlen);
-	if (!err)
-		err = tx ? tls_set_tx(sk, ctx, &key) : tls_set_rx(sk, ctx, &key);
+	if (!err) {
+		if (tx)
+			mutex_lock(&ctx->ctx.tx_lock);
+		lock_sock(sk);
+		err = tls_key_put(sk, ctx, tx, &key);
+		release_sock(sk);
+		if (tx)
+			mutex_unlock(&ctx->ctx.tx_lock);
+	}
 	memzero_explicit(&key, sizeof(key));
 	return err;
 }

@@ -7,7 +7,7 @@
 #include "epoch.h"
 #include "offload_policy.h"
 #include "tls_priv.h"
-#include "tx_rec.h"
+#include "tx_frags.h"
 
 /* One plaintext record that the peer has not acknowledged whole. */
 struct tls_off_rec {
@@ -84,6 +84,11 @@ struct tls_off_tx {
 	bool hooked;
 };
 
+/* offload.c */
+bool tls_offload_start(struct sock *sk, bool tx, int why);
+int tls_offload_rekey(struct sock *sk, bool tx);
+void tls_offload_close(struct sock *sk, bool tx);
+
 /* offload_event.c */
 int tls_offload_init(void);
 void tls_offload_fini(void);
@@ -104,23 +109,16 @@ void tls_links_retire_dev(const struct net_device *dev);
 void tls_links_retire_strays(void);
 
 /* offload_tx.c */
-void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why);
-void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx);
+bool tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why);
+bool tls_offload_tx_next(struct sock *sk, struct tls_tx *tx);
 void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx);
-bool tls_offload_tx_on(const struct tls_tx *tx);
 void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx);
 
 /* offload_rec.c */
 void tls_offload_rec_init(struct tls_off_tx *off);
 void tls_offload_rec_drop(struct tls_tx *tx);
-struct tls_off_rec *tls_off_rec_alloc(struct sock *sk, struct tls_tx *tx,
-				      u32 len, unsigned int frags);
-void tls_off_rec_add_frag(struct tls_off_rec *rec, struct page *page, u32 off,
-			  u32 len);
-void tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
-		     struct tls_off_rec *rec, u32 ahead);
-int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
-			 struct tls_tx_rec *rec, u32 ahead);
+int tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
+		    const struct tls_frags *wire);
 struct tls_off_rec *tls_off_rec_get(struct tls_tx *tx, u32 seq);
 void tls_off_rec_put(struct tls_off_rec *rec);
 void tls_offload_tx_acked(struct sock *sk, u32 seq);
@@ -139,7 +137,7 @@ int tls_fallback_init(void);
 void tls_fallback_fini(void);
 
 /* offload_rx.c */
-void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why);
+bool tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why);
 void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx);
 int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Plaintext records that were given to TCP and are not acknowledged, found by
- * TCP sequence number: a ring in order of sequence, with binary search. Bytes that
+ * Plaintext records that were sealed and are not acknowledged, found by TCP
+ * sequence number: a ring in order of sequence, with binary search. Bytes that
  * no record covers are acknowledged, or were never plaintext.
  */
 
@@ -177,98 +177,43 @@ static struct tls_off_rec *tls_off_rec_memory(struct tls_off_tx *off,
 }
 
 /**
- * tls_off_rec_alloc() - make a record that TCP is about to take
+ * tls_off_rec_add() - note a plaintext record
  * @sk:		the socket, locked
- * @tx:		its sending side; the next record's number and key are taken
- * @len:	bytes on the wire
- * @frags:	fragments that it gets at most
- *
- * Return: it, without fragments and in no list; there is room for it there. NULL
- * without memory.
- */
-struct tls_off_rec *tls_off_rec_alloc(struct sock *sk, struct tls_tx *tx,
-				      u32 len, unsigned int frags)
-{
-	struct tls_off_rec *rec;
-
-	if (tls_ring_prepare(tx))
-		return NULL;
-	rec = tls_off_rec_memory(tx->off, frags, sk->sk_allocation);
-	if (!rec)
-		return NULL;
-	refcount_set(&rec->refs, 1);
-	rec->sn = get_unaligned_be64(tx->ctx->ctx.tx.rec_seq);
-	rec->epoch = tx->off->epoch;
-	if (rec->epoch)
-		refcount_inc(&rec->epoch->refs);
-	rec->info.len = len;
-	rec->info.num_frags = 0;
-	return rec;
-}
-
-/**
- * tls_off_rec_add_frag() - say where the next bytes of a record are
- * @rec:	in no list yet
- * @page:	page, of which a reference is taken
- * @off:	offset in it
- * @len:	bytes
- */
-void tls_off_rec_add_frag(struct tls_off_rec *rec, struct page *page, u32 off,
-			  u32 len)
-{
-	skb_frag_t *frag = &rec->info.frags[rec->info.num_frags++];
-
-	skb_frag_fill_page_desc(frag, page, off, len);
-	__skb_frag_ref(frag);
-}
-
-/**
- * tls_off_rec_add() - note a record that TCP takes next
- * @sk:		the socket, locked
- * @tx:		its sending side
- * @rec:	the record, with its fragments
- * @ahead:	bytes that TCP takes before it
- */
-void tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
-		     struct tls_off_rec *rec, u32 ahead)
-{
-	struct tls_off_tx *off = tx->off;
-	unsigned long flags;
-
-	rec->info.end_seq = tcp_sk(sk)->write_seq + ahead + rec->info.len;
-	spin_lock_irqsave(&tx->hw.lock, flags);
-	off->ring[off->tail++ & off->mask] = rec;
-	spin_unlock_irqrestore(&tx->hw.lock, flags);
-}
-
-/**
- * tls_offload_tx_queue() - note a plaintext record that TCP is about to take
- * @sk:		the socket, locked
- * @tx:		its sending side
- * @rec:	the record, sealed
- * @ahead:	bytes that TCP takes before it
+ * @tx:		its sending side; the record takes the next number and key
+ * @wire:	the record's bytes, which TCP gets behind all that is pending
  *
  * Return: 0 or -ENOMEM, with nothing done.
  */
-int tls_offload_tx_queue(struct sock *sk, struct tls_tx *tx,
-			 struct tls_tx_rec *rec, u32 ahead)
+int tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
+		    const struct tls_frags *wire)
 {
-	struct tls_off_rec *new;
+	struct tls_off_tx *off = tx->off;
+	struct tls_off_rec *rec;
+	unsigned long flags;
 	unsigned int i;
 
-	new = tls_off_rec_alloc(sk, tx, rec->wire_len, rec->out.nr);
-	if (!new)
+	if (tls_ring_prepare(tx))
 		return -ENOMEM;
-	/* The key may have changed since the record was sealed. */
-	swap(new->epoch, rec->epoch);
-	tls_epoch_put(rec->epoch);
-	rec->epoch = NULL;
-	new->sn = rec->sn;
-	for (i = 0; i < rec->out.nr; i++)
-		tls_off_rec_add_frag(new, rec->out.v[i].bv_page,
-				     rec->out.v[i].bv_offset,
-				     rec->out.v[i].bv_len);
-	tls_off_rec_add(sk, tx, new, ahead);
+	rec = tls_off_rec_memory(off, wire->nr, sk->sk_allocation);
+	if (!rec)
+		return -ENOMEM;
+	refcount_set(&rec->refs, 1);
+	rec->sn = get_unaligned_be64(tx->ctx->ctx.tx.rec_seq);
+	rec->epoch = off->epoch;
+	refcount_inc(&rec->epoch->refs);
+	rec->info.len = wire->len;
+	rec->info.end_seq = tcp_sk(sk)->write_seq + tx->pending_len + wire->len;
+	rec->info.num_frags = wire->nr;
+	for (i = 0; i < wire->nr; i++) {
+		skb_frag_fill_page_desc(&rec->info.frags[i], wire->v[i].bv_page,
+					wire->v[i].bv_offset,
+					wire->v[i].bv_len);
+		__skb_frag_ref(&rec->info.frags[i]);
+	}
+
+	spin_lock_irqsave(&tx->hw.lock, flags);
+	off->ring[off->tail++ & off->mask] = rec;
+	spin_unlock_irqrestore(&tx->hw.lock, flags);
 	return 0;
 }
 

@@ -113,10 +113,12 @@ static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx, int why)
  * @sk:		the socket, locked
  * @rx:		its receiving side
  * @why:	result of tls_offload_look()
+ *
+ * Return: true when a device took it.
  */
-void tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why)
+bool tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why)
 {
-	tls_off_rx_try(sk, rx, why);
+	return tls_off_rx_try(sk, rx, why);
 }
 
 static bool tls_off_rx_again(struct sock *sk, struct tls_rx *rx)

@@ -102,10 +102,12 @@ static bool tls_off_try(struct sock *sk, struct tls_tx *tx, int why)
  * @sk:		the socket, locked
  * @tx:		its sending side
  * @why:	result of tls_offload_look()
+ *
+ * Return: true when a device took it.
  */
-void tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why)
+bool tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why)
 {
-	tls_off_try(sk, tx, why);
+	return tls_off_try(sk, tx, why);
 }
 
 static bool tls_off_again(struct sock *sk, struct tls_tx *tx)
@@ -168,12 +170,8 @@ static void tls_off_look(struct sock *sk, struct tls_tx *tx)
 		tls_offload_tx_resync(sk, tx);
 }
 
-/**
- * tls_offload_tx_check() - before a new record: decide between device and software
- * @sk:		the socket, locked; TCP has all earlier records
- * @tx:		its sending side
- */
-void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx)
+/* Gives up a device that is lost, and looks for one when that is due. */
+static void tls_off_check(struct sock *sk, struct tls_tx *tx)
 {
 	struct tls_link *link = tx->off ? tx->off->link : NULL;
 	bool rekeyed = false;
@@ -194,28 +192,23 @@ void tls_offload_tx_check(struct sock *sk, struct tls_tx *tx)
 }
 
 /**
- * tls_offload_tx_on() - does the device encrypt new records?
- * @tx:		sending side
+ * tls_offload_tx_next() - does the device encrypt the record that is begun now?
+ * @sk:		the socket, locked
+ * @tx:		its sending side, without an open record
+ *
+ * The answer may change when TCP has all earlier records.
  *
  * Return: true when it does.
  */
-bool tls_offload_tx_on(const struct tls_tx *tx)
+bool tls_offload_tx_next(struct sock *sk, struct tls_tx *tx)
 {
-	const struct tls_off_tx *off = tx->off;
+	const struct tls_off_tx *off;
 
+	if (list_empty(&tx->pending))
+		tls_off_check(sk, tx);
+	off = tx->off;
 	return off && off->link && !off->draining &&
 	       !READ_ONCE(off->link->lost);
-}
-
-/* Bytes of sealed records that TCP has not taken yet. */
-static u32 tls_off_pending(const struct tls_tx *tx)
-{
-	const struct tls_tx_rec *rec;
-	u32 bytes = 0;
-
-	list_for_each_entry(rec, &tx->pending, list)
-		bytes += rec->wire_len - rec->sent;
-	return bytes;
 }
 
 /**
@@ -237,7 +230,7 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
 		return;
 	tls_link_drain(off->link, TLS_LEFT_REKEY);
 	tls_off_drain(sk, off, true);
-	off->drain_end = tcp_sk(sk)->write_seq + tls_off_pending(tx);
+	off->drain_end = tcp_sk(sk)->write_seq + tx->pending_len;
 }
 
 /**

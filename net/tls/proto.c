@@ -144,7 +144,7 @@ static void tls_close_tx(struct sock *sk, struct tls_tx *tx)
 {
 	tls_tx_drain(sk, tx);
 	tls_tx_drop(sk, tx);
-	tls_offload_tx_close(sk, tx);
+	tls_offload_close(sk, true);
 	tls_aead_fini(&tx->aead);
 	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
 }
@@ -152,7 +152,7 @@ static void tls_close_tx(struct sock *sk, struct tls_tx *tx)
 static void tls_close_rx(struct sock *sk, struct tls_rx *rx)
 {
 	tls_rx_detach(sk, rx);
-	tls_offload_rx_close(sk, rx);
+	tls_offload_close(sk, false);
 	tls_rx_drop(rx);
 	tls_aead_fini(&rx->aead);
 	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);

@@ -441,18 +441,28 @@ bool tls_rx_readable(const struct tls_rx *rx)
 	return READ_ONCE(rx->ready) && !READ_ONCE(rx->key_pending);
 }
 
-/**
- * tls_rx_kick() - look at TCP's queue as if its data arrived now
- * @sk:		the socket, locked by its owner
- * @rx:		its receiving side
- */
-void tls_rx_kick(struct sock *sk, struct tls_rx *rx)
+/* Looks at TCP's queue as if its data arrived now. */
+static void tls_rx_kick(struct sock *sk, struct tls_rx *rx)
 {
 	tls_reasm_check(sk, rx);
 	if (tls_rx_readable(rx))
 		rx->data_ready(sk);
 	else if (tls_reasm_stuck(sk, rx))
 		tls_work_queue(&rx->work, 0);
+}
+
+/**
+ * tls_rx_rekeyed() - go on with the next key
+ * @sk:		the socket, locked by its owner
+ * @rx:		its receiving side, with that key
+ */
+void tls_rx_rekeyed(struct sock *sk, struct tls_rx *rx)
+{
+	/* The rest of a message of the old key never comes. */
+	memset(&rx->hs, 0, sizeof(rx->hs));
+	WRITE_ONCE(rx->key_pending, false);
+	tls_offload_rx_check(sk, rx);
+	tls_rx_kick(sk, rx);
 }
 
 /**

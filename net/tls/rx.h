@@ -8,7 +8,7 @@ struct tls_rx *tls_rx_alloc(struct tls_priv *ctx);
 void tls_rx_start(struct sock *sk, struct tls_rx *rx);
 void tls_rx_detach(struct sock *sk, struct tls_rx *rx);
 void tls_rx_drop(struct tls_rx *rx);
-void tls_rx_kick(struct sock *sk, struct tls_rx *rx);
+void tls_rx_rekeyed(struct sock *sk, struct tls_rx *rx);
 bool tls_rx_readable(const struct tls_rx *rx);
 int tls_rx_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags);
 ssize_t tls_rx_splice_read(struct socket *sock, loff_t *ppos,

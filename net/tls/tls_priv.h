@@ -9,8 +9,6 @@
 #include "record.h"
 #include "stats.h"
 
-#define TLS_TX_SEGS	(MAX_SKB_FRAGS - 1)	/* wire segments of a record */
-
 /*
  * One key of one direction, with one request that operations share in turn. @key
  * is wiped when @tfm has taken it.
@@ -52,9 +50,13 @@ struct tls_rx_old;
  * @ctx:	the socket's context
  * @aead:	key for records encrypted here
  * @open:	record that still takes payload, or NULL
- * @spare:	memory of a record, kept for the next one
- * @edges:	room for headers and tags, see tls_tx_rec_alloc(); one page
+ * @edges:	room for headers and tags of records whose payload lies in pages of
+ *		its own: those of one record follow those of the one before, and TCP
+ *		sends both as one fragment; one page
+ * @spare:	memory of records, kept for the next ones
+ * @spares:	entries of @spare, TLS_TX_GATHER at most
  * @pending:	sealed records that TCP has not taken whole
+ * @pending_len: their bytes that TCP has not taken
  * @work:	pushes @pending, and seals @open after a memory shortage
  * @max_payload: copy of the context's, for the sending path
  * @error:	error that broke the stream for good, or 0
@@ -69,9 +71,11 @@ struct tls_tx {
 	struct tls_priv *ctx;
 	struct tls_aead aead;
 	struct tls_tx_rec *open;
-	struct tls_tx_rec *spare;
 	struct page_frag edges;
+	struct list_head spare;
+	u8 spares;
 	struct list_head pending;
+	u32 pending_len;
 	struct delayed_work work;
 	u16 max_payload;
 	int error;

@@ -13,7 +13,6 @@
 #include "aead.h"
 #include "offload.h"
 #include "tx.h"
-#include "tx_direct.h"
 #include "tx_push.h"
 #include "tx_rec.h"
 #include "work.h"
@@ -28,14 +27,16 @@ struct tls_tx_call {
 	struct msghdr *msg;
 	long timeo;
 	size_t copied;
-	unsigned int gathered;	/* whole records not offered to TCP yet */
+	unsigned int sealed;	/* records that TCP was not offered yet */
 	u8 type;
 	bool more;
-	struct tls_direct_batch batch;	/* gathered records of tx_direct.c, not in tls_tx.pending */
 };
 
-/* Seals the open record and moves it to tls_tx.pending. */
-static int tls_tx_seal_open(struct sock *sk, struct tls_tx *tx)
+/*
+ * Seals the open record, which is pending then. Without memory it stays open, and a
+ * work tries again, unless its payload is the caller's memory: then it is freed.
+ */
+static int tls_tx_seal(struct sock *sk, struct tls_tx *tx)
 {
 	struct tls_tx_rec *rec = tx->open;
 	int err;
@@ -43,7 +44,8 @@ static int tls_tx_seal_open(struct sock *sk, struct tls_tx *tx)
 	if (!rec)
 		return 0;
 	err = tls_tx_rec_seal(sk, tx, rec);
-	if (err == -ENOMEM) {
+	if (err == -ENOMEM && !rec->held) {
+		tx->ctx->ctx.pending_open_record_frags = true;
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_SEAL_LATER);
 		tls_work_queue(&tx->work, TLS_WORK_RETRY);
 		return err;
@@ -54,64 +56,23 @@ static int tls_tx_seal_open(struct sock *sk, struct tls_tx *tx)
 		return err;
 	}
 	list_add_tail(&rec->list, &tx->pending);
+	tx->pending_len += rec->wire.len;
 	return 0;
-}
-
-/* Offers TCP the records that were just sealed. */
-static int tls_tx_offer_sealed(struct sock *sk, struct tls_tx *tx, int flags)
-{
-	int err = tls_tx_push(sk, tx, flags);
-
-	if (err == -EAGAIN)
-		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_PUSH_LATER);
-	return err;
-}
-
-static int tls_tx_close_open(struct sock *sk, struct tls_tx *tx, int flags)
-{
-	return tls_tx_seal_open(sk, tx) ?: tls_tx_offer_sealed(sk, tx, flags);
-}
-
-static int tls_tx_offer_gathered(struct sock *sk, struct tls_tx *tx,
-				 struct tls_tx_call *call, int flags)
-{
-	call->gathered = 0;
-	if (call->batch.segs.nr)
-		tls_tx_direct_offer(sk, tx, &call->batch, flags);
-	return list_empty(&tx->pending) ? 0 :
-	       tls_tx_offer_sealed(sk, tx, flags);
-}
-
-/*
- * Counts a whole record of the call, and offers TCP all of them when they are
- * TLS_TX_GATHER. TCP makes one packet of records that it is offered together, but
- * sends each one alone if it is offered alone and has room.
- */
-static int tls_tx_pass(struct sock *sk, struct tls_tx *tx,
-		       struct tls_tx_call *call)
-{
-	bool left = msg_data_left(call->msg);
-
-	if (++call->gathered < TLS_TX_GATHER && left)
-		return 0;
-	return tls_tx_offer_gathered(sk, tx, call,
-				     left || call->more ? MSG_MORE : 0);
 }
 
 /**
  * tls_tx_flush() - seal the open record and push all records
  * @sk:		the socket, locked; tx_lock held
  * @tx:		its sending side
- * @flags:	MSG_MORE when more follows at once
  *
  * Return: 0 when TCP has everything; -EAGAIN or -ENOMEM when a work sends the
  * rest later; another error when the stream is broken.
  */
-int tls_tx_flush(struct sock *sk, struct tls_tx *tx, int flags)
+int tls_tx_flush(struct sock *sk, struct tls_tx *tx)
 {
-	int err = tls_tx_push(sk, tx, flags);
+	int err = tls_tx_seal(sk, tx), late = tls_tx_push(sk, tx, 0);
 
-	return err ? err : tls_tx_close_open(sk, tx, flags);
+	return err ?: late;
 }
 
 /**
@@ -126,10 +87,9 @@ int tls_tx_flush(struct sock *sk, struct tls_tx *tx, int flags)
  */
 int tls_tx_finish(struct sock *sk, struct tls_tx *tx)
 {
-	int err = tls_tx_seal_open(sk, tx);
+	int err = tls_tx_seal(sk, tx);
 
-	if (!err)
-		tls_tx_offer_sealed(sk, tx, 0);
+	tls_tx_push(sk, tx, 0);
 	return err;
 }
 
@@ -143,8 +103,9 @@ static void tls_tx_work(struct work_struct *work)
 	mutex_lock(&ctx->tx_lock);
 	lock_sock(sk);
 	/* A record held open by MSG_MORE stays; one that failed to be sealed goes. */
-	if (!tls_tx_push(sk, tx, 0) && ctx->pending_open_record_frags)
-		tls_tx_close_open(sk, tx, 0);
+	if (ctx->pending_open_record_frags)
+		tls_tx_seal(sk, tx);
+	tls_tx_push(sk, tx, 0);
 	release_sock(sk);
 	mutex_unlock(&ctx->tx_lock);
 }
@@ -166,14 +127,20 @@ void tls_tx_write_space(struct sock *sk)
 }
 
 /*
- * Waits for room in TCP. Other senders may run meanwhile, as with TCP, so the
- * caller must read all state again.
+ * Waits for room in TCP, but offers it the call's records first. Other senders may run
+ * meanwhile, as with TCP, so the caller must read all state again.
  */
-static int tls_tx_wait(struct sock *sk, struct tls_tx_call *call)
+static int tls_tx_wait(struct sock *sk, struct tls_tx *tx,
+		       struct tls_tx_call *call)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 	int err;
 
+	if (call->sealed) {
+		call->sealed = 0;
+		err = tls_tx_push(sk, tx, MSG_MORE);
+		return err == -EAGAIN || err == -ENOMEM ? 0 : err;
+	}
 	if (!call->timeo) {
 		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 		return -EAGAIN;
@@ -186,13 +153,6 @@ static int tls_tx_wait(struct sock *sk, struct tls_tx_call *call)
 	return err;
 }
 
-static bool tls_tx_may_hold(const struct tls_tx_rec *rec,
-			    const struct msghdr *msg, u32 n)
-{
-	return !rec->len && !rec->plain && n >= TLS_TX_HOLD_MIN &&
-	       user_backed_iter(&msg->msg_iter);
-}
-
 /* Splicing by reference into a device record needs the user's consent. */
 static bool tls_tx_may_splice(const struct tls_tx *tx, bool plain,
 			      const struct msghdr *msg)
@@ -201,106 +161,55 @@ static bool tls_tx_may_splice(const struct tls_tx *tx, bool plain,
 	       (!plain || tx->ctx->ctx.zerocopy_sendfile);
 }
 
-/* Makes a whole record for the device in one go; returns 0 if it does not apply. */
-static int tls_tx_whole(struct sock *sk, struct tls_tx *tx,
-			struct tls_tx_call *call)
+/*
+ * Begins a record. If the device is lost after it was chosen here, the fallback
+ * encrypts the record. Large payload in foreign pages has header and tag elsewhere.
+ */
+static int tls_tx_open(struct sock *sk, struct tls_tx *tx,
+		       const struct tls_tx_call *call)
 {
-	size_t left = msg_data_left(call->msg);
-	u32 n = min_t(size_t, left, tx->max_payload);
-	int got, err;
-
-	if (!tls_offload_tx_on(tx) || tls_tx_may_splice(tx, true, call->msg) ||
-	    (n < tx->max_payload && call->more))
-		return 0;
-	got = tls_tx_direct(sk, tx, &call->batch, &call->msg->msg_iter, n,
-			    call->type);
-	if (got <= 0)
-		return got;
-	call->copied += got;
-	err = tls_tx_pass(sk, tx, call);
-	return err && err != -EAGAIN ? err : got;
-}
-
-/* If the device is lost after this check, the fallback encrypts the record. */
-static struct tls_tx_rec *tls_tx_begin(struct sock *sk, struct tls_tx *tx,
-				       const struct tls_tx_call *call)
-{
-	bool large = msg_data_left(call->msg) >= TLS_TX_HOLD_MIN, plain;
-	struct tls_tx_rec *rec = tx->open;
+	struct tls_tx_rec *rec;
+	bool plain;
 	int err;
 
-	if (rec)
-		return rec;
-	plain = tls_offload_tx_on(tx);
+	plain = tls_offload_tx_next(sk, tx);
+	if (!sk_stream_memory_free(sk))
+		return -EAGAIN;
 	err = plain ? 0 : tls_aead_ready(&tx->aead, sk->sk_allocation);
 	if (err) {
 		if (err != -ENOMEM)
 			tx->error = err;
-		return NULL;
-	}
-	rec = tls_tx_rec_alloc(sk, tx, call->type, large);
-	if (rec && plain) {
-		rec->plain = true;
-		rec->epoch = tx->off->epoch;
-		refcount_inc(&rec->epoch->refs);
-	}
-	tx->open = rec;
-	tx->ctx->ctx.pending_open_record_frags = false;
-	return rec;
-}
-
-/*
- * Seals @rec, which has its payload from one piece of the message. On failure the
- * record is freed and the message is as before.
- */
-static int tls_tx_seal_taken(struct sock *sk, struct tls_tx *tx,
-			     struct tls_tx_call *call, struct tls_tx_rec *rec)
-{
-	int err = tls_tx_rec_seal(sk, tx, rec);
-
-	if (err) {
-		iov_iter_revert(&call->msg->msg_iter, rec->len);
-		tls_tx_rec_free(sk, tx, rec);
 		return err;
 	}
-	call->copied += rec->len;
-	list_add_tail(&rec->list, &tx->pending);
+	rec = tls_tx_rec_alloc(sk, tx);
+	if (!rec)
+		return -ENOMEM;
+	rec->type = call->type;
+	rec->plain = plain;
+	rec->edged = msg_data_left(call->msg) >= TLS_TX_HOLD_MIN &&
+		     (!plain || tls_tx_may_splice(tx, plain, call->msg));
+	tx->open = rec;
+	tx->ctx->ctx.pending_open_record_frags = false;
 	return 0;
 }
 
-/* Returns 1 if the pages cannot be held and are to be copied. */
-static int tls_tx_fill_held(struct sock *sk, struct tls_tx *tx,
-			    struct tls_tx_call *call, u32 n)
-{
-	struct tls_tx_rec *rec = tx->open;
-	int err;
-
-	err = tls_tx_rec_hold(sk, rec, call->msg, n);
-	if (err < 0)
-		return 1;
-	tx->open = NULL;
-	err = tls_tx_seal_taken(sk, tx, call, rec) ?: tls_tx_pass(sk, tx, call);
-	return err == -EAGAIN ? 0 : err;
-}
-
+/*
+ * Puts up to @n bytes of the message into the open record: by reference where that is
+ * possible. @last: the record ends with them. Returns the bytes taken, or an error.
+ */
 static int tls_tx_fill(struct sock *sk, struct tls_tx *tx,
-		       struct tls_tx_call *call, u32 room)
+		       const struct tls_tx_call *call, u32 n, bool last)
 {
 	struct tls_tx_rec *rec = tx->open;
-	u32 n = min_t(size_t, room, msg_data_left(call->msg)), done = 0;
-	int got;
+	struct msghdr *msg = call->msg;
 
-	if (!tls_tx_may_splice(tx, rec->plain, call->msg)) {
-		got = tls_tx_rec_copy(sk, rec, call->msg, n);
-		done = max(got, 0);
-	} else {
-		do {
-			got = tls_tx_rec_splice(sk, rec, call->msg, n - done);
-			done += max(got, 0);
-		} while (got > 0 && done < n);
-	}
-	call->copied += done;
-	return done ?: got;
+	if (tls_tx_may_splice(tx, rec->plain, msg))
+		return tls_tx_rec_splice(sk, tx, rec, msg, n);
+	if (last && !rec->plain && !rec->len && n >= TLS_TX_HOLD_MIN &&
+	    user_backed_iter(&msg->msg_iter) &&
+	    tls_tx_rec_hold(sk, tx, rec, msg, n) == n)
+		return n;
+	return tls_tx_rec_copy(sk, tx, rec, msg, n, last);
 }
 
 /* A record without payload must not be sent by the next call. */
@@ -312,123 +221,63 @@ static void tls_tx_drop_empty(struct sock *sk, struct tls_tx *tx)
 	tx->open = NULL;
 }
 
-/* Puts payload into the open record, and seals it when it is to end. */
-static int tls_tx_step(struct sock *sk, struct tls_tx *tx,
-		       struct tls_tx_call *call)
+/*
+ * Puts the next bytes of the message into the open record or a new one, and seals it
+ * where it ends. A record of another type, and one that failed to be sealed, ends first.
+ */
+static int tls_tx_put(struct sock *sk, struct tls_tx *tx,
+		      struct tls_tx_call *call)
 {
-	struct tls_tx_rec *rec = tls_tx_begin(sk, tx, call);
+	bool held = false, ends = tx->open && (tx->open->type != call->type ||
+					tx->ctx->ctx.pending_open_record_frags);
 	size_t left = msg_data_left(call->msg);
-	u32 room;
-	int err;
-
-	if (!rec)
-		return tx->error ?: -ENOMEM;
-
-	room = tx->max_payload - min_t(u32, rec->len, tx->max_payload);
-	if (tls_tx_may_hold(rec, call->msg, min_t(size_t, left, room)) &&
-	    (left >= room || !call->more)) {
-		room = min_t(size_t, left, room);
-		err = tls_tx_fill_held(sk, tx, call, room);
-		if (err <= 0)
-			return err;
-		room = tx->max_payload;
-	}
-
-	err = tls_tx_fill(sk, tx, call, room);
-	if (err > 0 && err < room && (call->more || msg_data_left(call->msg)))
-		return 0;
-	if (err < 0 && err != -EMSGSIZE) {
-		tls_tx_drop_empty(sk, tx);
-		return err;
-	}
-
-	/* Full, out of segments, or the message ends here. */
-	tx->ctx->ctx.pending_open_record_frags = true;
-	err = tls_tx_seal_open(sk, tx) ?: tls_tx_pass(sk, tx, call);
-	return err == -EAGAIN ? 0 : err;
-}
-
-/* Makes a whole small record in software; returns 0 if it does not apply. */
-static int tls_tx_small(struct sock *sk, struct tls_tx *tx,
-			struct tls_tx_call *call)
-{
-	size_t n = msg_data_left(call->msg);
-	struct tls_tx_rec *rec;
-	int err;
-
-	if (n >= TLS_TX_HOLD_MIN || n > tx->max_payload || call->more ||
-	    call->msg->msg_flags & MSG_SPLICE_PAGES || tls_offload_tx_on(tx) ||
-	    tls_aead_ready(&tx->aead, sk->sk_allocation))
-		return 0;
-	rec = tls_tx_rec_small(sk, tx, call->type, &call->msg->msg_iter, n);
-	if (!rec)
-		return 0;
-	err = tls_tx_seal_taken(sk, tx, call, rec);
-	if (err)
-		return err;
-	err = tls_tx_offer_sealed(sk, tx, 0);
-	return err && err != -EAGAIN ? err : n;
-}
-
-/* Puts the next bytes of the message into a new record or into the open one. */
-static int tls_tx_next(struct sock *sk, struct tls_tx *tx,
-		       struct tls_tx_call *call)
-{
-	int got;
+	int err, got = 0;
+	u32 n;
 
 	if (!tx->open) {
-		if (list_empty(&tx->pending) && !call->batch.segs.nr)
-			tls_offload_tx_check(sk, tx);
-		got = tls_tx_whole(sk, tx, call);
-		/* The gathered records must reach TCP before one of another kind. */
-		if (!got && call->batch.segs.nr)
-			return tls_tx_offer_gathered(sk, tx, call, MSG_MORE);
-		if (!got)
-			got = tls_tx_small(sk, tx, call);
-		if (got)
-			return got < 0 ? got : 0;
+		err = tls_tx_open(sk, tx, call);
+		if (err)
+			return err;
 	}
-	return tls_tx_step(sk, tx, call);
-}
-
-static int tls_tx_send_more(struct sock *sk, struct tls_tx *tx,
-			    struct tls_tx_call *call)
-{
-	int err = call->gathered ? 0 : tls_tx_push(sk, tx, MSG_MORE);
-
-	/* Send an open record of another type, or one that failed to be sealed. */
-	if (!err && tx->open &&
-	    (tx->open->type != call->type ||
-	     tx->ctx->ctx.pending_open_record_frags))
-		err = tls_tx_close_open(sk, tx, MSG_MORE);
-	if (!err)
-		err = tls_tx_next(sk, tx, call);
-	if (err != -EAGAIN && err != -ENOMEM)
-		return err;
-	/* Offer the gathered records to TCP before waiting. */
-	if (call->gathered) {
-		err = tls_tx_offer_gathered(sk, tx, call, MSG_MORE);
-		return err == -EAGAIN || err == -ENOMEM ? 0 : err;
+	if (!ends) {
+		n = min_t(size_t, left, tx->max_payload - tx->open->len);
+		ends = n < left || !call->more ||
+		       tx->open->len + n == tx->max_payload;
+		got = tls_tx_fill(sk, tx, call, n, ends);
+		if (got < 0 && got != -EMSGSIZE) {
+			tls_tx_drop_empty(sk, tx);
+			return got;
+		}
+		ends = got < 0 || (ends && got == n);
+		got = max(got, 0);
+		held = tx->open->held;
+		call->copied += got;
 	}
-	return tls_tx_wait(sk, call);
+	if (!ends)
+		return 0;
+	err = tls_tx_seal(sk, tx);
+	if (!err) {
+		call->sealed++;
+	} else if (held) {
+		iov_iter_revert(&call->msg->msg_iter, got);
+		call->copied -= got;
+	}
+	return err;
 }
 
 /*
  * The end of a call. A record that MSG_MORE held open is closed by a message without
- * MSG_MORE, even an empty one or one that was cut short. Gathered records go to TCP.
+ * MSG_MORE, even an empty one or one that was cut short. Sealed records go to TCP.
  */
-static int tls_tx_send_rest(struct sock *sk, struct tls_tx *tx,
-			    struct tls_tx_call *call, bool whole)
+static int tls_tx_end(struct sock *sk, struct tls_tx *tx,
+		      struct tls_tx_call *call, bool whole)
 {
 	int err = 0;
 
-	if (tx->open && !tx->error && !call->more && (whole || call->copied)) {
-		tx->ctx->ctx.pending_open_record_frags = true;
-		err = tls_tx_flush(sk, tx, 0);
-	} else if (call->gathered) {
-		err = tls_tx_offer_gathered(sk, tx, call,
-					    call->more ? MSG_MORE : 0);
-	}
+	if (tx->open && !tx->error && !call->more && (whole || call->copied))
+		err = tls_tx_flush(sk, tx);
+	else if (call->sealed)
+		err = tls_tx_push(sk, tx, call->more ? MSG_MORE : 0);
 	return err == -EAGAIN || err == -ENOMEM ? 0 : err;
 }
 
@@ -442,9 +291,18 @@ static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
 		return -sk->sk_err;
 	if (sk->sk_shutdown & SEND_SHUTDOWN)
 		return -EPIPE;
-	while (!err && msg_data_left(call->msg))
-		err = tls_tx_send_more(sk, tx, call);
-	late = tls_tx_send_rest(sk, tx, call, !err);
+	while (!err && msg_data_left(call->msg)) {
+		/* Records of earlier calls, or as many of this one as go together. */
+		if (!call->sealed || call->sealed >= TLS_TX_GATHER) {
+			call->sealed = 0;
+			err = tls_tx_push(sk, tx, MSG_MORE);
+		}
+		if (!err)
+			err = tls_tx_put(sk, tx, call);
+		if (err == -EAGAIN || err == -ENOMEM)
+			err = tls_tx_wait(sk, tx, call);
+	}
+	late = tls_tx_end(sk, tx, call, !err);
 	if (!err)
 		err = late;
 	/* Payload that a broken stream swallowed was not sent. */
@@ -479,9 +337,7 @@ static int tls_tx_call_init(struct sock *sk, struct msghdr *msg,
 	call->msg = msg;
 	call->timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
 	call->copied = 0;
-	call->gathered = 0;
-	call->batch.segs.nr = 0;
-	call->batch.len = 0;
+	call->sealed = 0;
 	call->type = TLS_REC_DATA;
 	call->more = msg->msg_flags & MSG_MORE;
 	if (call->more && msg->msg_flags & MSG_EOR)
@@ -532,10 +388,8 @@ void tls_tx_splice_eof(struct socket *sock)
 
 	mutex_lock(&ctx->tx_lock);
 	lock_sock(sk);
-	if (tx->open) {
-		ctx->pending_open_record_frags = true;
-		tls_tx_flush(sk, tx, 0);
-	}
+	if (tx->open)
+		tls_tx_flush(sk, tx);
 	release_sock(sk);
 	mutex_unlock(&ctx->tx_lock);
 }
@@ -555,7 +409,7 @@ void tls_tx_drain(struct sock *sk, struct tls_tx *tx)
 	if (list_empty(&tx->pending) && !tx->open)
 		return;
 	WRITE_ONCE(sk->sk_sndbuf, INT_MAX);
-	tls_tx_flush(sk, tx, 0);
+	tls_tx_flush(sk, tx);
 	WRITE_ONCE(sk->sk_sndbuf, limit);
 }
 
@@ -575,8 +429,8 @@ void tls_tx_drop(struct sock *sk, struct tls_tx *tx)
 	if (tx->open)
 		tls_tx_rec_free(sk, tx, tx->open);
 	tx->open = NULL;
-	kfree(tx->spare);
-	tx->spare = NULL;
+	tx->pending_len = 0;
+	tls_tx_rec_free_spare(tx);
 }
 
 /**
@@ -594,6 +448,7 @@ struct tls_tx *tls_tx_alloc(struct tls_priv *ctx)
 	tx->ctx = ctx;
 	tx->hw.ctx = &ctx->ctx;
 	tx->max_payload = ctx->max_payload;
+	INIT_LIST_HEAD(&tx->spare);
 	INIT_LIST_HEAD(&tx->pending);
 	INIT_LIST_HEAD(&tx->hw.records_list);
 	spin_lock_init(&tx->hw.lock);

@@ -7,66 +7,19 @@
 #include <net/sock.h>
 
 #include "aead.h"
+#include "offload.h"
+#include "tx_frags.h"
 #include "tx_rec.h"
-#include "tx_segs.h"
-
-/* Payload stays where it is; only the tail and the tag are added. */
-static int tls_tx_rec_close_in_place(struct sock *sk, struct tls_tx *tx,
-				     struct tls_tx_rec *rec)
-{
-	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	u32 end = fmt->tail_len + fmt->tag_len;
-	int err;
-
-	rec->out = rec->src;
-	if (rec->large && !rec->copied)
-		err = tls_tx_grow_edge(sk, tx, rec, &rec->out, end);
-	else
-		err = tls_tx_grow(sk, rec, &rec->out, end, 0, 1);
-	if (!err && fmt->tail_len)
-		*tls_segs_at(&rec->out, fmt->prepend_len + rec->len) =
-			rec->type;
-	return err;
-}
-
-static int tls_tx_rec_close_apart(struct sock *sk, struct tls_tx *tx,
-				  struct tls_tx_rec *rec)
-{
-	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	u32 end = fmt->tail_len + fmt->tag_len;
-	struct bio_vec *src = rec->src.v;
-	int err;
-
-	tls_segs_add_held(&rec->out, TLS_TX_SEGS, src->bv_page, src->bv_offset,
-			  fmt->prepend_len);
-	if (!rec->large)
-		return tls_tx_grow(sk, rec, &rec->out, rec->len + end, 0, 1);
-	err = tls_tx_grow(sk, rec, &rec->out, rec->len, src[1].bv_offset,
-			  PAGE_SIZE);
-	return err ?: tls_tx_grow_edge(sk, tx, rec, &rec->out, end);
-}
-
-/*
- * Undoes the layout of @rec, which is open again. Its first @shared output segments
- * belong to the source; @charged is its charge before.
- */
-static void tls_tx_rec_reopen(struct sock *sk, struct tls_tx_rec *rec,
-			      unsigned int shared, u32 charged)
-{
-	while (rec->out.nr > shared)
-		put_page(rec->out.v[--rec->out.nr].bv_page);
-	rec->out.nr = 0;
-	tls_tx_piece_undo(sk, rec, rec->charged - charged);
-}
 
 /*
  * Returns true if no block of the cipher lies on two pages. For a block that does,
  * the crypto API allocates memory. If that fails in the middle of a record that is
  * encrypted in place, the record can neither be sent nor encrypted again.
  */
-static bool tls_tx_rec_by_blocks(const struct tls_segs *segs, u32 skip, u32 len)
+static bool tls_tx_rec_by_blocks(const struct tls_frags *frags, u32 skip,
+				 u32 len)
 {
-	const struct bio_vec *v = segs->v;
+	const struct bio_vec *v = frags->v;
 	u32 off, n;
 
 	for (; len; v++, len -= n) {
@@ -81,36 +34,48 @@ static bool tls_tx_rec_by_blocks(const struct tls_segs *segs, u32 skip, u32 len)
 	return true;
 }
 
-/* Lays out the bytes of the wire in rec->out; empties rec->src if it is used as that. */
+/*
+ * Makes room for the rest of the wire's bytes: type and tag, and in front of them the
+ * ciphertext of payload that is not encrypted where it lies.
+ */
 static int tls_tx_rec_close(struct sock *sk, struct tls_tx *tx,
 			    struct tls_tx_rec *rec)
 {
 	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	u32 charged = rec->charged;
-	int err;
+	u32 head = fmt->prepend_len, end = fmt->tail_len + fmt->tag_len;
+	struct tls_frags *wire = &rec->wire;
+	u32 left = head + rec->len + end - wire->len;
+	int err = 0;
 
-	if (rec->plain || rec->copied) {
-		err = tls_tx_rec_close_in_place(sk, tx, rec);
-		if (!err && (rec->plain ||
-			     tls_tx_rec_by_blocks(&rec->out, fmt->prepend_len,
-						  rec->len + fmt->tail_len))) {
-			rec->src.nr = 0;
-			return 0;
-		}
-		tls_tx_rec_reopen(sk, rec, rec->src.nr, charged);
-		if (err)
+	if (!rec->src.nr) {
+		if (left && rec->plain && rec->edged)
+			err = tls_tx_grow_edge(sk, tx, rec, left);
+		else if (left)
+			err = tls_tx_grow(sk, rec, wire, TLS_TX_FRAGS, left, 0,
+					  1);
+		if (err || rec->plain ||
+		    tls_tx_rec_by_blocks(wire, head, rec->len + fmt->tail_len))
 			return err;
+		tls_tx_rec_apart(sk, rec, head);
+	} else if (!left) {
+		return 0;	/* by an attempt before */
 	}
-	err = tls_tx_rec_close_apart(sk, tx, rec);
+	if (!rec->edged)
+		return tls_tx_grow(sk, rec, wire, TLS_TX_FRAGS, rec->len + end,
+				   0, 1);
+	/* Pages of both sides that lie alike are encrypted page by page. */
+	err = tls_tx_grow(sk, rec, wire, TLS_TX_FRAGS, rec->len,
+			  rec->src.v[0].bv_offset, PAGE_SIZE) ?:
+	      tls_tx_grow_edge(sk, tx, rec, end);
 	if (err)
-		tls_tx_rec_reopen(sk, rec, 0, charged);
+		tls_tx_shrink(sk, rec, wire, head);
 	return err;
 }
 
 /* Source and destination of one record: additional data, content, type, tag. */
 struct tls_tx_sg {
-	struct scatterlist dst[TLS_TX_SEGS + 1];
-	struct scatterlist src[TLS_TX_SEGS + 2];
+	struct scatterlist dst[TLS_TX_FRAGS + 1];
+	struct scatterlist src[TLS_TX_FRAGS + 2];
 };
 
 static struct scatterlist *tls_tx_rec_to_sg(struct tls_tx *tx,
@@ -122,21 +87,21 @@ static struct scatterlist *tls_tx_rec_to_sg(struct tls_tx *tx,
 	u32 skip = 0, first = 0, n;
 
 	/* The additional data of TLS 1.3 is the header, where it lies. */
-	sg_init_table(sg->dst, rec->out.nr + 1);
+	sg_init_table(sg->dst, rec->wire.nr + 1);
 	if (!fmt->is_13) {
 		sg_set_buf(sg->dst, aead->aad, assoc);
 		skip = fmt->prepend_len;
 		first = 1;
 	}
-	n = first + tls_segs_to_sg(&rec->out, skip, sg->dst + first);
+	n = first + tls_frags_to_sg(&rec->wire, skip, sg->dst + first);
 	sg_mark_end(&sg->dst[n - 1]);
 	if (!rec->src.nr)
 		return sg->dst;
 
 	sg_init_table(sg->src, rec->src.nr + 2);
-	if (first)
-		sg_set_buf(sg->src, aead->aad, assoc);
-	n = first + tls_segs_to_sg(&rec->src, skip, sg->src + first);
+	sg_set_buf(sg->src, fmt->is_13 ? tls_frags_at(&rec->wire, 0) : aead->aad,
+		   assoc);
+	n = 1 + tls_frags_to_sg(&rec->src, 0, sg->src + 1);
 	aead->tail = rec->type;
 	if (fmt->tail_len)
 		sg_set_buf(&sg->src[n++], &aead->tail, 1);
@@ -160,11 +125,8 @@ static int tls_tx_rec_encrypt(struct tls_tx *tx, struct tls_tx_rec *rec)
 	return tls_aead_seal(aead, src, sg.dst, assoc, len);
 }
 
-/**
- * tls_tx_advance() - the next record takes the next number
- * @tx:		the sending side
- */
-void tls_tx_advance(struct tls_tx *tx)
+/* The next record takes the next number. */
+static void tls_tx_advance(struct tls_tx *tx)
 {
 	struct tls_context *ctx = &tx->ctx->ctx;
 	const struct tls_aead *aead = &tx->aead;
@@ -175,19 +137,26 @@ void tls_tx_advance(struct tls_tx *tx)
 	tls_rec_counter_inc(ctx->tx.rec_seq, TLS_REC_SEQ_LEN);
 }
 
-/**
- * tls_tx_may_seal() - tell whether the key may protect one more record
- * @tx:		the sending side
- *
- * The last record number of a key is not used: no other could follow it.
- *
- * Return: 0; the error that broke the stream; -EBADMSG, which breaks it now.
- */
-int tls_tx_may_seal(struct tls_tx *tx)
+/* The last record number of a key is not used: no other could follow it. */
+static bool tls_tx_used_up(const struct tls_tx *tx)
 {
-	if (unlikely(get_unaligned((u64 *)tx->ctx->ctx.tx.rec_seq) == U64_MAX))
-		tx->error = tx->error ?: -EBADMSG;
-	return tx->error;
+	return get_unaligned((u64 *)tx->ctx->ctx.tx.rec_seq) == U64_MAX;
+}
+
+static int tls_tx_rec_protect(struct sock *sk, struct tls_tx *tx,
+			      struct tls_tx_rec *rec)
+{
+	int err;
+
+	if (rec->plain)
+		return tls_off_rec_add(sk, tx, &rec->wire);
+	err = tls_tx_rec_encrypt(tx, rec);
+	/* In its place the payload may be half encrypted. */
+	if (err == -ENOMEM && !rec->src.nr)
+		return -EIO;
+	if (err != -ENOMEM)
+		tls_frags_put(&rec->src);
+	return err;
 }
 
 /**
@@ -197,47 +166,33 @@ int tls_tx_may_seal(struct tls_tx *tx)
  * @rec:	the open record; may be sealed again after -ENOMEM
  *
  * The record takes the next number. With @rec->plain the payload is left to
- * the device.
+ * the device, and the record is noted for it.
  *
- * Return: 0; -ENOMEM, with nothing changed; another error ends the stream.
+ * Return: 0; -ENOMEM, with the payload as it was; another error ends the stream.
  */
 int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 		    struct tls_tx_rec *rec)
 {
 	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	struct tls_context *ctx = &tx->ctx->ctx;
-	u32 charged = rec->charged;
+	u32 end = fmt->prepend_len + rec->len;
 	int err;
 
-	err = tls_tx_may_seal(tx);
-	if (!err && !rec->out.nr)
-		err = tls_tx_rec_close(sk, tx, rec);
+	if (unlikely(tls_tx_used_up(tx)))
+		tx->error = tx->error ?: -EBADMSG;
+	err = tx->error ?: tls_tx_rec_close(sk, tx, rec);
 	if (err)
 		return err;
 
-	rec->wire_len = fmt->prepend_len + rec->len + fmt->tail_len +
-			fmt->tag_len;
-	rec->sn = get_unaligned_be64(ctx->tx.rec_seq);
-	tls_rec_hdr_build(tls_segs_at(&rec->out, 0), fmt, rec->type, rec->len,
-			  ctx->tx.iv + tx->aead.cipher->salt_len);
-	if (rec->plain) {
-		/* Never sent, but packet sockets see it. */
-		tls_segs_clear(&rec->out, rec->wire_len - fmt->tag_len,
-			       fmt->tag_len);
-	} else {
-		err = tls_tx_rec_encrypt(tx, rec);
-		if (err == -ENOMEM && rec->src.nr) {
-			tls_tx_rec_reopen(sk, rec, 0, charged);
-			return err;
-		}
-		/* In its place the payload may be half encrypted. */
-		if (err == -ENOMEM)
-			err = -EIO;
-		tls_segs_put(&rec->src);
-	}
-	if (err)
-		tx->error = err;
-	else
+	tls_rec_hdr_build(tls_frags_at(&rec->wire, 0), fmt, rec->type, rec->len,
+			  tx->ctx->ctx.tx.iv + tx->aead.cipher->salt_len);
+	if (rec->plain)		/* never sent, but packet sockets see it */
+		tls_frags_clear(&rec->wire, end, fmt->tail_len + fmt->tag_len);
+	if (fmt->tail_len)
+		*tls_frags_at(&rec->wire, end) = rec->type;
+	err = tls_tx_rec_protect(sk, tx, rec);
+	if (!err)
 		tls_tx_advance(tx);
+	else if (err != -ENOMEM)
+		tx->error = err;
 	return err;
 }

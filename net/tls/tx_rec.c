@@ -1,65 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One outgoing record: gathering its payload from user memory, pipes and page
- * cache. Copied payload is to be encrypted where it lies; foreign pages are read
- * only, and are let go before the record leaves (see tx_encrypt.c). It does not know
- * when records are opened, closed or sent.
+ * One outgoing record: takes in payload from user memory, pipes and page cache.
+ * Copied payload lies behind the header as on the wire, and is encrypted there.
+ * Foreign pages are only read: they are encrypted into other memory (tx_encrypt.c),
+ * but with a device they are the wire's bytes themselves. It does not know when
+ * records are opened, sealed or sent.
  */
 
 #include <net/sock.h>
 
 #include "offload.h"
+#include "tx_frags.h"
 #include "tx_rec.h"
-#include "tx_segs.h"
 
-static struct tls_tx_rec *tls_tx_rec_new(struct sock *sk, struct tls_tx *tx,
-					 u8 type)
-{
-	struct tls_tx_rec *rec = tx->spare;
-
-	tx->spare = NULL;
-	if (!rec)
-		rec = kmalloc(sizeof(*rec), sk->sk_allocation | __GFP_ACCOUNT);
-	if (!rec)
-		return NULL;
-	memset(rec, 0, offsetof(struct tls_tx_rec, src));
-	rec->src.nr = 0;
-	rec->out.nr = 0;
-	rec->type = type;
-	rec->copied = true;
-	return rec;
-}
+/* Payload leaves the end of a record two fragments. */
+#define TLS_TX_WIRE_MAX	(TLS_TX_FRAGS - 2)
 
 /**
  * tls_tx_rec_alloc() - begin a record
  * @sk:		the socket, locked
  * @tx:		its sending side
- * @type:	content type
- * @large:	it is to have its payload encrypted from pages to pages. Then
- *		both are to lie alike in their pages, so that the cipher walks
- *		page by page; so header and tag are elsewhere, where those of
- *		one record follow those of the one before, and TCP sends both
- *		as one fragment.
  *
- * Return: a record with room for its header, or NULL without memory.
+ * Return: a record without bytes, or NULL without memory.
  */
-struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
-				    u8 type, bool large)
+struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx)
 {
-	u32 len = tx->aead.fmt.prepend_len;
-	struct tls_tx_rec *rec = tls_tx_rec_new(sk, tx, type);
-	int err;
+	struct tls_tx_rec *rec;
 
-	if (!rec)
-		return NULL;
-	rec->large = large;
-	err = large ? tls_tx_grow_edge(sk, tx, rec, &rec->src, len) :
-		      tls_tx_grow(sk, rec, &rec->src, len, 0, 1);
-	if (!err)
-		return rec;
-
-	tls_tx_rec_free(sk, tx, rec);
-	return NULL;
+	if (tx->spares) {
+		rec = list_first_entry(&tx->spare, struct tls_tx_rec, list);
+		list_del(&rec->list);
+		tx->spares--;
+	} else {
+		rec = kmalloc(sizeof(*rec), sk->sk_allocation | __GFP_ACCOUNT);
+		if (!rec)
+			return NULL;
+	}
+	memset(rec, 0, offsetof(struct tls_tx_rec, wire.v));
+	rec->src.nr = 0;
+	rec->src.len = 0;
+	return rec;
 }
 
 /**
@@ -71,149 +51,114 @@ struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
 void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 		     struct tls_tx_rec *rec)
 {
-	tls_segs_put(&rec->src);
-	tls_segs_put(&rec->out);
-	tls_epoch_put(rec->epoch);
-	sk_mem_uncharge(sk, rec->charged);
-	if (tx->spare)
+	tls_frags_put(&rec->wire);
+	tls_frags_put(&rec->src);
+	if (rec->charged)
+		sk_mem_uncharge(sk, rec->charged);
+	if (tx->spares < TLS_TX_GATHER) {
+		list_add(&rec->list, &tx->spare);
+		tx->spares++;
+	} else {
 		kfree(rec);
-	else
-		tx->spare = rec;
-}
-
-/* Room for @len bytes in one piece of which no block lies on two pages. */
-static bool tls_tx_small_room(struct sock *sk, const struct tls_rec_fmt *fmt,
-			      u32 len)
-{
-	struct page_frag *pfrag = sk_page_frag(sk);
-	u32 gap = 0, at;
-
-	if (!sk_page_frag_refill(sk, pfrag))
-		return false;
-	at = pfrag->offset + fmt->prepend_len;
-	if (offset_in_page(at) + len - fmt->prepend_len > PAGE_SIZE)
-		gap = -at & (TLS_TX_BLOCK - 1);
-	if (pfrag->offset + gap + len > pfrag->size)
-		return false;
-	pfrag->offset += gap;
-	return true;
-}
-
-static void tls_tx_small_fill(struct sock *sk, struct tls_tx_rec *rec,
-			      u32 total)
-{
-	struct page_frag *pfrag = sk_page_frag(sk);
-
-	rec->out.nr = 1;
-	bvec_set_page(rec->out.v, pfrag->page, total, pfrag->offset);
-	get_page(pfrag->page);
-	pfrag->offset += total;
+	}
 }
 
 /**
- * tls_tx_rec_small() - make a whole record of a few bytes
- * @sk:		the socket, locked
- * @tx:		its sending side, with a cipher
- * @type:	content type
- * @iter:	the payload; advanced by @n, or not at all
- * @n:		bytes of payload
- *
- * Header, payload and tag are taken in one piece, which is charged and given to
- * TCP as one.
- *
- * Return: a record to be sealed; NULL when it cannot be had in this way.
+ * tls_tx_rec_free_spare() - free the memory that is kept for the next records
+ * @tx:		a sending side that sends no more
  */
-struct tls_tx_rec *tls_tx_rec_small(struct sock *sk, struct tls_tx *tx, u8 type,
-				    struct iov_iter *iter, u32 n)
+void tls_tx_rec_free_spare(struct tls_tx *tx)
 {
-	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	u32 total = fmt->prepend_len + n + fmt->tail_len + fmt->tag_len;
-	struct tls_tx_rec *rec;
-	u8 *at;
+	struct tls_tx_rec *rec, *next;
 
-	if (!tls_tx_small_room(sk, fmt, total))
-		return NULL;
-	rec = tls_tx_rec_new(sk, tx, type);
-	if (!rec)
-		return NULL;
-	tls_tx_small_fill(sk, rec, total);
-	at = tls_segs_at(&rec->out, fmt->prepend_len);
-	if (tls_tx_charge(sk, rec, total) ||
-	    !copy_from_iter_full(at, n, iter)) {
-		tls_tx_rec_free(sk, tx, rec);
-		return NULL;
-	}
-	if (fmt->tail_len)
-		at[n] = type;
-	rec->len = n;
-	return rec;
+	list_for_each_entry_safe(rec, next, &tx->spare, list)
+		kfree(rec);
+	INIT_LIST_HEAD(&tx->spare);
+	tx->spares = 0;
 }
 
-/* The last segment is kept free for a piece of another page. */
-static bool tls_tx_rec_full(const struct tls_tx_rec *rec,
-			    const struct page_frag *pfrag)
+/**
+ * tls_tx_rec_apart() - take the payload out of the wire's bytes
+ * @sk:		the socket, locked
+ * @rec:	an open record
+ * @head:	bytes of its header, all that the wire keeps
+ *
+ * The payload is in @rec->src then, to be encrypted into other memory.
+ */
+void tls_tx_rec_apart(struct sock *sk, struct tls_tx_rec *rec, u32 head)
 {
-	const struct bio_vec *last = &rec->src.v[rec->src.nr - 1];
+	tls_tx_shrink(sk, rec, &rec->wire, head + rec->len);
+	rec->src = rec->wire;
+	get_page(rec->wire.v[0].bv_page);
+	tls_frags_cut(&rec->src, head);
+	rec->wire.v[0].bv_len = head;
+	rec->wire.nr = 1;
+	rec->wire.len = head;
+}
 
-	return rec->src.nr >= TLS_TX_SRC &&
-	       (last->bv_page != pfrag->page ||
-		last->bv_offset + last->bv_len != pfrag->offset);
+/* Room for the header alone: foreign pages follow. */
+static int tls_tx_rec_head(struct sock *sk, struct tls_tx *tx,
+			   struct tls_tx_rec *rec)
+{
+	u32 len = tx->aead.fmt.prepend_len;
+
+	if (rec->wire.len)
+		return 0;
+	return rec->edged ? tls_tx_grow_edge(sk, tx, rec, len) :
+			    tls_tx_grow(sk, rec, &rec->wire, TLS_TX_FRAGS, len,
+					0, 1);
 }
 
 /**
  * tls_tx_rec_copy() - append a copy of the message's next bytes
  * @sk:		the socket, locked
+ * @tx:		its sending side
  * @rec:	an open record
  * @msg:	advanced by the bytes taken
- * @n:		at most so many bytes
+ * @n:		how many
+ * @last:	the record ends with them
  *
- * Return: bytes taken, fewer than @n when the rest needs another segment: call
- * again; -EMSGSIZE when the record has no segment left, -ENOMEM, -EFAULT.
+ * Room for the header comes with the first bytes, room for the tag with the last.
+ *
+ * Return: bytes taken, fewer than @n when the sender's memory faults in between;
+ * -EMSGSIZE when the record has no fragment left, -ENOMEM, -EFAULT.
  */
-int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
-		    struct msghdr *msg, u32 n)
+int tls_tx_rec_copy(struct sock *sk, struct tls_tx *tx, struct tls_tx_rec *rec,
+		    struct msghdr *msg, u32 n, bool last)
 {
-	struct page_frag *pfrag = sk_page_frag(sk);
-	u32 copied;
-	int piece;
+	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
+	struct tls_frags *frags = rec->src.nr ? &rec->src : &rec->wire;
+	u32 at, end, head = 0, copied;
+	int err;
 
-	/* The copy is encrypted in place: no cipher block may cross a page. */
-	piece = tls_tx_piece(sk, rec, pfrag, n, 0,
-			     rec->large && !rec->len ? TLS_TX_BLOCK : 1);
-	if (piece < 0)
-		return piece;
-	if (tls_tx_rec_full(rec, pfrag)) {
-		tls_tx_piece_undo(sk, rec, piece);
-		return -EMSGSIZE;
+	if (!rec->wire.len && rec->edged) {
+		err = tls_tx_grow_edge(sk, tx, rec, fmt->prepend_len);
+		if (err)
+			return err;
+	} else if (!rec->wire.len) {
+		head = fmt->prepend_len;
 	}
-
-	copied = copy_page_from_iter(pfrag->page, pfrag->offset, piece,
-				     &msg->msg_iter);
-	if (copied < piece)
-		tls_tx_piece_undo(sk, rec, piece - copied);
-	if (!copied)
-		return -EFAULT;
-
-	tls_segs_add_held(&rec->src, TLS_TX_SRC, pfrag->page, pfrag->offset,
-			  copied);
-	pfrag->offset += copied;
+	at = frags->len + head;
+	end = last && !rec->src.nr ? fmt->tail_len + fmt->tag_len : 0;
+	/* What is encrypted in place should have no block of the cipher on two pages. */
+	err = tls_tx_grow(sk, rec, frags, end ? TLS_TX_FRAGS : TLS_TX_WIRE_MAX,
+			  head + n + end, -head,
+			  rec->len || rec->plain ? 1 : TLS_TX_BLOCK);
+	if (err)
+		return err;
+	copied = tls_frags_copy(frags, at, &msg->msg_iter, n);
 	rec->len += copied;
-	return copied;
+	if (likely(copied == n))
+		return n;
+	tls_tx_shrink(sk, rec, frags, at + copied);
+	return copied ?: -EFAULT;
 }
 
-/**
- * tls_tx_rec_splice() - append the message's next page by reference
- * @sk:		the socket, locked
- * @rec:	an open record
- * @msg:	a MSG_SPLICE_PAGES message; advanced by the bytes taken
- * @n:		at most so many bytes
- *
- * Return: bytes taken, up to the end of a page; -EMSGSIZE when the record has
- * no segment left, or another error.
- */
-int tls_tx_rec_splice(struct sock *sk, struct tls_tx_rec *rec,
-		      struct msghdr *msg, u32 n)
+static int tls_tx_rec_splice_page(struct sock *sk, struct tls_tx *tx,
+				  struct tls_tx_rec *rec, struct msghdr *msg,
+				  u32 n)
 {
+	struct tls_frags *frags = rec->plain ? &rec->wire : &rec->src;
 	struct page *page, **pages = &page;
 	ssize_t got;
 	size_t off;
@@ -223,35 +168,65 @@ int tls_tx_rec_splice(struct sock *sk, struct tls_tx_rec *rec,
 		return got ? got : -EIO;
 	if (!sendpage_ok(page)) {
 		iov_iter_revert(&msg->msg_iter, got);
-		return tls_tx_rec_copy(sk, rec, msg, got);
+		return tls_tx_rec_copy(sk, tx, rec, msg, got, false);
 	}
-	if (tls_segs_add_held(&rec->src, TLS_TX_SRC, page, off, got) < 0) {
+	if (!rec->plain && rec->len && !rec->src.nr)
+		tls_tx_rec_apart(sk, rec, tx->aead.fmt.prepend_len);
+	if (tls_frags_add(frags, TLS_TX_WIRE_MAX, page, off, got)) {
 		iov_iter_revert(&msg->msg_iter, got);
 		return -EMSGSIZE;
 	}
-	rec->copied = false;
 	rec->len += got;
 	return got;
+}
+
+/**
+ * tls_tx_rec_splice() - append the message's next pages by reference
+ * @sk:		the socket, locked
+ * @tx:		its sending side
+ * @rec:	an open record
+ * @msg:	a MSG_SPLICE_PAGES message; advanced by the bytes taken
+ * @n:		at most so many bytes
+ *
+ * Return: bytes taken; when there are none -EMSGSIZE if the record has no fragment
+ * left, or another error.
+ */
+int tls_tx_rec_splice(struct sock *sk, struct tls_tx *tx,
+		      struct tls_tx_rec *rec, struct msghdr *msg, u32 n)
+{
+	int err = tls_tx_rec_head(sk, tx, rec);
+	u32 done = 0;
+
+	while (!err && done < n) {
+		err = tls_tx_rec_splice_page(sk, tx, rec, msg, n - done);
+		if (err > 0) {
+			done += err;
+			err = 0;
+		}
+	}
+	return done ?: err;
 }
 
 static int tls_tx_rec_hold_some(struct tls_tx_rec *rec, struct msghdr *msg,
 				u32 want)
 {
-	struct page *pages[TLS_TX_SRC];
-	u32 room = TLS_TX_SRC - rec->src.nr;
+	struct tls_frags *src = &rec->src;
+	struct page *pages[TLS_TX_FRAGS];
 	size_t off, len;
 	ssize_t got;
 	int i;
 
-	if (!room)
+	if (src->nr == TLS_TX_FRAGS)
 		return -EMSGSIZE;
-	got = iov_iter_get_pages2(&msg->msg_iter, pages, want, room, &off);
+	got = iov_iter_get_pages2(&msg->msg_iter, pages, want,
+				  TLS_TX_FRAGS - src->nr, &off);
 	if (got <= 0)
 		return got ? got : -EFAULT;
 
 	for (i = 0, want = got; want; i++, want -= len, off = 0) {
 		len = min_t(size_t, want, PAGE_SIZE - off);
-		bvec_set_page(&rec->src.v[rec->src.nr++], pages[i], len, off);
+		bvec_set_page(&src->v[src->nr++], pages[i], len, off);
+		src->len += len;
 	}
 	return got;
 }
@@ -259,31 +234,26 @@ static int tls_tx_rec_hold_some(struct tls_tx_rec *rec, struct msghdr *msg,
 /**
  * tls_tx_rec_hold() - take the caller's own pages as the payload
  * @sk:		the socket, locked
+ * @tx:		its sending side
  * @rec:	a record without payload; must be sealed before sendmsg returns
  * @msg:	a message in user memory; advanced by @n, or not at all
  * @n:		bytes to take
  *
  * Return: @n; or an error, after which the bytes are better copied.
  */
-int tls_tx_rec_hold(struct sock *sk, struct tls_tx_rec *rec,
+int tls_tx_rec_hold(struct sock *sk, struct tls_tx *tx, struct tls_tx_rec *rec,
 		    struct msghdr *msg, u32 n)
 {
-	u32 done = 0;
-	int got;
+	int got = tls_tx_rec_head(sk, tx, rec);
 
-	while (done < n) {
-		got = tls_tx_rec_hold_some(rec, msg, n - done);
-		if (got < 0)
-			goto undo;
-		done += got;
+	while (got >= 0 && rec->src.len < n)
+		got = tls_tx_rec_hold_some(rec, msg, n - rec->src.len);
+	if (got < 0) {
+		iov_iter_revert(&msg->msg_iter, rec->src.len);
+		tls_frags_put(&rec->src);
+		return got;
 	}
-	rec->copied = false;
+	rec->held = true;
 	rec->len = n;
 	return n;
-
-undo:
-	while (rec->src.nr > 1)
-		put_page(rec->src.v[--rec->src.nr].bv_page);
-	iov_iter_revert(&msg->msg_iter, done);
-	return got;
 }

@@ -3,58 +3,50 @@
 #define _TLS_TX_REC_H
 
 #include "tls_priv.h"
-#include "tx_segs.h"
+#include "tx_frags.h"
 
-#define TLS_TX_SRC	(TLS_TX_SEGS - 3)	/* room for header and tag */
+#define TLS_TX_GATHER	4	/* records offered to TCP at once: its largest packet */
 
 /**
  * struct tls_tx_rec - a record on its way from sendmsg to TCP
- * @list:	in tls_tx.pending once sealed
+ * @list:	in tls_tx.pending once sealed, or in tls_tx.spare
  * @type:	content type
- * @len:	bytes of payload
- * @wire_len:	bytes on the wire, once sealed
- * @sent:	bytes that TCP took
- * @charged:	bytes charged to the socket's memory
- * @copied:	payload in pages of our own, to be encrypted in place
- * @large:	header and tag in tls_tx.edges
  * @plain:	payload left as plaintext for the device or the fallback
- * @epoch:	key of a plaintext record
- * @sn:		record number
- * @src:	room for the header, then the payload
- * @out:	wire bytes, once sealed, that TCP did not take
+ * @edged:	header in tls_tx.edges, and the tag unless the payload was copied
+ * @held:	payload in pages of the caller, which must be read before it returns
+ * @waited:	counted as one that TCP had no room for
+ * @len:	bytes of payload
+ * @charged:	bytes charged to the socket's memory
+ * @wire:	bytes for TCP: while the record is open the header and the payload
+ *		that was copied; once sealed all that TCP did not take
+ * @src:	payload that is encrypted into other memory: foreign pages. Then all
+ *		payload is here.
  */
 struct tls_tx_rec {
 	struct list_head list;
 	u8 type;
-	u32 len;
-	u32 wire_len;
-	u32 sent;
-	u32 charged;
-	bool copied;
-	bool large;
 	bool plain;
-	u64 sn;
-	struct tls_epoch *epoch;
-	struct tls_segs src;
-	struct tls_segs out;
+	bool edged;
+	bool held;
+	bool waited;
+	u32 len;
+	u32 charged;
+	struct tls_frags wire;
+	struct tls_frags src;
 };
 
-struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx,
-				    u8 type, bool large);
-struct tls_tx_rec *tls_tx_rec_small(struct sock *sk, struct tls_tx *tx, u8 type,
-				    struct iov_iter *iter, u32 n);
+struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx);
 void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 		     struct tls_tx_rec *rec);
-int tls_tx_rec_copy(struct sock *sk, struct tls_tx_rec *rec,
+void tls_tx_rec_free_spare(struct tls_tx *tx);
+int tls_tx_rec_copy(struct sock *sk, struct tls_tx *tx, struct tls_tx_rec *rec,
+		    struct msghdr *msg, u32 n, bool last);
+int tls_tx_rec_splice(struct sock *sk, struct tls_tx *tx,
+		      struct tls_tx_rec *rec, struct msghdr *msg, u32 n);
+int tls_tx_rec_hold(struct sock *sk, struct tls_tx *tx, struct tls_tx_rec *rec,
 		    struct msghdr *msg, u32 n);
-int tls_tx_rec_splice(struct sock *sk, struct tls_tx_rec *rec,
-		      struct msghdr *msg, u32 n);
-int tls_tx_rec_hold(struct sock *sk, struct tls_tx_rec *rec,
-		    struct msghdr *msg, u32 n);
+void tls_tx_rec_apart(struct sock *sk, struct tls_tx_rec *rec, u32 head);
 int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 		    struct tls_tx_rec *rec);
-
-void tls_tx_advance(struct tls_tx *tx);
-int tls_tx_may_seal(struct tls_tx *tx);
 
 #endif /* _TLS_TX_REC_H */

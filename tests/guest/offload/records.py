@@ -5,6 +5,7 @@ gets is opened without the kernel's TLS, and every byte of it was encrypted by
 the NIC."""
 import errno
 import os
+import re
 import socket
 import time
 
@@ -304,6 +305,45 @@ def records_share_packets():
     flow.finish()
 
 
+def stacks(function, call):
+    """The callers of a kernel's function during a call, one list for each time."""
+    for path, value, later in (("set_ftrace_filter", function, ""),
+                               ("current_tracer", "function", "nop"),
+                               ("options/func_stack_trace", "1", "0")):
+        ktap.defer(put, f"{TRACING}/{path}", later)
+        put(f"{TRACING}/{path}", value)
+    put(f"{TRACING}/trace", "")
+    call()
+    with open(f"{TRACING}/trace", encoding="ascii") as file:
+        return [re.findall(r"^ => (\w+)", part, re.M)
+                for part in file.read().split("<stack trace>")[1:]]
+
+
+def frames_to_tcp():
+    """At most six functions of ours lie between the system call and TCP."""
+    flow = rig.Flow()
+    flow.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX_ZEROCOPY_RO, 1)
+    path = "/tmp/file"
+    with open(path, "wb") as file:
+        file.write(rig.pattern(70000))
+    ktap.defer(os.unlink, path)
+
+    def send():
+        flow.send(b"small")
+        flow.send(b"held ", socket.MSG_MORE)
+        flow.send(rig.pattern(70000))
+        flow.sendfile(path, 70000)
+
+    ours = [[name for name in stack if name.startswith("tls_")]
+            for stack in stacks("tcp_sendmsg_locked", send)]
+    ours = [names for names in ours if names]
+    for names in ours:
+        ktap.figure(" <- ".join(names))
+        ktap.equal(len(names) <= 6, True, f"functions of ours: {names}")
+    ktap.equal(len(ours) >= 4, True, f"calls of TCP: {ours}")
+    flow.finish()
+
+
 def main():
     """Register and run."""
     rig.offload()
@@ -325,7 +365,8 @@ def main():
         ktap.add(fn.__name__, fn)
     if not rig.STOCK:
         ktap.add("records_share_packets", records_share_packets)
-        for fn in (last_number, last_numbers_of_a_call, open_record_lost):
+        for fn in (last_number, last_numbers_of_a_call, open_record_lost,
+                   frames_to_tcp):
             ktap.add(fn.__name__, fn)
     for fn in (deleted_together, deleted_in_time):
         ktap.add(fn.__name__, fn)

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hook of the sockets' side into the devices' side, for the events of a key's
+ * life, in both directions. Records meet devices in tx.c and rx.c.
+ */
+
+#include <net/tls.h>
+
+#include "offload.h"
+
+/**
+ * tls_offload_start() - a direction got its first key
+ * @sk:		the socket, locked
+ * @tx:		direction
+ * @why:	result of tls_offload_look(), which has just run
+ *
+ * Return: true when a device took it.
+ */
+bool tls_offload_start(struct sock *sk, bool tx, int why)
+{
+	return tx ? tls_offload_tx_start(sk, tls_tx(sk), why) :
+		    tls_offload_rx_start(sk, tls_rx(sk), why);
+}
+
+/**
+ * tls_offload_rekey() - the key of a direction is about to change
+ * @sk:		the socket, locked; no record of its is open
+ * @tx:		direction
+ *
+ * Return: 0 or -ENOMEM, with the old key in force.
+ */
+int tls_offload_rekey(struct sock *sk, bool tx)
+{
+	if (!tx)
+		return tls_offload_rx_rekey(sk, tls_rx(sk));
+	tls_offload_tx_rekey(sk, tls_tx(sk));
+	return 0;
+}
+
+/**
+ * tls_offload_close() - a direction is being closed
+ * @sk:		the socket, locked by its owner; TCP has all records
+ * @tx:		direction
+ */
+void tls_offload_close(struct sock *sk, bool tx)
+{
+	if (tx)
+		tls_offload_tx_close(sk, tls_tx(sk));
+	else
+		tls_offload_rx_close(sk, tls_rx(sk));
+}
