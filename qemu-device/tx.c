@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Transmit: from descriptors to frames on the wire. A packet is gathered into
+ * Transmit: from a packet's descriptors to frames on the wire. A packet is gathered into
  * the queue's own buffer and checked whole before anything of it is encrypted
  * or sent; one that is refused is completed with a status and leaves nothing.
  * A packet marked for TLS passes vkdev_ctx_encrypt() or does not leave. Its
@@ -11,220 +11,22 @@
 #include "qemu/iov.h"
 #include "qemu/main-loop.h"
 #include "trace.h"
-#include "vkdev.h"
+#include "tx.h"
 
-/* One run of the bottom half: bytes moved, with a price for each step. */
+/* One run of the bottom half: bytes moved, with a price for each frame. */
 #define TX_BUDGET (1 << 20)
-#define TX_DESC_COST 64
 #define TX_FRAME_COST 512
-
-#define TXO_FLAGS (VKTLS_TXD_OFFLOAD | VKTLS_TXO_CSUM | VKTLS_TXO_TSO | \
-                   VKTLS_TXO_VLAN | VKTLS_TXO_TLS | VKTLS_TXO_REPLAY)
-#define TXD_FLAGS (VKTLS_TXD_EOP | VKTLS_TXD_CPL)
 
 #define TCP_SUM 16
 
 /* Bytes gathered of a packet with its payload mapped: most headers fit. */
 #define TX_HEAD 128
 
-typedef struct TxDescs {
-    struct vktls_tx_desc desc[VKTLS_TX_REPLAY_DESCS];
-    unsigned count;     /* descriptors of the packet; can exceed @desc */
-} TxDescs;
-
-static struct vktls_tx_desc *tx_fetched(VkdevTxQueue *txq, uint32_t n)
-{
-    return &txq->desc[vkdev_ring_index(&txq->q.ring, n) % VKDEV_TX_FETCH];
-}
-
-/* Fetch descriptors as far as txq->desc has room; false: DMA failed. */
-static bool tx_fetch(VkdevTxQueue *txq, uint32_t used)
-{
-    VkdevQueue *q = &txq->q;
-    uint32_t want = MIN(used, VKDEV_TX_FETCH);
-
-    while (txq->fetched < want) {
-        uint32_t first = vkdev_ring_index(&q->ring, txq->fetched);
-        uint32_t n = MIN(want - txq->fetched,
-                         VKDEV_TX_FETCH - first % VKDEV_TX_FETCH);
-
-        if (!vkdev_ring_peek(q->dev, &q->ring, txq->fetched, n,
-                             tx_fetched(txq, txq->fetched))) {
-            return false;
-        }
-        txq->fetched += n;
-    }
-    return true;
-}
-
-/*
- * Prefetch the contexts of the packets from descriptor @n on: with many
- * contexts they are in no cache.
- */
-static void tx_look_ahead(VkdevTxQueue *txq, uint32_t n)
-{
-    for (unsigned ahead = 1; ahead <= VKDEV_CTX_AHEAD; ahead++) {
-        struct vktls_tx_offload off;
-        uint16_t flags;
-
-        if (n >= txq->fetched) {
-            return;
-        }
-        memcpy(&off, tx_fetched(txq, n), sizeof(off));
-        flags = le16_to_cpu(off.flags);
-        if ((flags & VKTLS_TXD_OFFLOAD) && (flags & VKTLS_TXO_TLS)) {
-            vkdev_ctx_expect(txq->q.dev, le32_to_cpu(off.tls_ctx), ahead);
-        }
-        while (n < txq->fetched && !(le16_to_cpu(tx_fetched(txq, n)->flags) &
-                                     VKTLS_TXD_EOP)) {
-            n++;
-        }
-        n++;
-    }
-}
-
-/* The descriptor @n places behind the head; false: DMA failed. */
-static bool tx_desc(VkdevTxQueue *txq, uint32_t n, uint32_t used,
-                    struct vktls_tx_desc *desc)
-{
-    if (n >= VKDEV_TX_FETCH) {
-        return vkdev_ring_peek(txq->q.dev, &txq->q.ring, n, 1, desc);
-    }
-    if ((n >= txq->fetched || (!n && txq->fetched < VKDEV_TX_FETCH / 2)) &&
-        !tx_fetch(txq, used)) {
-        return false;
-    }
-    *desc = *tx_fetched(txq, n);
-    return true;
-}
-
-/*
- * Look for the end of the packet at the head. False when it is not there yet,
- * or when the queue had to be stopped.
- */
-static bool tx_scan(VkdevTxQueue *txq, TxDescs *d, int *budget)
-{
-    VkdevQueue *q = &txq->q;
-    uint32_t used = vkdev_ring_used(&q->ring);
-    struct vktls_tx_desc desc;
-
-    for (uint32_t n = 0; n < used; n++) {
-        *budget -= TX_DESC_COST;
-        if (!tx_desc(txq, n, used, &desc)) {
-            vkdev_queue_stop(q, VKTLS_ST_DMA);
-            return false;
-        }
-        if (n < VKTLS_TX_REPLAY_DESCS) {
-            d->desc[n] = desc;
-        }
-        if (le16_to_cpu(desc.flags) & VKTLS_TXD_EOP) {
-            d->count = n + 1;
-            tx_look_ahead(txq, n + 1);
-            return true;
-        }
-    }
-    if (used == q->ring.size - 1) {
-        vkdev_queue_stop(q, VKTLS_ST_TX_DESC);
-    }
-    return false;
-}
-
-static bool tx_take_offload(const VkdevState *s, VkdevTxPacket *pkt,
-                            const struct vktls_tx_desc *desc)
-{
-    struct vktls_tx_offload *off = &pkt->off;
-
-    memcpy(off, desc, sizeof(*off));
-    off->tls_ctx = le32_to_cpu(off->tls_ctx);
-    off->mss = le16_to_cpu(off->mss);
-    off->vlan_tci = le16_to_cpu(off->vlan_tci);
-    off->csum_start = le16_to_cpu(off->csum_start);
-    off->hdr_len = le16_to_cpu(off->hdr_len);
-    off->flags = le16_to_cpu(off->flags);
-    if ((off->flags & VKTLS_TXO_REPLAY) &&
-        !(s->tls_replay && (off->flags & VKTLS_TXO_TLS))) {
-        return false;
-    }
-    return !off->reserved && !(off->flags & ~TXO_FLAGS);
-}
-
-static bool tx_take_replay(VkdevTxPacket *pkt,
-                           const struct vktls_tx_desc *desc)
-{
-    struct vktls_tx_replay replay;
-
-    memcpy(&replay, desc, sizeof(replay));
-    pkt->rec_no = ldq_be_p(replay.rec_no);
-    pkt->before = le16_to_cpu(replay.before);
-    pkt->after = le16_to_cpu(replay.after);
-    return !replay.reserved &&
-           le16_to_cpu(replay.flags) == VKTLS_TXD_REPLAY;
-}
-
-static bool tx_take_data(VkdevTxPacket *pkt, const struct vktls_tx_desc *desc)
-{
-    uint32_t len = le32_to_cpu(desc->len);
-
-    if (desc->reserved || (le16_to_cpu(desc->flags) & ~TXD_FLAGS) || !len ||
-        len > VKTLS_TX_MAX_BYTES) {
-        return false;
-    }
-    pkt->len += len;
-    return true;
-}
-
-/* Take the descriptors without data; check the number of all. */
-static bool tx_take_head(const VkdevState *s, VkdevTxPacket *pkt,
-                         const TxDescs *d)
-{
-    unsigned max = VKTLS_TX_MAX_DESCS;
-
-    if (le16_to_cpu(d->desc[0].flags) & VKTLS_TXD_OFFLOAD) {
-        if (!tx_take_offload(s, pkt, &d->desc[0])) {
-            return false;
-        }
-        pkt->data = 1;
-    }
-    if (pkt->off.flags & VKTLS_TXO_REPLAY) {
-        if (!tx_take_replay(pkt, &d->desc[1])) {
-            return false;
-        }
-        pkt->data = 2;
-        max = VKTLS_TX_REPLAY_DESCS;
-    }
-    return d->count <= max;
-}
-
-static uint16_t tx_take_descs(const VkdevState *s, VkdevTxPacket *pkt,
-                              const TxDescs *d)
-{
-    uint32_t around;
-
-    if (!tx_take_head(s, pkt, d)) {
-        return VKTLS_ST_TX_DESC;
-    }
-    for (unsigned i = pkt->data; i < d->count; i++) {
-        if (!tx_take_data(pkt, &d->desc[i])) {
-            return VKTLS_ST_TX_DESC;
-        }
-    }
-    around = pkt->before + pkt->after;
-    if (pkt->before > VKTLS_TX_REPLAY_MAX ||
-        pkt->after > VKTLS_TX_REPLAY_MAX || pkt->len < around) {
-        return VKTLS_ST_TX_LENGTH;
-    }
-    pkt->len -= around;
-    if (pkt->len < VKDEV_ETH_HDR || pkt->len > VKTLS_TX_MAX_BYTES) {
-        return VKTLS_ST_TX_LENGTH;
-    }
-    return VKTLS_ST_OK;
-}
-
 /*
  * Read the bytes from @from to @to of the packet's descriptors into the buffer.
- * tx_take_descs() has checked that all of them fit VKDEV_GATHER_MAX.
+ * vkdev_tx_take_descs() has checked that all of them fit VKDEV_GATHER_MAX.
  */
-static uint16_t tx_gather(VkdevTxQueue *txq, const TxDescs *d, uint32_t from,
+static uint16_t tx_gather(VkdevTxQueue *txq, const VkdevTxDescs *d, uint32_t from,
                           uint32_t to)
 {
     VkdevTxPacket *pkt = &txq->pkt;
@@ -249,7 +51,7 @@ static uint16_t tx_gather(VkdevTxQueue *txq, const TxDescs *d, uint32_t from,
  * Map the payload. @m stays empty if a part is not RAM, for a packet without
  * TLS, and for a replay.
  */
-static void tx_map(VkdevState *s, const VkdevTxPacket *pkt, const TxDescs *d,
+static void tx_map(VkdevState *s, const VkdevTxPacket *pkt, const VkdevTxDescs *d,
                    VkdevMap *m)
 {
     QEMU_BUILD_BUG_ON(VKDEV_MAP_PIECES < VKTLS_TX_MAX_DESCS);
@@ -278,7 +80,7 @@ static uint32_t tx_head_len(const VkdevTxPacket *pkt)
  * Gather the packet and find its headers. When the payload is mapped, or may be
  * in the cache of replayed records, only the headers are gathered for now.
  */
-static uint16_t tx_gather_head(VkdevTxQueue *txq, const TxDescs *d,
+static uint16_t tx_gather_head(VkdevTxQueue *txq, const VkdevTxDescs *d,
                                const VkdevMap *m)
 {
     VkdevTxPacket *pkt = &txq->pkt;
@@ -384,7 +186,7 @@ static void tx_count_replay(VkdevState *s, uint32_t len)
  * Encrypt a replay. The records are read unless the cache has them; then the
  * headers move up to the payload, over the bytes before it.
  */
-static uint16_t tx_replay(VkdevTxQueue *txq, const TxDescs *d)
+static uint16_t tx_replay(VkdevTxQueue *txq, const VkdevTxDescs *d)
 {
     VkdevTxPacket *pkt = &txq->pkt;
     VkdevState *s = txq->q.dev;
@@ -415,7 +217,7 @@ static uint16_t tx_replay(VkdevTxQueue *txq, const TxDescs *d)
     return status;
 }
 
-static uint16_t tx_encrypt(VkdevTxQueue *txq, const TxDescs *d, VkdevMap *m)
+static uint16_t tx_encrypt(VkdevTxQueue *txq, const VkdevTxDescs *d, VkdevMap *m)
 {
     VkdevTxPacket *pkt = &txq->pkt;
     const VkdevWire *w = &pkt->wire;
@@ -468,11 +270,11 @@ static void tx_apply_offloads(VkdevState *s, VkdevTxPacket *pkt)
     }
 }
 
-static uint16_t tx_prepare(VkdevTxQueue *txq, const TxDescs *d)
+static uint16_t tx_prepare(VkdevTxQueue *txq, const VkdevTxDescs *d)
 {
     VkdevTxPacket *pkt = &txq->pkt;
     VkdevState *s = txq->q.dev;
-    uint16_t status = tx_take_descs(s, pkt, d);
+    uint16_t status = vkdev_tx_take_descs(s, pkt, d);
     VkdevMap m;
 
     m.count = 0;
@@ -552,10 +354,10 @@ static void tx_refuse(VkdevTxQueue *txq, uint16_t status)
 static bool tx_next(VkdevTxQueue *txq, int *budget)
 {
     VkdevTxPacket *pkt = &txq->pkt;
-    TxDescs d = { .count = 0 };
+    VkdevTxDescs d = { .count = 0 };
     uint16_t status;
 
-    if (!vkdev_cq_room(&txq->q.cq) || !tx_scan(txq, &d, budget)) {
+    if (!vkdev_cq_room(&txq->q.cq) || !vkdev_tx_scan(txq, &d, budget)) {
         return false;
     }
     memset(pkt, 0, offsetof(VkdevTxPacket, tso));

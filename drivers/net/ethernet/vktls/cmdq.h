@@ -27,8 +27,8 @@ struct vktls_cmd_slot {
 	bool pending;		/* answer still to come */
 	bool busy;		/* pending, or answer not yet read by the caller */
 	vktls_cmd_done_t call;	/* callback of a posted command, else NULL */
-	u32 arg;		/* for call */
-	unsigned long since;	/* jiffies at submission; with call */
+	u32 arg;		/* argument of call */
+	unsigned long since;	/* jiffies at submission, if call is set */
 };
 
 struct vktls_cmdq {
@@ -40,21 +40,21 @@ struct vktls_cmdq {
 	dma_addr_t cpls_dma;
 	dma_addr_t events_dma;
 
-	spinlock_t lock;	/* all below except buf; also in hard interrupt */
+	spinlock_t lock;	/* fields below except buf; taken in hard interrupts, too */
 	u32 head;		/* oldest slot that may be busy */
 	u32 tail;
 	u32 rung;		/* tail in the last doorbell */
 	u32 cpl_head;
-	int err;		/* errno for new commands, 0 = they are taken */
+	int err;		/* result of each new command, or 0 while the queue works */
 	struct vktls_cmd_slot slots[CMDQ_SIZE];
-	wait_queue_head_t wait;	/* until head moves, or err is set */
+	wait_queue_head_t wait;	/* waiters for head to move, or for err */
 
 	/* written by the threaded interrupt only */
 	u32 evt_head;
 	unsigned long evt_since;	/* start of the event period, jiffies */
-	unsigned int evt_taken;	/* events in this period */
+	unsigned int evt_taken;	/* events since evt_since */
 
-	struct mutex buf_lock;	/* buf, up to the end of the command that uses it */
+	struct mutex buf_lock;	/* held by the command that uses buf, until its end */
 	void *buf;
 	dma_addr_t buf_dma;
 };

@@ -82,13 +82,16 @@ void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq);
 void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq);
 void vktls_ktls_events_missed(struct vktls_dev *vd);
 
-/* RTNL: policies that the user forces, ethtool's private flags; 0 or -EINVAL. */
+/*
+ * Private flags of ethtool: policies that the user forces. Called under RTNL;
+ * vktls_ktls_flags_set() returns 0 or -EINVAL.
+ */
 #define VKTLS_KTLS_FLAGS	4
 extern const char vktls_ktls_flag_names[VKTLS_KTLS_FLAGS][ETH_GSTRING_LEN];
 u32 vktls_ktls_flags_get(struct vktls_dev *vd);
 int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags);
 
-/* ethtool -S; RTNL */
+/* counters for ethtool -S, called under RTNL */
 unsigned int vktls_ktls_stats_num(void);
 void vktls_ktls_stats_names(u8 **data);
 void vktls_ktls_stats_get(struct vktls_dev *vd, u64 *data);

@@ -100,7 +100,10 @@ int vktls_ktls_key_check(const struct vktls_dev *vd,
 		return -EPROTO;
 	if (!c || !(le16_to_cpu(vd->caps.tls_ciphers) & BIT(c->abi)))
 		return -ENOKEY;
-	/* Linux 6.12 offloads its receive side too, and cannot mend partial records. */
+	/*
+	 * The tls.ko of Linux 6.12 would have the NIC decrypt this cipher, too, but
+	 * fails on records of which the NIC decrypted a part.
+	 */
 	if (c->abi == VKTLS_CIPHER_CHACHA20_POLY1305 && !vktls_ktls_ext())
 		return -ENOKEY;
 	return 0;

@@ -114,14 +114,18 @@ enum vktls_ktls_flag {
 /* Pause between retries; doubles with each failure. */
 struct vktls_ktls_backoff {
 	unsigned int tries;		/* failures in a row */
-	unsigned long at;		/* time of the next retry, jiffies; with tries */
+	unsigned long at;		/* time of the next retry in jiffies, unless tries is 0 */
 };
 
+/*
+ * The TLS side of a device. Here and below a semicolon in the comment of a field is
+ * followed by the lock or context that guards the field.
+ */
 struct vktls_ktls {
 	struct vktls_dev *vd;
 	u64 __percpu *stats;		/* VKTLS_KTLS_STATS_NUM for each CPU */
 	unsigned long flags;		/* enum vktls_ktls_flag; RTNL to change */
-	struct rw_semaphore life;	/* up; held for reading by TLS commands */
+	struct rw_semaphore life;	/* guards up; held for reading by TLS commands */
 	bool up;			/* the NIC takes contexts; life */
 	struct xarray ids;		/* contexts in the NIC, by number; RCU */
 	atomic_t live;			/* contexts in ids; life */
@@ -133,7 +137,7 @@ struct vktls_ktls {
 	struct vktls_ktls_backoff sweep, restore;
 
 	struct rhashtable flows;	/* receiving contexts, by flow; RCU */
-	struct mutex rx_mutex;		/* rx_list */
+	struct mutex rx_mutex;		/* guards rx_list */
 	struct list_head rx_list;	/* receiving contexts */
 	bool rx_missing;		/* rx_list has contexts not in the NIC; no lock */
 	bool rx_stray;			/* the NIC may decrypt for no context; no lock */
@@ -143,7 +147,7 @@ struct vktls_ktls {
 /* Offload of one direction of a socket. */
 struct vktls_ktls_ctx {
 	/*
-	 * All of the context. Taken with interrupts off: netpoll may clean a
+	 * Guards all of the context. Taken with interrupts off: netpoll may clean a
 	 * transmit ring, and so report an error, inside any printk().
 	 */
 	spinlock_t lock;
@@ -167,7 +171,7 @@ struct vktls_ktls_tx_ctx {
 	u32 sent, again;	/* bytes since the last measurement; again: retransmitted */
 
 	unsigned int failures;	/* resyncs failed in a row; socket lock */
-	unsigned long retry_at;	/* jiffies; with failures; socket lock */
+	unsigned long retry_at;	/* time of the next one in jiffies; socket lock */
 };
 
 struct vktls_ktls_rx_ctx {

@@ -236,7 +236,7 @@ static void vktls_service_heartbeat(struct vktls_dev *vd)
 	if (++vd->heartbeat_same < HEARTBEAT_PATIENCE)
 		return;
 	vd->heartbeat_same = 0;
-	/* An overdue answer requests the reset. */
+	/* The firmware seems to hang. If it does not answer, the command resets the NIC. */
 	vktls_cmd_exec(vd, VKTLS_CMD_NOP, NULL, 0, NULL, 0);
 }
 

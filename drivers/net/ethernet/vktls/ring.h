@@ -19,7 +19,10 @@ struct vktls_qp;
 
 #define VKTLS_ENTRY_BYTES	16
 
-/* A descriptor ring and its completion ring, of one size. */
+/*
+ * A descriptor ring and its completion ring, of one size. Here and below a semicolon in
+ * the comment of a field is followed by the lock or context that guards the field.
+ */
 struct vktls_ring {
 	void *desc;
 	void *cpl;
@@ -36,7 +39,7 @@ struct vktls_tx_buf {
 	struct page *held;	/* reference of a replay; put when unmapped */
 	dma_addr_t addr;
 	u32 len;		/* bytes mapped at addr; 0 = none */
-	bool replay;		/* the packet is a replay; with skb */
+	bool replay;		/* the packet is a replay, if skb is set */
 };
 
 /* Counters of the producer; from WAKE on, those of NAPI. */

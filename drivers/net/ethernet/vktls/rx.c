@@ -437,8 +437,9 @@ static struct page_pool *vktls_rx_pool_create(struct vktls_qp *qp, u8 log2)
 }
 
 /*
- * Half pages if a whole frame fits, otherwise whole pages, so that jumbo frames take
- * few buffers. Joined packets take whole pages.
+ * A receive buffer is half a page if a frame of the largest size fits into that, and a
+ * whole page otherwise, so that a jumbo frame takes few buffers. If the NIC joins
+ * frames, buffers are whole pages.
  */
 static unsigned int vktls_rx_buf_size(const struct net_device *netdev)
 {

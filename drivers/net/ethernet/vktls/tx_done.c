@@ -61,7 +61,10 @@ static bool vktls_tx_was_sent(const struct vktls_tx_ring *tx, u32 head, u32 done
 	       vktls_tx_buf(tx, head + done - 1)->skb;
 }
 
-/* Moves @head to the end of the completed packets, or breaks the queue pair. */
+/*
+ * Moves @head to the end of the completed packets. Returns false after a completion that
+ * cannot be true: the queue pair is marked as broken.
+ */
 static bool vktls_tx_complete(struct vktls_tx_ring *tx,
 			      const struct vktls_tx_cpl *cpl, u32 *head)
 {

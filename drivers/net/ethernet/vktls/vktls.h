@@ -50,6 +50,10 @@ struct vktls_moderation {
 	bool adaptive;
 };
 
+/*
+ * A NIC. A semicolon in the comment of a field is followed by the lock or context that
+ * guards the field.
+ */
 struct vktls_dev {
 	void __iomem *regs;
 	struct net_device *netdev;
@@ -58,8 +62,8 @@ struct vktls_dev {
 	unsigned long state;	/* enum vktls_state_bit */
 	unsigned int max_qps;	/* limit of hardware and vectors */
 	struct vktls_cmdq *cmdq;
-	struct vktls_caps caps;	/* RTNL; valid since the first VKTLS_FW_UP */
-	char fw_status[64];	/* RTNL; outcome of the last load */
+	struct vktls_caps caps;	/* valid since the first VKTLS_FW_UP; RTNL */
+	char fw_status[64];	/* outcome of the last load; RTNL */
 	struct vktls_fw_image *fw;	/* image that started last; RTNL */
 	struct vktls_fw_image *fw_new;	/* image of the file, not yet tried; RTNL */
 
@@ -71,22 +75,22 @@ struct vktls_dev {
 	struct vktls_moderation tx_mod, rx_mod;	/* RTNL */
 	struct vktls_rss rss;	/* RTNL */
 
-	struct mutex port_lock;	/* modes and filters in the NIC */
+	struct mutex port_lock;	/* guards modes and filters in the NIC */
 	bool port_up;		/* port_lock */
 	struct work_struct rx_mode_work;
 
 	unsigned int suspends;	/* calls of vktls_hw_suspend() to undo; RTNL */
 	struct delayed_work service;	/* heartbeat, counters */
-	bool silent;		/* registers do not answer; service */
-	u32 heartbeat;		/* last value; service */
-	unsigned int heartbeat_same;	/* periods without a step; service */
+	bool silent;		/* registers do not answer; service work only */
+	u32 heartbeat;		/* last value; service work only */
+	unsigned int heartbeat_same;	/* periods without a step; service work only */
 	struct work_struct reset_work;
 	unsigned long reset_reason;	/* bits of enum vktls_reset_reason */
 	struct devlink_health_reporter *fw_health, *tx_health;
 	u64 resets;		/* RTNL */
 	atomic_long_t irqs_lost;	/* interrupts whose work was found by polling */
 
-	spinlock_t stats_lock;	/* the three fields below, and qp */
+	spinlock_t stats_lock;	/* guards hw_stats, hw_stats_past, past and qp[] */
 	u64 hw_stats[VKTLS_STAT_NUM];	/* last copy of the NIC's counters */
 	u64 hw_stats_past[VKTLS_STAT_NUM];	/* up to the last reset */
 	struct vktls_totals *past;	/* counts of queue pairs that are gone */
