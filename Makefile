@@ -18,7 +18,7 @@ ARGS ?=
 .DEFAULT_GOAL := all
 .PHONY: all deps modules firmware qemu image selftests gnutls demo check check-full \
 	check-debug fuzz selftest-table kselftest-ssh recipes mutants bench bench-quick vm modules_install \
-	lab lint clean help
+	debs lab lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
@@ -92,6 +92,10 @@ modules_install: modules firmware ## install modules and firmware (DESTDIR=, INS
 		INSTALL_FW_PATH="$(INSTALL_FW_PATH)" MODULE_SIG_KEY="$(MODULE_SIG_KEY)" \
 		MODULE_SIG_CERT="$(MODULE_SIG_CERT)" scripts/install-modules
 
+debs: ## build Debian packages in a root of Debian 13, into build/debs
+	@echo "[debs]"
+	@scripts/build-debs
+
 fuzz: firmware ## fuzz the device for SECONDS=3600, from SEED=1 (see make qemu SANITIZE=1)
 	@scripts/build-qemu --asan
 	@tests/fuzz $(or $(SECONDS),3600) $(or $(SEED),1)
@@ -105,5 +109,5 @@ clean: ## remove what was built here (the cache outside stays, see below)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "On a fresh Debian 12, as root: make demo. Without root: sudo make deps, then make."
+	@echo "On a fresh Debian 12 or 13, as root: make demo. Without root: sudo make deps, then make."
 	@echo "Slow products are kept in $${XDG_CACHE_HOME:-~/.cache}/vktls; delete it to start anew."
