@@ -108,7 +108,7 @@ def context_left_over(cfg):
 
 
 def checksum_by_tc(cfg):
-    """A packet whose checksum tc has made above the NIC is one that the peer takes."""
+    """The peer takes a packet of which tc made the checksum, above the NIC."""
     cfg.need("tx", ipver="4")
     flow = Flow(cfg, "tx")
     flow.exchange(1000)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """
 Loss, reordering, duplication and corruption on the way, made by netem at the peer or
-above the NIC. Data arrive whole; what is sent again is the same ciphertext; and the NIC
+above the NIC. Data arrive whole; bytes that are sent again are the same ciphertext; and the NIC
 finds its place in the stream again.
 """
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The far end of a connection under test. It needs no NIC that knows TLS, and no
- * language but C: the test deploys it to the remote machine and tells it by lines of
- * text, over a TCP connection of its own, what to do. Each line gets one in return:
- * "ok NAME=VALUE..." or "error ERRNO".
+ * language but C: the test deploys it to the remote machine and sends it commands, lines
+ * of text over a TCP connection of its own. The answer to each is a line too: "ok
+ * NAME=VALUE..." or "error ERRNO".
  *
  *   listen                         a new port: port=
  *   accept                         the next connection there: id=

@@ -16,7 +16,7 @@ NET = "198.51.100"
 
 
 def _who(cfg, watch, flow, what):
-    """Say who encrypted; device and software together must be this one connection."""
+    """The evidence says by which it was encrypted; both counters together are this one."""
     device, software = watch.mib("TlsTxDevice"), watch.mib("TlsTxSw")
     ksft_eq(device + software, 1)
     done = cfg.by_nic(watch, "tx")
@@ -49,7 +49,7 @@ def vlan(cfg):
 
 @ksft_disruptive
 def bond(cfg):
-    """Over a bond whose only port is the NIC."""
+    """Over a bond that has the NIC as its only port."""
     cfg.need("tx", ipver="4")
     made = cmd("ip link add tlsbond type bond mode active-backup miimon 100", fail=False)
     if made.ret:
@@ -116,7 +116,7 @@ def xfrm(cfg):
         flow.send(SIZE)
         flow.wait_sent(8)
         if cfg.by_nic(watch, "tx"):
-            raise KsftFailEx("the NIC encrypted what IPsec had to wrap")
+            raise KsftFailEx("the NIC encrypted packets that IPsec had to wrap")
     cfg.evidence("IPsec: by software, within ESP")
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """
-What happens to the NIC, or to the socket, in the middle of a connection. No byte is lost
-and none is sent in the clear; counters and ss say at each moment who encrypts.
+Changes of the NIC, or of the socket, in the middle of a connection. No byte is lost and
+none is sent in the clear; counters and ss tell at each moment whether the NIC encrypts.
 """
 
 import os
@@ -24,7 +24,7 @@ FEATURE = {"tx": "tls-hw-tx-offload", "rx": "tls-hw-rx-offload"}
 
 
 def _moves_on(cfg, flow, what):
-    """Data still pass, whoever encrypts them; say who does."""
+    """Data still pass, by the NIC or by software; the evidence says by which."""
     watch = Watch(cfg)
     way = flow.directions[0]
     for _ in range(4):
@@ -59,7 +59,7 @@ def counters(cfg, direction):
 
 @ksft_variants(BOTH_WAYS)
 def feature_toggled(cfg, direction):
-    """Old connections keep what they have, new ones get what is set now."""
+    """Old connections keep their offload, new ones follow the feature as it is set."""
     cfg.need(direction)
     old = Flow(cfg, direction)
     old.exchange(SIZE)

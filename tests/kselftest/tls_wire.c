@@ -342,7 +342,8 @@ static bool wire_whole(__u32 at, size_t len)
 
 /*
  * Open all records of the stream behind @clear bytes of pattern. The bytes are used up
- * by it. "rest" is what no whole record begins at: an incomplete end, or a hole.
+ * by it. "rest" counts the bytes behind the last whole record: an incomplete record, or
+ * all from a hole on.
  */
 int wire_open(const struct traffic_key *first, __u64 clear, char *out, size_t len)
 {

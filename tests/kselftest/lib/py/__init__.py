@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """
-The kernel's test library, with what its older versions lack, and what the TLS tests
-share on top of it.
+The kernel's test library, made up to its newest form where it is older, and the parts
+that the TLS tests share on top of it.
 """
 
 import sys

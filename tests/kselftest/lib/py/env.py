@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """
-The environment of a TLS test: NetDrvEpEnv, the peer, and what the NIC can do. A case
-begins by saying what it needs, need(): without it the case skips, unless the driver
-documents that it can, and the kernel offers it; then not to do it is a failure.
+The environment of a TLS test: NetDrvEpEnv, the peer, and the abilities of the NIC. A case
+begins with need(), which names the kind of connection that it needs. If the NIC does not
+take it, the case skips; but if the driver documents that it does, and the kernel offers
+it, the case fails.
 """
 
 import contextlib

@@ -34,8 +34,8 @@ def wait_for(condition, what, timeout=PATIENCE):
 
 class Flow:
     """
-    direction "tx", "rx" or "both": where this end has kernel TLS. The peer always has
-    what belongs to it, in software. clear: bytes sent in the clear before the keys.
+    direction "tx", "rx" or "both": where this end has kernel TLS. The peer has its
+    counterpart, in software. clear: bytes sent in the clear before the keys.
     """
 
     def __init__(self, cfg, direction="tx", version="1.2", cipher="aes-gcm-128", ipver="4",
@@ -187,7 +187,7 @@ class Flow:
         self.peer_key("tx")
 
     def rekey_rx(self):
-        """KeyUpdate by the peer, whose data before it have been read."""
+        """KeyUpdate by the peer; all of its data before it must have been read."""
         self.peer.ask("control", self.id, HANDSHAKE, KEY_UPDATE.hex())
         self.gen["rx"] += 1
         self.peer_key("rx")
@@ -206,7 +206,7 @@ class Flow:
         return seq & 0xffffffff
 
     def captured(self):
-        """What was on the wire: (frames, records); both are checked for what must be."""
+        """The wire so far as (frames, records); a fault in either is raised."""
         frames = self.peer.ask("captured")
         records = self.peer.ask("open", self.version, self.cipher, 0, self.seq, self.clear)
         bad = {name: value for name, value in (frames | records).items() if value and
@@ -233,7 +233,7 @@ class Flow:
         return bool(select.select([self.sock], [], [], timeout)[0])
 
     def close(self):
-        """Close both ends; what was sent is still delivered."""
+        """Close both ends; data on their way are still delivered."""
         self.sock.close()
         self.peer.ask("close", self.id)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """
-What drivers offload, by their public sources and documents, and the names of their
-counters. A name that is missing here, or in ethtool -S, makes no case skip: the kernel's
+The ciphers that drivers offload, by their public sources and documents, and the names of
+their counters. A name that is missing here, or in ethtool -S, makes no case skip: the kernel's
 own counters, ss and the wire tell the rest.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""ksft_variants() for a kernel whose library has none (before 7.0)."""
+"""ksft_variants() for kernels before 7.0, which have none in their library."""
 
 import functools
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """
-The far end: tls_peer.c on the remote machine, told by lines of text what to do. Keys and
+The far end: tls_peer.c on the remote machine, which takes commands as lines of text. Keys and
 data are computed at both ends alike; see tls_peer.h.
 """
 
