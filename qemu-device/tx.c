@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Transmit: from a packet's descriptors to frames on the wire. A packet is gathered into
- * the queue's own buffer and checked whole before anything of it is encrypted
- * or sent; one that is refused is completed with a status and leaves nothing.
- * A packet marked for TLS passes vkdev_ctx_encrypt() or does not leave. Its
- * payload is encrypted from the host's memory into the buffer, where that is
- * possible; only the copy in the buffer is judged.
+ * Transmit: from a packet's descriptors to frames on the wire. A packet is
+ * gathered into the queue's own buffer and checked whole before anything of it
+ * is encrypted or sent; one that is refused is completed with a status and
+ * leaves nothing. A packet marked for TLS passes vkdev_ctx_encrypt() or does
+ * not leave. Its payload is encrypted from the host's memory into the buffer,
+ * where that is possible; only the copy in the buffer is judged.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -26,8 +26,8 @@
  * Read the bytes from @from to @to of the packet's descriptors into the buffer.
  * vkdev_tx_take_descs() has checked that all of them fit VKDEV_GATHER_MAX.
  */
-static uint16_t tx_gather(VkdevTxQueue *txq, const VkdevTxDescs *d, uint32_t from,
-                          uint32_t to)
+static uint16_t tx_gather(VkdevTxQueue *txq, const VkdevTxDescs *d,
+                          uint32_t from, uint32_t to)
 {
     VkdevTxPacket *pkt = &txq->pkt;
     uint32_t at = 0;
@@ -51,8 +51,8 @@ static uint16_t tx_gather(VkdevTxQueue *txq, const VkdevTxDescs *d, uint32_t fro
  * Map the payload. @m stays empty if a part is not RAM, for a packet without
  * TLS, and for a replay.
  */
-static void tx_map(VkdevState *s, const VkdevTxPacket *pkt, const VkdevTxDescs *d,
-                   VkdevMap *m)
+static void tx_map(VkdevState *s, const VkdevTxPacket *pkt,
+                   const VkdevTxDescs *d, VkdevMap *m)
 {
     QEMU_BUILD_BUG_ON(VKDEV_MAP_PIECES < VKTLS_TX_MAX_DESCS);
 
@@ -217,7 +217,8 @@ static uint16_t tx_replay(VkdevTxQueue *txq, const VkdevTxDescs *d)
     return status;
 }
 
-static uint16_t tx_encrypt(VkdevTxQueue *txq, const VkdevTxDescs *d, VkdevMap *m)
+static uint16_t tx_encrypt(VkdevTxQueue *txq, const VkdevTxDescs *d,
+                           VkdevMap *m)
 {
     VkdevTxPacket *pkt = &txq->pkt;
     const VkdevWire *w = &pkt->wire;
