@@ -5,7 +5,7 @@ nothing else; the programs that run before it in the same boot made the traffic.
 import os
 import sys
 
-from nic import IF, dmesg_mark, read, transfer
+from nic import IF, read, transfer
 import ktap
 
 HOW = sys.argv.pop(1)
@@ -34,7 +34,6 @@ def faults():
 
 
 def main():
-    dmesg_mark()
     fn = {"bounce": bounce, "iommu": iommu}[HOW]
     ktap.add(fn.__name__, fn, timeout=60)
     ktap.add("no faults", faults)
