@@ -19,6 +19,9 @@ static u16 cmd_nop(const void *payload, void *answer)
 
 #define CMD(fn, text, in, out) { .run = (fn), .name = (text), .len = (in), .answer_len = (out) }
 
+/* The commands that hosts of this minor version know. */
+#define CMD_NUM		(FW_ABI_MINOR < 7 ? VKTLS_CMD_TLS_ADD_RX + 1 : VKTLS_CMD_NUM)
+
 static const struct cmd_entry cmd_table[VKTLS_CMD_NUM] = {
 	[VKTLS_CMD_NOP] = CMD(cmd_nop, "nop", 0, 0),
 	[VKTLS_CMD_CAPS] = CMD(port_caps, "caps", 0, sizeof(struct vktls_caps)),
@@ -42,6 +45,12 @@ static const struct cmd_entry cmd_table[VKTLS_CMD_NUM] = {
 				    sizeof(struct vktls_tls_state)),
 	[VKTLS_CMD_STATS] = CMD(port_stats, "stats", sizeof(struct vktls_buf),
 				FW_ABI_MINOR >= 6 ? sizeof(struct vktls_stats) : 0),
+	[VKTLS_CMD_RSS_CTX_SET] = CMD(steer_rss_set, "rss ctx set", sizeof(struct vktls_buf), 0),
+	[VKTLS_CMD_RSS_CTX_DEL] = CMD(steer_rss_del, "rss ctx del",
+				      sizeof(struct vktls_rss_ref), 0),
+	[VKTLS_CMD_FLOW_SET] = CMD(steer_flow_set, "flow set",
+				   sizeof(struct vktls_flow_filter), 0),
+	[VKTLS_CMD_FLOW_DEL] = CMD(steer_flow_del, "flow del", sizeof(struct vktls_flow_ref), 0),
 	[VKTLS_CMD_LOG_READ] = CMD(log_read, "log read", sizeof(struct vktls_buf),
 				   sizeof(struct vktls_log)),
 };
@@ -61,7 +70,7 @@ static bool cmd_rest_is_zero(const struct vktls_cmd *cmd)
 
 static u16 cmd_check(const struct vktls_cmd *cmd)
 {
-	if (cmd->opcode >= VKTLS_CMD_NUM)
+	if (cmd->opcode >= CMD_NUM)
 		return VKTLS_ST_OPCODE;
 	if (cmd->len != cmd_table[cmd->opcode].len)
 		return VKTLS_ST_LENGTH;

@@ -60,6 +60,15 @@ static inline void io_write_words(u32 reg, const void *bytes, u32 n)
 		io_write(reg + i, *word++);
 }
 
+static inline bool is_zero(const u8 *bytes, u32 n)
+{
+	u8 any = 0;
+
+	while (n--)
+		any |= bytes[n];
+	return !any;
+}
+
 /* link.ld: symbols; their addresses are the values */
 extern const u8 fw_body_len[], fw_entry[];
 
@@ -104,6 +113,12 @@ u16 port_rss_set(const void *payload, void *answer);
 u16 port_queue_create(const void *payload, void *answer);
 u16 port_queue_destroy(const void *payload, void *answer);
 u16 port_stats(const void *payload, void *answer);
+
+/* steer.c: RSS contexts, flow filters */
+u16 steer_rss_set(const void *payload, void *answer);
+u16 steer_rss_del(const void *payload, void *answer);
+u16 steer_flow_set(const void *payload, void *answer);
+u16 steer_flow_del(const void *payload, void *answer);
 
 /* log.c: text for the host and the trace; never part of a payload */
 void log_value(const char *text, u32 value);

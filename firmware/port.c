@@ -14,7 +14,8 @@
 #define PORT_CAPS_ALL	(VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN | \
 			 VKTLS_CAP_RX_CSUM | VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX | \
 			 VKTLS_CAP_TLS_RX | VKTLS_CAP_TLS_REPLAY | \
-			 VKTLS_CAP_RX_GRO)
+			 VKTLS_CAP_RX_GRO | (FW_ABI_MINOR < 7 ? 0 : PORT_CAPS_1_7))
+#define PORT_CAPS_1_7	(VKTLS_CAP_RSS_CTX | VKTLS_CAP_FLOW_FILTER)
 #define PORT_RSS_ALL	(VKTLS_RSS_IPV4 | VKTLS_RSS_TCP4 | VKTLS_RSS_IPV6 | \
 			 VKTLS_RSS_TCP6 | VKTLS_RSS_UDP4 | VKTLS_RSS_UDP6)
 
@@ -28,15 +29,6 @@ static union {
 	u32 align;	/* io_write_words() takes whole words */
 } port_rss;
 static u64 port_counters[VKTLS_STAT_NUM];
-
-static bool port_is_zero(const u8 *bytes, u32 n)
-{
-	u8 any = 0;
-
-	while (n--)
-		any |= bytes[n];
-	return !any;
-}
 
 static u32 port_mac_lo(const u8 *addr)
 {
@@ -118,9 +110,9 @@ u16 port_mac_set(const void *payload, void *answer)
 {
 	const struct vktls_mac *mac = payload;
 
-	if (!port_is_zero(mac->reserved, sizeof(mac->reserved)))
+	if (!is_zero(mac->reserved, sizeof(mac->reserved)))
 		return VKTLS_ST_RESERVED;
-	if (port_is_zero(mac->addr, sizeof(mac->addr)) || mac->addr[0] & 1)
+	if (is_zero(mac->addr, sizeof(mac->addr)) || mac->addr[0] & 1)
 		return VKTLS_ST_PARAM;
 	io_write(SOC_PORT + PORT_MAC_LO, port_mac_lo(mac->addr));
 	io_write(SOC_PORT + PORT_MAC_HI, port_mac_hi(mac->addr));
@@ -140,7 +132,7 @@ static u16 port_filter_fetch(const struct vktls_buf *buf)
 		return VKTLS_ST_OK;
 	status = mbox_host_read(port_filters, buf->addr, buf->len);
 	while (!status && n--) {
-		if (!port_is_zero(port_filters[n].reserved, 2))
+		if (!is_zero(port_filters[n].reserved, 2))
 			status = VKTLS_ST_RESERVED;
 	}
 	return status;
@@ -191,7 +183,7 @@ static u16 port_rss_fetch(const struct vktls_buf *buf)
 	status = mbox_host_read(&port_rss, buf->addr, buf->len);
 	if (status)
 		return status;
-	if (!port_is_zero(port_rss.rss.reserved, sizeof(port_rss.rss.reserved)))
+	if (!is_zero(port_rss.rss.reserved, sizeof(port_rss.rss.reserved)))
 		return VKTLS_ST_RESERVED;
 	if (port_rss.rss.types & ~PORT_RSS_ALL)
 		return VKTLS_ST_PARAM;

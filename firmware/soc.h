@@ -82,9 +82,15 @@
 /* Receive-side scaling; windows of words, bytes in memory order */
 #define SOC_RSS			SOC_BLOCK(5)
 #define   RSS_KEY		0x000	/* 10 words */
-#define   RSS_TYPES		0x080	/* VKTLS_RSS_* */
+#define   RSS_TYPES		0x080	/* VKTLS_RSS_*, for RSS_COMMIT */
+#define   RSS_FIELDS		0x084	/* 2 words, struct vktls_rss_ctx from fields on */
+#define   RSS_CTX		0x08c	/* number of an RSS context, for RSS_CMD */
 #define   RSS_TABLE		0x100	/* 32 words, 4 queues in each */
-#define   RSS_COMMIT		0x200	/* W: key, types and table take effect */
+#define   RSS_COMMIT		0x200	/* W: key, types and table of context 0 take effect */
+#define   RSS_CMD		0x204
+#define     RSS_SET		1	/* key, fields and table of the context take effect */
+#define     RSS_DEL		2
+#define   RSS_STATUS		0x208	/* of RSS_CMD */
 
 /* Queue table */
 #define SOC_QUEUE		SOC_BLOCK(6)
@@ -141,6 +147,14 @@
 #define   HWEV_ARG		0x0c
 #define   HWEV_POP		0x10	/* W: drop the oldest */
 
-#define SOC_BLOCKS		10
+/* Flow filters */
+#define SOC_FLOW		SOC_BLOCK(10)
+#define   FLOW_FILTER		0x00	/* W: 20 words, struct vktls_flow_filter */
+#define   FLOW_CMD		0x80
+#define     FLOW_SET		1
+#define     FLOW_DEL		2	/* by the place in FLOW_FILTER */
+#define   FLOW_STATUS		0x84
+
+#define SOC_BLOCKS		11
 
 #endif /* SOC_H */

@@ -211,6 +211,7 @@ static void pci_instance_finalize(Object *obj)
     VkdevState *s = VKDEV(obj);
 
     vkdev_queue_free(s);
+    vkdev_port_free(s);
     vkdev_ctx_free(s);
     vkdev_soc_free(s);
 }

@@ -72,6 +72,7 @@ typedef struct VkdevRxPacket {
     uint16_t vlan_tci;
     uint32_t hash;
     bool multicast;
+    bool broadcast;
     VkdevGro gro;       /* segs == 0: no frame may be joined */
 } VkdevRxPacket;
 

@@ -12,6 +12,8 @@
 #include "trace.h"
 #include "vkdev.h"
 
+#define RX_DROPPED UINT_MAX     /* in place of a queue */
+
 /* A frame with the fields of its completions. */
 typedef struct RxFrame {
     uint8_t *data;
@@ -75,16 +77,38 @@ static void rx_check_sum(VkdevState *s, RxFrame *f)
     }
 }
 
-/* A frame that no hash type covers goes to queue 0. */
-static unsigned rx_spread(const VkdevState *s, RxFrame *f)
+/* A frame without a hash goes to queue 0. */
+static unsigned rx_spread(const VkdevState *s, RxFrame *f, unsigned ctx)
 {
-    const struct vktls_rss *rss = &s->port.rss;
+    const VkdevRss *rss = s->rss[ctx];
     unsigned kind;
 
-    kind = vkdev_wire_hash(f->data, &f->wire, &s->port.rss_key, rss->types,
-                           &f->hash);
+    if (!(s->port.flags & VKTLS_PORT_RSS)) {
+        return 0;
+    }
+    kind = vkdev_wire_hash(f->data, &f->wire, rss, &f->hash);
     f->flags |= kind;
     return kind ? rss->table[f->hash % VKTLS_RSS_ENTRIES] : 0;
+}
+
+/* The queue of a frame while there are flow filters, or RX_DROPPED. */
+static unsigned rx_steer(VkdevState *s, RxFrame *f)
+{
+    const VkdevFilter *hit = vkdev_filter_find(&s->port.flows, f->data,
+                                               &f->wire);
+    unsigned queue;
+
+    if (!hit) {
+        return rx_spread(s, f, 0);
+    }
+    s->stats[VKTLS_STAT_RX_FLOW_HITS]++;
+    if (hit->action == VKTLS_FLOW_DROP) {
+        s->stats[VKTLS_STAT_RX_FLOW_DROPS]++;
+        trace_vkdev_rx_flow_drop(f->len);
+        return RX_DROPPED;
+    }
+    queue = rx_spread(s, f, hit->rss_ctx);
+    return hit->action == VKTLS_FLOW_RSS ? queue + hit->queue : hit->queue;
 }
 
 /* The context of the frame's flow; the caller looks at the checksums. */
@@ -101,7 +125,10 @@ static uint32_t rx_find_ctx(const VkdevState *s, const RxFrame *f)
     return vkdev_flow_find(s->flows, &flow);
 }
 
-/* Apply the port's features to the frame. Return: the number of its queue. */
+/*
+ * Apply the port's features to the frame. Return: the number of its queue,
+ * which need not exist, or RX_DROPPED.
+ */
 static unsigned rx_classify(VkdevState *s, RxFrame *f)
 {
     if (s->port.flags & VKTLS_PORT_VLAN_STRIP) {
@@ -112,7 +139,7 @@ static unsigned rx_classify(VkdevState *s, RxFrame *f)
     if ((s->port.flags & VKTLS_PORT_RX_CSUM) || f->ctx != VKDEV_FLOW_NONE) {
         rx_check_sum(s, f);
     }
-    return s->port.flags & VKTLS_PORT_RSS ? rx_spread(s, f) : 0;
+    return s->port.flows.end ? rx_steer(s, f) : rx_spread(s, f, 0);
 }
 
 /* Decrypt the frame to @to. False: not decrypted, @to is undefined. */
@@ -215,8 +242,8 @@ static void rx_begin(VkdevRxQueue *rxq, RxFrame *f)
     pkt->flags = f->flags;
     pkt->vlan_tci = f->vlan_tci;
     pkt->hash = f->hash;
-    pkt->multicast = is_multicast_ether_addr(f->data) &&
-                     !is_broadcast_ether_addr(f->data);
+    pkt->broadcast = is_broadcast_ether_addr(f->data);
+    pkt->multicast = is_multicast_ether_addr(f->data) && !pkt->broadcast;
     if (rx_may_join(s, f) && !(f->flags & alone) &&
         pkt->count <= VKTLS_RX_GRO_BUFS) {
         vkdev_gro_begin(&pkt->gro, f->data, &f->wire, f->len);
@@ -274,6 +301,7 @@ static bool rx_accept(VkdevState *s, const uint8_t *frame, size_t len)
         trace_vkdev_rx_length(len);
         return false;
     }
+    vkdev_port_count_rx(s, frame, len);
     if (!vkdev_port_accepts(s, frame)) {
         s->stats[VKTLS_STAT_RX_FILTERED]++;
         trace_vkdev_rx_filtered(len);
@@ -287,6 +315,9 @@ static void rx_frame(VkdevState *s, size_t len, uint64_t sum)
     RxFrame f = { .data = s->rx_buf, .len = len, .sum = sum };
     unsigned queue = rx_classify(s, &f);
 
+    if (queue == RX_DROPPED) {
+        return;
+    }
     if (queue >= s->queues) {
         s->stats[VKTLS_STAT_RX_NO_BUFFER]++;
         trace_vkdev_rx_no_buffer(queue, f.len);

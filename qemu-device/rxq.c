@@ -134,6 +134,7 @@ static void rxq_count(VkdevRxQueue *rxq)
     stats[VKTLS_STAT_RX_FRAMES] += pkt->frames;
     stats[VKTLS_STAT_RX_BYTES] += pkt->bytes;
     stats[VKTLS_STAT_RX_MULTICAST] += pkt->multicast;
+    stats[VKTLS_STAT_RX_BROADCAST] += pkt->broadcast;
     if (pkt->flags & VKTLS_RXC_GRO) {
         stats[VKTLS_STAT_RX_GRO_PACKETS]++;
         stats[VKTLS_STAT_RX_GRO_FRAMES] += pkt->frames;

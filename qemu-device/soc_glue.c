@@ -98,13 +98,26 @@ static bool op_link_up(void *dev)
     return vkdev_port_link(dev);
 }
 
-static void op_rss_set(void *dev, const struct vktls_rss *rss)
+static uint16_t op_rss_set(void *dev, uint32_t ctx,
+                           const struct vktls_rss_ctx *rss)
 {
-    VkdevState *s = dev;
+    return vkdev_port_rss_set(dev, ctx, rss);
+}
 
-    trace_vkdev_rss_set(rss->types);
-    s->port.rss = *rss;
-    vkdev_rss_key_set(&s->port.rss_key, rss->key);
+static uint16_t op_rss_del(void *dev, uint32_t ctx)
+{
+    return vkdev_port_rss_del(dev, ctx);
+}
+
+static uint16_t op_flow_set(void *dev, uint32_t place,
+                            const struct vktls_flow_filter *flow)
+{
+    return vkdev_port_flow_set(dev, place, flow);
+}
+
+static uint16_t op_flow_del(void *dev, uint32_t place)
+{
+    return vkdev_port_flow_del(dev, place);
 }
 
 static uint16_t op_queue_create(void *dev, const VkdevCoreQueue *queue)
@@ -165,6 +178,9 @@ static const VkdevCoreOps soc_ops = {
     .filters_set = op_filters_set,
     .link_up = op_link_up,
     .rss_set = op_rss_set,
+    .rss_del = op_rss_del,
+    .flow_set = op_flow_set,
+    .flow_del = op_flow_del,
     .queue_create = op_queue_create,
     .queue_destroy = op_queue_destroy,
     .tls_add = op_tls_add,
@@ -210,6 +226,7 @@ static void soc_config(VkdevState *s, VkdevCoreConfig *config)
         .queues = s->queues,
         .features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN |
                     VKTLS_CAP_RX_CSUM | VKTLS_CAP_RSS |
+                    VKTLS_CAP_RSS_CTX | VKTLS_CAP_FLOW_FILTER |
                     (s->rx_gro ? VKTLS_CAP_RX_GRO : 0),
         .mbps = VKDEV_MBPS,
         .tls_contexts = s->contexts,

@@ -399,6 +399,7 @@ void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt)
 
     s->stats[VKTLS_STAT_TX_FRAMES]++;
     s->stats[VKTLS_STAT_TX_BYTES] += len;
+    vkdev_port_count_tx(s, iov, len);
     if (len < VKDEV_ETH_MIN) {
         iov[iovcnt].iov_base = (void *)zeros;
         iov[iovcnt].iov_len = VKDEV_ETH_MIN - len;

@@ -11,6 +11,7 @@
 #include "net/net.h"
 #include "dma.h"
 #include "fault/plan.h"
+#include "frame/filter.h"
 #include "frame/flow.h"
 #include "queue.h"
 #include "soc/core.h"
@@ -28,8 +29,7 @@ typedef struct VkdevPort {
     uint8_t mac[6];
     uint8_t filters[VKTLS_MAC_FILTERS][6];
     uint32_t filter_count;
-    struct vktls_rss rss;
-    VkdevRssKey rss_key;    /* key of @rss, prepared */
+    VkdevFilterTable flows;
 } VkdevPort;
 
 /* Packets ahead at which the prefetch of a context begins. */
@@ -100,6 +100,7 @@ struct VkdevState {
     VkdevTxQueue tx[VKTLS_MAX_QUEUES];
     VkdevRxQueue rx[VKTLS_MAX_QUEUES];
     VkdevPort port;
+    VkdevRss *rss[VKTLS_RSS_CONTEXTS];  /* NULL = none; 0 is always there */
     QEMUBH *rx_bh;      /* asks the peer for frames that it held back */
     QEMUBH *rx_end_bh;  /* completes open packets */
     bool tx_blocked;    /* a frame waits in the peer's queue */
@@ -148,6 +149,19 @@ void vkdev_port_init(VkdevState *s);
 void vkdev_port_fini(VkdevState *s);
 void vkdev_port_reset(VkdevState *s);
 bool vkdev_port_link(const VkdevState *s);
+void vkdev_port_free(VkdevState *s);
+
+/** Count a frame of @len bytes that leaves, its headers in the first @iov. */
+void vkdev_port_count_tx(VkdevState *s, const struct iovec *iov, size_t len);
+
+/** Count a frame that came, at least an Ethernet header, accepted or not. */
+void vkdev_port_count_rx(VkdevState *s, const uint8_t *frame, size_t len);
+uint16_t vkdev_port_rss_set(VkdevState *s, uint32_t ctx,
+                            const struct vktls_rss_ctx *cfg);
+uint16_t vkdev_port_rss_del(VkdevState *s, uint32_t ctx);
+uint16_t vkdev_port_flow_set(VkdevState *s, uint32_t place,
+                             const struct vktls_flow_filter *flow);
+uint16_t vkdev_port_flow_del(VkdevState *s, uint32_t place);
 bool vkdev_port_accepts(const VkdevState *s, const uint8_t *frame);
 
 /* context.c */

@@ -27,11 +27,14 @@
 struct ethtool_rxfh_fields {
 	u32 data;
 	u32 flow_type;
+	u32 rss_context;
 };
 
 #define COMPAT_GET_RXFH(get, netdev, nfc) ({				\
 	struct ethtool_rxfh_fields _fields = {				\
-		.flow_type = (nfc)->flow_type,				\
+		.flow_type = (nfc)->flow_type & ~FLOW_RSS,		\
+		.rss_context = (nfc)->flow_type & FLOW_RSS ?		\
+			       (nfc)->rss_context : 0,			\
 	};								\
 	int _err = get(netdev, &_fields);				\
 									\
@@ -39,17 +42,19 @@ struct ethtool_rxfh_fields {
 	_err;								\
 })
 
-/* COMPAT_SET_RXNFC() - define NAME as set_rxnfc over set_rxfh_fields */
-#define COMPAT_SET_RXNFC(name, set)					\
+/* COMPAT_SET_RXNFC() - define NAME as set_rxnfc over set_rxfh_fields and REST */
+#define COMPAT_SET_RXNFC(name, set, rest)				\
 static int name(struct net_device *netdev, struct ethtool_rxnfc *nfc)	\
 {									\
 	struct ethtool_rxfh_fields fields = {				\
 		.data = nfc->data,					\
-		.flow_type = nfc->flow_type,				\
+		.flow_type = nfc->flow_type & ~FLOW_RSS,		\
+		.rss_context = nfc->flow_type & FLOW_RSS ?		\
+			       nfc->rss_context : 0,			\
 	};								\
 									\
 	if (nfc->cmd != ETHTOOL_SRXFH)					\
-		return -EOPNOTSUPP;					\
+		return rest(netdev, nfc);				\
 	return set(netdev, &fields, NULL);				\
 }
 #else
@@ -64,8 +69,8 @@ static int name(struct net_device *netdev, struct ethtool_rxnfc *nfc)	\
 
 /* 7.0: so is the number of receive rings. */
 #ifdef COMPAT_RX_RING_COUNT
-/* COMPAT_GET_RXNFC() - define NAME as get_rxnfc over the two operations */
-#define COMPAT_GET_RXNFC(name, ring_count, get)				\
+/* COMPAT_GET_RXNFC() - define NAME as get_rxnfc over the two operations and REST */
+#define COMPAT_GET_RXNFC(name, ring_count, get, rest)			\
 static int name(struct net_device *netdev, struct ethtool_rxnfc *nfc,	\
 		u32 *rules)						\
 {									\
@@ -76,7 +81,7 @@ static int name(struct net_device *netdev, struct ethtool_rxnfc *nfc,	\
 	case ETHTOOL_GRXFH:						\
 		return COMPAT_GET_RXFH(get, netdev, nfc);		\
 	default:							\
-		return -EOPNOTSUPP;					\
+		return rest(netdev, nfc, rules);			\
 	}								\
 }
 #endif

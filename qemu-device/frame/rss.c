@@ -3,8 +3,9 @@
  * Toeplitz: each bit of the input that is set adds the 32 bits of the key that
  * begin at the bit's place. Sums of eight neighbours are made once for a key.
  */
+#include <string.h>
+
 #include "rss.h"
-#include "vktls_abi.h"
 
 _Static_assert(VKDEV_RSS_INPUT_MAX + 4 <= VKTLS_RSS_KEY_BYTES,
                "each bit of the input has 32 bits of the key behind it");
@@ -37,6 +38,37 @@ void vkdev_rss_key_set(VkdevRssKey *k, const uint8_t *key)
     }
 }
 
+#define ADDRS (VKTLS_RSS_SRC | VKTLS_RSS_DST)
+#define PORTS (VKTLS_RSS_SRC_PORT | VKTLS_RSS_DST_PORT)
+#define NO_PORTS (VKTLS_RSS_IPV4 | VKTLS_RSS_IPV6)  /* types without ports */
+
+static bool rss_is_odd(uint8_t fields, uint8_t input)
+{
+    return input || (fields & ADDRS) != ADDRS ||
+           ((fields & PORTS) && (fields & PORTS) != PORTS);
+}
+
+bool vkdev_rss_set(VkdevRss *rss, const struct vktls_rss_ctx *cfg)
+{
+    uint8_t odd = 0;
+
+    if (cfg->input > VKTLS_RSS_OR_XOR) {
+        return false;
+    }
+    for (unsigned i = 0; i < VKTLS_RSS_TYPES; i++) {
+        if (cfg->fields[i] & ~(ADDRS | (NO_PORTS & 1 << i ? 0 : PORTS))) {
+            return false;
+        }
+        odd |= rss_is_odd(cfg->fields[i], cfg->input) << i;
+    }
+    memcpy(rss->fields, cfg->fields, sizeof(rss->fields));
+    memcpy(rss->table, cfg->table, sizeof(rss->table));
+    rss->input = cfg->input;
+    rss->odd = odd;
+    vkdev_rss_key_set(&rss->key, cfg->key);
+    return true;
+}
+
 uint32_t vkdev_rss_hash(const VkdevRssKey *k, size_t place, const uint8_t *in,
                         size_t len)
 {
@@ -49,4 +81,41 @@ uint32_t vkdev_rss_hash(const VkdevRssKey *k, size_t place, const uint8_t *in,
         other ^= part[1][in[1]] ^ part[3][in[3]];
     }
     return hash ^ other;
+}
+
+/* Make the hash the same for both directions: of a pair, @half bytes each. */
+static void rss_fold(uint8_t *pair, size_t half, uint8_t input)
+{
+    for (size_t i = 0; i < half; i++) {
+        uint8_t a = pair[i], b = pair[half + i];
+
+        pair[i] = input == VKTLS_RSS_XOR ? a ^ b : a | b;
+        pair[half + i] = a ^ b;
+    }
+}
+
+/* Copy those of the two @half bytes at @from that @fields has, as 1 and 2. */
+static void rss_choose(uint8_t *to, const uint8_t *from, size_t half,
+                       unsigned fields)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (fields & 1 << i) {
+            memcpy(to + i * half, from + i * half, half);
+        }
+    }
+}
+
+uint32_t vkdev_rss_hash_odd(const VkdevRss *rss, unsigned fields,
+                            const uint8_t *addr, size_t len,
+                            const uint8_t *ports)
+{
+    uint8_t in[VKDEV_RSS_INPUT_MAX] = { 0 };
+
+    rss_choose(in, addr, len / 2, fields);
+    rss_choose(in + len, ports, 2, fields / VKTLS_RSS_SRC_PORT);
+    if (rss->input) {
+        rss_fold(in, len / 2, rss->input);
+        rss_fold(in + len, 2, rss->input);
+    }
+    return vkdev_rss_hash(&rss->key, 0, in, len + 4);
 }

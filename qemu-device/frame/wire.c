@@ -272,42 +272,37 @@ VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
                                            VKDEV_WIRE_SUM_BAD;
 }
 
-static unsigned l4_hash_type(const VkdevWire *w)
+/* Number of the frame's type, as 1 << n is its VKTLS_RSS_*. */
+static unsigned hash_type(const VkdevWire *w)
 {
-    bool v4 = w->version == 4;
+    static const uint8_t type[2][3] = { { 0, 1, 4 }, { 2, 3, 5 } };
+    unsigned l4 = !w->l4 ? 0 : w->proto == VKDEV_IPPROTO_TCP ? 1 : 2;
 
-    if (!w->l4) {
-        return 0;
-    }
-    if (w->proto == VKDEV_IPPROTO_TCP) {
-        return v4 ? VKTLS_RSS_TCP4 : VKTLS_RSS_TCP6;
-    }
-    return v4 ? VKTLS_RSS_UDP4 : VKTLS_RSS_UDP6;
+    return type[w->version == 6][l4];
 }
 
 unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
-                         const VkdevRssKey *key, unsigned types,
-                         uint32_t *hash)
+                         const VkdevRss *rss, uint32_t *hash)
 {
     const uint8_t *addr = frame + w->l3 + (w->version == 4 ? 12 : 8);
     size_t len = w->version == 4 ? 8 : 32;
-    unsigned flag = 0;
+    unsigned type = hash_type(w);
+    unsigned fields = w->version ? rss->fields[type] : 0;
+    bool ports = fields & (VKTLS_RSS_SRC_PORT | VKTLS_RSS_DST_PORT);
 
     *hash = 0;
-    if (types & l4_hash_type(w)) {
-        flag = VKTLS_RXC_HASH_L4;
-    } else if ((w->version == 4 && (types & VKTLS_RSS_IPV4)) ||
-               (w->version == 6 && (types & VKTLS_RSS_IPV6))) {
-        flag = VKTLS_RXC_HASH_L3;
-    }
-    if (!flag) {
+    if (!fields) {
         return 0;
     }
-    *hash = vkdev_rss_hash(key, 0, addr, len);
-    if (flag == VKTLS_RXC_HASH_L4) {
-        *hash ^= vkdev_rss_hash(key, len, frame + w->l4, 4);
+    if (rss->odd & 1 << type) {
+        *hash = vkdev_rss_hash_odd(rss, fields, addr, len, frame + w->l4);
+    } else {
+        *hash = vkdev_rss_hash(&rss->key, 0, addr, len);
+        if (ports) {
+            *hash ^= vkdev_rss_hash(&rss->key, len, frame + w->l4, 4);
+        }
     }
-    return flag;
+    return ports ? VKTLS_RXC_HASH_L4 : VKTLS_RXC_HASH_L3;
 }
 
 void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci)

@@ -118,14 +118,12 @@ VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
                                   size_t len, uint64_t sum);
 
 /**
- * Toeplitz hash of a parsed frame under the hash types of @types
- * (VKTLS_RSS_*).
+ * Toeplitz hash of a parsed frame over the fields that @rss has for its type.
  *
- * Return: VKTLS_RXC_HASH_L3 or _L4, 0 when the frame is of no such type.
+ * Return: VKTLS_RXC_HASH_L3 or _L4, 0 when none of its fields is hashed.
  */
 unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
-                         const VkdevRssKey *key, unsigned types,
-                         uint32_t *hash);
+                         const VkdevRss *rss, uint32_t *hash);
 
 /** Move the addresses 4 bytes forward from @frame, put a tag after them. */
 void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci);

@@ -72,7 +72,12 @@ typedef struct VkdevCoreOps {
     void (*mac_set)(void *dev, const uint8_t addr[6]);
     void (*filters_set)(void *dev, const uint8_t (*addr)[6], uint32_t count);
     bool (*link_up)(void *dev);
-    void (*rss_set)(void *dev, const struct vktls_rss *rss);
+    uint16_t (*rss_set)(void *dev, uint32_t ctx,
+                        const struct vktls_rss_ctx *rss);
+    uint16_t (*rss_del)(void *dev, uint32_t ctx);
+    uint16_t (*flow_set)(void *dev, uint32_t place,
+                         const struct vktls_flow_filter *flow);
+    uint16_t (*flow_del)(void *dev, uint32_t place);
 
     uint16_t (*queue_create)(void *dev, const VkdevCoreQueue *queue);
     uint16_t (*queue_destroy)(void *dev, uint32_t type, uint32_t id);

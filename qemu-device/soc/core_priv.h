@@ -32,7 +32,8 @@ typedef struct VkdevCoreRegs {
     uint32_t queue[QUEUE_STATUS / 4 + 1];
     uint32_t tls[TLS_BYTES_HI / 4 + 1];
     uint32_t tls_flow[sizeof(struct vktls_tls_flow) / 4];
-    uint32_t rss[RSS_COMMIT / 4];
+    uint32_t rss[RSS_STATUS / 4 + 1];
+    uint32_t flow[FLOW_STATUS / 4 + 1];
     uint32_t mac[2];
     uint32_t port_flags;
     uint32_t mtu;

@@ -260,12 +260,33 @@ class World:
         value = self.any.randrange(64) | self.any.choice((0, ABI.CQ_ARM))
         self.target().nic.write(reg, value)
 
+    def steering(self):
+        """A flow filter or an RSS context, right or nearly so: opcode and payload."""
+        if self.any.random() < 0.3:
+            return self.any.choice((ABI.CMD_RSS_CTX_DEL, ABI.CMD_FLOW_DEL)), \
+                struct.pack("<I", self.any.choice((0, 1, 63, 255, 256)))
+        if self.any.random() < 0.3:
+            at = RAM_END - 0x300000
+            self.m.write(at, pack("rss_ctx", key=self.any.randbytes(40),
+                                  fields=self.any.choice((b"\3\xf\3\xf\xf\xf",
+                                                          self.any.randbytes(6))),
+                                  input=self.any.randrange(4),
+                                  table=bytes(self.any.choices(range(3), k=128))))
+            return ABI.CMD_RSS_CTX_SET, pack("buf", addr=at, len=176,
+                                             arg=self.any.choice((0, 1, 63, 64)))
+        return ABI.CMD_FLOW_SET, pack(
+            "flow_filter", place=self.any.choice((0, 1, 255, 256)), proto=self.any.choice((0, 6)),
+            action=self.any.randrange(4), rss_ctx=self.any.choice((0, 0, 1, 63)),
+            queue=self.any.randrange(3), ip_version=self.any.choice((4, 6, 5)))
+
     def command(self):
         nic = self.target().nic
         opcode = self.any.randrange(ABI.CMD_NUM + 1)
         length = self.any.choice((0, 4, 8, 16, 24, 60, 100, 120))
         body = self.any.choice((self.any.randbytes(length), bytes(length),
                                 struct.pack("<QQ", self.place(), self.any.randrange(4096))))
+        if self.any.random() < 0.2:
+            opcode, body = self.steering()
         self.m.write(nic.cmdq.addr + self.any.randrange(16) * 128, pack(
             "cmd", opcode=opcode, len=len(body), payload=body))
         nic.write(ABI.REG_CMDQ_TAIL, self.any.randrange(16))

@@ -6,8 +6,8 @@ interrupts; and hosts that get their descriptors wrong."""
 import ipaddress
 import sys
 
-from nic import ABI, MAC, PEER, QUIET, RxQueue, case, main, pack
-from packets import HOP_BY_HOP, TCP, UDP, ethernet, ip, payload, tcp, udp
+from nic import ABI, MAC, PEER, QUIET, RxQueue, TxQueue, case, main, pack
+from packets import HOP_BY_HOP, TCP, UDP, ethernet, ip, payload, tcp, tcp_frame, udp
 from qtest import RAM_END
 
 BROADCAST = b"\xff" * 6
@@ -348,6 +348,64 @@ def rss_to_no_queue(nic):
     set_rss(nic, ABI.RSS_UDP4, (1,))
     dropped(nic, ip_frame(4, UDP, udp(4, b"abc")), "RX_NO_BUFFER")
     delivered(nic, rx, plain())
+
+
+SIZES = (64, 127, 255, 511, 1023, 1518, "MAX")
+PAUSE = bytes.fromhex("0180c2000001") + PEER + b"\x88\x08\0\1\0\1"
+
+
+def grown(nic, before):
+    """Counters that moved, those of memory, doorbells and commands apart."""
+    return {name: value - before[name] for name, value in nic.stats().items()
+            if value != before[name] and name[:3] in ("RX_", "TX_")}
+
+
+@case()
+def counts_by_size(nic):
+    """Each frame that came counts in one range of lengths, padding and FCS included."""
+    rx = start(nic, mtu=9000, size=16384)
+    for place, name in enumerate(SIZES):
+        low = SIZES[place - 1] + 1 if place else 18
+        for wire in (low, name if name != "MAX" else 9000):
+            before = nic.stats()
+            delivered(nic, rx, plain(wire - 4 - 14))
+            assert grown(nic, before)[f"RX_SIZE_{name}"] == 1, (wire, grown(nic, before))
+            assert sum("SIZE" in key for key in grown(nic, before)) == 1
+
+
+@case()
+def counts_of_mac_control(nic):
+    """Pause frames and other control frames are counted, also those that no filter
+    accepts; broadcast is counted when it is delivered."""
+    rx = start(nic)
+    for frame, names in ((PAUSE, {"RX_CONTROL", "RX_PAUSE"}),
+                         (PAUSE[:14] + b"\0\2" + PAUSE[16:], {"RX_CONTROL"}),
+                         (PAUSE[:14], {"RX_CONTROL"})):
+        before = nic.stats()
+        dropped(nic, frame, "RX_FILTERED")
+        assert set(grown(nic, before)) == names | {"RX_FILTERED", "RX_SIZE_64"}
+    before = nic.stats()
+    delivered(nic, rx, plain(dst=BROADCAST))
+    assert grown(nic, before)["RX_BROADCAST"] == 1
+    assert "RX_MULTICAST" not in grown(nic, before)
+
+
+@case()
+def counts_of_sent_frames(nic):
+    """Sent frames by kind and by size; what TSO makes is counted frame by frame."""
+    nic.boot().up()
+    tx = TxQueue(nic)
+    for dst, name in ((BROADCAST, "TX_BROADCAST"), (GROUP, "TX_MULTICAST")):
+        before = nic.stats()
+        tx.send_ok(dst + MAC + b"\x88\xb5" + payload(100))
+        assert {name, "TX_SIZE_127", "TX_FRAMES"} <= set(grown(nic, before))
+    before = nic.stats()
+    tx.send_ok(PAUSE)
+    assert {"TX_CONTROL", "TX_PAUSE", "TX_MULTICAST", "TX_SIZE_64"} <= set(grown(nic, before))
+    before = nic.stats()
+    frame, _, head = tcp_frame(4, payload(2500), whole=False)
+    tx.send_ok(frame, ABI.TXO_TSO, mss=1000, hdr_len=head)
+    assert (grown(nic, before)["TX_SIZE_1518"], grown(nic, before)["TX_SIZE_1023"]) == (2, 1)
 
 
 def stopped(nic, rx, status):

@@ -103,12 +103,29 @@ static uint16_t rss_set(const struct vktls_rss *rss)
 	return rig_status(VKTLS_CMD_RSS_SET, &buf, sizeof(buf));
 }
 
+/* Types become fields, each type with its own or with those of its addresses. */
+static const struct {
+	uint8_t types;
+	uint8_t fields[VKTLS_RSS_TYPES];	/* IPv4, its TCP, IPv6, its TCP, both UDP */
+} rss_types[] = {
+	{ 0, { 0, 0, 0, 0, 0, 0 } },
+	{ VKTLS_RSS_IPV4, { 3, 3, 0, 0, 3, 0 } },
+	{ VKTLS_RSS_TCP6 | VKTLS_RSS_UDP4, { 0, 0, 0, 15, 15, 0 } },
+	{ 0x3f, { 3, 15, 3, 15, 15, 15 } },
+};
+
 static void test_rss_set(void)
 {
 	struct vktls_rss rss = rss_good();
 
-	ktap_expect_eq(rss_set(&rss), VKTLS_ST_OK);
-	ktap_expect_mem(&rig.rss, &rss, sizeof(rss));
+	for (size_t i = 0; i < sizeof(rss_types) / sizeof(rss_types[0]); i++) {
+		rss.types = rss_types[i].types;
+		ktap_expect_eq(rss_set(&rss), VKTLS_ST_OK);
+		ktap_expect_mem(rig.rss[0].fields, rss_types[i].fields, VKTLS_RSS_TYPES);
+		ktap_expect_mem(rig.rss[0].key, rss.key, sizeof(rss.key));
+		ktap_expect_mem(rig.rss[0].table, rss.table, sizeof(rss.table));
+		ktap_expect_eq(rig.rss[0].input, VKTLS_RSS_PLAIN);
+	}
 	rig.calls = 0;
 	rss.types = 0x40;
 	ktap_expect_eq(rss_set(&rss), VKTLS_ST_PARAM);
@@ -119,6 +136,80 @@ static void test_rss_set(void)
 	rss.table[127] = RIG_QUEUES;
 	ktap_expect_eq(rss_set(&rss), VKTLS_ST_PARAM);
 	ktap_expect_eq(rig.calls, 0);
+}
+
+static uint16_t rss_ctx_set(uint32_t ctx, const struct vktls_rss_ctx *rss)
+{
+	struct vktls_buf buf = { .addr = RIG_BUF, .len = sizeof(*rss), .arg = ctx };
+
+	memcpy(rig_at(RIG_BUF), rss, sizeof(*rss));
+	return rig_status(VKTLS_CMD_RSS_CTX_SET, &buf, sizeof(buf));
+}
+
+static void test_rss_ctx(void)
+{
+	const uint32_t last = VKTLS_RSS_CONTEXTS - 1;
+	struct vktls_rss_ctx rss = rss_ctx_good();
+	struct vktls_rss_ref ref = { .ctx = last };
+
+	ktap_expect_eq(rss_ctx_set(last, &rss), VKTLS_ST_OK);
+	ktap_expect_mem(&rig.rss[last], &rss, sizeof(rss));
+	ktap_expect_eq(rss_ctx_set(0, &rss), VKTLS_ST_OK);
+	ktap_expect_mem(&rig.rss[0], &rss, sizeof(rss));
+	ktap_expect_eq(rig_status(VKTLS_CMD_RSS_CTX_DEL, &ref, sizeof(ref)), VKTLS_ST_OK);
+	ktap_expect(!rig.rss_live[last]);
+	ktap_expect_eq(rig_status(VKTLS_CMD_RSS_CTX_DEL, &ref, sizeof(ref)), VKTLS_ST_NOENT);
+	rig.refuse = VKTLS_ST_STATE;
+	ktap_expect_eq(rig_status(VKTLS_CMD_RSS_CTX_DEL, &ref, sizeof(ref)), VKTLS_ST_STATE);
+}
+
+/* One byte of a good RSS context that makes it a bad one. */
+static void test_rss_ctx_bad(void)
+{
+	static const struct {
+		uint8_t at, value;
+		uint16_t want;
+	} bad[] = {
+		{ offsetof(struct vktls_rss_ctx, fields[1]), 0x10, VKTLS_ST_PARAM },
+		{ offsetof(struct vktls_rss_ctx, fields[0]), 0x07, VKTLS_ST_PARAM },
+		{ offsetof(struct vktls_rss_ctx, fields[2]), 0x0f, VKTLS_ST_PARAM },
+		{ offsetof(struct vktls_rss_ctx, fields[3]), 0x01, VKTLS_ST_PARAM },
+		{ offsetof(struct vktls_rss_ctx, fields[4]), 0x07, VKTLS_ST_PARAM },
+		{ offsetof(struct vktls_rss_ctx, input), 3, VKTLS_ST_PARAM },
+		{ offsetof(struct vktls_rss_ctx, reserved), 1, VKTLS_ST_RESERVED },
+		{ offsetof(struct vktls_rss_ctx, table[127]), RIG_QUEUES, VKTLS_ST_PARAM },
+	};
+	struct vktls_rss_ctx rss;
+
+	rig.calls = 0;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		rss = rss_ctx_good();
+		((uint8_t *)&rss)[bad[i].at] = bad[i].value;
+		ktap_expect_eq(rss_ctx_set(1, &rss), bad[i].want);
+	}
+	ktap_expect_eq(rig.calls, 0);
+	rss = rss_ctx_good();
+	rss.input = VKTLS_RSS_PLAIN;
+	rss.fields[3] = VKTLS_RSS_DST;
+	ktap_expect_eq(rss_ctx_set(1, &rss), VKTLS_ST_OK);
+}
+
+static void test_flow(void)
+{
+	struct vktls_flow_filter flow = flow_good();
+	struct vktls_flow_ref ref = { .place = 9 };
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_FLOW_SET, &flow, sizeof(flow)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.flow_place, VKTLS_FLOW_FILTERS - 1);
+	ktap_expect_mem(&rig.flow, &flow, sizeof(flow));
+	ktap_expect_eq(rig_status(VKTLS_CMD_FLOW_DEL, &ref, sizeof(ref)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.flow_place, 9);
+	rig.refuse = VKTLS_ST_NOENT;
+	ktap_expect_eq(rig_status(VKTLS_CMD_FLOW_SET, &flow, sizeof(flow)), VKTLS_ST_NOENT);
+	rig.refuse = VKTLS_ST_NOENT;
+	ktap_expect_eq(rig_status(VKTLS_CMD_FLOW_DEL, &ref, sizeof(ref)), VKTLS_ST_NOENT);
+	flow = (struct vktls_flow_filter){ .ip_version = 6 };
+	ktap_expect_eq(rig_status(VKTLS_CMD_FLOW_SET, &flow, sizeof(flow)), VKTLS_ST_OK);
 }
 
 static void test_queue(void)
@@ -452,6 +543,9 @@ int main(void)
 	RUN(test_filter_set);
 	RUN(test_link_get);
 	RUN(test_rss_set);
+	RUN(test_rss_ctx);
+	RUN(test_rss_ctx_bad);
+	RUN(test_flow);
 	RUN(test_queue);
 	RUN(test_tls_add);
 	RUN(test_tls_add_rx);

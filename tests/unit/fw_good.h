@@ -67,6 +67,31 @@ static inline struct vktls_rss rss_good(void)
 	return rss;
 }
 
+static inline struct vktls_rss_ctx rss_ctx_good(void)
+{
+	struct vktls_rss_ctx rss = { .fields = { 3, 15, 3, 15, 3, 0 }, .input = VKTLS_RSS_XOR };
+
+	for (int i = 0; i < VKTLS_RSS_KEY_BYTES; i++)
+		rss.key[i] = 0x11 + i;
+	for (int i = 0; i < VKTLS_RSS_ENTRIES; i++)
+		rss.table[i] = i * 3 % RIG_QUEUES;
+	return rss;
+}
+
+static inline struct vktls_flow_filter flow_good(void)
+{
+	return (struct vktls_flow_filter){
+		.place = VKTLS_FLOW_FILTERS - 1,
+		.action = VKTLS_FLOW_RSS,
+		.rss_ctx = VKTLS_RSS_CONTEXTS - 1,
+		.queue = RIG_QUEUES - 1,
+		.ip_version = 4,
+		.proto = 17,
+		.value = { .dst_port = { 0, 53 }, .src = { 192, 0, 2, 0 } },
+		.mask = { .dst_port = { 0xff, 0xff }, .src = { 255, 255, 255, 0 } },
+	};
+}
+
 static inline struct vktls_queue_cfg queue_good(void)
 {
 	return (struct vktls_queue_cfg){
@@ -89,6 +114,11 @@ static inline uint16_t good_payload(uint16_t opcode, uint8_t payload[120])
 	struct vktls_tls_add_rx add_rx = tls_add_rx(VKTLS_CIPHER_AES_128_GCM);
 	struct vktls_tls_resync resync = { .ctx = 0 };
 	struct vktls_rss rss = rss_good();
+	struct vktls_rss_ctx rss_ctx = rss_ctx_good();
+	struct vktls_buf ctx_buf = { .addr = RIG_BUF, .len = 176, .arg = 5 };
+	struct vktls_rss_ref rss_ref = { .ctx = 5 };
+	struct vktls_flow_filter flow = flow_good();
+	struct vktls_flow_ref flow_ref = { .place = 7 };
 	const struct {
 		const void *payload;
 		uint16_t len;
@@ -106,12 +136,18 @@ static inline uint16_t good_payload(uint16_t opcode, uint8_t payload[120])
 		[VKTLS_CMD_TLS_QUERY] = { &resync, 4 },
 		[VKTLS_CMD_STATS] = { &buf, sizeof(buf) },
 		[VKTLS_CMD_LOG_READ] = { &buf, sizeof(buf) },
+		[VKTLS_CMD_RSS_CTX_SET] = { &ctx_buf, sizeof(ctx_buf) },
+		[VKTLS_CMD_RSS_CTX_DEL] = { &rss_ref, sizeof(rss_ref) },
+		[VKTLS_CMD_FLOW_SET] = { &flow, sizeof(flow) },
+		[VKTLS_CMD_FLOW_DEL] = { &flow_ref, sizeof(flow_ref) },
 	};
 
 	memset(payload, 0, 120);
 	memset(rig_at(RIG_BUF), 0, 0x1000);
 	if (opcode == VKTLS_CMD_RSS_SET)
 		memcpy(rig_at(RIG_BUF), &rss, sizeof(rss));
+	if (opcode == VKTLS_CMD_RSS_CTX_SET)
+		memcpy(rig_at(RIG_BUF), &rss_ctx, sizeof(rss_ctx));
 	if (good[opcode].len)
 		memcpy(payload, good[opcode].payload, good[opcode].len);
 	return good[opcode].len;

@@ -115,6 +115,41 @@ static const struct refusal {
 	  VKTLS_ST_LENGTH },
 	{ "stats: arg", VKTLS_CMD_STATS, FIELD(vktls_buf, arg), 1, VKTLS_ST_RESERVED },
 	{ "stats: not host memory", VKTLS_CMD_STATS, FIELD(vktls_buf, addr), 1, VKTLS_ST_DMA },
+	{ "rss ctx: no such", VKTLS_CMD_RSS_CTX_SET, FIELD(vktls_buf, arg), VKTLS_RSS_CONTEXTS,
+	  VKTLS_ST_PARAM },
+	{ "rss ctx: short", VKTLS_CMD_RSS_CTX_SET, FIELD(vktls_buf, len), 175, VKTLS_ST_LENGTH },
+	{ "rss ctx: not host memory", VKTLS_CMD_RSS_CTX_SET, FIELD(vktls_buf, addr), 0,
+	  VKTLS_ST_DMA },
+	{ "rss ctx del: the port's own", VKTLS_CMD_RSS_CTX_DEL, FIELD(vktls_rss_ref, ctx), 0,
+	  VKTLS_ST_PARAM },
+	{ "flow: no such place", VKTLS_CMD_FLOW_SET, FIELD(vktls_flow_filter, place),
+	  VKTLS_FLOW_FILTERS, VKTLS_ST_PARAM },
+	{ "flow: action", VKTLS_CMD_FLOW_SET, FIELD(vktls_flow_filter, action), 3,
+	  VKTLS_ST_PARAM },
+	{ "flow: dropped to a queue", VKTLS_CMD_FLOW_SET, FIELD(vktls_flow_filter, action),
+	  VKTLS_FLOW_DROP, VKTLS_ST_PARAM },
+	{ "flow: to a queue by an rss context", VKTLS_CMD_FLOW_SET,
+	  FIELD(vktls_flow_filter, action), VKTLS_FLOW_QUEUE, VKTLS_ST_PARAM },
+	{ "flow: no such rss context", VKTLS_CMD_FLOW_SET, FIELD(vktls_flow_filter, rss_ctx),
+	  VKTLS_RSS_CONTEXTS, VKTLS_ST_PARAM },
+	{ "flow: no such queue", VKTLS_CMD_FLOW_SET, FIELD(vktls_flow_filter, queue), RIG_QUEUES,
+	  VKTLS_ST_PARAM },
+	{ "flow: ip 5", VKTLS_CMD_FLOW_SET, FIELD(vktls_flow_filter, ip_version), 5,
+	  VKTLS_ST_PARAM },
+	{ "flow: neither tcp nor udp", VKTLS_CMD_FLOW_SET, FIELD(vktls_flow_filter, proto), 1,
+	  VKTLS_ST_PARAM },
+	{ "flow: ports of any protocol", VKTLS_CMD_FLOW_SET, FIELD(vktls_flow_filter, proto), 0,
+	  VKTLS_ST_PARAM },
+	{ "flow: reserved", VKTLS_CMD_FLOW_SET, FIELD(vktls_flow_filter, reserved), 1,
+	  VKTLS_ST_RESERVED },
+	{ "flow: value outside of the mask", VKTLS_CMD_FLOW_SET,
+	  PLACE(vktls_flow_filter, value.src_port), 1, 1, VKTLS_ST_PARAM },
+	{ "flow: bytes after an ipv4 address", VKTLS_CMD_FLOW_SET,
+	  PLACE(vktls_flow_filter, mask.dst[15]), 1, 1, VKTLS_ST_PARAM },
+	{ "flow del: no such place", VKTLS_CMD_FLOW_DEL, FIELD(vktls_flow_ref, place),
+	  VKTLS_FLOW_FILTERS, VKTLS_ST_PARAM },
+	{ "flow del: far away", VKTLS_CMD_FLOW_DEL, FIELD(vktls_flow_ref, place), 0x10007,
+	  VKTLS_ST_PARAM },
 	{ "log: not host memory", VKTLS_CMD_LOG_READ, FIELD(vktls_buf, addr), 1, VKTLS_ST_DMA },
 };
 
@@ -174,6 +209,8 @@ static void test_lesser_hardware(void)
 	struct vktls_tls_add_rx add_rx = tls_add_rx(VKTLS_CIPHER_AES_128_GCM);
 	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_128_GCM);
 	struct vktls_port_cfg cfg = { .mtu = 1500 };
+	uint8_t payload[120];
+	uint16_t len;
 
 	config.features = VKTLS_CAP_TX_CSUM;
 	config.tls_contexts = 0;
@@ -189,6 +226,10 @@ static void test_lesser_hardware(void)
 	cfg.flags = VKTLS_PORT_UP | VKTLS_PORT_BROADCAST;
 	ktap_expect_eq(rig_status(VKTLS_CMD_PORT_SET, &cfg, sizeof(cfg)), VKTLS_ST_OK);
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, &add, sizeof(add)), VKTLS_ST_UNSUPPORTED);
+	for (uint16_t op = VKTLS_CMD_RSS_CTX_SET; op <= VKTLS_CMD_FLOW_DEL; op++) {
+		len = good_payload(op, payload);
+		ktap_expect_eq(rig_status(op, payload, len), VKTLS_ST_UNSUPPORTED);
+	}
 	config.tls_ciphers = 1;
 	config.tls_versions = 1;
 	rig_init(&config);

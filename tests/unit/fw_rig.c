@@ -17,7 +17,8 @@ const VkdevCoreConfig rig_config = {
 	.abi_minor = VKTLS_ABI_MINOR,
 	.queues = RIG_QUEUES,
 	.features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN | VKTLS_CAP_RX_CSUM |
-		    VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX | VKTLS_CAP_TLS_RX,
+		    VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX | VKTLS_CAP_TLS_RX |
+		    VKTLS_CAP_RSS_CTX | VKTLS_CAP_FLOW_FILTER,
 	.mbps = RIG_MBPS,
 	.mac = { 0x02, 0x11, 0x22, 0x33, 0x44, 0x85 },
 	.tls_contexts = RIG_CONTEXTS,
@@ -117,13 +118,6 @@ static bool op_link_up(void *dev)
 	return rig.link;
 }
 
-static void op_rss_set(void *dev, const struct vktls_rss *rss)
-{
-	(void)dev;
-	rig.calls++;
-	rig.rss = *rss;
-}
-
 static uint16_t refusal(void)
 {
 	uint16_t status = rig.refuse;
@@ -131,6 +125,49 @@ static uint16_t refusal(void)
 	rig.calls++;
 	rig.refuse = VKTLS_ST_OK;
 	return status;
+}
+
+static uint16_t op_rss_set(void *dev, uint32_t ctx, const struct vktls_rss_ctx *rss)
+{
+	uint16_t status = refusal();
+
+	(void)dev;
+	if (!status) {
+		rig.rss[ctx] = *rss;
+		rig.rss_live[ctx] = true;
+	}
+	return status;
+}
+
+static uint16_t op_rss_del(void *dev, uint32_t ctx)
+{
+	uint16_t status = refusal();
+
+	(void)dev;
+	if (!status && (ctx >= VKTLS_RSS_CONTEXTS || !rig.rss_live[ctx]))
+		status = VKTLS_ST_NOENT;
+	if (!status)
+		rig.rss_live[ctx] = false;
+	return status;
+}
+
+static uint16_t op_flow_set(void *dev, uint32_t place, const struct vktls_flow_filter *flow)
+{
+	uint16_t status = refusal();
+
+	(void)dev;
+	if (!status) {
+		rig.flow_place = place;
+		rig.flow = *flow;
+	}
+	return status;
+}
+
+static uint16_t op_flow_del(void *dev, uint32_t place)
+{
+	(void)dev;
+	rig.flow_place = place;
+	return refusal();
 }
 
 static uint16_t op_queue_create(void *dev, const VkdevCoreQueue *queue)
@@ -221,6 +258,9 @@ static const VkdevCoreOps ops = {
 	.filters_set = op_filters_set,
 	.link_up = op_link_up,
 	.rss_set = op_rss_set,
+	.rss_del = op_rss_del,
+	.flow_set = op_flow_set,
+	.flow_del = op_flow_del,
 	.queue_create = op_queue_create,
 	.queue_destroy = op_queue_destroy,
 	.tls_add = op_tls_add,

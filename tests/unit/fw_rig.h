@@ -53,10 +53,13 @@ struct rig {
 	uint8_t mac[6];
 	uint8_t filters[VKTLS_MAC_FILTERS][6];
 	uint32_t filter_count;
-	struct vktls_rss rss;
+	struct vktls_rss_ctx rss[VKTLS_RSS_CONTEXTS];
+	bool rss_live[VKTLS_RSS_CONTEXTS];
+	struct vktls_flow_filter flow;	/* the last one that was set */
+	uint32_t flow_place;		/* the last one that was set or deleted */
 	struct rig_queue queues[2][RIG_QUEUES];
 	struct rig_tls ctx[RIG_CONTEXTS];
-	uint16_t refuse;		/* status of the next queue or TLS operation */
+	uint16_t refuse;		/* status of the next operation that has one */
 	VkdevCoreTlsState state;	/* answer to a query */
 
 	/* The host's side of the rings */

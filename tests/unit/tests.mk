@@ -64,6 +64,9 @@ wire-src = qemu-device/frame/wire.c qemu-device/frame/rss.c qemu-device/frame/su
 
 wire-cflags = $(sum-cflags)
 
+filter_test-src = qemu-device/frame/filter.c $(wire-src)
+filter_test-cflags = $(wire-cflags)
+
 flow_test-src = qemu-device/frame/flow.c $(wire-src)
 flow_test-cflags = $(wire-cflags)
 

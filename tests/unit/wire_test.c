@@ -215,6 +215,83 @@ static void hashes(void)
 	}
 }
 
+/* TCP over IPv4 and IPv6 of the first row, under fields and a change of the input. */
+static uint32_t hash_of(const char *l3, size_t l3_len, uint8_t fields, uint8_t input,
+			bool back)
+{
+	static const char v4_back[] = "\x45\0\0\x28\0\1\0\0\x40\6\xf6\xcb\xc0\0\2\2\xc0\0\2\1";
+	static const char tcp_back[] = "\xc3\x50\1\xbb\0\0\0\1\0\0\0\2\x50\x10\2\0\0\0\0\0";
+	struct vktls_rss_ctx cfg = { .input = input };
+	static VkdevRss rss;
+	uint8_t frame[14 + 40 + 20];
+	VkdevWire w;
+	uint32_t hash;
+
+	memcpy(cfg.key, rss_secret, sizeof(cfg.key));
+	memset(cfg.fields, fields & 3, sizeof(cfg.fields));
+	cfg.fields[1] = fields;
+	cfg.fields[3] = fields;
+	ktap_expect(vkdev_rss_set(&rss, &cfg));
+	memcpy(frame, MACS, 12);
+	memcpy(frame + 12, l3_len == 40 ? "\x86\xdd" : "\x08\0", 2);
+	memcpy(frame + 14, back ? v4_back : l3, l3_len);
+	memcpy(frame + 14 + l3_len, back ? tcp_back : TCP_HDR, 20);
+	vkdev_wire_parse(frame, 14 + l3_len + 20, &w);
+	ktap_expect_eq(vkdev_wire_hash(frame, &w, &rss, &hash),
+		       !fields ? 0 : fields & 12 ? VKTLS_RXC_HASH_L4 : VKTLS_RXC_HASH_L3);
+	return hash;
+}
+
+/* A field that is not chosen counts as zeros: hashes of single fields add up. */
+static void hash_of_fields(void)
+{
+	static const struct {
+		const char *l3;
+		size_t len;
+	} ip[] = { { V4, 20 }, { V6("\x14", "\6"), 40 } };
+
+	for (int i = 0; i < 2; i++) {
+		for (unsigned int all = 0; all < 16; all++) {
+			uint32_t sum = 0;
+
+			for (unsigned int one = 1; one < 16; one *= 2)
+				sum ^= hash_of(ip[i].l3, ip[i].len, all & one, 0, false);
+			ktap_expect_eq(hash_of(ip[i].l3, ip[i].len, all, 0, false), sum);
+		}
+	}
+}
+
+static void hash_is_symmetric(void)
+{
+	uint32_t plain = hash_of(V4, 20, 15, VKTLS_RSS_PLAIN, false);
+
+	ktap_expect(hash_of(V4, 20, 15, VKTLS_RSS_PLAIN, true) != plain);
+	for (uint8_t input = VKTLS_RSS_XOR; input <= VKTLS_RSS_OR_XOR; input++) {
+		uint32_t there = hash_of(V4, 20, 15, input, false);
+
+		ktap_expect(there && there != plain);
+		ktap_expect_eq(hash_of(V4, 20, 15, input, true), there);
+		ktap_expect_eq(hash_of(V4, 20, 3, input, true), hash_of(V4, 20, 3, input, false));
+	}
+}
+
+static void bad_rss_is_refused(void)
+{
+	struct vktls_rss_ctx cfg = { .fields = { 3, 15, 3, 15, 15, 15 } };
+	static VkdevRss rss;
+
+	ktap_expect(vkdev_rss_set(&rss, &cfg));
+	cfg.fields[0] = 4;
+	ktap_expect(!vkdev_rss_set(&rss, &cfg));
+	cfg.fields[0] = 3;
+	cfg.fields[5] = 0x80;
+	ktap_expect(!vkdev_rss_set(&rss, &cfg));
+	cfg.fields[5] = 0;
+	cfg.input = 3;
+	ktap_expect(!vkdev_rss_set(&rss, &cfg));
+	ktap_expect_eq(rss.fields[5], 15);
+}
+
 static VkdevWireSum sum_check(const uint8_t *frame, const VkdevWire *w, size_t len)
 {
 	uint64_t sum = len < VKDEV_ETH_HDR ? 0 :
@@ -272,7 +349,7 @@ static void segments(const void *data)
 /* Everything that the device does with a frame that a stranger made. */
 static void handle(uint8_t *frame, size_t len, struct prng *r)
 {
-	static const VkdevRssKey key;
+	static VkdevRss rss;
 	struct VkdevTso tso;
 	struct VkdevWire w;
 	const uint8_t *data;
@@ -281,7 +358,10 @@ static void handle(uint8_t *frame, size_t len, struct prng *r)
 	vkdev_wire_parse(frame, len, &w);
 	ktap_expect(w.l3 <= len && w.l4 <= len && w.payload <= len);
 	sum_check(frame, &w, len);
-	vkdev_wire_hash(frame, &w, &key, 0x3f, &hash);
+	for (int i = 0; i < VKTLS_RSS_TYPES; i++)
+		rss.fields[i] = prng_below(r, i == 0 || i == 2 ? 4 : 16);
+	rss.odd = 0x3f;
+	vkdev_wire_hash(frame, &w, &rss, &hash);
 	if (!vkdev_wire_is_tcp(&w) ||
 	    !vkdev_tso_init(&tso, frame, len, &w, 1 + prng_below(r, 100)))
 		return;
@@ -326,6 +406,9 @@ int main(void)
 	KTAP_RUN(sum_of_ones_is_right);
 	KTAP_RUN(sum_outside_is_refused);
 	KTAP_RUN(hashes);
+	KTAP_RUN(hash_of_fields);
+	KTAP_RUN(hash_is_symmetric);
+	KTAP_RUN(bad_rss_is_refused);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (!rows[i].tcp)
 			continue;

@@ -266,7 +266,11 @@ def flow_hash():
         text = show("-n", "rx-flow-hash", flow)
         if "L4 bytes 0 & 1" not in text:
             raise AssertionError(text)
-        fails("ethtool", "-N", IF, "rx-flow-hash", flow, "s")
+        run("ethtool", "-N", IF, "rx-flow-hash", flow, "s")
+        text = show("-n", "rx-flow-hash", flow)
+        if "L4" in text or "IP SA" not in text or "IP DA" in text:
+            raise AssertionError(text)
+        fails("ethtool", "-N", IF, "rx-flow-hash", flow, "v")
     fails("ethtool", "-N", IF, "rx-flow-hash", "ether", "sd")
 
 

@@ -82,10 +82,24 @@ static bool op_link_up(void *dev)
 	return true;
 }
 
-static void op_rss_set(void *dev, const struct vktls_rss *rss)
+static uint16_t op_rss_set(void *dev, uint32_t ctx, const struct vktls_rss_ctx *rss)
 {
 	(void)dev;
 	memcpy(memory, rss, sizeof(*rss));
+	return ctx;
+}
+
+static uint16_t op_flow_set(void *dev, uint32_t place, const struct vktls_flow_filter *flow)
+{
+	(void)dev;
+	memcpy(memory, flow, sizeof(*flow));
+	return place;
+}
+
+static uint16_t op_del(void *dev, uint32_t number)
+{
+	(void)dev;
+	return number;
 }
 
 static uint16_t op_queue_create(void *dev, const VkdevCoreQueue *queue)
@@ -131,7 +145,8 @@ static const VkdevCoreOps ops = {
 	.kick = op_nothing, .status_changed = op_nothing, .irq_raise = op_word,
 	.trace_char = op_char, .port_set = op_word, .mtu_set = op_word,
 	.mac_set = op_mac_set, .filters_set = op_filters_set, .link_up = op_link_up,
-	.rss_set = op_rss_set, .queue_create = op_queue_create,
+	.rss_set = op_rss_set, .rss_del = op_del,
+	.flow_set = op_flow_set, .flow_del = op_del, .queue_create = op_queue_create,
 	.queue_destroy = op_queue_destroy, .tls_add = op_tls, .tls_del = op_tls_del,
 	.tls_resync = op_tls, .tls_query = op_tls_query, .stat_get = op_stat_get,
 };

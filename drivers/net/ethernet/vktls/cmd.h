@@ -51,8 +51,6 @@ void vktls_cmdq_stop(struct vktls_dev *vd);
 int vktls_port_sync(struct vktls_dev *vd);
 int vktls_port_set_up(struct vktls_dev *vd, bool up);
 int vktls_port_mac_set(struct vktls_dev *vd, const u8 *addr);
-int vktls_port_rss_sync(struct vktls_dev *vd);
-void vktls_port_rss_spread(struct vktls_dev *vd, unsigned int queues);
 int vktls_port_link_get(struct vktls_dev *vd, struct vktls_link *link);
 void vktls_port_link_sync(struct vktls_dev *vd);
 int vktls_port_stats_sync(struct vktls_dev *vd);

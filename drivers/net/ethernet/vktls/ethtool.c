@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ethtool: shows and changes the settings in struct vktls_dev. Counters are in
- * stats.c; netdev.c makes the changes that need new rings.
+ * stats.c, RSS in rss.c, flow filters in filter.c; netdev.c makes the changes that
+ * need new rings.
  */
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
@@ -211,125 +212,6 @@ vktls_ethtool_set_coalesce(struct net_device *netdev,
 	return 0;
 }
 
-static u32 vktls_ethtool_get_rxfh_indir_size(struct net_device *netdev)
-{
-	return VKTLS_RSS_ENTRIES;
-}
-
-static u32 vktls_ethtool_get_rxfh_key_size(struct net_device *netdev)
-{
-	return VKTLS_RSS_KEY_BYTES;
-}
-
-static int vktls_ethtool_get_rxfh(struct net_device *netdev,
-				  struct ethtool_rxfh_param *rxfh)
-{
-	struct vktls_dev *vd = netdev_priv(netdev);
-	unsigned int i;
-
-	rxfh->hfunc = ETH_RSS_HASH_TOP;
-	if (rxfh->key)
-		memcpy(rxfh->key, vd->rss.key, VKTLS_RSS_KEY_BYTES);
-	for (i = 0; rxfh->indir && i < VKTLS_RSS_ENTRIES; i++)
-		rxfh->indir[i] = vd->rss.table[i];
-	return 0;
-}
-
-/* Settings that the NIC refuses are taken back. */
-static int vktls_ethtool_change_rss(struct vktls_dev *vd,
-				    const struct vktls_rss *rss)
-{
-	struct vktls_rss old = vd->rss;
-	int err;
-
-	vd->rss = *rss;
-	if (!vd->active)
-		return 0;
-	err = vktls_port_rss_sync(vd);
-	if (err)
-		vd->rss = old;
-	return err;
-}
-
-static int vktls_ethtool_set_rxfh(struct net_device *netdev,
-				  struct ethtool_rxfh_param *rxfh,
-				  struct netlink_ext_ack *extack)
-{
-	struct vktls_dev *vd = netdev_priv(netdev);
-	struct vktls_rss rss = vd->rss;
-	unsigned int i;
-
-	if (rxfh->hfunc != ETH_RSS_HASH_NO_CHANGE &&
-	    rxfh->hfunc != ETH_RSS_HASH_TOP) {
-		NL_SET_ERR_MSG(extack, "the only hash function is toeplitz");
-		return -EOPNOTSUPP;
-	}
-	if (rxfh->key)
-		memcpy(rss.key, rxfh->key, VKTLS_RSS_KEY_BYTES);
-	for (i = 0; rxfh->indir && i < VKTLS_RSS_ENTRIES; i++)
-		rss.table[i] = rxfh->indir[i];
-	return vktls_ethtool_change_rss(vd, &rss);
-}
-
-static u8 vktls_ethtool_flow_type(u32 flow)
-{
-	switch (flow) {
-	case TCP_V4_FLOW:
-		return VKTLS_RSS_TCP4;
-	case UDP_V4_FLOW:
-		return VKTLS_RSS_UDP4;
-	case TCP_V6_FLOW:
-		return VKTLS_RSS_TCP6;
-	case UDP_V6_FLOW:
-		return VKTLS_RSS_UDP6;
-	default:
-		return 0;
-	}
-}
-
-static bool vktls_ethtool_flow_is_ip(u32 flow)
-{
-	return flow == IPV4_FLOW || flow == IPV6_FLOW ||
-	       flow == SCTP_V4_FLOW || flow == SCTP_V6_FLOW ||
-	       flow == AH_ESP_V4_FLOW || flow == AH_ESP_V6_FLOW;
-}
-
-static int
-vktls_ethtool_get_rxfh_fields(struct net_device *netdev,
-			      struct ethtool_rxfh_fields *fields)
-{
-	struct vktls_dev *vd = netdev_priv(netdev);
-	u8 type = vktls_ethtool_flow_type(fields->flow_type);
-
-	if (!type && !vktls_ethtool_flow_is_ip(fields->flow_type))
-		return -EINVAL;
-	fields->data = RXH_IP_SRC | RXH_IP_DST;
-	if (vd->rss.types & type)
-		fields->data |= RXH_L4_B_0_1 | RXH_L4_B_2_3;
-	return 0;
-}
-
-static int
-vktls_ethtool_set_rxfh_fields(struct net_device *netdev,
-			      const struct ethtool_rxfh_fields *fields,
-			      struct netlink_ext_ack *extack)
-{
-	const u32 l3 = RXH_IP_SRC | RXH_IP_DST;
-	const u32 l4 = RXH_L4_B_0_1 | RXH_L4_B_2_3;
-	struct vktls_dev *vd = netdev_priv(netdev);
-	u8 type = vktls_ethtool_flow_type(fields->flow_type);
-	struct vktls_rss rss = vd->rss;
-
-	if (type && fields->data == (l3 | l4))
-		rss.types |= type;
-	else if ((type || vktls_ethtool_flow_is_ip(fields->flow_type)) &&
-		 fields->data == l3)
-		rss.types &= ~type;
-	else
-		return -EINVAL;
-	return vktls_ethtool_change_rss(vd, &rss);
-}
-
 static u32 vktls_ethtool_get_rx_ring_count(struct net_device *netdev)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
@@ -339,10 +221,11 @@ static u32 vktls_ethtool_get_rx_ring_count(struct net_device *netdev)
 
 #ifdef COMPAT_RX_RING_COUNT
 COMPAT_GET_RXNFC(vktls_ethtool_get_rxnfc, vktls_ethtool_get_rx_ring_count,
-		 vktls_ethtool_get_rxfh_fields)
+		 vktls_rss_get_fields, vktls_filter_get_rxnfc)
 #endif
 #ifdef COMPAT_RXFH_FIELDS
-COMPAT_SET_RXNFC(vktls_ethtool_set_rxnfc, vktls_ethtool_set_rxfh_fields)
+COMPAT_SET_RXNFC(vktls_ethtool_set_rxnfc, vktls_rss_set_fields,
+		 vktls_filter_set_rxnfc)
 #endif
 
 static int vktls_ethtool_get_sset_count(struct net_device *netdev, int sset)
@@ -427,6 +310,11 @@ static void vktls_ethtool_self_test(struct net_device *netdev,
 }
 
 const struct ethtool_ops vktls_ethtool_ops = {
+	.supported_input_xfrm = RXH_XFRM_SYM_XOR | RXH_XFRM_SYM_OR_XOR,
+	.rxfh_per_ctx_fields = true,
+	.rxfh_per_ctx_key = true,
+	.cap_rss_rxnfc_adds = true,
+	.rxfh_max_num_contexts = VKTLS_RSS_CONTEXTS,
 	.supported_coalesce_params = ETHTOOL_COALESCE_USECS |
 				     ETHTOOL_COALESCE_MAX_FRAMES |
 				     ETHTOOL_COALESCE_USE_ADAPTIVE,
@@ -441,24 +329,36 @@ const struct ethtool_ops vktls_ethtool_ops = {
 	.set_channels = vktls_ethtool_set_channels,
 	.get_coalesce = vktls_ethtool_get_coalesce,
 	.set_coalesce = vktls_ethtool_set_coalesce,
-	.get_rxfh_indir_size = vktls_ethtool_get_rxfh_indir_size,
-	.get_rxfh_key_size = vktls_ethtool_get_rxfh_key_size,
-	.get_rxfh = vktls_ethtool_get_rxfh,
-	.set_rxfh = vktls_ethtool_set_rxfh,
+	.get_rxfh_indir_size = vktls_rss_indir_size,
+	.get_rxfh_key_size = vktls_rss_key_size,
+	.get_rxfh = vktls_rss_get,
+	.set_rxfh = vktls_rss_set,
+	.create_rxfh_context = vktls_rss_ctx_create,
+	.modify_rxfh_context = vktls_rss_ctx_modify,
+	.remove_rxfh_context = vktls_rss_ctx_remove,
 #ifdef COMPAT_RX_RING_COUNT
 	.get_rxnfc = vktls_ethtool_get_rxnfc,
 #else
+	.get_rxnfc = vktls_filter_get_rxnfc,
 	.get_rx_ring_count = vktls_ethtool_get_rx_ring_count,
 #endif
 #ifdef COMPAT_RXFH_FIELDS
 	.set_rxnfc = vktls_ethtool_set_rxnfc,
 #else
-	.get_rxfh_fields = vktls_ethtool_get_rxfh_fields,
-	.set_rxfh_fields = vktls_ethtool_set_rxfh_fields,
+	.set_rxnfc = vktls_filter_set_rxnfc,
+	.get_rxfh_fields = vktls_rss_get_fields,
+	.set_rxfh_fields = vktls_rss_set_fields,
 #endif
 	.get_sset_count = vktls_ethtool_get_sset_count,
 	.get_strings = vktls_ethtool_get_strings,
 	.get_ethtool_stats = vktls_ethtool_get_ethtool_stats,
+	.get_pauseparam = vktls_std_pauseparam,
+	.set_pauseparam = vktls_std_set_pauseparam,
+	.get_pause_stats = vktls_std_pause,
+	.get_eth_mac_stats = vktls_std_mac,
+	.get_eth_phy_stats = vktls_std_phy,
+	.get_eth_ctrl_stats = vktls_std_ctrl,
+	.get_rmon_stats = vktls_std_rmon,
 	.get_priv_flags = vktls_ethtool_get_priv_flags,
 	.set_priv_flags = vktls_ethtool_set_priv_flags,
 	.self_test = vktls_ethtool_self_test,

@@ -308,6 +308,39 @@ static void vktls_qp_dim_init(struct dim *dim, work_func_t func)
 	INIT_WORK(&dim->work, func);
 }
 
+static const struct cpumask *vktls_qp_cpu(const struct vktls_qp *qp)
+{
+	int node = dev_to_node(&qp->vd->pdev->dev);
+
+	return cpumask_of(cpumask_local_spread(qp->index, node));
+}
+
+/*
+ * Places the interrupt on the CPU of the queue pair the first time. Later the user may
+ * have moved it, and the kernel keeps that over free_irq().
+ */
+static void vktls_qp_place(struct vktls_qp *qp, int irq)
+{
+	if (__test_and_set_bit(qp->index, &qp->vd->placed))
+		irq_update_affinity_hint(irq, vktls_qp_cpu(qp));
+	else
+		irq_set_affinity_and_hint(irq, vktls_qp_cpu(qp));
+}
+
+/*
+ * XPS: the CPU of a queue pair sends to it. Set once: it is the user's from then on. The
+ * kernel forgets queues that are taken away.
+ */
+static void vktls_qps_set_xps(struct vktls_qp **qp, unsigned int num)
+{
+	struct vktls_dev *vd = qp[0]->vd;
+	unsigned int i;
+
+	for (i = vd->xps_qps; i < num; i++)
+		netif_set_xps_queue(vd->netdev, vktls_qp_cpu(qp[i]), i);
+	vd->xps_qps = num;
+}
+
 static int vktls_qp_start(struct vktls_qp *qp)
 {
 	int irq = vktls_irq_vector(qp->vd, VKTLS_VEC_QUEUE(qp->index));
@@ -327,6 +360,7 @@ static int vktls_qp_start(struct vktls_qp *qp)
 	if (err)
 		goto del_rx_ring;
 	qp->broken = false;
+	vktls_qp_place(qp, irq);
 	netif_napi_set_irq(&qp->napi, irq);
 	vktls_rx_start(&qp->rx);
 	vktls_qp_moderate(qp);
@@ -344,11 +378,14 @@ del_tx_ring:
 
 static void vktls_qp_stop_napi(struct vktls_qp *qp)
 {
+	int irq = vktls_irq_vector(qp->vd, VKTLS_VEC_QUEUE(qp->index));
+
 	vktls_qp_set_napi(qp, NULL);
 	napi_disable(&qp->napi);
 	cancel_work_sync(&qp->rx_dim.work);
 	cancel_work_sync(&qp->tx_dim.work);
-	free_irq(vktls_irq_vector(qp->vd, VKTLS_VEC_QUEUE(qp->index)), qp);
+	irq_update_affinity_hint(irq, NULL);
+	free_irq(irq, qp);
 }
 
 static void vktls_qp_stop_rings(struct vktls_qp *qp)
@@ -402,5 +439,6 @@ int vktls_qps_start(struct vktls_qp **qp, unsigned int num)
 			return err;
 		}
 	}
+	vktls_qps_set_xps(qp, num);
 	return 0;
 }

@@ -25,6 +25,7 @@ static const struct {
 	{ NETIF_F_RXCSUM, VKTLS_CAP_RX_CSUM },
 	{ NETIF_F_RXHASH, VKTLS_CAP_RSS },
 	{ NETIF_F_GRO_HW, VKTLS_CAP_RX_GRO },
+	{ NETIF_F_NTUPLE, VKTLS_CAP_FLOW_FILTER },
 };
 
 static void vktls_netdev_set_qps(struct vktls_dev *vd, struct vktls_qp **qp,
@@ -70,7 +71,10 @@ int vktls_netdev_resume(struct vktls_dev *vd)
 	err = vktls_qps_start(vd->qp, vd->nqps);
 	if (err)
 		return err;
-	err = vktls_port_rss_sync(vd);
+	err = vktls_rss_sync(vd);
+	if (err)
+		goto stop_qps;
+	err = vktls_filter_sync(vd);
 	if (err)
 		goto stop_qps;
 	err = vktls_port_set_up(vd, true);
@@ -90,7 +94,7 @@ static void vktls_netdev_adopt_config(struct vktls_dev *vd,
 {
 	vd->cfg = *cfg;
 	if (!netif_is_rxfh_configured(vd->netdev))
-		vktls_port_rss_spread(vd, cfg->qps);
+		vktls_rss_spread(vd, cfg->qps);
 }
 
 /* Stops vd->qp, and runs with @qp in its place. */
@@ -262,6 +266,13 @@ static int vktls_netdev_change_mtu(struct net_device *netdev, int mtu)
 static int vktls_netdev_apply_features(struct vktls_dev *vd,
 				       netdev_features_t changed)
 {
+	int err;
+
+	if (changed & NETIF_F_NTUPLE) {
+		err = vktls_filter_sync(vd);
+		if (err)
+			return err;
+	}
 	if (changed & NETIF_F_GRO_HW)
 		return vktls_netdev_reconfigure(vd, &vd->cfg);
 	return vktls_port_sync(vd);
@@ -274,6 +285,8 @@ static int vktls_netdev_set_features(struct net_device *netdev,
 	netdev_features_t old = netdev->features;
 	int err;
 
+	if ((netdev->features & ~features) & NETIF_F_NTUPLE)
+		vktls_filter_clear(vd);
 	if (!vd->active)
 		return 0;
 	netdev->features = features;
@@ -401,8 +414,5 @@ void vktls_netdev_init(struct vktls_dev *vd)
 	vd->cfg.rx_log2 = 9;
 	vd->rx_mod = (struct vktls_moderation){ 16, 32, true };
 	vd->tx_mod = (struct vktls_moderation){ 32, 64, true };
-	vd->rss.types = VKTLS_RSS_IPV4 | VKTLS_RSS_TCP4 | VKTLS_RSS_UDP4 |
-			VKTLS_RSS_IPV6 | VKTLS_RSS_TCP6 | VKTLS_RSS_UDP6;
-	netdev_rss_key_fill(vd->rss.key, sizeof(vd->rss.key));
-	vktls_port_rss_spread(vd, vd->cfg.qps);
+	vktls_rss_init(vd);
 }

@@ -232,6 +232,8 @@ static void vktls_pci_remove(struct pci_dev *pdev)
 	vktls_hw_stop(vd);
 	vktls_fw_free(vd);
 	vktls_ktls_fini(vd);
+	vktls_filter_free(vd);
+	vktls_rss_free(vd);
 	vktls_pci_teardown(vd);
 	vktls_pci_dev_free(vd);
 }

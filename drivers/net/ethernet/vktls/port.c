@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Meaning of commands and events, except those of TLS: port modes, addresses, RSS,
- * link and counters. All settings of the NIC follow from struct net_device and
+ * Meaning of commands and events, except those of TLS, RSS and filters: port modes,
+ * addresses, link and counters. All settings of the NIC follow from struct net_device and
  * struct vktls_dev, so that they can be repeated after a reset.
  */
 #include <linux/etherdevice.h>
-#include <linux/ethtool.h>
 #include <linux/slab.h>
 
 #include "cmd.h"
@@ -128,39 +127,6 @@ int vktls_port_mac_set(struct vktls_dev *vd, const u8 *addr)
 	ether_addr_copy(mac.addr, addr);
 	return vktls_cmd_exec(vd, VKTLS_CMD_MAC_SET, &mac, sizeof(mac), NULL,
 			      0);
-}
-
-/**
- * vktls_port_rss_sync() - give the NIC vd->rss
- * @vd: device
- *
- * Context: RTNL; sleeps.
- * Return: 0 or errno of the command.
- */
-int vktls_port_rss_sync(struct vktls_dev *vd)
-{
-	struct vktls_rss rss = vd->rss;
-
-	if (!(le32_to_cpu(vd->caps.features) & VKTLS_CAP_RSS))
-		return 0;
-	return vktls_cmd_exec_buf(vd, VKTLS_CMD_RSS_SET, 0, &rss, sizeof(rss),
-				  NULL, 0);
-}
-
-/**
- * vktls_port_rss_spread() - point the RSS table at all queues in turn
- * @vd: device
- * @queues: number of receive queues
- *
- * Only changes vd->rss.
- * Context: RTNL or probe.
- */
-void vktls_port_rss_spread(struct vktls_dev *vd, unsigned int queues)
-{
-	unsigned int i;
-
-	for (i = 0; i < VKTLS_RSS_ENTRIES; i++)
-		vd->rss.table[i] = ethtool_rxfh_indir_default(i, queues);
 }
 
 /**

@@ -88,6 +88,29 @@ static const char *const vktls_hw_names[VKTLS_STAT_NUM] = {
 	[VKTLS_STAT_RX_GRO_PACKETS] = "rx_gro_packets",
 	[VKTLS_STAT_RX_GRO_FRAMES] = "rx_gro_frames",
 	[VKTLS_STAT_TLS_TX_REPLAY_KEPT] = "tls_tx_replay_kept",
+	[VKTLS_STAT_RX_FLOW_HITS] = "rx_flow_hits",
+	[VKTLS_STAT_RX_FLOW_DROPS] = "rx_flow_drops",
+	[VKTLS_STAT_TX_BROADCAST] = "tx_broadcast",
+	[VKTLS_STAT_TX_MULTICAST] = "tx_multicast",
+	[VKTLS_STAT_TX_CONTROL] = "tx_control",
+	[VKTLS_STAT_TX_PAUSE] = "tx_pause",
+	[VKTLS_STAT_RX_BROADCAST] = "rx_broadcast",
+	[VKTLS_STAT_RX_CONTROL] = "rx_control",
+	[VKTLS_STAT_RX_PAUSE] = "rx_pause",
+	[VKTLS_STAT_TX_SIZE_64] = "tx_size_64",
+	[VKTLS_STAT_TX_SIZE_127] = "tx_size_127",
+	[VKTLS_STAT_TX_SIZE_255] = "tx_size_255",
+	[VKTLS_STAT_TX_SIZE_511] = "tx_size_511",
+	[VKTLS_STAT_TX_SIZE_1023] = "tx_size_1023",
+	[VKTLS_STAT_TX_SIZE_1518] = "tx_size_1518",
+	[VKTLS_STAT_TX_SIZE_MAX] = "tx_size_max",
+	[VKTLS_STAT_RX_SIZE_64] = "rx_size_64",
+	[VKTLS_STAT_RX_SIZE_127] = "rx_size_127",
+	[VKTLS_STAT_RX_SIZE_255] = "rx_size_255",
+	[VKTLS_STAT_RX_SIZE_511] = "rx_size_511",
+	[VKTLS_STAT_RX_SIZE_1023] = "rx_size_1023",
+	[VKTLS_STAT_RX_SIZE_1518] = "rx_size_1518",
+	[VKTLS_STAT_RX_SIZE_MAX] = "rx_size_max",
 };
 
 /* Totals over queue pairs, then the NIC, TLS, and each queue pair. */
@@ -118,7 +141,15 @@ static void vktls_stats_sum(struct vktls_dev *vd, struct vktls_totals *sum)
 	spin_unlock_bh(&vd->stats_lock);
 }
 
-static u64 vktls_stats_hw(struct vktls_dev *vd, unsigned int stat)
+/**
+ * vktls_stats_hw() - a counter of the NIC, resets notwithstanding
+ * @vd: device
+ * @stat: VKTLS_STAT_*
+ *
+ * Context: stats_lock held.
+ * Return: the counter, as of the last vktls_port_stats_sync().
+ */
+u64 vktls_stats_hw(struct vktls_dev *vd, unsigned int stat)
 {
 	return vd->hw_stats[stat] + vd->hw_stats_past[stat];
 }

@@ -17,7 +17,19 @@
 
 #define VKTLS_NO_CTX		(~0u)	/* no TLS context; packet sent unchanged */
 
+struct ethtool_eth_ctrl_stats;
+struct ethtool_eth_mac_stats;
+struct ethtool_eth_phy_stats;
+struct ethtool_pause_stats;
+struct ethtool_pauseparam;
+struct ethtool_rmon_hist_range;
+struct ethtool_rmon_stats;
+struct ethtool_rxfh_context;
+struct ethtool_rxfh_fields;
+struct ethtool_rxfh_param;
+struct ethtool_rxnfc;
 struct vktls_cmdq;
+struct vktls_filter;
 struct vktls_fw_image;
 struct vktls_ktls;
 struct vktls_qp;
@@ -71,9 +83,14 @@ struct vktls_dev {
 	struct vktls_qp **qp;
 	unsigned int nqps;
 	bool active;		/* queue pairs run; RTNL */
+	unsigned long placed;	/* queue pairs whose interrupt once got a CPU; RTNL */
+	unsigned int xps_qps;	/* queue pairs that the kernel has in XPS; RTNL */
 	struct vktls_config cfg;	/* RTNL */
 	struct vktls_moderation tx_mod, rx_mod;	/* RTNL */
-	struct vktls_rss rss;	/* RTNL */
+	struct vktls_rss_ctx rss;	/* of the port, RSS context 0; RTNL */
+	/* RSS contexts by number, from 1, and filters by place; NULL = none. RTNL */
+	struct vktls_rss_ctx *rss_ctx[VKTLS_RSS_CONTEXTS];
+	struct vktls_filter *filters[VKTLS_FLOW_FILTERS];
 
 	struct mutex port_lock;	/* guards modes and filters in the NIC */
 	bool port_up;		/* port_lock */
@@ -153,14 +170,77 @@ int vktls_netdev_resume(struct vktls_dev *vd);
 int vktls_netdev_reconfigure(struct vktls_dev *vd,
 			     const struct vktls_config *cfg);
 
+/* RSS context of that number, or NULL. RTNL. */
+static inline struct vktls_rss_ctx *vktls_rss_ctx(struct vktls_dev *vd, u32 num)
+{
+	if (!num)
+		return &vd->rss;
+	return num < VKTLS_RSS_CONTEXTS ? vd->rss_ctx[num] : NULL;
+}
+
+/* rss.c; from vktls_rss_indir_size() on: operations of ethtool, under RTNL */
+int vktls_rss_sync(struct vktls_dev *vd);
+void vktls_rss_spread(struct vktls_dev *vd, unsigned int queues);
+void vktls_rss_init(struct vktls_dev *vd);
+void vktls_rss_free(struct vktls_dev *vd);
+u32 vktls_rss_indir_size(struct net_device *netdev);
+u32 vktls_rss_key_size(struct net_device *netdev);
+int vktls_rss_get(struct net_device *netdev, struct ethtool_rxfh_param *rxfh);
+int vktls_rss_set(struct net_device *netdev, struct ethtool_rxfh_param *rxfh,
+		  struct netlink_ext_ack *extack);
+int vktls_rss_ctx_create(struct net_device *netdev,
+			 struct ethtool_rxfh_context *to,
+			 const struct ethtool_rxfh_param *rxfh,
+			 struct netlink_ext_ack *extack);
+int vktls_rss_ctx_modify(struct net_device *netdev,
+			 struct ethtool_rxfh_context *to,
+			 const struct ethtool_rxfh_param *rxfh,
+			 struct netlink_ext_ack *extack);
+int vktls_rss_ctx_remove(struct net_device *netdev,
+			 struct ethtool_rxfh_context *to, u32 num,
+			 struct netlink_ext_ack *extack);
+int vktls_rss_get_fields(struct net_device *netdev,
+			 struct ethtool_rxfh_fields *fields);
+int vktls_rss_set_fields(struct net_device *netdev,
+			 const struct ethtool_rxfh_fields *fields,
+			 struct netlink_ext_ack *extack);
+
+/* filter.c; the last two are operations of ethtool, under RTNL */
+int vktls_filter_sync(struct vktls_dev *vd);
+void vktls_filter_clear(struct vktls_dev *vd);
+void vktls_filter_free(struct vktls_dev *vd);
+bool vktls_filter_uses(struct vktls_dev *vd, u32 ctx);
+bool vktls_filter_fits(struct vktls_dev *vd, u32 ctx, unsigned int queue);
+int vktls_filter_get_rxnfc(struct net_device *netdev, struct ethtool_rxnfc *nfc,
+			   u32 *locs);
+int vktls_filter_set_rxnfc(struct net_device *netdev,
+			   struct ethtool_rxnfc *nfc);
+
 /* stats.c */
 extern const struct netdev_stat_ops vktls_stat_ops;
 void vktls_stats_keep(struct vktls_dev *vd);
 unsigned int vktls_stats_num(struct vktls_dev *vd);
 void vktls_stats_names(struct vktls_dev *vd, u8 *data);
 void vktls_stats_values(struct vktls_dev *vd, u64 *data);
+u64 vktls_stats_hw(struct vktls_dev *vd, unsigned int stat);
 void vktls_stats_get64(struct net_device *netdev,
 		       struct rtnl_link_stats64 *stats);
+
+/* stats_std.c: operations of ethtool, under RTNL */
+void vktls_std_pauseparam(struct net_device *netdev,
+			  struct ethtool_pauseparam *pause);
+int vktls_std_set_pauseparam(struct net_device *netdev,
+			     struct ethtool_pauseparam *pause);
+void vktls_std_pause(struct net_device *netdev,
+		     struct ethtool_pause_stats *stats);
+void vktls_std_mac(struct net_device *netdev,
+		   struct ethtool_eth_mac_stats *stats);
+void vktls_std_phy(struct net_device *netdev,
+		   struct ethtool_eth_phy_stats *stats);
+void vktls_std_ctrl(struct net_device *netdev,
+		    struct ethtool_eth_ctrl_stats *stats);
+void vktls_std_rmon(struct net_device *netdev, struct ethtool_rmon_stats *stats,
+		    const struct ethtool_rmon_hist_range **ranges);
 
 /* ethtool.c, devlink.c */
 extern const struct ethtool_ops vktls_ethtool_ops;

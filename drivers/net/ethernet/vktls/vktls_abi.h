@@ -21,7 +21,7 @@
  * from the lowest that it can work with, and uses additions by capability.
  */
 #define VKTLS_ABI_MAJOR			1
-#define VKTLS_ABI_MINOR			6
+#define VKTLS_ABI_MINOR			7
 
 /* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
 #define VKTLS_PCI_VENDOR		0x1af4
@@ -47,6 +47,9 @@
 #define VKTLS_RX_GRO_SEGS		255	/* frames in a packet with RXC_GRO */
 #define VKTLS_RSS_KEY_BYTES		40
 #define VKTLS_RSS_ENTRIES		128
+#define VKTLS_RSS_CONTEXTS		64	/* number 0 is the port's own */
+#define VKTLS_RSS_TYPES			6	/* VKTLS_RSS_IPV4 to _UDP6 */
+#define VKTLS_FLOW_FILTERS		256
 #define VKTLS_MAC_FILTERS		32	/* exact addresses beside the port's own */
 #define VKTLS_FW_MAX_BYTES		0x30000	/* image, header included */
 
@@ -180,6 +183,8 @@
 #define VKTLS_CAP_TLS_RX		0x00000040u
 #define VKTLS_CAP_TLS_REPLAY		0x00000080u	/* with TLS_TX */
 #define VKTLS_CAP_RX_GRO		0x00000100u	/* with RX_CSUM */
+#define VKTLS_CAP_RSS_CTX		0x00000200u	/* with RSS */
+#define VKTLS_CAP_FLOW_FILTER		0x00000400u	/* with RSS_CTX */
 
 /* Ciphers and versions: capability bit = 1 << value */
 #define VKTLS_CIPHER_AES_128_GCM	0
@@ -236,7 +241,11 @@
 #define VKTLS_CMD_STATS			13	/* struct vktls_buf: le64[]; cpl: vktls_stats */
 #define VKTLS_CMD_LOG_READ		14	/* struct vktls_buf; cpl: vktls_log */
 #define VKTLS_CMD_TLS_ADD_RX		15	/* struct vktls_tls_add_rx; cpl: tls_ref */
-#define VKTLS_CMD_NUM			16
+#define VKTLS_CMD_RSS_CTX_SET		16	/* struct vktls_buf: struct vktls_rss_ctx */
+#define VKTLS_CMD_RSS_CTX_DEL		17	/* struct vktls_rss_ref */
+#define VKTLS_CMD_FLOW_SET		18	/* struct vktls_flow_filter */
+#define VKTLS_CMD_FLOW_DEL		19	/* struct vktls_flow_ref */
+#define VKTLS_CMD_NUM			20
 
 /* Queue types */
 #define VKTLS_QUEUE_TX			0
@@ -259,6 +268,21 @@
 #define VKTLS_RSS_TCP6			0x08
 #define VKTLS_RSS_UDP4			0x10
 #define VKTLS_RSS_UDP6			0x20
+
+/* Fields of a packet in the hash (struct vktls_rss_ctx) */
+#define VKTLS_RSS_SRC			0x01	/* addresses */
+#define VKTLS_RSS_DST			0x02
+#define VKTLS_RSS_SRC_PORT		0x04
+#define VKTLS_RSS_DST_PORT		0x08
+/* Change of the fields before they are hashed */
+#define VKTLS_RSS_PLAIN			0
+#define VKTLS_RSS_XOR			1	/* a ^ b in place of a and of b */
+#define VKTLS_RSS_OR_XOR		2	/* a | b in place of a, a ^ b in place of b */
+
+/* Actions of a flow filter */
+#define VKTLS_FLOW_DROP			0
+#define VKTLS_FLOW_QUEUE		1	/* to that queue */
+#define VKTLS_FLOW_RSS			2	/* by an RSS context */
 
 /* TLS context states (struct vktls_tls_state) */
 #define VKTLS_TLS_IN_SYNC		0
@@ -320,7 +344,30 @@
 #define VKTLS_STAT_RX_GRO_PACKETS	44	/* packets made of several frames */
 #define VKTLS_STAT_RX_GRO_FRAMES	45	/* of RX_FRAMES: frames in GRO_PACKETS */
 #define VKTLS_STAT_TLS_TX_REPLAY_KEPT	46	/* of REPLAYS: sent without reading */
-#define VKTLS_STAT_NUM			47
+#define VKTLS_STAT_RX_FLOW_HITS		47	/* frames that a flow filter matched */
+#define VKTLS_STAT_RX_FLOW_DROPS	48	/* of FLOW_HITS: dropped by the filter */
+#define VKTLS_STAT_TX_BROADCAST		49	/* broadcast frames sent */
+#define VKTLS_STAT_TX_MULTICAST		50	/* multicast frames sent */
+#define VKTLS_STAT_TX_CONTROL		51	/* frames of MAC control sent */
+#define VKTLS_STAT_TX_PAUSE		52	/* of TX_CONTROL: pause frames */
+#define VKTLS_STAT_RX_BROADCAST		53	/* broadcast frames delivered */
+#define VKTLS_STAT_RX_CONTROL		54	/* frames of MAC control that came */
+#define VKTLS_STAT_RX_PAUSE		55	/* of RX_CONTROL: pause frames */
+#define VKTLS_STAT_TX_SIZE_64		56	/* frames sent, of 64 bytes with FCS */
+#define VKTLS_STAT_TX_SIZE_127		57	/* frames sent, of 65 to 127 bytes */
+#define VKTLS_STAT_TX_SIZE_255		58	/* frames sent, of 128 to 255 bytes */
+#define VKTLS_STAT_TX_SIZE_511		59	/* frames sent, of 256 to 511 bytes */
+#define VKTLS_STAT_TX_SIZE_1023		60	/* frames sent, of 512 to 1023 bytes */
+#define VKTLS_STAT_TX_SIZE_1518		61	/* frames sent, of 1024 to 1518 bytes */
+#define VKTLS_STAT_TX_SIZE_MAX		62	/* frames sent, longer */
+#define VKTLS_STAT_RX_SIZE_64		63	/* frames that came, of 64 bytes with FCS */
+#define VKTLS_STAT_RX_SIZE_127		64	/* frames that came, of 65 to 127 bytes */
+#define VKTLS_STAT_RX_SIZE_255		65	/* frames that came, of 128 to 255 bytes */
+#define VKTLS_STAT_RX_SIZE_511		66	/* frames that came, of 256 to 511 bytes */
+#define VKTLS_STAT_RX_SIZE_1023		67	/* frames that came, of 512 to 1023 bytes */
+#define VKTLS_STAT_RX_SIZE_1518		68	/* frames that came, of 1024 to 1518 bytes */
+#define VKTLS_STAT_RX_SIZE_MAX		69	/* frames that came, longer */
+#define VKTLS_STAT_NUM			70
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
 
@@ -469,7 +516,7 @@ VKTLS_ABI_SIZE(vktls_mac, 8);
 struct vktls_buf {
 	__le64 addr;
 	__le32 len;		/* bytes */
-	__le32 arg;		/* LOG_READ: position to read from */
+	__le32 arg;		/* LOG_READ: where to read from; RSS_CTX_SET: number */
 };
 VKTLS_ABI_SIZE(vktls_buf, 16);
 
@@ -486,6 +533,49 @@ struct vktls_rss {
 	__u8 table[VKTLS_RSS_ENTRIES];	/* receive queues */
 };
 VKTLS_ABI_SIZE(vktls_rss, 176);
+
+/* Element n of fields is for packets of the type 1 << n of VKTLS_RSS_IPV4 to _UDP6. */
+struct vktls_rss_ctx {
+	__u8 key[VKTLS_RSS_KEY_BYTES];
+	__u8 fields[VKTLS_RSS_TYPES];	/* VKTLS_RSS_SRC, _DST, ... */
+	__u8 input;		/* VKTLS_RSS_PLAIN, _XOR, _OR_XOR */
+	__u8 reserved;
+	__u8 table[VKTLS_RSS_ENTRIES];	/* receive queues */
+};
+VKTLS_ABI_SIZE(vktls_rss_ctx, 176);
+
+struct vktls_rss_ref {
+	__le32 ctx;		/* number of the RSS context */
+};
+VKTLS_ABI_SIZE(vktls_rss_ref, 4);
+
+/* Bytes of a packet, in wire order. */
+struct vktls_flow_key {
+	__u8 src_port[2];
+	__u8 dst_port[2];
+	__u8 src[16];		/* IPv4: 4 bytes, then zeros */
+	__u8 dst[16];
+};
+VKTLS_ABI_SIZE(vktls_flow_key, 36);
+
+/* Matches packets that are equal to value in the bits of mask. */
+struct vktls_flow_filter {
+	__le16 place;		/* of all that match, the lowest counts */
+	__u8 action;		/* VKTLS_FLOW_* */
+	__u8 rss_ctx;		/* FLOW_RSS: number of the RSS context */
+	__u8 queue;		/* FLOW_QUEUE: queue; FLOW_RSS: added to the table's */
+	__u8 ip_version;	/* 4 or 6 */
+	__u8 proto;		/* 6 TCP, 17 UDP, 0 any */
+	__u8 reserved;
+	struct vktls_flow_key value;
+	struct vktls_flow_key mask;
+};
+VKTLS_ABI_SIZE(vktls_flow_filter, 80);
+
+struct vktls_flow_ref {
+	__le32 place;
+};
+VKTLS_ABI_SIZE(vktls_flow_ref, 4);
 
 struct vktls_queue_ref {
 	__le16 type;		/* VKTLS_QUEUE_* */
