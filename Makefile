@@ -17,8 +17,8 @@ ARGS ?=
 
 .DEFAULT_GOAL := all
 .PHONY: all deps modules firmware qemu image selftests gnutls demo check check-full \
-	check-debug fuzz selftest-table kselftest-ssh recipes mutants bench bench-quick vm modules_install \
-	debs lab lint clean help
+	check-debug fuzz selftest-table selftests-nic kselftest-ssh recipes mutants bench \
+	bench-quick vm modules_install debs lab lint clean help
 
 all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
@@ -65,6 +65,9 @@ check-debug: ## run the TLS tests in a kernel with KASAN, lockdep and kmemleak
 
 selftest-table: all ## run the kernel's TLS selftest on our tls.ko and the distribution's
 	@tests/selftest $(ARGS)
+
+selftests-nic: all ## run the kernel's NIC selftests on vktls, virtio-net and igb
+	@$(asked) tests/selftests-nic $(ARGS)
 
 recipes: ## write what Avocado needs to run the suites into build/recipes (ARGS=--full)
 	@tests/recipes $(ARGS)
