@@ -35,9 +35,9 @@ firmware: ## build the NIC's firmware into build/firmware
 	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware
 	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware/1.5 ABI_MINOR=5
 
-qemu: ## build QEMU with the NIC in it; SANITIZE=1: with ASan and UBSan, beside it
+qemu: ## build QEMU with the NIC in it (QEMU_SOURCE=DIR); SANITIZE=1: with ASan, beside it
 	@echo "[qemu]"
-	@scripts/build-qemu $(if $(SANITIZE),--asan)
+	@QEMU_SOURCE="$(QEMU_SOURCE)" scripts/build-qemu $(if $(SANITIZE),--asan)
 
 selftests: ## build the kernel's own selftests for the guest
 	@echo "[selftests]"

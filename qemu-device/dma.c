@@ -4,6 +4,7 @@
  * vkdev_dma_map(), which count it and let it reach RAM only.
  */
 #include "qemu/osdep.h"
+#include "qemu/error-report.h"
 #include "qemu/log.h"
 #include "trace.h"
 #include "vkdev.h"
@@ -12,6 +13,18 @@ static void dma_count(VkdevState *s, bool from_host, uint32_t len)
 {
     s->stats[from_host ? VKTLS_STAT_DMA_READ_BYTES
                        : VKTLS_STAT_DMA_WRITE_BYTES] += len;
+}
+
+/* A vfio-user client that keeps its memory to itself cannot use this device. */
+static void dma_tell_unshared(VkdevState *s)
+{
+    AddressSpace *as = pci_device_iommu_address_space(PCI_DEVICE(s));
+
+    if (s->vfio_user && QTAILQ_EMPTY(&as->root->subregions)) {
+        error_report_once("vktls: the client shares no memory; start it with "
+                          "-object memory-backend-memfd,id=ram,size=SIZE,"
+                          "share=on -machine memory-backend=ram");
+    }
 }
 
 static bool vkdev_dma(VkdevState *s, uint64_t addr, void *buf, uint32_t len,
@@ -27,6 +40,7 @@ static bool vkdev_dma(VkdevState *s, uint64_t addr, void *buf, uint32_t len,
         pci_dma_rw(PCI_DEVICE(s), addr, buf, len, dir, ram_only) != MEMTX_OK) {
         s->stats[VKTLS_STAT_DMA_ERRORS]++;
         trace_vkdev_dma_error(addr, len, from_host);
+        dma_tell_unshared(s);
         qemu_log_mask(LOG_GUEST_ERROR, "vktls: DMA %s of %" PRIu32
                       " bytes at 0x%" PRIx64 " is not to memory\n",
                       from_host ? "read" : "write", len, addr);

@@ -3,7 +3,7 @@
 #ifndef VKDEV_DMA_H
 #define VKDEV_DMA_H
 
-#include "exec/memory.h"
+#include "compat.h"
 #include "system/dma.h"
 
 typedef struct VkdevState VkdevState;

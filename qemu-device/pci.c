@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/units.h"
 #include "hw/pci/pcie.h"
-#include "hw/qdev-properties.h"
+#include "compat.h"
 #include "migration/vmstate.h"
 #include "block/aio.h"
 #include "qemu/main-loop.h"
@@ -68,6 +68,42 @@ static void pci_pm_changed(VkdevState *s)
     vkdev_irq_wake(s);
 }
 
+/*
+ * A vfio-user client keeps the table of vectors to itself and delivers by it;
+ * the one here stays as reset left it, all masked. So its masks are taken away.
+ */
+static void pci_unmask_vectors(VkdevState *s)
+{
+    PCIDevice *pci = PCI_DEVICE(s);
+
+    if (!s->vfio_user || !msix_enabled(pci)) {
+        return;
+    }
+    for (unsigned i = 0; i < s->vectors; i++) {
+        msix_set_mask(pci, i, false);
+    }
+}
+
+/*
+ * A vfio-user client shows its guest BARs of its own. So the guest finds them
+ * as they were after a reset of the function, and does not write them again.
+ */
+static void pci_flr_write_config(VkdevState *s, uint32_t addr, uint32_t value,
+                                 int len)
+{
+    PCIDevice *pci = PCI_DEVICE(s);
+    const unsigned bars = PCI_NUM_REGIONS - 1;
+    uint32_t kept[PCI_NUM_REGIONS - 1];
+
+    for (unsigned i = 0; i < bars; i++) {
+        kept[i] = pci_get_long(pci->config + PCI_BASE_ADDRESS_0 + i * 4);
+    }
+    pcie_cap_flr_write_config(pci, addr, value, len);
+    for (unsigned i = 0; i < bars && s->vfio_user; i++) {
+        pci_default_write_config(pci, PCI_BASE_ADDRESS_0 + i * 4, kept[i], 4);
+    }
+}
+
 static uint32_t pci_config_read(PCIDevice *pci, uint32_t addr, int len)
 {
     return VKDEV(pci)->faults.gone ? UINT32_MAX :
@@ -81,7 +117,8 @@ static void pci_config_write(PCIDevice *pci, uint32_t addr, uint32_t value,
         return;
     }
     pci_default_write_config(pci, addr, value, len);
-    pcie_cap_flr_write_config(pci, addr, value, len);
+    pci_flr_write_config(VKDEV(pci), addr, value, len);
+    pci_unmask_vectors(VKDEV(pci));
     pci_pm_changed(VKDEV(pci));
 }
 
@@ -238,9 +275,10 @@ static const Property pci_properties[] = {
     DEFINE_PROP_BOOL("tls-rx", VkdevState, tls_rx, true),
     DEFINE_PROP_BOOL("tls-replay", VkdevState, tls_replay, true),
     DEFINE_PROP_BOOL("rx-gro", VkdevState, rx_gro, true),
+    DEFINE_PROP_BOOL("vfio-user", VkdevState, vfio_user, false),
 };
 
-static void pci_class_init(ObjectClass *klass, void *data)
+static void pci_class_init(ObjectClass *klass, VkdevClassData data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
     PCIDeviceClass *pc = PCI_DEVICE_CLASS(klass);

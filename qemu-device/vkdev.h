@@ -95,6 +95,7 @@ struct VkdevState {
     bool tls_rx;        /* offers: three properties */
     bool tls_replay;
     bool rx_gro;
+    bool vfio_user;     /* the host is a vfio-user client, a property */
 
     VkdevRegs regs;
     VkdevTxQueue tx[VKTLS_MAX_QUEUES];

@@ -19,7 +19,7 @@ PARTS = (
     ("drivers/net/ethernet/vktls/*.[ch]", ["driver"]),
     ("qemu-device/**/*.[ch]", ["device", "device-tls", "firmware"]),
     ("firmware/**/*.[chS]", ["firmware"]),
-    ("tools/*", ["ktls", "tlswhy", "tour"]),
+    ("tools/*", ["ktls", "tlswhy", "tour", "vktls-card"]),
     ("tools/examples/*", ["ktls"]),
 )
 LINE = 100

@@ -13,7 +13,8 @@ import threading
 import traceback
 
 import abi
-from qtest import Function, Machine
+import qtest
+import vfio_user
 
 HEADER = abi.Header(abi.ABI_H)
 NUMBERS = abi.host_numbers(HEADER)
@@ -256,7 +257,10 @@ class RxQueue(Queue):
 
 
 class Nic:
-    """A machine with one NIC, and everything that a driver would keep."""
+    """A machine with one NIC, and everything that a driver would keep. CARD=vfio-user
+    in the environment: the card is in a process of its own, see vfio_user.py."""
+
+    host = vfio_user if os.environ.get("CARD") == "vfio-user" else qtest
 
     def __init__(self, **properties):
         self.props = {"queues": 2, "mac": MAC.hex(":")} | properties
@@ -271,8 +275,9 @@ class Nic:
 
     def open(self, tempdir):
         self.wire = Wire(tempdir, "n0")
-        self.m = Machine("-netdev", self.wire.netdev, "-device", self.device_line())
-        self.attach(Function(self.m, 4))
+        self.m = self.host.Machine("-netdev", self.wire.netdev,
+                                   "-device", self.device_line())
+        self.attach(self.host.Function(self.m, 4))
         return self
 
     def attach(self, pci):
@@ -407,10 +412,19 @@ def case(kind=Nic, **properties):
     return decorate
 
 
+def in_qemu_only(why):
+    """A case that a card in a process of its own cannot show."""
+    def decorate(function):
+        function.in_qemu_only = why
+        return function
+    return decorate
+
+
 def main(module):
     """Run the cases of a module as KTAP, in their order."""
     cases = abi.chosen([f for f in vars(module).values()
-                        if getattr(f, "case_of", None) == module.__name__])
+                        if getattr(f, "case_of", None) == module.__name__ and
+                        (Nic.host is qtest or not hasattr(f, "in_qemu_only"))])
     failed = 0
     print(f"KTAP version 1\n1..{len(cases)}")
     for number, function in enumerate(cases, 1):

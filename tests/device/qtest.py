@@ -79,6 +79,9 @@ class Machine:
             self.process.wait()
             raise AssertionError(f"{why}: {self.logged()}") from None
 
+    def qemu_pid(self):
+        return self.process.pid
+
     def logged(self):
         """What QEMU said so far: guest errors, and its last words."""
         self.log.seek(0)

@@ -444,7 +444,7 @@ def areas(pid):
 
 def key_in_memory(nic, key):
     """Where the process of QEMU holds that key, None for nowhere."""
-    pid = nic.m.process.pid
+    pid = nic.m.qemu_pid()
     fd = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
     try:
         for at, size in areas(pid):

@@ -7,7 +7,7 @@ import struct
 import sys
 import time
 
-from nic import ABI, PEER, QUIET, TxQueue, case, main, pack
+from nic import ABI, PEER, QUIET, TxQueue, case, in_qemu_only, main, pack
 from packets import (ACK, CWR, FIN, HOP_BY_HOP, PSH, ethernet, payload,
                      receive_tcp, tcp_frame)
 from qtest import RAM_END
@@ -147,6 +147,7 @@ def arming_behind_a_completion(nic):
     assert nic.interrupted(1)
 
 
+@in_qemu_only("time goes on by itself")
 @case()
 def moderation_waits(nic):
     tx = start(nic)
@@ -174,6 +175,7 @@ def moderation_counts(nic):
         assert nic.interrupted(1) == expected
 
 
+@in_qemu_only("a message goes to the client")
 @case()
 def interrupt_message_to_own_registers(nic):
     """Sent from the data path and from a timer: it resets nothing."""

@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# scripts/into-qemu on the files of a QEMU tree that it touches.
+set -uo pipefail
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree=$work/tree
+number=0
+failed=0
+
+# check NAME COMMAND...: a case passes when the command does
+check()
+{
+	local name=$1 ok=ok
+
+	shift
+	number=$((number + 1))
+	if ! "$@"; then
+		ok="not ok"
+		failed=1
+		sed 's/^/# /' "$work/out"
+	fi
+	echo "$ok $number $name"
+}
+
+# The source that the build used; the hook has been there, so its lines go
+unpack()
+{
+	local source file
+
+	for source in "${XDG_CACHE_HOME:-$HOME/.cache}"/vktls/qemu/*/src; do
+		[ -f "$source/.complete" ] && break
+	done
+	mkdir -p "$tree/docs/system/devices"
+	for file in VERSION meson.build hw/net/Kconfig hw/net/meson.build \
+		    docs/system/device-emulation.rst tests/qtest/meson.build; do
+		mkdir -p "$(dirname "$tree/$file")"
+		grep -v vktls "$source/$file" >"$tree/$file"
+	done
+}
+
+into()
+{
+	scripts/into-qemu "$1" >"$work/out" 2>&1
+}
+
+# refused WORDS DIR
+refused()
+{
+	! into "$2" && grep -q "^error: .*$1" "$work/out"
+}
+
+# once FILE LINE
+once()
+{
+	[ "$(grep -cxF -- "$2" "$tree/$1")" = 1 ]
+}
+
+# The tree's includes need no file outside of it
+whole()
+{
+	! grep -n 'readlink\|\.\./' "$tree/hw/net/vktls/meson.build" >"$work/out" &&
+		[ -f "$tree/hw/net/vktls/vktls_abi.h" ] && [ -f "$tree/hw/net/vktls/soc.h" ] &&
+		[ ! -L "$tree/hw/net/vktls" ] && [ ! -e "$tree/hw/net/vktls/vktls" ]
+}
+
+echo "KTAP version 1"
+mkdir "$work/empty"
+check "no QEMU tree" refused "is no QEMU source" "$work/empty"
+unpack
+cp -a "$tree" "$work/old"
+echo 9.2.0 >"$work/old/VERSION"
+check "a tree that is too old" refused "10.0 is the oldest" "$work/old"
+check "a tree" into "$tree"
+check "it needs nothing of here" whole
+check "a second run" into "$tree"
+check "it is still whole" whole
+check "Kconfig has its line once" once hw/net/Kconfig "source vktls/Kconfig"
+check "meson.build has its line once" once hw/net/meson.build "subdir('vktls')"
+check "traces have their line once" once meson.build "    'hw/net/vktls',"
+check "the page has its line once" once docs/system/device-emulation.rst \
+	"   devices/vktls.rst"
+check "the qtest has its line once" once tests/qtest/meson.build \
+	"  (config_all_devices.has_key('CONFIG_VKTLS') ? ['vktls-test'] : []) + \\"
+echo "1..$number"
+exit $failed
