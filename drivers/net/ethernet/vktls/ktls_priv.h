@@ -187,8 +187,8 @@ struct vktls_ktls_rx_ctx {
 	u32 start, end;		/* limits of the window; TCP sequence */
 	unsigned long since;	/* opening of the window, jiffies */
 	bool asked;		/* the NIC's event came before its packet */
-	u32 asked_seq;		/* header in that event; TCP sequence */
-	u32 question;		/* header in the last question to kernel TLS */
+	u32 asked_seq;		/* TCP sequence of the header that the event asks about */
+	u32 question;		/* TCP sequence of the header last asked of kernel TLS */
 	bool forgotten;		/* the NIC does not know the context; no lock */
 
 	struct vktls_tls_flow flow;	/* written once */

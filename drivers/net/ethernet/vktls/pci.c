@@ -154,7 +154,7 @@ static int vktls_pci_setup(struct vktls_dev *vd)
 	err = vktls_pci_selftest(vd);
 	if (err)
 		goto free_vectors;
-	/* For vktls_pci_slot_reset(). */
+	/* The state that vktls_pci_slot_reset() restores. */
 	pci_save_state(vd->pdev);
 	return 0;
 

@@ -36,7 +36,7 @@ struct vktls_ring {
 /* Packet data behind a transmit descriptor; all zero while there is none. */
 struct vktls_tx_buf {
 	struct sk_buff *skb;	/* on the packet's last descriptor, else NULL */
-	struct page *held;	/* reference of a replay; put when unmapped */
+	struct page *held;	/* page that a replay holds; put when unmapped */
 	dma_addr_t addr;
 	u32 len;		/* bytes mapped at addr; 0 = none */
 	bool replay;		/* the packet is a replay, if skb is set */
