@@ -23,7 +23,7 @@
 static DEFINE_PER_CPU(u8 *, tls_scratch);
 
 static u32 tls_fallback_to_sg(const struct tls_record_info *info, u32 skip,
-			   u32 len, struct scatterlist *sg)
+			      u32 len, struct scatterlist *sg)
 {
 	u32 i, n = 0, part;
 
@@ -45,7 +45,7 @@ static u32 tls_fallback_to_sg(const struct tls_record_info *info, u32 skip,
 }
 
 static void tls_fallback_read(const struct tls_record_info *info, u8 *out,
-			   u32 len)
+			      u32 len)
 {
 	struct scatterlist sg[2];
 

@@ -278,7 +278,7 @@ static int __init tls_family_init(struct tls_family *family, int number)
 	family->base = sock->sk->sk_prot;
 	family->base_ops = sock->ops;
 	tls_proto_build(&family->proto, family->base);
-	tls_ops_build((struct proto_ops *)&family->ops, family->base_ops);
+	tls_ops_build((void *)&family->ops, family->base_ops);
 	sock_release(sock);
 	return 0;
 }

@@ -219,10 +219,10 @@ static void hashes(void)
 static uint32_t hash_of(const char *l3, size_t l3_len, uint8_t fields, uint8_t input,
 			bool back)
 {
+	static VkdevRss rss;
 	static const char v4_back[] = "\x45\0\0\x28\0\1\0\0\x40\6\xf6\xcb\xc0\0\2\2\xc0\0\2\1";
 	static const char tcp_back[] = "\xc3\x50\1\xbb\0\0\0\1\0\0\0\2\x50\x10\2\0\0\0\0\0";
 	struct vktls_rss_ctx cfg = { .input = input };
-	static VkdevRss rss;
 	uint8_t frame[14 + 40 + 20];
 	VkdevWire w;
 	uint32_t hash;

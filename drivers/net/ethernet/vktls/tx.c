@@ -129,10 +129,9 @@ static unsigned int vktls_tx_frag_run(const skb_frag_t *frag,
 
 	if (&frag[1] < end) {
 		start = vktls_tx_frag_start(frag);
-		for (; &frag[n] < end &&
-		       vktls_tx_frag_start(&frag[n]) == start + len;
-		     n++)
-			len += skb_frag_size(&frag[n]);
+		while (&frag[n] < end &&
+		       vktls_tx_frag_start(&frag[n]) == start + len)
+			len += skb_frag_size(&frag[n++]);
 	}
 	*frags = n;
 	return len;
