@@ -22,20 +22,14 @@ static const struct ethtool_rmon_hist_range std_ranges[] = {
 static_assert(VKTLS_STAT_TX_SIZE_MAX - VKTLS_STAT_TX_SIZE_64 + 1 == STD_SIZES);
 static_assert(VKTLS_STAT_RX_SIZE_MAX - VKTLS_STAT_RX_SIZE_64 + 1 == STD_SIZES);
 
-/* Locks the counters, fresh from the NIC if it answers. False: it lacks some. */
-static bool vktls_std_lock(struct vktls_dev *vd)
+/* Reads the counters from the NIC if it answers. False: the NIC lacks some of them. */
+static bool vktls_std_sync(struct vktls_dev *vd)
 {
 	if (le16_to_cpu(vd->caps.abi_minor) < STD_ABI_MINOR)
 		return false;
 	if (test_bit(VKTLS_FW_UP, &vd->state))
 		vktls_port_stats_sync(vd);
-	spin_lock_bh(&vd->stats_lock);
 	return true;
-}
-
-static void vktls_std_unlock(struct vktls_dev *vd)
-{
-	spin_unlock_bh(&vd->stats_lock);
 }
 
 /* The NIC neither sends pause frames nor obeys them; it counts those that it sees. */
@@ -60,11 +54,12 @@ void vktls_std_pause(struct net_device *netdev,
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
-	if (!vktls_std_lock(vd))
+	if (!vktls_std_sync(vd))
 		return;
+	spin_lock_bh(&vd->stats_lock);
 	stats->tx_pause_frames = vktls_stats_hw(vd, VKTLS_STAT_TX_PAUSE);
 	stats->rx_pause_frames = vktls_stats_hw(vd, VKTLS_STAT_RX_PAUSE);
-	vktls_std_unlock(vd);
+	spin_unlock_bh(&vd->stats_lock);
 }
 
 /* With the check sequence, which the NIC's own counts leave out. */
@@ -124,11 +119,12 @@ void vktls_std_mac(struct net_device *netdev,
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
-	if (!vktls_std_lock(vd))
+	if (!vktls_std_sync(vd))
 		return;
+	spin_lock_bh(&vd->stats_lock);
 	vktls_std_mac_sent(vd, stats);
 	vktls_std_mac_received(vd, stats);
-	vktls_std_unlock(vd);
+	spin_unlock_bh(&vd->stats_lock);
 	vktls_std_mac_never(stats);
 }
 
@@ -143,15 +139,16 @@ void vktls_std_ctrl(struct net_device *netdev,
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
-	if (!vktls_std_lock(vd))
+	if (!vktls_std_sync(vd))
 		return;
+	spin_lock_bh(&vd->stats_lock);
 	stats->MACControlFramesTransmitted =
 		vktls_stats_hw(vd, VKTLS_STAT_TX_CONTROL);
 	stats->MACControlFramesReceived =
 		vktls_stats_hw(vd, VKTLS_STAT_RX_CONTROL);
 	stats->UnsupportedOpcodesReceived = stats->MACControlFramesReceived -
 		vktls_stats_hw(vd, VKTLS_STAT_RX_PAUSE);
-	vktls_std_unlock(vd);
+	spin_unlock_bh(&vd->stats_lock);
 }
 
 void vktls_std_rmon(struct net_device *netdev, struct ethtool_rmon_stats *stats,
@@ -161,12 +158,13 @@ void vktls_std_rmon(struct net_device *netdev, struct ethtool_rmon_stats *stats,
 	unsigned int i;
 
 	*ranges = std_ranges;
-	if (!vktls_std_lock(vd))
+	if (!vktls_std_sync(vd))
 		return;
+	spin_lock_bh(&vd->stats_lock);
 	for (i = 0; i < STD_SIZES; i++) {
 		stats->hist[i] = vktls_stats_hw(vd, VKTLS_STAT_RX_SIZE_64 + i);
 		stats->hist_tx[i] =
 			vktls_stats_hw(vd, VKTLS_STAT_TX_SIZE_64 + i);
 	}
-	vktls_std_unlock(vd);
+	spin_unlock_bh(&vd->stats_lock);
 }
