@@ -28,12 +28,12 @@ import sys
 import tempfile
 import time
 
-from nic import ABI, FIRMWARE, NUMBERS, QUIET, Function, Nic, RxQueue, TxQueue, Wire
+from nic import ABI, FIRMWARE, NUMBERS, QUIET, Nic, RxQueue, TxQueue, Wire
 from nic import main, pack
 from packets import ethernet, payload, tcp_frame
 from plug_test import INDICATOR_ON, PORT, WINDOW
 from receive_test import set_rss
-from qtest import QEMU, RAM_END, RAM_START, Machine, QmpError
+from qtest import QEMU, RAM_END, RAM_START, Function, Machine, QmpError
 from reentry_test import ECAM, config_place, open_ecam
 from tls_test import SECRET, Flow
 import replay_test as replay
@@ -268,7 +268,7 @@ class World:
         if self.any.random() < 0.3:
             at = RAM_END - 0x300000
             self.m.write(at, pack("rss_ctx", key=self.any.randbytes(40),
-                                  fields=self.any.choice((b"\3\xf\3\xf\xf\xf",
+                                  fields=self.any.choice((b"\3\x0f\3\x0f\x0f\x0f",
                                                           self.any.randbytes(6))),
                                   input=self.any.randrange(4),
                                   table=bytes(self.any.choices(range(3), k=128))))

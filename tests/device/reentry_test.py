@@ -7,10 +7,10 @@ nothing of the time before goes on, and the device is as new."""
 import struct
 import sys
 
-from nic import ABI, QUIET, Nic, RxQueue, TxQueue, Wire, case, main, pack, Function
+from nic import ABI, QUIET, Nic, RxQueue, TxQueue, Wire, case, main, pack
 from packets import ethernet, payload, tcp_frame
 from plug_test import INDICATOR_OFF, PORT, POWER_OFF, SLOT_CONTROL, Slot
-from qtest import Machine
+from qtest import Function, Machine
 
 ECAM = 0xb0000000
 PLAIN = ethernet(0x88b5, payload(200))
