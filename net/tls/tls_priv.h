@@ -41,6 +41,8 @@ struct tls_ask {
 	unsigned long backoff;
 };
 
+#define TLS_TX_GATHER	4	/* records offered to TCP at once: its largest packet */
+
 struct tls_tx_rec;
 struct tls_rx_old;
 
@@ -54,7 +56,7 @@ struct tls_rx_old;
  *		its own: those of one record follow those of the one before, and TCP
  *		sends both as one fragment; one page
  * @spare:	memory of records, kept for the next ones
- * @spares:	entries of @spare, TLS_TX_GATHER at most
+ * @spares:	entries of @spare
  * @pending:	sealed records that TCP has not taken whole
  * @pending_len: their bytes that TCP has not taken
  * @work:	pushes @pending, and seals @open after a memory shortage
@@ -72,7 +74,7 @@ struct tls_tx {
 	struct tls_aead aead;
 	struct tls_tx_rec *open;
 	struct page_frag edges;
-	struct list_head spare;
+	struct tls_tx_rec *spare[TLS_TX_GATHER];
 	u8 spares;
 	struct list_head pending;
 	u32 pending_len;

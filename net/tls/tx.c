@@ -448,7 +448,6 @@ struct tls_tx *tls_tx_alloc(struct tls_priv *ctx)
 	tx->ctx = ctx;
 	tx->hw.ctx = &ctx->ctx;
 	tx->max_payload = ctx->max_payload;
-	INIT_LIST_HEAD(&tx->spare);
 	INIT_LIST_HEAD(&tx->pending);
 	INIT_LIST_HEAD(&tx->hw.records_list);
 	spin_lock_init(&tx->hw.lock);

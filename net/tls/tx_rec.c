@@ -28,9 +28,7 @@ struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx)
 	struct tls_tx_rec *rec;
 
 	if (tx->spares) {
-		rec = list_first_entry(&tx->spare, struct tls_tx_rec, list);
-		list_del(&rec->list);
-		tx->spares--;
+		rec = tx->spare[--tx->spares];
 	} else {
 		rec = kmalloc(sizeof(*rec), sk->sk_allocation | __GFP_ACCOUNT);
 		if (!rec)
@@ -55,12 +53,10 @@ void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 	tls_frags_put(&rec->src);
 	if (rec->charged)
 		sk_mem_uncharge(sk, rec->charged);
-	if (tx->spares < TLS_TX_GATHER) {
-		list_add(&rec->list, &tx->spare);
-		tx->spares++;
-	} else {
+	if (tx->spares < ARRAY_SIZE(tx->spare))
+		tx->spare[tx->spares++] = rec;
+	else
 		kfree(rec);
-	}
 }
 
 /**
@@ -69,12 +65,8 @@ void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
  */
 void tls_tx_rec_free_spare(struct tls_tx *tx)
 {
-	struct tls_tx_rec *rec, *next;
-
-	list_for_each_entry_safe(rec, next, &tx->spare, list)
-		kfree(rec);
-	INIT_LIST_HEAD(&tx->spare);
-	tx->spares = 0;
+	while (tx->spares)
+		kfree(tx->spare[--tx->spares]);
 }
 
 /**

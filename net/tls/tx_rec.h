@@ -5,11 +5,9 @@
 #include "tls_priv.h"
 #include "tx_frags.h"
 
-#define TLS_TX_GATHER	4	/* records offered to TCP at once: its largest packet */
-
 /**
  * struct tls_tx_rec - a record on its way from sendmsg to TCP
- * @list:	in tls_tx.pending once sealed, or in tls_tx.spare
+ * @list:	in tls_tx.pending once sealed
  * @type:	content type
  * @plain:	payload left as plaintext for the device or the fallback
  * @edged:	header in tls_tx.edges, and the tag unless the payload was copied
