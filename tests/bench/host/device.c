@@ -41,8 +41,9 @@ static uint8_t work[STREAM];		/* what the engine changes */
 static uint8_t heads[STREAM / MSS + 1][HEADERS];	/* of each packet */
 static uint8_t frames[STREAM + sizeof(heads)];	/* heads and stream, on the wire */
 static uint8_t packet[HEADERS + SUPER];	/* the queue's buffer */
-static const uint8_t rss_secret[VKTLS_RSS_KEY_BYTES] = { 1, 2, 3 };
-static VkdevRssKey rss_key;
+/* TCP over IPv4 by addresses and ports */
+static const struct vktls_rss_ctx rss_cfg = { .key = { 1, 2, 3 }, .fields = { 0, 15 } };
+static VkdevRss rss;
 uint32_t device_sink;	/* not static, so that what goes there is computed */
 
 static size_t least(size_t a, size_t b)
@@ -203,7 +204,7 @@ static void path_rx(size_t size)
 				     HEADERS - VKDEV_ETH_HDR + n);
 		vkdev_wire_parse(packet, HEADERS + n, &wire);
 		device_sink += vkdev_wire_sum_check(packet, &wire, HEADERS + n, sum);
-		device_sink += vkdev_wire_hash(packet, &wire, &rss_key, VKTLS_RSS_TCP4, &hash);
+		device_sink += vkdev_wire_hash(packet, &wire, &rss, &hash);
 		vkdev_flow_of(packet, &wire, &flow);
 		if (vkdev_flow_find(flows, &flow) ||
 		    vkdev_tls_rx(ctx, at, packet + HEADERS, work + at, n, &result) !=
@@ -293,7 +294,7 @@ int main(int argc, char **argv)
 	raw = raw_alloc(stream_key);
 	if (!raw)
 		stream_die("no crypto library");
-	vkdev_rss_key_set(&rss_key, rss_secret);
+	vkdev_rss_set(&rss, &rss_cfg);
 	flow_prepare();
 	/* Turn by turn, so that a change of the processor's speed meets all. */
 	for (n = 0; n < passes; n++)
