@@ -3,25 +3,15 @@
 # A tree that is copied with its build folder builds the edits made in the copy.
 set -uo pipefail
 
+# shellcheck source=tests/scripts/ktap.sh
+. tests/scripts/ktap.sh
 top=$PWD
 tree=$O/tree
-number=0
-failed=0
 unset VKTLS_BUILD
 
-# check NAME COMMAND...: a case passes when the command does
-check()
+quietly()
 {
-	local name=$1 ok=ok
-
-	shift
-	number=$((number + 1))
-	if ! "$@" >"$O/out" 2>&1; then
-		ok="not ok"
-		failed=1
-		tail -n 20 "$O/out" | sed 's/^/# /'
-	fi
-	echo "$ok $number $name"
+	"$@" >"$work/out" 2>&1
 }
 
 # as "cp -a" would, without folders that no build needs
@@ -42,12 +32,12 @@ sees()
 	local file=$1 rc=0
 
 	shift
-	cp -p "$tree/$file" "$O/kept"
+	cp -p "$tree/$file" "$work/kept"
 	echo "#error this edit is seen" >>"$tree/$file"
-	(cd "$tree" && "$@") >"$O/said" 2>&1 && rc=1
-	cp -p "$O/kept" "$tree/$file"
-	cat "$O/said"
-	[ "$rc" = 0 ] && grep -rq "this edit is seen" "$O/said" "$tree/build/log"
+	(cd "$tree" && "$@") >"$work/said" 2>&1 && rc=1
+	cp -p "$work/kept" "$tree/$file"
+	cat "$work/said"
+	[ "$rc" = 0 ] && grep -rq "this edit is seen" "$work/said" "$tree/build/log"
 }
 
 kept()
@@ -57,13 +47,12 @@ kept()
 }
 
 echo "KTAP version 1"
-check "the tree is copied" copy
-check "an edit of the firmware is seen" sees firmware/fw.h make firmware
+check "the tree is copied" quietly copy
+check "an edit of the firmware is seen" quietly sees firmware/fw.h make firmware
 check "an edit of a unit test's header is seen" \
-	sees tests/unit/ktap.h make -f tests/unit/Makefile "O=$tree/build/unit" wire_test
+	quietly sees tests/unit/ktap.h make -f tests/unit/Makefile "O=$tree/build/unit" wire_test
 check "an edit of the modules is seen" \
-	sees drivers/net/ethernet/vktls/tx.h scripts/build-modules
-check "a folder that was made here is kept" kept
-echo "1..$number"
+	quietly sees drivers/net/ethernet/vktls/tx.h scripts/build-modules
+check "a folder that was made here is kept" quietly kept
 rm -rf "$tree"
-exit $failed
+end_of_cases

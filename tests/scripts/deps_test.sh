@@ -4,25 +4,8 @@
 # user who is not root. Each is told the command that helps, and nothing is done.
 set -uo pipefail
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
-failed=0
-
-# check NAME COMMAND...: a case passes when the command does
-check()
-{
-	local name=$1 ok=ok
-
-	shift
-	number=$((number + 1))
-	if ! "$@"; then
-		ok="not ok"
-		failed=1
-		sed 's/^/# /' "$work/err"
-	fi
-	echo "$ok $number $name"
-}
+# shellcheck source=tests/scripts/ktap.sh
+. tests/scripts/ktap.sh
 
 # A host whose programs are these and the few that any has
 host()
@@ -65,5 +48,4 @@ check "another processor" refused "x86-64" "such a processor"
 host "$apt" "$amd64" "dpkg-query=exit 1" "id=echo 1000"
 check "not root, and packages are missing" refused "you are not root: .*build-essential" \
 	"sudo make deps"
-echo "1..$number"
-exit $failed
+end_of_cases

@@ -5,28 +5,11 @@
 # or a key that will not do.
 set -u
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/scripts/ktap.sh
+. tests/scripts/ktap.sh
 . scripts/common.sh
 . scripts/kernel.sh
 set +e +o pipefail
-number=0
-failed=0
-
-# check NAME COMMAND...: a case passes when the command does
-check()
-{
-	local name=$1 ok=ok
-
-	shift
-	number=$((number + 1))
-	if ! "$@"; then
-		ok="not ok"
-		failed=1
-		sed 's/^/# /' "$work/out"
-	fi
-	echo "$ok $number $name"
-}
 
 # into VARIABLE=VALUE...: install with those
 into()
@@ -149,5 +132,4 @@ check "a key without a certificate" refused "needs a key and its certificate" \
 check "a key that is not there" refused "needs a key and its certificate" \
 	MODULE_SIG_KEY= "DESTDIR=$work/three" MODULE_SIG_KEY=/nowhere "MODULE_SIG_CERT=$work/vktls-test.der"
 check "a place that is another's" unprivileged
-echo "1..$number"
-exit $failed
+end_of_cases

@@ -4,27 +4,10 @@
 # too old, and the same with the lines that tell a newer kernel.
 set -uo pipefail
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/scripts/ktap.sh
+. tests/scripts/ktap.sh
 tree=$work/tree
 driver=drivers/net/ethernet/vktls
-number=0
-failed=0
-
-# check NAME COMMAND...: a case passes when the command does
-check()
-{
-	local name=$1 ok=ok
-
-	shift
-	number=$((number + 1))
-	if ! "$@"; then
-		ok="not ok"
-		failed=1
-		sed 's/^/# /' "$work/out"
-	fi
-	echo "$ok $number $name"
-}
 
 unpack()
 {
@@ -83,7 +66,7 @@ nothing_for_older()
 {
 	! grep -rnE 'COMPAT_|compat/' "$tree/$driver" >"$work/out" &&
 		grep -q '\.get_rx_ring_count = ' "$tree/$driver/ethtool.c" &&
-		! grep -q 'rxnfc' "$tree/$driver/ethtool.c"
+		! grep -q 'vktls_ethtool_[gs]et_rxnfc' "$tree/$driver/ethtool.c"
 }
 
 builds_tests()
@@ -114,5 +97,4 @@ check "Makefile has its line once" once drivers/net/ethernet/Makefile \
 check "the tests are a target once" once tools/testing/selftests/Makefile \
 	'TARGETS += drivers/net/hw/tls'
 check "the tests' program builds there" builds_tests
-echo "1..$number"
-exit $failed
+end_of_cases

@@ -3,26 +3,9 @@
 # scripts/into-qemu on the files of a QEMU tree that it touches.
 set -uo pipefail
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/scripts/ktap.sh
+. tests/scripts/ktap.sh
 tree=$work/tree
-number=0
-failed=0
-
-# check NAME COMMAND...: a case passes when the command does
-check()
-{
-	local name=$1 ok=ok
-
-	shift
-	number=$((number + 1))
-	if ! "$@"; then
-		ok="not ok"
-		failed=1
-		sed 's/^/# /' "$work/out"
-	fi
-	echo "$ok $number $name"
-}
 
 # The source that the build used; the hook has been there, so its lines go
 unpack()
@@ -83,5 +66,4 @@ check "the page has its line once" once docs/system/device-emulation.rst \
 	"   devices/vktls.rst"
 check "the qtest has its line once" once tests/qtest/meson.build \
 	"  (config_all_devices.has_key('CONFIG_VKTLS') ? ['vktls-test'] : []) + \\"
-echo "1..$number"
-exit $failed
+end_of_cases

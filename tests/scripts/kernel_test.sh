@@ -5,25 +5,8 @@
 # A cache and a mirror of the test's own stand in for the real ones.
 set -uo pipefail
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
-failed=0
-
-# check NAME COMMAND...: a case passes when the command does
-check()
-{
-	local name=$1 ok=ok
-
-	shift
-	number=$((number + 1))
-	if ! "$@"; then
-		ok="not ok"
-		failed=1
-		sed 's/^/# /' "$work/out" "$work/err"
-	fi
-	echo "$ok $number $name"
-}
+# shellcheck source=tests/scripts/ktap.sh
+. tests/scripts/ktap.sh
 
 # An apt whose mirror has the headers named in $work/mirror
 fake_apt()
@@ -158,5 +141,4 @@ folder CONFIG_NET=y
 check "a folder whose kernel has no TLS" kdir "CONFIG_TLS is not set" CONFIG_TLS=m 6.12.1
 rm -rf "$work/kdir"
 check "a folder that is not there" kdir "no kernel headers" "make deps" 6.12.1
-echo "1..$number"
-exit $failed
+end_of_cases

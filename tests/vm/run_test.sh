@@ -5,25 +5,8 @@
 set -uo pipefail
 
 run=$(dirname "$(readlink -f "$0")")/run
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
-failed=0
-
-# check NAME COMMAND...: a case passes when the command does
-check()
-{
-	local name=$1 ok=ok
-
-	shift
-	number=$((number + 1))
-	if ! "$@"; then
-		ok="not ok"
-		failed=1
-		sed 's/^/# /' "$work/err"
-	fi
-	echo "$ok $number $name"
-}
+# shellcheck source=tests/scripts/ktap.sh
+. tests/scripts/ktap.sh
 
 # vm STATUS OPTION...: run the VM and expect that exit status
 vm()
@@ -106,5 +89,4 @@ check "all of it ran" diff <(echo its end) "$work/out"
 # shellcheck disable=SC2046 # a list of words
 check "a command of too many words is refused" vm 125 -- echo $(seq 300)
 check "a wrong option is refused" vm 125 --tls theirs -- true
-echo "1..$number"
-exit $failed
+end_of_cases
