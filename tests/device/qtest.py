@@ -50,7 +50,57 @@ class Link:
         self.sock.close()
 
 
-class Machine:
+class Qmp:
+    """QEMU's monitor, by qmp_link; events that came meanwhile are kept."""
+
+    def qmp(self, command, **arguments):
+        self.qmp_link.send(json.dumps({"execute": command,
+                                       "arguments": arguments}))
+        while True:
+            answer = json.loads(self.qmp_link.line())
+            if "event" in answer:
+                self.events.append(answer)
+                continue
+            if "error" in answer:
+                raise QmpError(answer["error"]["desc"])
+            return answer["return"]
+
+
+class Guest:
+    """Memory of a guest from next_ram on, and its time, which step() lets pass."""
+
+    def wait(self, condition, what, step=0.001):
+        """Until CONDITION() is true; the guest's time passes meanwhile."""
+        end = time.monotonic() + PATIENCE
+        while not (value := condition()):
+            assert time.monotonic() < end, f"{what} does not happen"
+            self.step(step)
+        return value
+
+    def alloc(self, size, align=4096):
+        """A piece of zeroed memory that nothing else uses."""
+        addr = -(-self.next_ram // align) * align
+        self.next_ram = addr + size
+        assert self.next_ram <= RAM_END, "guest memory is used up"
+        return addr
+
+
+class ConfigSpace:
+    """Configuration space of a PCI function, by config() and set_config()."""
+
+    def enable(self, master=True):
+        self.set_config(4, 2 | master << 2, 2)
+
+    def capability(self, wanted):
+        at = self.config(0x34, 1)
+        while at not in (0, 0xff):
+            if self.config(at, 1) == wanted:
+                return at
+            at = self.config(at + 1, 1)
+        return None
+
+
+class Machine(Qmp, Guest):
     """QEMU with a q35 board, 64 MiB and what ARGS add."""
 
     def __init__(self, *args):
@@ -138,34 +188,7 @@ class Machine:
         """Let the guest's time pass."""
         self.do("clock_step", str(int(seconds * 1e9)))
 
-    def wait(self, condition, what, step=0.001):
-        """Until CONDITION() is true; the guest's time passes meanwhile."""
-        end = time.monotonic() + PATIENCE
-        while not (value := condition()):
-            assert time.monotonic() < end, f"{what} does not happen"
-            self.step(step)
-        return value
-
-    def alloc(self, size, align=4096):
-        """A piece of zeroed memory that nothing else uses."""
-        addr = -(-self.next_ram // align) * align
-        self.next_ram = addr + size
-        assert self.next_ram <= RAM_END, "guest memory is used up"
-        return addr
-
     # QMP
-
-    def qmp(self, command, **arguments):
-        self.qmp_link.send(json.dumps({"execute": command,
-                                       "arguments": arguments}))
-        while True:
-            answer = json.loads(self.qmp_link.line())
-            if "event" in answer:
-                self.events.append(answer)
-                continue
-            if "error" in answer:
-                raise QmpError(answer["error"]["desc"])
-            return answer["return"]
 
     def wait_event(self, name):
         """Until QEMU sent an event of that name."""
@@ -193,7 +216,7 @@ class QmpError(Exception):
     """QEMU refused a command."""
 
 
-class Function:
+class Function(ConfigSpace):
     """A PCI function at its place on a bus, with its BARs mapped."""
 
     def __init__(self, machine, dev, bus=0):
@@ -215,14 +238,3 @@ class Function:
         self.m.next_mmio = base + size
         self.set_config(0x10 + n * 4, base)
         return base
-
-    def enable(self, master=True):
-        self.set_config(4, 2 | master << 2, 2)
-
-    def capability(self, wanted):
-        at = self.config(0x34, 1)
-        while at not in (0, 0xff):
-            if self.config(at, 1) == wanted:
-                return at
-            at = self.config(at + 1, 1)
-        return None

@@ -14,7 +14,8 @@ import subprocess
 import tempfile
 import time
 
-from qtest import MMIO_START, PATIENCE, RAM_END, RAM_START, Link, QmpError
+from qtest import MMIO_START, PATIENCE, RAM_END, RAM_START
+from qtest import ConfigSpace, Guest, Link, Qmp
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CARD = os.path.join(TOP, "tools/vktls-card")
@@ -93,7 +94,7 @@ class Client:
         self.sock.close()
 
 
-class Process:
+class Process(Qmp):
     """tools/vktls-card, and its words."""
 
     def __init__(self, *args):
@@ -133,17 +134,6 @@ class Process:
         with open(self.log.name, "rb") as log:
             return log.read().decode(errors="replace")
 
-    def qmp(self, command, **arguments):
-        self.qmp_link.send(json.dumps({"execute": command, "arguments": arguments}))
-        while True:
-            answer = json.loads(self.qmp_link.line())
-            if "event" in answer:
-                self.events.append(answer)
-                continue
-            if "error" in answer:
-                raise QmpError(answer["error"]["desc"])
-            return answer["return"]
-
     def end(self):
         """The process ends as it is told to, with status 0."""
         if self.process.poll() is None:
@@ -156,7 +146,7 @@ class Process:
         assert status == 0, f"vktls-card ended with status {status}: {said[-2000:]}"
 
 
-class Machine(Process):
+class Machine(Process, Guest):
     """A client with 64 MiB of memory. ARGS are those of qtest.Machine."""
 
     def __init__(self, *args):
@@ -273,21 +263,8 @@ class Machine(Process):
     def step(self, seconds):
         time.sleep(seconds)
 
-    def wait(self, condition, what, step=0.001):
-        end = time.monotonic() + PATIENCE
-        while not (value := condition()):
-            assert time.monotonic() < end, f"{what} does not happen"
-            time.sleep(step)
-        return value
 
-    def alloc(self, size, align=4096):
-        addr = -(-self.next_ram // align) * align
-        self.next_ram = addr + size
-        assert self.next_ram <= RAM_END, "guest memory is used up"
-        return addr
-
-
-class Function:
+class Function(ConfigSpace):
     """The card's PCI function; its BARs are where the client puts them."""
 
     def __init__(self, machine, _dev=0):
@@ -316,14 +293,3 @@ class Function:
         self.m.client.write(CONFIG, offset, value.to_bytes(size, "little"))
         if offset <= self.msix + 3 < offset + size and self.config(self.msix + 2, 2) & 0x8000:
             self.m.start_messages()
-
-    def enable(self, master=True):
-        self.set_config(4, 2 | master << 2, 2)
-
-    def capability(self, wanted):
-        at = self.config(0x34, 1)
-        while at not in (0, 0xff):
-            if self.config(at, 1) == wanted:
-                return at
-            at = self.config(at + 1, 1)
-        return None
