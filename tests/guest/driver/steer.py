@@ -276,6 +276,42 @@ def refused_by_the_nic():
     came(1)
 
 
+def not_given_back():
+    """A filter or a context that the NIC does not give back goes with a reset."""
+    apart()
+    ktap.defer(nicfault.end)
+    ktap.defer(run, "ethtool", "-K", IF, "ntuple", "on")
+    number = context("start", 2, "equal", 1)
+    add(*udp(), "action", 1)
+    for command, act in (("flow-del", lambda: run("ethtool", "-K", IF, "ntuple", "off")),
+                         ("rss-ctx-del", lambda: run("ethtool", "-X", IF, "context", number,
+                                                     "delete"))):
+        resets = stats()["resets"]
+        nicfault.command("fail", command, 1, nicfault.FAILS)
+        act()
+        wait(f"a reset after {command}", lambda: stats()["resets"] > resets)
+        setup_link()
+        came(0)
+
+
+def filters_of_a_change_that_fails():
+    """Filters that cannot all be switched on are all off, and are on at the next try."""
+    apart()
+    ktap.defer(run, "ethtool", "-K", IF, "ntuple", "on")
+    ktap.defer(nicfault.end)
+    add(*udp(), "action", 1, "loc", 0)
+    add(*udp(port=1), "action", 1, "loc", 1)
+    run("ethtool", "-K", IF, "ntuple", "off")
+    nicfault.command("fail", "flow-set", 2, nicfault.FAILS)
+    fails("ethtool", "-K", IF, "ntuple", "on")
+    ktap.equal(features()["ntuple-filters"], False, "ntuple-filters")
+    came(0)
+    # The kernel keeps a wish that failed, and does not try it again when it is repeated.
+    run("ethtool", "-K", IF, "ntuple", "off")
+    run("ethtool", "-K", IF, "ntuple", "on")
+    came(1)
+
+
 def flow_hash_of_context():
     """Fields by type, for the port and for a context, and only fields that there are."""
     number = context()
@@ -320,7 +356,7 @@ def tls_flow():
 
 CASES = (tcp_steered, dropped, order, by_context, kept, set_while_down, switched_off, refused,
          used_queues_stay, offset_keeps_the_table, table_full, refused_by_the_nic,
-         flow_hash_of_context, symmetric, tls_flow)
+         not_given_back, filters_of_a_change_that_fails, flow_hash_of_context, symmetric, tls_flow)
 
 
 def main():

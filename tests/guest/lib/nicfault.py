@@ -7,7 +7,7 @@ import subprocess
 # VKTLS_CMD_*, _EVT_*, _VEC_*, _ST_* that tests name
 CMD = {"nop": 0, "caps": 1, "port-set": 2, "queue-create": 7, "queue-destroy": 8, "tls-add": 9,
        "tls-del": 10, "tls-resync": 11, "tls-query": 12, "stats": 13, "tls-add-rx": 15,
-       "rss-ctx-set": 16, "flow-set": 18}
+       "rss-ctx-set": 16, "rss-ctx-del": 17, "flow-set": 18, "flow-del": 19}
 EVENT = {"link": 1, "queue-error": 2, "tx-error": 3, "tls-lost": 4, "overflow": 5,
          "tls-resync": 6}
 ASYNC = 0       # the vector of commands and events

@@ -63,17 +63,25 @@ int vktls_filter_sync(struct vktls_dev *vd)
  * vktls_filter_clear() - take all filters from the NIC; the driver keeps them
  * @vd: device
  *
+ * A NIC that does not give one back is reset.
+ *
  * Context: RTNL; sleeps.
  */
 void vktls_filter_clear(struct vktls_dev *vd)
 {
 	unsigned int i;
+	int err = 0;
 
 	if (!test_bit(VKTLS_FW_UP, &vd->state))
 		return;
-	for (i = 0; i < VKTLS_FLOW_FILTERS; i++)
+	for (i = 0; i < VKTLS_FLOW_FILTERS && !err; i++) {
 		if (vd->filters[i])
-			vktls_filter_withdraw(vd, i);
+			err = vktls_filter_withdraw(vd, i);
+		if (err == -ENOENT)
+			err = 0;
+	}
+	if (err)
+		vktls_reset_request(vd, VKTLS_RESET_FW);
 }
 
 /**

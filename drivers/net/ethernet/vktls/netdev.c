@@ -283,19 +283,21 @@ static int vktls_netdev_set_features(struct net_device *netdev,
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	netdev_features_t old = netdev->features;
-	int err;
+	int err = 0;
 
-	if ((netdev->features & ~features) & NETIF_F_NTUPLE)
+	if (vd->active) {
+		netdev->features = features;
+		err = vktls_netdev_apply_features(vd, features ^ old);
+	}
+	if (err) {
+		netdev->features = old;
+		if (vd->active)
+			vktls_port_sync(vd);
+	}
+	/* A change that failed may have given the NIC some filters. */
+	if ((features ^ old) & NETIF_F_NTUPLE &&
+	    !((err ? old : features) & NETIF_F_NTUPLE))
 		vktls_filter_clear(vd);
-	if (!vd->active)
-		return 0;
-	netdev->features = features;
-	err = vktls_netdev_apply_features(vd, features ^ old);
-	if (!err)
-		return 0;
-	netdev->features = old;
-	if (vd->active)
-		vktls_port_sync(vd);
 	return err;
 }
 

@@ -295,7 +295,7 @@ int vktls_rss_ctx_modify(struct net_device *netdev,
 	return vktls_rss_change(vd, rxfh->rss_context, ctx, &new);
 }
 
-/* A context that stays in the NIC for want of an answer is overwritten, or reset. */
+/* A NIC that does not give the context back is reset. */
 int vktls_rss_ctx_remove(struct net_device *netdev,
 			 struct ethtool_rxfh_context *to, u32 num,
 			 struct netlink_ext_ack *extack)
@@ -307,9 +307,10 @@ int vktls_rss_ctx_remove(struct net_device *netdev,
 		NL_SET_ERR_MSG(extack, "a flow filter leads to this context");
 		return -EBUSY;
 	}
-	if (test_bit(VKTLS_FW_UP, &vd->state) && vktls_rss_many(vd))
-		vktls_cmd_exec(vd, VKTLS_CMD_RSS_CTX_DEL, &ref, sizeof(ref),
-			       NULL, 0);
+	if (test_bit(VKTLS_FW_UP, &vd->state) && vktls_rss_many(vd) &&
+	    vktls_cmd_exec(vd, VKTLS_CMD_RSS_CTX_DEL, &ref, sizeof(ref), NULL,
+			   0))
+		vktls_reset_request(vd, VKTLS_RESET_FW);
 	kfree(vd->rss_ctx[num]);
 	vd->rss_ctx[num] = NULL;
 	return 0;
