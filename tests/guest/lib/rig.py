@@ -571,9 +571,11 @@ def sysctl(test_over, name, value, on=run):
 def patient_tcp(test_over, on=run):
     """
     New sockets do not retransmit on a timer for a while, so that a test is not
-    overtaken by it; test_over is told how to undo that. on=far_run: the peer's.
+    overtaken by it, and do not join what is sent while a slow NIC has an earlier packet;
+    test_over is told how to undo that. on=far_run: the peer's.
     """
     for name, value in (("net.ipv4.tcp_rto_min_us", "5000000"),
+                        ("net.ipv4.tcp_autocorking", "0"),
                         ("net.ipv4.tcp_early_retrans", "0")):
         sysctl(test_over, name, value, on)
 
