@@ -9,6 +9,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -120,6 +121,15 @@ def suites_are_named_by_tls():
     assert chosen and all(re.fullmatch(r"guest/.*offload/.*-stock", name) for name in chosen)
 
 
+def whole_name_chooses_one():
+    """Not also the suites of other kernels and processors, with longer names."""
+    name = "guest/offload/records-stock"
+    for words, lines in (([name], [name]), ([name + "-vfio"], [name + "-vfio-user"])):
+        said = subprocess.run([os.path.join(TOP, "tests/check"), "--full", "--list", *words],
+                              check=True, capture_output=True, text=True).stdout
+        assert said.split() == lines, said
+
+
 def programs():
     """Programs of cases that run in a guest."""
     return [path for path in glob.glob(os.path.join(TOP, "tests/guest/*/*.py"))
@@ -147,5 +157,5 @@ if __name__ == "__main__":
     sys.exit(main([output_without_end_is_cut_off, no_end_is_a_failure, signals_have_names,
                    last_words_are_shown, program_that_is_not_there, plan_counts,
                    vm_that_does_not_start_passes_nothing, vm_that_ends_early,
-                   suites_are_named_by_tls, documented_cases_are_registered,
-                   programs_are_in_a_suite]))
+                   suites_are_named_by_tls, whole_name_chooses_one,
+                   documented_cases_are_registered, programs_are_in_a_suite]))

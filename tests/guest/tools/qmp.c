@@ -4,6 +4,10 @@
  * answer: qmp '{"execute": "set_link", "arguments": {"name": "dut0", "up": false}}'
  * Exit status 1 when QEMU answers with an error. Events are passed over. It
  * knows only as much JSON as it takes to tell an answer from an event.
+ *
+ * A card in a process of its own (tests/vm/run --card vfio-user) has a port of its
+ * own, vktls.card.NAME: a command that names the card as its object goes there. With
+ * qmp @NAME JSON any command does.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,6 +19,7 @@
 #include <unistd.h>
 
 #define PORTS		"/sys/class/virtio-ports"
+#define CARD		"vktls.card."
 #define ANSWER_MS	30000
 
 static char line[1 << 16];
@@ -26,36 +31,60 @@ static void __attribute__((noreturn)) fail(const char *what)
 	exit(2);
 }
 
-static int is_ours(const char *port)
+/* The name of a virtio-serial port, without its end of line. */
+static void port_name(const char *port, char *name, size_t len)
 {
-	char path[512], name[64] = "";
+	char path[512];
 	FILE *f;
 
+	name[0] = '\0';
 	snprintf(path, sizeof(path), PORTS "/%s/name", port);
 	f = fopen(path, "r");
 	if (!f)
-		return 0;
-	if (!fgets(name, sizeof(name), f))
+		return;
+	if (!fgets(name, len, f))
 		name[0] = '\0';
 	fclose(f);
-	return !strcmp(name, "vktls.qmp\n");
+	name[strcspn(name, "\n")] = '\0';
 }
 
-static int open_port(void)
+/* Is the card of that name the object of the command? */
+static int is_object(const char *command, const char *card)
 {
-	char node[512] = "";
+	char path[128], name[128];
+
+	snprintf(path, sizeof(path), "/machine/peripheral/%s\"", card);
+	snprintf(name, sizeof(name), "\"name\": \"%s\"", card);
+	return strstr(command, path) || strstr(command, name);
+}
+
+static int is_wanted(const char *port, const char *card, const char *command)
+{
+	if (strncmp(port, CARD, strlen(CARD)))
+		return 0;
+	port += strlen(CARD);
+	return card ? !strcmp(port, card) : is_object(command, port);
+}
+
+/* The port of the card that the command is for, or else of QEMU. */
+static int open_port(const char *card, const char *command)
+{
+	char node[512] = "", name[64];
 	struct dirent *entry;
 	DIR *dir = opendir(PORTS);
-	int fd;
+	int fd, found = 0;
 
-	while (dir && (entry = readdir(dir)))
-		if (is_ours(entry->d_name))
+	while (dir && !found && (entry = readdir(dir))) {
+		port_name(entry->d_name, name, sizeof(name));
+		found = is_wanted(name, card, command);
+		if (found || (!card && !strcmp(name, "vktls.qmp")))
 			snprintf(node, sizeof(node), "/dev/%s", entry->d_name);
+	}
 	if (dir)
 		closedir(dir);
 	fd = open(node, O_RDWR);
 	if (fd < 0)
-		fail("opening the port vktls.qmp");
+		fail("opening the port");
 	return fd;
 }
 
@@ -95,19 +124,20 @@ static int ask(int fd, const char *command)
 
 int main(int argc, char **argv)
 {
+	const char *card = argc == 3 && argv[1][0] == '@' ? argv[1] + 1 : NULL;
 	int fd, lock, failed;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: qmp JSON\n");
+	if (argc != (card ? 3 : 2)) {
+		fprintf(stderr, "usage: qmp [@CARD] JSON\n");
 		return 2;
 	}
 	/* one user at a time: a port can be opened once only */
 	lock = open("/run/qmp.lock", O_RDWR | O_CREAT, 0600);
 	if (lock < 0 || flock(lock, LOCK_EX))
 		fail("/run/qmp.lock");
-	fd = open_port();
+	fd = open_port(card, argv[argc - 1]);
 	ask(fd, "{\"execute\": \"qmp_capabilities\"}");
-	failed = ask(fd, argv[1]);
+	failed = ask(fd, argv[argc - 1]);
 	fputs(line, stdout);
 	return failed;
 }

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Sourced by run: the emulator and the machine without its network, for each processor.
+# Uses the variables of run's options.
+
+# s390x has its own bus; PCI is for the NIC alone there
+virtio=pci emulator_name=qemu-system-x86_64
+use_arch()
+{
+	case $arch in
+	arm64) emulator_name=qemu-system-aarch64 ;;
+	s390x) emulator_name=qemu-system-s390x virtio=ccw ;;
+	esac
+}
+
+# Where our own QEMU lies: it does not depend on the guest's processor
+own_qemu()
+{
+	[ "$arch" = amd64 ] && echo "$BUILD/$1" || echo "$TOP/build/$1"
+}
+
+# Our own QEMU is not built for arm64: a card outside does not need that
+usual_card()
+{
+	[ "$arch" = arm64 ] && echo vfio-user || echo in-qemu
+}
+
+# The emulator as words: a file, or Debian's newest, which the cache has
+choose_qemu()
+{
+	use_arch
+	[ "$card" = in-qemu ] || : "${qemu:=system}"
+	: "${qemu:=$(own_qemu "$emulator_name")}"
+	emulator=("$qemu")
+	[ "$qemu" != system ] || emulator=("$SCRIPTS/debian-qemu"
+		"${emulator_name#qemu-system-}")
+	[ "$card$nic$qemu" != in-qemuvktlssystem ] ||
+		die "Debian's QEMU has no vktls in it" "add --card vfio-user"
+}
+
+# /dev/kvm that opens proves nothing: only a guest that boots does. The answer
+# is kept until the host reboots.
+accelerator()
+{
+	local stamp
+
+	if [ -n "${VKTLS_ACCEL:-}" ]; then
+		echo "$VKTLS_ACCEL"
+		return
+	fi
+	stamp=$GUEST/kvm-$(cut -c1-8 /proc/sys/kernel/random/boot_id)
+	if [ ! -w /dev/kvm ]; then
+		echo tcg
+		return
+	fi
+	if [ ! -f "$stamp" ]; then
+		if VKTLS_ACCEL=kvm VKTLS_BUILD=$BUILD "$0" --nic virtio-net --timeout 60 true \
+			>/dev/null 2>&1; then
+			echo kvm >"$stamp"
+		else
+			echo tcg >"$stamp"
+		fi
+	fi
+	cat "$stamp"
+}
+
+kernel_words()
+{
+	echo "console=$1" loglevel=5 nokaslr mitigations=off panic=-1
+	echo oops=panic softlockup_panic=1 hung_task_panic=1 watchdog_thresh=60
+	echo nowatchdog=0 random.trust_cpu=on audit=0 lsm= net.ifnames=0
+	echo "$append"
+}
+
+# The IOMMU comes before the devices behind it
+add_dma()
+{
+	case $dma in
+	bounce) append+=" swiotlb=force" ;;
+	iommu)
+		append+=" intel_iommu=on iommu.strict=1 iommu.passthrough=0"
+		add -device intel-iommu
+		[ "$1" != kvm ] || add -machine kernel-irqchip=split ;;
+	esac
+}
+
+add_amd64()
+{
+	local accel
+
+	accel=$(accelerator)
+	add_dma "$accel"
+	append+=" no_timer_check tsc=reliable"
+	if [ "$accel" = kvm ]; then
+		add -accel kvm -cpu host
+	elif [ "$accel" = icount ]; then
+		# time is what the guest executes: one instruction, one nanosecond
+		add -accel tcg,thread=single -icount shift=0,sleep=off -cpu max
+		append+=" tsc_early_khz=1000000"
+	else
+		add -accel tcg,thread=multi -cpu max
+		append+=" tsc_early_khz=$("$GUEST/tsc_khz")"
+	fi
+	add -machine q35,vmport=off,smbus=off,i8042=off,graphics=off
+	add -L /usr/share/seabios -L /usr/share/qemu
+	add -append "$(kernel_words ttyS0 | tr '\n' ' ')"
+}
+
+add_arm64()
+{
+	# the architecture's own way to sign pointers is slow to emulate
+	add -accel tcg,thread=multi -cpu max,pauth-impdef=on -machine virt,gic-version=3
+	add -append "$(kernel_words ttyAMA0 | tr '\n' ' ')"
+}
+
+add_s390x()
+{
+	add -accel tcg,thread=multi -cpu max -machine s390-ccw-virtio
+	add -append "$(kernel_words ttysclp0 | tr '\n' ' ')"
+}
+
+add_machine()
+{
+	add -nodefaults -no-user-config -display none -no-reboot
+	"add_$arch"
+	add -smp "$smp" -m "$mem"
+	# memory that a process beside QEMU can map
+	[ "$card" = in-qemu ] ||
+		add -object "memory-backend-memfd,id=ram,size=$mem,share=on" \
+		    -machine memory-backend=ram
+	add -kernel "$GUEST/vmlinux" -initrd "$tmp/initrd"
+	add -drive "file=$GUEST/image,format=raw,if=none,id=root,snapshot=on"
+	add -device "virtio-blk-$virtio,drive=root"
+}
+
+add_console()
+{
+	if [ "$arch" = s390x ]; then
+		add -chardev "file,id=console,path=$tmp/console"
+		add -device sclpconsole,chardev=console
+	else
+		add -serial "file:$tmp/console"
+	fi
+}
