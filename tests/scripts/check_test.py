@@ -130,6 +130,35 @@ def whole_name_chooses_one():
         assert said.split() == lines, said
 
 
+def without_a_newest_kernel():
+    """The mirror has none of the listed kernels: a skip with the reason, which is allowed.
+    Any other trouble with it is no skip."""
+    before = check.TOP
+    with tempfile.TemporaryDirectory() as folder:
+        check.TOP = pathlib.Path(folder)
+        fetch = check.TOP / "scripts/fetch-kernel"
+        fetch.parent.mkdir()
+        try:
+            for status in (0, check.NOT_ON_MIRROR, 1):
+                fetch.write_text(f"#!/bin/sh\necho it is gone >&2\nexit {status}\n",
+                                 encoding="utf-8")
+                fetch.chmod(0o755)
+                if status == 1:
+                    break
+                assert check.no_newest() == ("it is gone" if status else ""), status
+            suite = check.NoKernel("it is gone")
+            try:
+                check.no_newest()
+                raise AssertionError("no failure")
+            except SystemExit as err:
+                assert err.code == "it is gone", err
+        finally:
+            check.TOP = before
+    result, = suite.results()
+    assert result.skipped == ["guest/newest: it is gone"] and not result.passed
+    assert check.Report([suite]).may_skip == check.MAX_SKIPPED + 1
+
+
 def programs():
     """Programs of cases that run in a guest."""
     return [path for path in glob.glob(os.path.join(TOP, "tests/guest/*/*.py"))
@@ -157,5 +186,5 @@ if __name__ == "__main__":
     sys.exit(main([output_without_end_is_cut_off, no_end_is_a_failure, signals_have_names,
                    last_words_are_shown, program_that_is_not_there, plan_counts,
                    vm_that_does_not_start_passes_nothing, vm_that_ends_early,
-                   suites_are_named_by_tls, whole_name_chooses_one,
+                   suites_are_named_by_tls, whole_name_chooses_one, without_a_newest_kernel,
                    documented_cases_are_registered, programs_are_in_a_suite]))
