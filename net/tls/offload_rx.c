@@ -176,6 +176,10 @@ static bool tls_off_rx_parted(struct sock *sk, struct tls_rx *rx)
  */
 void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx)
 {
+	if (rx->rekeyed) {
+		TLS_STAT_DEC(sock_net(sk), TLS_MIB_RX_REKEY_OK);
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_ABORTED);
+	}
 	tls_off_rx_rekeyed(sk, rx, false);
 	if (!rx->link)
 		return;

@@ -246,5 +246,9 @@ void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx)
 	if (!tx->off || !tx->off->link)
 		return;
 	tls_link_uncount(tx->off->link);
+	if (tx->off->draining) {
+		TLS_STAT_DEC(sock_net(sk), TLS_MIB_TX_REKEY_OK);
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_ABORTED);
+	}
 	tls_off_drain(sk, tx->off, false);
 }

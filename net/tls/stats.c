@@ -42,6 +42,8 @@ static const struct snmp_mib tls_mib_list[] = {
 	SNMP_MIB_ITEM("TlsCurrRxRekey", TLS_MIB_CURR_RX_REKEY),
 	SNMP_MIB_ITEM("TlsTxRekeyFallback", TLS_MIB_TX_REKEY_FALLBACK),
 	SNMP_MIB_ITEM("TlsRxRekeyFallback", TLS_MIB_RX_REKEY_FALLBACK),
+	SNMP_MIB_ITEM("TlsTxRekeyAborted", TLS_MIB_TX_REKEY_ABORTED),
+	SNMP_MIB_ITEM("TlsRxRekeyAborted", TLS_MIB_RX_REKEY_ABORTED),
 	SNMP_MIB_ITEM("TlsRxCopy", TLS_MIB_RX_COPY),
 	SNMP_MIB_ITEM("TlsTxPushLater", TLS_MIB_TX_PUSH_LATER),
 	SNMP_MIB_ITEM("TlsTxSealLater", TLS_MIB_TX_SEAL_LATER),

@@ -17,6 +17,8 @@ enum {
 	TLS_MIB_CURR_RX_REKEY,
 	TLS_MIB_TX_REKEY_FALLBACK,	/* those that did not come back */
 	TLS_MIB_RX_REKEY_FALLBACK,
+	TLS_MIB_TX_REKEY_ABORTED,	/* closed before, not in ..._OK any more */
+	TLS_MIB_RX_REKEY_ABORTED,
 	TLS_MIB_RX_COPY,		/* records gathered, TCP window too small */
 	TLS_MIB_TX_PUSH_LATER,		/* records that waited for TCP */
 	TLS_MIB_TX_SEAL_LATER,		/* records left open by lack of memory */

@@ -29,7 +29,7 @@ TlsRxNoPadViolation""".split()
 NEWER_NAMES = """
 TlsRxRekeyOk TlsRxRekeyError TlsTxRekeyOk TlsTxRekeyError
 TlsRxRekeyReceived TlsCurrTxRekey TlsCurrRxRekey TlsTxRekeyFallback
-TlsRxRekeyFallback""".split()
+TlsRxRekeyFallback TlsTxRekeyAborted TlsRxRekeyAborted""".split()
 CLONE_NEWNET = 0x40000000
 
 

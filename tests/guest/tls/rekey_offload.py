@@ -196,6 +196,37 @@ def one_old_key():
     flow.end()
 
 
+def aborted_sending():
+    """A socket that is closed while bytes of the old key are not acknowledged: its key is
+    counted as aborted, and the one before, which the card had, is not."""
+    watch = rig.Watch()
+    flow = Sender("aes-128-gcm")
+    flow.rekey()
+    while not watch["TlsTxDeviceAgain"]:
+        flow.send(rig.pattern(1000))
+    undo = rig.far_loss("loss", "100%")
+    ktap.defer(undo)
+    flow.send(rig.pattern(1000))
+    flow.rekey()
+    watch.expect(TlsTxRekeyOk=2, TlsTxRekeyAborted=0, TlsCurrTxRekey=1)
+    flow.near.close()
+    watch.expect(TlsTxRekeyOk=1, TlsTxRekeyAborted=1, TlsTxRekeyFallback=0,
+                 TlsTxRekeyError=0, TlsCurrTxRekey=0)
+
+
+def aborted_receiving():
+    """The same of a socket that is closed before a receive window of the old key has
+    passed."""
+    watch = rig.Watch()
+    flow = Rekeyed("aes-128-gcm", 1)
+    flow.far.sendall(flow.stream(500) + flow.update() + flow.stream(500))
+    flow.end()
+    watch.expect(TlsRxRekeyOk=1, TlsRxRekeyAborted=0, TlsCurrRxRekey=1)
+    flow.near.close()
+    watch.expect(TlsRxRekeyOk=0, TlsRxRekeyAborted=1, TlsRxRekeyFallback=0,
+                 TlsRxRekeyError=0, TlsCurrRxRekey=0)
+
+
 def socket_info(flow):
     """What ss says of the near end: sending, receiving."""
     line = rig.run("ss", "-Htieno", f"sport = :{flow.near.getsockname()[1]}")
@@ -268,6 +299,8 @@ def main():
         ktap.add(f"many at once {cipher}", many_at_once, cipher, 10000,
                  timeout=60)
     ktap.add("one old key", one_old_key, timeout=60)
+    ktap.add("closed before the card had the key, sending", aborted_sending, timeout=60)
+    ktap.add("closed before the card had the key, receiving", aborted_receiving)
     ktap.add("ss tells the truth, sending", ss_sending, timeout=60)
     ktap.add("ss tells the truth, receiving", ss_receiving, timeout=60)
     ktap.add("small ones, many at once", many_at_once, "aes-128-gcm", 500)
