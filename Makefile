@@ -16,11 +16,11 @@ endif
 ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps modules firmware qemu image selftests debian-qemu gnutls demo check check-full \
+.PHONY: all deps modules firmware tlskeys qemu image selftests debian-qemu gnutls demo check check-full \
 	check-debug fuzz selftest-table selftests-nic kselftest-ssh recipes mutants bench \
 	bench-quick vm modules_install debs lab lint clean help
 
-all: modules firmware qemu image ## build everything: modules, firmware, QEMU, guest
+all: modules firmware qemu tlskeys image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
 
 deps: ## install the Debian packages that are missing (as root)
@@ -34,6 +34,11 @@ firmware: ## build the NIC's firmware into build/firmware
 	@echo "[firmware]"
 	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware
 	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware/1.5 ABI_MINOR=5
+
+tlskeys: ## build build/libtlskeys.so, which hands programs' secrets to the kernel
+	@mkdir -p $(BUILD)
+	@$(CC) -shared -fPIC -O2 -Wall -Wextra -fvisibility=hidden \
+		-o $(BUILD)/libtlskeys.so tools/libtlskeys.c net/tls/secret.c
 
 qemu: ## build QEMU with the NIC in it (QEMU_SOURCE=DIR); SANITIZE=1: with ASan, beside it
 	@echo "[qemu]"

@@ -6,6 +6,7 @@
 
 #include <linux/kernel.h>
 #include <net/tls.h>
+#include <uapi/linux/tls_ext.h>
 
 #include "cipher.h"
 
@@ -30,19 +31,31 @@
 		__VA_ARGS__						\
 	}
 
+/*
+ * Full-size records that one key may protect. GCM: 2^24.5, RFC 8446 section 5.5. CCM:
+ * 2^23, for an advantage of 2^-60 (draft-irtf-cfrg-aead-limits section 5.2).
+ */
+#define TLS_LIMIT_GCM	23726566
+#define TLS_LIMIT_CCM	8388608
+
 static const struct tls_cipher tls_ciphers[TLS_CIPHERS] = {
-	TLS_CIPHER(AES_GCM_128, "gcm(aes)"),
-	TLS_CIPHER(AES_GCM_256, "gcm(aes)"),
+	TLS_CIPHER(AES_GCM_128, "gcm(aes)",
+		   .hash = TLS_EXT_HASH_SHA256, .limit = TLS_LIMIT_GCM),
+	TLS_CIPHER(AES_GCM_256, "gcm(aes)",
+		   .hash = TLS_EXT_HASH_SHA384, .limit = TLS_LIMIT_GCM),
 	TLS_CIPHER(AES_CCM_128, "ccm(aes)",
+		   .hash = TLS_EXT_HASH_SHA256, .limit = TLS_LIMIT_CCM,
 		   .ccm = true),
-	TLS_CIPHER(CHACHA20_POLY1305, "rfc7539(chacha20,poly1305)", .xor_nonce = true),
-	TLS_CIPHER(SM4_GCM, "gcm(sm4)"),
+	TLS_CIPHER(CHACHA20_POLY1305, "rfc7539(chacha20,poly1305)",
+		   .hash = TLS_EXT_HASH_SHA256, .xor_nonce = true),
+	TLS_CIPHER(SM4_GCM, "gcm(sm4)",
+		   .limit = TLS_LIMIT_GCM),
 	TLS_CIPHER(SM4_CCM, "ccm(sm4)",
-		   .ccm = true),
+		   .limit = TLS_LIMIT_CCM, .ccm = true),
 	TLS_CIPHER(ARIA_GCM_128, "gcm(aria)",
-		   .only_12 = true),
+		   .limit = TLS_LIMIT_GCM, .only_12 = true),
 	TLS_CIPHER(ARIA_GCM_256, "gcm(aria)",
-		   .only_12 = true),
+		   .limit = TLS_LIMIT_GCM, .only_12 = true),
 };
 
 /**

@@ -16,6 +16,8 @@
  * @ccm:	the AEAD takes a 16-byte block that begins with the length width
  * @xor_nonce:	no explicit nonce in TLS 1.2 either
  * @only_12:	TLS 1.3 has no such cipher
+ * @hash:	TLS_EXT_HASH_* of its suite in TLS 1.3; 0: one without HMAC here
+ * @limit:	records that one key may protect; 0: record numbers end first
  */
 struct tls_cipher {
 	u16 type;
@@ -25,6 +27,8 @@ struct tls_cipher {
 	bool ccm;
 	bool xor_nonce;
 	bool only_12;
+	u8 hash;
+	u64 limit;
 };
 
 const struct tls_cipher *tls_cipher_get(u16 type);

@@ -9,6 +9,7 @@
 
 #include "aead.h"
 #include "ctx.h"
+#include "renew.h"
 
 /**
  * tls_tx_free() - undo tls_tx_alloc(), and wipe the key
@@ -19,6 +20,7 @@ void tls_tx_free(struct tls_tx *tx)
 	if (!tx)
 		return;
 	tls_aead_fini(&tx->aead);
+	tls_renew_free(tx->renew);
 	if (tx->edges.page)
 		put_page(tx->edges.page);
 	kfree(tx);
@@ -33,6 +35,7 @@ void tls_rx_free(struct tls_rx *rx)
 	if (!rx)
 		return;
 	tls_aead_fini(&rx->aead);
+	tls_renew_free(rx->renew);
 	kfree(rx);
 }
 

@@ -13,14 +13,12 @@
 #include "ctx.h"
 #include "key.h"
 #include "offload.h"
+#include "rekey.h"
+#include "renew.h"
 #include "rx.h"
+#include "rx_control.h"
 #include "tx.h"
-
-/* A key as it comes from user space, checked. */
-struct tls_newkey {
-	union tls_crypto_context info;
-	const struct tls_cipher *cipher;
-};
+#include "tx_control.h"
 
 static bool tls_version_known(u16 version)
 {
@@ -72,24 +70,6 @@ static int tls_newkey_check(const struct tls_newkey *key,
 	    !tls_same_kind(&key->info, other))
 		return -EINVAL;
 	return 0;
-}
-
-/* Nonce and record number begin as in the key. */
-static void tls_key_store(struct tls_priv *ctx, bool tx,
-			  const struct tls_newkey *key)
-{
-	struct cipher_context *cc = tx ? &ctx->ctx.tx : &ctx->ctx.rx;
-	const struct tls_cipher *cipher = key->cipher;
-	const u8 *info = (const u8 *)&key->info;
-
-	memcpy(cc->iv, info + cipher->salt_off, cipher->salt_len);
-	memcpy(cc->iv + cipher->salt_len, info + cipher->iv_off,
-	       cipher->iv_len);
-	memcpy(cc->rec_seq, info + cipher->seq_off, TLS_REC_SEQ_LEN);
-	if (tx)
-		ctx->ctx.crypto_send = key->info;
-	else
-		ctx->ctx.crypto_recv = key->info;
 }
 
 static void tls_prot_info_set(struct tls_prot_info *prot,
@@ -165,7 +145,11 @@ static int tls_key_first(struct sock *sk, struct tls_priv *ctx, bool is_tx,
 	}
 
 	tls_prot_info_set(&ctx->ctx.prot_info, key, &aead->fmt);
-	tls_key_store(ctx, is_tx, key);
+	tls_key_store(&ctx->ctx, is_tx, key);
+	if (tx)
+		tls_tx_count_from(tx);
+	else
+		tls_rx_count_from(rx);
 	if (tx)
 		tls_tx_publish(sk, &ctx->ctx, tx);
 	else
@@ -176,27 +160,49 @@ static int tls_key_first(struct sock *sk, struct tls_priv *ctx, bool is_tx,
 	return 0;
 }
 
-static int tls_key_next(struct sock *sk, struct tls_priv *ctx, bool tx,
-			const struct tls_newkey *key)
+/*
+ * The kernel may have renewed the key already, where the program follows. Another key
+ * than the one in force may be an earlier one then, whose record numbers were used.
+ *
+ * Return: 0 for a key to put in force, 1 when it is, or -EKEYREJECTED.
+ */
+static int tls_key_judge(struct sock *sk, bool tx, const struct tls_newkey *key)
+{
+	const struct tls_renew *renew = tx ? tls_tx(sk)->renew :
+					     tls_rx(sk)->renew;
+	const struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (!tls_renew_owns(renew))
+		return 0;
+	if (tls_newkey_same(tx ? &ctx->crypto_send : &ctx->crypto_recv, key))
+		return 1;
+	return renew->updates ? -EKEYREJECTED : 0;
+}
+
+static int tls_key_next(struct sock *sk, bool tx, const struct tls_newkey *key)
 {
 	struct tls_aead aead = {};
-	int err;
+	int err = tls_key_judge(sk, tx, key);
 
-	tls_aead_prepare(&aead, key->cipher, &key->info);
-	err = tls_aead_make(&aead, 0);
+	if (err)
+		return err < 0 ? err : 0;
+	err = tls_newkey_prepare(&aead, key);
 	/* The payload of an open record was written before the key changed. */
 	if (!err && tx)
 		err = tls_tx_finish(sk, tls_tx(sk));
 	if (!err)
-		err = tls_offload_rekey(sk, tx);
+		err = tls_rekey(sk, tx, key, &aead);
 	if (err) {
 		tls_aead_fini(&aead);
 		return err;
 	}
-	tls_aead_move(tx ? &tls_tx(sk)->aead : &tls_rx(sk)->aead, &aead);
-	tls_key_store(ctx, tx, key);
-	if (!tx)
+	tls_secrets_forget(sk, tx);
+	if (tx) {
+		tls_tx_count_from(tls_tx(sk));
+	} else {
+		tls_rx_count_from(tls_rx(sk));
 		tls_rx_rekeyed(sk, tls_rx(sk));
+	}
 	return 0;
 }
 
@@ -223,7 +229,7 @@ static int tls_key_put(struct sock *sk, struct tls_priv *ctx, bool tx,
 	if (!(tx ? c->priv_ctx_tx : c->priv_ctx_rx))
 		return err;
 	if (err > 0)
-		err = tls_key_next(sk, ctx, tx, key);
+		err = tls_key_next(sk, tx, key);
 	tls_key_count_next(sk, tx, err);
 	return err;
 }

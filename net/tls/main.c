@@ -13,6 +13,7 @@
 
 #include "offload.h"
 #include "proto.h"
+#include "sysctl.h"
 #include "work.h"
 
 static int tls_init(struct sock *sk)
@@ -151,9 +152,13 @@ static int __init tls_module_init(void)
 	if (err)
 		return err;
 
-	err = tls_work_init();
+	err = tls_sysctl_init();
 	if (err)
 		goto unregister_pernet;
+
+	err = tls_work_init();
+	if (err)
+		goto fini_sysctl;
 
 	err = tls_offload_init();
 	if (err)
@@ -164,6 +169,8 @@ static int __init tls_module_init(void)
 
 fini_work:
 	tls_work_fini();
+fini_sysctl:
+	tls_sysctl_fini();
 unregister_pernet:
 	unregister_pernet_subsys(&tls_pernet_ops);
 	return err;
@@ -175,6 +182,7 @@ static void __exit tls_module_exit(void)
 	tls_offload_fini();
 	/* Runs the works of closed sockets, see tls_sock_destruct(). */
 	tls_work_fini();
+	tls_sysctl_fini();
 	unregister_pernet_subsys(&tls_pernet_ops);
 }
 

@@ -110,6 +110,7 @@ void tls_links_retire_strays(void);
 
 /* offload_tx.c */
 bool tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why);
+bool tls_offload_tx_on(const struct tls_tx *tx);
 bool tls_offload_tx_next(struct sock *sk, struct tls_tx *tx);
 void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx);
 void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx);

@@ -5,16 +5,19 @@
  */
 
 #include <linux/netdevice.h>
+#include <net/tcp.h>
 #include <net/tls.h>
+#include <uapi/linux/tls_ext.h>
 
 #include "offload_policy.h"
+#include "sysctl.h"
 #include "trace.h"
 
 #define TLS_RETRY_MIN	HZ	/* after a refusal */
 #define TLS_RETRY_MAX	(64 * HZ)
 
 static_assert(TLS_MIB_TX_WHY + TLS_WHY_REFUSED == TLS_MIB_TX_LEFT);
-static_assert(TLS_MIB_TX_LEFT + TLS_LEFT_ROUTE + 1 == TLS_MIB_RX_WHY);
+static_assert(TLS_MIB_TX_LEFT + TLS_LEFT_PROGRAM + 1 == TLS_MIB_RX_WHY);
 
 /* Number of events so far after which sockets without a device ask again. */
 static atomic_t tls_generation = ATOMIC_INIT(1);
@@ -34,6 +37,35 @@ static int tls_dev_judge_quickly(struct sock *sk, enum tls_offload_ctx_dir dir)
 	why = why ?: tls_sock_judge(sk);
 	rcu_read_unlock();
 	return why;
+}
+
+static u32 tls_ask_place(const struct sock *sk, enum tls_offload_ctx_dir dir)
+{
+	return dir == TLS_OFFLOAD_CTX_DIR_TX ? tcp_sk(sk)->write_seq :
+					       tcp_sk(sk)->copied_seq;
+}
+
+/* May the direction be offered to a device already, as far as program and administrator go? */
+static int tls_ask_judge(struct sock *sk, struct tls_ask *ask,
+			 enum tls_offload_ctx_dir dir)
+{
+	const struct tls_priv *priv = tls_priv(sk);
+	u32 place = tls_ask_place(sk, dir), bytes;
+
+	if (priv->want[dir] == TLS_EXT_OFFLOAD_NEVER)
+		return TLS_WHY_NOT_WANTED;
+	if (ask->warm || priv->want[dir] != TLS_EXT_OFFLOAD_DEFAULT) {
+		ask->lazy = false;
+		return 0;
+	}
+	if (!ask->lazy) {
+		bytes = priv->lazy_bytes[dir] ?:
+			tls_lazy_bytes(sock_net(sk), dir);
+		ask->lazy_end = place + bytes;
+	}
+	ask->lazy = before(place, ask->lazy_end);
+	ask->warm = !ask->lazy;
+	return ask->lazy ? TLS_WHY_NOT_YET : 0;
 }
 
 /**
@@ -57,7 +89,7 @@ int tls_offload_look(struct sock *sk, struct tls_ask *ask,
 	ask->route = tls_offload_route(sk);
 	ask->retry = 0;
 
-	why = tls_dev_judge_quickly(sk, dir);
+	why = tls_ask_judge(sk, ask, dir) ?: tls_dev_judge_quickly(sk, dir);
 	if (why)
 		return why;
 	dev = tls_dev_get(sk, &tracker);
@@ -77,6 +109,7 @@ int tls_offload_look(struct sock *sk, struct tls_ask *ask,
 void tls_ask_done(struct tls_ask *ask)
 {
 	ask->backoff = 0;
+	ask->why = 0;
 	ask->full = false;
 }
 
@@ -126,6 +159,7 @@ void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
 	TLS_STAT_INC(sock_net(sk), (tx ? TLS_MIB_TX_WHY : TLS_MIB_RX_WHY) +
 				   why - 1);
 	trace_tls_device_none(sk, dir, why, err);
+	ask->why = why;
 	ask->full = why == TLS_WHY_FULL;
 	if (ask->full)
 		atomic_set(&tls_room, 0);
@@ -151,11 +185,16 @@ void tls_ask_room(void)
  * tls_ask_due() - should a socket without a device look for one?
  * @sk:		the socket, locked
  * @ask:	state of the direction
+ * @dir:	direction
  *
  * Return: true when something has changed since it asked last, or its time is over.
  */
-bool tls_ask_due(struct sock *sk, const struct tls_ask *ask)
+bool tls_ask_due(struct sock *sk, const struct tls_ask *ask,
+		 enum tls_offload_ctx_dir dir)
 {
+	/* The cheap answer of short connections. */
+	if (ask->lazy)
+		return !before(tls_ask_place(sk, dir), ask->lazy_end);
 	if (ask->generation != atomic_read(&tls_generation) ||
 	    ask->route != tls_offload_route(sk))
 		return true;

@@ -11,6 +11,7 @@ enum tls_left {
 	TLS_LEFT_DEVICE,
 	TLS_LEFT_REKEY,
 	TLS_LEFT_ROUTE,
+	TLS_LEFT_PROGRAM,
 };
 
 /* Why a direction has no device. The counters are in this order. */
@@ -22,6 +23,8 @@ enum tls_why {
 	TLS_WHY_CIPHER,
 	TLS_WHY_WRAPS,		/* IPsec or a tunnel on the route */
 	TLS_WHY_SIGNS,		/* TCP-MD5 or TCP-AO */
+	TLS_WHY_NOT_WANTED,	/* by the program */
+	TLS_WHY_NOT_YET,	/* too few bytes so far */
 	TLS_WHY_FULL,		/* from here on, the socket asks again after a time */
 	TLS_WHY_MEMORY,
 	TLS_WHY_REFUSED,
@@ -50,6 +53,7 @@ void tls_ask_again(struct tls_ask *ask);
 void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
 		    enum tls_offload_ctx_dir dir, int err);
 void tls_ask_room(void);
-bool tls_ask_due(struct sock *sk, const struct tls_ask *ask);
+bool tls_ask_due(struct sock *sk, const struct tls_ask *ask,
+		 enum tls_offload_ctx_dir dir);
 
 #endif /* _TLS_OFFLOAD_POLICY_H */

@@ -208,7 +208,7 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 		link = NULL;
 	/* A key that a device has becomes the old key later, and there is one of that. */
 	if (link || rx->copy || rx->key_pending || rx->old ||
-	    !tls_ask_due(sk, &rx->ask))
+	    !tls_ask_due(sk, &rx->ask, TLS_OFFLOAD_CTX_DIR_RX))
 		return;
 	if (tls_off_rx_again(sk, rx))
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_DEVICE_AGAIN);

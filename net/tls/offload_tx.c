@@ -183,12 +183,26 @@ static void tls_off_check(struct sock *sk, struct tls_tx *tx)
 		tls_off_unlink(sk, tx);
 		link = NULL;
 	}
-	if (link || !tls_ask_due(sk, &tx->ask))
+	if (link || !tls_ask_due(sk, &tx->ask, TLS_OFFLOAD_CTX_DIR_TX))
 		return;
 	if (tls_off_again(sk, tx))
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_DEVICE_AGAIN);
 	else if (rekeyed)
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_FALLBACK);
+}
+
+/**
+ * tls_offload_tx_on() - does the device encrypt records that begin now?
+ * @tx:		the sending side
+ *
+ * Return: true when it does.
+ */
+bool tls_offload_tx_on(const struct tls_tx *tx)
+{
+	const struct tls_off_tx *off = tx->off;
+
+	return off && off->link && !off->draining &&
+	       !READ_ONCE(off->link->lost);
 }
 
 /**
@@ -202,13 +216,9 @@ static void tls_off_check(struct sock *sk, struct tls_tx *tx)
  */
 bool tls_offload_tx_next(struct sock *sk, struct tls_tx *tx)
 {
-	const struct tls_off_tx *off;
-
 	if (list_empty(&tx->pending))
 		tls_off_check(sk, tx);
-	off = tx->off;
-	return off && off->link && !off->draining &&
-	       !READ_ONCE(off->link->lost);
+	return tls_offload_tx_on(tx);
 }
 
 /**

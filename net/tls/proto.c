@@ -14,6 +14,7 @@
 #include "ctx.h"
 #include "offload.h"
 #include "proto.h"
+#include "renew.h"
 #include "rx.h"
 #include "sockopt.h"
 #include "tx.h"
@@ -146,6 +147,7 @@ static void tls_close_tx(struct sock *sk, struct tls_tx *tx)
 	tls_tx_drop(sk, tx);
 	tls_offload_close(sk, true);
 	tls_aead_fini(&tx->aead);
+	tls_renew_forget(tx->renew);
 	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRTXSW);
 }
 
@@ -155,6 +157,7 @@ static void tls_close_rx(struct sock *sk, struct tls_rx *rx)
 	tls_offload_close(sk, false);
 	tls_rx_drop(rx);
 	tls_aead_fini(&rx->aead);
+	tls_renew_forget(rx->renew);
 	TLS_STAT_DEC(sock_net(sk), LINUX_MIB_TLSCURRRXSW);
 }
 
@@ -178,8 +181,10 @@ static void tls_close(struct sock *sk, long timeout)
 	bool keep;
 
 	/* The works take the socket lock. */
-	if (tx)
+	if (tx) {
+		tls_renew_stop(tx->renew);
 		tls_tx_stop(tx);
+	}
 	if (rx)
 		disable_delayed_work_sync(&rx->work);
 

@@ -13,7 +13,9 @@
 #include "aead.h"
 #include "offload.h"
 #include "reasm.h"
+#include "renew.h"
 #include "rx.h"
+#include "rx_control.h"
 #include "rx_decrypt.h"
 #include "work.h"
 
@@ -84,8 +86,9 @@ static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, size_t copied,
 	for (;;) {
 		if (rx->error)
 			return tls_rx_error(sk, rx, copied, *timeo);
-		if (rx->key_pending)
-			return -EKEYEXPIRED;
+		err = rx->key_pending ? tls_rx_renew(sk, rx) : 0;
+		if (err)
+			return err;
 		/* A long read must not make TCP drop segments that arrive. */
 		sk_flush_backlog(sk);
 		tls_offload_rx_check(sk, rx);
@@ -438,7 +441,8 @@ bool tls_rx_readable(const struct tls_rx *rx)
 		return true;
 	if (READ_ONCE(rx->error))
 		return !(READ_ONCE(rx->framing) && READ_ONCE(rx->reported));
-	return READ_ONCE(rx->ready) && !READ_ONCE(rx->key_pending);
+	return READ_ONCE(rx->ready) && (!READ_ONCE(rx->key_pending) ||
+					tls_renew_owns(READ_ONCE(rx->renew)));
 }
 
 /* Looks at TCP's queue as if its data arrived now. */
@@ -458,10 +462,7 @@ static void tls_rx_kick(struct sock *sk, struct tls_rx *rx)
  */
 void tls_rx_rekeyed(struct sock *sk, struct tls_rx *rx)
 {
-	/* The rest of a message of the old key never comes. */
-	memset(&rx->hs, 0, sizeof(rx->hs));
-	WRITE_ONCE(rx->key_pending, false);
-	tls_offload_rx_check(sk, rx);
+	tls_rx_key_came(sk, rx);
 	tls_rx_kick(sk, rx);
 }
 
@@ -515,6 +516,7 @@ struct tls_rx *tls_rx_alloc(struct tls_priv *ctx)
 	if (!rx)
 		return NULL;
 	rx->ctx = ctx;
+	rx->sn_due = U64_MAX;
 	__skb_queue_head_init(&rx->list);
 	init_waitqueue_head(&rx->readers);
 	INIT_DELAYED_WORK(&rx->work, tls_reasm_work);

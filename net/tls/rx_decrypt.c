@@ -10,6 +10,7 @@
 #include "aead.h"
 #include "offload.h"
 #include "reasm.h"
+#include "rx_control.h"
 #include "rx_decrypt.h"
 
 #define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
@@ -45,6 +46,8 @@ static void tls_rx_advance(struct sock *sk, struct tls_rx *rx)
 				    rx->aead.fmt.explicit_len);
 	if (tls_rec_counter_inc(ctx->rx.rec_seq, TLS_REC_SEQ_LEN))
 		tls_rx_abort(sk, rx, -EBADMSG);
+	if (unlikely(get_unaligned_be64(ctx->rx.rec_seq) >= rx->sn_due))
+		tls_rx_due(sk, rx);
 	if (unlikely(rx->old))
 		tls_offload_rx_advance(sk, rx);
 	tls_reasm_done(sk, rx);
@@ -117,7 +120,7 @@ static int tls_rx_decrypt(struct sock *sk, struct tls_rx *rx,
 
 static int tls_rx_decrypt_failed(struct sock *sk, struct tls_rx *rx, int err)
 {
-	if (err == -ENOMEM)
+	if (err == -ENOMEM || rx->error)
 		return err;
 	if (err == -EBADMSG)
 		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSDECRYPTERROR);
@@ -144,26 +147,6 @@ static int tls_rx_strip(struct sk_buff *skb)
 	len = len - n + end - 1;
 	TLS_RX_CB(skb)->type = buf[end - 1];
 	return pskb_trim(skb, len);
-}
-
-static void tls_rx_handshake(struct sock *sk, struct tls_rx *rx,
-			     const struct sk_buff *skb)
-{
-	u8 buf[TLS_RX_CHUNK];
-	bool found = false;
-	u32 off, n;
-
-	for (off = 0; off < skb->len; off += n) {
-		n = min_t(u32, skb->len - off, sizeof(buf));
-		if (skb_copy_bits(skb, off, buf, n))
-			break;
-		found |= tls_hs_scan_key_update(&rx->hs, buf, n);
-	}
-	if (found) {
-		WRITE_ONCE(rx->key_pending, true);
-		tls_offload_rx_expired(sk, rx);
-		TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_REKEY_RECEIVED);
-	}
 }
 
 static struct sk_buff *tls_rx_skb_alloc(struct sock *sk, u32 len)
@@ -202,6 +185,15 @@ static int tls_rx_charge(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
+/* An empty record of data that follows data: a reader would not see it. */
+static bool tls_rx_unseen(const struct tls_rx *rx, const struct sk_buff *skb)
+{
+	const struct sk_buff *last = skb_peek_tail(&rx->list);
+
+	return !skb->len && TLS_RX_CB(skb)->type == TLS_REC_DATA && last &&
+	       TLS_RX_CB(last)->type == TLS_REC_DATA;
+}
+
 /**
  * tls_rx_rec_to_list() - decrypt the front record into a buffer
  * @sk:		the socket, locked by its owner
@@ -228,21 +220,22 @@ int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx, bool charge)
 		err = tls_rx_strip(skb);
 	if (!err && charge)
 		err = tls_rx_charge(sk, skb);
-	if (err) {
+	if (!err && rx->aead.fmt.is_13 &&
+	    TLS_RX_CB(skb)->type == TLS_REC_HANDSHAKE)
+		err = tls_rx_handshake(sk, rx, skb);
+	if (err < 0) {
 		kfree_skb(skb);
 		return tls_rx_decrypt_failed(sk, rx, err);
 	}
 
-	if (rx->aead.fmt.is_13 && TLS_RX_CB(skb)->type == TLS_REC_HANDSHAKE)
-		tls_rx_handshake(sk, rx, skb);
-	/* Drop an empty record of data that follows data: a reader would not see it. */
-	if (!skb->len && TLS_RX_CB(skb)->type == TLS_REC_DATA &&
-	    !skb_queue_empty(&rx->list) &&
-	    TLS_RX_CB(skb_peek_tail(&rx->list))->type == TLS_REC_DATA)
+	if (err || tls_rx_unseen(rx, skb))
 		kfree_skb(skb);
 	else
 		__skb_queue_tail(&rx->list, skb);
 	tls_rx_advance(sk, rx);
+	/* If that fails, the next reader tries again. */
+	if (rx->key_pending)
+		tls_rx_renew(sk, rx);
 	return 0;
 }
 

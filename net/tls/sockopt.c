@@ -11,6 +11,8 @@
 #include "cipher.h"
 #include "epoch.h"
 #include "key.h"
+#include "key_life.h"
+#include "offload_want.h"
 #include "sockopt.h"
 #include "tls_priv.h"
 
@@ -115,6 +117,20 @@ int tls_sockopt_set(struct sock *sk, int optname, sockptr_t optval,
 		return tls_set_no_pad(sk, optval, optlen);
 	case TLS_TX_MAX_PAYLOAD_LEN:
 		return tls_set_max_payload(sk, optval, optlen);
+	case TLS_EXT_TX_SECRET:
+	case TLS_EXT_RX_SECRET:
+		return tls_secret_set(sk, optname == TLS_EXT_TX_SECRET, optval,
+				      optlen);
+	case TLS_EXT_TX_LIMITS:
+	case TLS_EXT_RX_LIMITS:
+		return tls_key_limits_set(sk, optname == TLS_EXT_TX_LIMITS,
+					  optval, optlen);
+	case TLS_EXT_TX_OFFLOAD:
+	case TLS_EXT_RX_OFFLOAD:
+		return tls_offload_want_set(sk, optname == TLS_EXT_TX_OFFLOAD,
+					    optval, optlen);
+	case TLS_EXT_KEY_UPDATE:
+		return tls_key_update_set(sk, optval, optlen);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -140,6 +156,30 @@ static int tls_get_key(struct tls_priv *ctx, bool tx,
 	return len;
 }
 
+static int tls_get_state(struct sock *sk, bool tx, void *out, int len)
+{
+	struct tls_ext_key_state state;
+	int err = tls_key_state_get(sk, tx, &state);
+
+	if (len < (int)sizeof(state))
+		return -EINVAL;
+	if (err)
+		return err;
+	memcpy(out, &state, sizeof(state));
+	return sizeof(state);
+}
+
+static int tls_get_offload(struct sock *sk, bool tx, void *out, int len)
+{
+	struct tls_ext_offload_state state;
+
+	if (len < (int)sizeof(state))
+		return -EINVAL;
+	tls_offload_want_get(sk, tx, &state);
+	memcpy(out, &state, sizeof(state));
+	return sizeof(state);
+}
+
 static int tls_get_value(struct sock *sk, struct tls_priv *ctx, int optname,
 			 union tls_crypto_context *out, int len)
 {
@@ -150,6 +190,14 @@ static int tls_get_value(struct sock *sk, struct tls_priv *ctx, int optname,
 	case TLS_TX:
 	case TLS_RX:
 		return tls_get_key(ctx, optname == TLS_TX, out, len);
+	case TLS_EXT_TX_SECRET:
+	case TLS_EXT_RX_SECRET:
+		return tls_get_state(sk, optname == TLS_EXT_TX_SECRET, out,
+				     len);
+	case TLS_EXT_TX_OFFLOAD:
+	case TLS_EXT_RX_OFFLOAD:
+		return tls_get_offload(sk, optname == TLS_EXT_TX_OFFLOAD, out,
+				       len);
 	case TLS_TX_ZEROCOPY_RO:
 		value = ctx->ctx.zerocopy_sendfile;
 		break;

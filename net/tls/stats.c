@@ -14,8 +14,9 @@
 /* Why a direction has no device, and why it left one, each as it is counted. */
 static const char *const tls_reasons[] = {
 	"NoDevice", "FeatureOff", "DeviceDown", "NotThisVersion",
-	"NotThisCipher", "RouteWraps", "TcpSigns", "DeviceFull", "DeviceNoMemory", "DeviceRefused",
-	"LeftDevice", "LeftRekey", "LeftRoute",
+	"NotThisCipher", "RouteWraps", "TcpSigns", "NotWanted", "NotYet",
+	"DeviceFull", "DeviceNoMemory", "DeviceRefused",
+	"LeftDevice", "LeftRekey", "LeftRoute", "LeftProgram",
 };
 
 static_assert(ARRAY_SIZE(tls_reasons) == TLS_MIB_RX_WHY - TLS_MIB_TX_WHY);
@@ -44,6 +45,13 @@ static const struct snmp_mib tls_mib_list[] = {
 	SNMP_MIB_ITEM("TlsRxRekeyFallback", TLS_MIB_RX_REKEY_FALLBACK),
 	SNMP_MIB_ITEM("TlsTxRekeyAborted", TLS_MIB_TX_REKEY_ABORTED),
 	SNMP_MIB_ITEM("TlsRxRekeyAborted", TLS_MIB_RX_REKEY_ABORTED),
+	SNMP_MIB_ITEM("TlsTxKeyUpdate", TLS_MIB_TX_KEY_UPDATE),
+	SNMP_MIB_ITEM("TlsRxKeyUpdate", TLS_MIB_RX_KEY_UPDATE),
+	SNMP_MIB_ITEM("TlsRxKeyUpdateRefused", TLS_MIB_RX_KEY_UPDATE_REFUSED),
+	SNMP_MIB_ITEM("TlsTxKeyNearLimit", TLS_MIB_TX_KEY_NEAR_LIMIT),
+	SNMP_MIB_ITEM("TlsRxKeyNearLimit", TLS_MIB_RX_KEY_NEAR_LIMIT),
+	SNMP_MIB_ITEM("TlsTxKeyLimit", TLS_MIB_TX_KEY_LIMIT),
+	SNMP_MIB_ITEM("TlsRxKeyLimit", TLS_MIB_RX_KEY_LIMIT),
 	SNMP_MIB_ITEM("TlsRxCopy", TLS_MIB_RX_COPY),
 	SNMP_MIB_ITEM("TlsTxPushLater", TLS_MIB_TX_PUSH_LATER),
 	SNMP_MIB_ITEM("TlsTxSealLater", TLS_MIB_TX_SEAL_LATER),

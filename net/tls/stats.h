@@ -19,6 +19,13 @@ enum {
 	TLS_MIB_RX_REKEY_FALLBACK,
 	TLS_MIB_TX_REKEY_ABORTED,	/* closed before, not in ..._OK any more */
 	TLS_MIB_RX_REKEY_ABORTED,
+	TLS_MIB_TX_KEY_UPDATE,		/* KeyUpdates that the kernel sent */
+	TLS_MIB_RX_KEY_UPDATE,		/* those after which it derived the key */
+	TLS_MIB_RX_KEY_UPDATE_REFUSED,
+	TLS_MIB_TX_KEY_NEAR_LIMIT,	/* keys at three quarters of their limit */
+	TLS_MIB_RX_KEY_NEAR_LIMIT,
+	TLS_MIB_TX_KEY_LIMIT,		/* calls refused at the limit */
+	TLS_MIB_RX_KEY_LIMIT,
 	TLS_MIB_RX_COPY,		/* records gathered, TCP window too small */
 	TLS_MIB_TX_PUSH_LATER,		/* records that waited for TCP */
 	TLS_MIB_TX_SEAL_LATER,		/* records left open by lack of memory */
@@ -37,10 +44,10 @@ enum {
 	TLS_MIB_RX_DEVICE_AGAIN,
 	TLS_MIB_RX_DEVICE_MENDED,	/* records decrypted in part */
 	TLS_MIB_TX_WHY,			/* by enum tls_why, which begins at 1 */
-	TLS_MIB_TX_LEFT = TLS_MIB_TX_WHY + 10,	/* by enum tls_left */
-	TLS_MIB_RX_WHY = TLS_MIB_TX_LEFT + 3,
-	TLS_MIB_RX_LEFT = TLS_MIB_RX_WHY + 10,
-	TLS_MIB_MAX = TLS_MIB_RX_LEFT + 3,
+	TLS_MIB_TX_LEFT = TLS_MIB_TX_WHY + 12,	/* by enum tls_left */
+	TLS_MIB_RX_WHY = TLS_MIB_TX_LEFT + 4,
+	TLS_MIB_RX_LEFT = TLS_MIB_RX_WHY + 12,
+	TLS_MIB_MAX = TLS_MIB_RX_LEFT + 4,
 };
 
 /* Target of net->mib.tls_statistics, a pointer that this module owns. */

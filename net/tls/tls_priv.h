@@ -32,10 +32,18 @@ struct tls_aead {
  * @retry:	time of the next search in jiffies, or 0
  * @backoff:	jiffies from one refusal to the next
  * @full:	refusal by a device without room
+ * @lazy:	waits for @lazy_end
+ * @warm:	waits no more, for bytes enough were sent or received
+ * @why:	enum tls_why of the last search, or 0
+ * @lazy_end:	sequence number at which it asks
  */
 struct tls_ask {
 	u32 generation;
 	bool full;
+	bool lazy;
+	bool warm;
+	u8 why;
+	u32 lazy_end;
 	const void *route;
 	unsigned long retry;
 	unsigned long backoff;
@@ -63,6 +71,10 @@ struct tls_rx_old;
  * @max_payload: copy of the context's, for the sending path
  * @error:	error that broke the stream for good, or 0
  * @plain:	kind of the last record given to TCP: plaintext for a device
+ * @control:	bits TLS_TX_* of renew.h, set from any context
+ * @alert:	description of the alert that TLS_TX_ALERT sends
+ * @sn_due:	record number at which TLS_TX_DUE is set
+ * @renew:	life of the keys; NULL without an option for it
  * @ask:	time of the last search for a device
  * @off:	device state, NULL while the socket was never offloaded
  *
@@ -82,6 +94,10 @@ struct tls_tx {
 	u16 max_payload;
 	int error;
 	bool plain;
+	u8 alert;
+	unsigned long control;
+	u64 sn_due;
+	struct tls_renew *renew;
 	struct tls_ask ask;
 	struct tls_off_tx *off;
 };
@@ -104,6 +120,8 @@ struct tls_tx {
  * @data_ready:	TCP's callback
  * @work:	work that fills @copy while nobody reads
  * @hs:		position among the handshake messages received
+ * @renew:	life of the keys; NULL without an option for it
+ * @sn_due:	record number at which tls_rx_due() is called
  * @link:	link to a device, or NULL
  * @ask:	time of the last search for a device
  * @met:	use of the key in force by a device, now or earlier
@@ -135,6 +153,8 @@ struct tls_rx {
 	void (*data_ready)(struct sock *sk);
 	struct delayed_work work;
 	struct tls_hs_scan hs;
+	struct tls_renew *renew;
+	u64 sn_due;
 	struct tls_link *link;
 	struct tls_ask ask;
 	bool met;
@@ -154,6 +174,8 @@ struct tls_priv {
 	const struct proto_ops *ops;	/* sk_socket->ops before ours */
 	bool lost[2];			/* device lost, by direction */
 	u16 max_payload;		/* largest payload of a data record */
+	u8 want[2];			/* TLS_EXT_OFFLOAD_*, by direction; socket lock */
+	u32 lazy_bytes[2];		/* see struct tls_ext_offload; socket lock */
 	struct llist_node orphan;	/* entry of tls_orphans, once the last packet is freed */
 };
 

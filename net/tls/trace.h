@@ -143,7 +143,8 @@ TRACE_EVENT(tls_device_left,
 		      __print_symbolic(__entry->reason,
 				       { TLS_LEFT_DEVICE, "device" },
 				       { TLS_LEFT_REKEY, "rekey" },
-				       { TLS_LEFT_ROUTE, "route" }),
+				       { TLS_LEFT_ROUTE, "route" },
+				       { TLS_LEFT_PROGRAM, "program" }),
 		      __entry->cookie)
 );
 
@@ -170,6 +171,8 @@ TRACE_EVENT(tls_device_none,
 				       { TLS_WHY_CIPHER, "cipher" },
 				       { TLS_WHY_WRAPS, "route wraps" },
 				       { TLS_WHY_SIGNS, "tcp signs" },
+				       { TLS_WHY_NOT_WANTED, "not wanted" },
+				       { TLS_WHY_NOT_YET, "not yet" },
 				       { TLS_WHY_FULL, "full" },
 				       { TLS_WHY_MEMORY, "memory" },
 				       { TLS_WHY_REFUSED, "refused" }),
@@ -213,6 +216,55 @@ TRACE_EVENT(tls_drop,
 		      __print_symbolic(__entry->why,
 				       { TLS_MIB_TX_DROP_FRAGMENT, "fragment" },
 				       { TLS_MIB_TX_DROP_WRAPPED, "wrapped" }))
+);
+
+TRACE_EVENT(tls_key_update,
+	    TP_PROTO(struct sock *sk, int dir, u32 updates, bool request),
+	    TP_ARGS(sk, dir, updates, request),
+	    TP_STRUCT__entry(__field(struct sock *, sk)
+			     __field(u64, cookie)
+			     __field(int, dir)
+			     __field(u32, updates)
+			     __field(bool, request)),
+	    TP_fast_assign(__entry->sk = sk;
+			   __entry->cookie = tls_trace_cookie(sk);
+			   __entry->dir = dir;
+			   __entry->updates = updates;
+			   __entry->request = request;),
+	    TP_printk("sk=%p direction=%d updates=%u request=%d cookie=%llx",
+		      __entry->sk, __entry->dir, __entry->updates,
+		      __entry->request, __entry->cookie)
+);
+
+TRACE_EVENT(tls_key_limit,
+	    TP_PROTO(struct sock *sk, int dir, u64 limit, bool reached),
+	    TP_ARGS(sk, dir, limit, reached),
+	    TP_STRUCT__entry(__field(struct sock *, sk)
+			     __field(u64, cookie)
+			     __field(u64, limit)
+			     __field(int, dir)
+			     __field(bool, reached)),
+	    TP_fast_assign(__entry->sk = sk;
+			   __entry->cookie = tls_trace_cookie(sk);
+			   __entry->limit = limit;
+			   __entry->dir = dir;
+			   __entry->reached = reached;),
+	    TP_printk("sk=%p direction=%d limit=%llu reached=%d cookie=%llx",
+		      __entry->sk, __entry->dir, __entry->limit,
+		      __entry->reached, __entry->cookie)
+);
+
+TRACE_EVENT(tls_key_refused,
+	    TP_PROTO(struct sock *sk, u8 alert),
+	    TP_ARGS(sk, alert),
+	    TP_STRUCT__entry(__field(struct sock *, sk)
+			     __field(u64, cookie)
+			     __field(u8, alert)),
+	    TP_fast_assign(__entry->sk = sk;
+			   __entry->cookie = tls_trace_cookie(sk);
+			   __entry->alert = alert;),
+	    TP_printk("sk=%p alert=%u cookie=%llx", __entry->sk,
+		      __entry->alert, __entry->cookie)
 );
 
 #endif /* _TLS_TRACE_H */

@@ -12,7 +12,9 @@
 
 #include "aead.h"
 #include "offload.h"
+#include "renew.h"
 #include "tx.h"
+#include "tx_control.h"
 #include "tx_push.h"
 #include "tx_rec.h"
 #include "work.h"
@@ -93,6 +95,30 @@ int tls_tx_finish(struct sock *sk, struct tls_tx *tx)
 	return err;
 }
 
+/**
+ * tls_tx_messages() - send the messages that the kernel is to send by itself
+ * @sk:		the socket, locked; tx_lock held
+ * @tx:		its sending side
+ * @flags:	MSG_MORE when more follows at once
+ *
+ * The open record is closed first. If TCP is full or memory is short, a work tries
+ * again.
+ *
+ * Return: 0; or an error, as that of tls_tx_control().
+ */
+int tls_tx_messages(struct sock *sk, struct tls_tx *tx, int flags)
+{
+	int err;
+
+	if (likely(!READ_ONCE(tx->control)))
+		return 0;
+	err = tx->error ?: tls_tx_finish(sk, tx) ?:
+	      tls_tx_control(sk, tx, flags);
+	if (err == -ENOMEM)
+		tls_work_queue(&tx->work, TLS_WORK_RETRY);
+	return err;
+}
+
 static void tls_tx_work(struct work_struct *work)
 {
 	struct tls_tx *tx = container_of(to_delayed_work(work), struct tls_tx,
@@ -106,6 +132,7 @@ static void tls_tx_work(struct work_struct *work)
 	if (ctx->pending_open_record_frags)
 		tls_tx_seal(sk, tx);
 	tls_tx_push(sk, tx, 0);
+	tls_tx_messages(sk, tx, 0);
 	release_sock(sk);
 	mutex_unlock(&ctx->tx_lock);
 }
@@ -266,6 +293,35 @@ static int tls_tx_put(struct sock *sk, struct tls_tx *tx,
 }
 
 /*
+ * The same for handshake messages: a KeyUpdate may be the kernel's to send. It has room
+ * behind the last record of data.
+ */
+static int tls_tx_put_handshake(struct sock *sk, struct tls_tx *tx,
+				struct tls_tx_call *call)
+{
+	int ret = tls_renew_owns(tx->renew) ? tls_tx_finish(sk, tx) : 0;
+
+	ret = ret ?: tls_tx_own_update(sk, tx, &call->msg->msg_iter);
+	if (!ret)
+		return tls_tx_put(sk, tx, call);
+	if (ret < 0)
+		return ret;
+	call->copied += ret;
+	return 0;
+}
+
+/* Records of earlier calls go first, and messages that the kernel is to send. */
+static int tls_tx_clear(struct sock *sk, struct tls_tx *tx,
+			struct tls_tx_call *call)
+{
+	int err;
+
+	call->sealed = 0;
+	err = tls_tx_push(sk, tx, MSG_MORE) ?: tls_tx_messages(sk, tx, MSG_MORE);
+	return err == -EKEYEXPIRED && call->type != TLS_REC_DATA ? 0 : err;
+}
+
+/*
  * The end of a call. A record that MSG_MORE held open is closed by a message without
  * MSG_MORE, even an empty one or one that was cut short. Sealed records go to TCP.
  */
@@ -293,12 +349,12 @@ static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
 		return -EPIPE;
 	while (!err && msg_data_left(call->msg)) {
 		/* Records of earlier calls, or as many of this one as go together. */
-		if (!call->sealed || call->sealed >= TLS_TX_GATHER) {
-			call->sealed = 0;
-			err = tls_tx_push(sk, tx, MSG_MORE);
-		}
+		if (!call->sealed || call->sealed >= TLS_TX_GATHER)
+			err = tls_tx_clear(sk, tx, call);
 		if (!err)
-			err = tls_tx_put(sk, tx, call);
+			err = unlikely(call->type == TLS_REC_HANDSHAKE) ?
+			      tls_tx_put_handshake(sk, tx, call) :
+			      tls_tx_put(sk, tx, call);
 		if (err == -EAGAIN || err == -ENOMEM)
 			err = tls_tx_wait(sk, tx, call);
 	}
@@ -448,6 +504,7 @@ struct tls_tx *tls_tx_alloc(struct tls_priv *ctx)
 	tx->ctx = ctx;
 	tx->hw.ctx = &ctx->ctx;
 	tx->max_payload = ctx->max_payload;
+	tx->sn_due = U64_MAX;
 	INIT_LIST_HEAD(&tx->pending);
 	INIT_LIST_HEAD(&tx->hw.records_list);
 	spin_lock_init(&tx->hw.lock);

@@ -8,6 +8,7 @@
 
 #include "aead.h"
 #include "offload.h"
+#include "renew.h"
 #include "tx_frags.h"
 #include "tx_rec.h"
 
@@ -138,9 +139,15 @@ static void tls_tx_advance(struct tls_tx *tx)
 }
 
 /* The last record number of a key is not used: no other could follow it. */
-static bool tls_tx_used_up(const struct tls_tx *tx)
+static void tls_tx_number_due(struct tls_tx *tx)
 {
-	return get_unaligned((u64 *)tx->ctx->ctx.tx.rec_seq) == U64_MAX;
+	if (get_unaligned((u64 *)tx->ctx->ctx.tx.rec_seq) == U64_MAX) {
+		tx->error = tx->error ?: -EBADMSG;
+		return;
+	}
+	/* tls_tx_control() sets the next number. */
+	set_bit(TLS_TX_DUE, &tx->control);
+	tx->sn_due = U64_MAX;
 }
 
 static int tls_tx_rec_protect(struct sock *sk, struct tls_tx *tx,
@@ -177,8 +184,8 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 	u32 end = fmt->prepend_len + rec->len;
 	int err;
 
-	if (unlikely(tls_tx_used_up(tx)))
-		tx->error = tx->error ?: -EBADMSG;
+	if (unlikely(get_unaligned_be64(tx->ctx->ctx.tx.rec_seq) >= tx->sn_due))
+		tls_tx_number_due(tx);
 	err = tx->error ?: tls_tx_rec_close(sk, tx, rec);
 	if (err)
 		return err;

@@ -78,3 +78,5 @@ wire_test-cflags = $(wire-cflags)
 
 tls_record_test-src = net/tls/record.c
 tls_record_test-libs = -lnettle
+tls_secret_test-src = net/tls/secret.c net/tls/key_update.c
+tls_secret_test-libs = -lnettle -lgnutls

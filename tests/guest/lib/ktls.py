@@ -5,6 +5,8 @@ exactly which bytes are on the wire.
 Records are sealed and opened by the 'cryptography' package, never by the kernel
 under test (RFC 5246, 5288, 7905, 8446).
 """
+import hashlib
+import hmac
 import os
 import socket
 import struct
@@ -18,10 +20,19 @@ TLS_TX, TLS_RX = 1, 2
 TLS_TX_ZEROCOPY_RO, TLS_RX_EXPECT_NO_PAD, TLS_TX_MAX_PAYLOAD_LEN = 3, 4, 5
 TLS_SET_RECORD_TYPE, TLS_GET_RECORD_TYPE = 1, 2
 
+# include/uapi/linux/tls_ext.h
+TLS_EXT_TX_SECRET, TLS_EXT_RX_SECRET = 0x5601, 0x5602
+TLS_EXT_TX_LIMITS, TLS_EXT_RX_LIMITS = 0x5603, 0x5604
+TLS_EXT_KEY_UPDATE = 0x5605
+TLS_EXT_TX_OFFLOAD, TLS_EXT_RX_OFFLOAD = 0x5611, 0x5612
+HASHES = {"sha256": 1, "sha384": 2}
+STRICT = 1
+
 TLS12, TLS13 = 0x0303, 0x0304
 CHANGE_CIPHER, ALERT, HANDSHAKE, DATA = 20, 21, 22, 23
 MAX_PLAIN = 1 << 14
 KEY_UPDATE = bytes([24, 0, 0, 1, 0])
+KEY_UPDATE_ASKS = bytes([24, 0, 0, 1, 1])
 
 
 class Cipher:
@@ -117,6 +128,50 @@ class Key:
         data = self.aead.decrypt(self._nonce(explicit), body, aad)
         self.seq += 1
         return kind, data
+
+
+class Traffic(Key):
+    """A direction of TLS 1.3 with its traffic secret (RFC 8446 section 7.2)."""
+
+    def __init__(self, cipher="aes-128-gcm", seq=0):
+        super().__init__(cipher, TLS13, seq)
+        self.hash = "sha384" if cipher == "aes-256-gcm" else "sha256"
+        self.secret = os.urandom(hashlib.new(self.hash).digest_size)
+        self.updates = 0
+        self._derive()
+
+    def _expand(self, label, length):
+        info = struct.pack(">HB", length, 6 + len(label)) + b"tls13 " + label
+        return hmac.digest(self.secret, info + b"\0\1", self.hash)[:length]
+
+    def _derive(self):
+        self.key = self._expand(b"key", self.cipher.key)
+        nonce = self._expand(b"iv", 12)
+        self.salt, self.iv = nonce[:self.cipher.salt], nonce[self.cipher.salt:]
+        self.aead = self.cipher.aead(self.key)
+
+    def update(self):
+        """The next key, from its first record on."""
+        self.secret = self._expand(b"traffic upd", len(self.secret))
+        self._derive()
+        self.seq = self.first = 0
+        self.updates += 1
+
+    def ext_secret(self):
+        """struct tls_ext_secret."""
+        return struct.pack("=I48s", HASHES[self.hash], self.secret)
+
+
+def ext_limits(records=0, age_ms=0, flags=0, row=0, per_second=0):
+    """struct tls_ext_key_limits."""
+    return struct.pack("=QIIII", records, age_ms, flags, row, per_second)
+
+
+def key_state(sock, name=TLS_EXT_TX_SECRET):
+    """struct tls_ext_key_state as a dictionary."""
+    names = ("records", "limit", "hash", "updates", "age_ms", "reserved")
+    raw = sock.getsockopt(SOL_TLS, name, 32)
+    return dict(zip(names, struct.unpack("=QQIIII", raw)))
 
 
 def split(stream):

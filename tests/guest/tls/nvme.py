@@ -3,12 +3,15 @@
 """NVMe over TCP with TLS 1.3, host and target of the distribution's kernel: the
 host reads by read_sock(), the target by recvmsg() with the record's type. tlshd
 does the handshakes, with a key that both ends know. With the word "offload" the
-host's TLS is the card's."""
+host's TLS is the card's. With "secrets N", tlshd hands the connections' secrets over
+by libtlskeys.so, and the kernels of both ends renew their keys N times or more."""
 import hashlib
+import mmap
 import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import ktap
 import ktls
@@ -25,6 +28,7 @@ DISK = "/dev/ram0"      # what the target serves
 QUEUES = 2              # the host's: one for commands, one for data
 SIZE = 6 << 20
 OFFLOAD = "offload" in sys.argv
+SECRETS = int(sys.argv[sys.argv.index("secrets") + 1]) if "secrets" in sys.argv else 0
 CURRENT = ("TlsCurrTxSw", "TlsCurrRxSw", "TlsCurrTxDevice", "TlsCurrRxDevice")
 
 
@@ -43,10 +47,14 @@ def tlshd():
     pathlib.Path("/tmp/tlshd.conf").write_text(
         "[authenticate]\nkeyrings=.nvme\n", "ascii")
     argv = ["tlshd", "-s", "-c", "/tmp/tlshd.conf"]
+    env = dict(os.environ)
+    if SECRETS:
+        env.update(LD_PRELOAD="/usr/local/lib/libtlskeys.so", TLSKEYS_RECORDS="64",
+                   TLSKEYS_AGE_MS="20", TLSKEYS_VERBOSE="1")
     for prefix in ([], ["ip", "netns", "exec", "peer"]):
         with open("/tmp/tlshd.log", "ab") as log:
             # pylint: disable-next=consider-using-with
-            subprocess.Popen(prefix + argv, stdout=log, stderr=log)
+            subprocess.Popen(prefix + argv, stdout=log, stderr=log, env=env)
 
 
 def add_key(data, keyring="%:.nvme"):
@@ -79,6 +87,9 @@ def prepare():
     rig.run("modprobe", "brd", "rd_nr=1", "rd_size=16384")
     for module in ("tls", "nvmet-tcp", "nvme-tcp"):
         rig.run("modprobe", module)
+    if SECRETS:
+        at = sys.argv.index("secrets")
+        del sys.argv[at:at + 2]
     if OFFLOAD:
         sys.argv.remove("offload")
         rig.offload()
@@ -209,6 +220,52 @@ def another_key():
     detach(attach())
     nothing_left()
 
+
+def key_updates():
+    """By the kernels of both ends: sent, and received."""
+    stats = (ktls.tls_stat(), far_stat())
+    return [sum(stat[name] for stat in stats) for name in ("TlsTxKeyUpdate", "TlsRxKeyUpdate")]
+
+
+def slowest_read(disk, count):
+    """Seconds that the slowest of so many reads past the page cache takes."""
+    page, slowest = mmap.mmap(-1, 4096), 0
+    here = os.open(disk, os.O_RDONLY | os.O_DIRECT)
+    try:
+        for number in range(count):
+            begin = time.monotonic()
+            os.preadv(here, [page], number * 4096 % SIZE)
+            slowest = max(slowest, time.monotonic() - begin)
+    finally:
+        os.close(here)
+    return slowest
+
+
+def keys_change():
+    """Both ends change their keys again and again while the disk is read and written:
+    no error, and all data is right."""
+    before, errors = key_updates(), ktls.tls_stat()["TlsDecryptError"]
+    data = rig.pattern(SIZE)
+    pathlib.Path("/tmp/data").write_bytes(data)
+    controller = attach()
+    ktap.defer(nothing_left)
+    ktap.defer(detach, controller)
+    disk, longest = block_device(controller), 0
+    while key_updates()[0] - before[0] < SECRETS:
+        copy("if=/tmp/data", f"of={disk}", "oflag=direct", "conv=notrunc")
+        copy(f"if={disk}", "of=/tmp/back", "iflag=direct", f"count={SIZE >> 20}")
+        ktap.equal(digest("/tmp/back"), digest("/tmp/data"), "read back")
+        longest = max(longest, slowest_read(disk, 500))
+    sent, got = (now - was for now, was in zip(key_updates(), before))
+    ktap.figure(f"NVMe: {sent} KeyUpdates sent, {got} received; the slowest read of 4096 "
+                f"bytes took {longest * 1000:.0f} ms")
+    ktap.equal(ktls.tls_stat()["TlsDecryptError"], errors, "errors")
+    if got < sent * 9 // 10:
+        raise AssertionError("KeyUpdates were sent and not received")
+
+
+if SECRETS:
+    ktap.add("keys change", keys_change, timeout=1500)
 
 if __name__ == "__main__":
     prepare()

@@ -136,6 +136,8 @@ static int vktls_ktls_dev_add(struct net_device *netdev, struct sock *sk,
 	struct vktls_dev *vd = netdev_priv(netdev);
 	int err;
 
+	if (READ_ONCE(vd->ktls->flags) & BIT(VKTLS_KTLS_DRAIN))
+		return -EBUSY;
 	err = vktls_ktls_check(vd->ktls, sk, direction, info);
 	if (err)
 		return err;
@@ -338,11 +340,24 @@ const char vktls_ktls_flag_names[VKTLS_KTLS_FLAGS][ETH_GSTRING_LEN] = {
 	[VKTLS_KTLS_FALLBACK_ONLY] = "tls-tx-fallback-only",
 	[VKTLS_KTLS_RESYNC_DIRECT] = "tls-rx-resync-direct",
 	[VKTLS_KTLS_RESYNC_HINT] = "tls-rx-resync-hint",
+	[VKTLS_KTLS_DRAIN] = "tls-drain",
 };
 
 u32 vktls_ktls_flags_get(struct vktls_dev *vd)
 {
 	return vd->ktls->flags;
+}
+
+/*
+ * All flows leave the NIC, and none comes back until it is resumed. An add that looked
+ * at the flag before it was set is over when the flows leave.
+ */
+static void vktls_ktls_drain(struct vktls_dev *vd, bool on)
+{
+	if (on)
+		vktls_ktls_ext_stop(vd->netdev);
+	else
+		vktls_ktls_ext_start(vd->netdev);
 }
 
 /* At most one flag of each pair may be set; by default none is. */
@@ -351,9 +366,15 @@ int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags)
 	u32 tx = BIT(VKTLS_KTLS_REPLAY_ONLY) | BIT(VKTLS_KTLS_FALLBACK_ONLY);
 	u32 rx = BIT(VKTLS_KTLS_RESYNC_DIRECT) | BIT(VKTLS_KTLS_RESYNC_HINT);
 
+	u32 drain = (flags ^ vd->ktls->flags) & BIT(VKTLS_KTLS_DRAIN);
+
 	if ((flags & tx) == tx || (flags & rx) == rx)
 		return -EINVAL;
+	if (drain && !vktls_ktls_ext())
+		return -EOPNOTSUPP;
 	WRITE_ONCE(vd->ktls->flags, flags);
+	if (drain)
+		vktls_ktls_drain(vd, flags & drain);
 	return 0;
 }
 

@@ -84,9 +84,10 @@ void vktls_ktls_events_missed(struct vktls_dev *vd);
 
 /*
  * Private flags of ethtool: policies that the user forces. Called under RTNL;
- * vktls_ktls_flags_set() returns 0 or -EINVAL.
+ * vktls_ktls_flags_set() returns 0, -EINVAL, or -EOPNOTSUPP for a drain with the
+ * distribution's tls.ko.
  */
-#define VKTLS_KTLS_FLAGS	4
+#define VKTLS_KTLS_FLAGS	5
 extern const char vktls_ktls_flag_names[VKTLS_KTLS_FLAGS][ETH_GSTRING_LEN];
 u32 vktls_ktls_flags_get(struct vktls_dev *vd);
 int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags);

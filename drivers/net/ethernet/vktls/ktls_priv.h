@@ -109,6 +109,7 @@ enum vktls_ktls_flag {
 	VKTLS_KTLS_FALLBACK_ONLY,
 	VKTLS_KTLS_RESYNC_DIRECT,
 	VKTLS_KTLS_RESYNC_HINT,
+	VKTLS_KTLS_DRAIN,
 };
 
 /* Pause between retries; doubles with each failure. */

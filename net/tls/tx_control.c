@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages that the kernel sends by itself between two records of the program:
+ * KeyUpdates and alerts. A message waits until TCP has all earlier records, so that
+ * requests of a peer that does not read are joined into one answer.
+ */
+
+#include <net/sock.h>
+
+#include "aead.h"
+#include "rekey.h"
+#include "renew.h"
+#include "trace.h"
+#include "tx_control.h"
+#include "tx_push.h"
+#include "tx_rec.h"
+
+#define TLS_ALERT_LEN	2
+#define TLS_ALERT_FATAL	2
+
+/* Encrypts in software, also beside a NIC: no other record of that key follows. */
+static int tls_tx_message(struct sock *sk, struct tls_tx *tx, u8 type,
+			  const void *data, u32 len)
+{
+	struct kvec vec = { .iov_base = (void *)data, .iov_len = len };
+	struct tls_tx_rec *rec;
+	struct msghdr msg = {};
+	int err;
+
+	err = tls_aead_ready(&tx->aead, sk->sk_allocation);
+	if (err)
+		return err;
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, len);
+	rec = tls_tx_rec_alloc(sk, tx);
+	if (!rec)
+		return -ENOMEM;
+	rec->type = type;
+	err = tls_tx_rec_copy(sk, tx, rec, &msg, len, true);
+	err = err == len ? tls_tx_rec_seal(sk, tx, rec) : -ENOMEM;
+	if (err) {
+		tls_tx_rec_free(sk, tx, rec);
+		return err;
+	}
+	list_add_tail(&rec->list, &tx->pending);
+	tx->pending_len += rec->wire.len;
+	return 0;
+}
+
+/**
+ * tls_tx_count_from() - look at the number of records of a key from now on
+ * @tx:		the sending side: its key or its limits are new
+ */
+void tls_tx_count_from(struct tls_tx *tx)
+{
+	clear_bit(TLS_TX_DUE, &tx->control);
+	tx->sn_due = tls_renew_due(tx->renew, tx->aead.cipher);
+}
+
+/* The last records before the limit are for a KeyUpdate of the program. */
+static int tls_tx_limit(struct sock *sk, struct tls_tx *tx, u64 limit)
+{
+	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_KEY_LIMIT);
+	trace_tls_key_limit(sk, TLS_OFFLOAD_CTX_DIR_TX, limit, true);
+	set_bit(TLS_TX_DUE, &tx->control);
+	return -EKEYEXPIRED;
+}
+
+static int tls_tx_due(struct sock *sk, struct tls_tx *tx)
+{
+	u64 sn = get_unaligned_be64(tx->ctx->ctx.tx.rec_seq);
+	u64 limit = tls_renew_limit(tx->renew, tx->aead.cipher);
+
+	if (tls_renew_owns(tx->renew)) {
+		set_bit(TLS_TX_UPDATE, &tx->control);
+		return 0;
+	}
+	if (tx->renew && tx->renew->strict && sn >= tls_key_end_at(limit))
+		return tls_tx_limit(sk, tx, limit);
+	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_KEY_NEAR_LIMIT);
+	trace_tls_key_limit(sk, TLS_OFFLOAD_CTX_DIR_TX, limit, false);
+	tx->sn_due = tx->renew && tx->renew->strict ? tls_key_end_at(limit) :
+						      U64_MAX;
+	return 0;
+}
+
+/* The message has the old key, and the next record the new one. */
+static int tls_tx_update(struct sock *sk, struct tls_tx *tx)
+{
+	bool request = test_bit(TLS_TX_REQUEST, &tx->control);
+	u8 message[TLS_KEY_UPDATE_LEN];
+	struct tls_successor next;
+	unsigned int noio;
+	int err;
+
+	noio = tls_noio_save(sk->sk_allocation);
+	err = tls_renew_derive(tx->renew, &next, &tx->ctx->ctx.crypto_send,
+			       tx->aead.cipher);
+	memalloc_noio_restore(noio);
+	if (err)
+		return err;
+	tls_ku_build(message, request);
+	err = tls_tx_message(sk, tx, TLS_REC_HANDSHAKE, message,
+			     sizeof(message));
+	if (err) {
+		tls_successor_drop(&next);
+		return err;
+	}
+	/* Cannot fail for a direction that sends. */
+	tls_rekey(sk, true, &next.key, &next.aead);
+	clear_bit(TLS_TX_UPDATE, &tx->control);
+	clear_bit(TLS_TX_REQUEST, &tx->control);
+	tls_renew_done(tx->renew, &next);
+	tls_tx_count_from(tx);
+	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_KEY_UPDATE);
+	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_OK);
+	trace_tls_key_update(sk, TLS_OFFLOAD_CTX_DIR_TX, tx->renew->updates,
+			     request);
+	return 0;
+}
+
+/* After an alert nothing is sent. */
+static int tls_tx_alert(struct sock *sk, struct tls_tx *tx)
+{
+	u8 message[TLS_ALERT_LEN] = { TLS_ALERT_FATAL, tx->alert };
+	int err = tls_tx_message(sk, tx, TLS_REC_ALERT, message,
+				 sizeof(message));
+
+	if (err)
+		return err;
+	clear_bit(TLS_TX_ALERT, &tx->control);
+	tls_tx_push(sk, tx, 0);
+	tx->error = -EPROTO;
+	return tx->error;
+}
+
+/* A key that protected no record does not age. */
+static void tls_tx_aged(struct tls_tx *tx)
+{
+	if (get_unaligned_be64(tx->ctx->ctx.tx.rec_seq))
+		set_bit(TLS_TX_UPDATE, &tx->control);
+	else
+		tls_renew_age_start(tx->renew);
+}
+
+static bool tls_tx_update_due(const struct tls_tx *tx)
+{
+	return tls_renew_owns(tx->renew) &&
+	       (test_bit(TLS_TX_UPDATE, &tx->control) ||
+		test_bit(TLS_TX_REQUEST, &tx->control));
+}
+
+/**
+ * tls_tx_control() - send the messages that tls_tx_ask() asked for
+ * @sk:		the socket, locked, with tx_lock; no record is open
+ * @tx:		its sending side
+ * @flags:	MSG_MORE when more follows at once
+ *
+ * Return: 0; -EAGAIN or -ENOMEM, to be tried again; -EKEYEXPIRED at the limit of a
+ * key that the kernel does not renew; another error broke the stream.
+ */
+int tls_tx_control(struct sock *sk, struct tls_tx *tx, int flags)
+{
+	int err = tls_tx_push(sk, tx, flags);
+
+	if (!err && test_and_clear_bit(TLS_TX_DUE, &tx->control))
+		err = tls_tx_due(sk, tx);
+	if (!err && test_and_clear_bit(TLS_TX_AGED, &tx->control))
+		tls_tx_aged(tx);
+	if (!err && tls_tx_update_due(tx))
+		err = tls_tx_update(sk, tx);
+	if (!err && test_bit(TLS_TX_ALERT, &tx->control))
+		err = tls_tx_alert(sk, tx);
+	return err ?: tls_tx_push(sk, tx, flags);
+}
+
+/**
+ * tls_tx_own_update() - send a KeyUpdate of the program
+ * @sk:		the socket, locked, with tx_lock; no record is open
+ * @tx:		its sending side
+ * @message:	handshake messages; advanced by what was taken
+ *
+ * Where the kernel renews the keys, the message is a request to it: the kernel sends
+ * it, and goes on with the next key.
+ *
+ * Return: bytes taken; 0 when it is another message or the keys are the program's; or
+ * an error, as that of tls_tx_control().
+ */
+int tls_tx_own_update(struct sock *sk, struct tls_tx *tx,
+		      struct iov_iter *message)
+{
+	u8 bytes[TLS_KEY_UPDATE_LEN];
+	struct tls_ku_scan scan = {};
+	int bit, err;
+
+	if (!tls_renew_owns(tx->renew) ||
+	    iov_iter_count(message) != sizeof(bytes))
+		return 0;
+	if (!copy_from_iter_full(bytes, sizeof(bytes), message))
+		return -EFAULT;
+	if (tls_ku_scan(&scan, bytes, sizeof(bytes)) || !scan.found) {
+		iov_iter_revert(message, sizeof(bytes));
+		return 0;
+	}
+	bit = scan.request ? TLS_TX_REQUEST : TLS_TX_UPDATE;
+	set_bit(bit, &tx->control);
+	err = tls_tx_control(sk, tx, 0);
+	if (!err || !test_bit(bit, &tx->control))
+		return sizeof(bytes);
+	clear_bit(bit, &tx->control);
+	iov_iter_revert(message, sizeof(bytes));
+	return err;
+}

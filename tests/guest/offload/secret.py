@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel renews the keys of connections that the card encrypts or decrypts, and
+of programs that know nothing of it, whose secrets libtlskeys.so hands over."""
+import os
+import subprocess
+import threading
+import time
+
+import ktap
+import ktls
+import rig
+import servers
+
+LIBRARY = "/usr/local/lib/libtlskeys.so"
+CHUNK = 30000
+PORT = 4434
+
+
+class Both(rig.Inflow):
+    """A connection whose near end is the kernel's in both directions."""
+
+    def __init__(self, cipher):
+        super().__init__(cipher, attach=False)
+        self.key, self.back = ktls.Traffic(cipher), ktls.Traffic(cipher)
+        ktls.attach(self.near, tx=self.back, rx=self.key)
+        for name, traffic in ((ktls.TLS_EXT_TX_SECRET, self.back),
+                              (ktls.TLS_EXT_RX_SECRET, self.key)):
+            self.near.setsockopt(ktls.SOL_TLS, name, traffic.ext_secret())
+        self.receiver = rig.Receiver(self.far)
+        self.out, self.out_bytes = rig.hashlib.sha256(), 0
+
+    def update(self, asks):
+        """A KeyUpdate record, and the next key."""
+        record = self.seal(ktls.KEY_UPDATE_ASKS if asks else ktls.KEY_UPDATE,
+                           ktls.HANDSHAKE)
+        self.key.update()
+        return record
+
+    def send(self, data):
+        """All of data, from the near end."""
+        self.near.sendall(data)
+        self.out.update(data)
+        self.out_bytes += len(data)
+
+    def opened(self):
+        """Close, and open what the far end got: how many KeyUpdates it was."""
+        self.near.close()
+        data, got = b"", 0
+        for record in rig.split(self.receiver.finish(120)):
+            kind, content = self.back.open(record)
+            if kind == ktls.HANDSHAKE:
+                self.back.update()
+                got += 1
+            else:
+                data += content
+        if (len(data), rig.hashlib.sha256(data).digest()) != (self.out_bytes,
+                                                             self.out.digest()):
+            raise AssertionError(f"sent {self.out_bytes}, got {len(data)} or others")
+        return got
+
+
+def share(what, part, whole):
+    ktap.figure(f"secret: {what}: the card did {100 * part // whole} % of {whole} bytes")
+
+
+def renewed(cipher, rounds, loss):
+    """KeyUpdates of the peer, each of which asks for one, while both ends send."""
+    if loss:
+        ktap.defer(rig.far_netem_end)
+        ktap.defer(rig.far_loss("loss", f"{loss}%"))
+        rig.far_netem("loss", f"{loss}%")
+    watch = rig.Watch()
+    flow = Both(cipher)
+    watch.expect(TlsTxDevice=1, TlsRxDevice=1)
+    sender = threading.Thread(
+        target=lambda: [flow.send(rig.pattern(CHUNK)) for _ in range(rounds)], daemon=True)
+    sender.start()
+    for number in range(rounds):
+        flow.push(flow.stream(CHUNK) + flow.update(number % 2) + flow.stream(CHUNK))
+    sender.join(60)
+    got = flow.opened()
+    watch.expect(TlsRxKeyUpdate=rounds, TlsRxRekeyReceived=rounds, TlsDecryptError=0,
+                 TlsRxKeyUpdateRefused=0, TlsTxKeyUpdate=got, TlsTxFallbackError=0)
+    ktap.equal(1 <= got <= (rounds + 1) // 2, True, f"{got} answers to {rounds // 2}")
+    share(f"{cipher}, a KeyUpdate each {2 * CHUNK}, {loss} % lost", min(
+        watch["rx_tls_decrypted_bytes"], flow.sent_bytes), flow.sent_bytes)
+
+
+def again_on_the_card():
+    """After a KeyUpdate of either side the card has the connection again."""
+    watch = rig.Watch()
+    flow = Both("aes-128-gcm")
+    for number in range(5):
+        flow.send(rig.pattern(CHUNK))
+        flow.near.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_KEY_UPDATE, 0)
+        flow.push(flow.update(False) + flow.stream(CHUNK))
+        end = time.monotonic() + 30
+        while min(watch["TlsTxDeviceAgain"], watch["TlsRxDeviceAgain"]) <= number:
+            flow.send(rig.pattern(1000))
+            flow.push(flow.stream(1000))
+            if time.monotonic() > end:
+                raise AssertionError(f"software for good; {watch.report()}")
+    ktap.equal(flow.opened(), 5, "KeyUpdates sent")
+
+
+def library(records=None):
+    """The environment of a program that hands its secrets over."""
+    env = dict(os.environ, LD_PRELOAD=LIBRARY, TLSKEYS_VERBOSE="1")
+    if records:
+        env["TLSKEYS_RECORDS"] = str(records)
+    return env
+
+
+def start(argv, port, env):
+    """A server that listens, until the case ends."""
+    with open("/tmp/server.log", "wb") as log:
+        # pylint: disable-next=consider-using-with
+        server = subprocess.Popen(argv, cwd=servers.ROOT, env=env, stdout=log, stderr=log,
+                                  stdin=subprocess.DEVNULL)
+
+    def stop():
+        server.terminate()
+        server.wait(20)
+
+    ktap.defer(stop)
+    rig.wait_for(lambda: f":{port} " in rig.run("ss", "-Hltn"), 20,
+                 lambda: f"{argv[0]} does not listen")
+
+
+def nginx(loss, count):
+    """nginx as it is: its keys are renewed each 64 records, and curl reads on."""
+    if loss:
+        ktap.defer(rig.far_loss("loss", f"{loss}%"))
+    conf = servers.NGINX.format(sendfile="on", root=servers.ROOT, cert=servers.CERT,
+                                key=servers.KEY, suite="DEFAULT")
+    conf = conf.replace("TLSv1.2", "TLSv1.3").replace(
+        "sendfile on;", "sendfile on; ssl_buffer_size 4k;")
+    with open("/tmp/nginx3.conf", "w", encoding="ascii") as file:
+        file.write(conf)
+    start(["nginx", "-c", "/tmp/nginx3.conf"], 443, library(64))
+    watch = rig.Watch()
+    for _ in range(count):
+        for name in ("odd", "large"):
+            words = servers.fetch("nginx", 4, name)
+            if "TLSv1.3" not in words:
+                raise AssertionError(words)
+    watch.expect(TlsTxDevice=2 * count, TlsTxKeyLimit=0, TlsTxFallbackError=0)
+    if watch["TlsTxKeyUpdate"] < count * 2:
+        raise AssertionError(f"keys were not renewed; {watch.report()}")
+    ktap.figure(f"secret: nginx, {loss} % lost: {watch['TlsTxKeyUpdate']} KeyUpdates, "
+                f"{watch['tx_tls_encrypted_bytes']} bytes by the card")
+
+
+def server_log():
+    with open("/tmp/server.log", encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def ask(client, word):
+    """A line, and the server's answer to it: the line backwards."""
+    client.stdin.write(word + b" olleh\n")
+    client.stdin.flush()
+    wanted = (word + b" olleh")[::-1]
+    while (line := client.stdout.readline()).strip() != wanted:
+        if not line:
+            raise AssertionError("the client ended; " + server_log())
+
+
+def s_server(rounds):
+    """OpenSSL's server as it is answers a client that asks for KeyUpdates."""
+    start(["openssl", "s_server", "-ktls", "-tls1_3", "-cert", servers.CERT, "-key",
+           servers.KEY, "-rev", "-accept", str(PORT)], PORT, library())
+    watch = rig.Watch()
+    # pylint: disable-next=consider-using-with
+    client = subprocess.Popen(
+        ["ip", "netns", "exec", "peer", "openssl", "s_client", "-tls1_3", "-connect",
+         f"{rig.NEAR[4]}:{PORT}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL)
+    ktap.defer(client.wait, 20)
+    ktap.defer(client.kill)
+    ask(client, b"first")
+    for number in range(rounds):
+        client.stdin.write(b"K\n")
+        client.stdin.flush()
+        rig.wait_for(lambda updates=number + 1: watch["TlsTxKeyUpdate"] >= updates, 60,
+                     lambda: "no answer to a KeyUpdate: " + server_log())
+        ask(client, b"%d" % number)
+    watch.expect(TlsTxDevice=1, TlsTxKeyUpdate=rounds)
+
+
+def main():
+    rig.offload()
+    rig.receive_offload()
+    rig.control()
+    servers.prepare()
+    ktap.add("again on the card", again_on_the_card, timeout=200)
+    for cipher, rounds in (("aes-128-gcm", 30), ("aes-256-gcm", 10),
+                           ("chacha20-poly1305", 10)):
+        ktap.add(f"renewed {cipher}", renewed, cipher, rounds, 0, timeout=120)
+    ktap.add("renewed, 1 % lost", renewed, "aes-128-gcm", 20, 1, timeout=200)
+    ktap.add("nginx, unchanged", nginx, 0, 2, timeout=120)
+    ktap.add("nginx, unchanged, 1 % lost", nginx, 1, 1, timeout=120)
+    ktap.add("s_server, unchanged", s_server, 5, timeout=120)
+    ktap.main()
+
+
+main()
