@@ -16,11 +16,11 @@
 #include "trace.h"
 #include "vktls.h"
 
-#define CMD_SPIN_POLLS 128 /* before sleeping; some 40 us in all */
-#define CMD_DEFER_MAX 16 /* commands that wait for a doorbell */
-#define CMD_POLL_PERIOD (1 * HZ) /* between polls of a sleeping caller */
+#define CMD_SPIN_POLLS 128 /* polls before a caller sleeps: some 40 us */
+#define CMD_DEFER_MAX 16 /* most commands that wait for one doorbell */
+#define CMD_POLL_PERIOD (1 * HZ) /* time between polls of a sleeping caller */
 #define CMD_TIMEOUT_POLLS 10 /* polls until a command has failed */
-#define CMD_DEAD_POLLS 4 /* the same, while the heartbeat stands still */
+#define CMD_DEAD_POLLS 4 /* polls until then while the heartbeat stands still */
 
 static int vktls_cmd_errno(u16 status)
 {
@@ -91,7 +91,7 @@ static void vktls_cmdq_fail(struct vktls_cmdq *q, int err)
 	vktls_cmdq_advance(q);
 }
 
-/* The NIC was told of this command, and has not answered it. */
+/* Returns whether the NIC was told of command @tag and has not answered it. */
 static bool vktls_cmd_is_due(const struct vktls_cmdq *q, u32 tag)
 {
 	const struct vktls_cmd_slot *slot = &q->slots[tag & CMDQ_MASK];
@@ -149,7 +149,7 @@ void vktls_cmdq_poll(struct vktls_cmdq *q)
 	}
 }
 
-/* 0 if commands are taken. */
+/* Returns 0 if the queue takes commands, else the errno for each new command. */
 static int vktls_cmdq_err(const struct vktls_cmdq *q)
 {
 	if (test_bit(VKTLS_GONE, &q->vd->state))
@@ -227,7 +227,7 @@ static void vktls_cmd_look(struct vktls_cmdq *q)
 	spin_unlock_irq(&q->lock);
 }
 
-/* No loop: counting would cost more than the pauses. */
+/* Unrolled: the counter of a loop would cost more than the pauses. */
 static void vktls_cmd_pause(void)
 {
 	cpu_relax();
@@ -258,7 +258,10 @@ static bool vktls_cmd_spin(const struct vktls_cmd_slot *slot)
 	return false;
 }
 
-/* A command may take long as long as the heartbeat moves. */
+/*
+ * Waits for the answer of a command, for as long as CMD_TIMEOUT_POLLS if the
+ * heartbeat moves, and CMD_DEAD_POLLS if it stands still.
+ */
 static void vktls_cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	int looks = 0, silent = 0;
@@ -276,7 +279,7 @@ static void vktls_cmd_await(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 	}
 }
 
-/* A command without an answer stops the whole queue. */
+/* Fails all commands because one got no answer, and requests a reset. */
 static void vktls_cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 {
 	struct vktls_dev *vd = q->vd;
@@ -311,8 +314,10 @@ static struct vktls_cmd_slot *vktls_cmdq_posted_late(struct vktls_cmdq *q,
  * vktls_cmdq_watch() - handle events and answers whose interrupt was lost
  * @vd: device; its queues may be stopped
  *
- * Waiting callers poll by themselves; posted commands have no caller. Deferred
- * commands that no other command has taken along get their doorbell here.
+ * A caller that waits polls by itself; for posted commands, which have no waiting
+ * caller, this function polls. It rings the doorbell for deferred commands that have
+ * had none.
+ *
  * Context: process; about once a second.
  */
 void vktls_cmdq_watch(struct vktls_dev *vd)
@@ -324,7 +329,7 @@ void vktls_cmdq_watch(struct vktls_dev *vd)
 	if (!q->err)
 		vktls_cmdq_ring_doorbell(q);
 	spin_unlock_irq(&q->lock);
-	/* Does nothing while the handler is not installed. */
+	/* irq_wake_thread() does nothing while no handler is installed. */
 	if (vktls_cmdq_event_peek(q))
 		irq_wake_thread(vktls_irq_vector(vd, VKTLS_VEC_ASYNC), q);
 	if (vktls_cmdq_posted_late(q, CMD_POLL_PERIOD))
@@ -445,9 +450,8 @@ int vktls_cmd_post(struct vktls_dev *vd, u16 opcode, const void *req,
  * @call: called once with the outcome, in any context, the queue's lock held
  * @arg: for @call
  *
- * The NIC gets the command before any later one. Its doorbell and interrupt are
- * shared: with the next command, with other deferred ones, or, at the latest, they
- * come from vktls_cmdq_watch().
+ * The NIC gets the command before any later one. Doorbell and interrupt are shared
+ * with later commands; if none comes, vktls_cmdq_watch() rings the doorbell.
  *
  * Context: any.
  * Return: as vktls_cmd_post().
@@ -470,7 +474,7 @@ int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
  * @rsp_len: bytes in @rsp
  *
  * Context: process; sleeps. Takes the buffer lock.
- * Return: as vktls_cmd_exec(); @buf is then as it was.
+ * Return: as vktls_cmd_exec(); @buf changes only on success.
  */
 int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
 		       size_t len, void *rsp, size_t rsp_len)

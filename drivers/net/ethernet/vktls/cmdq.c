@@ -14,8 +14,9 @@
 #include "vktls.h"
 
 /*
- * One ring of events in this time: a NIC that never runs out of them may not have a
- * processor for itself. An honest one has more when it loses some, and says so.
+ * The driver takes at most one ring of events in this time, because a NIC that
+ * sends events without end may not keep a processor busy. If the ring overflows,
+ * the NIC loses events and reports how many.
  */
 #define EVENTS_PERIOD		(HZ / 10)
 
@@ -47,7 +48,7 @@ static void vktls_cmdq_event_pace(struct vktls_cmdq *q)
 
 	if (time_before(jiffies, end) && ++q->evt_taken < BIT(EVTQ_LOG2))
 		return;
-	/* Not woken by the interrupts that go on. */
+	/* msleep(): interrupts go on, and must not end the pause. */
 	if (time_before(jiffies, end))
 		msleep(jiffies_to_msecs(end - jiffies));
 	q->evt_since = jiffies;

@@ -47,14 +47,14 @@ struct vktls_cmdq {
 	u32 cpl_head;
 	int err;		/* result of each new command, or 0 while the queue works */
 	struct vktls_cmd_slot slots[CMDQ_SIZE];
-	wait_queue_head_t wait;	/* waiters for head to move, or for err */
+	wait_queue_head_t wait;	/* callers that wait until head moves or err is set */
 
 	/* written by the threaded interrupt only */
 	u32 evt_head;
 	unsigned long evt_since;	/* start of the event period, jiffies */
 	unsigned int evt_taken;	/* events since evt_since */
 
-	struct mutex buf_lock;	/* held by the command that uses buf, until its end */
+	struct mutex buf_lock;	/* held from the first to the last use of buf by a command */
 	void *buf;
 	dma_addr_t buf_dma;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The function as its registers show it: presence, reset, and requests for
- * recovery, which reset.c carries out. Knows no queue and no interface, so that
+ * The PCI function: whether it is present, its reset, and requests for recovery,
+ * which reset.c carries out. Knows no queue and no interface, so that
  * every other file may call it.
  */
 #include <linux/iopoll.h>
@@ -24,8 +24,8 @@ bool vktls_dev_answers(struct vktls_dev *vd)
 }
 
 /*
- * Registers that do not answer prove nothing: the function or a bridge above it may
- * be in a reset or powered down. Only the PCI core knows.
+ * Asks the PCI core whether the NIC was removed. Registers that do not answer do not
+ * prove it: the function or a bridge above it may be in a reset or powered down.
  */
 static bool vktls_dev_is_removed(struct vktls_dev *vd)
 {
@@ -40,9 +40,10 @@ static bool vktls_dev_is_removed(struct vktls_dev *vd)
  * vktls_dev_check() - find out whether the NIC was removed
  * @vd: device
  *
- * The register accessor asks after a read of all ones; callers that miss an
- * answer ask too, because not every platform reads ones where nothing is. A NIC
- * that is gone stays so: its commands fail with -ENODEV, its carrier is off.
+ * Called after each register read of all ones, and by callers that miss an answer,
+ * because not every platform reads ones from a missing device. A removal is final:
+ * all commands fail with -ENODEV, and the carrier is off.
+ *
  * Context: any.
  * Return: false if it is gone.
  */
@@ -68,8 +69,9 @@ static bool vktls_dev_is_reset(u32 status)
  * vktls_dev_reset() - reset the function, so that it touches no memory
  * @vd: device
  *
- * A NIC that does not obey, but is there, is cut off from memory by the PCI core,
- * up to vktls_hw_start().
+ * If the NIC is there but the reset fails, the function switches off bus mastering;
+ * vktls_hw_start() switches it on again.
+ *
  * Context: process; sleeps up to a second.
  * Return: 0, -ETIMEDOUT, -EIO if the registers do not answer, or -ENODEV if the NIC
  * is gone.

@@ -64,8 +64,8 @@ static int vktls_devlink_info_get(struct devlink *devlink,
  * vktls_devlink_healthy() - tell the reporters that the function is whole again
  * @vd: device
  *
- * A reporter left with an error that another one's recovery has mended would not
- * recover by itself any more.
+ * One recovery mends the function for both reporters. A reporter that still showed an
+ * error would not start a recovery for the next one.
  */
 void vktls_devlink_healthy(struct vktls_dev *vd)
 {
@@ -87,7 +87,7 @@ static int vktls_devlink_reload_down(struct devlink *devlink, bool netns_change,
 		NL_SET_ERR_MSG(extack, "change of namespace is not supported");
 		return -EOPNOTSUPP;
 	}
-	/* Read while the NIC still runs: the file may lie behind it. */
+	/* Read the file now: the file system may be reached over this NIC. */
 	err = vktls_fw_read(vd);
 	if (err) {
 		NL_SET_ERR_MSG_FMT(extack,
@@ -118,7 +118,9 @@ static int vktls_devlink_reload_up(struct devlink *devlink,
 	rtnl_unlock();
 	if (!err)
 		vktls_devlink_healthy(vd);
-	/* Both actions are one: the function starts anew, firmware included. */
+	/*
+	 * A reload always does both: it restarts the function, with its firmware.
+	 */
 	*actions_performed = BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT) |
 			     BIT(DEVLINK_RELOAD_ACTION_FW_ACTIVATE);
 	return err;
@@ -138,7 +140,9 @@ static int vktls_health_recover(struct devlink_health_reporter *reporter,
 	struct vktls_dev *vd = devlink_health_reporter_priv(reporter);
 	int err;
 
-	/* Without an image that has started, the file is all there is. */
+	/*
+	 * Recovery uses the image that ran last; if none ever ran, read the file.
+	 */
 	if (!vd->fw)
 		vktls_fw_read(vd);
 	rtnl_lock();

@@ -13,7 +13,7 @@
 #include "ring.h"
 #include "vktls.h"
 
-/* Registers that reading does not change. */
+/* Registers of the dump: reading them has no side effect. */
 static const u16 vktls_dump_regs[] = {
 	VKTLS_REG_MAGIC,	VKTLS_REG_ABI,	       VKTLS_REG_STATUS,
 	VKTLS_REG_QUEUES,	VKTLS_REG_HEARTBEAT,   VKTLS_REG_FW_VERSION,
@@ -67,7 +67,7 @@ static u32 *vktls_ethtool_put_reg(struct vktls_dev *vd, u32 *out, u32 reg)
 	return out;
 }
 
-/* Pairs of offset and value. */
+/* Writes the dump: for each register its offset, then its value. */
 static void vktls_ethtool_get_regs(struct net_device *netdev,
 				   struct ethtool_regs *regs, void *data)
 {
@@ -281,7 +281,10 @@ static int vktls_ethtool_test_irqs(struct vktls_dev *vd)
 	return err;
 }
 
-/* Resets the function: TLS connections go on in software, up to their resync. */
+/*
+ * Runs the tests that need a reset of the function. Software encrypts the TLS
+ * connections until their resync.
+ */
 static void vktls_ethtool_test_offline(struct vktls_dev *vd, u64 *result)
 {
 	vktls_hw_suspend(vd);

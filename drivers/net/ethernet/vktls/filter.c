@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Flow filters (ethtool -N): they send received packets to a queue or an RSS context, or
- * drop them. The driver keeps them while the interface is down and over resets, also
- * while NETIF_F_NTUPLE is off; the NIC has them only while that is on.
+ * Flow filters (ethtool -N): a filter sends received packets to a queue or to an
+ * RSS context, or drops them. The driver keeps all filters, also while the
+ * interface is down, in resets, and while NETIF_F_NTUPLE is off; the NIC has them
+ * only while NETIF_F_NTUPLE is on.
  */
 #include <linux/ethtool.h>
 #include <compat/vktls.h>
@@ -10,7 +11,7 @@
 #include "cmd.h"
 #include "vktls.h"
 
-/* A filter as the user gave it, and as the NIC takes it. */
+/* A filter, in the form of ethtool and in that of the NIC. */
 struct vktls_filter {
 	struct ethtool_rx_flow_spec spec;
 	u32 rss_context;	/* with FLOW_RSS */
@@ -32,7 +33,9 @@ static int vktls_filter_withdraw(struct vktls_dev *vd, u32 place)
 			      0);
 }
 
-/* Whether a change is for the NIC, too: the firmware takes it, and filters are on. */
+/*
+ * Returns whether filters are in the NIC: firmware runs and NETIF_F_NTUPLE is on.
+ */
 static bool vktls_filter_live(const struct vktls_dev *vd)
 {
 	return test_bit(VKTLS_FW_UP, &vd->state) &&
@@ -63,7 +66,7 @@ int vktls_filter_sync(struct vktls_dev *vd)
  * vktls_filter_clear() - take all filters from the NIC; the driver keeps them
  * @vd: device
  *
- * A NIC that does not give one back is reset.
+ * If the NIC fails to delete a filter, it is reset.
  *
  * Context: RTNL; sleeps.
  */
@@ -103,7 +106,7 @@ static bool vktls_filter_leads_to(const struct vktls_filter *filter, u32 ctx)
 }
 
 /**
- * vktls_filter_uses() - whether a filter leads to an RSS context
+ * vktls_filter_uses() - whether any filter sends packets to an RSS context
  * @vd: device
  * @ctx: number of the context
  *
@@ -121,13 +124,15 @@ bool vktls_filter_uses(struct vktls_dev *vd, u32 ctx)
 }
 
 /**
- * vktls_filter_fits() - whether filters of an RSS context let its table have a queue
+ * vktls_filter_fits() - whether the table of an RSS context may name a queue
  * @vd: device
  * @ctx: number of the context
- * @queue: queue for the table
+ * @queue: highest queue of the table
+ *
+ * A filter that sends packets to the context adds a number to each queue of its table.
  *
  * Context: RTNL.
- * Return: false if a filter adds so much to it that there is no such queue.
+ * Return: false if @queue plus that number is no queue in use.
  */
 bool vktls_filter_fits(struct vktls_dev *vd, u32 ctx, unsigned int queue)
 {
@@ -154,7 +159,10 @@ static void vktls_filter_addrs(struct vktls_flow_key *key, const void *src,
 	memcpy(key->dst, dst, len);
 }
 
-/* Addresses and ports of a value or a mask; false: it has fields beside them. */
+/*
+ * Fills in addresses and ports of a value or a mask. Returns false if @u has other
+ * fields, too.
+ */
 static bool vktls_filter_key(struct vktls_flow_key *key, u32 type,
 			     const union ethtool_flow_union *u)
 {
@@ -188,7 +196,10 @@ static bool vktls_filter_key(struct vktls_flow_key *key, u32 type,
 	}
 }
 
-/* VLANs, user data and addresses of Ethernet are no fields of the NIC's filters. */
+/*
+ * Refuses matches on VLAN, user data or Ethernet addresses, which the NIC cannot
+ * do.
+ */
 static int vktls_filter_match(const struct ethtool_rx_flow_spec *spec,
 			      struct vktls_flow_filter *flow)
 {
@@ -210,7 +221,10 @@ static int vktls_filter_match(const struct ethtool_rx_flow_spec *spec,
 	return 0;
 }
 
-/* The highest queue in the table of an RSS context, or -ENOENT without it. */
+/*
+ * Returns the highest queue in the table of RSS context @num, or -ENOENT if there
+ * is no such context.
+ */
 static int vktls_filter_highest(struct vktls_dev *vd, u32 num)
 {
 	const struct vktls_rss_ctx *ctx = vktls_rss_ctx(vd, num);
@@ -224,7 +238,10 @@ static int vktls_filter_highest(struct vktls_dev *vd, u32 num)
 	return queue;
 }
 
-/* All queues that the filter may choose must be there. */
+/*
+ * Sets the filter's action. Refuses one that could choose a queue that is not in
+ * use.
+ */
 static int vktls_filter_action(struct vktls_dev *vd,
 			       const struct vktls_filter *filter,
 			       struct vktls_flow_filter *flow)
@@ -268,8 +285,9 @@ static bool vktls_filter_same(const struct vktls_filter *a,
 }
 
 /*
- * A place for a filter that leaves the choice to the driver: the place of a filter of
- * the same packets, or the last free one, behind those that the user placed.
+ * Returns a place for a filter without a location of its own: that of a filter
+ * which matches the same packets and is replaced, else the last free one, so that
+ * filters with a location are tried first.
  */
 static int vktls_filter_any_place(struct vktls_dev *vd,
 				  const struct vktls_filter *filter)
@@ -302,7 +320,10 @@ static int vktls_filter_place(struct vktls_dev *vd,
 	return location < VKTLS_FLOW_FILTERS ? (int)location : -EINVAL;
 }
 
-/* The NIC replaces a filter in one step, as the driver does. */
+/*
+ * Puts the filter in its place, in the NIC and then in the driver. Both replace an
+ * older filter there in one step.
+ */
 static int vktls_filter_install(struct vktls_dev *vd,
 				struct vktls_filter *filter)
 {
@@ -377,7 +398,7 @@ static int vktls_filter_show(struct vktls_dev *vd, struct ethtool_rxnfc *nfc)
 	return 0;
 }
 
-/* Places of all filters; @locs may be NULL, to count them. */
+/* Counts all filters, and lists their places unless @locs is NULL. */
 static int vktls_filter_list(struct vktls_dev *vd, struct ethtool_rxnfc *nfc,
 			     u32 *locs)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading the firmware, and its state in words. Knows the registers of the loader;
- * does not know the firmware's work once it runs.
+ * Loads the firmware, and keeps a text on its state for devlink. Knows the registers of
+ * the loader, but no command.
  */
 #include <linux/dma-mapping.h>
 #include <linux/firmware.h>
@@ -67,7 +67,7 @@ const char *vktls_status_name(unsigned int status)
 }
 
 /**
- * vktls_fw_note() - note in words how the firmware is
+ * vktls_fw_note() - set the text on the state of the firmware, vd->fw_status
  * @vd: device
  * @fmt: as of printf()
  *
@@ -84,11 +84,12 @@ void vktls_fw_note(struct vktls_dev *vd, const char *fmt, ...)
 
 /**
  * vktls_abi_known() - whether the driver can drive a version of the ABI
- * @abi: value of VKTLS_REG_ABI: the hardware's version or, once firmware runs,
- *	the lesser of both
+ * @abi: value of VKTLS_REG_ABI: the hardware's version until firmware runs, then
+ *	the lesser of the hardware's and the firmware's
  *
- * A newer minor version only adds; the driver goes by capabilities, and by the
- * length of answers.
+ * A newer minor version only adds to an older one. The driver decides by capability and
+ * by length of an answer whether an addition is there.
+ *
  * Return: true if it can.
  */
 bool vktls_abi_known(u32 abi)
@@ -182,7 +183,8 @@ static int vktls_fw_hand_over(struct vktls_dev *vd,
  * vktls_fw_read() - read the firmware's file, for the next start
  * @vd: device
  *
- * Recovery does without the file: the root file system may be behind this NIC.
+ * The image stays in memory, because recovery cannot read the file if the root file
+ * system is reached over this NIC.
  * Context: process, devlink lock or probe, without RTNL; sleeps.
  * Return: 0, or errno with nothing changed.
  */
@@ -198,7 +200,10 @@ int vktls_fw_read(struct vktls_dev *vd)
 			VKTLS_FW_FILE, err);
 		return err;
 	}
-	/* A copy: while @fw is held, the loader gives the same data to all. */
+	/*
+	 * Copy, because the loader gives old data to later requests while @fw is
+	 * held.
+	 */
 	image = kvmalloc(struct_size(image, data, fw->size), GFP_KERNEL);
 	if (image) {
 		image->len = fw->size;
@@ -211,7 +216,7 @@ int vktls_fw_read(struct vktls_dev *vd)
 }
 
 /**
- * vktls_fw_forget_new() - forget the file that was read, if it has not started
+ * vktls_fw_forget_new() - forget an image that was read and not started
  * @vd: device
  */
 void vktls_fw_forget_new(struct vktls_dev *vd)

@@ -22,7 +22,10 @@
 #define RETRY_MIN	(HZ / 10)
 #define RETRY_MAX_LOG2	7		/* RETRY_MIN << 7: 12.8 s */
 
-/* IPsec wraps, and TCP-MD5 signs, the plaintext that the NIC would encrypt later. */
+/*
+ * Refuses a socket under IPsec or TCP-MD5: both would work on plaintext, because
+ * the NIC encrypts after them.
+ */
 static int vktls_ktls_check_sock(struct vktls_ktls *ktls, bool rx,
 				 const struct sock *sk)
 {
@@ -74,7 +77,7 @@ static int vktls_ktls_nic_add_tx(struct vktls_ktls *ktls,
 	return err;
 }
 
-/* Caller holds ktls->life, with ktls->up: the NIC still has the context. */
+/* The NIC has a resynced context. Caller holds ktls->life, with ktls->up. */
 static void vktls_ktls_ctx_synced(struct vktls_ktls_tx_ctx *tx, u32 seq)
 {
 	unsigned long flags;
@@ -126,8 +129,8 @@ static int vktls_ktls_tx_add(struct vktls_ktls *ktls, struct sock *sk,
 }
 
 /*
- * The socket's lock is held, and kernel TLS holds off NETDEV_DOWN. Packets of
- * the socket come to vktls_ktls_tx() only after this has returned 0.
+ * Called under the socket's lock; kernel TLS holds off NETDEV_DOWN. No packet of
+ * the socket comes to vktls_ktls_tx() before this function has returned 0.
  */
 static int vktls_ktls_dev_add(struct net_device *netdev, struct sock *sk,
 			      enum tls_offload_ctx_dir direction,
@@ -147,11 +150,11 @@ static int vktls_ktls_dev_add(struct net_device *netdev, struct sock *sk,
 }
 
 /*
- * No packet that names the context is in a ring by now, without a count of them:
- * a packet holds the socket's write memory until its completion, and the socket
- * is not destroyed before that is back; on NETDEV_DOWN the rings were drained by
- * ndo_stop, which comes first. A packet that named a deleted context all the same
- * would be refused by the NIC, never sent.
+ * No packet in a ring names the context any more, and no count of such packets is
+ * needed for that. A packet holds write memory of its socket until its completion,
+ * and a socket is destroyed only after all of that memory is released. On
+ * NETDEV_DOWN, ndo_stop has emptied the rings before. The NIC would refuse, not
+ * send, a packet that names a deleted context.
  */
 static void vktls_ktls_tx_del(struct vktls_ktls *ktls,
 			      struct tls_context *tls_ctx)
@@ -161,7 +164,7 @@ static void vktls_ktls_tx_del(struct vktls_ktls *ktls,
 	WRITE_ONCE(*vktls_ktls_tx_slot(tls_ctx), NULL);
 	vktls_ktls_nic_del(ktls, &tx->base, false);
 	vktls_ktls_count(ktls, VKTLS_KTLS_DEL, 1);
-	/* Packets and events may have found it a moment ago. */
+	/* A packet or an event may still use the context under RCU. */
 	kfree_rcu(tx, base.rcu);
 }
 
@@ -223,9 +226,9 @@ static void vktls_ktls_resync_outcome(struct vktls_ktls *ktls,
 }
 
 /*
- * The socket's lock is held: the record that starts at @seq, on a segment
- * boundary, has not been sent. Segments before it are encrypted in software
- * as "retransmitted", whatever is still queued of them.
+ * Called under the socket's lock, before the record that starts at @seq, on a
+ * segment boundary, is sent. Segments before @seq that still wait in a queue count
+ * as retransmissions from now on: software encrypts them.
  */
 static int vktls_ktls_tx_resync(struct vktls_ktls *ktls,
 				struct tls_context *tls_ctx, u32 seq,
@@ -349,8 +352,9 @@ u32 vktls_ktls_flags_get(struct vktls_dev *vd)
 }
 
 /*
- * All flows leave the NIC, and none comes back until it is resumed. An add that looked
- * at the flag before it was set is over when the flows leave.
+ * Moves all connections from the NIC to software, or (@on is false) allows them to
+ * return. A tls_dev_add that read the flag before it was set has ended before the
+ * connections are moved.
  */
 static void vktls_ktls_drain(struct vktls_dev *vd, bool on)
 {
@@ -360,7 +364,10 @@ static void vktls_ktls_drain(struct vktls_dev *vd, bool on)
 		vktls_ktls_ext_start(vd->netdev);
 }
 
-/* At most one flag of each pair may be set; by default none is. */
+/*
+ * Sets the private flags. At most one flag of each pair may be set; by default none
+ * is.
+ */
 int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags)
 {
 	u32 tx = BIT(VKTLS_KTLS_REPLAY_ONLY) | BIT(VKTLS_KTLS_FALLBACK_ONLY);
@@ -382,7 +389,7 @@ int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags)
  * vktls_ktls_register() - opt in to TLS 1.3 and ChaCha20-Poly1305
  *
  * Version and cipher of each key are checked against the NIC's capabilities, so
- * this holds for all NICs.
+ * one opt-in serves all NICs.
  *
  * Context: module load, before any probe.
  */

@@ -17,9 +17,10 @@ struct vktls_dev;
 struct vktls_tx_ring;
 
 /*
- * Returns whether the TLS part must see a packet. The mark alone is enough: a
- * connection may leave the NIC while one of its packets waits in a queue. Fragments
- * lose the mark; kernel TLS's hook stays as long as the socket.
+ * Returns whether the TLS part must see a packet: it has the mark, or its socket
+ * has kernel TLS's hook. The mark is tested because a connection may leave the NIC
+ * while one of its packets waits in a queue, the hook because fragments lose the
+ * mark.
  */
 static inline bool vktls_ktls_wants(const struct sk_buff *skb)
 {
@@ -67,17 +68,23 @@ void vktls_ktls_tx_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
 			  u16 status);
 
 /*
- * Any context: the same for a replay, which does not move the NIC in the stream.
- * Called before the skb is freed.
+ * Any context: like vktls_ktls_tx_unsent(), for a replay. The NIC stays in sync,
+ * because a replay does not move the context. Called before the skb is freed.
  */
 void vktls_ktls_replay_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
 			      u16 status);
 
-/* NAPI: a frame with VKTLS_RXC_TLS, not yet handed on; false to drop it. */
+/*
+ * NAPI: marks a frame with VKTLS_RXC_TLS before it goes to the stack. Returns false
+ * if the frame must be dropped.
+ */
 bool vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
 		   u32 frames);
 
-/* Threaded interrupt: VKTLS_EVT_TLS_LOST, _TLS_RESYNC, and events lost. */
+/*
+ * Threaded interrupt: handle VKTLS_EVT_TLS_LOST, VKTLS_EVT_TLS_RESYNC and
+ * VKTLS_EVT_OVERFLOW.
+ */
 void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq);
 void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq);
 void vktls_ktls_events_missed(struct vktls_dev *vd);

@@ -13,10 +13,13 @@
 #include "ktls_trace.h"
 #include "vktls.h"
 
-/* Places swept in a row; TLS commands of connections wait meanwhile. */
+/*
+ * Places of the NIC's table that one sweep visits; other TLS commands wait
+ * meanwhile.
+ */
 #define SWEEP_PLACES	256
 #define BACKOFF_LOG2	6
-/* Failed sweeps before the one reset. */
+/* Failed sweeps before the function is reset, once. */
 #define SWEEP_TRIES	5
 
 static bool vktls_ktls_backoff_waits(const struct vktls_ktls_backoff *b)
@@ -30,7 +33,7 @@ static void vktls_ktls_backoff_failed(struct vktls_ktls_backoff *b)
 	b->tries++;
 }
 
-/* As of the last VKTLS_CMD_STATS. */
+/* Returns the number of contexts in the NIC at the last VKTLS_CMD_STATS. */
 static u32 vktls_ktls_audit_held(struct vktls_dev *vd)
 {
 	u32 held;

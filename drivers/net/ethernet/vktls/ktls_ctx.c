@@ -41,7 +41,10 @@ static int vktls_ktls_cmd_add(struct vktls_ktls *ktls, bool rx,
 			     rx ? sizeof(*req) : sizeof(req->add), &ref,
 			     sizeof(ref));
 	*id = err ? VKTLS_NO_CTX : le32_to_cpu(ref.ctx);
-	/* No place of the table: vktls_ktls_audit() finds the context and deletes it. */
+	/*
+	 * The number is no place of the table: vktls_ktls_audit() will find the
+	 * context and delete it.
+	 */
 	if (!err && *id >= le32_to_cpu(ktls->vd->caps.tls_contexts)) {
 		err = -EBADMSG;
 		WRITE_ONCE(ktls->rx_stray, true);
@@ -59,7 +62,10 @@ static void vktls_ktls_ctx_set_id(struct vktls_ktls_ctx *ctx, u32 id)
 	spin_unlock_irqrestore(&ctx->lock, flags);
 }
 
-/* The NIC may reuse the place of a context that it has forgotten. */
+/*
+ * Enters a context in the table. Another one in its place is lost: the NIC has
+ * forgotten that context, and uses the place again.
+ */
 static int vktls_ktls_ids_put(struct vktls_ktls *ktls,
 			      struct vktls_ktls_ctx *ctx, u32 id)
 {
@@ -166,8 +172,8 @@ int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
  * vktls_ktls_nic_del() - take a context out of the NIC, if it is there
  * @ktls: device
  * @ctx: context
- * @now: wait until the context is gone; otherwise it may live up to the next
- *	command, with no packet and no connection to use it
+ * @now: delete the context before this function returns; otherwise the command
+ *	is deferred, and the context may stay in the NIC, unused, for a second
  *
  * Context: process; sleeps.
  */
@@ -185,7 +191,7 @@ void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 	up_read(&ktls->life);
 }
 
-/* Returns whether the context was in sync. */
+/* Marks a context as out of sync. Returns whether it was in sync. */
 static bool vktls_ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
 {
 	unsigned long flags;
@@ -199,13 +205,13 @@ static bool vktls_ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
 }
 
 /**
- * vktls_ktls_gone() - the NIC does not have a context any more
+ * vktls_ktls_gone() - note that the NIC has lost a context
  * @ktls: device; life is held
- * @ctx: context that it had
+ * @ctx: context that was in the NIC
  * @reset: the NIC lost all contexts in a reset; otherwise it forgot this one
  *
- * Software takes over the connection until the NIC has a context for it again. The
- * loss of a sending context that was out of sync has been counted before.
+ * Software takes over the connection until the NIC has a context for it again. A
+ * forgotten sending context is not counted if it was already out of sync.
  *
  * Context: process, or RCU.
  */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls that only our tls.ko has, beyond the kernel's own interface: TLS 1.3 and
- * ChaCha20-Poly1305 for drivers that check version and cipher, and notice of NICs
- * that lose their contexts or take new ones. The distribution's tls.ko lacks the
- * symbols. One of the two modules is loaded as long as this one is.
+ * Calls of functions that only our tls.ko exports: the opt-in to TLS 1.3 and
+ * ChaCha20-Poly1305, and reports that a NIC has lost its contexts or takes new
+ * ones. The distribution's tls.ko lacks the symbols, so they are looked up when
+ * they are needed. The driver depends on tls.ko: no other tls.ko can be loaded
+ * while the driver is.
  */
 #include <linux/module.h>
 #include <linux/netdevice.h>
@@ -11,12 +12,12 @@
 
 #include "ktls_priv.h"
 
-static bool vktls_ktls_ext_there; /* known before any probe */
+static bool vktls_ktls_ext_there; /* our tls.ko is loaded; set before any probe */
 
 /**
- * vktls_ktls_ext_opt_in() - take TLS 1.3 and ChaCha20-Poly1305, or no more
- * @ops: operations that the opt-in is about
- * @in: in or out
+ * vktls_ktls_ext_opt_in() - opt in to TLS 1.3 and ChaCha20-Poly1305, or out
+ * @ops: TLS operations of the driver
+ * @in: true to opt in, false to opt out
  *
  * Context: module load, before any probe, or unload.
  */
@@ -35,7 +36,7 @@ void vktls_ktls_ext_opt_in(const struct tlsdev_ops *ops, bool in)
 }
 
 /**
- * vktls_ktls_ext() - is the tls.ko that is loaded ours?
+ * vktls_ktls_ext() - tell whether the loaded tls.ko is ours
  *
  * Context: any.
  * Return: true if so.
@@ -46,7 +47,7 @@ bool vktls_ktls_ext(void)
 }
 
 /**
- * vktls_ktls_ext_stop() - all contexts of a NIC are gone
+ * vktls_ktls_ext_stop() - tell our tls.ko that a NIC has lost all contexts
  * @netdev: its interface
  *
  * Context: process; RTNL may be held, vktls_ktls.life must not be.
@@ -63,7 +64,7 @@ void vktls_ktls_ext_stop(struct net_device *netdev)
 }
 
 /**
- * vktls_ktls_ext_start() - a NIC takes contexts again
+ * vktls_ktls_ext_start() - tell our tls.ko that a NIC takes contexts again
  * @netdev: its interface
  *
  * Context: process.

@@ -42,7 +42,7 @@ int vktls_ktls_flow_add(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
 /**
  * vktls_ktls_flow_del() - undo vktls_ktls_flow_add()
  * @ktls: device
- * @rx: context; packets may use it for an RCU grace period more
+ * @rx: context; packets may use it for another RCU grace period
  */
 void vktls_ktls_flow_del(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
 {
@@ -112,7 +112,10 @@ int vktls_ktls_flow_fill(struct vktls_tls_flow *flow, const struct sock *sk)
 	return 0;
 }
 
-/* IPv4 with TCP at @off: returns the offset of TCP, or 0; *end is the packet's end. */
+/*
+ * Reads an IPv4 header at @off. Returns the offset of TCP, or 0 if there is none;
+ * sets *end to the end of the IP packet.
+ */
 static u32 vktls_ktls_pkt_parse_v4(const struct sk_buff *skb, u32 off, u32 *end,
 				   struct vktls_tls_flow *flow)
 {

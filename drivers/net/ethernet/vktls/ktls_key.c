@@ -11,9 +11,9 @@
 
 /* Layout of one kind of kernel key structure. */
 struct vktls_ktls_cipher {
-	u16 type;			/* of struct tls_crypto_info */
+	u16 type;			/* cipher_type in struct tls_crypto_info */
 	u8 abi;				/* VKTLS_CIPHER_* */
-	bool explicit;			/* TLS 1.2 sends part of the nonce */
+	bool explicit;			/* part of the nonce is sent with each record */
 	u8 key_len, salt_len, iv_len;
 	u8 key, salt, iv, rec_seq;	/* offsets in the structure */
 };
@@ -110,7 +110,7 @@ int vktls_ktls_key_check(const struct vktls_dev *vd,
 }
 
 /**
- * vktls_ktls_key_rec_no() - number of the record with which a key is given
+ * vktls_ktls_key_rec_no() - number of the first record under a key
  * @info: key, of a cipher that the NIC takes
  *
  * Return: the number.
@@ -131,8 +131,8 @@ u64 vktls_ktls_key_rec_no(const struct tls_crypto_info *info)
  * @seq: TCP sequence number of a record's first byte
  * @rec_no: number of that record
  *
- * @info holds nonce and number of the first record. An explicit nonce counts along
- * with the record number, so the nonce of @rec_no follows from both.
+ * @info holds nonce and number of the first record. An explicit nonce grows by one
+ * with each record, so the nonce of @rec_no is computed from the difference.
  */
 void vktls_ktls_key_fill(struct vktls_tls_add *req,
 			 const struct tls_crypto_info *info, u8 direction,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Does a packet of a TLS socket carry plaintext? The mark gets lost or stale between
- * TCP and the driver. In doubt the payload is compared with the records that kernel
- * TLS keeps: equal bytes are plaintext.
+ * Tells plaintext from ciphertext in a packet of a TLS socket. The mark may be lost
+ * or stale by the time the packet reaches the driver. In doubt the payload is
+ * compared with the records that kernel TLS keeps: equal bytes are plaintext.
  */
 #include <linux/highmem.h>
 #include <linux/tcp.h>
@@ -16,8 +16,9 @@
 #define PLAIN_STEP	64
 
 /*
- * The records that kernel TLS keeps of a socket; NULL if it never made plaintext
- * ones. The distribution's hook may be set for a socket that only receives.
+ * Returns the transmit context of a socket, which keeps its records, or NULL if the
+ * socket never sent plaintext to the NIC. The hook does not tell, because the
+ * distribution's tls.ko also sets it for a socket that only receives.
  */
 static struct tls_offload_context_tx *
 vktls_ktls_plain_records(const struct sock *sk)
@@ -44,7 +45,7 @@ static bool vktls_ktls_plain_frag(const skb_frag_t *frag, u32 offset,
 	return same;
 }
 
-/* Is @data equal to the bytes of @record from @offset on? */
+/* Returns whether @data equals the bytes of @record from @offset on. */
 static bool vktls_ktls_plain_same(const struct tls_record_info *record,
 				  u32 offset, const void *data, u32 len)
 {
@@ -70,9 +71,10 @@ static bool vktls_ktls_plain_same(const struct tls_record_info *record,
 }
 
 /*
- * Are @n bytes of @skb from @at on, which have their place in @record at @offset,
- * plaintext? Header and tag do not tell: the header is the same in both, and two
- * encryptions one after the other bring the plaintext back, with another tag.
+ * Returns whether @n bytes of @skb from @at on are the plaintext of @record from
+ * @offset on. Header and tag are not compared: the header is the same in plaintext
+ * and ciphertext, and the tag of a record that was encrypted twice (which makes it
+ * plaintext again) differs.
  */
 static bool vktls_ktls_plain_part(const struct sk_buff *skb, u32 at,
 				  const struct tls_record_info *record,
@@ -91,9 +93,9 @@ static bool vktls_ktls_plain_part(const struct sk_buff *skb, u32 at,
 }
 
 /*
- * Compares @len bytes of @skb from @at on, which is TCP sequence number @seq, with
- * the records. The outcome is _ENCRYPTED_PACKETS for plaintext, _SKIP_ENCRYPTED for
- * anything else, or the reason for which there is no record.
+ * Compares @len bytes of @skb from @at on, where TCP sequence number @seq begins,
+ * with the records. Returns _ENCRYPTED_PACKETS for plaintext, _SKIP_ENCRYPTED for
+ * anything else, or the counter of the reason if there is no record.
  */
 static enum vktls_ktls_stat vktls_ktls_plain_look(const struct sk_buff *skb,
 						  u32 seq, u32 at, u32 len)
@@ -128,13 +130,13 @@ static enum vktls_ktls_stat vktls_ktls_plain_look(const struct sk_buff *skb,
 }
 
 /**
- * vktls_ktls_plain_marked() - does a marked packet carry plaintext?
+ * vktls_ktls_plain_marked() - tell whether a marked packet carries plaintext
  * @skb: packet for which tls_wire_is_tcp() is true
  * @seq: TCP sequence number of its payload
  * @at: where the payload begins; in the linear part, or its end
  *
- * Software encryption returns linear payload, and the distribution's leaves the
- * mark; TCP never puts payload in the linear part. So linear payload is either
+ * Software encryption returns linear payload, and the distribution's tls.ko leaves the
+ * mark on it; TCP never puts payload in the linear part. So linear payload is either
  * ciphertext, or was made linear on its way (software segmentation without
  * scatter-gather does): compare.
  *
@@ -153,13 +155,13 @@ enum vktls_ktls_stat vktls_ktls_plain_marked(const struct sk_buff *skb, u32 seq,
 }
 
 /**
- * vktls_ktls_plain_unmarked() - does a packet without the mark carry plaintext?
+ * vktls_ktls_plain_unmarked() - tell whether an unmarked packet carries plaintext
  * @skb: packet for which tls_wire_is_tcp() is true
  * @seq: TCP sequence number of its payload
  * @at: where the payload begins
  *
- * Fragments lose the mark, and connection tracking in tc puts fragments together
- * again.
+ * Fragments lose the mark. Connection tracking in tc reassembles them to a packet
+ * without the mark.
  *
  * Context: any.
  * Return: _PLAIN_UNMARKED if it does, _SKIP_NO_SYNC if not.
@@ -173,7 +175,9 @@ enum vktls_ktls_stat vktls_ktls_plain_unmarked(const struct sk_buff *skb,
 	return VKTLS_KTLS_SKIP_NO_SYNC;
 }
 
-/* Where TCP begins in a wrapped packet; 0 if that cannot be told. */
+/*
+ * Returns the offset of the TCP header in a wrapped packet, or 0 if it is unknown.
+ */
 static int vktls_ktls_plain_inner(const struct sk_buff *skb)
 {
 	int at = skb_inner_network_offset(skb);
@@ -199,7 +203,7 @@ static int vktls_ktls_plain_inner(const struct sk_buff *skb)
 	return at + ip->ihl * 4;
 }
 
-/* Can the outer IP packet hold another one that can be read? */
+/* Returns whether the outer IP packet hides the inner one: ESP, AH or IPComp. */
 static bool vktls_ktls_plain_opaque(const struct sk_buff *skb)
 {
 	u8 proto;
@@ -231,9 +235,10 @@ static bool vktls_ktls_plain_route_wraps(const struct sock *sk)
 }
 
 /*
- * A packet without the mark, or a fragment. IPv4 fragments of TCP may be plaintext;
- * those of a tunnel hold ciphertext, unless the distribution's tls.ko let IPsec or a
- * lightweight tunnel wrap plaintext.
+ * Judges a packet without the mark, or a fragment. IPv4 fragments of TCP may be
+ * plaintext. Fragments of a tunnel hold ciphertext, except with the distribution's
+ * tls.ko: if the route wraps packets (IPsec, lightweight tunnel), they may be
+ * plaintext.
  */
 static enum vktls_ktls_stat vktls_ktls_plain_piece(const struct sk_buff *skb)
 {
@@ -248,7 +253,7 @@ static enum vktls_ktls_stat vktls_ktls_plain_piece(const struct sk_buff *skb)
 }
 
 /**
- * vktls_ktls_plain_wrapped() - may a packet leave that is not TCP's own, whole?
+ * vktls_ktls_plain_wrapped() - tell whether a cut or wrapped packet may leave
  * @skb: packet for which tls_wire_is_tcp() is false
  *
  * Context: any.

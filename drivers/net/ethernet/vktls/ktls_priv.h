@@ -103,7 +103,7 @@ enum vktls_ktls_stat {
 	VKTLS_KTLS_STATS_NUM
 };
 
-/* Bits of vktls_ktls.flags, in the order of their names. */
+/* Bits of vktls_ktls.flags, in the order of vktls_ktls_flag_names[]. */
 enum vktls_ktls_flag {
 	VKTLS_KTLS_REPLAY_ONLY,
 	VKTLS_KTLS_FALLBACK_ONLY,
@@ -141,7 +141,7 @@ struct vktls_ktls {
 	struct mutex rx_mutex;		/* guards rx_list */
 	struct list_head rx_list;	/* receiving contexts */
 	bool rx_missing;		/* rx_list has contexts not in the NIC; no lock */
-	bool rx_stray;			/* the NIC may decrypt for no context; no lock */
+	bool rx_stray;			/* the NIC may have a context unknown to the driver; no lock */
 	struct work_struct restore_work;	/* return of forgotten contexts */
 };
 
@@ -169,10 +169,10 @@ struct vktls_ktls_tx_ctx {
 	bool paused;
 	unsigned long replay_at;	/* jiffies */
 	u32 refused_end;	/* end of the refused replay; TCP sequence */
-	u32 sent, again;	/* bytes since the last measurement; again: retransmitted */
+	u32 sent, again;	/* bytes since the last measurement: all, retransmitted */
 
 	unsigned int failures;	/* resyncs failed in a row; socket lock */
-	unsigned long retry_at;	/* time of the next one in jiffies; socket lock */
+	unsigned long retry_at;	/* time of the next resync, jiffies; socket lock */
 };
 
 struct vktls_ktls_rx_ctx {
@@ -217,9 +217,9 @@ vktls_ktls_rx_of(struct vktls_ktls_ctx *ctx)
 }
 
 /*
- * The room that kernel TLS leaves for the driver in the socket's context holds one
- * pointer for each direction. tls_dev_add sets it, before any packet can ask for
- * it; tls_dev_del clears it, when none asks any more.
+ * Kernel TLS leaves room for the driver in the socket's context: one pointer for
+ * each direction. tls_dev_add sets the pointer before any packet reads it;
+ * tls_dev_del clears it after the last packet that reads it.
  */
 static inline struct vktls_ktls_tx_ctx **
 vktls_ktls_tx_slot(struct tls_context *tls_ctx)

@@ -133,7 +133,7 @@ vktls_ktls_replay_hold(struct vktls_tx_plan *plan,
 	return 0;
 }
 
-/* Adds one record, that of sequence number @at. */
+/* Adds @record, which must hold sequence number @at, to the plan. */
 static enum vktls_ktls_stat
 vktls_ktls_replay_record(struct vktls_tx_plan *plan,
 			 struct tls_record_info *record,

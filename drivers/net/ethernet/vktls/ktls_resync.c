@@ -19,9 +19,11 @@
 #define EVENT_DELAY (HZ / 10)
 
 /**
- * vktls_ktls_rx_cancel() - end the search that kernel TLS was told of, in vain
+ * vktls_ktls_rx_cancel() - close the window without an answer
  * @ktls: device
  * @rx: context, locked
+ *
+ * Kernel TLS stops to log headers for the context.
  */
 void vktls_ktls_rx_cancel(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
 {
@@ -202,7 +204,7 @@ static void vktls_ktls_rx_ask(struct vktls_ktls *ktls,
 	rcu_read_unlock();
 }
 
-/* Returns whether a decrypted packet belongs to no context, so that it is no use. */
+/* Returns whether a decrypted packet belongs to no context of the driver. */
 static bool vktls_ktls_rx_is_stray(struct vktls_ktls *ktls,
 				   const struct vktls_ktls_pkt *pkt)
 {
@@ -214,7 +216,10 @@ static bool vktls_ktls_rx_is_stray(struct vktls_ktls *ktls,
 	return !found;
 }
 
-/* Returns false if TCP must have the packet again, as it was on the wire. */
+/*
+ * Marks a packet as decrypted. Returns false to drop it, so that the peer sends it
+ * again and TCP gets the ciphertext.
+ */
 static bool vktls_ktls_rx_decrypted(struct vktls_ktls *ktls,
 				    struct sk_buff *skb,
 				    const struct vktls_ktls_pkt *pkt,
@@ -295,7 +300,10 @@ static void vktls_ktls_rx_asked(struct vktls_ktls *ktls,
 		rx->asked_seq = seq;
 		break;
 	case TLS_OFFLOAD_SYNC_TYPE_CORE_NEXT_HINT:
-		/* Kernel TLS hints when it sees ciphertext. */
+		/*
+		 * Kernel TLS finds the next header without a question when it sees
+		 * ciphertext.
+		 */
 		break;
 	}
 }
@@ -345,7 +353,8 @@ void vktls_ktls_rx_count_lost(struct vktls_ktls *ktls, u16 status)
  * vktls_ktls_events_missed() - end all windows after an overflow of events
  * @vd: device
  *
- * Kernel TLS would log headers for ever. The NIC asks again.
+ * The events that end the windows may be among the lost ones, and kernel TLS would log
+ * headers without end. The NIC asks again.
  *
  * Context: process.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Receiving contexts: tls_dev_add and tls_dev_del, and their return to a NIC that
- * has lost them. Packets, events, tls_dev_resync and tls_dev_del of one context run
+ * Receiving contexts: tls_dev_add, tls_dev_del, and the return of contexts to a
+ * NIC that has lost them. Packets, events, tls_dev_resync and tls_dev_del of one context run
  * at the same time: a context found under RCU is locked before its socket is used,
  * and tls_dev_del clears the socket under that lock.
  */
@@ -127,9 +127,10 @@ int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 }
 
 /*
- * Returns whether the connection goes on without the NIC. Then no packet may be
- * decrypted after tls_dev_del. Only our tls.ko does that while the interface is up,
- * and sets TLS_RX_DEV_CLOSED for connections that end.
+ * Returns whether the connection lives on without the NIC: then no packet may be
+ * decrypted after tls_dev_del. While the interface is up, only our tls.ko takes
+ * living connections from the NIC; it sets TLS_RX_DEV_CLOSED for connections that
+ * end.
  */
 static bool vktls_ktls_rx_lives_on(const struct tls_context *tls_ctx)
 {
@@ -162,9 +163,10 @@ void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx)
 }
 
 /*
- * Only the socket's reader knows the start of the next record. So the NIC gets a
- * sequence number that is just past, finds that it missed a header, searches for one
- * and asks, as after any loss. The socket lives as long as the context is on rx_list.
+ * Gives the NIC a context again. Only the socket's reader knows the start of the
+ * next record. So the NIC gets a sequence number just before the next byte; it
+ * finds that a header was missed, searches for the next one, and asks, as after any
+ * loss. The socket lives as long as the context is on rx_list.
  */
 static void vktls_ktls_rx_restore_one(struct vktls_ktls *ktls,
 				      struct vktls_ktls_rx_ctx *rx)

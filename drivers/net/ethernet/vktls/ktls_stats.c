@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Names and sums of the TLS counters. The names that the kernel's document on
- * TLS offload lists stand as there; docs/tls.rst explains all.
+ * Names and sums of the TLS counters. Counters that the kernel's document on TLS
+ * offload names have those names; docs/tls.rst explains all.
  */
 #include <linux/ethtool.h>
 #include <linux/percpu.h>
@@ -90,7 +90,7 @@ static const char vktls_ktls_stat_names[][ETH_GSTRING_LEN] = {
 
 static_assert(ARRAY_SIZE(vktls_ktls_stat_names) == VKTLS_KTLS_STATS_NUM);
 
-/* For trace points. */
+/* Returns the name of a counter, for trace points. */
 const char *vktls_ktls_stat_name(enum vktls_ktls_stat stat)
 {
 	return vktls_ktls_stat_names[stat];

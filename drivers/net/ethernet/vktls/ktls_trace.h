@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trace points of the TLS path: where a context stands and why a segment was
- * not encrypted by the NIC. Sequence numbers are TCP's, in host byte order. Key
+ * Trace points of the TLS path: the state of a context, and the reason why a segment
+ * was not encrypted by the NIC. Sequence numbers are TCP's, in host byte order. Key
  * material is never traced.
  */
 #undef TRACE_SYSTEM

@@ -37,11 +37,11 @@ static void vktls_ktls_tx_ask_resync(struct vktls_ktls *ktls, struct sock *sk,
 }
 
 /*
- * The NIC gets only the in-order segments of a stream. A segment before the expected
- * byte is a retransmission: software encrypts it, and the context stays in sync. A
- * segment after the expected byte means that an earlier one was dropped on its way
- * here (by a qdisc, by a full ring): it may never come, so the context needs a
- * resync.
+ * Decides how a plaintext segment is encrypted. The NIC gets the in-order segments
+ * of a stream. A segment before the expected byte is a retransmission: the caller
+ * chooses replay or software, and the context stays in sync. A segment after the
+ * expected byte means that an earlier one was dropped on its way here (by a qdisc,
+ * by a full ring): it may never come, so the context needs a resync.
  */
 static enum vktls_ktls_stat vktls_ktls_tx_judge(struct vktls_ktls *ktls,
 						struct vktls_ktls_tx_ctx *ctx,
@@ -76,7 +76,10 @@ static enum vktls_ktls_stat vktls_ktls_tx_judge(struct vktls_ktls *ktls,
 	return verdict;
 }
 
-/* Returns whether kernel TLS still has the record of @seq; *why counts if not. */
+/*
+ * Returns whether kernel TLS still has the record of @seq. If not, *why is the
+ * counter of the reason.
+ */
 static bool vktls_ktls_tx_has_record(struct tls_context *tls_ctx, u32 seq,
 				     enum vktls_ktls_stat *why)
 {
@@ -98,8 +101,9 @@ static bool vktls_ktls_tx_has_record(struct tls_context *tls_ctx, u32 seq,
 }
 
 /*
- * A marked segment that begins before the first record would, by the letter of
- * the contract, be sent as it is; but it is plaintext, so it is not.
+ * Encrypts a segment in software, or drops it. By the contract of kernel TLS, a
+ * marked segment that begins before the first record is sent unchanged; but it is
+ * plaintext, so it is dropped.
  */
 static struct sk_buff *vktls_ktls_tx_fallback(struct vktls_ktls *ktls,
 					      struct sk_buff *skb, u32 seq,
@@ -112,7 +116,7 @@ static struct sk_buff *vktls_ktls_tx_fallback(struct vktls_ktls *ktls,
 	if (vktls_ktls_tx_has_record(tls_ctx, seq, &why)) {
 		nskb = tls_encrypt_skb(skb);
 		if (nskb) {
-			/* So that nobody behind us encrypts it once more. */
+			/* No device behind this one may encrypt it again. */
 			nskb->decrypted = 0;
 			vktls_ktls_count(ktls, VKTLS_KTLS_FALLBACK_BYTES, len);
 			return nskb;
@@ -149,7 +153,7 @@ static struct sk_buff *vktls_ktls_tx_marked(struct vktls_tx_ring *tx,
 	return vktls_ktls_tx_fallback(ktls, skb, seq, len);
 }
 
-/* A later refusal by the NIC then concerns no context. */
+/* Removes the mark. If the NIC refuses the packet, no context falls out of sync. */
 static struct sk_buff *vktls_ktls_tx_unmark(struct sk_buff *skb)
 {
 	skb->decrypted = 0;
@@ -167,10 +171,10 @@ static struct sk_buff *vktls_ktls_tx_drop(struct vktls_ktls *ktls,
 }
 
 /*
- * TCP's own packet, whole. With the mark, the payload is plaintext, unless another
- * interface on the way had it encrypted (see below). Without the mark, the payload
- * is older than the offload or software has encrypted it, unless the packet lost
- * the mark when it was copied: such a packet gets the mark back.
+ * Sends TCP's own packet, whole. With the mark, the payload is plaintext, unless an
+ * interface on the way had it encrypted; see vktls_ktls_tx(). Without the mark, the
+ * payload was sent before the offload began, or software has encrypted it, or the
+ * packet was copied and lost the mark. A copy gets the mark back.
  */
 static struct sk_buff *vktls_ktls_tx_tcp(struct vktls_tx_ring *tx,
 					 struct sk_buff *skb, u32 *id)
@@ -207,9 +211,9 @@ static struct sk_buff *vktls_ktls_tx_tcp(struct vktls_tx_ring *tx,
 }
 
 /*
- * A packet that was cut or wrapped after TCP made it. Neither NIC nor software can
- * encrypt it. A tunnel with an interface of its own is no problem: kernel TLS has
- * encrypted the packet in front of that interface.
+ * Sends or drops a packet that was cut or wrapped after TCP made it. Neither NIC
+ * nor software can encrypt such a packet. A tunnel with an interface of its own is
+ * no problem: kernel TLS has encrypted the packet in front of that interface.
  */
 static struct sk_buff *vktls_ktls_tx_other(struct vktls_ktls *ktls,
 					   struct sk_buff *skb)

@@ -22,7 +22,10 @@ static void vktls_qp_write(struct vktls_qp *qp, u32 reg, u32 val)
 	vktls_write(qp->vd, VKTLS_REG_QP(qp->index) + reg, val);
 }
 
-/* The NIC interrupts at once if it wrote something behind these indices. */
+/*
+ * Arms both completion queues. The NIC interrupts at once if there are completions
+ * behind the given indices.
+ */
 static void vktls_qp_arm(struct vktls_qp *qp)
 {
 	struct vktls_ring *tx = &qp->tx.ring, *rx = &qp->rx.ring;
@@ -105,6 +108,7 @@ static int vktls_qp_poll(struct napi_struct *napi, int budget)
  * A queue interrupts once each time it is armed. If the message is lost and the
  * other queue of the pair is silent, no poll will arm either queue again. So
  * completions that wait from one call to the next are polled.
+ *
  * Context: stats_lock held, bottom halves off; about once a second.
  */
 void vktls_qp_watch(struct vktls_qp *qp)
@@ -115,7 +119,7 @@ void vktls_qp_watch(struct vktls_qp *qp)
 		     (vktls_ring_peek(&qp->tx.ring) ||
 		      vktls_ring_peek(&qp->rx.ring));
 
-	/* One that is stopped, or is being polled, is not scheduled. */
+	/* napi_schedule() does nothing if NAPI is disabled or already runs. */
 	if (waits && qp->waited && seen == qp->watched &&
 	    napi_schedule(&qp->napi))
 		atomic_long_inc(&qp->vd->irqs_lost);
@@ -161,7 +165,8 @@ static void vktls_qp_tx_dim_work(struct work_struct *work)
  * vktls_qp_moderate() - give the NIC the moderation that the user chose
  * @qp: queue pair, started
  *
- * Where it is adaptive, net_dim goes on from there.
+ * Adaptive moderation continues from the given values.
+ *
  * Context: RTNL.
  */
 void vktls_qp_moderate(struct vktls_qp *qp)
@@ -226,7 +231,7 @@ static struct vktls_qp *vktls_qp_alloc(struct vktls_dev *vd, unsigned int index,
 	qp->vd = vd;
 	qp->index = index;
 	u64_stats_init(&qp->irq_sync);
-	/* The page pool wants to know its NAPI instance, so that comes first. */
+	/* The page pool needs the NAPI instance, so that comes first. */
 	netif_napi_add(vd->netdev, &qp->napi, vktls_qp_poll);
 	err = vktls_tx_alloc(qp, cfg->tx_log2);
 	if (err)
@@ -257,7 +262,7 @@ static void vktls_qp_free(struct vktls_qp *qp)
  * @vd: device
  * @cfg: how many, and how large; the interface's MTU and features count too
  *
- * Context: RTNL. Others may be running: nothing is shared with them.
+ * Context: RTNL. Other queue pairs may run: new ones share nothing with them.
  * Return: array of cfg->qps, or ERR_PTR.
  */
 struct vktls_qp **vktls_qps_alloc(struct vktls_dev *vd,
@@ -316,8 +321,8 @@ static const struct cpumask *vktls_qp_cpu(const struct vktls_qp *qp)
 }
 
 /*
- * Places the interrupt on the CPU of the queue pair the first time. Later the user may
- * have moved it, and the kernel keeps that over free_irq().
+ * Moves the interrupt to the CPU of the queue pair, the first time only: later the
+ * user may have moved it, and the kernel keeps the user's choice over free_irq().
  */
 static void vktls_qp_place(struct vktls_qp *qp, int irq)
 {
@@ -328,8 +333,9 @@ static void vktls_qp_place(struct vktls_qp *qp, int irq)
 }
 
 /*
- * XPS: the CPU of a queue pair sends to it. Set once: it is the user's from then on. The
- * kernel forgets queues that are taken away.
+ * XPS: lets the CPU of a queue pair send to that pair. Set only once for a queue,
+ * because the user may change it. If a queue is removed, the kernel forgets its
+ * setting.
  */
 static void vktls_qps_set_xps(struct vktls_qp **qp, unsigned int num)
 {

@@ -107,7 +107,10 @@ static int vktls_netdev_exchange(struct vktls_dev *vd, struct vktls_qp **qp,
 	return vktls_netdev_resume(vd);
 }
 
-/* The device is detached: no packet comes for a queue that is not there. */
+/*
+ * Exchanges the queue pairs. The caller has detached the interface, so that no
+ * packet comes for a queue that is not there.
+ */
 static int vktls_netdev_replace(struct vktls_dev *vd, struct vktls_qp **qp,
 				const struct vktls_config *cfg)
 {
@@ -134,7 +137,8 @@ static int vktls_netdev_replace(struct vktls_dev *vd, struct vktls_qp **qp,
  * @cfg: wanted; the interface's MTU and features count too
  *
  * While the interface runs, the new rings are allocated first, and if they do
- * not start, the old ones run on. A NIC that starts neither is reset.
+ * not start, the old ones run on. If neither start, the NIC is reset.
+ *
  * Context: RTNL; sleeps.
  * Return: 0 or errno.
  */
@@ -155,7 +159,7 @@ int vktls_netdev_reconfigure(struct vktls_dev *vd,
 		return PTR_ERR(qp);
 	netif_device_detach(vd->netdev);
 	err = vktls_netdev_replace(vd, qp, cfg);
-	/* Otherwise no queue runs, and the reset attaches it. */
+	/* If no queue runs, the interface is attached by the reset. */
 	if (vd->active)
 		netif_device_attach(vd->netdev);
 	if (vd->qp == qp)
@@ -214,7 +218,7 @@ static void vktls_netdev_rx_mode_work(struct work_struct *work)
 					    rx_mode_work);
 	int err = vktls_port_sync(vd);
 
-	/* Without a running NIC they are set when it starts. */
+	/* If the NIC does not run, the filters are set when it starts. */
 	if (err && test_bit(VKTLS_FW_UP, &vd->state))
 		netdev_err(vd->netdev, "receive filters not set: error %d\n",
 			   err);
@@ -262,7 +266,10 @@ static int vktls_netdev_change_mtu(struct net_device *netdev, int mtu)
 	return err;
 }
 
-/* Packets of joined frames take larger buffers. */
+/*
+ * Tells the NIC about changed features. NETIF_F_GRO_HW changes the size of receive
+ * buffers, and so needs new rings.
+ */
 static int vktls_netdev_apply_features(struct vktls_dev *vd,
 				       netdev_features_t changed)
 {
@@ -366,6 +373,7 @@ static void vktls_netdev_adopt_mac(struct vktls_dev *vd)
  * @vd: device with valid vd->caps
  *
  * New features are switched on, except TLS, which the user switches on.
+ *
  * Context: RTNL, or probe before registration.
  */
 void vktls_netdev_adopt_caps(struct vktls_dev *vd)
@@ -377,7 +385,7 @@ void vktls_netdev_adopt_caps(struct vktls_dev *vd)
 	netdev_features_t features = vktls_netdev_cap_features(caps);
 	netdev_features_t fresh = features & ~netdev->hw_features;
 
-	/* The core adds features of its own, which stay. */
+	/* Features that the networking core has added must stay. */
 	netdev->hw_features &= ~ours;
 	netdev->hw_features |= features | vktls_ktls_features(vd);
 	netdev->vlan_features = features & (NETIF_F_SG | NETIF_F_HW_CSUM |

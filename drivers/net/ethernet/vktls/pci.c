@@ -154,7 +154,7 @@ static int vktls_pci_setup(struct vktls_dev *vd)
 	err = vktls_pci_selftest(vd);
 	if (err)
 		goto free_vectors;
-	/* The state that vktls_pci_slot_reset() restores. */
+	/* Saves the configuration space for vktls_pci_slot_reset(). */
 	pci_save_state(vd->pdev);
 	return 0;
 
@@ -281,7 +281,10 @@ static pci_ers_result_t vktls_pci_error_detected(struct pci_dev *pdev,
 {
 	struct vktls_dev *vd = pci_get_drvdata(pdev);
 
-	/* It may be alive, and is not reset before its buffers are freed. */
+	/*
+	 * The NIC may still be alive: stop DMA, because buffers are freed before
+	 * the reset.
+	 */
 	pci_clear_master(pdev);
 	if (!test_and_set_bit(VKTLS_BUS_ERROR, &vd->state))
 		vktls_hw_offline(vd, true);
@@ -310,7 +313,7 @@ static const struct pci_error_handlers vktls_pci_errors = {
 	.resume = vktls_pci_error_resume,
 };
 
-/* The PCI core handles configuration space and power. */
+/* The PCI core saves the configuration space and switches the power. */
 static int vktls_pci_suspend(struct device *dev)
 {
 	vktls_hw_offline(dev_get_drvdata(dev), false);

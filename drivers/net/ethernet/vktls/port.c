@@ -94,9 +94,9 @@ int vktls_port_sync(struct vktls_dev *vd)
 }
 
 /**
- * vktls_port_set_up() - let frames flow, or not
+ * vktls_port_set_up() - start or stop the flow of frames
  * @vd: device
- * @up: whether they flow
+ * @up: true to start, false to stop
  *
  * Context: RTNL; sleeps.
  * Return: 0 or errno of the commands.
@@ -147,7 +147,8 @@ int vktls_port_link_get(struct vktls_dev *vd, struct vktls_link *link)
  * vktls_port_link_sync() - set the carrier by the status register
  * @vd: device
  *
- * Events tell of changes; this is for the start, and for lost events.
+ * Needed at the start and after lost events: otherwise events report each change.
+ *
  * Context: process.
  */
 void vktls_port_link_sync(struct vktls_dev *vd)
@@ -190,7 +191,7 @@ int vktls_port_stats_sync(struct vktls_dev *vd)
 }
 
 /**
- * vktls_port_stats_keep() - the NIC will count from zero again
+ * vktls_port_stats_keep() - save the counts of the NIC before a reset clears them
  * @vd: device that is about to be reset
  *
  * Context: RTNL. Takes stats_lock.
@@ -201,7 +202,10 @@ void vktls_port_stats_keep(struct vktls_dev *vd)
 
 	spin_lock_bh(&vd->stats_lock);
 	for (i = 0; i < VKTLS_STAT_NUM; i++) {
-		/* The number of contexts is a level, and falls to 0. */
+		/*
+		 * The number of contexts is a level, not a count: it is 0 after the
+		 * reset.
+		 */
 		if (i != VKTLS_STAT_TLS_CTX_LIVE)
 			vd->hw_stats_past[i] += vd->hw_stats[i];
 		vd->hw_stats[i] = 0;
@@ -242,17 +246,23 @@ void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
 		vktls_ktls_asked(vd, id, arg);
 		break;
 	case VKTLS_EVT_OVERFLOW:
-		/* TX_ERROR and TLS_LOST are told by completions as well. */
+		/*
+		 * Lost TX_ERROR and TLS_LOST do no harm: completions report both,
+		 * too.
+		 */
 		if (net_ratelimit())
 			netdev_warn(vd->netdev, "%u events were lost\n", arg);
 		vktls_port_link_sync(vd);
 		vktls_ktls_events_missed(vd);
 		break;
 	case VKTLS_EVT_TX_ERROR:
-		/* The completion of the packet counts it. */
+		/* The error is counted when the packet's completion comes. */
 		break;
 	default:
-		/* A newer NIC may have more; they are for newer drivers. */
+		/*
+		 * A newer NIC may send events that this driver does not know:
+		 * ignore them.
+		 */
 		netdev_dbg(vd->netdev, "unknown event %u\n", type);
 	}
 }

@@ -15,12 +15,12 @@
 #define SERVICE_PERIOD		(1 * HZ)
 /* Periods without a step of the heartbeat before firmware is asked. */
 #define HEARTBEAT_PATIENCE	5
-/* A NIC that has been reset may fail once more before it is given up. */
+/* Attempts to start the NIC before it is given up. */
 #define RESUME_TRIES		3
 
 /**
- * vktls_hw_start() - from a function in any state to one that takes commands
- * @vd: device, stopped
+ * vktls_hw_start() - reset and start the function, so that it takes commands
+ * @vd: device, stopped; its registers may be in any state
  *
  * Context: RTNL or probe; sleeps.
  * Return: 0 or errno; vd->fw_status describes a failure of the firmware.
@@ -29,7 +29,9 @@ int vktls_hw_start(struct vktls_dev *vd)
 {
 	int err;
 
-	/* The kernel before this one may have left it writing to memory. */
+	/*
+	 * An earlier kernel (kdump, kexec) may have left the NIC writing to memory.
+	 */
 	err = vktls_dev_reset(vd);
 	if (err)
 		return err;
@@ -87,6 +89,7 @@ void vktls_hw_stop(struct vktls_dev *vd)
  *
  * Each call is undone by one of vktls_hw_resume(): recovery, reload, PCI reset and
  * sleep of the host may overlap, and the last one to end starts the function.
+ *
  * Context: RTNL; sleeps.
  */
 void vktls_hw_suspend(struct vktls_dev *vd)
@@ -103,7 +106,7 @@ static int vktls_hw_resume_once(struct vktls_dev *vd)
 {
 	int err;
 
-	/* The start below answers all requests up to here. */
+	/* This start serves all requests for a reset made so far. */
 	WRITE_ONCE(vd->reset_reason, 0);
 	err = vktls_hw_start(vd);
 	if (!err && netif_running(vd->netdev))
@@ -121,11 +124,12 @@ static bool vktls_hw_is_worth_a_try(int err)
  * vktls_hw_resume() - undo vktls_hw_suspend()
  * @vd: device
  *
- * An interface that is up runs again; if the NIC does not come back, it is
- * closed, so that it can be opened when the NIC is mended. It is closed while it is
- * detached: a packet must not come into a ring that nobody empties.
+ * An interface that is up runs again. If the NIC does not start, the interface is
+ * closed, and can be opened once the NIC works again. It is closed before it is
+ * attached, so that no packet comes into a ring that no NIC reads.
+ *
  * Context: RTNL; sleeps.
- * Return: 0 or errno; 0 too while somebody else keeps the function suspended.
+ * Return: 0 or errno; also 0 while another vktls_hw_suspend() is still to be undone.
  */
 int vktls_hw_resume(struct vktls_dev *vd)
 {
@@ -158,7 +162,8 @@ int vktls_hw_resume(struct vktls_dev *vd)
  * @vd: device, which will be reset or powered down
  * @dead: it does not answer any more
  *
- * Returns when nothing of the driver touches the function, up to vktls_hw_online().
+ * After this the driver does not touch the function until vktls_hw_online().
+ *
  * Context: process, neither RTNL nor the devlink lock held; sleeps.
  */
 void vktls_hw_offline(struct vktls_dev *vd, bool dead)
@@ -193,7 +198,10 @@ int vktls_hw_online(struct vktls_dev *vd)
 	return err;
 }
 
-/* Fails all commands with @err, and stops the stack by the carrier. */
+/*
+ * Fails all commands with @err, and switches the carrier off, so that the stack
+ * stops sending.
+ */
 static void vktls_reset_cut_off(struct vktls_dev *vd, int err)
 {
 	vktls_cmdq_abort(vd, err);
@@ -208,7 +216,7 @@ static void vktls_reset_work(struct work_struct *work)
 		vktls_reset_cut_off(vd, -ENODEV);
 		return;
 	}
-	/* The service notices when they do, and requests the reset again. */
+	/* The service work requests the reset again once the registers answer. */
 	if (!vktls_dev_answers(vd))
 		return;
 	if (test_and_clear_bit(VKTLS_RESET_FW, &vd->reset_reason)) {
@@ -223,7 +231,10 @@ static void vktls_reset_work(struct work_struct *work)
 		devlink_health_report(vd->tx_health, "a queue hangs", NULL);
 }
 
-/* A heartbeat may stand still because the host is slow; a lost answer is proof. */
+/*
+ * Sends a command if the heartbeat stands still. That may only mean that the host
+ * is slow, but a command without an answer proves that firmware is dead.
+ */
 static void vktls_service_heartbeat(struct vktls_dev *vd)
 {
 	u32 beat = vktls_read(vd, VKTLS_REG_HEARTBEAT);
@@ -236,7 +247,7 @@ static void vktls_service_heartbeat(struct vktls_dev *vd)
 	if (++vd->heartbeat_same < HEARTBEAT_PATIENCE)
 		return;
 	vd->heartbeat_same = 0;
-	/* The firmware seems to hang. If it does not answer, the command resets the NIC. */
+	/* If no answer comes, the command queue requests the reset. */
 	vktls_cmd_exec(vd, VKTLS_CMD_NOP, NULL, 0, NULL, 0);
 }
 
@@ -330,7 +341,7 @@ void vktls_reset_stop(struct vktls_dev *vd)
 {
 	disable_delayed_work_sync(&vd->service);
 	disable_work_sync(&vd->reset_work);
-	/* The work may have been cancelled before it ran. */
+	/* reset_work may have been cancelled before it could do this. */
 	if (test_bit(VKTLS_GONE, &vd->state))
 		vktls_reset_cut_off(vd, -ENODEV);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory of one descriptor ring with its completion ring, and their creation and
- * deletion in the NIC. Knows no entries, except that a completion ends in its
- * generation bit.
+ * deletion in the NIC. Does not know the content of entries, except for the
+ * generation bit at the end of a completion.
  */
 #include <linux/dma-mapping.h>
 
@@ -91,6 +91,7 @@ int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type)
  *
  * The NIC does not touch the ring after this: if the command fails, the NIC is
  * reset, further commands fail, and recovery is requested if firmware was running.
+ *
  * Context: process; sleeps.
  */
 void vktls_ring_del(struct vktls_qp *qp, u16 type)
@@ -110,11 +111,12 @@ void vktls_ring_del(struct vktls_qp *qp, u16 type)
 }
 
 /**
- * vktls_ring_break() - end the trust in a queue pair
- * @qp: queue pair with a completion that makes no sense
+ * vktls_ring_break() - stop a queue pair after a completion that cannot be true
+ * @qp: queue pair
  *
  * The pair is neither polled nor armed until the reset that is requested here, so
- * the caller's message comes once.
+ * the caller logs the fault only once.
+ *
  * Context: NAPI of the queue pair.
  */
 void vktls_ring_break(struct vktls_qp *qp)

@@ -42,7 +42,7 @@ struct vktls_tx_buf {
 	bool replay;		/* the packet is a replay, if skb is set */
 };
 
-/* Counters of the producer; from WAKE on, those of NAPI. */
+/* Counters of transmission: written by the producer, from WAKE on by NAPI. */
 enum vktls_tx_stat {
 	VKTLS_TXS_PACKETS,	/* frames on the wire */
 	VKTLS_TXS_BYTES,
@@ -63,7 +63,7 @@ enum vktls_rx_stat {
 	VKTLS_RXS_BYTES,
 	VKTLS_RXS_GRO_PACKETS,	/* packets joined from several frames by the NIC */
 	VKTLS_RXS_GRO_BYTES,
-	VKTLS_RXS_GRO_WIRE_PACKETS,	/* frames in GRO_PACKETS, also in PACKETS */
+	VKTLS_RXS_GRO_WIRE_PACKETS,	/* frames joined to GRO_PACKETS; PACKETS has them too */
 	VKTLS_RXS_GRO_WIRE_BYTES,
 	VKTLS_RXS_CSUM_OK,
 	VKTLS_RXS_CSUM_NONE,
@@ -90,7 +90,7 @@ struct vktls_tx_plan {
 	skb_frag_t frags[VKTLS_TX_REPLAY_DESCS - VKTLS_TX_PLAN_EXTRA];
 };
 
-/* Empties the plan, and puts its pages from fragment @from on. */
+/* Empties the plan, and releases the pages of its fragments from @from on. */
 static inline void vktls_tx_plan_drop(struct vktls_tx_plan *plan,
 				      unsigned int from)
 {
@@ -99,7 +99,7 @@ static inline void vktls_tx_plan_drop(struct vktls_tx_plan *plan,
 	plan->num = 0;
 }
 
-/* Headers and packets of up to so many bytes are copied, not mapped. */
+/* Largest headers, or packet, that are copied instead of mapped; bytes. */
 #define VKTLS_TX_COPY	128
 
 struct vktls_tx_ring {
@@ -130,7 +130,7 @@ struct vktls_rx_buf {
 	unsigned int offset;
 };
 
-/* All fields that change belong to NAPI. */
+/* Fields that change are guarded by NAPI. */
 struct vktls_rx_ring {
 	struct vktls_qp *qp;
 	struct vktls_rx_buf *bufs;

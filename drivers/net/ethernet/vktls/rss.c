@@ -14,13 +14,13 @@
 #define RSS_PORTS	(VKTLS_RSS_SRC_PORT | VKTLS_RSS_DST_PORT)
 #define RSS_NO_PORTS	(VKTLS_RSS_IPV4 | VKTLS_RSS_IPV6) /* types without ports */
 
-/* Fields are RXH_* flags, shifted. */
+/* Shift from the NIC's hash fields to the RXH_* flags of ethtool. */
 #define RSS_RXH_SHIFT	4
 static_assert((VKTLS_RSS_SRC << RSS_RXH_SHIFT) == RXH_IP_SRC);
 static_assert((VKTLS_RSS_DST << RSS_RXH_SHIFT) == RXH_IP_DST);
 static_assert((VKTLS_RSS_SRC_PORT << RSS_RXH_SHIFT) == RXH_L4_B_0_1);
 static_assert((VKTLS_RSS_DST_PORT << RSS_RXH_SHIFT) == RXH_L4_B_2_3);
-/* The changes of the hash's input have the numbers of ethtool. */
+/* Symmetric hashes have the same numbers in the NIC and in ethtool. */
 static_assert(RXH_XFRM_SYM_XOR == VKTLS_RSS_XOR);
 static_assert(RXH_XFRM_SYM_OR_XOR == VKTLS_RSS_OR_XOR);
 
@@ -29,7 +29,7 @@ static bool vktls_rss_many(const struct vktls_dev *vd)
 	return le32_to_cpu(vd->caps.features) & VKTLS_CAP_RSS_CTX;
 }
 
-/* The settings of the port as a NIC with one context takes them. */
+/* Sends the port's settings to a NIC that has no RSS contexts. */
 static int vktls_rss_send_one(struct vktls_dev *vd,
 			      const struct vktls_rss_ctx *ctx)
 {
@@ -59,7 +59,7 @@ static int vktls_rss_send(struct vktls_dev *vd, u32 num,
 				  sizeof(copy), NULL, 0);
 }
 
-/* A change that the NIC refuses leaves all as it was. */
+/* Changes the settings in the NIC, and in @ctx unless the NIC refuses. */
 static int vktls_rss_change(struct vktls_dev *vd, u32 num,
 			    struct vktls_rss_ctx *ctx,
 			    const struct vktls_rss_ctx *new)
@@ -107,7 +107,9 @@ static void vktls_rss_spread_ctx(struct vktls_rss_ctx *ctx, unsigned int queues)
  * @vd: device
  * @queues: number of receive queues
  *
- * The NIC is not told. Context: RTNL or probe.
+ * The NIC is not told.
+ *
+ * Context: RTNL or probe.
  */
 void vktls_rss_spread(struct vktls_dev *vd, unsigned int queues)
 {
@@ -115,7 +117,7 @@ void vktls_rss_spread(struct vktls_dev *vd, unsigned int queues)
 }
 
 /**
- * vktls_rss_init() - settings of a new interface: addresses and ports, all queues
+ * vktls_rss_init() - set the defaults: hash of addresses and ports, all queues
  * @vd: device with vd->cfg
  */
 void vktls_rss_init(struct vktls_dev *vd)
@@ -130,7 +132,7 @@ void vktls_rss_init(struct vktls_dev *vd)
 }
 
 /**
- * vktls_rss_free() - free what is left of RSS contexts
+ * vktls_rss_free() - free the remaining RSS contexts
  * @vd: device, its interface unregistered
  */
 void vktls_rss_free(struct vktls_dev *vd)
@@ -167,7 +169,7 @@ static int vktls_rss_check(struct vktls_dev *vd,
 	return 0;
 }
 
-/* Takes over from @rxfh all that it changes. */
+/* Copies the settings that @rxfh changes to @ctx, and checks them. */
 static int vktls_rss_take(struct vktls_dev *vd, u32 num,
 			  struct vktls_rss_ctx *ctx,
 			  const struct ethtool_rxfh_param *rxfh,
@@ -207,7 +209,7 @@ u32 vktls_rss_key_size(struct net_device *netdev)
 	return VKTLS_RSS_KEY_BYTES;
 }
 
-/* ethtool keeps copies of other contexts, and asks for the port's alone. */
+/* Called for the port only: ethtool keeps its own copies of other RSS contexts. */
 int vktls_rss_get(struct net_device *netdev, struct ethtool_rxfh_param *rxfh)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
@@ -235,7 +237,7 @@ int vktls_rss_set(struct net_device *netdev, struct ethtool_rxfh_param *rxfh,
 	return vktls_rss_change(vd, 0, &vd->rss, &new);
 }
 
-/* ethtool's copy of a new context, as far as the user did not choose. */
+/* Fills in ethtool's copy of a new context, including defaults. */
 static void vktls_rss_show(struct ethtool_rxfh_context *to,
 			   const struct vktls_rss_ctx *ctx)
 {
@@ -295,7 +297,7 @@ int vktls_rss_ctx_modify(struct net_device *netdev,
 	return vktls_rss_change(vd, rxfh->rss_context, ctx, &new);
 }
 
-/* A NIC that does not give the context back is reset. */
+/* If the NIC fails to delete the context, it is reset. */
 int vktls_rss_ctx_remove(struct net_device *netdev,
 			 struct ethtool_rxfh_context *to, u32 num,
 			 struct netlink_ext_ack *extack)
@@ -316,7 +318,10 @@ int vktls_rss_ctx_remove(struct net_device *netdev,
 	return 0;
 }
 
-/* Place of a flow type's fields. Protocols without ports of their own count as IP. */
+/*
+ * Returns the index of a flow type in fields[]. Protocols other than TCP and UDP
+ * count as IP.
+ */
 static int vktls_rss_type(u32 flow)
 {
 	switch (flow) {

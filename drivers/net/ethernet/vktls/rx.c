@@ -25,9 +25,9 @@
  * once, and a page that does not fit the pool is unmapped and freed.
  */
 #define RX_POOL_RINGS	4
-/* Free places in the ring that are worth a doorbell. */
+/* Free places in the ring at which a refill is worth its doorbell. */
 #define RX_FILL_BATCH	16U
-/* A frame of up to so many bytes is copied, and its buffer used again. */
+/* Largest frame that is copied, so that its buffer is posted again; bytes. */
 #define RX_COPY		256U
 
 /* A joined packet fits an skb: one buffer at its head, the others in fragments. */
@@ -46,7 +46,7 @@ static u32 vktls_rx_free_places(const struct vktls_rx_ring *rx)
 	return rx->ring.mask - (rx->tail - rx->head);
 }
 
-/* Places without a buffer, as of the last doorbell. */
+/* Returns how many places have no buffer as far as the NIC knows. */
 static u32 vktls_rx_unknown_places(const struct vktls_rx_ring *rx)
 {
 	return rx->ring.mask - (rx->rung - rx->head);
@@ -69,7 +69,7 @@ static void vktls_rx_post(struct vktls_rx_ring *rx, struct page *page,
 	rx->tail++;
 }
 
-/* Posts all buffers of a page at once, so that no half-used page is to be kept. */
+/* Posts all buffers of a page at once: the driver keeps no half-used page. */
 static bool vktls_rx_fill_page(struct vktls_rx_ring *rx, gfp_t gfp)
 {
 	struct page *page = page_pool_alloc_pages(rx->pool, gfp | __GFP_NOWARN);
@@ -104,7 +104,10 @@ static void vktls_rx_fill(struct vktls_rx_ring *rx, gfp_t gfp)
 	vktls_rx_ring_doorbell(rx);
 }
 
-/* Without buffers no completion comes, and no interrupt to retry the fill. */
+/*
+ * Returns whether few buffers are left: without buffers there is no completion, and
+ * so no interrupt that would retry the fill.
+ */
 static bool vktls_rx_starving(const struct vktls_rx_ring *rx)
 {
 	return rx->tail - rx->head < rx->ring.mask / 4;
@@ -259,7 +262,10 @@ static void vktls_rx_set_gso(struct vktls_rx_ring *rx, struct sk_buff *skb,
 			   ETH_HLEN + l4 + th->doff * 4);
 }
 
-/* Headers where vktls_rx_set_gso() looks for them; their length, or 0. */
+/*
+ * Returns the length of Ethernet, IP and TCP headers, at the offsets that
+ * vktls_rx_set_gso() uses; 0 if they are not there.
+ */
 static u32 vktls_rx_gro_headers(const struct sk_buff *skb)
 {
 	__be16 proto = ((const struct ethhdr *)skb->data)->h_proto;
@@ -277,7 +283,10 @@ static u32 vktls_rx_gro_headers(const struct sk_buff *skb)
 	return len + ((const struct tcphdr *)(skb->data + len))->doff * 4;
 }
 
-/* As many frames as the payload takes: GSO divides by that. */
+/*
+ * Returns whether the NIC's number of frames is the one that GSO will compute from
+ * the payload.
+ */
 static bool vktls_rx_gro_sane(const struct sk_buff *skb,
 			      const struct vktls_rx_cpl *cpl)
 {
@@ -351,7 +360,9 @@ static bool vktls_rx_complete(struct vktls_rx_ring *rx,
 		return false;
 	}
 	last = cpl->flags & cpu_to_le16(VKTLS_RXC_EOP);
-	/* From here on there is a free place, for a buffer that was copied. */
+	/*
+	 * The place is free now, and a copied frame's buffer may be posted in it.
+	 */
 	rx->head++;
 	vktls_rx_take_buf(rx, &rx->bufs[index], len, last);
 	if (last)

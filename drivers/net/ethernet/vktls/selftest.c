@@ -50,7 +50,7 @@ static int vktls_selftest_run(struct vktls_dev *vd, u32 op)
 	return vktls_read(vd, VKTLS_REG_TEST_RESULT);
 }
 
-/* The NIC writes the pattern, and it is here. */
+/* Has the NIC write the pattern, and checks that it arrives. */
 static int vktls_selftest_fill(struct vktls_dev *vd, const __le32 *buf)
 {
 	u32 status = vktls_selftest_run(vd, VKTLS_TEST_FILL);
@@ -68,7 +68,7 @@ static int vktls_selftest_fill(struct vktls_dev *vd, const __le32 *buf)
 	return 0;
 }
 
-/* The NIC reads the pattern, and sees when one word of it is wrong. */
+/* Has the NIC check the pattern, first right, then with one wrong word. */
 static int vktls_selftest_check(struct vktls_dev *vd, __le32 *buf)
 {
 	u32 last = (TEST_WORDS - 1) * sizeof(*buf);

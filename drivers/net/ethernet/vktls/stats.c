@@ -142,7 +142,7 @@ static void vktls_stats_sum(struct vktls_dev *vd, struct vktls_totals *sum)
 }
 
 /**
- * vktls_stats_hw() - a counter of the NIC, resets notwithstanding
+ * vktls_stats_hw() - a counter of the NIC, summed over its resets
  * @vd: device
  * @stat: VKTLS_STAT_*
  *
@@ -213,7 +213,7 @@ static u64 *vktls_stats_values_qp(u64 *data, const struct vktls_totals *sum)
 }
 
 /**
- * vktls_stats_values() - values for ethtool -S, the NIC's own fresh from it
+ * vktls_stats_values() - values for ethtool -S; reads the NIC's counters
  * @vd: device
  * @data: vktls_stats_num() values
  *
@@ -249,7 +249,8 @@ void vktls_stats_values(struct vktls_dev *vd, u64 *data)
  * @netdev: interface
  * @stats: to fill in
  *
- * The NIC's counters are at most a second old: commands cannot be awaited here.
+ * The NIC's counters may be a second old: this function must not wait for a command.
+ *
  * Context: any but hard interrupt.
  */
 void vktls_stats_get64(struct net_device *netdev,

@@ -22,7 +22,10 @@ static const struct ethtool_rmon_hist_range std_ranges[] = {
 static_assert(VKTLS_STAT_TX_SIZE_MAX - VKTLS_STAT_TX_SIZE_64 + 1 == STD_SIZES);
 static_assert(VKTLS_STAT_RX_SIZE_MAX - VKTLS_STAT_RX_SIZE_64 + 1 == STD_SIZES);
 
-/* Reads the counters from the NIC if it answers. False: the NIC lacks some of them. */
+/*
+ * Reads the counters from the NIC if it runs. Returns false if the NIC lacks some
+ * of them.
+ */
 static bool vktls_std_sync(struct vktls_dev *vd)
 {
 	if (le16_to_cpu(vd->caps.abi_minor) < STD_ABI_MINOR)
@@ -62,7 +65,7 @@ void vktls_std_pause(struct net_device *netdev,
 	spin_unlock_bh(&vd->stats_lock);
 }
 
-/* With the check sequence, which the NIC's own counts leave out. */
+/* Returns bytes with the frame check sequence, which the NIC's counts leave out. */
 static u64 vktls_std_octets(struct vktls_dev *vd, unsigned int bytes,
 			    unsigned int frames)
 {

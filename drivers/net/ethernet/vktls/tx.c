@@ -97,7 +97,7 @@ static void vktls_tx_write(struct vktls_tx_ring *tx, u32 index, dma_addr_t addr,
 	desc->flags = 0;
 }
 
-/* Of memory that is mapped for this descriptor alone. */
+/* Writes a descriptor of memory that is mapped for it alone. */
 static int vktls_tx_write_mapped(struct vktls_tx_ring *tx, u32 index,
 				 dma_addr_t addr, unsigned int len)
 {
@@ -156,7 +156,10 @@ static u32 vktls_tx_map_frags(struct vktls_tx_ring *tx,
 	return index;
 }
 
-/* The same for records; a page that is mapped is let go with its buffer. */
+/*
+ * Like vktls_tx_map_frags(), for the records of a replay. The page of each
+ * descriptor is held until the descriptor is done.
+ */
 static u32 vktls_tx_map_plan(struct vktls_tx_ring *tx, u32 index, int *err)
 {
 	struct vktls_tx_plan *plan = &tx->replay;
@@ -190,7 +193,7 @@ static void vktls_tx_write_replay(struct vktls_tx_ring *tx, u32 index)
 	memcpy(vktls_tx_desc_at(tx, index), &replay, sizeof(replay));
 }
 
-/* Offload and replay descriptors; returns the index after them. */
+/* Writes the offload and replay descriptors. Returns the index after them. */
 static u32 vktls_tx_write_control(struct vktls_tx_ring *tx,
 				  const struct vktls_tx_packet *pkt, u32 index)
 {
@@ -331,7 +334,7 @@ static void vktls_tx_publish(struct vktls_tx_ring *tx,
 		vktls_tx_ring_doorbell(tx);
 }
 
-/* Consumes the skb, and the plan of a replay, whatever happens. */
+/* Sends a packet. Consumes the skb, and the plan of a replay, also on failure. */
 static int vktls_tx_send(struct vktls_tx_ring *tx, struct sk_buff *skb,
 			 u32 tls_ctx)
 {

@@ -12,7 +12,10 @@
 #include "ktls.h"
 #include "ring.h"
 
-/* Free descriptors below which the queue stops; vktls_tx_start() to start again. */
+/*
+ * Room in free descriptors: the queue stops below VKTLS_TX_STOP, and starts again
+ * at vktls_tx_start().
+ */
 #define VKTLS_TX_STOP	VKTLS_TX_MAX_DESCS
 
 static inline u32 vktls_tx_start(const struct vktls_tx_ring *tx)
@@ -26,7 +29,7 @@ static inline struct vktls_tx_buf *vktls_tx_buf(const struct vktls_tx_ring *tx,
 	return &tx->bufs[index & tx->ring.mask];
 }
 
-/* Does nothing for a descriptor without a mapping of its own. */
+/* Undoes the mapping that a descriptor has of its own, if any. */
 static inline void vktls_tx_unmap(const struct vktls_tx_ring *tx,
 				  struct vktls_tx_buf *buf)
 {

@@ -38,7 +38,7 @@ struct vktls_totals;
 /* vktls_dev::state, atomic bits */
 enum vktls_state_bit {
 	VKTLS_GONE,		/* NIC removed for good; registers are not read */
-	VKTLS_OFFLINE,		/* function left to the PCI core; the same */
+	VKTLS_OFFLINE,		/* function left to the PCI core; registers are not read */
 	VKTLS_BUS_ERROR,	/* offline since the PCI core reported an error */
 	VKTLS_FW_UP,		/* firmware takes commands; changes under RTNL */
 };

@@ -54,7 +54,7 @@
 #define VKTLS_FW_MAX_BYTES		0x30000	/* image, header included */
 
 /* Longest times, in milliseconds */
-#define VKTLS_TIME_OP_MS		10	/* read after RESET, FW_LOAD or TEST_OP */
+#define VKTLS_TIME_OP_MS		10	/* RESET, FW_LOAD, TEST_OP: answer to the next read */
 #define VKTLS_TIME_BOOT_MS		10000	/* FW_BOOTING, until FW_READY */
 #define VKTLS_TIME_CMD_MS		1000	/* oldest command, until its completion */
 #define VKTLS_TIME_BEAT_MS		1000	/* between two steps of REG_HEARTBEAT */
@@ -210,7 +210,7 @@
 /* Receive completion flags */
 #define VKTLS_RXC_EOP			0x0001	/* last buffer of the frame */
 #define VKTLS_RXC_L4_OK			0x0002	/* TCP/UDP checksum is right */
-#define VKTLS_RXC_CSUM_BAD		0x0004	/* a checksum was looked at, wrong */
+#define VKTLS_RXC_CSUM_BAD		0x0004	/* a checksum was checked and is wrong */
 #define VKTLS_RXC_VLAN			0x0008	/* tag removed, in vlan_tci */
 #define VKTLS_RXC_HASH_L3		0x0010	/* hash over addresses */
 #define VKTLS_RXC_HASH_L4		0x0020	/* hash over addresses and ports */
@@ -318,9 +318,9 @@
 #define VKTLS_STAT_TLS_TX_RECORDS	18	/* completed with a tag */
 #define VKTLS_STAT_TLS_TX_DROP_SEQ	19
 #define VKTLS_STAT_TLS_TX_DROP_HEADER	20
-#define VKTLS_STAT_TLS_TX_DROP_NONCE	21	/* nonce or record number */
-#define VKTLS_STAT_TLS_TX_DROP_OTHER	22	/* no context, lost, not TCP */
-#define VKTLS_STAT_TLS_CTX_LIVE		23	/* a level, not a count */
+#define VKTLS_STAT_TLS_TX_DROP_NONCE	21	/* refused for nonce or record number */
+#define VKTLS_STAT_TLS_TX_DROP_OTHER	22	/* refused: no context, lost, not TCP */
+#define VKTLS_STAT_TLS_CTX_LIVE		23	/* contexts now: a level, not a count */
 #define VKTLS_STAT_TLS_CTX_ADDS		24
 #define VKTLS_STAT_TLS_CTX_DELS		25
 #define VKTLS_STAT_TLS_RESYNCS		26
@@ -342,7 +342,7 @@
 #define VKTLS_STAT_TX_DESCS		42	/* ring entries that were used up */
 #define VKTLS_STAT_RX_DESCS		43
 #define VKTLS_STAT_RX_GRO_PACKETS	44	/* packets made of several frames */
-#define VKTLS_STAT_RX_GRO_FRAMES	45	/* of RX_FRAMES: frames in GRO_PACKETS */
+#define VKTLS_STAT_RX_GRO_FRAMES	45	/* of RX_FRAMES: joined to GRO_PACKETS */
 #define VKTLS_STAT_TLS_TX_REPLAY_KEPT	46	/* of REPLAYS: sent without reading */
 #define VKTLS_STAT_RX_FLOW_HITS		47	/* frames that a flow filter matched */
 #define VKTLS_STAT_RX_FLOW_DROPS	48	/* of FLOW_HITS: dropped by the filter */
