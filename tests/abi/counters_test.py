@@ -58,7 +58,7 @@ def agree(places, names, shown=lambda name: name):
 
 def counters_of_tls():
     """ethtool -S eth0, rx_tls_*, tx_tls_*."""
-    pattern = r"VKTLS_KTLS_(?!STATS_NUM)\w+"
+    pattern = r"KTLS_(?!STATS_NUM)\w+"
     header = plain(read(DRIVER + "ktls_priv.h"))
     body = re.search(r"enum vktls_ktls_stat \{(.*?)\}", header, re.S)[1]
     agree(re.findall(pattern, body), table(DRIVER + "ktls_stats.c", pattern))
@@ -66,14 +66,14 @@ def counters_of_tls():
 
 def counters_of_sending_queues():
     """ethtool -S eth0, tx_*."""
-    pattern = r"VKTLS_TXS_(?!NUM)\w+"
+    pattern = r"TXS_(?!NUM)\w+"
     agree(members(DRIVER + "ring.h", pattern), table(DRIVER + "stats.c", pattern),
           lambda name: "tx_" + name)
 
 
 def counters_of_receiving_queues():
     """ethtool -S eth0, rx_*."""
-    pattern = r"VKTLS_RXS_(?!NUM)\w+"
+    pattern = r"RXS_(?!NUM)\w+"
     agree(members(DRIVER + "ring.h", pattern), table(DRIVER + "stats.c", pattern),
           lambda name: "rx_" + name)
 

@@ -223,10 +223,39 @@ def moved_member_is_noticed():
     raise AssertionError("two members changed places and nobody saw it")
 
 
+def names_apart(text, path):
+    """VKTLS_ names in a file's code that are neither the ABI's nor its include guard."""
+    plain = re.sub(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\])*\"", "", text, flags=re.S)
+    stem = os.path.basename(path).upper().replace(".", "_")
+    guard = {stem if stem.startswith("VKTLS_") else f"VKTLS_{stem}"}
+    names = re.compile(r"\bVKTLS_\w+")
+    return sorted(set(names.findall(plain)) - set(names.findall(ABI.text)) - guard)
+
+
+def driver_has_no_name_of_the_abi():
+    """VKTLS_ in capitals is the ABI's: the driver defines no such name of its own."""
+    files = sorted(glob.glob(f"{ABI_DIR}/*.[ch]"))
+    assert len(files) > 10, files
+    found = []
+    for path in files:
+        with open(path, encoding="utf-8") as f:
+            found += [f"{os.path.basename(path)}: {n}" for n in names_apart(f.read(), path)]
+    assert not found, "not in vktls_abi.h:\n" + "\n".join(found)
+
+
+def name_of_the_abi_elsewhere_is_noticed():
+    for text, name in (("#define VKTLS_OWN 1", "VKTLS_OWN"),
+                       ("enum own {\n\tVKTLS_FIRST,\n};", "VKTLS_FIRST"),
+                       ("#ifndef VKTLS_RING_H", "VKTLS_RING_H")):
+        assert names_apart(text, "own.h") == [name], name
+    assert names_apart("#ifndef VKTLS_OWN_H\n/* VKTLS_X_* */ VKTLS_ABI_MAJOR", "own.h") == []
+
+
 sys.exit(main([
     reader_misses_nothing, no_padding, generation_is_last, payloads_fit,
     same_in_host_gcc, same_in_host_clang, same_in_qemu, same_in_firmware, same_together,
     same_in_kernel, sparse_accepts, assembler_preprocesses, assembler_takes_soc,
     assembler_takes_plain_numbers, linker_script_takes_soc, no_types_means_none,
     grown_structure_is_refused, moved_member_is_noticed,
+    driver_has_no_name_of_the_abi, name_of_the_abi_elsewhere_is_noticed,
 ]))

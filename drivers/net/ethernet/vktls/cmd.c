@@ -112,7 +112,7 @@ static void vktls_cmd_answer(struct vktls_cmdq *q,
 		dev_err(&q->vd->pdev->dev, "answer to no command: tag %#x\n",
 			tag);
 		vktls_cmdq_fail(q, -EIO);
-		vktls_reset_request(q->vd, VKTLS_RESET_FW);
+		vktls_reset_request(q->vd, RESET_FW);
 		return;
 	}
 	len = min3(len, slot->rsp_len, (u16)sizeof(cpl->payload));
@@ -152,7 +152,7 @@ void vktls_cmdq_poll(struct vktls_cmdq *q)
 /* Returns 0 if the queue takes commands, else the errno for each new command. */
 static int vktls_cmdq_err(const struct vktls_cmdq *q)
 {
-	if (test_bit(VKTLS_GONE, &q->vd->state))
+	if (test_bit(DEV_GONE, &q->vd->state))
 		return -ENODEV;
 	return q->err;
 }
@@ -290,7 +290,7 @@ static void vktls_cmd_overdue(struct vktls_cmdq *q, struct vktls_cmd_slot *slot)
 		dev_err(&vd->pdev->dev, "no answer to command %#x\n",
 			le16_to_cpu(q->cmds[slot->tag & CMDQ_MASK].opcode));
 		vktls_cmdq_fail(q, err);
-		vktls_reset_request(vd, VKTLS_RESET_FW);
+		vktls_reset_request(vd, RESET_FW);
 	}
 	spin_unlock_irq(&q->lock);
 }
@@ -469,7 +469,7 @@ int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
  * @opcode: VKTLS_CMD_* that takes struct vktls_buf
  * @arg: its field arg
  * @buf: data, given to the NIC and read back from it
- * @len: bytes in @buf, at most VKTLS_CMD_BUF_BYTES
+ * @len: bytes in @buf, at most CMD_BUF_BYTES
  * @rsp: where the answer's payload goes
  * @rsp_len: bytes in @rsp
  *

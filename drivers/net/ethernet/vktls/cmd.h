@@ -13,9 +13,9 @@
 struct vktls_dev;
 
 /* fw.c */
-#define VKTLS_FW_FILE		"vktls/vktls.fw"
+#define FW_FILE			"vktls/vktls.fw"
 /* Lowest minor version of the ABI that the driver is tried with. */
-#define VKTLS_ABI_MINOR_MIN	5
+#define ABI_MINOR_MIN		5
 bool vktls_abi_known(u32 abi);
 int vktls_fw_read(struct vktls_dev *vd);
 int vktls_fw_load(struct vktls_dev *vd);
@@ -29,7 +29,7 @@ const char *vktls_status_name(unsigned int status);
 /* Outcome of a posted command; @arg as given to vktls_cmd_post(). */
 typedef void (*vktls_cmd_done_t)(struct vktls_dev *vd, u32 arg, int err);
 
-#define VKTLS_CMD_BUF_BYTES	4096
+#define CMD_BUF_BYTES		4096
 void vktls_cmdq_watch(struct vktls_dev *vd);
 void vktls_cmdq_abort(struct vktls_dev *vd, int err);
 int vktls_cmd_exec(struct vktls_dev *vd, u16 opcode, const void *req,

@@ -148,7 +148,7 @@ static int vktls_cmdq_alloc_dma(struct device *dev, struct vktls_cmdq *q)
 				       &q->events_dma, GFP_KERNEL);
 	if (!q->events)
 		goto free_cpls;
-	q->buf = dma_alloc_coherent(dev, VKTLS_CMD_BUF_BYTES, &q->buf_dma,
+	q->buf = dma_alloc_coherent(dev, CMD_BUF_BYTES, &q->buf_dma,
 				    GFP_KERNEL);
 	if (!q->buf)
 		goto free_events;
@@ -208,7 +208,7 @@ void vktls_cmdq_free(struct vktls_dev *vd)
 	struct device *dev = &vd->pdev->dev;
 	struct vktls_cmdq *q = vd->cmdq;
 
-	dma_free_coherent(dev, VKTLS_CMD_BUF_BYTES, q->buf, q->buf_dma);
+	dma_free_coherent(dev, CMD_BUF_BYTES, q->buf, q->buf_dma);
 	dma_free_coherent(dev, sizeof(*q->events) << EVTQ_LOG2, q->events,
 			  q->events_dma);
 	dma_free_coherent(dev, sizeof(*q->cpls) << CMDQ_LOG2, q->cpls,

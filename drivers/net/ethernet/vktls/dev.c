@@ -31,7 +31,7 @@ static bool vktls_dev_is_removed(struct vktls_dev *vd)
 {
 	if (pci_dev_is_disconnected(vd->pdev))
 		return true;
-	if (test_bit(VKTLS_OFFLINE, &vd->state) || vktls_dev_answers(vd))
+	if (test_bit(DEV_OFFLINE, &vd->state) || vktls_dev_answers(vd))
 		return false;
 	return !pci_device_is_present(vd->pdev);
 }
@@ -49,11 +49,11 @@ static bool vktls_dev_is_removed(struct vktls_dev *vd)
  */
 bool vktls_dev_check(struct vktls_dev *vd)
 {
-	if (test_bit(VKTLS_GONE, &vd->state))
+	if (test_bit(DEV_GONE, &vd->state))
 		return false;
 	if (!vktls_dev_is_removed(vd))
 		return true;
-	if (test_and_set_bit(VKTLS_GONE, &vd->state))
+	if (test_and_set_bit(DEV_GONE, &vd->state))
 		return false;
 	dev_err(&vd->pdev->dev, "device is gone\n");
 	schedule_work(&vd->reset_work);
@@ -81,7 +81,7 @@ int vktls_dev_reset(struct vktls_dev *vd)
 	u32 status;
 	int err;
 
-	if (test_bit(VKTLS_OFFLINE, &vd->state))
+	if (test_bit(DEV_OFFLINE, &vd->state))
 		return -EIO;
 	vktls_write(vd, VKTLS_REG_CTRL, VKTLS_CTRL_RESET);
 	err = read_poll_timeout(vktls_read, status,
@@ -105,7 +105,7 @@ int vktls_dev_reset(struct vktls_dev *vd)
  */
 void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason)
 {
-	if (test_bit(VKTLS_GONE, &vd->state))
+	if (test_bit(DEV_GONE, &vd->state))
 		return;
 	set_bit(reason, &vd->reset_reason);
 	/* Does nothing before vktls_reset_start(), which looks at the reasons. */

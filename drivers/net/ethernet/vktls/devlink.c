@@ -54,7 +54,7 @@ static int vktls_devlink_info_get(struct devlink *devlink,
 	rtnl_lock();
 	err = devlink_info_version_running_put(req, "fw.status",
 					       vd->fw_status);
-	if (!err && test_bit(VKTLS_FW_UP, &vd->state))
+	if (!err && test_bit(DEV_FW_UP, &vd->state))
 		err = vktls_devlink_put_firmware(vd, req);
 	rtnl_unlock();
 	return err;
@@ -92,7 +92,7 @@ static int vktls_devlink_reload_down(struct devlink *devlink, bool netns_change,
 	if (err) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "no file /lib/firmware/%s, nothing changed",
-				   VKTLS_FW_FILE);
+				   FW_FILE);
 		return err;
 	}
 	rtnl_lock();
@@ -113,7 +113,7 @@ static int vktls_devlink_reload_up(struct devlink *devlink,
 	rtnl_lock();
 	err = vktls_hw_resume(vd);
 	if (err)
-		NL_SET_ERR_MSG_FMT(extack, "firmware %s: %s", VKTLS_FW_FILE,
+		NL_SET_ERR_MSG_FMT(extack, "firmware %s: %s", FW_FILE,
 				   vd->fw_status);
 	rtnl_unlock();
 	if (!err)
@@ -165,7 +165,7 @@ static int vktls_fw_diagnose(struct devlink_health_reporter *reporter,
 	rtnl_lock();
 	devlink_fmsg_string_pair_put(fmsg, "status", vd->fw_status);
 	devlink_fmsg_bool_pair_put(fmsg, "running",
-				   test_bit(VKTLS_FW_UP, &vd->state));
+				   test_bit(DEV_FW_UP, &vd->state));
 	devlink_fmsg_u32_pair_put(fmsg, "heartbeat",
 				  vktls_read(vd, VKTLS_REG_HEARTBEAT));
 	devlink_fmsg_u64_pair_put(fmsg, "resets", vd->resets);
@@ -181,14 +181,14 @@ static int vktls_fw_log_read(struct vktls_dev *vd, char *log, size_t *len)
 	u32 pos = 0;
 	int err;
 
-	while (done + VKTLS_CMD_BUF_BYTES <= LOG_MAX) {
+	while (done + CMD_BUF_BYTES <= LOG_MAX) {
 		err = vktls_cmd_exec_buf(vd, VKTLS_CMD_LOG_READ, pos,
-					 log + done, VKTLS_CMD_BUF_BYTES,
+					 log + done, CMD_BUF_BYTES,
 					 &part, sizeof(part));
 		if (err)
 			return err;
 		got = le32_to_cpu(part.len);
-		if (!got || got > VKTLS_CMD_BUF_BYTES)
+		if (!got || got > CMD_BUF_BYTES)
 			break;
 		done += got;
 		pos = le32_to_cpu(part.next);

@@ -43,7 +43,7 @@ static void vktls_ethtool_get_drvinfo(struct net_device *netdev,
 
 	strscpy(info->driver, KBUILD_MODNAME, sizeof(info->driver));
 	strscpy(info->bus_info, pci_name(vd->pdev), sizeof(info->bus_info));
-	if (test_bit(VKTLS_FW_UP, &vd->state))
+	if (test_bit(DEV_FW_UP, &vd->state))
 		snprintf(info->fw_version, sizeof(info->fw_version),
 			 "%u.%u.%u", version >> 16, version >> 8 & 0xff,
 			 version & 0xff);
@@ -236,7 +236,7 @@ static int vktls_ethtool_get_sset_count(struct net_device *netdev, int sset)
 	case ETH_SS_TEST:
 		return TEST_NUM;
 	case ETH_SS_PRIV_FLAGS:
-		return VKTLS_KTLS_FLAGS;
+		return KTLS_FLAGS;
 	default:
 		return -EOPNOTSUPP;
 	}

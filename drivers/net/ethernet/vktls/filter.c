@@ -38,7 +38,7 @@ static int vktls_filter_withdraw(struct vktls_dev *vd, u32 place)
  */
 static bool vktls_filter_live(const struct vktls_dev *vd)
 {
-	return test_bit(VKTLS_FW_UP, &vd->state) &&
+	return test_bit(DEV_FW_UP, &vd->state) &&
 	       (vd->netdev->features & NETIF_F_NTUPLE);
 }
 
@@ -75,7 +75,7 @@ void vktls_filter_clear(struct vktls_dev *vd)
 	unsigned int i;
 	int err = 0;
 
-	if (!test_bit(VKTLS_FW_UP, &vd->state))
+	if (!test_bit(DEV_FW_UP, &vd->state))
 		return;
 	for (i = 0; i < VKTLS_FLOW_FILTERS && !err; i++) {
 		if (vd->filters[i])
@@ -84,7 +84,7 @@ void vktls_filter_clear(struct vktls_dev *vd)
 			err = 0;
 	}
 	if (err)
-		vktls_reset_request(vd, VKTLS_RESET_FW);
+		vktls_reset_request(vd, RESET_FW);
 }
 
 /**

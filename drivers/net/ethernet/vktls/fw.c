@@ -95,7 +95,7 @@ void vktls_fw_note(struct vktls_dev *vd, const char *fmt, ...)
 bool vktls_abi_known(u32 abi)
 {
 	return abi >> 16 == VKTLS_ABI_MAJOR &&
-	       (abi & 0xffff) >= VKTLS_ABI_MINOR_MIN;
+	       (abi & 0xffff) >= ABI_MINOR_MIN;
 }
 
 static int vktls_fw_ready(struct vktls_dev *vd)
@@ -105,7 +105,7 @@ static int vktls_fw_ready(struct vktls_dev *vd)
 	if (!vktls_abi_known(abi)) {
 		vktls_fw_note(vd, "refused: ABI %u.%u, the driver needs %u.%u",
 			      abi >> 16, abi & 0xffff, VKTLS_ABI_MAJOR,
-			      VKTLS_ABI_MINOR_MIN);
+			      ABI_MINOR_MIN);
 		return -ENOEXEC;
 	}
 	vktls_fw_note(vd, "running");
@@ -194,10 +194,10 @@ int vktls_fw_read(struct vktls_dev *vd)
 	const struct firmware *fw;
 	int err;
 
-	err = firmware_request_nowarn(&fw, VKTLS_FW_FILE, &vd->pdev->dev);
+	err = firmware_request_nowarn(&fw, FW_FILE, &vd->pdev->dev);
 	if (err) {
 		dev_err(&vd->pdev->dev, "no file /lib/firmware/%s (error %d)\n",
-			VKTLS_FW_FILE, err);
+			FW_FILE, err);
 		return err;
 	}
 	/*
@@ -242,7 +242,7 @@ static int vktls_fw_start(struct vktls_dev *vd)
 	int err;
 
 	if (!vd->fw_new && !vd->fw) {
-		vktls_fw_note(vd, "no file /lib/firmware/%s", VKTLS_FW_FILE);
+		vktls_fw_note(vd, "no file /lib/firmware/%s", FW_FILE);
 		return -ENOENT;
 	}
 	err = vktls_fw_hand_over(vd, vd->fw_new ? vd->fw_new : vd->fw);
@@ -269,8 +269,8 @@ int vktls_fw_load(struct vktls_dev *vd)
 	if (err)
 		dev_err(&vd->pdev->dev,
 			"firmware %s: %s (error %d); the interface stays down, mend the file and run: devlink dev reload pci/%s\n",
-			VKTLS_FW_FILE, vd->fw_status, err, pci_name(vd->pdev));
+			FW_FILE, vd->fw_status, err, pci_name(vd->pdev));
 	return err;
 }
 
-MODULE_FIRMWARE(VKTLS_FW_FILE);
+MODULE_FIRMWARE(FW_FILE);

@@ -32,11 +32,11 @@ static int vktls_ktls_check_sock(struct vktls_ktls *ktls, bool rx,
 	const struct dst_entry *dst = __sk_dst_get(sk);
 
 	if (dst && tls_dst_wraps(dst))
-		vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_REFUSED_ROUTE :
-				 VKTLS_KTLS_REFUSED_ROUTE, 1);
+		vktls_ktls_count(ktls, rx ? KTLS_RX_REFUSED_ROUTE :
+				 KTLS_REFUSED_ROUTE, 1);
 	else if (tls_sk_signs(sk))
-		vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_REFUSED_SIGNED :
-				 VKTLS_KTLS_REFUSED_SIGNED, 1);
+		vktls_ktls_count(ktls, rx ? KTLS_RX_REFUSED_SIGNED :
+				 KTLS_REFUSED_SIGNED, 1);
 	else
 		return 0;
 	return -EOPNOTSUPP;
@@ -52,12 +52,12 @@ static int vktls_ktls_check(struct vktls_ktls *ktls, const struct sock *sk,
 	case 0:
 		return vktls_ktls_check_sock(ktls, rx, sk);
 	case -EPROTO:
-		vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_REFUSED_VERSION :
-				 VKTLS_KTLS_REFUSED_VERSION, 1);
+		vktls_ktls_count(ktls, rx ? KTLS_RX_REFUSED_VERSION :
+				 KTLS_REFUSED_VERSION, 1);
 		break;
 	default:
-		vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_REFUSED_CIPHER :
-				 VKTLS_KTLS_REFUSED_CIPHER, 1);
+		vktls_ktls_count(ktls, rx ? KTLS_RX_REFUSED_CIPHER :
+				 KTLS_REFUSED_CIPHER, 1);
 	}
 	return -EOPNOTSUPP;
 }
@@ -115,16 +115,16 @@ static int vktls_ktls_tx_add(struct vktls_ktls *ktls, struct sock *sk,
 	if (!tx)
 		return -ENOMEM;
 	spin_lock_init(&tx->base.lock);
-	tx->base.id = VKTLS_NO_CTX;
+	tx->base.id = NO_CTX;
 	err = vktls_ktls_ctx_start(ktls, tx, info, seq);
 	if (err) {
 		kfree(tx);
-		vktls_ktls_count(ktls, err == -ENOSPC ? VKTLS_KTLS_NO_SPACE :
-				 VKTLS_KTLS_ADD_FAILED, 1);
+		vktls_ktls_count(ktls, err == -ENOSPC ? KTLS_NO_SPACE :
+				 KTLS_ADD_FAILED, 1);
 		return err;
 	}
 	WRITE_ONCE(*vktls_ktls_tx_slot(tls_get_ctx(sk)), tx);
-	vktls_ktls_count(ktls, VKTLS_KTLS_CTX, 1);
+	vktls_ktls_count(ktls, KTLS_CTX, 1);
 	return 0;
 }
 
@@ -139,7 +139,7 @@ static int vktls_ktls_dev_add(struct net_device *netdev, struct sock *sk,
 	struct vktls_dev *vd = netdev_priv(netdev);
 	int err;
 
-	if (READ_ONCE(vd->ktls->flags) & BIT(VKTLS_KTLS_DRAIN))
+	if (READ_ONCE(vd->ktls->flags) & BIT(KTLS_DRAIN))
 		return -EBUSY;
 	err = vktls_ktls_check(vd->ktls, sk, direction, info);
 	if (err)
@@ -163,7 +163,7 @@ static void vktls_ktls_tx_del(struct vktls_ktls *ktls,
 
 	WRITE_ONCE(*vktls_ktls_tx_slot(tls_ctx), NULL);
 	vktls_ktls_nic_del(ktls, &tx->base, false);
-	vktls_ktls_count(ktls, VKTLS_KTLS_DEL, 1);
+	vktls_ktls_count(ktls, KTLS_DEL, 1);
 	/* A packet or an event may still use the context under RCU. */
 	kfree_rcu(tx, base.rcu);
 }
@@ -193,7 +193,7 @@ static int vktls_ktls_nic_resync(struct vktls_ktls *ktls,
 	int err = -ENOENT;
 
 	put_unaligned_be64(rec_no, req.rec_no);
-	if (tx->base.id != VKTLS_NO_CTX)
+	if (tx->base.id != NO_CTX)
 		err = vktls_cmd_exec(ktls->vd, VKTLS_CMD_TLS_RESYNC, &req,
 				     sizeof(req), NULL, 0);
 	if (err != -ENOENT)
@@ -201,7 +201,7 @@ static int vktls_ktls_nic_resync(struct vktls_ktls *ktls,
 	vktls_ktls_gone(ktls, &tx->base, false);
 	err = vktls_ktls_nic_add_tx(ktls, tx, info, seq, rec_no);
 	if (!err)
-		vktls_ktls_count(ktls, VKTLS_KTLS_READD, 1);
+		vktls_ktls_count(ktls, KTLS_READD, 1);
 	return err;
 }
 
@@ -216,13 +216,13 @@ static void vktls_ktls_resync_outcome(struct vktls_ktls *ktls,
 
 	if (!err) {
 		tx->failures = 0;
-		vktls_ktls_count(ktls, VKTLS_KTLS_RESYNC_OK, 1);
+		vktls_ktls_count(ktls, KTLS_RESYNC_OK, 1);
 		return;
 	}
 	shift = min(tx->failures, RETRY_MAX_LOG2);
 	tx->retry_at = jiffies + (RETRY_MIN << shift);
 	tx->failures++;
-	vktls_ktls_count(ktls, VKTLS_KTLS_RESYNC_FAILED, 1);
+	vktls_ktls_count(ktls, KTLS_RESYNC_FAILED, 1);
 }
 
 /*
@@ -338,12 +338,12 @@ netdev_features_t vktls_ktls_features(const struct vktls_dev *vd)
 				  NETIF_F_HW_TLS_RX);
 }
 
-const char vktls_ktls_flag_names[VKTLS_KTLS_FLAGS][ETH_GSTRING_LEN] = {
-	[VKTLS_KTLS_REPLAY_ONLY] = "tls-tx-replay-only",
-	[VKTLS_KTLS_FALLBACK_ONLY] = "tls-tx-fallback-only",
-	[VKTLS_KTLS_RESYNC_DIRECT] = "tls-rx-resync-direct",
-	[VKTLS_KTLS_RESYNC_HINT] = "tls-rx-resync-hint",
-	[VKTLS_KTLS_DRAIN] = "tls-drain",
+const char vktls_ktls_flag_names[KTLS_FLAGS][ETH_GSTRING_LEN] = {
+	[KTLS_REPLAY_ONLY] = "tls-tx-replay-only",
+	[KTLS_FALLBACK_ONLY] = "tls-tx-fallback-only",
+	[KTLS_RESYNC_DIRECT] = "tls-rx-resync-direct",
+	[KTLS_RESYNC_HINT] = "tls-rx-resync-hint",
+	[KTLS_DRAIN] = "tls-drain",
 };
 
 u32 vktls_ktls_flags_get(struct vktls_dev *vd)
@@ -370,10 +370,10 @@ static void vktls_ktls_drain(struct vktls_dev *vd, bool on)
  */
 int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags)
 {
-	u32 tx = BIT(VKTLS_KTLS_REPLAY_ONLY) | BIT(VKTLS_KTLS_FALLBACK_ONLY);
-	u32 rx = BIT(VKTLS_KTLS_RESYNC_DIRECT) | BIT(VKTLS_KTLS_RESYNC_HINT);
+	u32 tx = BIT(KTLS_REPLAY_ONLY) | BIT(KTLS_FALLBACK_ONLY);
+	u32 rx = BIT(KTLS_RESYNC_DIRECT) | BIT(KTLS_RESYNC_HINT);
 
-	u32 drain = (flags ^ vd->ktls->flags) & BIT(VKTLS_KTLS_DRAIN);
+	u32 drain = (flags ^ vd->ktls->flags) & BIT(KTLS_DRAIN);
 
 	if ((flags & tx) == tx || (flags & rx) == rx)
 		return -EINVAL;
@@ -422,7 +422,7 @@ int vktls_ktls_init(struct vktls_dev *vd)
 
 	if (!ktls)
 		return -ENOMEM;
-	ktls->stats = __alloc_percpu(VKTLS_KTLS_STATS_NUM * sizeof(u64),
+	ktls->stats = __alloc_percpu(KTLS_STATS_NUM * sizeof(u64),
 				     sizeof(u64));
 	if (!ktls->stats)
 		goto free_ktls;

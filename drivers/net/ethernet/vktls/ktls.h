@@ -54,7 +54,7 @@ void vktls_ktls_audit(struct vktls_dev *vd);
 /*
  * Under the xmit lock, for packets that vktls_ktls_wants(). Returns the
  * packet to send, or NULL when it was consumed. *id is the NIC's context that
- * encrypts it, or VKTLS_NO_CTX to send it unchanged. Fragments in tx->replay, if
+ * encrypts it, or NO_CTX to send it unchanged. Fragments in tx->replay, if
  * any, are the records around the packet's payload, with a page reference each.
  */
 struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
@@ -94,8 +94,8 @@ void vktls_ktls_events_missed(struct vktls_dev *vd);
  * vktls_ktls_flags_set() returns 0, -EINVAL, or -EOPNOTSUPP for a drain with the
  * distribution's tls.ko.
  */
-#define VKTLS_KTLS_FLAGS	5
-extern const char vktls_ktls_flag_names[VKTLS_KTLS_FLAGS][ETH_GSTRING_LEN];
+#define KTLS_FLAGS		5
+extern const char vktls_ktls_flag_names[KTLS_FLAGS][ETH_GSTRING_LEN];
 u32 vktls_ktls_flags_get(struct vktls_dev *vd);
 int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags);
 

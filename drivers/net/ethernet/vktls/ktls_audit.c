@@ -101,7 +101,7 @@ static int vktls_ktls_sweep_one(struct vktls_ktls *ktls, u32 id)
 		return 0;
 	if (!err) {
 		atomic_dec(&ktls->surplus);
-		vktls_ktls_count(ktls, VKTLS_KTLS_DEL_LATER, 1);
+		vktls_ktls_count(ktls, KTLS_DEL_LATER, 1);
 	}
 	return err;
 }
@@ -138,8 +138,8 @@ static void vktls_ktls_sweep_failed(struct vktls_ktls *ktls, int err)
 	netdev_err(vd->netdev,
 		   "%d TLS contexts cannot be deleted (error %d), reset\n",
 		   atomic_read(&ktls->surplus), err);
-	vktls_ktls_count(ktls, VKTLS_KTLS_DEL_RESET, 1);
-	vktls_reset_request(vd, VKTLS_RESET_TLS);
+	vktls_ktls_count(ktls, KTLS_DEL_RESET, 1);
+	vktls_reset_request(vd, RESET_TLS);
 }
 
 /* Caller holds ktls->life for writing, with ktls->up. */

@@ -40,7 +40,7 @@ static int vktls_ktls_cmd_add(struct vktls_ktls *ktls, bool rx,
 			     rx ? VKTLS_CMD_TLS_ADD_RX : VKTLS_CMD_TLS_ADD, req,
 			     rx ? sizeof(*req) : sizeof(req->add), &ref,
 			     sizeof(ref));
-	*id = err ? VKTLS_NO_CTX : le32_to_cpu(ref.ctx);
+	*id = err ? NO_CTX : le32_to_cpu(ref.ctx);
 	/*
 	 * The number is no place of the table: vktls_ktls_audit() will find the
 	 * context and delete it.
@@ -85,7 +85,7 @@ static int vktls_ktls_ids_put(struct vktls_ktls *ktls,
 	return 0;
 }
 
-/* Returns the number that the context had, or VKTLS_NO_CTX. */
+/* Returns the number that the context had, or NO_CTX. */
 static u32 vktls_ktls_ids_take(struct vktls_ktls *ktls,
 			       struct vktls_ktls_ctx *ctx)
 {
@@ -94,9 +94,9 @@ static u32 vktls_ktls_ids_take(struct vktls_ktls *ktls,
 
 	spin_lock_irqsave(&ctx->lock, flags);
 	id = ctx->id;
-	ctx->id = VKTLS_NO_CTX;
+	ctx->id = NO_CTX;
 	spin_unlock_irqrestore(&ctx->lock, flags);
-	if (id == VKTLS_NO_CTX)
+	if (id == NO_CTX)
 		return id;
 	xa_cmpxchg(&ktls->ids, id, ctx, NULL, GFP_ATOMIC);
 	atomic_dec(&ktls->live);
@@ -109,8 +109,8 @@ static void vktls_ktls_deleted(struct vktls_ktls *ktls, u32 id, bool rx,
 {
 	if (!err || err == -ENOENT)
 		return;
-	vktls_ktls_count(ktls, rx ? VKTLS_KTLS_RX_DEL_FAILED :
-				    VKTLS_KTLS_DEL_FAILED, 1);
+	vktls_ktls_count(ktls, rx ? KTLS_RX_DEL_FAILED :
+				    KTLS_DEL_FAILED, 1);
 	atomic_inc(&ktls->surplus);
 	WRITE_ONCE(ktls->sweep_at, id);
 	if (rx)
@@ -184,9 +184,9 @@ void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 
 	down_read(&ktls->life);
 	id = vktls_ktls_ids_take(ktls, ctx);
-	if (id != VKTLS_NO_CTX && now)
+	if (id != NO_CTX && now)
 		vktls_ktls_del_now(ktls, id, ctx->rx);
-	else if (id != VKTLS_NO_CTX)
+	else if (id != NO_CTX)
 		vktls_ktls_del_soon(ktls, id, ctx->rx);
 	up_read(&ktls->life);
 }
@@ -218,20 +218,20 @@ static bool vktls_ktls_tx_unsync(struct vktls_ktls_tx_ctx *tx)
 void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		     bool reset)
 {
-	enum vktls_ktls_stat why = reset ? VKTLS_KTLS_LOST_RESET :
-					   VKTLS_KTLS_LOST_FORGOTTEN;
+	enum vktls_ktls_stat why = reset ? KTLS_LOST_RESET :
+					   KTLS_LOST_FORGOTTEN;
 	bool counts = true;
 	u32 id;
 
 	if (ctx->rx) {
-		why = reset ? VKTLS_KTLS_RX_LOST_RESET :
-			      VKTLS_KTLS_RX_LOST_FORGOTTEN;
+		why = reset ? KTLS_RX_LOST_RESET :
+			      KTLS_RX_LOST_FORGOTTEN;
 		vktls_ktls_rx_gone(ktls, vktls_ktls_rx_of(ctx));
 	} else {
 		counts = vktls_ktls_tx_unsync(vktls_ktls_tx_of(ctx)) || reset;
 	}
 	id = vktls_ktls_ids_take(ktls, ctx);
-	if (id == VKTLS_NO_CTX || !counts)
+	if (id == NO_CTX || !counts)
 		return;
 	vktls_ktls_count(ktls, why, 1);
 	trace_vktls_tls_lost(ktls->vd, why, id, 0, 0);

@@ -102,26 +102,26 @@ static enum vktls_ktls_stat vktls_ktls_plain_look(const struct sk_buff *skb,
 {
 	struct tls_offload_context_tx *tx = vktls_ktls_plain_records(skb->sk);
 	u32 n, step = at + len <= skb_headlen(skb) ? len : PLAIN_STEP;
-	enum vktls_ktls_stat what = VKTLS_KTLS_ENCRYPTED_PACKETS;
+	enum vktls_ktls_stat what = KTLS_ENCRYPTED_PACKETS;
 	struct tls_record_info *record;
 	unsigned long flags;
 	u32 offset;
 	u64 rec_no;
 
 	if (!tx)
-		return VKTLS_KTLS_SKIP_ENCRYPTED;
+		return KTLS_SKIP_ENCRYPTED;
 	spin_lock_irqsave(&tx->lock, flags);
-	for (; len && what == VKTLS_KTLS_ENCRYPTED_PACKETS; len -= n) {
+	for (; len && what == KTLS_ENCRYPTED_PACKETS; len -= n) {
 		record = tls_get_record(tx, seq, &rec_no);
 		if (!record || tls_record_is_start_marker(record)) {
-			what = record ? VKTLS_KTLS_DROP_BYPASS :
-					VKTLS_KTLS_DROP_NO_SYNC;
+			what = record ? KTLS_DROP_BYPASS :
+					KTLS_DROP_NO_SYNC;
 			break;
 		}
 		offset = seq - tls_record_start_seq(record);
 		n = min3(len, step, record->len - offset);
 		if (!vktls_ktls_plain_part(skb, at, record, offset, n))
-			what = VKTLS_KTLS_SKIP_ENCRYPTED;
+			what = KTLS_SKIP_ENCRYPTED;
 		seq += n;
 		at += n;
 	}
@@ -150,7 +150,7 @@ enum vktls_ktls_stat vktls_ktls_plain_marked(const struct sk_buff *skb, u32 seq,
 	u32 len = skb_headlen(skb) - at;
 
 	if (likely(!len))
-		return VKTLS_KTLS_ENCRYPTED_PACKETS;
+		return KTLS_ENCRYPTED_PACKETS;
 	return vktls_ktls_plain_look(skb, seq, at, len);
 }
 
@@ -170,9 +170,9 @@ enum vktls_ktls_stat vktls_ktls_plain_unmarked(const struct sk_buff *skb,
 					       u32 seq, u32 at)
 {
 	if (vktls_ktls_plain_look(skb, seq, at, skb->len - at) ==
-	    VKTLS_KTLS_ENCRYPTED_PACKETS)
-		return VKTLS_KTLS_PLAIN_UNMARKED;
-	return VKTLS_KTLS_SKIP_NO_SYNC;
+	    KTLS_ENCRYPTED_PACKETS)
+		return KTLS_PLAIN_UNMARKED;
+	return KTLS_SKIP_NO_SYNC;
 }
 
 /*
@@ -243,13 +243,13 @@ static bool vktls_ktls_plain_route_wraps(const struct sock *sk)
 static enum vktls_ktls_stat vktls_ktls_plain_piece(const struct sk_buff *skb)
 {
 	if (!tls_wire_is_fragment(skb))
-		return VKTLS_KTLS_ENCRYPTED_PACKETS;
+		return KTLS_ENCRYPTED_PACKETS;
 	if (!vktls_ktls_plain_records(skb->sk))
-		return VKTLS_KTLS_ENCRYPTED_PACKETS;
+		return KTLS_ENCRYPTED_PACKETS;
 	if (ip_hdr(skb)->protocol == IPPROTO_TCP ||
 	    (!vktls_ktls_ext() && vktls_ktls_plain_route_wraps(skb->sk)))
-		return VKTLS_KTLS_DROP_FRAGMENT;
-	return VKTLS_KTLS_ENCRYPTED_PACKETS;
+		return KTLS_DROP_FRAGMENT;
+	return KTLS_ENCRYPTED_PACKETS;
 }
 
 /**
@@ -272,13 +272,13 @@ enum vktls_ktls_stat vktls_ktls_plain_wrapped(const struct sk_buff *skb)
 	at = vktls_ktls_plain_opaque(skb) ? 0 : vktls_ktls_plain_inner(skb);
 	th = at ? skb_header_pointer(skb, at, sizeof(buf), &buf) : NULL;
 	if (!th)
-		return VKTLS_KTLS_DROP_TUNNEL;
+		return KTLS_DROP_TUNNEL;
 	payload = at + th->doff * 4;
 	if (payload == skb->len)
-		return VKTLS_KTLS_ENCRYPTED_PACKETS;
+		return KTLS_ENCRYPTED_PACKETS;
 	if (payload >= skb_headlen(skb))
-		return VKTLS_KTLS_DROP_TUNNEL;
+		return KTLS_DROP_TUNNEL;
 	what = vktls_ktls_plain_marked(skb, ntohl(th->seq), payload);
-	return what == VKTLS_KTLS_ENCRYPTED_PACKETS ? VKTLS_KTLS_DROP_TUNNEL :
+	return what == KTLS_ENCRYPTED_PACKETS ? KTLS_DROP_TUNNEL :
 						      what;
 }

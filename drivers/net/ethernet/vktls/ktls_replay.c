@@ -57,13 +57,13 @@ void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
 
 	if (!ctx->lossy && ctx->again > all / RATE_LOSSY) {
 		ctx->lossy = true;
-		vktls_ktls_count(ktls, VKTLS_KTLS_POLICY_SOFTWARE, 1);
-		trace_vktls_tls_policy(ktls->vd, VKTLS_KTLS_POLICY_SOFTWARE,
+		vktls_ktls_count(ktls, KTLS_POLICY_SOFTWARE, 1);
+		trace_vktls_tls_policy(ktls->vd, KTLS_POLICY_SOFTWARE,
 				       ctx->base.id, ctx->expected);
 	} else if (ctx->lossy && ctx->again < all / RATE_GOOD) {
 		ctx->lossy = false;
-		vktls_ktls_count(ktls, VKTLS_KTLS_POLICY_REPLAY, 1);
-		trace_vktls_tls_policy(ktls->vd, VKTLS_KTLS_POLICY_REPLAY,
+		vktls_ktls_count(ktls, KTLS_POLICY_REPLAY, 1);
+		trace_vktls_tls_policy(ktls->vd, KTLS_POLICY_REPLAY,
 				       ctx->base.id, ctx->expected);
 	}
 	ctx->sent = 0;
@@ -102,15 +102,15 @@ vktls_ktls_replay_may(struct vktls_ktls *ktls, struct vktls_ktls_tx_ctx *ctx,
 	view->id = ctx->base.id;
 	view->from = ctx->synced_at;
 	view->to = ctx->expected;
-	if (mode & BIT(VKTLS_KTLS_FALLBACK_ONLY) ||
+	if (mode & BIT(KTLS_FALLBACK_ONLY) ||
 	    !(caps & VKTLS_CAP_TLS_REPLAY))
-		why = VKTLS_KTLS_REPLAY_NO_MODE;
-	else if (view->id == VKTLS_NO_CTX)
-		why = VKTLS_KTLS_REPLAY_NO_CTX;
+		why = KTLS_REPLAY_NO_MODE;
+	else if (view->id == NO_CTX)
+		why = KTLS_REPLAY_NO_CTX;
 	else if (vktls_ktls_replay_paused(ctx, sk, seq))
-		why = VKTLS_KTLS_REPLAY_NO_PAUSE;
-	else if (ctx->lossy && !(mode & BIT(VKTLS_KTLS_REPLAY_ONLY)))
-		why = VKTLS_KTLS_REPLAY_NO_RATE;
+		why = KTLS_REPLAY_NO_PAUSE;
+	else if (ctx->lossy && !(mode & BIT(KTLS_REPLAY_ONLY)))
+		why = KTLS_REPLAY_NO_RATE;
 	spin_unlock_irqrestore(&ctx->base.lock, flags);
 	return why;
 }
@@ -123,7 +123,7 @@ vktls_ktls_replay_hold(struct vktls_tx_plan *plan,
 	int i;
 
 	if (plan->num + record->num_frags > ARRAY_SIZE(plan->frags))
-		return VKTLS_KTLS_REPLAY_NO_ROOM;
+		return KTLS_REPLAY_NO_ROOM;
 	for (i = 0; i < record->num_frags; i++) {
 		if (!skb_frag_size(&record->frags[i]))
 			continue;
@@ -142,16 +142,16 @@ vktls_ktls_replay_record(struct vktls_tx_plan *plan,
 	u32 start;
 
 	if (!record || tls_record_is_start_marker(record))
-		return VKTLS_KTLS_REPLAY_NO_RECORD;
+		return KTLS_REPLAY_NO_RECORD;
 	start = tls_record_start_seq(record);
 	if (before(start, v->from))
-		return VKTLS_KTLS_REPLAY_NO_OLD;
+		return KTLS_REPLAY_NO_OLD;
 	if (after(record->end_seq, v->to))
-		return VKTLS_KTLS_REPLAY_NO_OPEN;
+		return KTLS_REPLAY_NO_OPEN;
 	if (!plan->num)
 		plan->before = at - start;
 	else if (start != at)
-		return VKTLS_KTLS_REPLAY_NO_RECORD;
+		return KTLS_REPLAY_NO_RECORD;
 	return vktls_ktls_replay_hold(plan, record);
 }
 
@@ -181,7 +181,7 @@ vktls_ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
 		if (!count)
 			plan->rec_no = rec_no;
 		else if (rec_no != plan->rec_no + count)
-			why = VKTLS_KTLS_REPLAY_NO_RECORD;
+			why = KTLS_REPLAY_NO_RECORD;
 		at = record->end_seq;
 	}
 	spin_unlock_irqrestore(&tx->lock, flags);
@@ -192,7 +192,7 @@ vktls_ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
 /* Returns whether records and control descriptors fit the limit and the ring. */
 static bool vktls_ktls_replay_fits(const struct vktls_tx_ring *tx)
 {
-	u32 need = tx->replay.num + VKTLS_TX_PLAN_EXTRA;
+	u32 need = tx->replay.num + TX_PLAN_EXTRA;
 
 	return need <= VKTLS_TX_REPLAY_DESCS && need <= vktls_tx_room(tx);
 }
@@ -221,7 +221,7 @@ bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 	if (!why)
 		why = vktls_ktls_replay_collect(plan, skb, &view, seq, len);
 	if (!why && !vktls_ktls_replay_fits(tx))
-		why = VKTLS_KTLS_REPLAY_NO_ROOM;
+		why = KTLS_REPLAY_NO_ROOM;
 	if (why) {
 		vktls_tx_plan_drop(plan, 0);
 		vktls_ktls_count(ktls, why, 1);
@@ -229,8 +229,8 @@ bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 		return false;
 	}
 	*id = view.id;
-	vktls_ktls_count(ktls, VKTLS_KTLS_REPLAY_PACKETS, 1);
-	vktls_ktls_count(ktls, VKTLS_KTLS_REPLAY_BYTES, len);
+	vktls_ktls_count(ktls, KTLS_REPLAY_PACKETS, 1);
+	vktls_ktls_count(ktls, KTLS_REPLAY_BYTES, len);
 	trace_vktls_tls_replay(ktls->vd, view.id, seq, len, plan->rec_no,
 			       plan->before, plan->after);
 	return true;
@@ -249,8 +249,8 @@ bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 void vktls_ktls_replay_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
 			      u16 status)
 {
-	enum vktls_ktls_stat what = status ? VKTLS_KTLS_REPLAY_REFUSED :
-					     VKTLS_KTLS_REPLAY_UNSENT;
+	enum vktls_ktls_stat what = status ? KTLS_REPLAY_REFUSED :
+					     KTLS_REPLAY_UNSENT;
 	u32 seq = ntohl(tcp_hdr(skb)->seq);
 	u32 end = seq + skb->len - skb_tcp_all_headers(skb);
 	struct vktls_ktls_tx_ctx *ctx;

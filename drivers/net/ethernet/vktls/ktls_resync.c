@@ -33,16 +33,16 @@ void vktls_ktls_rx_cancel(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
 		return;
 	rx->started = false;
 	tls_offload_rx_resync_async_request_cancel(&rx->async);
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_SKIP, 1);
-	trace_vktls_tls_rx_resync(ktls->vd, VKTLS_KTLS_RX_REQ_SKIP, rx->base.id,
+	vktls_ktls_count(ktls, KTLS_RX_REQ_SKIP, 1);
+	trace_vktls_tls_rx_resync(ktls->vd, KTLS_RX_REQ_SKIP, rx->base.id,
 				  rx->start, 0);
 }
 
 /* Called with the command queue's lock held, which nests inside a context's. */
 static void vktls_ktls_rx_resync_done(struct vktls_dev *vd, u32 id, int err)
 {
-	enum vktls_ktls_stat what = err ? VKTLS_KTLS_RX_RES_SKIP :
-					  VKTLS_KTLS_RX_RES_OK;
+	enum vktls_ktls_stat what = err ? KTLS_RX_RES_SKIP :
+					  KTLS_RX_RES_OK;
 	struct vktls_ktls *ktls = vd->ktls;
 	struct vktls_ktls_ctx *ctx;
 
@@ -85,14 +85,14 @@ int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
 	spin_lock_irqsave(&rx->base.lock, flags);
 	id = rx->base.id;
 	req.ctx = cpu_to_le32(id);
-	if (id != VKTLS_NO_CTX)
+	if (id != NO_CTX)
 		err = vktls_cmd_post(ktls->vd, VKTLS_CMD_TLS_RESYNC, &req,
 				     sizeof(req), vktls_ktls_rx_resync_done,
 				     id);
 	spin_unlock_irqrestore(&rx->base.lock, flags);
 	trace_vktls_tls_resync(ktls->vd, id, seq, rec_no, err);
 	if (err)
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_RES_SKIP, 1);
+		vktls_ktls_count(ktls, KTLS_RX_RES_SKIP, 1);
 	return err;
 }
 
@@ -143,8 +143,8 @@ static void vktls_ktls_rx_end(struct vktls_ktls *ktls,
 	rx->asked = false;
 	rx->question = seq;
 	tls_offload_rx_resync_async_request_end(&rx->async, htonl(seq));
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_END, 1);
-	trace_vktls_tls_rx_resync(ktls->vd, VKTLS_KTLS_RX_REQ_END, rx->base.id,
+	vktls_ktls_count(ktls, KTLS_RX_REQ_END, 1);
+	trace_vktls_tls_rx_resync(ktls->vd, KTLS_RX_REQ_END, rx->base.id,
 				  seq, 0);
 }
 
@@ -178,8 +178,8 @@ static void vktls_ktls_rx_window(struct vktls_ktls *ktls,
 	rx->end = pkt->seq + pkt->len;
 	tls_offload_rx_resync_async_request_start(&rx->async, htonl(rx->start),
 						  rx->end - rx->start);
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_START, 1);
-	trace_vktls_tls_rx_resync(ktls->vd, VKTLS_KTLS_RX_REQ_START,
+	vktls_ktls_count(ktls, KTLS_RX_REQ_START, 1);
+	trace_vktls_tls_rx_resync(ktls->vd, KTLS_RX_REQ_START,
 				  rx->base.id, rx->start, 0);
 	if (asked && vktls_ktls_rx_in_window(rx, seq))
 		vktls_ktls_rx_end(ktls, rx, seq);
@@ -193,7 +193,7 @@ static void vktls_ktls_rx_ask(struct vktls_ktls *ktls,
 	struct vktls_ktls_rx_ctx *rx;
 	unsigned long flags;
 
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_PKT, 1);
+	vktls_ktls_count(ktls, KTLS_RX_REQ_PKT, 1);
 	rcu_read_lock();
 	rx = vktls_ktls_flow_find(ktls, &pkt->flow);
 	if (rx) {
@@ -227,13 +227,13 @@ static bool vktls_ktls_rx_decrypted(struct vktls_ktls *ktls,
 {
 	if (unlikely(READ_ONCE(ktls->rx_stray)) &&
 	    vktls_ktls_rx_is_stray(ktls, pkt)) {
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_DROP_STRAY, frames);
+		vktls_ktls_count(ktls, KTLS_RX_DROP_STRAY, frames);
 		return false;
 	}
 	skb->decrypted = 1;
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_PACKETS, frames);
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_DECRYPTED_BYTES, pkt->len);
+	vktls_ktls_count(ktls, KTLS_RX_DECRYPTED_PACKETS, frames);
+	vktls_ktls_count(ktls, KTLS_RX_DECRYPTED_BYTES, pkt->len);
 	return true;
 }
 
@@ -268,9 +268,9 @@ bool vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
 		    !vktls_ktls_rx_decrypted(ktls, skb, &pkt, frames))
 			return false;
 	} else if (flags & VKTLS_RXC_TLS_AUTH) {
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_ERR, 1);
+		vktls_ktls_count(ktls, KTLS_RX_ERR, 1);
 	} else {
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_BYPASSED, frames);
+		vktls_ktls_count(ktls, KTLS_RX_BYPASSED, frames);
 	}
 	if (parsed && flags & VKTLS_RXC_TLS_ASK)
 		vktls_ktls_rx_ask(ktls, &pkt);
@@ -287,7 +287,7 @@ static void vktls_ktls_rx_asked(struct vktls_ktls *ktls,
 		rx->question = seq;
 		tls_offload_rx_resync_request(rx->sk,
 					      htonl(seq + TLS_HEADER_SIZE - 1));
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_REQ_DIRECT, 1);
+		vktls_ktls_count(ktls, KTLS_RX_REQ_DIRECT, 1);
 		break;
 	case TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC:
 		if (vktls_ktls_rx_in_window(rx, seq)) {
@@ -340,12 +340,12 @@ void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq)
  */
 void vktls_ktls_rx_count_lost(struct vktls_ktls *ktls, u16 status)
 {
-	enum vktls_ktls_stat why = VKTLS_KTLS_RX_LOST_GAP;
+	enum vktls_ktls_stat why = KTLS_RX_LOST_GAP;
 
 	if (status == VKTLS_ST_TLS_AUTH)
-		why = VKTLS_KTLS_RX_LOST_AUTH;
+		why = KTLS_RX_LOST_AUTH;
 	else if (status == VKTLS_ST_TLS_HEADER)
-		why = VKTLS_KTLS_RX_LOST_HEADER;
+		why = KTLS_RX_LOST_HEADER;
 	vktls_ktls_count(ktls, why, 1);
 }
 

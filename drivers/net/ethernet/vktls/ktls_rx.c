@@ -63,9 +63,9 @@ vktls_ktls_rx_mode(const struct vktls_ktls *ktls)
 {
 	unsigned long flags = READ_ONCE(ktls->flags);
 
-	if (flags & BIT(VKTLS_KTLS_RESYNC_DIRECT))
+	if (flags & BIT(KTLS_RESYNC_DIRECT))
 		return TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ;
-	if (flags & BIT(VKTLS_KTLS_RESYNC_HINT))
+	if (flags & BIT(KTLS_RESYNC_HINT))
 		return TLS_OFFLOAD_SYNC_TYPE_CORE_NEXT_HINT;
 	return TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ_ASYNC;
 }
@@ -79,7 +79,7 @@ static struct vktls_ktls_rx_ctx *vktls_ktls_rx_alloc(struct vktls_ktls *ktls,
 	if (!rx)
 		return NULL;
 	spin_lock_init(&rx->base.lock);
-	rx->base.id = VKTLS_NO_CTX;
+	rx->base.id = NO_CTX;
 	rx->base.rx = true;
 	rx->sk = sk;
 	rx->mode = vktls_ktls_rx_mode(ktls);
@@ -117,12 +117,12 @@ int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 			     0);
 		kfree_rcu(rx, base.rcu);
 		vktls_ktls_count(ktls, err == -ENOSPC ?
-				 VKTLS_KTLS_RX_NO_SPACE :
-				 VKTLS_KTLS_RX_ADD_FAILED, 1);
+				 KTLS_RX_NO_SPACE :
+				 KTLS_RX_ADD_FAILED, 1);
 		return err;
 	}
 	WRITE_ONCE(*vktls_ktls_rx_slot(tls_get_ctx(sk)), rx);
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_CTX, 1);
+	vktls_ktls_count(ktls, KTLS_RX_CTX, 1);
 	return 0;
 }
 
@@ -158,7 +158,7 @@ void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx)
 	spin_unlock_irq(&rx->base.lock);
 	vktls_ktls_nic_del(ktls, &rx->base, vktls_ktls_rx_lives_on(tls_ctx));
 	vktls_ktls_flow_del(ktls, rx);
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_DEL, 1);
+	vktls_ktls_count(ktls, KTLS_RX_DEL, 1);
 	kfree_rcu(rx, base.rcu);
 }
 
@@ -176,13 +176,13 @@ static void vktls_ktls_rx_restore_one(struct vktls_ktls *ktls,
 
 	if (rx->forgotten)
 		vktls_ktls_gone(ktls, &rx->base, false);
-	if (rx->base.id != VKTLS_NO_CTX)
+	if (rx->base.id != NO_CTX)
 		return;
 	if (!vktls_ktls_rx_nic_add(ktls, rx, &tls_ctx->crypto_recv.info, seq)) {
-		vktls_ktls_count(ktls, VKTLS_KTLS_RX_READD, 1);
+		vktls_ktls_count(ktls, KTLS_RX_READD, 1);
 		return;
 	}
-	vktls_ktls_count(ktls, VKTLS_KTLS_RX_ADD_FAILED, 1);
+	vktls_ktls_count(ktls, KTLS_RX_ADD_FAILED, 1);
 	WRITE_ONCE(ktls->rx_missing, true);
 }
 

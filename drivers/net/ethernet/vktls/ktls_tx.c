@@ -33,7 +33,7 @@ static void vktls_ktls_tx_ask_resync(struct vktls_ktls *ktls, struct sock *sk,
 	if (tls_offload_tx_resync_pending(sk))
 		return;
 	tls_offload_tx_resync_request(sk, seq, expected);
-	vktls_ktls_count(ktls, VKTLS_KTLS_RESYNC_REQ, 1);
+	vktls_ktls_count(ktls, KTLS_RESYNC_REQ, 1);
 }
 
 /*
@@ -48,25 +48,25 @@ static enum vktls_ktls_stat vktls_ktls_tx_judge(struct vktls_ktls *ktls,
 						struct sock *sk, u32 seq,
 						u32 len, u32 *id)
 {
-	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
+	enum vktls_ktls_stat verdict = KTLS_FALLBACK_LOST;
 	unsigned long flags;
 
 	spin_lock_irqsave(&ctx->base.lock, flags);
 	if (likely(ctx->in_sync && seq == ctx->expected)) {
-		verdict = VKTLS_KTLS_ENCRYPTED_PACKETS;
+		verdict = KTLS_ENCRYPTED_PACKETS;
 		*id = ctx->base.id;
 		ctx->expected += len;
 		if (ctx->expected - ctx->synced_at > SYNC_WINDOW)
 			ctx->synced_at = ctx->expected - SYNC_WINDOW;
 	} else if (ctx->in_sync && before(seq, ctx->expected)) {
-		verdict = VKTLS_KTLS_FALLBACK_RETRANSMIT;
+		verdict = KTLS_FALLBACK_RETRANSMIT;
 	} else if (ctx->in_sync) {
-		verdict = VKTLS_KTLS_FALLBACK_GAP;
+		verdict = KTLS_FALLBACK_GAP;
 		ctx->in_sync = false;
 	}
 	if (!ctx->in_sync)
 		vktls_ktls_tx_ask_resync(ktls, sk, seq, ctx->expected);
-	if (verdict == VKTLS_KTLS_FALLBACK_RETRANSMIT)
+	if (verdict == KTLS_FALLBACK_RETRANSMIT)
 		ctx->again += len;
 	else
 		ctx->sent += len;
@@ -91,13 +91,13 @@ static bool vktls_ktls_tx_has_record(struct tls_context *tls_ctx, u32 seq,
 	spin_lock_irqsave(&tx->lock, flags);
 	record = tls_get_record(tx, seq, &rec_no);
 	if (!record)
-		*why = VKTLS_KTLS_DROP_NO_SYNC;
+		*why = KTLS_DROP_NO_SYNC;
 	else if (tls_record_is_start_marker(record))
-		*why = VKTLS_KTLS_DROP_BYPASS;
+		*why = KTLS_DROP_BYPASS;
 	else
-		*why = VKTLS_KTLS_FALLBACK_FAILED;
+		*why = KTLS_FALLBACK_FAILED;
 	spin_unlock_irqrestore(&tx->lock, flags);
-	return *why == VKTLS_KTLS_FALLBACK_FAILED;
+	return *why == KTLS_FALLBACK_FAILED;
 }
 
 /*
@@ -118,7 +118,7 @@ static struct sk_buff *vktls_ktls_tx_fallback(struct vktls_ktls *ktls,
 		if (nskb) {
 			/* No device behind this one may encrypt it again. */
 			nskb->decrypted = 0;
-			vktls_ktls_count(ktls, VKTLS_KTLS_FALLBACK_BYTES, len);
+			vktls_ktls_count(ktls, KTLS_FALLBACK_BYTES, len);
 			return nskb;
 		}
 	} else {
@@ -135,17 +135,17 @@ static struct sk_buff *vktls_ktls_tx_marked(struct vktls_tx_ring *tx,
 {
 	struct vktls_ktls *ktls = tx->qp->vd->ktls;
 	struct vktls_ktls_tx_ctx *ctx = vktls_ktls_tx_ctx(ktls->vd, skb);
-	enum vktls_ktls_stat verdict = VKTLS_KTLS_FALLBACK_LOST;
+	enum vktls_ktls_stat verdict = KTLS_FALLBACK_LOST;
 
 	if (ctx)
 		verdict = vktls_ktls_tx_judge(ktls, ctx, skb->sk, seq, len, id);
-	if (verdict == VKTLS_KTLS_ENCRYPTED_PACKETS) {
+	if (verdict == KTLS_ENCRYPTED_PACKETS) {
 		vktls_ktls_count(ktls, verdict, 1);
-		vktls_ktls_count(ktls, VKTLS_KTLS_ENCRYPTED_BYTES, len);
+		vktls_ktls_count(ktls, KTLS_ENCRYPTED_BYTES, len);
 		return skb;
 	}
-	vktls_ktls_count(ktls, VKTLS_KTLS_OOO, 1);
-	if (ctx && verdict != VKTLS_KTLS_FALLBACK_GAP &&
+	vktls_ktls_count(ktls, KTLS_OOO, 1);
+	if (ctx && verdict != KTLS_FALLBACK_GAP &&
 	    vktls_ktls_replay(tx, ctx, skb, seq, len, id))
 		return skb;
 	vktls_ktls_count(ktls, verdict, 1);
@@ -188,20 +188,20 @@ static struct sk_buff *vktls_ktls_tx_tcp(struct vktls_tx_ring *tx,
 	       vktls_ktls_plain_marked(skb, seq, hdr_len) :
 	       vktls_ktls_plain_unmarked(skb, seq, hdr_len);
 	switch (what) {
-	case VKTLS_KTLS_PLAIN_UNMARKED:
+	case KTLS_PLAIN_UNMARKED:
 		vktls_ktls_count(ktls, what, 1);
 		skb->decrypted = 1;
 		fallthrough;
-	case VKTLS_KTLS_ENCRYPTED_PACKETS:
+	case KTLS_ENCRYPTED_PACKETS:
 		if (tls_wire_csum_partial(skb))
 			return vktls_ktls_tx_drop(ktls, skb,
-						  VKTLS_KTLS_FALLBACK_FAILED);
+						  KTLS_FALLBACK_FAILED);
 		return vktls_ktls_tx_marked(tx, skb, seq, skb->len - hdr_len,
 					    id);
-	case VKTLS_KTLS_SKIP_ENCRYPTED:
+	case KTLS_SKIP_ENCRYPTED:
 		vktls_ktls_count(ktls, what, 1);
 		return vktls_ktls_tx_unmark(skb);
-	case VKTLS_KTLS_SKIP_NO_SYNC:
+	case KTLS_SKIP_NO_SYNC:
 		if (tls_is_skb_tx_device_offloaded(skb))
 			vktls_ktls_count(ktls, what, 1);
 		return skb;
@@ -220,9 +220,9 @@ static struct sk_buff *vktls_ktls_tx_other(struct vktls_ktls *ktls,
 {
 	enum vktls_ktls_stat what = vktls_ktls_plain_wrapped(skb);
 
-	if (what == VKTLS_KTLS_SKIP_ENCRYPTED)
+	if (what == KTLS_SKIP_ENCRYPTED)
 		vktls_ktls_count(ktls, what, 1);
-	else if (what != VKTLS_KTLS_ENCRYPTED_PACKETS)
+	else if (what != KTLS_ENCRYPTED_PACKETS)
 		return vktls_ktls_tx_drop(ktls, skb, what);
 	return vktls_ktls_tx_unmark(skb);
 }
@@ -232,7 +232,7 @@ static struct sk_buff *vktls_ktls_tx_other(struct vktls_ktls *ktls,
  * @tx: transmit ring, with room for the packet: there is no way back after this
  * @skb: packet for which vktls_ktls_wants() is true; consumed if another one, or
  *	none, is returned
- * @id: context for the NIC to encrypt with, or VKTLS_NO_CTX to send as it is
+ * @id: context for the NIC to encrypt with, or NO_CTX to send as it is
  *
  * A packet without payload leaves unchanged.
  *
@@ -250,7 +250,7 @@ struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 {
 	u32 hdr_len;
 
-	*id = VKTLS_NO_CTX;
+	*id = NO_CTX;
 	if (unlikely(!tls_wire_is_tcp(skb)))
 		return vktls_ktls_tx_other(tx->qp->vd->ktls, skb);
 	hdr_len = skb_tcp_all_headers(skb);
@@ -258,7 +258,7 @@ struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 		return vktls_ktls_tx_unmark(skb);
 	if (unlikely(hdr_len > skb_headlen(skb)))
 		return vktls_ktls_tx_drop(tx->qp->vd->ktls, skb,
-					  VKTLS_KTLS_DROP_TUNNEL);
+					  KTLS_DROP_TUNNEL);
 	return vktls_ktls_tx_tcp(tx, skb, id);
 }
 
@@ -304,14 +304,14 @@ static void vktls_ktls_tx_lose(struct vktls_ktls *ktls,
 void vktls_ktls_tx_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
 			  u16 status)
 {
-	enum vktls_ktls_stat why = VKTLS_KTLS_LOST_UNSENT;
+	enum vktls_ktls_stat why = KTLS_LOST_UNSENT;
 	struct vktls_ktls_tx_ctx *ctx;
 
 	if (!skb_is_decrypted(skb))
 		return;
 	if (status)
-		why = status == VKTLS_ST_NOENT ? VKTLS_KTLS_LOST_FORGOTTEN :
-						 VKTLS_KTLS_LOST_DEVICE;
+		why = status == VKTLS_ST_NOENT ? KTLS_LOST_FORGOTTEN :
+						 KTLS_LOST_DEVICE;
 	rcu_read_lock();
 	ctx = vktls_ktls_tx_ctx(vd, skb);
 	if (ctx)
@@ -340,6 +340,6 @@ void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq)
 		vktls_ktls_rx_count_lost(ktls, status);
 	else if (ctx)
 		vktls_ktls_tx_lose(ktls, vktls_ktls_tx_of(ctx),
-				   VKTLS_KTLS_LOST_DEVICE, status, seq);
+				   KTLS_LOST_DEVICE, status, seq);
 	rcu_read_unlock();
 }

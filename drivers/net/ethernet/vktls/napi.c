@@ -65,12 +65,12 @@ static noinline void vktls_qp_dim(struct vktls_qp *qp, u16 events)
 	qp->dim_events = events;
 	if (READ_ONCE(qp->vd->rx_mod.adaptive))
 		vktls_qp_dim_sample(&qp->rx_dim, events,
-				    &qp->rx.stats[VKTLS_RXS_PACKETS],
-				    &qp->rx.stats[VKTLS_RXS_BYTES]);
+				    &qp->rx.stats[RXS_PACKETS],
+				    &qp->rx.stats[RXS_BYTES]);
 	if (READ_ONCE(qp->vd->tx_mod.adaptive))
 		vktls_qp_dim_sample(&qp->tx_dim, events,
-				    &qp->tx.stats[VKTLS_TXS_PACKETS],
-				    &qp->tx.stats[VKTLS_TXS_BYTES]);
+				    &qp->tx.stats[TXS_PACKETS],
+				    &qp->tx.stats[TXS_BYTES]);
 }
 
 static int vktls_qp_poll(struct napi_struct *napi, int budget)
@@ -185,12 +185,12 @@ void vktls_qp_moderate(struct vktls_qp *qp)
 		       vktls_qp_mod_value(tx->usecs, tx->frames));
 }
 
-static_assert((int)VKTLS_RXS_NUM <= (int)VKTLS_TXS_NUM);
+static_assert((int)RXS_NUM <= (int)TXS_NUM);
 
 static void vktls_qp_sum(u64 *sum, const u64_stats_t *stats, unsigned int first,
 			 unsigned int end, const struct u64_stats_sync *sync)
 {
-	u64 copy[VKTLS_TXS_NUM];
+	u64 copy[TXS_NUM];
 	unsigned int i, start;
 
 	do {
@@ -211,11 +211,11 @@ static void vktls_qp_sum(u64 *sum, const u64_stats_t *stats, unsigned int first,
  */
 void vktls_qp_totals(struct vktls_qp *qp, struct vktls_totals *sum)
 {
-	vktls_qp_sum(sum->tx, qp->tx.stats, 0, VKTLS_TXS_WAKE,
+	vktls_qp_sum(sum->tx, qp->tx.stats, 0, TXS_WAKE,
 		     &qp->tx.xmit_sync);
-	vktls_qp_sum(sum->tx, qp->tx.stats, VKTLS_TXS_WAKE, VKTLS_TXS_NUM,
+	vktls_qp_sum(sum->tx, qp->tx.stats, TXS_WAKE, TXS_NUM,
 		     &qp->tx.poll_sync);
-	vktls_qp_sum(sum->rx, qp->rx.stats, 0, VKTLS_RXS_NUM, &qp->rx.sync);
+	vktls_qp_sum(sum->rx, qp->rx.stats, 0, RXS_NUM, &qp->rx.sync);
 	vktls_qp_sum(&sum->irqs, &qp->irqs, 0, 1, &qp->irq_sync);
 }
 

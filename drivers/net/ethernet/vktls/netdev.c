@@ -127,7 +127,7 @@ static int vktls_netdev_replace(struct vktls_dev *vd, struct vktls_qp **qp,
 	netdev_err(vd->netdev, "new rings do not start, going back\n");
 	if (netif_set_real_num_queues(vd->netdev, old.qps, old.qps) ||
 	    vktls_netdev_exchange(vd, old_qp, &old))
-		vktls_reset_request(vd, VKTLS_RESET_FW);
+		vktls_reset_request(vd, RESET_FW);
 	return err;
 }
 
@@ -175,7 +175,7 @@ static int vktls_netdev_open(struct net_device *netdev)
 	struct vktls_qp **qp;
 	int err;
 
-	if (!test_bit(VKTLS_FW_UP, &vd->state)) {
+	if (!test_bit(DEV_FW_UP, &vd->state)) {
 		netdev_err(netdev, "no firmware runs: %s\n", vd->fw_status);
 		return -ENETDOWN;
 	}
@@ -219,7 +219,7 @@ static void vktls_netdev_rx_mode_work(struct work_struct *work)
 	int err = vktls_port_sync(vd);
 
 	/* If the NIC does not run, the filters are set when it starts. */
-	if (err && test_bit(VKTLS_FW_UP, &vd->state))
+	if (err && test_bit(DEV_FW_UP, &vd->state))
 		netdev_err(vd->netdev, "receive filters not set: error %d\n",
 			   err);
 }
@@ -241,7 +241,7 @@ static int vktls_netdev_set_mac(struct net_device *netdev, void *addr)
 	err = eth_prepare_mac_addr_change(netdev, addr);
 	if (err)
 		return err;
-	if (test_bit(VKTLS_FW_UP, &vd->state)) {
+	if (test_bit(DEV_FW_UP, &vd->state)) {
 		err = vktls_port_mac_set(vd, sa->sa_data);
 		if (err)
 			return err;
@@ -322,7 +322,7 @@ static void vktls_netdev_tx_timeout(struct net_device *netdev,
 			   READ_ONCE(tx->ring.cpl_head));
 	}
 	spin_unlock(&vd->stats_lock);
-	vktls_reset_request(vd, VKTLS_RESET_TX);
+	vktls_reset_request(vd, RESET_TX);
 }
 
 static const struct net_device_ops vktls_netdev_ops = {

@@ -27,7 +27,7 @@ static int vktls_pci_identify(struct vktls_dev *vd)
 	if (!vktls_abi_known(abi)) {
 		dev_err(dev, "NIC has ABI %u.%u, this driver needs %u.%u or a newer minor\n",
 			abi >> 16, abi & 0xffff, VKTLS_ABI_MAJOR,
-			VKTLS_ABI_MINOR_MIN);
+			ABI_MINOR_MIN);
 		return -ENODEV;
 	}
 	return 0;
@@ -259,7 +259,7 @@ static void vktls_pci_reset_prepare(struct pci_dev *pdev)
 
 static void vktls_pci_error_over(struct vktls_dev *vd)
 {
-	if (test_and_clear_bit(VKTLS_BUS_ERROR, &vd->state))
+	if (test_and_clear_bit(DEV_BUS_ERROR, &vd->state))
 		vktls_pci_online(vd);
 }
 
@@ -286,7 +286,7 @@ static pci_ers_result_t vktls_pci_error_detected(struct pci_dev *pdev,
 	 * the reset.
 	 */
 	pci_clear_master(pdev);
-	if (!test_and_set_bit(VKTLS_BUS_ERROR, &vd->state))
+	if (!test_and_set_bit(DEV_BUS_ERROR, &vd->state))
 		vktls_hw_offline(vd, true);
 	return state == pci_channel_io_perm_failure ?
 	       PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_NEED_RESET;

@@ -237,7 +237,7 @@ void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
 				   id >> 8 == VKTLS_QUEUE_TX ? "transmit" :
 							       "receive",
 				   id & 0xff, vktls_status_name(status));
-		vktls_reset_request(vd, VKTLS_RESET_TX);
+		vktls_reset_request(vd, RESET_TX);
 		break;
 	case VKTLS_EVT_TLS_LOST:
 		vktls_ktls_lost(vd, id, status, arg);

@@ -49,7 +49,7 @@ int vktls_hw_start(struct vktls_dev *vd)
 		goto stop_cmdq;
 	}
 	vd->heartbeat_same = 0;
-	set_bit(VKTLS_FW_UP, &vd->state);
+	set_bit(DEV_FW_UP, &vd->state);
 	vktls_ktls_start(vd);
 	trace_vktls_hw(vd, true);
 	return 0;
@@ -72,7 +72,7 @@ reset:
  */
 void vktls_hw_stop(struct vktls_dev *vd)
 {
-	if (!test_and_clear_bit(VKTLS_FW_UP, &vd->state))
+	if (!test_and_clear_bit(DEV_FW_UP, &vd->state))
 		return;
 	trace_vktls_hw(vd, false);
 	vktls_ktls_stop(vd);
@@ -139,7 +139,7 @@ int vktls_hw_resume(struct vktls_dev *vd)
 	ASSERT_RTNL();
 	if (--vd->suspends)
 		return 0;
-	clear_bit(VKTLS_OFFLINE, &vd->state);
+	clear_bit(DEV_OFFLINE, &vd->state);
 	vd->resets++;
 	err = vktls_hw_resume_once(vd);
 	while (err && vktls_hw_is_worth_a_try(err) && --tries) {
@@ -169,14 +169,14 @@ int vktls_hw_resume(struct vktls_dev *vd)
 void vktls_hw_offline(struct vktls_dev *vd, bool dead)
 {
 	if (dead) {
-		set_bit(VKTLS_OFFLINE, &vd->state);
+		set_bit(DEV_OFFLINE, &vd->state);
 		vktls_cmdq_abort(vd, -EIO);
 	}
 	disable_delayed_work_sync(&vd->service);
 	disable_work_sync(&vd->reset_work);
 	rtnl_lock();
 	vktls_hw_suspend(vd);
-	set_bit(VKTLS_OFFLINE, &vd->state);
+	set_bit(DEV_OFFLINE, &vd->state);
 	rtnl_unlock();
 }
 
@@ -212,22 +212,22 @@ static void vktls_reset_work(struct work_struct *work)
 {
 	struct vktls_dev *vd = container_of(work, struct vktls_dev, reset_work);
 
-	if (test_bit(VKTLS_GONE, &vd->state)) {
+	if (test_bit(DEV_GONE, &vd->state)) {
 		vktls_reset_cut_off(vd, -ENODEV);
 		return;
 	}
 	/* The service work requests the reset again once the registers answer. */
 	if (!vktls_dev_answers(vd))
 		return;
-	if (test_and_clear_bit(VKTLS_RESET_FW, &vd->reset_reason)) {
-		clear_bit(VKTLS_RESET_TX, &vd->reset_reason);
+	if (test_and_clear_bit(RESET_FW, &vd->reset_reason)) {
+		clear_bit(RESET_TX, &vd->reset_reason);
 		devlink_health_report(vd->fw_health, "firmware is silent",
 				      NULL);
 	}
-	if (test_and_clear_bit(VKTLS_RESET_TLS, &vd->reset_reason))
+	if (test_and_clear_bit(RESET_TLS, &vd->reset_reason))
 		devlink_health_report(vd->fw_health,
 				      "TLS contexts cannot be deleted", NULL);
-	if (test_and_clear_bit(VKTLS_RESET_TX, &vd->reset_reason))
+	if (test_and_clear_bit(RESET_TX, &vd->reset_reason))
 		devlink_health_report(vd->tx_health, "a queue hangs", NULL);
 }
 
@@ -270,7 +270,7 @@ static bool vktls_service_answers(struct vktls_dev *vd)
 		dev_err(&vd->pdev->dev, "registers do not answer\n");
 		vktls_reset_cut_off(vd, -EIO);
 	} else if (!silent && vd->silent) {
-		vktls_reset_request(vd, VKTLS_RESET_FW);
+		vktls_reset_request(vd, RESET_FW);
 	}
 	vd->silent = silent;
 	return !silent;
@@ -282,7 +282,7 @@ static void vktls_service_look(struct vktls_dev *vd)
 
 	if ((status & VKTLS_STATUS_FW_STATE) == VKTLS_FW_CRASHED) {
 		vktls_cmdq_abort(vd, -EIO);
-		vktls_reset_request(vd, VKTLS_RESET_FW);
+		vktls_reset_request(vd, RESET_FW);
 		return;
 	}
 	vktls_service_queues(vd);
@@ -299,7 +299,7 @@ static void vktls_service_work(struct work_struct *work)
 
 	if (!vktls_dev_check(vd))
 		return;
-	if (vktls_service_answers(vd) && test_bit(VKTLS_FW_UP, &vd->state))
+	if (vktls_service_answers(vd) && test_bit(DEV_FW_UP, &vd->state))
 		vktls_service_look(vd);
 	schedule_delayed_work(&vd->service, SERVICE_PERIOD);
 }
@@ -342,6 +342,6 @@ void vktls_reset_stop(struct vktls_dev *vd)
 	disable_delayed_work_sync(&vd->service);
 	disable_work_sync(&vd->reset_work);
 	/* reset_work may have been cancelled before it could do this. */
-	if (test_bit(VKTLS_GONE, &vd->state))
+	if (test_bit(DEV_GONE, &vd->state))
 		vktls_reset_cut_off(vd, -ENODEV);
 }

@@ -10,11 +10,11 @@
 #include "ring.h"
 #include "vktls.h"
 
-static_assert(sizeof(struct vktls_tx_desc) == VKTLS_ENTRY_BYTES);
-static_assert(sizeof(struct vktls_tx_offload) == VKTLS_ENTRY_BYTES);
-static_assert(sizeof(struct vktls_tx_cpl) == VKTLS_ENTRY_BYTES);
-static_assert(sizeof(struct vktls_rx_desc) == VKTLS_ENTRY_BYTES);
-static_assert(sizeof(struct vktls_rx_cpl) == VKTLS_ENTRY_BYTES);
+static_assert(sizeof(struct vktls_tx_desc) == ENTRY_BYTES);
+static_assert(sizeof(struct vktls_tx_offload) == ENTRY_BYTES);
+static_assert(sizeof(struct vktls_tx_cpl) == ENTRY_BYTES);
+static_assert(sizeof(struct vktls_rx_desc) == ENTRY_BYTES);
+static_assert(sizeof(struct vktls_rx_cpl) == ENTRY_BYTES);
 
 /**
  * vktls_ring_alloc() - allocate a ring, empty and zeroed
@@ -26,7 +26,7 @@ static_assert(sizeof(struct vktls_rx_cpl) == VKTLS_ENTRY_BYTES);
  */
 int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2)
 {
-	size_t bytes = (size_t)VKTLS_ENTRY_BYTES << log2;
+	size_t bytes = (size_t)ENTRY_BYTES << log2;
 
 	ring->desc = dma_alloc_coherent(&vd->pdev->dev, bytes, &ring->desc_dma,
 					GFP_KERNEL);
@@ -52,7 +52,7 @@ int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2)
  */
 void vktls_ring_free(struct vktls_dev *vd, struct vktls_ring *ring)
 {
-	size_t bytes = (size_t)VKTLS_ENTRY_BYTES << ring->log2;
+	size_t bytes = (size_t)ENTRY_BYTES << ring->log2;
 
 	dma_free_coherent(&vd->pdev->dev, bytes, ring->cpl, ring->cpl_dma);
 	dma_free_coherent(&vd->pdev->dev, bytes, ring->desc, ring->desc_dma);
@@ -78,7 +78,7 @@ int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type)
 		.cq = cpu_to_le64(ring->cpl_dma),
 	};
 
-	memset(ring->cpl, 0, (size_t)VKTLS_ENTRY_BYTES << ring->log2);
+	memset(ring->cpl, 0, (size_t)ENTRY_BYTES << ring->log2);
 	ring->cpl_head = 0;
 	return vktls_cmd_exec(qp->vd, VKTLS_CMD_QUEUE_CREATE, &cfg, sizeof(cfg),
 			      NULL, 0);
@@ -106,8 +106,8 @@ void vktls_ring_del(struct vktls_qp *qp, u16 type)
 		return;
 	vktls_cmdq_abort(qp->vd, -EIO);
 	vktls_dev_reset(qp->vd);
-	if (test_bit(VKTLS_FW_UP, &qp->vd->state))
-		vktls_reset_request(qp->vd, VKTLS_RESET_FW);
+	if (test_bit(DEV_FW_UP, &qp->vd->state))
+		vktls_reset_request(qp->vd, RESET_FW);
 }
 
 /**
@@ -122,5 +122,5 @@ void vktls_ring_del(struct vktls_qp *qp, u16 type)
 void vktls_ring_break(struct vktls_qp *qp)
 {
 	WRITE_ONCE(qp->broken, true);
-	vktls_reset_request(qp->vd, VKTLS_RESET_TX);
+	vktls_reset_request(qp->vd, RESET_TX);
 }

@@ -17,7 +17,7 @@ struct vktls_config;
 struct vktls_dev;
 struct vktls_qp;
 
-#define VKTLS_ENTRY_BYTES	16
+#define ENTRY_BYTES		16
 
 /*
  * A descriptor ring and its completion ring, of one size. Here and below a semicolon in
@@ -44,50 +44,50 @@ struct vktls_tx_buf {
 
 /* Counters of transmission: written by the producer, from WAKE on by NAPI. */
 enum vktls_tx_stat {
-	VKTLS_TXS_PACKETS,	/* frames on the wire */
-	VKTLS_TXS_BYTES,
-	VKTLS_TXS_GSO_PACKETS,	/* packets segmented by the NIC */
-	VKTLS_TXS_GSO_BYTES,
-	VKTLS_TXS_CSUM,		/* packets summed by the NIC */
-	VKTLS_TXS_TLS,		/* packets encrypted by the NIC */
-	VKTLS_TXS_DOORBELLS,
-	VKTLS_TXS_STOP,
-	VKTLS_TXS_DROPPED,	/* never given to the NIC */
-	VKTLS_TXS_WAKE,
-	VKTLS_TXS_ERRORS,	/* refused by the NIC */
-	VKTLS_TXS_NUM
+	TXS_PACKETS,		/* frames on the wire */
+	TXS_BYTES,
+	TXS_GSO_PACKETS,	/* packets segmented by the NIC */
+	TXS_GSO_BYTES,
+	TXS_CSUM,		/* packets summed by the NIC */
+	TXS_TLS,		/* packets encrypted by the NIC */
+	TXS_DOORBELLS,
+	TXS_STOP,
+	TXS_DROPPED,		/* never given to the NIC */
+	TXS_WAKE,
+	TXS_ERRORS,		/* refused by the NIC */
+	TXS_NUM
 };
 
 enum vktls_rx_stat {
-	VKTLS_RXS_PACKETS,	/* frames on the wire */
-	VKTLS_RXS_BYTES,
-	VKTLS_RXS_GRO_PACKETS,	/* packets joined from several frames by the NIC */
-	VKTLS_RXS_GRO_BYTES,
-	VKTLS_RXS_GRO_WIRE_PACKETS,	/* frames joined to GRO_PACKETS; PACKETS has them too */
-	VKTLS_RXS_GRO_WIRE_BYTES,
-	VKTLS_RXS_CSUM_OK,
-	VKTLS_RXS_CSUM_NONE,
-	VKTLS_RXS_CSUM_BAD,
-	VKTLS_RXS_ALLOC_FAIL,
-	VKTLS_RXS_DROPPED,	/* frames without an skb */
-	VKTLS_RXS_NUM
+	RXS_PACKETS,		/* frames on the wire */
+	RXS_BYTES,
+	RXS_GRO_PACKETS,	/* packets joined from several frames by the NIC */
+	RXS_GRO_BYTES,
+	RXS_GRO_WIRE_PACKETS,		/* frames joined to GRO_PACKETS; PACKETS has them too */
+	RXS_GRO_WIRE_BYTES,
+	RXS_CSUM_OK,
+	RXS_CSUM_NONE,
+	RXS_CSUM_BAD,
+	RXS_ALLOC_FAIL,
+	RXS_DROPPED,		/* frames without an skb */
+	RXS_NUM
 };
 
 struct vktls_totals {
-	u64 tx[VKTLS_TXS_NUM];
-	u64 rx[VKTLS_RXS_NUM];
+	u64 tx[TXS_NUM];
+	u64 rx[RXS_NUM];
 	u64 irqs;
 };
 
 /* Descriptors of a replay in addition to its records: offload, replay, headers. */
-#define VKTLS_TX_PLAN_EXTRA	3
+#define TX_PLAN_EXTRA		3
 
 /* Whole records around a packet's payload; empty for a packet that is no replay. */
 struct vktls_tx_plan {
 	u64 rec_no;		/* number of the first record */
 	u32 before, after;	/* bytes before and after the payload */
 	unsigned int num;
-	skb_frag_t frags[VKTLS_TX_REPLAY_DESCS - VKTLS_TX_PLAN_EXTRA];
+	skb_frag_t frags[VKTLS_TX_REPLAY_DESCS - TX_PLAN_EXTRA];
 };
 
 /* Empties the plan, and releases the pages of its fragments from @from on. */
@@ -100,13 +100,13 @@ static inline void vktls_tx_plan_drop(struct vktls_tx_plan *plan,
 }
 
 /* Largest headers, or packet, that are copied instead of mapped; bytes. */
-#define VKTLS_TX_COPY	128
+#define TX_COPY		128
 
 struct vktls_tx_ring {
 	struct vktls_qp *qp;
 	struct netdev_queue *txq;
 	struct vktls_tx_buf *bufs;
-	u8 (*copies)[VKTLS_TX_COPY];	/* one for each descriptor */
+	u8 (*copies)[TX_COPY];		/* one for each descriptor */
 	dma_addr_t copies_dma;
 	struct device *dev;	/* device for DMA mapping */
 	struct vktls_ring ring;
@@ -121,7 +121,7 @@ struct vktls_tx_ring {
 	u32 head ____cacheline_aligned_in_smp;
 	struct u64_stats_sync poll_sync;
 
-	u64_stats_t stats[VKTLS_TXS_NUM];
+	u64_stats_t stats[TXS_NUM];
 };
 
 /* A page fragment for the NIC to fill. */
@@ -147,7 +147,7 @@ struct vktls_rx_ring {
 	bool drop;		/* drop buffers up to the end of the frame */
 
 	struct u64_stats_sync sync;
-	u64_stats_t stats[VKTLS_RXS_NUM];
+	u64_stats_t stats[RXS_NUM];
 };
 
 /* A queue pair: one vector, one NAPI instance, one ring each way. */
@@ -184,10 +184,10 @@ void vktls_ring_break(struct vktls_qp *qp);
  */
 static inline void *vktls_ring_peek(const struct vktls_ring *ring)
 {
-	u8 *cpl = ring->cpl + (ring->cpl_head & ring->mask) * VKTLS_ENTRY_BYTES;
+	u8 *cpl = ring->cpl + (ring->cpl_head & ring->mask) * ENTRY_BYTES;
 	u8 gen = ring->cpl_head & (ring->mask + 1) ? 0 : VKTLS_GEN;
 
-	if ((READ_ONCE(cpl[VKTLS_ENTRY_BYTES - 1]) & VKTLS_GEN) != gen)
+	if ((READ_ONCE(cpl[ENTRY_BYTES - 1]) & VKTLS_GEN) != gen)
 		return NULL;
 	/* The NIC writes the generation after the rest of the completion. */
 	dma_rmb();
@@ -197,7 +197,7 @@ static inline void *vktls_ring_peek(const struct vktls_ring *ring)
 /**
  * vktls_ring_take() - copy of the next completion that the NIC has written
  * @ring: ring to look at; the caller moves cpl_head when done with it
- * @copy: VKTLS_ENTRY_BYTES. Each byte is read once: a NIC that goes on writing
+ * @copy: ENTRY_BYTES. Each byte is read once: a NIC that goes on writing
  *	cannot change a completion after its check
  *
  * Context: NAPI.
@@ -208,7 +208,7 @@ static inline bool vktls_ring_take(const struct vktls_ring *ring, void *copy)
 	const u64 *cpl = vktls_ring_peek(ring);
 	u64 words[2];
 
-	static_assert(sizeof(words) == VKTLS_ENTRY_BYTES);
+	static_assert(sizeof(words) == ENTRY_BYTES);
 	if (!cpl)
 		return false;
 	words[0] = READ_ONCE(cpl[0]);

@@ -66,7 +66,7 @@ static int vktls_rss_change(struct vktls_dev *vd, u32 num,
 {
 	int err;
 
-	if (test_bit(VKTLS_FW_UP, &vd->state)) {
+	if (test_bit(DEV_FW_UP, &vd->state)) {
 		err = vktls_rss_send(vd, num, new);
 		if (err)
 			return err;
@@ -309,10 +309,10 @@ int vktls_rss_ctx_remove(struct net_device *netdev,
 		NL_SET_ERR_MSG(extack, "a flow filter leads to this context");
 		return -EBUSY;
 	}
-	if (test_bit(VKTLS_FW_UP, &vd->state) && vktls_rss_many(vd) &&
+	if (test_bit(DEV_FW_UP, &vd->state) && vktls_rss_many(vd) &&
 	    vktls_cmd_exec(vd, VKTLS_CMD_RSS_CTX_DEL, &ref, sizeof(ref), NULL,
 			   0))
-		vktls_reset_request(vd, VKTLS_RESET_FW);
+		vktls_reset_request(vd, RESET_FW);
 	kfree(vd->rss_ctx[num]);
 	vd->rss_ctx[num] = NULL;
 	return 0;

@@ -76,7 +76,7 @@ static bool vktls_rx_fill_page(struct vktls_rx_ring *rx, gfp_t gfp)
 	unsigned int offset;
 
 	if (unlikely(!page)) {
-		vktls_rx_count(rx, VKTLS_RXS_ALLOC_FAIL, 1);
+		vktls_rx_count(rx, RXS_ALLOC_FAIL, 1);
 		return false;
 	}
 	if (rx->per_page > 1)
@@ -207,11 +207,11 @@ static void vktls_rx_set_csum(struct vktls_rx_ring *rx, struct sk_buff *skb,
 {
 	if (flags & VKTLS_RXC_L4_OK) {
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
-		vktls_rx_count(rx, VKTLS_RXS_CSUM_OK, frames);
+		vktls_rx_count(rx, RXS_CSUM_OK, frames);
 	} else if (flags & VKTLS_RXC_CSUM_BAD) {
-		vktls_rx_count(rx, VKTLS_RXS_CSUM_BAD, 1);
+		vktls_rx_count(rx, RXS_CSUM_BAD, 1);
 	} else {
-		vktls_rx_count(rx, VKTLS_RXS_CSUM_NONE, 1);
+		vktls_rx_count(rx, RXS_CSUM_NONE, 1);
 	}
 }
 
@@ -230,11 +230,11 @@ static void vktls_rx_count_gro(struct vktls_rx_ring *rx, u32 bytes, u32 frames,
 	u32 more = (frames - 1) * hdr_len;
 
 	u64_stats_update_begin(&rx->sync);
-	u64_stats_add(&rx->stats[VKTLS_RXS_BYTES], more);
-	u64_stats_inc(&rx->stats[VKTLS_RXS_GRO_PACKETS]);
-	u64_stats_add(&rx->stats[VKTLS_RXS_GRO_BYTES], bytes);
-	u64_stats_add(&rx->stats[VKTLS_RXS_GRO_WIRE_PACKETS], frames);
-	u64_stats_add(&rx->stats[VKTLS_RXS_GRO_WIRE_BYTES], bytes + more);
+	u64_stats_add(&rx->stats[RXS_BYTES], more);
+	u64_stats_inc(&rx->stats[RXS_GRO_PACKETS]);
+	u64_stats_add(&rx->stats[RXS_GRO_BYTES], bytes);
+	u64_stats_add(&rx->stats[RXS_GRO_WIRE_PACKETS], frames);
+	u64_stats_add(&rx->stats[RXS_GRO_WIRE_BYTES], bytes + more);
 	u64_stats_update_end(&rx->sync);
 }
 
@@ -306,8 +306,8 @@ static void vktls_rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
 	u32 frames = flags & VKTLS_RXC_GRO ? cpl->segs : 1;
 
 	trace_vktls_rx(rx, skb->len, flags);
-	vktls_rx_count(rx, VKTLS_RXS_PACKETS, frames);
-	vktls_rx_count(rx, VKTLS_RXS_BYTES, skb->len);
+	vktls_rx_count(rx, RXS_PACKETS, frames);
+	vktls_rx_count(rx, RXS_BYTES, skb->len);
 	if (features & NETIF_F_RXCSUM)
 		vktls_rx_set_csum(rx, skb, flags, frames);
 	if (features & NETIF_F_RXHASH)
@@ -336,7 +336,7 @@ static void vktls_rx_deliver(struct vktls_rx_ring *rx,
 	if (unlikely(rx->drop || (cpl->flags & cpu_to_le16(VKTLS_RXC_GRO) &&
 				  !vktls_rx_gro_sane(skb, cpl)))) {
 		rx->drop = false;
-		vktls_rx_count(rx, VKTLS_RXS_DROPPED, 1);
+		vktls_rx_count(rx, RXS_DROPPED, 1);
 		/* NULL when the first buffer already had no skb. */
 		kfree_skb(skb);
 		return;

@@ -12,32 +12,32 @@
 #include "ring.h"
 #include "vktls.h"
 
-static const char *const vktls_tx_names[VKTLS_TXS_NUM] = {
-	[VKTLS_TXS_PACKETS] = "packets",
-	[VKTLS_TXS_BYTES] = "bytes",
-	[VKTLS_TXS_GSO_PACKETS] = "gso_packets",
-	[VKTLS_TXS_GSO_BYTES] = "gso_bytes",
-	[VKTLS_TXS_CSUM] = "csum_partial",
-	[VKTLS_TXS_TLS] = "tls_packets",
-	[VKTLS_TXS_DOORBELLS] = "doorbells",
-	[VKTLS_TXS_STOP] = "stop",
-	[VKTLS_TXS_DROPPED] = "dropped",
-	[VKTLS_TXS_WAKE] = "wake",
-	[VKTLS_TXS_ERRORS] = "errors",
+static const char *const vktls_tx_names[TXS_NUM] = {
+	[TXS_PACKETS] = "packets",
+	[TXS_BYTES] = "bytes",
+	[TXS_GSO_PACKETS] = "gso_packets",
+	[TXS_GSO_BYTES] = "gso_bytes",
+	[TXS_CSUM] = "csum_partial",
+	[TXS_TLS] = "tls_packets",
+	[TXS_DOORBELLS] = "doorbells",
+	[TXS_STOP] = "stop",
+	[TXS_DROPPED] = "dropped",
+	[TXS_WAKE] = "wake",
+	[TXS_ERRORS] = "errors",
 };
 
-static const char *const vktls_rx_names[VKTLS_RXS_NUM] = {
-	[VKTLS_RXS_PACKETS] = "packets",
-	[VKTLS_RXS_BYTES] = "bytes",
-	[VKTLS_RXS_GRO_PACKETS] = "gro_packets",
-	[VKTLS_RXS_GRO_BYTES] = "gro_bytes",
-	[VKTLS_RXS_GRO_WIRE_PACKETS] = "gro_wire_packets",
-	[VKTLS_RXS_GRO_WIRE_BYTES] = "gro_wire_bytes",
-	[VKTLS_RXS_CSUM_OK] = "csum_unnecessary",
-	[VKTLS_RXS_CSUM_NONE] = "csum_none",
-	[VKTLS_RXS_CSUM_BAD] = "csum_bad",
-	[VKTLS_RXS_ALLOC_FAIL] = "alloc_fail",
-	[VKTLS_RXS_DROPPED] = "dropped",
+static const char *const vktls_rx_names[RXS_NUM] = {
+	[RXS_PACKETS] = "packets",
+	[RXS_BYTES] = "bytes",
+	[RXS_GRO_PACKETS] = "gro_packets",
+	[RXS_GRO_BYTES] = "gro_bytes",
+	[RXS_GRO_WIRE_PACKETS] = "gro_wire_packets",
+	[RXS_GRO_WIRE_BYTES] = "gro_wire_bytes",
+	[RXS_CSUM_OK] = "csum_unnecessary",
+	[RXS_CSUM_NONE] = "csum_none",
+	[RXS_CSUM_BAD] = "csum_bad",
+	[RXS_ALLOC_FAIL] = "alloc_fail",
+	[RXS_DROPPED] = "dropped",
 };
 
 static const char *const vktls_hw_names[VKTLS_STAT_NUM] = {
@@ -114,7 +114,7 @@ static const char *const vktls_hw_names[VKTLS_STAT_NUM] = {
 };
 
 /* Totals over queue pairs, then the NIC, TLS, and each queue pair. */
-#define QP_NAMES	(VKTLS_TXS_NUM + VKTLS_RXS_NUM + 1)
+#define QP_NAMES	(TXS_NUM + RXS_NUM + 1)
 
 /**
  * vktls_stats_keep() - add the counters of vd->qp to those of past ones
@@ -171,9 +171,9 @@ static void vktls_stats_names_qp(u8 **data, const char *suffix)
 {
 	unsigned int i;
 
-	for (i = 0; i < VKTLS_TXS_NUM; i++)
+	for (i = 0; i < TXS_NUM; i++)
 		ethtool_sprintf(data, "tx%s_%s", suffix, vktls_tx_names[i]);
-	for (i = 0; i < VKTLS_RXS_NUM; i++)
+	for (i = 0; i < RXS_NUM; i++)
 		ethtool_sprintf(data, "rx%s_%s", suffix, vktls_rx_names[i]);
 	ethtool_sprintf(data, "irq%s", suffix);
 }
@@ -205,9 +205,9 @@ void vktls_stats_names(struct vktls_dev *vd, u8 *data)
 static u64 *vktls_stats_values_qp(u64 *data, const struct vktls_totals *sum)
 {
 	memcpy(data, sum->tx, sizeof(sum->tx));
-	data += VKTLS_TXS_NUM;
+	data += TXS_NUM;
 	memcpy(data, sum->rx, sizeof(sum->rx));
-	data += VKTLS_RXS_NUM;
+	data += RXS_NUM;
 	*data++ = sum->irqs;
 	return data;
 }
@@ -224,7 +224,7 @@ void vktls_stats_values(struct vktls_dev *vd, u64 *data)
 	struct vktls_totals sum;
 	unsigned int i;
 
-	if (test_bit(VKTLS_FW_UP, &vd->state))
+	if (test_bit(DEV_FW_UP, &vd->state))
 		vktls_port_stats_sync(vd);
 	vktls_stats_sum(vd, &sum);
 	data = vktls_stats_values_qp(data, &sum);
@@ -260,13 +260,13 @@ void vktls_stats_get64(struct net_device *netdev,
 	struct vktls_totals sum;
 
 	vktls_stats_sum(vd, &sum);
-	stats->tx_packets = sum.tx[VKTLS_TXS_PACKETS];
-	stats->tx_bytes = sum.tx[VKTLS_TXS_BYTES];
-	stats->tx_dropped = sum.tx[VKTLS_TXS_DROPPED];
-	stats->tx_errors = sum.tx[VKTLS_TXS_ERRORS];
-	stats->rx_packets = sum.rx[VKTLS_RXS_PACKETS];
-	stats->rx_bytes = sum.rx[VKTLS_RXS_BYTES];
-	stats->rx_dropped = sum.rx[VKTLS_RXS_DROPPED];
+	stats->tx_packets = sum.tx[TXS_PACKETS];
+	stats->tx_bytes = sum.tx[TXS_BYTES];
+	stats->tx_dropped = sum.tx[TXS_DROPPED];
+	stats->tx_errors = sum.tx[TXS_ERRORS];
+	stats->rx_packets = sum.rx[RXS_PACKETS];
+	stats->rx_bytes = sum.rx[RXS_BYTES];
+	stats->rx_dropped = sum.rx[RXS_DROPPED];
 	spin_lock_bh(&vd->stats_lock);
 	stats->multicast = vktls_stats_hw(vd, VKTLS_STAT_RX_MULTICAST);
 	stats->rx_missed_errors = vktls_stats_hw(vd, VKTLS_STAT_RX_NO_BUFFER);
@@ -279,28 +279,28 @@ void vktls_stats_get64(struct net_device *netdev,
 static void vktls_stats_genl_rx(const struct vktls_totals *sum,
 				struct netdev_queue_stats_rx *rx)
 {
-	rx->packets = sum->rx[VKTLS_RXS_PACKETS];
-	rx->bytes = sum->rx[VKTLS_RXS_BYTES];
-	rx->hw_gro_packets = sum->rx[VKTLS_RXS_GRO_PACKETS];
-	rx->hw_gro_bytes = sum->rx[VKTLS_RXS_GRO_BYTES];
-	rx->hw_gro_wire_packets = sum->rx[VKTLS_RXS_GRO_WIRE_PACKETS];
-	rx->hw_gro_wire_bytes = sum->rx[VKTLS_RXS_GRO_WIRE_BYTES];
-	rx->alloc_fail = sum->rx[VKTLS_RXS_ALLOC_FAIL];
-	rx->csum_unnecessary = sum->rx[VKTLS_RXS_CSUM_OK];
-	rx->csum_none = sum->rx[VKTLS_RXS_CSUM_NONE];
-	rx->csum_bad = sum->rx[VKTLS_RXS_CSUM_BAD];
+	rx->packets = sum->rx[RXS_PACKETS];
+	rx->bytes = sum->rx[RXS_BYTES];
+	rx->hw_gro_packets = sum->rx[RXS_GRO_PACKETS];
+	rx->hw_gro_bytes = sum->rx[RXS_GRO_BYTES];
+	rx->hw_gro_wire_packets = sum->rx[RXS_GRO_WIRE_PACKETS];
+	rx->hw_gro_wire_bytes = sum->rx[RXS_GRO_WIRE_BYTES];
+	rx->alloc_fail = sum->rx[RXS_ALLOC_FAIL];
+	rx->csum_unnecessary = sum->rx[RXS_CSUM_OK];
+	rx->csum_none = sum->rx[RXS_CSUM_NONE];
+	rx->csum_bad = sum->rx[RXS_CSUM_BAD];
 }
 
 static void vktls_stats_genl_tx(const struct vktls_totals *sum,
 				struct netdev_queue_stats_tx *tx)
 {
-	tx->packets = sum->tx[VKTLS_TXS_PACKETS];
-	tx->bytes = sum->tx[VKTLS_TXS_BYTES];
-	tx->needs_csum = sum->tx[VKTLS_TXS_CSUM];
-	tx->hw_gso_packets = sum->tx[VKTLS_TXS_GSO_PACKETS];
-	tx->hw_gso_bytes = sum->tx[VKTLS_TXS_GSO_BYTES];
-	tx->stop = sum->tx[VKTLS_TXS_STOP];
-	tx->wake = sum->tx[VKTLS_TXS_WAKE];
+	tx->packets = sum->tx[TXS_PACKETS];
+	tx->bytes = sum->tx[TXS_BYTES];
+	tx->needs_csum = sum->tx[TXS_CSUM];
+	tx->hw_gso_packets = sum->tx[TXS_GSO_PACKETS];
+	tx->hw_gso_bytes = sum->tx[TXS_GSO_BYTES];
+	tx->stop = sum->tx[TXS_STOP];
+	tx->wake = sum->tx[TXS_WAKE];
 }
 
 static void vktls_stats_queue_rx(struct net_device *netdev, int idx,

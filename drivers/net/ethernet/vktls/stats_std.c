@@ -30,7 +30,7 @@ static bool vktls_std_sync(struct vktls_dev *vd)
 {
 	if (le16_to_cpu(vd->caps.abi_minor) < STD_ABI_MINOR)
 		return false;
-	if (test_bit(VKTLS_FW_UP, &vd->state))
+	if (test_bit(DEV_FW_UP, &vd->state))
 		vktls_port_stats_sync(vd);
 	return true;
 }

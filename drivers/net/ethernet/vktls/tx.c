@@ -50,7 +50,7 @@ static void vktls_tx_ring_doorbell(struct vktls_tx_ring *tx)
 		return;
 	vktls_tx_desc_at(tx, tx->tail - 1)->flags |= cpu_to_le16(VKTLS_TXD_CPL);
 	WRITE_ONCE(tx->rung, tx->tail);
-	vktls_tx_count(tx, VKTLS_TXS_DOORBELLS);
+	vktls_tx_count(tx, TXS_DOORBELLS);
 	/* writel() inside orders the descriptors before the tail. */
 	vktls_write(tx->qp->vd, VKTLS_REG_QP(tx->qp->index) + VKTLS_QP_TX_TAIL,
 		    tx->tail & tx->ring.mask);
@@ -74,7 +74,7 @@ static void vktls_tx_offload_prepare(struct vktls_tx_packet *pkt, u32 tls_ctx)
 		off->mss = cpu_to_le16(skb_shinfo(skb)->gso_size);
 		off->flags |= cpu_to_le16(VKTLS_TXO_TSO);
 	}
-	if (tls_ctx != VKTLS_NO_CTX) {
+	if (tls_ctx != NO_CTX) {
 		off->tls_ctx = cpu_to_le32(tls_ctx);
 		off->flags |= cpu_to_le16(VKTLS_TXO_TLS);
 		if (pkt->replay)
@@ -236,14 +236,14 @@ static unsigned int vktls_tx_write_copy(struct vktls_tx_ring *tx, u32 index,
 	u32 at = index & tx->ring.mask;
 	u8 *to = tx->copies[at];
 
-	if (len > VKTLS_TX_COPY ||
+	if (len > TX_COPY ||
 	    (tls && len != le16_to_cpu(pkt->off.hdr_len)))
 		return 0;
 	memcpy(to, skb->data, len);
-	if (skb->len <= VKTLS_TX_COPY && !tls &&
+	if (skb->len <= TX_COPY && !tls &&
 	    vktls_tx_copy_frags(skb, to + len))
 		len = skb->len;
-	vktls_tx_write(tx, index, tx->copies_dma + at * VKTLS_TX_COPY, len);
+	vktls_tx_write(tx, index, tx->copies_dma + at * TX_COPY, len);
 	return len;
 }
 
@@ -292,26 +292,26 @@ static void vktls_tx_account(struct vktls_tx_ring *tx,
 
 	u64_stats_update_begin(&tx->xmit_sync);
 	if (skb_is_gso(pkt->skb)) {
-		u64_stats_inc(&tx->stats[VKTLS_TXS_GSO_PACKETS]);
-		u64_stats_add(&tx->stats[VKTLS_TXS_GSO_BYTES], bytes);
+		u64_stats_inc(&tx->stats[TXS_GSO_PACKETS]);
+		u64_stats_add(&tx->stats[TXS_GSO_BYTES], bytes);
 		segs = max_t(unsigned int, skb_shinfo(pkt->skb)->gso_segs, 1);
 		bytes += (segs - 1) * le16_to_cpu(pkt->off.hdr_len);
 	}
-	u64_stats_add(&tx->stats[VKTLS_TXS_PACKETS], segs);
-	u64_stats_add(&tx->stats[VKTLS_TXS_BYTES], bytes);
+	u64_stats_add(&tx->stats[TXS_PACKETS], segs);
+	u64_stats_add(&tx->stats[TXS_BYTES], bytes);
 	if (pkt->off.flags & cpu_to_le16(VKTLS_TXO_CSUM))
-		u64_stats_inc(&tx->stats[VKTLS_TXS_CSUM]);
+		u64_stats_inc(&tx->stats[TXS_CSUM]);
 	if (pkt->off.flags & cpu_to_le16(VKTLS_TXO_TLS))
-		u64_stats_inc(&tx->stats[VKTLS_TXS_TLS]);
+		u64_stats_inc(&tx->stats[TXS_TLS]);
 	u64_stats_update_end(&tx->xmit_sync);
 }
 
 static void vktls_tx_stop_if_full(struct vktls_tx_ring *tx)
 {
 	/* Barriers within: partner of those around the wake in vktls_tx_poll(). */
-	if (!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx), VKTLS_TX_STOP,
+	if (!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx), TX_STOP,
 				  vktls_tx_start(tx)))
-		vktls_tx_count(tx, VKTLS_TXS_STOP);
+		vktls_tx_count(tx, TXS_STOP);
 }
 
 static void vktls_tx_publish(struct vktls_tx_ring *tx,
@@ -377,10 +377,10 @@ netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	struct vktls_tx_ring *tx = &vd->qp[skb_get_queue_mapping(skb)]->tx;
-	u32 tls_ctx = VKTLS_NO_CTX;
+	u32 tls_ctx = NO_CTX;
 
 	if (unlikely(!netif_txq_maybe_stop(tx->txq, vktls_tx_room(tx),
-					   VKTLS_TX_STOP, vktls_tx_start(tx)))) {
+					   TX_STOP, vktls_tx_start(tx)))) {
 		vktls_tx_ring_doorbell(tx);
 		return NETDEV_TX_BUSY;
 	}
@@ -391,7 +391,7 @@ netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev)
 	}
 	if (!vktls_tx_send(tx, skb, tls_ctx))
 		return NETDEV_TX_OK;
-	vktls_tx_count(tx, VKTLS_TXS_DROPPED);
+	vktls_tx_count(tx, TXS_DROPPED);
 
 flush:
 	/* Packets before this one may have waited for its doorbell. */

@@ -13,10 +13,10 @@
 #include "ring.h"
 
 /*
- * Room in free descriptors: the queue stops below VKTLS_TX_STOP, and starts again
+ * Room in free descriptors: the queue stops below TX_STOP, and starts again
  * at vktls_tx_start().
  */
-#define VKTLS_TX_STOP	VKTLS_TX_MAX_DESCS
+#define TX_STOP		VKTLS_TX_MAX_DESCS
 
 static inline u32 vktls_tx_start(const struct vktls_tx_ring *tx)
 {

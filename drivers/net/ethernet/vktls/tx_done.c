@@ -45,7 +45,7 @@ static void vktls_tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
 	const struct vktls_tx_buf *buf = vktls_tx_buf(tx, end - 1);
 
 	u64_stats_update_begin(&tx->poll_sync);
-	u64_stats_inc(&tx->stats[VKTLS_TXS_ERRORS]);
+	u64_stats_inc(&tx->stats[TXS_ERRORS]);
 	u64_stats_update_end(&tx->poll_sync);
 	if (buf->skb)
 		vktls_tx_unsent(tx, buf->skb, buf->replay, status);
@@ -111,7 +111,7 @@ void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
 					vktls_tx_room(tx), vktls_tx_start(tx),
 					false)) {
 		u64_stats_update_begin(&tx->poll_sync);
-		u64_stats_inc(&tx->stats[VKTLS_TXS_WAKE]);
+		u64_stats_inc(&tx->stats[TXS_WAKE]);
 		u64_stats_update_end(&tx->poll_sync);
 	}
 }

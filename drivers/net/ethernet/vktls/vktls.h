@@ -15,7 +15,7 @@
 
 #include "vktls_abi.h"
 
-#define VKTLS_NO_CTX		(~0u)	/* no TLS context; packet sent unchanged */
+#define NO_CTX			(~0u)	/* no TLS context; packet sent unchanged */
 
 struct ethtool_eth_ctrl_stats;
 struct ethtool_eth_mac_stats;
@@ -37,16 +37,16 @@ struct vktls_totals;
 
 /* vktls_dev::state, atomic bits */
 enum vktls_state_bit {
-	VKTLS_GONE,		/* NIC removed for good; registers are not read */
-	VKTLS_OFFLINE,		/* function left to the PCI core; registers are not read */
-	VKTLS_BUS_ERROR,	/* offline since the PCI core reported an error */
-	VKTLS_FW_UP,		/* firmware takes commands; changes under RTNL */
+	DEV_GONE,		/* NIC removed for good; registers are not read */
+	DEV_OFFLINE,		/* function left to the PCI core; registers are not read */
+	DEV_BUS_ERROR,		/* offline since the PCI core reported an error */
+	DEV_FW_UP,		/* firmware takes commands; changes under RTNL */
 };
 
 enum vktls_reset_reason {
-	VKTLS_RESET_TX,		/* queue that hangs, broke, or was stopped by the NIC */
-	VKTLS_RESET_FW,		/* crashed or silent firmware */
-	VKTLS_RESET_TLS,	/* contexts that the NIC does not delete */
+	RESET_TX,		/* queue that hangs, broke, or was stopped by the NIC */
+	RESET_FW,		/* crashed or silent firmware */
+	RESET_TLS,		/* contexts that the NIC does not delete */
 };
 
 /* Settings of the user, kept over resets. RTNL. */
@@ -74,7 +74,7 @@ struct vktls_dev {
 	unsigned long state;	/* enum vktls_state_bit */
 	unsigned int max_qps;	/* limit of hardware and vectors */
 	struct vktls_cmdq *cmdq;
-	struct vktls_caps caps;	/* valid since the first VKTLS_FW_UP; RTNL */
+	struct vktls_caps caps;	/* valid since the first DEV_FW_UP; RTNL */
 	char fw_status[64];	/* outcome of the last load; RTNL */
 	struct vktls_fw_image *fw;	/* image that started last; RTNL */
 	struct vktls_fw_image *fw_new;	/* image of the file, not yet tried; RTNL */
@@ -132,7 +132,7 @@ static inline u32 vktls_read(struct vktls_dev *vd, u32 reg)
 	u32 val;
 
 	if (unlikely(READ_ONCE(vd->state) &
-		     (BIT(VKTLS_GONE) | BIT(VKTLS_OFFLINE))))
+		     (BIT(DEV_GONE) | BIT(DEV_OFFLINE))))
 		return ~0u;
 	val = readl(vd->regs + reg);
 	if (unlikely(val == ~0u))
