@@ -5,8 +5,21 @@
 import os
 import socket
 
-from lib.py import Flow, KsftFailEx, KsftNamedVariant, KsftSkipEx, TlsEnv, Watch, \
-    defer, ksft_eq, ksft_exit, ksft_ge, ksft_run, ksft_true, ksft_variants
+from lib.py import (
+    Flow,
+    KsftFailEx,
+    KsftNamedVariant,
+    KsftSkipEx,
+    TlsEnv,
+    Watch,
+    defer,
+    ksft_eq,
+    ksft_exit,
+    ksft_ge,
+    ksft_run,
+    ksft_true,
+    ksft_variants,
+)
 
 SIZE = 150000
 SIZES = (1, 15, 16, 17, 255, 1023, 1399, 1448, 8191, 16383, 16384)
@@ -230,6 +243,20 @@ def table_full(cfg):
     cfg.evidence(f"room for {len(flows)} connections; the next is software's")
 
 
+def other_cipher(cfg):
+    """A cipher that NICs do not know: counters and ss say that it is software's."""
+    cfg.need("tx")
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", cipher="aes-ccm-128", capture=True)
+    flow.exchange(SIZE)
+    nic = watch.mib("TlsTxDevice")
+    ksft_eq(nic + watch.mib("TlsTxSw"), 1)
+    ksft_eq(flow.ss().get("txconf"), "hw" if nic else "sw")
+    ksft_eq(flow.peer.ask("captured")["plain"], 0)
+    cfg.evidence(f"AES-CCM-128: by {'the NIC' if nic else 'software'}, no plaintext")
+    flow.close()
+
+
 def loopback(cfg):
     """A connection to this host's own address is not the NIC's."""
     cfg.need("tx", ipver="4")
@@ -253,7 +280,7 @@ def main():
     with TlsEnv(__file__) as cfg:
         ksft_run([transfer, record_sizes, wire, tiny_records, more, sendfile, no_padding,
                   small_reads, control_sent, control_received, clear_before, record_number,
-                  many_connections, table_full, loopback], args=(cfg, ))
+                  many_connections, table_full, other_cipher, loopback], args=(cfg, ))
     ksft_exit()
 
 

@@ -5,10 +5,26 @@ Mistakes of the kernel's own TLS offload, not of a NIC. Each is an expected fail
 the kernel version that mends it; "None" are those that no kernel has mended so far.
 """
 
+import subprocess
 import time
+from pathlib import Path
 
-from lib.py import Flow, KsftFailEx, KsftSkipEx, TlsEnv, Watch, cmd, defer, ip, \
-    ksft_disruptive, ksft_eq, ksft_exit, ksft_run, known
+from lib.py import (
+    Flow,
+    KsftFailEx,
+    KsftSkipEx,
+    TlsEnv,
+    Watch,
+    cmd,
+    defer,
+    ip,
+    known,
+    ksft_disruptive,
+    ksft_eq,
+    ksft_exit,
+    ksft_run,
+    pattern,
+)
 
 SIZE = 50000
 
@@ -127,12 +143,31 @@ def checksum_by_tc(cfg):
     flow.close()
 
 
+def sender_of_32_bits(cfg):
+    """A 32-bit program sends on the NIC's connections as it does on software's."""
+    cfg.need("tx")
+    flow = Flow(cfg, "tx")
+    flow.exchange(1000)
+    fd = flow.sock.fileno()
+    flow.sock.setblocking(True)
+    done = subprocess.run([Path(__file__).resolve().parent / "tls_compat", str(fd)], pass_fds=[fd],
+                          input=pattern(flow.sent, SIZE), stderr=subprocess.PIPE, check=False)
+    if done.returncode == 4:
+        raise KsftSkipEx("no 32-bit programs on this machine")
+    with known(None):
+        if done.returncode:
+            raise KsftFailEx(done.stderr.decode().strip())
+        flow.sent += SIZE
+        flow.wait_sent()
+    flow.close()
+
+
 def main():
     """All cases."""
     with TlsEnv(__file__) as cfg:
         ksft_run([file_shorter_than_said, counted_after_link_down,
                   never_again_after_link_down, never_again_without_room,
-                  context_left_over, checksum_by_tc], args=(cfg, ))
+                  context_left_over, checksum_by_tc, sender_of_32_bits], args=(cfg, ))
     ksft_exit()
 
 

@@ -9,8 +9,19 @@ finds its place in the stream again.
 import socket
 import time
 
-from lib.py import Flow, KsftFailEx, KsftNamedVariant, TlsEnv, Watch, ksft_eq, ksft_exit, \
-    ksft_ge, ksft_run, ksft_true, ksft_variants
+from lib.py import (
+    Flow,
+    KsftFailEx,
+    KsftNamedVariant,
+    TlsEnv,
+    Watch,
+    ksft_eq,
+    ksft_exit,
+    ksft_ge,
+    ksft_run,
+    ksft_true,
+    ksft_variants,
+)
 
 SIZE = 600000
 TROUBLES = {"loss": "loss 3%", "reorder": "delay 5ms reorder 70% 50%",

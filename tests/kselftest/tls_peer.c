@@ -6,6 +6,7 @@
  * NAME=VALUE..." or "error ERRNO".
  *
  *   listen                         a new port: port=
+ *   md5 ADDRESS                    of it, signed by TCP-MD5 (RFC 2385)
  *   accept                         the next connection there: id=
  *   key ID rx|tx VERSION CIPHER GEN SEQ
  *   read ID TOTAL                  take, and compare, data up to that many bytes
@@ -17,6 +18,7 @@
  *                                  CIPHER GEN SEQ CLEAR" for its records
  *   quit
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -58,11 +60,10 @@ struct conn {
 };
 
 static const struct cipher ciphers[] = {
-	{ "aes-gcm-128", "gcm(aes)", TLS_CIPHER_AES_GCM_128, 16, 4, 8 },
-	{ "aes-gcm-256", "gcm(aes)", TLS_CIPHER_AES_GCM_256, 32, 4, 8 },
-	{ "aes-ccm-128", "ccm(aes)", TLS_CIPHER_AES_CCM_128, 16, 4, 8 },
-	{ "chacha20-poly1305", "rfc7539(chacha20,poly1305)",
-	  TLS_CIPHER_CHACHA20_POLY1305, 32, 0, 12 },
+	{ "aes-gcm-128", TLS_CIPHER_AES_GCM_128, 16, 4, 8 },
+	{ "aes-gcm-256", TLS_CIPHER_AES_GCM_256, 32, 4, 8 },
+	{ "aes-ccm-128", TLS_CIPHER_AES_CCM_128, 16, 4, 8 },
+	{ "chacha20-poly1305", TLS_CIPHER_CHACHA20_POLY1305, 32, 0, 12 },
 };
 
 static struct conn *conns[CONNS];
@@ -256,6 +257,19 @@ static int do_listen(char *out, size_t len)
 	return 0;
 }
 
+/* IPv4 addresses as IPv6 maps them */
+static int do_md5(const char *address)
+{
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6 };
+	struct tcp_md5sig md5 = { .tcpm_keylen = strlen(MD5_KEY) };
+
+	if (inet_pton(AF_INET6, address, &from.sin6_addr) != 1)
+		return -EINVAL;
+	memcpy(&md5.tcpm_addr, &from, sizeof(from));
+	memcpy(md5.tcpm_key, MD5_KEY, strlen(MD5_KEY));
+	return setsockopt(listener, IPPROTO_TCP, TCP_MD5SIG, &md5, sizeof(md5)) ? -errno : 0;
+}
+
 static int do_accept(char *out, size_t len)
 {
 	struct conn *c;
@@ -395,6 +409,8 @@ static int command(char *line, char *out, size_t len)
 		return do_listen(out, len);
 	if (!strcmp(word[0], "accept"))
 		return do_accept(out, len);
+	if (!strcmp(word[0], "md5") && words == 2)
+		return do_md5(word[1]);
 	if (!strcmp(word[0], "capture") && words == 2)
 		return wire_start(word[1], port);
 	if (!strcmp(word[0], "captured"))

@@ -13,16 +13,17 @@
 
 #define PLAIN_MARK	"TLSPLAIN"	/* begins each unit of data */
 #define PLAIN_UNIT	16
+#define MD5_KEY		"secret"
 #define RECORD_HEADER	5
 #define RECORD_TAG	16
+#define RECORD_NONCE	12
 #define TYPE_HANDSHAKE	22
 #define TYPE_DATA	23
 #define KEY_UPDATE	24		/* type of the handshake message */
 
-/* A row of linux/tls.h; @alg is its name in the kernel's crypto API. */
+/* A row of linux/tls.h */
 struct cipher {
 	const char *name;
-	const char *alg;
 	unsigned short number;
 	unsigned char key;
 	unsigned char salt;
@@ -44,10 +45,24 @@ struct key_bytes {
 	unsigned char rest[64];
 };
 
+/* AES-GCM or, if @chacha, ChaCha20-Poly1305, with one key */
+struct aead {
+	bool chacha;
+	unsigned char chacha_key[32];
+	int rounds;
+	__u32 round_key[60];
+	__u64 hash_key[2];
+};
+
 const struct cipher *cipher_find(const char *name);
 size_t key_derive(const struct traffic_key *key, struct key_bytes *out);
 void pattern_fill(unsigned char *out, __u64 pos, size_t len);
 bool pattern_is(const unsigned char *data, __u64 pos, size_t len);
+
+void aead_init(struct aead *a, const struct cipher *cipher, const unsigned char *key);
+/* Open @len bytes, the last of them the tag, in place; false: not a byte was changed. */
+bool aead_open(const struct aead *a, const unsigned char *nonce, const unsigned char *aad,
+	       size_t aad_len, unsigned char *data, size_t len);
 
 int wire_start(const char *ifname, unsigned short port);
 int wire_fd(void);

@@ -4,8 +4,18 @@
 
 import errno
 
-from lib.py import Flow, KsftFailEx, KsftNamedVariant, TlsEnv, Watch, ksft_eq, ksft_exit, \
-    ksft_run, ksft_true, ksft_variants
+from lib.py import (
+    Flow,
+    KsftFailEx,
+    KsftNamedVariant,
+    TlsEnv,
+    Watch,
+    ksft_eq,
+    ksft_exit,
+    ksft_run,
+    ksft_true,
+    ksft_variants,
+)
 
 SIZE = 100000
 HANDSHAKE, KEY_UPDATE = 22, "1800000100"

@@ -7,12 +7,30 @@ cannot must be software's. Either way the data arrive, and never in the clear.
 """
 
 import json
+import socket
+import struct
 
-from lib.py import Flow, KsftFailEx, KsftSkipEx, TlsEnv, Watch, cmd, defer, ip, \
-    ksft_disruptive, ksft_eq, ksft_exit, ksft_run, known
+from lib.py import (
+    Flow,
+    KsftFailEx,
+    KsftSkipEx,
+    TlsEnv,
+    Watch,
+    cmd,
+    defer,
+    ip,
+    known,
+    ksft_disruptive,
+    ksft_eq,
+    ksft_exit,
+    ksft_run,
+)
 
 SIZE = 100000
 NET = "198.51.100"
+TUNNEL_NET = "203.0.113"
+TCP_MD5SIG = 14
+MD5_KEY = b"secret"     # as in tls_peer.h
 
 
 def _who(cfg, watch, flow, what):
@@ -85,6 +103,12 @@ def _bond_end(cfg, prefix):
     _carrier(cfg, cfg.ifname)
 
 
+def _address(host, dev, addr):
+    """One more address, until the end of the case."""
+    cmd(f"ip addr add {addr}/24 dev {dev}", host=host)
+    defer(cmd, f"ip addr del {addr}/24 dev {dev}", host=host)
+
+
 def _esp(host, src, dst, direction):
     """One direction of IPsec at one end."""
     spec = f"src {src} dst {dst} proto esp spi {int(src[-1]) + 0x1000:#x}"
@@ -105,8 +129,7 @@ def xfrm(cfg):
     here, there = f"{NET}.1", f"{NET}.2"
     for host, dev, own, other in ((None, cfg.ifname, here, there),
                                   (cfg.remote, cfg.remote_if(), there, here)):
-        cmd(f"ip addr add {own}/24 dev {dev}", host=host)
-        defer(cmd, f"ip addr del {own}/24 dev {dev}", host=host)
+        _address(host, dev, own)
         _esp(host, own, other, "out")
         _esp(host, other, own, "in")
     with known(None):
@@ -199,18 +222,82 @@ def bound(cfg):
     """The connection is bound to the NIC by its name."""
     cfg.need("tx", ipver="4")
     watch = Watch(cfg)
-    flow = Flow(cfg, "tx", device=cfg.ifname, capture=True)
+    flow = Flow(cfg, "tx", capture=True, prepare=lambda flow: flow.sock.setsockopt(
+        socket.SOL_SOCKET, socket.SO_BINDTODEVICE, cfg.ifname.encode()))
     flow.exchange(SIZE)
     flow.captured()
     cfg.check_offloaded(watch, flow, SIZE)
     flow.close()
 
 
+def _loose(host):
+    """Packets may come by another way than the answers go."""
+    name = "net.ipv4.conf.all.rp_filter"
+    old = cmd(f"sysctl -n {name}", host=host).stdout.strip()
+    defer(cmd, f"sysctl -w {name}={old}", host=host)
+    cmd(f"sysctl -w {name}=2", host=host)
+
+
+def tunnel(cfg):
+    """The route to the peer moves into a tunnel that leaves by the same NIC, and back."""
+    cfg.need("tx", ipver="4")
+    for host, dev, own, other in ((None, cfg.ifname, 1, 2),
+                                  (cfg.remote, cfg.remote_if(), 2, 1)):
+        _loose(host)
+        _address(host, dev, f"{NET}.{own}")
+        made = cmd(f"ip link add tlstun type ipip local {NET}.{own} remote {NET}.{other}",
+                   host=host, fail=False)
+        if made.ret:
+            raise KsftSkipEx(f"no tunnel: {made.stderr.strip()}")
+        defer(cmd, "ip link del tlstun", host=host)
+        # without an address the reverse path filter, loose or not, takes nothing there
+        cmd(f"ip addr add {TUNNEL_NET}.{own}/24 dev tlstun", host=host)
+        cmd("ip link set tlstun up", host=host)
+    flow = Flow(cfg, "tx", ipver="4", capture="any")
+    flow.exchange(SIZE)
+    watch = Watch(cfg)
+    ip(f"route replace {cfg.there['4']}/32 dev tlstun")
+    undo = defer(cmd, f"ip route del {cfg.there['4']}/32 dev tlstun", fail=False)
+    flow.exchange(2 * SIZE)
+    within = cfg.by_nic(watch, "tx")
+    undo.exec()
+    flow.exchange(SIZE)
+    flow.captured()
+    cfg.evidence(f"in the tunnel by the NIC {within} of {2 * SIZE} bytes; no byte lost, no "
+                 "plaintext on the wire")
+    flow.close()
+
+
+def signed(cfg):
+    """TCP-MD5 (RFC 2385) signs the packets that leave the stack: the NIC must not change
+    them."""
+    cfg.need("tx", ipver="4")
+
+    def sign(flow):
+        address = struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(cfg.there["4"]))
+        try:
+            flow.sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, struct.pack(
+                "=128sBBHi80s", address, 0, 0, len(MD5_KEY), 0, MD5_KEY))
+            flow.peer.ask("md5", f"::ffff:{cfg.here['4']}")
+        except OSError as err:
+            raise KsftSkipEx(f"no TCP-MD5: {err}") from err
+    watch = Watch(cfg)
+    flow = Flow(cfg, "tx", ipver="4", prepare=sign, capture=True)
+    defer(flow.close)
+    with known(None):
+        flow.send(SIZE)
+        flow.wait_sent(8)
+        if cfg.by_nic(watch, "tx"):
+            raise KsftFailEx("the NIC encrypted packets that TCP had signed")
+    flow.captured()
+    cfg.evidence("TCP-MD5: by software")
+
+
 def main():
     """All cases."""
     with TlsEnv(__file__) as cfg:
-        ksft_run([vlan, xfrm, traffic_control, shaped, route_away, bound, bond],
-                 args=(cfg, ))
+        ksft_run([vlan, xfrm, traffic_control, shaped, route_away, tunnel, signed, bound,
+                  bond], args=(cfg, ))
     ksft_exit()
 
 

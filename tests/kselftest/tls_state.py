@@ -13,12 +13,30 @@ import struct
 import threading
 import time
 
-from lib.py import CmdExitFailure, Flow, KsftNamedVariant, KsftSkipEx, TlsEnv, Watch, cmd, \
-    defer, ethtool, ip, ksft_disruptive, ksft_eq, ksft_exit, ksft_ge, ksft_run, ksft_true, \
-    ksft_variants
+from lib.py import (
+    CmdExitFailure,
+    Flow,
+    KsftNamedVariant,
+    KsftSkipEx,
+    TlsEnv,
+    Watch,
+    cmd,
+    defer,
+    ethtool,
+    ip,
+    ksft_disruptive,
+    ksft_eq,
+    ksft_exit,
+    ksft_ge,
+    ksft_run,
+    ksft_true,
+    ksft_variants,
+)
 from lib.py.flow import wait_for
 
 SIZE = 100000
+SLEEP = {"1": "rtcwake -m mem -s 3",
+         "devices": "echo platform >/sys/power/pm_test && echo mem >/sys/power/state"}
 BOTH_WAYS = [KsftNamedVariant("tx", "tx"), KsftNamedVariant("rx", "rx")]
 FEATURE = {"tx": "tls-hw-tx-offload", "rx": "tls-hw-rx-offload"}
 
@@ -146,14 +164,15 @@ def mtu_shrunk(cfg):
     flow.close()
 
 
+@ksft_variants([KsftNamedVariant("lowered", ""), KsftNamedVariant("locked", "lock ")])
 @ksft_disruptive
-def route_mtu_shrunk(cfg):
-    """The route's MTU is lowered under a connection."""
+def route_mtu_shrunk(cfg, lock):
+    """The route's MTU is lowered under a connection; a locked one allows fragments."""
     cfg.need("tx", ipver="4")
     flow = Flow(cfg, "tx", ipver="4", capture=True)
     flow.exchange(SIZE)
     defer(cmd, f"ip route del {cfg.there['4']}/32 dev {cfg.ifname}", fail=False)
-    ip(f"route replace {cfg.there['4']}/32 dev {cfg.ifname} mtu 1000")
+    ip(f"route replace {cfg.there['4']}/32 dev {cfg.ifname} mtu {lock}1000")
     flow.exchange(SIZE)
     frames, _ = flow.captured()
     cfg.evidence(f"no plaintext in {frames['segments']} segments and {frames['fragments']} "
@@ -241,13 +260,18 @@ def reset(cfg, direction):
 
 @ksft_disruptive
 def suspend(cfg):
-    """The system sleeps under a connection; only if TLS_SUSPEND=1 permits it."""
+    """The system, or its devices alone, sleep under a connection, if TLS_SUSPEND permits."""
     cfg.need("tx")
-    if os.environ.get("TLS_SUSPEND") != "1":
+    command = SLEEP.get(os.environ.get("TLS_SUSPEND"))
+    if not command:
         raise KsftSkipEx("not permitted: set TLS_SUSPEND=1")
     flow = Flow(cfg, "tx")
     flow.exchange(SIZE)
-    cmd("rtcwake -m mem -s 3")
+    if command == SLEEP["devices"]:
+        if not os.path.exists("/sys/power/pm_test"):
+            raise KsftSkipEx("kernel without CONFIG_PM_DEBUG")
+        defer(cmd, "echo none >/sys/power/pm_test", shell=True)
+    cmd(command, shell=True, timeout=60)
     _moves_on(cfg, flow, "suspend and resume")
     flow.close()
 

@@ -3,7 +3,7 @@
  * The wire as the peer sees it: the frames that one connection sends to a port,
  * before the peer's own TCP and queueing disciplines. Each byte of the stream is
  * kept as it came first; a byte that comes again must be the same. Records are then
- * opened by the kernel's crypto API, without any kernel TLS.
+ * opened by tls_aead.c, without the kernel.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <linux/if_alg.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
@@ -27,11 +26,6 @@
 #define STREAM_MAX	(32u << 20)
 #define FRAME_MAX	0x20000
 #define RECORD_MAX	(RECORD_HEADER + (1 << 14) + 256)
-#define NONCE		12
-
-#ifndef SOL_ALG
-#define SOL_ALG		279
-#endif
 
 static struct {
 	int fd;
@@ -190,65 +184,6 @@ int wire_report(char *out, size_t len)
 	return 0;
 }
 
-/* An AEAD of the kernel's crypto API with this key: a descriptor, or -errno. */
-static int aead_open(const struct traffic_key *key, const struct key_bytes *bytes)
-{
-	struct sockaddr_alg alg = { .salg_family = AF_ALG, .salg_type = "aead" };
-	const struct cipher *c = key->cipher;
-	int fd, op = -1, err;
-
-	snprintf((char *)alg.salg_name, sizeof(alg.salg_name), "%s", c->alg);
-	fd = socket(AF_ALG, SOCK_SEQPACKET, 0);
-	if (fd < 0)
-		return -errno;
-	if (!bind(fd, (struct sockaddr *)&alg, sizeof(alg)) &&
-	    !setsockopt(fd, SOL_ALG, ALG_SET_KEY, bytes->rest + c->iv, c->key) &&
-	    !setsockopt(fd, SOL_ALG, ALG_SET_AEAD_AUTHSIZE, NULL, RECORD_TAG))
-		op = accept(fd, NULL, NULL);
-	err = op < 0 ? -errno : op;
-	close(fd);
-	return err;
-}
-
-static void *control_add(struct msghdr *msg, size_t *used, int type, size_t len)
-{
-	struct cmsghdr *c = (void *)((char *)msg->msg_control + *used);
-
-	c->cmsg_level = SOL_ALG;
-	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(len);
-	*used += CMSG_SPACE(len);
-	return CMSG_DATA(c);
-}
-
-/* Open @len bytes, the last of them the tag, in place: length of the plaintext. */
-static int aead_decrypt(int op, const struct cipher *c, const unsigned char *nonce,
-			unsigned char *aad, size_t aad_len, unsigned char *data, size_t len)
-{
-	unsigned char control[256] = { 0 };
-	struct iovec iov[2] = { { aad, aad_len }, { data, len } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = control };
-	struct af_alg_iv *iv;
-	size_t used = 0;
-	bool ccm = !strncmp(c->alg, "ccm", 3);
-	size_t iv_len = ccm ? 16 : NONCE;
-
-	*(__u32 *)control_add(&msg, &used, ALG_SET_OP, 4) = ALG_OP_DECRYPT;
-	*(__u32 *)control_add(&msg, &used, ALG_SET_AEAD_ASSOCLEN, 4) = aad_len;
-	iv = control_add(&msg, &used, ALG_SET_IV, sizeof(*iv) + iv_len);
-	iv->ivlen = iv_len;
-	if (ccm)
-		iv->iv[0] = 2;	/* three bytes of length, less one (RFC 3610) */
-	memcpy(iv->iv + ccm, nonce, NONCE);
-	msg.msg_controllen = used;
-	if (sendmsg(op, &msg, 0) < 0)
-		return -errno;
-	iov[1].iov_len = len - RECORD_TAG;
-	msg.msg_control = NULL;
-	msg.msg_controllen = 0;
-	return recvmsg(op, &msg, 0) < 0 ? -errno : (int)(len - RECORD_TAG);
-}
-
 static void put_be64(unsigned char *out, __u64 value)
 {
 	int i;
@@ -257,42 +192,71 @@ static void put_be64(unsigned char *out, __u64 value)
 		out[i] = value >> (56 - 8 * i);
 }
 
-/*
- * Open one record (RFC 5246 6.2.3.3, RFC 8446 5.2): length of the content, its type in
- * @type, the content at @data.
- */
-static int record_open(int op, const struct traffic_key *key, const struct key_bytes *bytes,
-		       unsigned char *record, size_t len, unsigned char **data, int *type)
+/* The key in use, and all that is derived from it */
+struct opener {
+	struct traffic_key key;
+	struct key_bytes bytes;
+	struct aead aead;
+};
+
+static void opener_start(struct opener *op)
+{
+	key_derive(&op->key, &op->bytes);
+	aead_init(&op->aead, op->key.cipher, op->bytes.rest + op->key.cipher->iv);
+}
+
+/* Bytes of the nonce that travel in front of the record's content */
+static size_t record_explicit(const struct traffic_key *key)
+{
+	return key->version == TLS_1_2_VERSION && key->cipher->salt ? 8 : 0;
+}
+
+/* Nonce and additional data of a record (RFC 5246 6.2.3.3, RFC 8446 5.2): length of these */
+static size_t record_seal(const struct traffic_key *key, const unsigned char *secret,
+			  const unsigned char *record, size_t body, unsigned char *nonce,
+			  unsigned char *aad)
 {
 	const struct cipher *c = key->cipher;
-	bool v12 = key->version == TLS_1_2_VERSION;
-	size_t explicit = v12 && c->salt ? 8 : 0;
-	unsigned char nonce[NONCE], aad[13], num[8];
-	size_t body = len - RECORD_HEADER - explicit;
-	int i, n;
+	unsigned char num[8];
+	int i;
 
-	if (len < RECORD_HEADER + explicit + RECORD_TAG)
-		return -EMSGSIZE;
 	put_be64(num, key->seq);
-	memcpy(nonce, bytes->rest + c->iv + c->key, c->salt);
-	memcpy(nonce + c->salt, bytes->rest, c->iv);
-	if (explicit)
-		memcpy(nonce + 4, record + RECORD_HEADER, explicit);
+	memcpy(nonce, secret + c->iv + c->key, c->salt);
+	memcpy(nonce + c->salt, secret, c->iv);
+	if (record_explicit(key))
+		memcpy(nonce + 4, record + RECORD_HEADER, 8);
 	else
 		for (i = 0; i < 8; i++)
 			nonce[4 + i] ^= num[i];
-	if (v12) {
-		memcpy(aad, num, 8);
-		memcpy(aad + 8, record, 3);
-		aad[11] = (body - RECORD_TAG) >> 8;
-		aad[12] = body - RECORD_TAG;
-	} else {
+	if (key->version != TLS_1_2_VERSION) {
 		memcpy(aad, record, RECORD_HEADER);
+		return RECORD_HEADER;
 	}
+	memcpy(aad, num, 8);
+	memcpy(aad + 8, record, 3);
+	aad[11] = (body - RECORD_TAG) >> 8;
+	aad[12] = body - RECORD_TAG;
+	return 13;
+}
+
+/* Open one record: length of the content, its type in @type, the content at @data. */
+static int record_open(const struct opener *op, unsigned char *record, size_t len,
+		       unsigned char **data, int *type)
+{
+	size_t explicit = record_explicit(&op->key), body, aad_len;
+	unsigned char nonce[RECORD_NONCE], aad[13];
+	int n;
+
+	if (len < RECORD_HEADER + explicit + RECORD_TAG)
+		return -EMSGSIZE;
+	body = len - RECORD_HEADER - explicit;
+	aad_len = record_seal(&op->key, op->bytes.rest, record, body, nonce, aad);
 	*data = record + RECORD_HEADER + explicit;
-	n = aead_decrypt(op, c, nonce, aad, v12 ? 13 : RECORD_HEADER, *data, body);
+	if (!aead_open(&op->aead, nonce, aad, aad_len, *data, body))
+		return -EBADMSG;
+	n = body - RECORD_TAG;
 	*type = record[0];
-	if (n < 0 || v12)
+	if (op->key.version == TLS_1_2_VERSION)
 		return n;
 	while (n > 0 && !(*data)[n - 1])
 		n--;
@@ -307,16 +271,15 @@ struct opened {
 	__u64 data;
 };
 
-/* One record at @at; a KeyUpdate makes @key the next one, and closes @op. */
-static void wire_record(int *op, struct traffic_key *key, struct key_bytes *bytes,
-			__u32 at, size_t len, struct opened *sum)
+/* One record at @at; behind a KeyUpdate the next key is in use. */
+static void wire_record(struct opener *op, __u32 at, size_t len, struct opened *sum)
 {
 	unsigned char *data;
 	int type, n;
 
-	n = record_open(*op, key, bytes, wire.bytes + at, len, &data, &type);
+	n = record_open(op, wire.bytes + at, len, &data, &type);
 	sum->records++;
-	key->seq++;
+	op->key.seq++;
 	if (n < 0) {
 		sum->failed++;
 	} else if (type == TYPE_DATA) {
@@ -326,11 +289,9 @@ static void wire_record(int *op, struct traffic_key *key, struct key_bytes *byte
 		sum->control++;
 		if (type == TYPE_HANDSHAKE && n && data[0] == KEY_UPDATE) {
 			sum->gens++;
-			key->gen++;
-			key->seq = 0;
-			close(*op);
-			key_derive(key, bytes);
-			*op = aead_open(key, bytes);
+			op->key.gen++;
+			op->key.seq = 0;
+			opener_start(op);
 		}
 	}
 }
@@ -347,27 +308,21 @@ static bool wire_whole(__u32 at, size_t len)
  */
 int wire_open(const struct traffic_key *first, __u64 clear, char *out, size_t len)
 {
-	struct traffic_key key = *first;
+	struct opener op = { .key = *first };
 	struct opened sum = { .data = clear };
-	struct key_bytes bytes;
 	__u32 at = clear;
 	size_t size;
-	int op;
 
 	if (wire.fd < 0 || clear > wire.end)
 		return -EINVAL;
-	key_derive(&key, &bytes);
-	op = aead_open(&key, &bytes);
-	if (op < 0)
-		return op;
-	while (op >= 0 && wire_whole(at, RECORD_HEADER)) {
+	opener_start(&op);
+	while (wire_whole(at, RECORD_HEADER)) {
 		size = RECORD_HEADER + (wire.bytes[at + 3] << 8) + wire.bytes[at + 4];
 		if (size > RECORD_MAX || !wire_whole(at, size))
 			break;
-		wire_record(&op, &key, &bytes, at, size, &sum);
+		wire_record(&op, at, size, &sum);
 		at += size;
 	}
-	close(op);
 	snprintf(out, len,
 		 "records=%lu data=%llu control=%lu failed=%lu wrong=%lu gens=%lu rest=%u",
 		 sum.records, sum.data, sum.control, sum.failed, sum.wrong, sum.gens,

@@ -15,27 +15,70 @@ try:
     import net.lib.py as _kernel
     globals().update({name: getattr(_kernel, name) for name in dir(_kernel)
                       if not name.startswith("_")})
-    from net.lib.py import CmdExitFailure, KsftSkipEx, KsftFailEx, KsftXfailEx, \
-        bkg, cmd, defer, ethtool, ip, ksft_disruptive, ksft_eq, ksft_exit, ksft_ge, \
-        ksft_in, ksft_pr, ksft_run, ksft_true, rand_port
     from drivers.net.lib.py import NetDrvEpEnv
+    from net.lib.py import (
+        CmdExitFailure,
+        KsftFailEx,
+        KsftSkipEx,
+        KsftXfailEx,
+        bkg,
+        cmd,
+        defer,
+        ethtool,
+        ip,
+        ksft_disruptive,
+        ksft_eq,
+        ksft_exit,
+        ksft_ge,
+        ksft_in,
+        ksft_pr,
+        ksft_run,
+        ksft_true,
+        rand_port,
+    )
 
     try:
-        from net.lib.py import ksft_variants, KsftNamedVariant
+        from net.lib.py import KsftNamedVariant, ksft_variants
     except ImportError:
-        from .older import ksft_variants, KsftNamedVariant, ksft_run
+        from .older import KsftNamedVariant, ksft_run, ksft_variants
 
-    from .nic import Watch, driver_of
-    from .peer import Peer, pattern, CIPHERS
-    from .flow import Flow
     from .env import TlsEnv, known
+    from .flow import Flow
+    from .nic import Watch, driver_of
+    from .peer import CIPHERS, Peer, pattern
 except ModuleNotFoundError as e:
     print("Failed importing `net` library from kernel sources")
     print(str(e))
     sys.exit(4)
 
-__all__ = ["CmdExitFailure", "KsftSkipEx", "KsftFailEx", "KsftXfailEx", "KsftNamedVariant",
-           "NetDrvEpEnv", "bkg", "cmd", "defer", "ethtool", "ip", "ksft_disruptive",
-           "ksft_eq", "ksft_exit", "ksft_ge", "ksft_in", "ksft_pr", "ksft_run", "ksft_true",
-           "ksft_variants", "rand_port",
-           "CIPHERS", "Flow", "Peer", "TlsEnv", "Watch", "driver_of", "known", "pattern"]
+__all__ = [
+    "CIPHERS",
+    "CmdExitFailure",
+    "Flow",
+    "KsftFailEx",
+    "KsftNamedVariant",
+    "KsftSkipEx",
+    "KsftXfailEx",
+    "NetDrvEpEnv",
+    "Peer",
+    "TlsEnv",
+    "Watch",
+    "bkg",
+    "cmd",
+    "defer",
+    "driver_of",
+    "ethtool",
+    "ip",
+    "known",
+    "ksft_disruptive",
+    "ksft_eq",
+    "ksft_exit",
+    "ksft_ge",
+    "ksft_in",
+    "ksft_pr",
+    "ksft_run",
+    "ksft_true",
+    "ksft_variants",
+    "pattern",
+    "rand_port",
+]

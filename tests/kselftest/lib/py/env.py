@@ -11,9 +11,18 @@ import os
 import socket
 import time
 
-from drivers.net.lib.py import NetDrvEpEnv
-from net.lib.py import CmdExitFailure, KsftFailEx, KsftSkipEx, KsftXfailEx, cmd, defer, \
-    ethtool, ip, ksft_pr
+from . import (
+    CmdExitFailure,
+    KsftFailEx,
+    KsftSkipEx,
+    KsftXfailEx,
+    NetDrvEpEnv,
+    cmd,
+    defer,
+    ethtool,
+    ip,
+    ksft_pr,
+)
 from .flow import Flow
 from .nic import Watch, driver_of, tls_counters
 from .peer import Peer

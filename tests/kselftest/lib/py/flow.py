@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-from net.lib.py import KsftFailEx, cmd
+from . import KsftFailEx, cmd
 from .peer import CIPHERS, FOREVER, SOL_TLS, TLS_RX, TLS_TX, crypto_info, pattern
 
 TCP_ULP = 31
@@ -35,11 +35,12 @@ def wait_for(condition, what, timeout=PATIENCE):
 class Flow:
     """
     direction "tx", "rx" or "both": where this end has kernel TLS. The peer has its
-    counterpart, in software. clear: bytes sent in the clear before the keys.
+    counterpart, in software. clear: bytes sent in the clear before the keys. prepare: a
+    function of the flow, called before its socket connects.
     """
 
     def __init__(self, cfg, direction="tx", version="1.2", cipher="aes-gcm-128", ipver="4",
-                 seq=0, clear=0, addr=None, device=None, capture=False):
+                 seq=0, clear=0, addr=None, prepare=None, capture=False):
         self.peer = cfg.get_peer()
         self.version, self.cipher, self.seq, self.clear = version, cipher, seq, clear
         self.directions = ("tx", "rx") if direction == "both" else (direction,)
@@ -50,8 +51,8 @@ class Flow:
             self.peer.ask("capture", capture if isinstance(capture, str) else cfg.remote_if())
         addr = addr or cfg.remote_at(ipver)
         self.sock = socket.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET)
-        if device:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        if prepare:
+            prepare(self)
         self.sock.settimeout(PATIENCE)
         self.sock.connect((addr, port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

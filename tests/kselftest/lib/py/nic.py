@@ -7,7 +7,7 @@ own counters, ss and the wire tell the rest.
 
 from dataclasses import dataclass, field
 
-from net.lib.py import CmdExitFailure, cmd, ethtool
+from . import CmdExitFailure, cmd, ethtool
 
 GCM128 = {("1.2", "aes-gcm-128")}
 GCM = GCM128 | {("1.2", "aes-gcm-256")}

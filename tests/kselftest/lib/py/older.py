@@ -3,7 +3,7 @@
 
 import functools
 
-from net.lib.py import ksft_run as _ksft_run
+from . import ksft_run as _ksft_run
 
 
 class KsftNamedVariant:

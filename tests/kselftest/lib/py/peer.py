@@ -10,7 +10,7 @@ import struct
 import time
 from pathlib import Path
 
-from net.lib.py import KsftFailEx, bkg, rand_port
+from . import KsftFailEx, bkg, rand_port
 
 MARK = b"TLSPLAIN"
 SOL_TLS, TLS_TX, TLS_RX = 282, 1, 2
