@@ -26,6 +26,8 @@ class Timeout(Exception):
 SKIPPED = 4
 # how many times slower than usual this guest is, see tests/check
 SLOW = int(os.environ.get("SLOW", "1"))
+# end at the first failure
+FIRST = bool(os.environ.get("FIRST"))
 _cases = []
 _deferred = []
 _figures = []
@@ -158,6 +160,8 @@ def main():
             print(f"# {note}")
         print(f"{word} {number} {fn.__name__}{directive}", flush=True)
         failed += word != "ok"
+        if failed and FIRST:
+            break
     for line in _figures:
         print(line, flush=True)
     sys.exit(1 if failed or not cases else 0)
