@@ -216,7 +216,7 @@ bool tls_offload_tx_on(const struct tls_tx *tx)
  */
 bool tls_offload_tx_next(struct sock *sk, struct tls_tx *tx)
 {
-	if (list_empty(&tx->pending))
+	if (!tx->pending)
 		tls_off_check(sk, tx);
 	return tls_offload_tx_on(tx);
 }

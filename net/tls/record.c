@@ -33,27 +33,6 @@ void tls_rec_fmt_init(struct tls_rec_fmt *fmt, __u16 version, bool xor_nonce,
 }
 
 /**
- * tls_rec_hdr_build() - write header and explicit nonce
- * @out:	@fmt->prepend_len bytes
- * @fmt:	record format
- * @type:	content type; hidden inside the record by TLS 1.3
- * @len:	bytes of payload, without type byte and tag
- * @explicit_nonce: @fmt->explicit_len bytes
- */
-void tls_rec_hdr_build(__u8 *out, const struct tls_rec_fmt *fmt, __u8 type,
-		       __u32 len, const __u8 *explicit_nonce)
-{
-	__u32 body = fmt->explicit_len + len + fmt->tail_len + fmt->tag_len;
-
-	out[0] = fmt->is_13 ? TLS_REC_DATA : type;
-	out[1] = TLS_REC_WIRE_VERSION >> 8;
-	out[2] = TLS_REC_WIRE_VERSION & 0xff;
-	out[3] = body >> 8;
-	out[4] = body & 0xff;
-	memcpy(out + TLS_REC_HDR_LEN, explicit_nonce, fmt->explicit_len);
-}
-
-/**
  * tls_rec_hdr_parse() - judge a record header
  * @rec:	filled in on success
  * @fmt:	record format
@@ -131,21 +110,6 @@ __u32 tls_rec_aad(__u8 *aad, const struct tls_rec_fmt *fmt, __u8 type,
 	aad[n++] = body_len >> 8;
 	aad[n++] = body_len & 0xff;
 	return n;
-}
-
-/**
- * tls_rec_counter_inc() - add one to a big-endian number
- * @counter:	the number
- * @len:	its bytes
- *
- * Return: true when it wrapped to zero; a key must not be used after that.
- */
-bool tls_rec_counter_inc(__u8 *counter, __u32 len)
-{
-	while (len--)
-		if (++counter[len])
-			return false;
-	return true;
 }
 
 /**

@@ -2,6 +2,7 @@
 #ifndef _TLS_RECORD_H
 #define _TLS_RECORD_H
 
+#include <linux/string.h>
 #include <linux/types.h>
 #ifndef __KERNEL__
 #include <stdbool.h>
@@ -70,18 +71,53 @@ struct tls_hs_scan {
 
 void tls_rec_fmt_init(struct tls_rec_fmt *fmt, __u16 version, bool xor_nonce,
 		      __u8 explicit_len, __u8 tag_len);
-void tls_rec_hdr_build(__u8 *out, const struct tls_rec_fmt *fmt, __u8 type,
-		       __u32 len, const __u8 *explicit_nonce);
 int tls_rec_hdr_parse(struct tls_rec_hdr *rec, const struct tls_rec_fmt *fmt,
 		      const __u8 *in);
 void tls_rec_nonce(__u8 *nonce, const struct tls_rec_fmt *fmt, const __u8 *iv,
 		   const __u8 *seq);
 __u32 tls_rec_aad(__u8 *aad, const struct tls_rec_fmt *fmt, __u8 type,
 		  __u32 body_len, const __u8 *seq);
-bool tls_rec_counter_inc(__u8 *counter, __u32 len);
 void tls_rec_counter_add(__u8 *counter, __u64 n);
 __u32 tls_rec_content_end(const __u8 *buf, __u32 len);
 bool tls_hs_scan_key_update(struct tls_hs_scan *scan, const __u8 *buf,
 			    __u32 len);
+
+/**
+ * tls_rec_hdr_build() - write header and explicit nonce
+ * @out:	@fmt->prepend_len bytes
+ * @fmt:	record format
+ * @type:	content type; hidden inside the record by TLS 1.3
+ * @len:	bytes of payload, without type byte and tag
+ * @explicit_nonce: @fmt->explicit_len bytes
+ */
+static inline void
+tls_rec_hdr_build(__u8 *out, const struct tls_rec_fmt *fmt, __u8 type,
+		  __u32 len, const __u8 *explicit_nonce)
+{
+	__u32 body = fmt->explicit_len + len + fmt->tail_len + fmt->tag_len;
+
+	out[0] = fmt->is_13 ? TLS_REC_DATA : type;
+	out[1] = TLS_REC_WIRE_VERSION >> 8;
+	out[2] = TLS_REC_WIRE_VERSION & 0xff;
+	out[3] = body >> 8;
+	out[4] = body & 0xff;
+	if (fmt->explicit_len)
+		memcpy(out + TLS_REC_HDR_LEN, explicit_nonce, fmt->explicit_len);
+}
+
+/**
+ * tls_rec_counter_inc() - add one to a big-endian number
+ * @counter:	the number
+ * @len:	its bytes
+ *
+ * Return: true when it wrapped to zero; a key must not be used after that.
+ */
+static inline bool tls_rec_counter_inc(__u8 *counter, __u32 len)
+{
+	while (len--)
+		if (++counter[len])
+			return false;
+	return true;
+}
 
 #endif /* _TLS_RECORD_H */

@@ -65,7 +65,9 @@ struct tls_rx_old;
  *		sends both as one fragment; one page
  * @spare:	memory of records, kept for the next ones
  * @spares:	entries of @spare
- * @pending:	sealed records that TCP has not taken whole
+ * @pending:	oldest sealed record that TCP has not taken whole, or NULL; read
+ *		without a lock by sk_write_space()
+ * @newest:	the last of them, in order; only with @pending
  * @pending_len: their bytes that TCP has not taken
  * @work:	pushes @pending, and seals @open after a memory shortage
  * @max_payload: copy of the context's, for the sending path
@@ -88,7 +90,8 @@ struct tls_tx {
 	struct page_frag edges;
 	struct tls_tx_rec *spare[TLS_TX_GATHER];
 	u8 spares;
-	struct list_head pending;
+	struct tls_tx_rec *pending;
+	struct tls_tx_rec *newest;
 	u32 pending_len;
 	struct delayed_work work;
 	u16 max_payload;

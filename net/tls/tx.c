@@ -34,34 +34,6 @@ struct tls_tx_call {
 	bool more;
 };
 
-/*
- * Seals the open record, which is pending then. Without memory it stays open, and a
- * work tries again, unless its payload is the caller's memory: then it is freed.
- */
-static int tls_tx_seal(struct sock *sk, struct tls_tx *tx)
-{
-	struct tls_tx_rec *rec = tx->open;
-	int err;
-
-	if (!rec)
-		return 0;
-	err = tls_tx_rec_seal(sk, tx, rec);
-	if (err == -ENOMEM && !rec->held) {
-		tx->ctx->ctx.pending_open_record_frags = true;
-		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_SEAL_LATER);
-		tls_work_queue(&tx->work, TLS_WORK_RETRY);
-		return err;
-	}
-	tx->open = NULL;
-	if (err) {
-		tls_tx_rec_free(sk, tx, rec);
-		return err;
-	}
-	list_add_tail(&rec->list, &tx->pending);
-	tx->pending_len += rec->wire.len;
-	return 0;
-}
-
 /**
  * tls_tx_flush() - seal the open record and push all records
  * @sk:		the socket, locked; tx_lock held
@@ -148,7 +120,7 @@ void tls_tx_write_space(struct sock *sk)
 	struct tls_context *ctx = tls_get_ctx(sk);
 	struct tls_tx *tx = tls_tx(sk);
 
-	if (tx && !list_empty_careful(&tx->pending))
+	if (tx && READ_ONCE(tx->pending))
 		tls_work_queue(&tx->work, 0);
 	ctx->sk_write_space(sk);
 }
@@ -292,18 +264,13 @@ static int tls_tx_put(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-/*
- * The same for handshake messages: a KeyUpdate may be the kernel's to send. It has room
- * behind the last record of data.
- */
-static int tls_tx_put_handshake(struct sock *sk, struct tls_tx *tx,
-				struct tls_tx_call *call)
+/* Takes a KeyUpdate, which has room behind the last record, if it is the kernel's to send. */
+static int tls_tx_put_update(struct sock *sk, struct tls_tx *tx,
+			     struct tls_tx_call *call)
 {
 	int ret = tls_renew_owns(tx->renew) ? tls_tx_finish(sk, tx) : 0;
 
 	ret = ret ?: tls_tx_own_update(sk, tx, &call->msg->msg_iter);
-	if (!ret)
-		return tls_tx_put(sk, tx, call);
 	if (ret < 0)
 		return ret;
 	call->copied += ret;
@@ -349,12 +316,13 @@ static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
 		return -EPIPE;
 	while (!err && msg_data_left(call->msg)) {
 		/* Records of earlier calls, or as many of this one as go together. */
-		if (!call->sealed || call->sealed >= TLS_TX_GATHER)
+		if ((tx->pending || READ_ONCE(tx->control)) &&
+		    (!call->sealed || call->sealed >= TLS_TX_GATHER))
 			err = tls_tx_clear(sk, tx, call);
-		if (!err)
-			err = unlikely(call->type == TLS_REC_HANDSHAKE) ?
-			      tls_tx_put_handshake(sk, tx, call) :
-			      tls_tx_put(sk, tx, call);
+		if (!err && unlikely(call->type == TLS_REC_HANDSHAKE))
+			err = tls_tx_put_update(sk, tx, call);
+		if (!err && msg_data_left(call->msg))
+			err = tls_tx_put(sk, tx, call);
 		if (err == -EAGAIN || err == -ENOMEM)
 			err = tls_tx_wait(sk, tx, call);
 	}
@@ -462,7 +430,7 @@ void tls_tx_drain(struct sock *sk, struct tls_tx *tx)
 {
 	int limit = sk->sk_sndbuf;
 
-	if (list_empty(&tx->pending) && !tx->open)
+	if (!tx->pending && !tx->open)
 		return;
 	WRITE_ONCE(sk->sk_sndbuf, INT_MAX);
 	tls_tx_flush(sk, tx);
@@ -476,12 +444,8 @@ void tls_tx_drain(struct sock *sk, struct tls_tx *tx)
  */
 void tls_tx_drop(struct sock *sk, struct tls_tx *tx)
 {
-	struct tls_tx_rec *rec, *next;
-
-	list_for_each_entry_safe(rec, next, &tx->pending, list) {
-		list_del(&rec->list);
-		tls_tx_rec_free(sk, tx, rec);
-	}
+	while (tx->pending)
+		tls_tx_rec_free(sk, tx, tls_tx_rec_next(tx));
 	if (tx->open)
 		tls_tx_rec_free(sk, tx, tx->open);
 	tx->open = NULL;
@@ -505,7 +469,6 @@ struct tls_tx *tls_tx_alloc(struct tls_priv *ctx)
 	tx->hw.ctx = &ctx->ctx;
 	tx->max_payload = ctx->max_payload;
 	tx->sn_due = U64_MAX;
-	INIT_LIST_HEAD(&tx->pending);
 	INIT_LIST_HEAD(&tx->hw.records_list);
 	spin_lock_init(&tx->hw.lock);
 	INIT_DELAYED_WORK(&tx->work, tls_tx_work);

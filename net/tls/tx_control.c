@@ -36,14 +36,10 @@ static int tls_tx_message(struct sock *sk, struct tls_tx *tx, u8 type,
 		return -ENOMEM;
 	rec->type = type;
 	err = tls_tx_rec_copy(sk, tx, rec, &msg, len, true);
-	err = err == len ? tls_tx_rec_seal(sk, tx, rec) : -ENOMEM;
-	if (err) {
+	err = err == len ? tls_tx_seal_rec(sk, tx, rec) : -ENOMEM;
+	if (err)
 		tls_tx_rec_free(sk, tx, rec);
-		return err;
-	}
-	list_add_tail(&rec->list, &tx->pending);
-	tx->pending_len += rec->wire.len;
-	return 0;
+	return err;
 }
 
 /**

@@ -11,6 +11,7 @@
 #include "renew.h"
 #include "tx_frags.h"
 #include "tx_rec.h"
+#include "work.h"
 
 /*
  * Returns true if no block of the cipher lies on two pages. For a block that does,
@@ -166,22 +167,37 @@ static int tls_tx_rec_protect(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-/**
- * tls_tx_rec_seal() - make wire bytes of a record
- * @sk:		the socket, locked
- * @tx:		its sending side
- * @rec:	the open record; may be sealed again after -ENOMEM
- *
- * The record takes the next number. With @rec->plain the payload is left to
- * the device, and the record is noted for it.
- *
- * Return: 0; -ENOMEM, with the payload as it was; another error ends the stream.
- */
-int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
-		    struct tls_tx_rec *rec)
+/* Sets @len bytes from offset @off on to zero, in pages of our own, which are mapped. */
+static void tls_frags_clear(const struct tls_frags *frags, u32 off, u32 len)
+{
+	const struct bio_vec *v = frags->v;
+	u32 n;
+
+	while (off >= v->bv_len)
+		off -= v++->bv_len;
+	for (; len; len -= n, off = 0, v++) {
+		n = min(len, v->bv_len - off);
+		memset(page_address(v->bv_page) + v->bv_offset + off, 0, n);
+	}
+}
+
+static void tls_tx_rec_frame(struct tls_tx *tx, const struct tls_tx_rec *rec)
 {
 	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
 	u32 end = fmt->prepend_len + rec->len;
+
+	tls_rec_hdr_build(tls_frags_at(&rec->wire, 0), fmt, rec->type, rec->len,
+			  tx->ctx->ctx.tx.iv + tx->aead.cipher->salt_len);
+	if (rec->plain)		/* never sent, but packet sockets see it */
+		tls_frags_clear(&rec->wire, end, fmt->tail_len + fmt->tag_len);
+	if (fmt->tail_len)
+		*tls_frags_at(&rec->wire, end) = rec->type;
+}
+
+/* Makes all bytes of the wire. After -ENOMEM the payload is as it was. */
+static int tls_tx_rec_finish(struct sock *sk, struct tls_tx *tx,
+			     struct tls_tx_rec *rec)
+{
 	int err;
 
 	if (unlikely(get_unaligned_be64(tx->ctx->ctx.tx.rec_seq) >= tx->sn_due))
@@ -190,16 +206,68 @@ int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
 	if (err)
 		return err;
 
-	tls_rec_hdr_build(tls_frags_at(&rec->wire, 0), fmt, rec->type, rec->len,
-			  tx->ctx->ctx.tx.iv + tx->aead.cipher->salt_len);
-	if (rec->plain)		/* never sent, but packet sockets see it */
-		tls_frags_clear(&rec->wire, end, fmt->tail_len + fmt->tag_len);
-	if (fmt->tail_len)
-		*tls_frags_at(&rec->wire, end) = rec->type;
+	tls_tx_rec_frame(tx, rec);
 	err = tls_tx_rec_protect(sk, tx, rec);
 	if (!err)
 		tls_tx_advance(tx);
 	else if (err != -ENOMEM)
 		tx->error = err;
+	return err;
+}
+
+/**
+ * tls_tx_seal_rec() - make a record ready for TCP
+ * @sk:		the socket, locked
+ * @tx:		its sending side
+ * @rec:	the record, all its payload taken in
+ *
+ * The record takes the next number and is the newest pending one then. If its payload
+ * is plaintext for the device, it is noted for it.
+ *
+ * Return: 0; -ENOMEM, with the payload as it was, to be tried again; another error
+ * ends the stream.
+ */
+int tls_tx_seal_rec(struct sock *sk, struct tls_tx *tx, struct tls_tx_rec *rec)
+{
+	int err = tls_tx_rec_finish(sk, tx, rec);
+
+	if (err)
+		return err;
+	if (tx->pending)
+		tx->newest->next = rec;
+	else
+		WRITE_ONCE(tx->pending, rec);
+	tx->newest = rec;
+	tx->pending_len += rec->wire.len;
+	return 0;
+}
+
+/**
+ * tls_tx_seal() - make the open record, if there is one, ready for TCP
+ * @sk:		the socket, locked
+ * @tx:		its sending side
+ *
+ * Without memory the record stays open, and a work tries again, unless its payload is
+ * the caller's memory: then it is freed.
+ *
+ * Return: 0; -ENOMEM; another error ends the stream.
+ */
+int tls_tx_seal(struct sock *sk, struct tls_tx *tx)
+{
+	struct tls_tx_rec *rec = tx->open;
+	int err;
+
+	if (!rec)
+		return 0;
+	err = tls_tx_seal_rec(sk, tx, rec);
+	if (err == -ENOMEM && !rec->held) {
+		tx->ctx->ctx.pending_open_record_frags = true;
+		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_SEAL_LATER);
+		tls_work_queue(&tx->work, TLS_WORK_RETRY);
+		return err;
+	}
+	tx->open = NULL;
+	if (err)
+		tls_tx_rec_free(sk, tx, rec);
 	return err;
 }

@@ -13,45 +13,6 @@
 #define TLS_TX_PIECE_MIN	32	/* at the end of a page fragment; holds any header */
 
 /**
- * tls_frags_add() - append bytes of a page
- * @frags:	bytes of a record
- * @max:	fragments that it may have
- * @page:	the page; a fragment that is not joined to the last one holds it
- * @off:	offset in it
- * @len:	bytes
- *
- * Return: 0; -EMSGSIZE when there is no fragment left.
- */
-int tls_frags_add(struct tls_frags *frags, unsigned int max, struct page *page,
-		  u32 off, u32 len)
-{
-	struct bio_vec *last = frags->nr ? &frags->v[frags->nr - 1] : NULL;
-
-	if (last && last->bv_page == page &&
-	    last->bv_offset + last->bv_len == off) {
-		last->bv_len += len;
-	} else if (frags->nr < max) {
-		get_page(page);
-		bvec_set_page(&frags->v[frags->nr++], page, len, off);
-	} else {
-		return -EMSGSIZE;
-	}
-	frags->len += len;
-	return 0;
-}
-
-/**
- * tls_frags_put() - let go of all bytes
- * @frags:	bytes of a record; none afterwards
- */
-void tls_frags_put(struct tls_frags *frags)
-{
-	while (frags->nr)
-		put_page(frags->v[--frags->nr].bv_page);
-	frags->len = 0;
-}
-
-/**
  * tls_frags_cut() - let go of the first bytes
  * @frags:	bytes of a record
  * @len:	how many; at most all
@@ -118,69 +79,6 @@ unsigned int tls_frags_to_sg(const struct tls_frags *frags, u32 skip,
 		skip = 0;
 	}
 	return n;
-}
-
-/**
- * tls_frags_at() - address of a byte
- * @frags:	bytes in pages of our own, which are mapped
- * @off:	the byte's offset
- *
- * Return: the address, good up to the end of the fragment.
- */
-u8 *tls_frags_at(const struct tls_frags *frags, u32 off)
-{
-	const struct bio_vec *v = frags->v;
-
-	while (off >= v->bv_len)
-		off -= v++->bv_len;
-	return page_address(v->bv_page) + v->bv_offset + off;
-}
-
-/**
- * tls_frags_clear() - set bytes to zero
- * @frags:	bytes in pages of our own, which are mapped
- * @off:	offset of the first byte
- * @len:	how many
- */
-void tls_frags_clear(const struct tls_frags *frags, u32 off, u32 len)
-{
-	const struct bio_vec *v = frags->v;
-	u32 n;
-
-	while (off >= v->bv_len)
-		off -= v++->bv_len;
-	for (; len; len -= n, off = 0, v++) {
-		n = min(len, v->bv_len - off);
-		memset(page_address(v->bv_page) + v->bv_offset + off, 0, n);
-	}
-}
-
-/**
- * tls_frags_copy() - write bytes of a message
- * @frags:	bytes in pages of our own, which are mapped
- * @off:	offset of the first byte
- * @from:	the message, advanced by the bytes taken
- * @len:	how many
- *
- * Return: bytes written, fewer than @len when the sender's memory faults.
- */
-u32 tls_frags_copy(const struct tls_frags *frags, u32 off,
-		   struct iov_iter *from, u32 len)
-{
-	const struct bio_vec *v = frags->v;
-	u32 n, got, left = len;
-
-	while (off >= v->bv_len)
-		off -= v++->bv_len;
-	for (; left; off = 0, v++) {
-		n = min(left, v->bv_len - off);
-		got = _copy_from_iter(page_address(v->bv_page) + v->bv_offset +
-				      off, n, from);
-		left -= got;
-		if (got < n)
-			break;
-	}
-	return len - left;
 }
 
 static bool tls_tx_charge(struct sock *sk, struct tls_tx_rec *rec, u32 n)

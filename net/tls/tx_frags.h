@@ -7,7 +7,7 @@
 
 #include "tls_priv.h"
 
-#define TLS_TX_FRAGS	14	/* so that struct tls_tx_rec has 512 bytes */
+#define TLS_TX_FRAGS	14	/* struct tls_tx_rec fits 512 bytes */
 #define TLS_TX_BLOCK	64U	/* ChaCha20's, and a multiple of AES's */
 
 struct iov_iter;
@@ -25,17 +25,65 @@ struct tls_frags {
 	struct bio_vec v[TLS_TX_FRAGS];
 };
 
-int tls_frags_add(struct tls_frags *frags, unsigned int max, struct page *page,
-		  u32 off, u32 len);
-void tls_frags_put(struct tls_frags *frags);
+/**
+ * tls_frags_add() - append bytes of a page
+ * @frags:	bytes of a record
+ * @max:	fragments that it may have
+ * @page:	the page; a fragment that is not joined to the last one holds it
+ * @off:	offset in it
+ * @len:	bytes
+ *
+ * Return: 0; -EMSGSIZE when there is no fragment left.
+ */
+static inline int tls_frags_add(struct tls_frags *frags, unsigned int max,
+				struct page *page, u32 off, u32 len)
+{
+	struct bio_vec *last = frags->nr ? &frags->v[frags->nr - 1] : NULL;
+
+	if (last && last->bv_page == page &&
+	    last->bv_offset + last->bv_len == off) {
+		last->bv_len += len;
+	} else if (frags->nr < max) {
+		get_page(page);
+		bvec_set_page(&frags->v[frags->nr++], page, len, off);
+	} else {
+		return -EMSGSIZE;
+	}
+	frags->len += len;
+	return 0;
+}
+
+/**
+ * tls_frags_put() - let go of all bytes
+ * @frags:	bytes of a record; none afterwards
+ */
+static inline void tls_frags_put(struct tls_frags *frags)
+{
+	while (frags->nr)
+		put_page(frags->v[--frags->nr].bv_page);
+	frags->len = 0;
+}
+
+/**
+ * tls_frags_at() - address of a byte
+ * @frags:	bytes in pages of our own, which are mapped
+ * @off:	the byte's offset
+ *
+ * Return: the address, good up to the end of the fragment.
+ */
+static inline u8 *tls_frags_at(const struct tls_frags *frags, u32 off)
+{
+	const struct bio_vec *v = frags->v;
+
+	while (off >= v->bv_len)
+		off -= v++->bv_len;
+	return page_address(v->bv_page) + v->bv_offset + off;
+}
+
 void tls_frags_cut(struct tls_frags *frags, u32 len);
 void tls_frags_trim(struct tls_frags *frags, u32 len);
 unsigned int tls_frags_to_sg(const struct tls_frags *frags, u32 skip,
 			     struct scatterlist *sg);
-u8 *tls_frags_at(const struct tls_frags *frags, u32 off);
-void tls_frags_clear(const struct tls_frags *frags, u32 off, u32 len);
-u32 tls_frags_copy(const struct tls_frags *frags, u32 off,
-		   struct iov_iter *from, u32 len);
 
 int tls_tx_grow(struct sock *sk, struct tls_tx_rec *rec,
 		struct tls_frags *frags, unsigned int max, u32 len, u32 at,

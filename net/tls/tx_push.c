@@ -13,25 +13,26 @@
 
 /* Bytes that are offered to TCP in one call: those of the first pending records. */
 struct tls_tx_batch {
+	const struct bio_vec *v;	/* of the only record, or @joined */
 	unsigned int nr;
 	u32 len;
 	u32 charged;
-	struct bio_vec v[2 * TLS_TX_FRAGS];
+	struct bio_vec joined[2 * TLS_TX_FRAGS];
 };
 
 /* False when there is no room. Records that follow each other in memory are joined. */
 static bool tls_tx_batch_add(struct tls_tx_batch *batch, struct tls_tx_rec *rec)
 {
 	const struct bio_vec *v = rec->wire.v, *end = v + rec->wire.nr;
-	struct bio_vec *last = batch->nr ? &batch->v[batch->nr - 1] : NULL;
+	struct bio_vec *last = batch->nr ? &batch->joined[batch->nr - 1] : NULL;
 
-	if (batch->nr + rec->wire.nr > ARRAY_SIZE(batch->v))
+	if (batch->nr + rec->wire.nr > ARRAY_SIZE(batch->joined))
 		return false;
 	if (last && last->bv_page == v->bv_page &&
 	    last->bv_offset + last->bv_len == v->bv_offset)
 		last->bv_len += v++->bv_len;
 	while (v < end)
-		batch->v[batch->nr++] = *v++;
+		batch->joined[batch->nr++] = *v++;
 	batch->len += rec->wire.len;
 	batch->charged += rec->charged;
 	rec->charged = 0;
@@ -39,14 +40,24 @@ static bool tls_tx_batch_add(struct tls_tx_batch *batch, struct tls_tx_rec *rec)
 }
 
 /* Takes the first pending records that are of one kind. */
-static void tls_tx_batch_fill(struct tls_tx_batch *batch, struct tls_tx *tx)
+static void tls_tx_batch_fill(struct tls_tx_batch *batch, struct tls_tx *tx,
+			      struct tls_tx_rec *first)
 {
 	struct tls_tx_rec *rec;
 
+	if (!first->next) {
+		batch->v = first->wire.v;
+		batch->nr = first->wire.nr;
+		batch->len = first->wire.len;
+		batch->charged = first->charged;
+		first->charged = 0;
+		return;
+	}
+	batch->v = batch->joined;
 	batch->nr = 0;
 	batch->len = 0;
 	batch->charged = 0;
-	list_for_each_entry(rec, &tx->pending, list)
+	for (rec = first; rec; rec = rec->next)
 		if (rec->plain != tx->plain || !tls_tx_batch_add(batch, rec))
 			return;
 }
@@ -58,46 +69,46 @@ static void tls_tx_took(struct sock *sk, struct tls_tx *tx, u32 len)
 
 	tx->pending_len -= len;
 	while (len) {
-		rec = list_first_entry(&tx->pending, struct tls_tx_rec, list);
+		rec = tx->pending;
 		if (len < rec->wire.len) {
 			tls_frags_cut(&rec->wire, len);
 			return;
 		}
 		len -= rec->wire.len;
-		list_del(&rec->list);
-		tls_tx_rec_free(sk, tx, rec);
+		tls_tx_rec_free(sk, tx, tls_tx_rec_next(tx));
 	}
 }
 
 /* TCP did not take @left of the bytes that it was offered: they are ours again. */
 static void tls_tx_left(struct sock *sk, struct tls_tx *tx, u32 left)
 {
-	struct tls_tx_rec *rec;
+	struct tls_tx_rec *rec = tx->pending;
 
-	rec = list_first_entry(&tx->pending, struct tls_tx_rec, list);
 	if (!rec->waited)
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_PUSH_LATER);
 	rec->waited = true;
 	sk_mem_charge(sk, left);
-	for (; left; rec = list_next_entry(rec, list)) {
+	for (; left; rec = rec->next) {
 		rec->charged = rec->wire.len;
 		left -= rec->charged;
 	}
 }
 
-/* TCP charges the bytes that it takes, so our own charge ends before. */
-static int tls_tx_push_some(struct sock *sk, struct tls_tx *tx, int flags)
+/*
+ * TCP charges the bytes that it takes, so our own charge ends before. The memory stays
+ * with the socket: sk_mem_uncharge() would give it back to all sockets.
+ */
+static __always_inline int tls_tx_push_some(struct sock *sk, struct tls_tx *tx, int flags)
 {
-	const struct tls_tx_rec *first;
 	struct tls_tx_batch batch;
+	struct tls_tx_rec *first = tx->pending;
 	int ret;
 
-	first = list_first_entry(&tx->pending, struct tls_tx_rec, list);
 	if (first->plain != tx->plain)
 		tcp_write_collapse_fence(sk);
 	tx->plain = first->plain;
-	tls_tx_batch_fill(&batch, tx);
-	sk_mem_uncharge(sk, batch.charged);
+	tls_tx_batch_fill(&batch, tx, first);
+	sk_forward_alloc_add(sk, batch.charged);
 	flags |= tx->plain ? MSG_SENDPAGE_DECRYPTED : MSG_NO_SHARED_FRAGS;
 	ret = tls_tx_append(sk, batch.v, batch.nr, batch.len, flags);
 	if (ret > 0)
@@ -121,7 +132,7 @@ int tls_tx_push(struct sock *sk, struct tls_tx *tx, int flags)
 {
 	int err = 0;
 
-	while (!err && !list_empty(&tx->pending))
+	while (!err && tx->pending)
 		err = tls_tx_push_some(sk, tx, flags);
 	/* TCP has room but failed: no sk_write_space() will come. */
 	if (err == -ENOMEM || (err == -EAGAIN && sk_stream_memory_free(sk)))

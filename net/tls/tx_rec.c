@@ -50,7 +50,8 @@ void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 		     struct tls_tx_rec *rec)
 {
 	tls_frags_put(&rec->wire);
-	tls_frags_put(&rec->src);
+	if (rec->src.nr)
+		tls_frags_put(&rec->src);
 	if (rec->charged)
 		sk_mem_uncharge(sk, rec->charged);
 	if (tx->spares < ARRAY_SIZE(tx->spare))
@@ -99,6 +100,29 @@ static int tls_tx_rec_head(struct sock *sk, struct tls_tx *tx,
 	return rec->edged ? tls_tx_grow_edge(sk, tx, rec, len) :
 			    tls_tx_grow(sk, rec, &rec->wire, TLS_TX_FRAGS, len,
 					0, 1);
+}
+
+/*
+ * Writes @len bytes of a message from offset @off on, into pages of our own, which are
+ * mapped. Returns the bytes written: fewer when the sender's memory faults.
+ */
+static u32 tls_frags_copy(const struct tls_frags *frags, u32 off,
+			  struct iov_iter *from, u32 len)
+{
+	const struct bio_vec *v = frags->v;
+	u32 n, got, left = len;
+
+	while (off >= v->bv_len)
+		off -= v++->bv_len;
+	for (; left; off = 0, v++) {
+		n = min(left, v->bv_len - off);
+		got = _copy_from_iter(page_address(v->bv_page) + v->bv_offset +
+				      off, n, from);
+		left -= got;
+		if (got < n)
+			break;
+	}
+	return len - left;
 }
 
 /**

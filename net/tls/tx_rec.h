@@ -7,7 +7,7 @@
 
 /**
  * struct tls_tx_rec - a record on its way from sendmsg to TCP
- * @list:	in tls_tx.pending once sealed
+ * @next:	next sealed record in tls_tx.pending, or NULL
  * @type:	content type
  * @plain:	payload left as plaintext for the device or the fallback
  * @edged:	header in tls_tx.edges, and the tag unless the payload was copied
@@ -21,7 +21,7 @@
  *		payload is here.
  */
 struct tls_tx_rec {
-	struct list_head list;
+	struct tls_tx_rec *next;
 	u8 type;
 	bool plain;
 	bool edged;
@@ -44,7 +44,17 @@ int tls_tx_rec_splice(struct sock *sk, struct tls_tx *tx,
 int tls_tx_rec_hold(struct sock *sk, struct tls_tx *tx, struct tls_tx_rec *rec,
 		    struct msghdr *msg, u32 n);
 void tls_tx_rec_apart(struct sock *sk, struct tls_tx_rec *rec, u32 head);
-int tls_tx_rec_seal(struct sock *sk, struct tls_tx *tx,
+int tls_tx_seal_rec(struct sock *sk, struct tls_tx *tx,
 		    struct tls_tx_rec *rec);
+int tls_tx_seal(struct sock *sk, struct tls_tx *tx);
+
+/* Takes the oldest sealed record out of the pending ones. */
+static inline struct tls_tx_rec *tls_tx_rec_next(struct tls_tx *tx)
+{
+	struct tls_tx_rec *rec = tx->pending;
+
+	WRITE_ONCE(tx->pending, rec->next);
+	return rec;
+}
 
 #endif /* _TLS_TX_REC_H */

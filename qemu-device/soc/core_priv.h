@@ -75,6 +75,44 @@ void vkdev_core_timer_arm(VkdevCore *core, uint64_t ns);
 const VkdevCoreEvent *vkdev_core_event_peek(const VkdevCore *core);
 void vkdev_core_event_pop(VkdevCore *core);
 
+/*
+ * The price of work outside of the core, in instructions: it bounds the time
+ * that a slice of any firmware takes the host.
+ */
+#define COST_CALL 200
+#define COST_TABLE 2000         /* hash tables, expanded keys, wiping */
+#define COST_DMA_BYTES 16       /* bytes of DMA for one instruction */
+
+/* A register pair; also a word of bytes in memory order, and back. */
+
+static inline uint64_t pair(uint32_t hi, uint32_t lo)
+{
+    return (uint64_t)hi << 32 | lo;
+}
+
+static inline uint32_t pack(const uint8_t *bytes, unsigned n)
+{
+    uint32_t word = 0;
+
+    while (n--) {
+        word = word << 8 | bytes[n];
+    }
+    return word;
+}
+
+static inline void unpack(uint8_t *bytes, const uint32_t *words, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        bytes[i] = words[i / 4] >> (i % 4 * 8);
+    }
+}
+
+/* core_steer.c */
+bool vkdev_core_rss_read(VkdevCore *core, uint32_t reg, uint32_t *value);
+bool vkdev_core_rss_write(VkdevCore *core, uint32_t reg, uint32_t value);
+bool vkdev_core_flow_read(VkdevCore *core, uint32_t reg, uint32_t *value);
+bool vkdev_core_flow_write(VkdevCore *core, uint32_t reg, uint32_t value);
+
 /* core_blocks.c */
 extern const VkdevRv32Bus vkdev_core_bus;
 void vkdev_core_blocks_reset(VkdevCore *core);

@@ -10,8 +10,8 @@ rv32_test-src = $(rv32-src)
 rv32_priv_test-src = $(rv32-src)
 
 # the firmware image is $(BUILD)/firmware/vktls.fw
-core-src = $(addprefix qemu-device/soc/,core.c core_blocks.c core_load.c sha256.c) \
-	   $(rv32-src)
+core-src = $(addprefix qemu-device/soc/,core.c core_blocks.c core_load.c core_steer.c \
+					   sha256.c) $(rv32-src)
 fw-src = tests/unit/fw_rig.c $(core-src)
 fw_cmd_test-src = $(fw-src)
 fw_refuse_test-src = $(fw-src)
