@@ -70,7 +70,7 @@ check-full: all debian-qemu gnutls ## run all tests, the long ones too
 	@tests/check --full $(ARGS)
 
 check-debug: ## run the TLS tests in a kernel with KASAN, lockdep and kmemleak
-	@tests/check-debug $(ARGS)
+	@$(asked) tests/check-debug $(ARGS)
 
 selftest-table: all ## run the kernel's TLS selftest on our tls.ko and the distribution's
 	@tests/selftest $(ARGS)
