@@ -145,8 +145,9 @@ apt_mirror()
 	echo "${uri%/}"
 }
 
-# apt_suite SUITE TYPE: make an apt configuration of our own, with that suite
-# alone, so that the host's package lists and choices stay as they are
+# apt_suite SUITE[:PROCESSOR] TYPE: make an apt configuration of our own, with that
+# suite alone, so that the host's package lists and choices stay as they are; with a
+# processor, its packages can be had beside those of amd64
 apt_suite()
 {
 	local dir=$CACHE/apt/$1 mirror keyring
@@ -154,8 +155,15 @@ apt_suite()
 	mirror=$(apt_mirror)
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	echo "$2 [signed-by=$keyring] $mirror $1 main" >"$dir/sources.list"
+	echo "$2 [signed-by=$keyring] $mirror ${1%:*} main" >"$dir/sources.list"
 	apt_in "$1" -q update >&2
+}
+
+# suite_of PROCESSOR: the suite of its compiler, kernel and user land. Debian 13's packages
+# for s390x are not all on every mirror.
+suite_of()
+{
+	[ "$1" = s390x ] && echo testing || echo trixie
 }
 
 # apt_options SUITE: the options that keep apt within what apt_suite made
@@ -167,6 +175,7 @@ apt_options()
 		Dir::Etc::sourceparts=- "Dir::State::lists=$dir/lists" \
 		"Dir::Cache=$dir/cache" APT::Sandbox::User=root \
 		Acquire::Languages=none
+	[ "${1#*:}" = "$1" ] || printf -- '-o\n%s\n' "APT::Architectures=amd64,${1#*:}"
 }
 
 # apt_in SUITE ARGS...: apt-get with the suite that apt_suite made ready

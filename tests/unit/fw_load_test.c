@@ -61,7 +61,7 @@ static void test_bad_image(const void *row)
 
 	rig_init(&rig_config);
 	memcpy(good, image() + b->at, b->size);
-	memcpy(image() + b->at, &b->value, b->size);
+	rig_put(image() + b->at, b->value, b->size);
 	if (b->sealed)
 		seal(rig_image_len());
 	ktap_expect_eq(vkdev_core_load(rig.core, RIG_IMAGE, rig_image_len()), b->want);
@@ -195,7 +195,8 @@ static void load_program(void)
 	uint32_t len = HEADER + header.body_len;
 
 	memcpy(image(), &header, HEADER);
-	memcpy(image() + HEADER, program, header.body_len);
+	for (uint32_t i = 0; i < program_len; i++)
+		rig_put(image() + HEADER + i * 4, program[i], 4);
 	seal(len);
 	ktap_expect_eq(vkdev_core_load(rig.core, RIG_IMAGE, len), VKTLS_ST_OK);
 	program_len = 0;

@@ -163,7 +163,7 @@ static void test_refusal(const void *row)
 	ktap_expect_eq(add_context(), 0);
 	rig.calls = 0;
 	len = good_payload(r->opcode, payload);
-	memcpy(payload + r->at, &r->value, r->size);
+	rig_put(payload + r->at, r->value, r->size);
 	ktap_expect_eq(rig_status(r->opcode, payload, len), r->want);
 	ktap_expect_eq(rig.calls, 0);
 	ktap_expect_eq(rig.cpl.len, 0);

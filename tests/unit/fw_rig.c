@@ -4,6 +4,7 @@
  * the real one would, records it, and refuses when it is told to.
  */
 #define _GNU_SOURCE	/* memmem */
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -292,6 +293,12 @@ static void image_open(void)
 uint8_t *rig_at(uint64_t host)
 {
 	return rig.host + (host - RIG_HOST_BASE);
+}
+
+void rig_put(void *to, uint64_t value, size_t size)
+{
+	value = htole64(value);
+	memcpy(to, &value, size);
 }
 
 uint32_t rig_image_len(void)

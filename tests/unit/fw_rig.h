@@ -8,6 +8,13 @@
 
 #include <stdio.h>
 
+/* The mock host's structures are little-endian on a big-endian processor too. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#pragma GCC diagnostic ignored "-Wscalar-storage-order"
+#pragma scalar_storage_order little-endian
+#include "vktls_abi.h"
+#pragma scalar_storage_order default
+#endif
 #include "soc/core.h"
 
 #define RIG_HOST_BASE	0x123456000000ull	/* needs the high words */
@@ -84,6 +91,9 @@ extern const VkdevCoreConfig rig_config;
 bool rig_boot(void);
 uint32_t rig_image_len(void);
 uint8_t *rig_at(uint64_t host);
+
+/* Write the low size bytes of a value, little-endian, as all that the device reads is. */
+void rig_put(void *to, uint64_t value, size_t size);
 
 /* Run until firmware sleeps. False when it does not within the budget. */
 bool rig_run(void);

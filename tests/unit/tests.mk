@@ -19,14 +19,20 @@ fw_mbox_test-src = $(fw-src)
 fw_load_test-src = $(fw-src)
 
 aead-any-src = qemu-device/tls/aead.c qemu-device/tls/poly.c
+ifeq ($(MACHINE),x86_64)
 aead-src = qemu-device/tls/aead_ipsec_mb.c $(aead-any-src)
-aead-libs = -lIPSec_MB -lgnutls
+aead-libs = -lIPSec_MB $(GNUTLS)
 aead-cflags = -DVKDEV_AEAD_IPSEC_MB
+else
+aead-src = qemu-device/tls/aead_nettle.c $(aead-any-src)
+aead-libs = -lnettle $(GNUTLS)
+aead-cflags = -DVKDEV_AEAD_NETTLE
+endif
 aead_test-src = $(aead-src)
 aead_test-libs = $(aead-libs)
 aead_test-cflags = $(aead-cflags)
 aead_nettle_test-src = qemu-device/tls/aead_nettle.c $(aead-any-src)
-aead_nettle_test-libs = -lnettle -lgnutls
+aead_nettle_test-libs = -lnettle $(GNUTLS)
 aead_nettle_test-cflags = -DVKDEV_AEAD_NETTLE
 
 engine-src = tests/unit/engine_model.c $(aead-src) \
@@ -55,7 +61,7 @@ poly_test-src = qemu-device/tls/poly.c
 
 fault_plan_test-src = qemu-device/fault/plan.c
 
-sum-cflags = $(if $(filter x86_64,$(shell uname -m)),-DVKDEV_AVX2)
+sum-cflags = $(if $(filter x86_64,$(MACHINE)),-DVKDEV_AVX2)
 sum_test-src = qemu-device/frame/sum.c
 sum_test-cflags = $(sum-cflags)
 sum_any_test-src = qemu-device/frame/sum.c
