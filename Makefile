@@ -16,7 +16,7 @@ endif
 ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps modules firmware tlskeys qemu image selftests debian-qemu gnutls demo check check-full \
+.PHONY: all deps modules firmware tlskeys qemu image selftests guest debian-qemu gnutls demo check check-full \
 	check-debug fuzz selftest-table selftests-nic kselftest-ssh recipes mutants bench \
 	bench-quick vm modules_install debs lab lint clean help
 
@@ -52,6 +52,12 @@ image: selftests ## build what the guest boots
 	@echo "[image]"
 	@$(asked) scripts/build-image
 
+guest: firmware ## build modules and image of a guest with ARCH=arm64
+	@$(if $(ARCH),,echo "make guest ARCH=arm64"; exit 1)
+	@echo "[guest] $(ARCH)"
+	@VKTLS_ARCH=$(ARCH) scripts/build-modules
+	@VKTLS_ARCH=$(ARCH) scripts/build-image
+
 debian-qemu: ## fetch Debian's newest QEMU, unpatched, for tests of vktls-card
 	@echo "[debian-qemu]"
 	@scripts/debian-qemu --fetch x86_64
@@ -63,10 +69,12 @@ gnutls: ## build GnuTLS with kernel TLS, for some long tests (about 2 minutes)
 demo: deps all ## show nginx's TLS records encrypted by the NIC
 	@tests/demo
 
-check: all debian-qemu ## run all tests (ARGS= words that choose suites)
+check: all ## run all tests (ARGS= words that choose suites)
+	@-$(MAKE) --no-print-directory -s debian-qemu
 	@tests/check $(ARGS)
 
-check-full: all debian-qemu gnutls ## run all tests, the long ones too
+check-full: all gnutls ## run all tests, the long ones too
+	@-$(MAKE) --no-print-directory -s debian-qemu
 	@tests/check --full $(ARGS)
 
 check-debug: ## run the TLS tests in a kernel with KASAN, lockdep and kmemleak

@@ -5,6 +5,7 @@
 #
 #   KERNEL  a version, see scripts/fetch-kernel, whose packages are fetched
 #   KDIR    a kernel's build folder, KVER its release
+#   VKTLS_ARCH  arm64 or s390x: Debian 13's kernel for that processor, see foreign.sh
 #
 # With neither, or with KERNEL=6.12, it is the newest of the distribution's 6.12
 # headers that are installed. Set here are KVER, KDIR, KROOT, the suite whose
@@ -39,7 +40,13 @@ use_packaged_kernel()
 }
 
 KROOT=
-if [ -n "${KDIR:-}" ]; then
+# of the user land
+SUITE=trixie
+CROSS='' CC=${CC:-gcc}
+if [ "${VKTLS_ARCH:-amd64}" != amd64 ]; then
+	# shellcheck source=scripts/foreign.sh
+	. "$SCRIPTS/foreign.sh"
+elif [ -n "${KDIR:-}" ]; then
 	KVER=${KVER:-$(make -s -C "$KDIR" kernelrelease 2>/dev/null || true)}
 elif [ "${KERNEL:-6.12}" != 6.12 ]; then
 	use_packaged_kernel
@@ -67,7 +74,10 @@ need_kernel_headers()
 # kernel_make ARGS...: make in the kernel's build folder
 kernel_make()
 {
-	if [ -n "$KROOT" ]; then
+	if [ -n "$CROSS" ]; then
+		"${foreign_root[@]}" make -C "$KDIR" ARCH="$KARCH" \
+			CROSS_COMPILE="$CROSS" CC="${CROSS}gcc" "$@"
+	elif [ -n "$KROOT" ]; then
 		"$SCRIPTS/in-root" "$KROOT" make -C "$KDIR" "$@"
 	else
 		make -C "$KDIR" "$@"

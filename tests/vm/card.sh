@@ -67,10 +67,9 @@ add_root_port()
 # One hub is the wire: the NICs under test, the peer and perhaps the host
 add_network()
 {
-	local i device=$nic rule rules='' rom=,romfile=
+	local i device=$nic rule rules=''
 
 	[ "$nic" != virtio-net ] || device=virtio-net-pci
-	[ "$virtio" = pci ] || rom=
 	[ "$nic" = vktls ] || nic_opt=,romfile=$nic_opt
 	[ -z "$root_port$spare" ] || add_root_port
 	for ((i = 0; i < nics; i++)); do
@@ -87,7 +86,7 @@ add_network()
 		add_card_monitor spare
 	fi
 	add -netdev hubport,id=peer,hubid=0
-	add -device "virtio-net-$virtio,netdev=peer,mac=52:54:00:00:02:ff$rom"
+	add -device virtio-net-pci,netdev=peer,mac=52:54:00:00:02:ff,romfile=
 	if [ ${#hostfwd[@]} != 0 ]; then
 		for rule in "${hostfwd[@]}"; do
 			rules+=,hostfwd=$rule
@@ -107,7 +106,7 @@ start_card()
 	shift 2
 	wire=stream,server=on,addr.type=unix,addr.path=$tmp/wire-$name
 	[ -z "$tap" ] || [ "$name" != dut0 ] || wire=$(tap_of)
-	"$TOP/tools/vktls-card" --qemu "$(own_qemu qemu-system-x86_64)" \
+	"$TOP/tools/vktls-card" --qemu "$(card_product qemu-system-x86_64)" \
 		--socket "$tmp/card-$name" --qmp "$tmp/card-qmp-$name" --id "$name" \
 		--netdev "$wire" --device "mac=$mac$nic_opt" "$@" \
 		</dev/null >"$tmp/card-log-$name" 2>&1 &

@@ -3,18 +3,10 @@
 # Sourced by run: the emulator and the machine without its network, for each processor.
 # Uses the variables of run's options.
 
-# s390x has its own bus; PCI is for the NIC alone there
-virtio=pci emulator_name=qemu-system-x86_64
-use_arch()
-{
-	case $arch in
-	arm64) emulator_name=qemu-system-aarch64 ;;
-	s390x) emulator_name=qemu-system-s390x virtio=ccw ;;
-	esac
-}
+emulator_name=qemu-system-x86_64
 
-# Where our own QEMU lies: it does not depend on the guest's processor
-own_qemu()
+# card_product NAME: where a product lies that does not depend on the guest's processor
+card_product()
 {
 	[ "$arch" = amd64 ] && echo "$BUILD/$1" || echo "$TOP/build/$1"
 }
@@ -28,9 +20,9 @@ usual_card()
 # The emulator as words: a file, or Debian's newest, which the cache has
 choose_qemu()
 {
-	use_arch
+	[ "$arch" = amd64 ] || emulator_name=qemu-system-aarch64
 	[ "$card" = in-qemu ] || : "${qemu:=system}"
-	: "${qemu:=$(own_qemu "$emulator_name")}"
+	: "${qemu:=$(card_product "$emulator_name")}"
 	emulator=("$qemu")
 	[ "$qemu" != system ] || emulator=("$SCRIPTS/debian-qemu"
 		"${emulator_name#qemu-system-}")
@@ -102,7 +94,6 @@ add_amd64()
 		append+=" tsc_early_khz=$("$GUEST/tsc_khz")"
 	fi
 	add -machine q35,vmport=off,smbus=off,i8042=off,graphics=off
-	add -L /usr/share/seabios -L /usr/share/qemu
 	add -append "$(kernel_words ttyS0 | tr '\n' ' ')"
 }
 
@@ -113,15 +104,10 @@ add_arm64()
 	add -append "$(kernel_words ttyAMA0 | tr '\n' ' ')"
 }
 
-add_s390x()
-{
-	add -accel tcg,thread=multi -cpu max -machine s390-ccw-virtio
-	add -append "$(kernel_words ttysclp0 | tr '\n' ' ')"
-}
-
 add_machine()
 {
 	add -nodefaults -no-user-config -display none -no-reboot
+	add -L /usr/share/seabios -L /usr/share/qemu
 	"add_$arch"
 	add -smp "$smp" -m "$mem"
 	# memory that a process beside QEMU can map
@@ -130,15 +116,5 @@ add_machine()
 		    -machine memory-backend=ram
 	add -kernel "$GUEST/vmlinux" -initrd "$tmp/initrd"
 	add -drive "file=$GUEST/image,format=raw,if=none,id=root,snapshot=on"
-	add -device "virtio-blk-$virtio,drive=root"
-}
-
-add_console()
-{
-	if [ "$arch" = s390x ]; then
-		add -chardev "file,id=console,path=$tmp/console"
-		add -device sclpconsole,chardev=console
-	else
-		add -serial "file:$tmp/console"
-	fi
+	add -device "virtio-blk-pci,drive=root"
 }
