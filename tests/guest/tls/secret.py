@@ -31,7 +31,7 @@ class Peer:
         ktap.defer(self.raw.close)
         ktap.defer(self.near.close)
         for end in (self.raw, self.near):
-            end.settimeout(20)
+            end.settimeout(60)
         ktls.attach(self.near, tx=self.back, rx=self.out)
         if secrets:
             give(self.near, ktls.TLS_EXT_TX_SECRET, self.back)
@@ -97,7 +97,7 @@ def refused(option, error, value, sock):
     ktap.fails(error, sock.setsockopt, ktls.SOL_TLS, option, value)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def state_and_errors():
     """Secrets are checked against the key in force, and are not read back."""
     peer = Peer(secrets=False)
@@ -128,7 +128,7 @@ def state_and_errors():
     moved(before, TlsTxKeyUpdate=0, TlsRxKeyUpdate=0)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def wrong_sockets():
     """No key yet, TLS 1.2, no TLS: a clear error."""
     secret = ktls.Traffic()
@@ -175,7 +175,7 @@ def answer_many(cipher, rounds):
           TlsDecryptError=0)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def requests_are_joined():
     """Twenty requests of a peer that does not read get one answer, or two when
     the first one was on its way already."""
@@ -187,7 +187,7 @@ def requests_are_joined():
             sent += peer.near.send(bytes(16000))
     except BlockingIOError:
         pass
-    peer.near.settimeout(20)
+    peer.near.settimeout(60)
     for _ in range(20):
         peer.update(ktls.KEY_UPDATE_ASKS)
     peer.send(b"end")
@@ -206,7 +206,7 @@ def requests_are_joined():
     moved(before, TlsTxKeyUpdate=answers)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def on_request():
     """A program has the key renewed, with and without that of the peer."""
     peer, before = Peer(), ktls.tls_stat()
@@ -222,7 +222,7 @@ def on_request():
     moved(before, TlsTxKeyUpdate=2, TlsRxKeyUpdate=1)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def open_record_keeps_its_key():
     """Payload that MSG_MORE holds was written before the key changed."""
     peer = Peer()
@@ -235,7 +235,7 @@ def open_record_keeps_its_key():
     peer.expect((ktls.DATA, b"after"))
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def by_age():
     """A key that has been used is renewed in time; one that has not is left."""
     peer, before = Peer(), ktls.tls_stat()
@@ -277,7 +277,7 @@ def before_limit(cipher):
     moved(before, TlsTxKeyNearLimit=0, TlsTxKeyLimit=0)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def limit_without_secret():
     """The limit is told of; with the option it is an error until the program has
     sent its own KeyUpdate and set a key."""
@@ -308,7 +308,7 @@ def limit_without_secret():
     peer.expect((ktls.DATA, b"new key"))
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def limit_of_received_records():
     """Near the limit of the peer's key it is asked for another; without a secret,
     and with the option, reading stops at the limit."""
@@ -343,7 +343,7 @@ def ends(peer, alert):
     ktap.fails(errno.EPROTO, peer.near.send, b"more")
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def flood_in_a_row():
     """More KeyUpdates without another record than a peer may send."""
     peer, before = Peer(), ktls.tls_stat()
@@ -353,7 +353,7 @@ def flood_in_a_row():
     moved(before, TlsRxKeyUpdate=32, TlsRxKeyUpdateRefused=1)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def flood_per_second():
     """More KeyUpdates, with data between, than the program allows in a second."""
     peer, before = Peer(), ktls.tls_stat()
@@ -375,7 +375,7 @@ def refuse(content, alert):
     moved(before, TlsRxKeyUpdateRefused=1, TlsRxKeyUpdate=0, TlsDecryptError=0)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def behind_a_ticket():
     """Of a record with a ticket and a KeyUpdate, the program reads the ticket."""
     peer = Peer()
@@ -386,7 +386,7 @@ def behind_a_ticket():
     hears(peer.near, b"data")
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def cut_by_records():
     """A KeyUpdate in pieces has one key; the next one is in force behind it."""
     peer, before = Peer(), ktls.tls_stat()
@@ -401,7 +401,7 @@ def cut_by_records():
     moved(before, TlsRxKeyUpdate=4, TlsTxKeyUpdate=4)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def readers_wake():
     """Each way to wait and to read goes over a KeyUpdate: poll, peek, splice."""
     peer = Peer()
@@ -424,7 +424,7 @@ def readers_wake():
     ktap.equal(os.read(reading, 99), b"spliced", "splice")
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def silent_reader():
     """A program that waits in recv() for data still has requests answered."""
     peer = Peer()
@@ -434,11 +434,11 @@ def silent_reader():
         peer.update(ktls.KEY_UPDATE_ASKS)
         peer.expect((ktls.HANDSHAKE, ktls.KEY_UPDATE))
     peer.send(b"end")
-    thread.join(20)
+    thread.join(60)
     ktap.equal(thread.is_alive(), False, "reader waits")
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def library_that_renews():
     """A program that sends a KeyUpdate itself, and then sets the next key or does
     not: the kernel has gone on with that key, and keeps the secret."""
@@ -456,7 +456,7 @@ def library_that_renews():
     moved(before, TlsTxKeyUpdate=4)
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def taken_back():
     """A program that sets a key itself renews the keys from then on."""
     peer = Peer()
@@ -476,7 +476,7 @@ def taken_back():
     ktap.equal(states, [1, 0], "hashes")
 
 
-@ktap.case()
+@ktap.case(timeout=90)
 def earlier_key_comes_back():
     """A library that has not seen the kernel's own KeyUpdate sets a key whose record
     numbers were used: it is refused, and the keys go on."""
@@ -498,7 +498,7 @@ def earlier_key_comes_back():
     peer.expect((ktls.DATA, b"the program's"))
 
 
-@ktap.case(timeout=60)
+@ktap.case(timeout=180)
 def both_at_once():
     """Both ends send and renew their keys meanwhile."""
     peer = Peer()
@@ -528,7 +528,7 @@ def both_at_once():
     for _ in range(300):
         hears(peer.near, data)
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
         ktap.equal(thread.is_alive(), False, "a thread waits")
     ktap.equal(peer.most <= 64, True, f"{peer.most} records with one key")
 
@@ -536,15 +536,15 @@ def both_at_once():
 def main():
     for cipher in ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305", "aes-128-ccm"):
         few = ROUNDS if cipher == "aes-128-gcm" else 20
-        ktap.add(f"receive {few} {cipher}", receive_many, cipher, few, timeout=120)
-        ktap.add(f"answer {few} {cipher}", answer_many, cipher, few, timeout=120)
-        ktap.add(f"before the limit {cipher}", before_limit, cipher, timeout=90)
+        ktap.add(f"receive {few} {cipher}", receive_many, cipher, few, timeout=240)
+        ktap.add(f"answer {few} {cipher}", answer_many, cipher, few, timeout=240)
+        ktap.add(f"before the limit {cipher}", before_limit, cipher, timeout=180)
     for name, content, alert in (
             ("two KeyUpdates in a record", ktls.KEY_UPDATE * 2, UNEXPECTED),
             ("a ticket behind it", ktls.KEY_UPDATE + TICKET, UNEXPECTED),
             ("another value", ktls.KEY_UPDATE[:4] + b"\2", ILLEGAL),
             ("a length of two", bytes([24, 0, 0, 2, 0, 0]), DECODE)):
-        ktap.add(f"refused: {name}", refuse, content, alert)
+        ktap.add(f"refused: {name}", refuse, content, alert, timeout=90)
     ktap.main()
 
 
