@@ -110,10 +110,14 @@ static uint32_t pci_config_read(PCIDevice *pci, uint32_t addr, int len)
                                      pci_default_read_config(pci, addr, len);
 }
 
+/*
+ * A device that is gone takes no writes. But a vfio-user client has carried out
+ * its part of each: MSI-X and power stay the same on both sides.
+ */
 static void pci_config_write(PCIDevice *pci, uint32_t addr, uint32_t value,
                              int len)
 {
-    if (VKDEV(pci)->faults.gone) {
+    if (VKDEV(pci)->faults.gone && !VKDEV(pci)->vfio_user) {
         return;
     }
     pci_default_write_config(pci, addr, value, len);

@@ -176,6 +176,19 @@ def function_level_reset(nic):
 
 
 @case(CardNic)
+def interrupts_after_the_card_was_gone(nic):
+    """A driver that unbinds a card that is gone reads all ones, and writes them back
+    without the bit of MSI-X. The client then takes its vectors down; so must the card."""
+    nic.boot().up()
+    control = nic.pci.msix + 2
+    nic.m.qmp("qom-set", path="/machine/peripheral/nic", property="fault-gone", value=1)
+    assert nic.pci.config(control, 2) == 0xffff
+    nic.pci.set_config(control, 0x7fff, 2)
+    nic.m.qmp("qom-set", path="/machine/peripheral/nic", property="fault-gone", value=0)
+    assert not nic.pci.config(control, 2) & 0x8000, "MSI-X is enabled"
+
+
+@case(CardNic)
 def reset_by_the_client(nic):
     nic.boot().up()
     nic.m.client.reset()
