@@ -18,14 +18,20 @@
 	clean_acked_data_disable(inet_csk((struct sock *)(tp)))
 #endif
 
-/* 6.15: the ULP's get_info and get_info_size hear who asks. */
+/*
+ * 6.15: get_info and get_info_size of the ULP get net_admin, the caller's
+ * capability.
+ */
 #ifdef COMPAT_NET_ADMIN
 #define COMPAT_ARG_NET_ADMIN
 #else
 #define COMPAT_ARG_NET_ADMIN	, bool net_admin
 #endif
 
-/* 6.19: an option, and its value for ss; same numbers everywhere. */
+/*
+ * 6.19: TLS_TX_MAX_PAYLOAD_LEN, and its value for ss; the numbers are the same on
+ * all kernels.
+ */
 #ifdef COMPAT_MAX_PAYLOAD_LEN
 #define TLS_TX_MAX_PAYLOAD_LEN		5
 #define TLS_INFO_TX_MAX_PAYLOAD_LEN	__TLS_INFO_MAX

@@ -9,8 +9,8 @@ struct net_device;
 struct tlsdev_ops;
 
 /*
- * What this tls.ko exports beyond the kernel's own. A driver must work without
- * it, so it looks these up with symbol_get().
+ * Functions that this tls.ko exports beyond the kernel's own. A driver must also
+ * work without this tls.ko, so it looks the functions up with symbol_get().
  */
 
 #define TLS_OFFLOAD_CAP_13	BIT(0)	/* checks the version, takes TLS 1.3 */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Packets of offloaded TLS sockets on their way out: is a packet still as TCP made it,
- * or was it cut or wrapped since? And sockets of which no NIC can encrypt the packets,
- * because IP wraps or TCP signs the plaintext. tls.ko and drivers share the checks.
+ * Checks that tls.ko and drivers share: whether an outgoing packet of an offloaded TLS
+ * socket is still as TCP made it, or was cut or wrapped since, and whether a NIC may
+ * encrypt for a socket at all, or IP would wrap or TCP sign the plaintext.
  */
 #ifndef _NET_TLS_WIRE_H
 #define _NET_TLS_WIRE_H
@@ -31,7 +31,7 @@ static inline bool __tls_wire_is_tcp6(const struct sk_buff *skb)
 }
 
 /**
- * tls_wire_is_tcp() - does a packet consist of IP, TCP and payload, whole?
+ * tls_wire_is_tcp() - tell whether a packet is IP, TCP and payload, not cut
  * @skb:	packet with its network header set, VLAN tags allowed
  *
  * Return: false for an IP fragment, and if something stands between IP and TCP,
@@ -52,7 +52,7 @@ static inline bool tls_wire_is_tcp(const struct sk_buff *skb)
 }
 
 /**
- * tls_wire_is_fragment() - is a packet a fragment of an IPv4 packet?
+ * tls_wire_is_fragment() - tell whether a packet is an IPv4 fragment
  * @skb:	packet with its network header set, VLAN tags allowed
  *
  * The fragments that IPv4 makes keep the socket and lose skb->decrypted. IPv6 makes
@@ -97,10 +97,10 @@ static inline int tls_wire_csum_partial(struct sk_buff *skb)
 }
 
 /**
- * tls_dst_wraps() - does a route put each packet into another one?
+ * tls_dst_wraps() - tell whether a route puts each packet into another one
  * @dst:	the route
  *
- * IPsec and lightweight tunnels do, between TCP and the device.
+ * IPsec and lightweight tunnels wrap packets between TCP and the device.
  *
  * Return: true if so.
  */
@@ -111,7 +111,7 @@ static inline bool tls_dst_wraps(const struct dst_entry *dst)
 }
 
 /**
- * tls_sk_signs() - does TCP sign the segments of a socket?
+ * tls_sk_signs() - tell whether TCP signs the segments of a socket
  * @sk:		the socket
  *
  * TCP-MD5 (RFC 2385) and TCP-AO (RFC 5925) cover the payload that TCP sees, which

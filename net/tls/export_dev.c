@@ -22,7 +22,7 @@
 #include "export.h"
 
 /**
- * tls_device_sk_destruct() - an offloaded socket has no packet left
+ * tls_device_sk_destruct() - free an offloaded socket that has no packet left
  * @sk:		the socket
  *
  * Context: any, mostly softirq; steps that may sleep run in a work.
@@ -34,12 +34,13 @@ void tls_device_sk_destruct(struct sock *sk)
 EXPORT_SYMBOL_GPL(tls_device_sk_destruct);
 
 /**
- * tls_offload_tx_resync_request() - a driver lost its place in the stream
+ * tls_offload_tx_resync_request() - ask for a resync of the sending side
  * @sk:		the socket
  * @got_seq:	TCP sequence number it saw
- * @exp_seq:	the one it expected
+ * @exp_seq:	TCP sequence number it expected
  *
- * It is told of the beginning of the next record by tls_dev_resync.
+ * A driver calls this when its NIC lost its place in the stream. tls_dev_resync then
+ * tells it where the next record begins.
  *
  * Context: any.
  */

@@ -15,7 +15,7 @@
 #include "export.h"
 
 /**
- * tls_encrypt_skb() - a driver wants a packet encrypted in software
+ * tls_encrypt_skb() - encrypt a packet in software, for a driver
  * @skb:	packet of an offloaded socket; consumed
  *
  * Context: softirqs off.
@@ -29,7 +29,7 @@ struct sk_buff *tls_encrypt_skb(struct sk_buff *skb)
 EXPORT_SYMBOL_GPL(tls_encrypt_skb);
 
 /**
- * tls_validate_xmit_skb() - a packet of an offloaded socket is being sent
+ * tls_validate_xmit_skb() - encrypt an outgoing packet if its device cannot
  * @sk:		the socket
  * @dev:	device it is sent through
  * @skb:	the packet

@@ -154,7 +154,7 @@ static struct sk_buff *tls_fallback_alloc(const struct sk_buff *skb, u32 hdr)
 	skb_copy_header(new, skb);
 	memcpy(new->data, skb->data, hdr);
 	new->decrypted = 0;
-	/* Its headers are its own, so there is nothing to fail. */
+	/* The headers are not shared, so this cannot fail. */
 	tls_wire_csum_partial(new);
 	return new;
 }
@@ -250,7 +250,10 @@ static struct sk_buff *tls_fallback_other(struct sock *sk, struct sk_buff *skb)
 	return skb;
 }
 
-/* The same for packets with an IP header. */
+/*
+ * Chooses tls_fallback_why() or tls_fallback_other() for a packet with an IP
+ * header.
+ */
 static struct sk_buff *tls_fallback_ip(struct sock *sk, struct sk_buff *skb,
 				       int why)
 {
@@ -280,7 +283,10 @@ struct sk_buff *tls_fallback_output(struct sock *sk, struct sk_buff *skb)
 	return skb;
 }
 
-/* Is @dev the owner, or a VLAN or bond above it, from which the packet gets there? */
+/*
+ * Returns whether @dev is the owner, or a VLAN or bond above it, from which the
+ * packet gets to the owner.
+ */
 static bool tls_goes_to(struct net_device *owner, struct net_device *dev)
 {
 	while (is_vlan_dev(dev))
@@ -300,7 +306,7 @@ struct sk_buff *tls_fallback_unless(struct sock *sk, struct net_device *dev,
 	return tls_fallback_ip(sk, skb, TLS_MIB_TX_FALLBACK_ROUTE);
 }
 
-/* sk_validate_xmit_skb of a socket that has lost its device. */
+/* The value of sk_validate_xmit_skb for a socket that has lost its device. */
 struct sk_buff *tls_validate_xmit_skb_sw(struct sock *sk,
 					 struct net_device *dev,
 					 struct sk_buff *skb)

@@ -88,7 +88,7 @@ static void tls_prot_info_set(struct tls_prot_info *prot,
 	prot->aad_size = fmt->is_13 ? TLS_REC_HDR_LEN : TLS_REC_AAD12_LEN;
 }
 
-/* The sending side has its key: senders may see it. */
+/* Makes the sending side visible to senders, once it has its key. */
 static void tls_tx_publish(struct sock *sk, struct tls_context *ctx,
 			   struct tls_tx *tx)
 {
@@ -161,10 +161,11 @@ static int tls_key_first(struct sock *sk, struct tls_priv *ctx, bool is_tx,
 }
 
 /*
- * The kernel may have renewed the key already, where the program follows. Another key
- * than the one in force may be an earlier one then, whose record numbers were used.
+ * Judges a key of the program. Where the program follows the kernel, the kernel may
+ * have renewed the key already; a key other than the one in force may then be an
+ * earlier one, with record numbers that were used.
  *
- * Return: 0 for a key to put in force, 1 when it is, or -EKEYREJECTED.
+ * Return: 0 for a key to put in force, 1 when it is in force, or -EKEYREJECTED.
  */
 static int tls_key_judge(struct sock *sk, bool tx, const struct tls_newkey *key)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Options for the life of keys: secrets from user space, limits, a KeyUpdate on
- * request, and the state. A direction that receives has its secret only while the
- * sending one has its own: the kernel must be able to answer.
+ * request, and the state. A receiving side may have its secret only while the
+ * sending side has one: the kernel must be able to answer a KeyUpdate.
  */
 
 #include <linux/uaccess.h>
@@ -34,7 +34,10 @@ static int tls_life_read(void *to, size_t size, sockptr_t optval,
 	return copy_from_sockptr(to, optval, size) ? -EFAULT : 0;
 }
 
-/* The direction's tls_renew, made if need be; NULL without memory. */
+/*
+ * Returns the direction's tls_renew, allocated if it is not there; NULL without
+ * memory.
+ */
 static struct tls_renew *tls_life_get(struct tls_renew **renew,
 				      struct tls_tx *tx)
 {

@@ -12,7 +12,7 @@
 #include "record.h"
 
 /**
- * tls_ku_scan_begin() - a new record of handshake messages
+ * tls_ku_scan_begin() - begin a record of handshake messages
  * @scan:	zeroed at the first record, else as the last record left it
  */
 void tls_ku_scan_begin(struct tls_ku_scan *scan)
@@ -26,7 +26,7 @@ static bool tls_ku_scan_in_update(const struct tls_ku_scan *scan)
 	return scan->hdr_len && scan->hdr[0] == TLS_HS_KEY_UPDATE;
 }
 
-/* The byte behind the header of a KeyUpdate: its only content. */
+/* Judges the byte behind the header of a KeyUpdate, its only content. */
 static int tls_ku_scan_content(struct tls_ku_scan *scan, __u8 byte)
 {
 	if (byte > 1)
@@ -62,7 +62,7 @@ static int tls_ku_scan_header(struct tls_ku_scan *scan, __u8 byte)
  * @len:	its bytes
  *
  * Messages may share a record and may be cut by records. Behind a KeyUpdate, the
- * record must end: what follows has another key.
+ * record must end: the next bytes have another key.
  *
  * Return: 0, with the result in @scan; or the alert for a record that must not be.
  */
@@ -106,7 +106,7 @@ void tls_ku_build(__u8 *out, bool request)
 
 /**
  * tls_ku_rate_take() - count a KeyUpdate
- * @rate:	the peer's
+ * @rate:	limits and counts of the peer
  * @in_row:	no other record came since the last KeyUpdate
  * @now_ms:	a clock in milliseconds
  *
@@ -126,7 +126,7 @@ bool tls_ku_rate_take(struct tls_ku_rate *rate, bool in_row, __u64 now_ms)
 }
 
 /**
- * tls_key_warn_at() - where a key comes near its limit
+ * tls_key_warn_at() - get the record number at which a key comes near its limit
  * @limit:	records that it may protect, TLS_KEY_LIMIT_MIN or more
  *
  * Return: number of the first record of the last quarter.
@@ -137,7 +137,7 @@ __u64 tls_key_warn_at(__u64 limit)
 }
 
 /**
- * tls_key_end_at() - where records of data end
+ * tls_key_end_at() - get the record number at which data may use a key no more
  * @limit:	records that it may protect, TLS_KEY_LIMIT_MIN or more
  *
  * Return: number of the first record that is reserved.

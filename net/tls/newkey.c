@@ -11,7 +11,7 @@
 #include "newkey.h"
 
 /**
- * tls_key_store() - a key is in force: what drivers and getsockopt() read
+ * tls_key_store() - store a key in force, for drivers and getsockopt()
  * @ctx:	context; the socket is locked
  * @tx:		direction
  * @key:	the key; nonce and record number begin as in it

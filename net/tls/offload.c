@@ -9,7 +9,7 @@
 #include "offload.h"
 
 /**
- * tls_offload_start() - a direction got its first key
+ * tls_offload_start() - offer a direction with its first key to a device
  * @sk:		the socket, locked
  * @tx:		direction
  * @why:	result of tls_offload_look(), which has just run
@@ -23,8 +23,8 @@ bool tls_offload_start(struct sock *sk, bool tx, int why)
 }
 
 /**
- * tls_offload_rekey() - the key of a direction is about to change
- * @sk:		the socket, locked; no record of its is open
+ * tls_offload_rekey() - prepare a direction for a change of its key
+ * @sk:		the socket, locked, without an open record
  * @tx:		direction
  *
  * Return: 0 or -ENOMEM, with the old key in force.
@@ -38,7 +38,7 @@ int tls_offload_rekey(struct sock *sk, bool tx)
 }
 
 /**
- * tls_offload_close() - a direction is being closed
+ * tls_offload_close() - take a direction from its device at close
  * @sk:		the socket, locked by its owner; TCP has all records
  * @tx:		direction
  */

@@ -25,7 +25,7 @@ static atomic_t tls_generation = ATOMIC_INIT(1);
 /* Contexts deleted since a device was full; each lets one socket ask again. */
 static atomic_t tls_room;
 
-/* The cheap checks, under RCU instead of with a reference to the device. */
+/* Runs the cheap checks, under RCU, so that no reference to the device is taken. */
 static int tls_dev_judge_quickly(struct sock *sk, enum tls_offload_ctx_dir dir)
 {
 	struct net_device *dev;
@@ -45,7 +45,10 @@ static u32 tls_ask_place(const struct sock *sk, enum tls_offload_ctx_dir dir)
 					       tcp_sk(sk)->copied_seq;
 }
 
-/* May the direction be offered to a device already, as far as program and administrator go? */
+/*
+ * Returns 0 if program and administrator let the direction ask a device now, else
+ * an enum tls_why.
+ */
 static int tls_ask_judge(struct sock *sk, struct tls_ask *ask,
 			 enum tls_offload_ctx_dir dir)
 {
@@ -69,7 +72,7 @@ static int tls_ask_judge(struct sock *sk, struct tls_ask *ask,
 }
 
 /**
- * tls_offload_look() - would the device of the socket's route take a direction?
+ * tls_offload_look() - tell whether the route's device would take a direction
  * @sk:		the socket, locked
  * @ask:	state of the direction; notes that it has asked
  * @dir:	direction
@@ -103,7 +106,7 @@ int tls_offload_look(struct sock *sk, struct tls_ask *ask,
 }
 
 /**
- * tls_ask_done() - a socket has got its device
+ * tls_ask_done() - note that a socket has got its device
  * @ask:	state of the direction
  */
 void tls_ask_done(struct tls_ask *ask)
@@ -171,7 +174,7 @@ void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
 }
 
 /**
- * tls_ask_room() - a device has forgotten a context
+ * tls_ask_room() - let a socket ask again, as a device has deleted a context
  *
  * Each deleted context lets one socket that found a device full ask again. If all
  * of them asked, all but one would be refused.
@@ -182,12 +185,12 @@ void tls_ask_room(void)
 }
 
 /**
- * tls_ask_due() - should a socket without a device look for one?
+ * tls_ask_due() - tell whether a socket should look for a device now
  * @sk:		the socket, locked
  * @ask:	state of the direction
  * @dir:	direction
  *
- * Return: true when something has changed since it asked last, or its time is over.
+ * Return: true when something has changed since it asked last, or it is time to ask again.
  */
 bool tls_ask_due(struct sock *sk, const struct tls_ask *ask,
 		 enum tls_offload_ctx_dir dir)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The life of an offloaded socket's context after close: packets still need
- * it, so it goes with the socket itself. The module stays until then too.
+ * The life of an offloaded socket's context after close: packets still need the
+ * context, so it is freed with the socket itself. The module stays until then, too.
  */
 
 #include <linux/llist.h>
@@ -84,7 +84,7 @@ void tls_sock_destruct(struct sock *sk)
 }
 
 /**
- * tls_offload_hook() - the context is the socket's until it is destroyed
+ * tls_offload_hook() - keep the context until the socket is destroyed
  * @sk:		the socket, locked
  *
  * Drivers know an offloaded socket by its destructor.

@@ -13,10 +13,10 @@
 #include "offload.h"
 
 /**
- * tls_offload_device_lost() - a device forgot all contexts
+ * tls_offload_device_lost() - take all sockets from a device that lost its contexts
  * @dev:	the device
  *
- * Its sockets go on in software. tls_dev_del is called for each context.
+ * The sockets go on in software. tls_dev_del is called for each context.
  *
  * Context: process; under no lock that tls_dev_add or tls_dev_del takes.
  */
@@ -27,7 +27,7 @@ void tls_offload_device_lost(struct net_device *dev)
 EXPORT_SYMBOL_GPL(tls_offload_device_lost);
 
 /**
- * tls_offload_device_ready() - a device takes contexts again
+ * tls_offload_device_ready() - let sockets ask a device that takes contexts again
  * @dev:	the device
  *
  * Sockets that route through it are offered to it at their next record.
@@ -65,7 +65,10 @@ static int tls_dev_own_event(struct net_device *dev, unsigned long event)
 	}
 }
 
-/* Has a bond's slave been added, removed, gained or lost carrier, or been chosen? */
+/*
+ * Returns whether a bond's slave was added, removed or chosen, or gained or lost
+ * its carrier.
+ */
 static bool tls_dev_bond_changed(const struct net_device *dev,
 				 unsigned long event)
 {

@@ -19,9 +19,12 @@
 /* Guards the list and tls_link.sk; taken in softirq by the destructor. */
 static DEFINE_SPINLOCK(tls_link_lock);
 static LIST_HEAD(tls_links);
-static LIST_HEAD(tls_links_leaving);	/* tls_dev_del comes after a grace period */
+static LIST_HEAD(tls_links_leaving);	/* tls_dev_del is due after a grace period */
 
-/* Enables the link; adds it to the list, where a lost device finds its links. */
+/*
+ * Enables the link, and adds it to the list, so that the loss of the device finds
+ * it.
+ */
 static void tls_link_publish(struct sock *sk, struct tls_link *link)
 {
 	if (link->dir == TLS_OFFLOAD_CTX_DIR_TX) {
@@ -65,7 +68,7 @@ static int tls_link_try(struct sock *sk, struct tls_link *link, u32 seq)
  * @sk:		the socket, locked; the driver's context is in place
  * @dir:	direction
  * @seq:	TCP sequence number where the offload begins
- * @err:	out: why not, an enum tls_why or an error
+ * @err:	out: the reason for NULL, an enum tls_why or an error
  *
  * Return: the link, to be put; NULL when the socket stays in software.
  */
@@ -118,7 +121,7 @@ static void tls_link_del_listed(struct tls_link *link)
 }
 
 /**
- * tls_link_gone() - may the direction be given to another device?
+ * tls_link_gone() - tell whether the direction may be given to another device
  * @link:	a link that was lost
  *
  * Return: true once tls_dev_del has returned; another task may have called it.
@@ -158,8 +161,8 @@ static void tls_link_uncount_locked(struct tls_link *link)
 }
 
 /**
- * tls_link_uncount() - count the socket as software's
- * @link:	its link; the socket is being closed
+ * tls_link_uncount() - end the count of a socket as one of its device
+ * @link:	link of the socket, which is being closed
  */
 void tls_link_uncount(struct tls_link *link)
 {
@@ -184,7 +187,7 @@ static void tls_link_leave(struct tls_link *link, enum tls_left reason)
 }
 
 /**
- * tls_link_drain() - the device gets no new records, and goes on with the old
+ * tls_link_drain() - give a device no new records; it goes on with the old ones
  * @link:	link of a socket that is locked
  * @reason:	why
  *
@@ -231,7 +234,7 @@ void tls_link_drop(struct tls_link *link, enum tls_left reason)
 }
 
 /**
- * tls_link_orphan() - the socket is about to be freed
+ * tls_link_orphan() - part a link from its socket, which is about to be freed
  * @link:	its link
  *
  * Context: any but hard interrupts.
@@ -249,10 +252,10 @@ static bool tls_link_on(const struct tls_link *link, const void *dev)
 }
 
 /*
- * Does a socket send through a device that its bond does not use any more? A bond
- * sends a packet marked for a device through that device even without carrier. The
- * socket would wait for ever for an acknowledgment, and never look at its route, so
- * it must be taken back here.
+ * Returns whether a socket sends through a device that its bond does not use any
+ * more. A bond sends a packet marked for a device through that device even without
+ * carrier. The socket would wait for ever for an acknowledgment, and never look at
+ * its route, so it must be taken back here.
  */
 static bool tls_link_stray(const struct tls_link *link, const void *unused)
 {
@@ -341,7 +344,7 @@ static bool tls_links_left(const struct net_device *dev)
 }
 
 /**
- * tls_links_retire_dev() - a device loses all its contexts
+ * tls_links_retire_dev() - take all sockets from a device
  * @dev:	the device
  *
  * No call to its driver is left when this returns.

@@ -35,14 +35,14 @@ tls_output_base(const struct sock *sk)
 			    ops)->base;
 }
 
-/* The route for the packet; IP takes the same after this. */
+/* Returns the route of the packet, which IP will take, too. */
 static const struct dst_entry *
 tls_output_route(struct sock *sk, const struct inet_connection_sock_af_ops *base)
 {
 	return base->rebuild_header(sk) ? NULL : __sk_dst_get(sk);
 }
 
-/* Payload that fits a segment for which IP need not fragment; 0 for any. */
+/* Returns the largest payload of a segment that IP need not fragment; 0 for any. */
 static u32 tls_output_max(const struct sock *sk, const struct sk_buff *skb,
 			  const struct dst_entry *dst)
 {
@@ -58,7 +58,7 @@ static u32 tls_output_max(const struct sock *sk, const struct sk_buff *skb,
 	return mtu > headers ? mtu - headers : 1;
 }
 
-/* The segments become those that TCP would have made for the route. */
+/* Cuts the packet into the segments that TCP would have made for the route. */
 static void tls_output_segment(struct sock *sk, struct sk_buff *skb, u32 max)
 {
 	u32 payload = skb->len - tcp_hdrlen(skb);

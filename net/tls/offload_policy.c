@@ -54,14 +54,16 @@ static int tls_dev_takes(const struct net_device *dev,
 	}
 }
 
-/* A bond's slave without carrier sends nothing. */
+/*
+ * Returns whether a device is a bond's slave without carrier, which sends nothing.
+ */
 static bool tls_dev_mute(const struct net_device *dev)
 {
 	return netif_is_bond_slave(dev) && !netif_carrier_ok(dev);
 }
 
 /**
- * tls_dev_judge_state() - may a device be used now, apart from version and cipher?
+ * tls_dev_judge_state() - judge the state and features of a device
  * @dev:	the device
  * @dir:	direction
  *
@@ -84,7 +86,7 @@ int tls_dev_judge_state(const struct net_device *dev,
 }
 
 /**
- * tls_dev_judge() - would a device take a direction of a socket?
+ * tls_dev_judge() - tell whether a device would take a direction of a socket
  * @dev:	the device
  * @dir:	direction
  * @info:	version and cipher

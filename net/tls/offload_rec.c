@@ -217,7 +217,10 @@ int tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
 	return 0;
 }
 
-/* Nobody finds the record any more, and its place is the owner's of the socket. */
+/*
+ * Retires an acknowledged record. No search finds it any more, so the socket lock
+ * alone guards its place, where its memory waits for reuse if no packet holds it.
+ */
 static void tls_ring_retire(struct tls_off_tx *off, u32 i)
 {
 	struct tls_off_rec **place = &off->ring[i & off->mask];

@@ -46,7 +46,10 @@ void tls_offload_tx_resync(struct sock *sk, struct tls_tx *tx)
 	clear_bit_unlock(TLS_TX_SYNC_SCHED, &ctx->flags);
 }
 
-/* The device asked whether a header ends at a sequence number. */
+/*
+ * Returns whether the device asked about the header that begins at @seq; moves @seq
+ * to the last byte of that header.
+ */
 static bool tls_off_rx_asked(struct tls_rx *rx, u32 *seq)
 {
 	s64 req = atomic64_read(&rx->hw.resync_req);
@@ -123,7 +126,10 @@ static bool tls_off_rx_searched(struct tls_rx *rx, u32 *seq, u8 *sn)
 	return true;
 }
 
-/* Foretells the next record's header, which must not have arrived yet. */
+/*
+ * Tells the device where the next record's header will be, if it has not arrived
+ * yet.
+ */
 static bool tls_off_rx_foretell(struct sock *sk, struct tls_rx *rx, u32 *seq,
 				u8 *sn)
 {
@@ -143,8 +149,9 @@ static bool tls_off_rx_foretell(struct sock *sk, struct tls_rx *rx, u32 *seq,
 }
 
 /*
- * Does the device have to be told about the front record, or the next one? If so,
- * sets @seq and @sn, which begin as those of the front record, for tls_dev_resync.
+ * Returns whether the device must be told about the front record, or the next one.
+ * If so, sets @seq and @sn for tls_dev_resync; both begin as those of the front
+ * record.
  */
 static bool tls_off_rx_wanted(struct sock *sk, struct tls_rx *rx, u32 *seq,
 			      u8 *sn)
@@ -161,7 +168,7 @@ static bool tls_off_rx_wanted(struct sock *sk, struct tls_rx *rx, u32 *seq,
 }
 
 /**
- * tls_offload_rx_header() - the header of the front record was parsed
+ * tls_offload_rx_header() - serve a resync once the front header is parsed
  * @sk:		the socket, locked by its owner or in softirq
  * @rx:		its receiving side
  */
@@ -212,7 +219,7 @@ static void tls_off_rx_hint(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_lags() - a record came as ciphertext
+ * tls_offload_rx_lags() - help a device after a record that came as ciphertext
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  *

@@ -14,11 +14,11 @@
 
 #include "offload_policy.h"
 
-/* Stands for a route whose packets no device can encrypt. */
+/* Stands for a route with packets that no device can encrypt. */
 static const char tls_route_none;
 
 /**
- * tls_sock_judge() - are a socket's packets for any device to encrypt?
+ * tls_sock_judge() - tell whether any device may encrypt a socket's packets
  * @sk:		the socket, locked or kept from being freed
  *
  * Context: RCU.
@@ -34,8 +34,8 @@ int tls_sock_judge(struct sock *sk)
 }
 
 /*
- * The slave that carries the socket; NULL when that cannot be told. The bond gives
- * its TLS packets to a direct slave only, whatever is below that.
+ * Returns the slave that carries the socket, or NULL if it is unknown. The bond
+ * gives its TLS packets to a direct slave only, and does not look at devices below.
  */
 static struct net_device *tls_bond_slave(struct net_device *bond,
 					 struct sock *sk)
@@ -67,7 +67,7 @@ struct net_device *tls_dev_below(struct sock *sk)
 }
 
 /**
- * tls_offload_route() - which device does the socket send through?
+ * tls_offload_route() - identify the device that a socket sends through
  * @sk:		the socket, locked or kept from being freed
  *
  * Return: something to compare with; not to be followed. NULL without a route.

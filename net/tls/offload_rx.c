@@ -86,8 +86,8 @@ static int tls_off_rx_ask(struct sock *sk, struct tls_rx *rx,
 }
 
 /*
- * Asks for a device, between two records. @why: result of tls_offload_look(), which
- * has just run.
+ * Asks for a device, between two records. @why is the result of tls_offload_look(),
+ * which has just run.
  */
 static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx, int why)
 {
@@ -109,7 +109,7 @@ static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx, int why)
 }
 
 /**
- * tls_offload_rx_start() - a receiving side got its first key
+ * tls_offload_rx_start() - offer a receiving side with its first key to a device
  * @sk:		the socket, locked
  * @rx:		its receiving side
  * @why:	result of tls_offload_look()
@@ -133,7 +133,9 @@ static bool tls_off_rx_again(struct sock *sk, struct tls_rx *rx)
 	return got;
 }
 
-/* The device may have seen every byte that the receive window allowed up to now. */
+/*
+ * When a device is left: notes the last byte that it may have seen, the end of the window.
+ */
 static void tls_off_rx_left(const struct sock *sk, struct tls_rx *rx)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
@@ -170,7 +172,7 @@ static bool tls_off_rx_parted(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_close() - the socket is not read any more
+ * tls_offload_rx_close() - take a socket that is not read any more from its device
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  */
@@ -190,7 +192,7 @@ void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_check() - a reader is about to look at a new record
+ * tls_offload_rx_check() - look for a device, or leave one, between two records
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  */
@@ -206,7 +208,10 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 	}
 	if (link && tls_off_rx_parted(sk, rx))
 		link = NULL;
-	/* A key that a device has becomes the old key later, and there is one of that. */
+	/*
+	 * A device that gets the key makes it the old key later, and there is room
+	 * for one old key.
+	 */
 	if (link || rx->copy || rx->key_pending || rx->old ||
 	    !tls_ask_due(sk, &rx->ask, TLS_OFFLOAD_CTX_DIR_RX))
 		return;
@@ -218,7 +223,7 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_expired() - the peer uses another key from the next record on
+ * tls_offload_rx_expired() - stop the device, as the next record has another key
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  *
@@ -236,7 +241,7 @@ void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_rekey() - the key is about to change
+ * tls_offload_rx_rekey() - prepare the receiving side for a change of its key
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side, with the old key
  *

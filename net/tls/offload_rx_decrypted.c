@@ -22,12 +22,12 @@
 struct tls_rx_old {
 	union tls_crypto_context info;	/* the key; wiped with the structure */
 	u8 iv[TLS_REC_NONCE_LEN];
-	u8 seq[TLS_REC_SEQ_LEN];	/* the front record's number, had the key not changed */
+	u8 seq[TLS_REC_SEQ_LEN];	/* number of the front record under this key */
 	u32 end;			/* first sequence number that the device cannot have seen */
 };
 
 /**
- * tls_offload_rx_keep_key() - the key is about to change, and a device had it
+ * tls_offload_rx_keep_key() - keep the old key of a device before it changes
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side, without an old key
  *
@@ -54,7 +54,7 @@ int tls_offload_rx_keep_key(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_advance() - the front record was decrypted
+ * tls_offload_rx_advance() - advance the old key by the front record
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side, with an old key
  */
@@ -101,7 +101,7 @@ static u8 *tls_off_rx_body(struct sock *sk, const struct tls_rx *rx, u32 len)
 	return buf;
 }
 
-/* Only the parts that the device decrypted are taken from @sealed. */
+/* Copies the parts that the device decrypted from @sealed, and no others. */
 static void tls_off_rx_patch(struct sock *sk, const struct tls_rx *rx,
 			     u8 *body, const u8 *sealed)
 {

@@ -78,7 +78,9 @@ static int tls_off_ask(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-/* @why: result of tls_offload_look(), which has just run. */
+/*
+ * Asks for a device. @why is the result of tls_offload_look(), which has just run.
+ */
 static bool tls_off_try(struct sock *sk, struct tls_tx *tx, int why)
 {
 	struct tls_link *link;
@@ -98,7 +100,7 @@ static bool tls_off_try(struct sock *sk, struct tls_tx *tx, int why)
 }
 
 /**
- * tls_offload_tx_start() - a sending side got its first key
+ * tls_offload_tx_start() - offer a sending side with its first key to a device
  * @sk:		the socket, locked
  * @tx:		its sending side
  * @why:	result of tls_offload_look()
@@ -192,7 +194,7 @@ static void tls_off_check(struct sock *sk, struct tls_tx *tx)
 }
 
 /**
- * tls_offload_tx_on() - does the device encrypt records that begin now?
+ * tls_offload_tx_on() - tell whether the device encrypts records that begin now
  * @tx:		the sending side
  *
  * Return: true when it does.
@@ -206,7 +208,7 @@ bool tls_offload_tx_on(const struct tls_tx *tx)
 }
 
 /**
- * tls_offload_tx_next() - does the device encrypt the record that is begun now?
+ * tls_offload_tx_next() - decide whether the device encrypts the next record
  * @sk:		the socket, locked
  * @tx:		its sending side, without an open record
  *
@@ -222,7 +224,7 @@ bool tls_offload_tx_next(struct sock *sk, struct tls_tx *tx)
 }
 
 /**
- * tls_offload_tx_rekey() - the key is about to change
+ * tls_offload_tx_rekey() - prepare the sending side for a change of its key
  * @sk:		the socket, locked; no record is open
  * @tx:		its sending side, with the old key
  *
@@ -244,7 +246,7 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
 }
 
 /**
- * tls_offload_tx_close() - the socket is being closed
+ * tls_offload_tx_close() - leave the device to the last packets at close
  * @sk:		the socket, locked by its owner; all records are TCP's
  * @tx:		its sending side
  *

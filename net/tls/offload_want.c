@@ -24,7 +24,7 @@ static_assert(TLS_EXT_WHY_FULL == (int)TLS_WHY_FULL);
 static_assert(TLS_EXT_WHY_MEMORY == (int)TLS_WHY_MEMORY);
 static_assert(TLS_EXT_WHY_REFUSED == (int)TLS_WHY_REFUSED);
 
-/* The error of a direction that must be on a NIC. */
+/* Returns the errno for a direction that must be on a NIC and is not. */
 static int tls_want_error(u8 why)
 {
 	switch (why) {
@@ -97,7 +97,7 @@ static int tls_want_do(struct sock *sk, enum tls_offload_ctx_dir dir, u32 want)
 		tls_want_leave(tx, rx);
 	ask = tx ? &tx->ask : rx ? &rx->ask : NULL;
 	if (ask) {
-		/* The number of bytes to wait for may be another one now. */
+		/* The number of bytes to wait for may have changed. */
 		ask->lazy = false;
 		tls_ask_again(ask);
 	}

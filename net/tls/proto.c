@@ -109,7 +109,7 @@ static int tls_read_sock(struct sock *sk, read_descriptor_t *desc,
 	return tls_rx_read_sock(sk, desc, actor);
 }
 
-/* TCP calls a socket readable on part of a record already. */
+/* Asks for whole records: TCP calls a socket readable when part of one has come. */
 static __poll_t tls_poll(struct file *file, struct socket *sock,
 			 struct poll_table_struct *wait)
 {
@@ -124,7 +124,7 @@ static __poll_t tls_poll(struct file *file, struct socket *sock,
 	return mask & ~(EPOLLIN | EPOLLRDNORM);
 }
 
-/* Data that was written goes out before the end of the stream does. */
+/* Sends data that was written before the end of the stream. */
 static int tls_shutdown(struct socket *sock, int how)
 {
 	struct sock *sk = sock->sk;
@@ -270,7 +270,10 @@ int tls_proto_attach(struct sock *sk, struct tls_priv *ctx)
 	return 0;
 }
 
-/* A socket of our own shows the operations of a family, some of which no symbol has. */
+/*
+ * Reads the operations of a family from a socket that is made for it, because some
+ * of them are not exported.
+ */
 static int __init tls_family_init(struct tls_family *family, int number)
 {
 	struct socket *sock;

@@ -17,7 +17,7 @@
 #define TLS_GATHER_SGS	16	/* pieces that are copied at a time */
 
 /**
- * tls_reasm_next() - the segment that holds a sequence number
+ * tls_reasm_next() - find the segment that holds a sequence number
  * @sk:		the socket, locked
  * @skb:	where to begin; NULL for the front of the queue
  * @seq:	TCP sequence number
@@ -74,7 +74,7 @@ int tls_reasm_read(struct sock *sk, const struct tls_rx *rx, u32 off, u8 *buf,
 }
 
 /**
- * tls_rx_abort() - the stream cannot be read any further
+ * tls_rx_abort() - break the receiving side for good
  * @sk:		the socket, locked by its owner or in softirq
  * @rx:		its receiving side
  * @err:	error of all reads from now on
@@ -108,7 +108,7 @@ static void tls_reasm_parse(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_reasm_check() - is the front record complete?
+ * tls_reasm_check() - tell whether the front record is complete
  * @sk:		the socket, locked by its owner or in softirq
  * @rx:		its receiving side
  *
@@ -130,7 +130,7 @@ bool tls_reasm_check(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_reasm_stuck() - can the front record not become whole in TCP's queue?
+ * tls_reasm_stuck() - tell whether the front record cannot fit TCP's queue
  * @sk:		the socket, locked by its owner or in softirq
  * @rx:		its receiving side
  *
@@ -164,7 +164,10 @@ static int tls_reasm_flips_grow(struct tls_rx *rx, gfp_t gfp)
 	return 0;
 }
 
-/* Part of the front record leaves TCP's queue, from @skb: notes its state. */
+/*
+ * Notes the state of a part of the front record that leaves TCP's queue, from @skb
+ * on.
+ */
 static int tls_reasm_flip(struct sock *sk, struct tls_rx *rx,
 			  const struct sk_buff *skb)
 {
@@ -213,10 +216,10 @@ static int tls_reasm_copy_some(struct sk_buff *copy, struct sk_buff *skb,
 }
 
 /**
- * tls_reasm_pull() - take the front record out of TCP's queue, if it must be
+ * tls_reasm_pull() - take the front record out of TCP's queue, if it does not fit
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
- * @force:	also when the window would do
+ * @force:	also if the record fits the window
  *
  * Return: 0 or -ENOMEM, after which it may be tried again.
  */
@@ -255,7 +258,7 @@ int tls_reasm_pull(struct sock *sk, struct tls_rx *rx, bool force)
 }
 
 /**
- * tls_reasm_done() - the front record was decrypted; go to the next
+ * tls_reasm_done() - go to the next record after one was decrypted
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  */
@@ -290,7 +293,7 @@ void tls_reasm_drop(struct tls_rx *rx)
 }
 
 /**
- * tls_reasm_run() - how far bytes of the front record have one state
+ * tls_reasm_run() - find the end of bytes in one state in the front record
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side; the record is complete
  * @off:	offset of the first byte in the record
@@ -370,7 +373,10 @@ static void tls_sg_skb(struct tls_sg_fill *fill, const struct sk_buff *skb,
 	}
 }
 
-/* As much as @fill has room for, so that its length ends at @end. */
+/*
+ * Describes bytes of the stream, as many as @fill has room for; the length ends at
+ * @end.
+ */
 static int tls_sg_stream(struct sock *sk, const struct tls_rx *rx,
 			 struct tls_sg_fill *fill, u32 end)
 {
@@ -500,7 +506,7 @@ void tls_reasm_work(struct work_struct *work)
 }
 
 /**
- * tls_reasm_data_ready() - data arrived; tell the reader of whole records only
+ * tls_reasm_data_ready() - wake the reader when a whole record has arrived
  * @sk:		the socket
  *
  * Context: softirq, or the owner's backlog; the socket lock is held.

@@ -64,7 +64,7 @@ int tls_rec_hdr_parse(struct tls_rec_hdr *rec, const struct tls_rec_fmt *fmt,
 }
 
 /**
- * tls_rec_nonce() - the AEAD nonce of a record
+ * tls_rec_nonce() - build the AEAD nonce of a record
  * @nonce:	TLS_REC_NONCE_LEN bytes out
  * @fmt:	record format
  * @iv:		TLS_REC_NONCE_LEN bytes: the write IV, or salt and explicit part
@@ -83,7 +83,7 @@ void tls_rec_nonce(__u8 *nonce, const struct tls_rec_fmt *fmt, const __u8 *iv,
 }
 
 /**
- * tls_rec_aad() - the additional data of a record
+ * tls_rec_aad() - build the additional data of a record
  * @aad:	TLS_REC_AAD12_LEN bytes of room
  * @fmt:	record format
  * @type:	outer content type
@@ -132,7 +132,7 @@ void tls_rec_counter_add(__u8 *counter, __u64 n)
 }
 
 /**
- * tls_rec_content_end() - where TLS 1.3 padding begins
+ * tls_rec_content_end() - find the begin of TLS 1.3 padding
  * @buf:	the end of a decrypted record, or a part of it
  * @len:	its bytes
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A key in the place of another: for key.c, whose keys are the program's, and for
- * those that the kernel derives. The old key stays in force until nothing can fail.
+ * Replaces a key by another, for keys that the program sets (key.c) and for those
+ * that the kernel derives. The old key stays in force until nothing can fail.
  */
 
 #include <net/tls.h>
@@ -11,7 +11,7 @@
 #include "rekey.h"
 
 /**
- * tls_rekey() - the next record has another key
+ * tls_rekey() - replace the key from the next record on
  * @sk:		the socket, locked by its owner; for sending with tx_lock, and no record
  *		is open; for receiving between two records
  * @tx:		direction

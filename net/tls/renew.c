@@ -82,7 +82,7 @@ struct tls_renew *tls_renew_alloc(struct tls_tx *tx)
 }
 
 /**
- * tls_renew_stop() - no KeyUpdate is sent for age any more
+ * tls_renew_stop() - send no KeyUpdate for age any more
  * @renew:	may be NULL
  *
  * Context: process, without the socket lock.
@@ -263,7 +263,7 @@ void tls_successor_drop(struct tls_successor *next)
 }
 
 /**
- * tls_renew_done() - a derived key is in force
+ * tls_renew_done() - note that a derived key is in force
  * @renew:	the direction's
  * @next:	the key; wiped
  */
@@ -277,7 +277,7 @@ void tls_renew_done(struct tls_renew *renew, struct tls_successor *next)
 }
 
 /**
- * tls_renew_limit() - records that a key may protect
+ * tls_renew_limit() - get the number of records that a key may protect
  * @renew:	the direction's, or NULL
  * @cipher:	the key's
  *
@@ -292,12 +292,12 @@ u64 tls_renew_limit(const struct tls_renew *renew,
 }
 
 /**
- * tls_renew_due() - the first record number of a new key that is looked at
+ * tls_renew_due() - get the first record number at which a new key needs care
  * @renew:	the direction's, or NULL
  * @cipher:	the key's
  *
- * Return: where a key that the kernel renews ends, or where one that it does not
- * renew is told of.
+ * Return: the number at which the kernel renews the key, or reports that it comes near
+ * its limit.
  */
 u64 tls_renew_due(const struct tls_renew *renew,
 		  const struct tls_cipher *cipher)

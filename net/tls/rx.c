@@ -177,7 +177,9 @@ static void tls_rx_consume(struct tls_rx *rx, struct sk_buff *skb)
 	consume_skb(skb);
 }
 
-/* Returns 1 when nothing more may go into this call. */
+/*
+ * Copies a record to the caller. Returns 1 when nothing more may go into this call.
+ */
 static int tls_rx_deliver(struct tls_rx *rx, struct sk_buff *skb,
 			  struct tls_rx_call *call)
 {
@@ -311,7 +313,9 @@ int tls_rx_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 	return ret;
 }
 
-/* The oldest decrypted record with content, decrypting one if need be. */
+/*
+ * Returns the oldest decrypted record with content; decrypts one if there is none.
+ */
 static struct sk_buff *tls_rx_head(struct sock *sk, struct tls_rx *rx,
 				   size_t copied, long *timeo)
 {
@@ -430,10 +434,10 @@ int tls_rx_read_sock(struct sock *sk, read_descriptor_t *desc,
 }
 
 /**
- * tls_rx_readable() - would a reader get something at once?
+ * tls_rx_readable() - tell whether a reader would get something at once
  * @rx:		the receiving side; nothing need be locked
  *
- * Return: true for content, and for an error that was not told yet.
+ * Return: true for content, and for an error that no read has returned yet.
  */
 bool tls_rx_readable(const struct tls_rx *rx)
 {

@@ -22,7 +22,7 @@ static void tls_rx_expire(struct sock *sk, struct tls_rx *rx)
 	tls_offload_rx_expired(sk, rx);
 }
 
-/* The next key is not here, or not yet in force. */
+/* Notes a KeyUpdate: the next key is still to be set or derived. */
 static void tls_rx_update_came(struct sock *sk, struct tls_rx *rx)
 {
 	tls_rx_expire(sk, rx);
@@ -46,7 +46,7 @@ static int tls_rx_look(struct sock *sk, struct tls_rx *rx, struct sk_buff *skb)
 	return 0;
 }
 
-/* The stream ends with an alert, which the sending side sends when it can. */
+/* Ends the stream with an alert, which the sending side sends when it can. */
 static int tls_rx_refuse(struct sock *sk, struct tls_rx *rx, u8 alert)
 {
 	struct tls_tx *tx = tls_tx(sk);
@@ -100,7 +100,7 @@ static int tls_rx_take(struct sock *sk, struct tls_rx *rx, struct sk_buff *skb)
 	if (err)
 		return err;
 	rx->renew->scan = scan;
-	/* for the time after the secret */
+	/* position for the case that the secret is taken back */
 	rx->hs.skip = scan.skip;
 	rx->hs.hdr_len = scan.hdr_len % sizeof(scan.hdr);
 	memcpy(rx->hs.hdr, scan.hdr, sizeof(scan.hdr));
@@ -138,7 +138,7 @@ void tls_rx_count_from(struct tls_rx *rx)
 }
 
 /**
- * tls_rx_key_came() - the next key is in force
+ * tls_rx_key_came() - go on with the next key, which is in force
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  */
@@ -187,11 +187,11 @@ int tls_rx_renew(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_rx_due() - the key in force comes near its limit, or has reached it
+ * tls_rx_due() - act on a key that comes near its limit, or has reached it
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  *
- * A peer is asked for a new key, where the kernel renews keys. It cannot be made to.
+ * If the kernel renews keys, it asks the peer for a new key; the peer may not obey.
  */
 void tls_rx_due(struct sock *sk, struct tls_rx *rx)
 {

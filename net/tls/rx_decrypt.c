@@ -20,7 +20,7 @@
 #define TLS_RX_PIECES(len)	((len) / PAGE_SIZE + 2)
 #define TLS_RX_LEN_MAX	(TLS_REC_PAYLOAD_MAX + 1 + TLS_REC_TAG_LEN)
 
-/* The front record's nonce. */
+/* Builds the front record's nonce. */
 static int tls_rx_nonce(struct sock *sk, struct tls_rx *rx)
 {
 	struct tls_context *ctx = &rx->ctx->ctx;
@@ -36,7 +36,7 @@ static int tls_rx_nonce(struct sock *sk, struct tls_rx *rx)
 	return 0;
 }
 
-/* The record takes its number only once it is authentic. */
+/* Counts the front record, once it is authentic. */
 static void tls_rx_advance(struct sock *sk, struct tls_rx *rx)
 {
 	struct tls_context *ctx = &rx->ctx->ctx;
@@ -185,7 +185,9 @@ static int tls_rx_charge(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-/* An empty record of data that follows data: a reader would not see it. */
+/*
+ * Returns whether a record is empty data that follows data: no reader would see it.
+ */
 static bool tls_rx_unseen(const struct tls_rx *rx, const struct sk_buff *skb)
 {
 	const struct sk_buff *last = skb_peek_tail(&rx->list);
@@ -233,7 +235,7 @@ int tls_rx_rec_to_list(struct sock *sk, struct tls_rx *rx, bool charge)
 	else
 		__skb_queue_tail(&rx->list, skb);
 	tls_rx_advance(sk, rx);
-	/* If that fails, the next reader tries again. */
+	/* If this fails, the next reader tries again. */
 	if (rx->key_pending)
 		tls_rx_renew(sk, rx);
 	return 0;

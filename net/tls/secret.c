@@ -36,7 +36,10 @@ static __u32 tls_label_build(__u8 *out, const char *label, __u8 len)
 	return at;
 }
 
-/* Not left to be optimised away; both the kernel and programs compile this. */
+/*
+ * A wipe that the compiler cannot remove; both the kernel and programs compile
+ * this.
+ */
 static void tls_secret_wipe(void *p, __u32 len)
 {
 	memset(p, 0, len);
@@ -72,7 +75,7 @@ int tls_secret_expand(const struct tls_hkdf *hkdf, const __u8 *secret,
 }
 
 /**
- * tls_secret_next() - the secret after a KeyUpdate
+ * tls_secret_next() - derive the secret after a KeyUpdate
  * @hkdf:	the hash
  * @secret:	the secret in force
  * @next:	@hkdf->len bytes; not @secret
@@ -85,7 +88,7 @@ int tls_secret_next(const struct tls_hkdf *hkdf, const __u8 *secret, __u8 *next)
 }
 
 /**
- * tls_secret_key() - the key and IV of a secret
+ * tls_secret_key() - derive the key and IV of a secret
  * @hkdf:	the hash
  * @secret:	the secret
  * @key:	@key_len bytes

@@ -13,14 +13,14 @@ enum {
 	TLS_MIB_TX_REKEY_OK,
 	TLS_MIB_TX_REKEY_ERROR,
 	TLS_MIB_RX_REKEY_RECEIVED,
-	TLS_MIB_CURR_TX_REKEY,		/* offloads that wait after a new key */
+	TLS_MIB_CURR_TX_REKEY,		/* directions that wait for a device after a new key */
 	TLS_MIB_CURR_RX_REKEY,
-	TLS_MIB_TX_REKEY_FALLBACK,	/* those that did not come back */
+	TLS_MIB_TX_REKEY_FALLBACK,	/* directions that stayed in software then */
 	TLS_MIB_RX_REKEY_FALLBACK,
-	TLS_MIB_TX_REKEY_ABORTED,	/* closed before, not in ..._OK any more */
+	TLS_MIB_TX_REKEY_ABORTED,	/* directions closed before a device had the key */
 	TLS_MIB_RX_REKEY_ABORTED,
 	TLS_MIB_TX_KEY_UPDATE,		/* KeyUpdates that the kernel sent */
-	TLS_MIB_RX_KEY_UPDATE,		/* those after which it derived the key */
+	TLS_MIB_RX_KEY_UPDATE,		/* received ones after which it derived the key */
 	TLS_MIB_RX_KEY_UPDATE_REFUSED,
 	TLS_MIB_TX_KEY_NEAR_LIMIT,	/* keys at three quarters of their limit */
 	TLS_MIB_RX_KEY_NEAR_LIMIT,
@@ -31,7 +31,7 @@ enum {
 	TLS_MIB_TX_SEAL_LATER,		/* records left open by lack of memory */
 	TLS_MIB_TX_FALLBACK,		/* packets encrypted on their way, sum */
 	TLS_MIB_TX_FALLBACK_DRIVER,	/* packets that the driver gave back */
-	TLS_MIB_TX_FALLBACK_ROUTE,	/* packets that took another way */
+	TLS_MIB_TX_FALLBACK_ROUTE,	/* packets routed to another device */
 	TLS_MIB_TX_FALLBACK_LOST,	/* packets for a device that was lost */
 	TLS_MIB_TX_FALLBACK_WRAPPED,	/* packets that IP would have wrapped */
 	TLS_MIB_TX_FALLBACK_ACKED,	/* dropped packets: already acknowledged */
@@ -40,7 +40,7 @@ enum {
 	TLS_MIB_TX_DROP_WRAPPED,	/* dropped packets: plaintext, wrapped */
 	TLS_MIB_TX_SEGMENTED,		/* packets cut anew for a smaller MTU */
 	TLS_MIB_TX_RESYNC,		/* devices told of a record's start */
-	TLS_MIB_TX_DEVICE_AGAIN,	/* offloads after set-up */
+	TLS_MIB_TX_DEVICE_AGAIN,	/* offloads that began later than the key */
 	TLS_MIB_RX_DEVICE_AGAIN,
 	TLS_MIB_RX_DEVICE_MENDED,	/* records decrypted in part */
 	TLS_MIB_TX_WHY,			/* by enum tls_why, which begins at 1 */

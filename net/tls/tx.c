@@ -110,7 +110,7 @@ static void tls_tx_work(struct work_struct *work)
 }
 
 /**
- * tls_tx_write_space() - TCP has room again
+ * tls_tx_write_space() - go on when TCP has room again
  * @sk:		the socket
  *
  * Context: softirq, the socket lock held by us or by its owner.
@@ -211,7 +211,7 @@ static int tls_tx_fill(struct sock *sk, struct tls_tx *tx,
 	return tls_tx_rec_copy(sk, tx, rec, msg, n, last);
 }
 
-/* A record without payload must not be sent by the next call. */
+/* Frees an open record without payload, which the next call must not send. */
 static void tls_tx_drop_empty(struct sock *sk, struct tls_tx *tx)
 {
 	if (tx->open->len)
@@ -277,7 +277,7 @@ static int tls_tx_put_update(struct sock *sk, struct tls_tx *tx,
 	return 0;
 }
 
-/* Records of earlier calls go first, and messages that the kernel is to send. */
+/* Sends the records of earlier calls, and messages that the kernel is to send. */
 static int tls_tx_clear(struct sock *sk, struct tls_tx *tx,
 			struct tls_tx_call *call)
 {
@@ -289,8 +289,8 @@ static int tls_tx_clear(struct sock *sk, struct tls_tx *tx,
 }
 
 /*
- * The end of a call. A record that MSG_MORE held open is closed by a message without
- * MSG_MORE, even an empty one or one that was cut short. Sealed records go to TCP.
+ * Ends a call. A message without MSG_MORE closes a record that MSG_MORE held open,
+ * also if it is empty or was cut short. Sealed records go to TCP.
  */
 static int tls_tx_end(struct sock *sk, struct tls_tx *tx,
 		      struct tls_tx_call *call, bool whole)
@@ -309,7 +309,7 @@ static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
 {
 	int err = tx->error, late;
 
-	/* Not cleared: the reader gets it as well. */
+	/* The error is not cleared, so that the reader gets it as well. */
 	if (sk->sk_err)
 		return -sk->sk_err;
 	if (sk->sk_shutdown & SEND_SHUTDOWN)
@@ -329,7 +329,7 @@ static int tls_tx_send(struct sock *sk, struct tls_tx *tx,
 	late = tls_tx_end(sk, tx, call, !err);
 	if (!err)
 		err = late;
-	/* Payload that a broken stream swallowed was not sent. */
+	/* Payload in the records of a broken stream counts as not sent. */
 	if (tx->error)
 		return tx->error;
 	return call->copied ? call->copied : err;
@@ -401,7 +401,7 @@ int tls_tx_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 }
 
 /**
- * tls_tx_splice_eof() - the file that sendfile reads ended early
+ * tls_tx_splice_eof() - close the record of a sendfile that ended early
  * @sock:	the socket
  */
 void tls_tx_splice_eof(struct socket *sock)
@@ -476,7 +476,7 @@ struct tls_tx *tls_tx_alloc(struct tls_priv *ctx)
 }
 
 /**
- * tls_tx_stop() - no work runs any more, and none starts
+ * tls_tx_stop() - end the work for good
  * @tx:		the sending side
  *
  * Context: process, without the socket lock, which the work takes.

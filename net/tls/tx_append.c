@@ -66,7 +66,7 @@ static bool tls_append_piece(struct sk_buff *skb, struct page *page, u32 off,
 	return true;
 }
 
-/* TCP's call for at most @length bytes; TCP gives up on -EFAULT. */
+/* Called by TCP for at most @length bytes; TCP gives up on -EFAULT. */
 static int tls_append_some(struct sk_buff *skb, struct iov_iter *from,
 			   size_t length)
 {

@@ -18,7 +18,10 @@
 #define TLS_ALERT_LEN	2
 #define TLS_ALERT_FATAL	2
 
-/* Encrypts in software, also beside a NIC: no other record of that key follows. */
+/*
+ * Sends one message in a record of its own. Software encrypts it, also beside a
+ * NIC, because no other record of that key follows.
+ */
 static int tls_tx_message(struct sock *sk, struct tls_tx *tx, u8 type,
 			  const void *data, u32 len)
 {
@@ -52,7 +55,9 @@ void tls_tx_count_from(struct tls_tx *tx)
 	tx->sn_due = tls_renew_due(tx->renew, tx->aead.cipher);
 }
 
-/* The last records before the limit are for a KeyUpdate of the program. */
+/*
+ * Refuses data at the limit: the last records are for a KeyUpdate of the program.
+ */
 static int tls_tx_limit(struct sock *sk, struct tls_tx *tx, u64 limit)
 {
 	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_KEY_LIMIT);
@@ -79,7 +84,7 @@ static int tls_tx_due(struct sock *sk, struct tls_tx *tx)
 	return 0;
 }
 
-/* The message has the old key, and the next record the new one. */
+/* Sends a KeyUpdate with the old key; the next record has the new one. */
 static int tls_tx_update(struct sock *sk, struct tls_tx *tx)
 {
 	bool request = test_bit(TLS_TX_REQUEST, &tx->control);
@@ -101,7 +106,7 @@ static int tls_tx_update(struct sock *sk, struct tls_tx *tx)
 		tls_successor_drop(&next);
 		return err;
 	}
-	/* Cannot fail for a direction that sends. */
+	/* tls_rekey() cannot fail for a direction that sends. */
 	tls_rekey(sk, true, &next.key, &next.aead);
 	clear_bit(TLS_TX_UPDATE, &tx->control);
 	clear_bit(TLS_TX_REQUEST, &tx->control);
@@ -114,7 +119,7 @@ static int tls_tx_update(struct sock *sk, struct tls_tx *tx)
 	return 0;
 }
 
-/* After an alert nothing is sent. */
+/* Sends an alert, after which nothing is sent. */
 static int tls_tx_alert(struct sock *sk, struct tls_tx *tx)
 {
 	u8 message[TLS_ALERT_LEN] = { TLS_ALERT_FATAL, tx->alert };
@@ -173,7 +178,7 @@ int tls_tx_control(struct sock *sk, struct tls_tx *tx, int flags)
  * tls_tx_own_update() - send a KeyUpdate of the program
  * @sk:		the socket, locked, with tx_lock; no record is open
  * @tx:		its sending side
- * @message:	handshake messages; advanced by what was taken
+ * @message:	handshake messages; advanced by the bytes taken
  *
  * Where the kernel renews the keys, the message is a request to it: the kernel sends
  * it, and goes on with the next key.

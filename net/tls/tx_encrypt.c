@@ -65,7 +65,10 @@ static int tls_tx_rec_close(struct sock *sk, struct tls_tx *tx,
 	if (!rec->edged)
 		return tls_tx_grow(sk, rec, wire, TLS_TX_FRAGS, rec->len + end,
 				   0, 1);
-	/* Pages of both sides that lie alike are encrypted page by page. */
+	/*
+	 * A page with the offset of its source page is encrypted with one step of
+	 * the cipher.
+	 */
 	err = tls_tx_grow(sk, rec, wire, TLS_TX_FRAGS, rec->len,
 			  rec->src.v[0].bv_offset, PAGE_SIZE) ?:
 	      tls_tx_grow_edge(sk, tx, rec, end);
@@ -127,7 +130,7 @@ static int tls_tx_rec_encrypt(struct tls_tx *tx, struct tls_tx_rec *rec)
 	return tls_aead_seal(aead, src, sg.dst, assoc, len);
 }
 
-/* The next record takes the next number. */
+/* Advances the record number. */
 static void tls_tx_advance(struct tls_tx *tx)
 {
 	struct tls_context *ctx = &tx->ctx->ctx;
@@ -139,7 +142,10 @@ static void tls_tx_advance(struct tls_tx *tx)
 	tls_rec_counter_inc(ctx->tx.rec_seq, TLS_REC_SEQ_LEN);
 }
 
-/* The last record number of a key is not used: no other could follow it. */
+/*
+ * Has tls_tx_control() look at the key. The last record number of a key is not
+ * used, because no other could follow: the stream breaks.
+ */
 static void tls_tx_number_due(struct tls_tx *tx)
 {
 	if (get_unaligned((u64 *)tx->ctx->ctx.tx.rec_seq) == U64_MAX) {
@@ -159,7 +165,7 @@ static int tls_tx_rec_protect(struct sock *sk, struct tls_tx *tx,
 	if (rec->plain)
 		return tls_off_rec_add(sk, tx, &rec->wire);
 	err = tls_tx_rec_encrypt(tx, rec);
-	/* In its place the payload may be half encrypted. */
+	/* Payload that is encrypted where it lies may be half encrypted now. */
 	if (err == -ENOMEM && !rec->src.nr)
 		return -EIO;
 	if (err != -ENOMEM)

@@ -20,7 +20,10 @@ struct tls_tx_batch {
 	struct bio_vec joined[2 * TLS_TX_FRAGS];
 };
 
-/* False when there is no room. Records that follow each other in memory are joined. */
+/*
+ * Adds a record. Returns false when there is no room. Records that follow each
+ * other in memory are joined.
+ */
 static bool tls_tx_batch_add(struct tls_tx_batch *batch, struct tls_tx_rec *rec)
 {
 	const struct bio_vec *v = rec->wire.v, *end = v + rec->wire.nr;
@@ -62,7 +65,7 @@ static void tls_tx_batch_fill(struct tls_tx_batch *batch, struct tls_tx *tx,
 			return;
 }
 
-/* TCP took @len bytes. */
+/* Accounts for @len bytes that TCP took. */
 static void tls_tx_took(struct sock *sk, struct tls_tx *tx, u32 len)
 {
 	struct tls_tx_rec *rec;
@@ -79,7 +82,7 @@ static void tls_tx_took(struct sock *sk, struct tls_tx *tx, u32 len)
 	}
 }
 
-/* TCP did not take @left of the bytes that it was offered: they are ours again. */
+/* Takes back @left of the offered bytes, which TCP did not take. */
 static void tls_tx_left(struct sock *sk, struct tls_tx *tx, u32 left)
 {
 	struct tls_tx_rec *rec = tx->pending;

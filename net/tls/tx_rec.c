@@ -71,12 +71,12 @@ void tls_tx_rec_free_spare(struct tls_tx *tx)
 }
 
 /**
- * tls_tx_rec_apart() - take the payload out of the wire's bytes
+ * tls_tx_rec_apart() - move the payload of a record from @rec->wire to @rec->src
  * @sk:		the socket, locked
  * @rec:	an open record
- * @head:	bytes of its header, all that the wire keeps
+ * @head:	bytes of its header, which stay in @rec->wire
  *
- * The payload is in @rec->src then, to be encrypted into other memory.
+ * Needed for payload that is encrypted into other memory.
  */
 void tls_tx_rec_apart(struct sock *sk, struct tls_tx_rec *rec, u32 head)
 {
@@ -89,7 +89,7 @@ void tls_tx_rec_apart(struct sock *sk, struct tls_tx_rec *rec, u32 head)
 	rec->wire.len = head;
 }
 
-/* Room for the header alone: foreign pages follow. */
+/* Makes room for the header alone: foreign pages follow. */
 static int tls_tx_rec_head(struct sock *sk, struct tls_tx *tx,
 			   struct tls_tx_rec *rec)
 {
@@ -156,7 +156,10 @@ int tls_tx_rec_copy(struct sock *sk, struct tls_tx *tx, struct tls_tx_rec *rec,
 	}
 	at = frags->len + head;
 	end = last && !rec->src.nr ? fmt->tail_len + fmt->tag_len : 0;
-	/* What is encrypted in place should have no block of the cipher on two pages. */
+	/*
+	 * Bytes that are encrypted in place should have no block of the cipher on
+	 * two pages.
+	 */
 	err = tls_tx_grow(sk, rec, frags, end ? TLS_TX_FRAGS : TLS_TX_WIRE_MAX,
 			  head + n + end, -head,
 			  rec->len || rec->plain ? 1 : TLS_TX_BLOCK);

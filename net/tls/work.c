@@ -10,7 +10,7 @@ static struct workqueue_struct *tls_wq;
 
 /**
  * tls_work_queue() - run a work on the module's own queue
- * @work:	the work, finished when the module's exit has run
+ * @work:	the work; the exit of the module waits for it
  * @delay:	jiffies
  */
 void tls_work_queue(struct delayed_work *work, unsigned long delay)
