@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # full
-# timeout 2400
+# timeout 7200
 # The unit tests once more for arm64 and for s390x, which is big-endian, run by an
 # emulator of programs: the device model on such a host. Address sanitizers do not work
 # in that emulator, so undefined behaviour alone is looked for. gnutls is linked by its
@@ -54,6 +54,8 @@ mkdir -p "$O"
 while read -r processor machine; do
 	for source in tests/unit/*_test.c; do
 		test=$(basename "$source" .c)
+		# runs itself once more, which the emulator of programs cannot do
+		[ "$test" != ktap_test ] || continue
 		check "$machine: build $test" build "$test"
 		check "$machine: $test" emulate "$test"
 	done

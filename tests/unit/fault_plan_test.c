@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "le_abi.h"
 #include "ktap.h"
 #include "fault/plan.h"
 

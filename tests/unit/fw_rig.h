@@ -8,13 +8,7 @@
 
 #include <stdio.h>
 
-/* The mock host's structures are little-endian on a big-endian processor too. */
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#pragma GCC diagnostic ignored "-Wscalar-storage-order"
-#pragma scalar_storage_order little-endian
-#include "vktls_abi.h"
-#pragma scalar_storage_order default
-#endif
+#include "le_abi.h"
 #include "soc/core.h"
 
 #define RIG_HOST_BASE	0x123456000000ull	/* needs the high words */
