@@ -25,7 +25,7 @@ static VkdevContext *ctx_find(VkdevState *s, uint32_t id)
     return id < s->contexts && s->ctx[id].tls ? &s->ctx[id] : NULL;
 }
 
-/* The context that a packet to be sent names. */
+/* Find the context that an outgoing packet names. */
 static VkdevContext *ctx_find_tx(VkdevState *s, uint32_t id, uint32_t tcp_seq)
 {
     VkdevContext *ctx = ctx_find(s, id);

@@ -41,7 +41,7 @@ bool vkdev_port_accepts(const VkdevState *s, const uint8_t *frame)
     return !memcmp(port->mac, frame, 6) || port_filter_has(port, frame);
 }
 
-/* One of the counters by size, of which @sizes is the first. */
+/* Count a frame in its counter by size, of which @sizes is the first. */
 static void port_count_size(VkdevState *s, unsigned sizes, size_t len)
 {
     uint32_t wire = MAX(len, VKDEV_ETH_MIN) + 4;    /* with the FCS */

@@ -83,7 +83,7 @@ bool vkdev_rxq_put(VkdevRxQueue *rxq, const uint8_t *p, uint32_t len)
     return true;
 }
 
-/* The headers of several frames; they fit the smallest buffer. */
+/* Write the joined headers; they fit the smallest buffer. */
 static bool rxq_finish(VkdevRxQueue *rxq)
 {
     VkdevRxPacket *pkt = &rxq->pkt;

@@ -196,7 +196,9 @@ static bool fault_answer_later(VkdevState *s)
            fault_answer(s, cmds->addr, cmds->answer);
 }
 
-/* The place after that of the answer; the generation of its lap. */
+/*
+ * Write the answer again to the next place, with the generation of its lap.
+ */
 static bool fault_answer_again(VkdevState *s)
 {
     const VkdevRegs *r = &s->regs;
@@ -212,7 +214,10 @@ static bool fault_answer_again(VkdevState *s)
     return fault_answer(s, ring + slot * sizeof(*cpl), cmds->answer);
 }
 
-/* Firmware writes something: true if that was an answer that was hit. */
+/*
+ * Firmware writes to the host. True: a fault has taken over the write, as
+ * part of an answer; *@ok is then the outcome.
+ */
 bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
                           uint32_t len, bool *ok)
 {

@@ -16,7 +16,7 @@
 #define VKDEV_FAULT_PPM 1000000u
 #define VKDEV_FAULT_HELD 64             /* frames in each direction */
 #define VKDEV_FAULT_LATE 16             /* answers and events together */
-#define VKDEV_FAULT_REORDER_NS 100000000 /* longest wait for others */
+#define VKDEV_FAULT_REORDER_NS 100000000 /* longest wait to be overtaken */
 
 /* ---- Frames: one line for each direction ---- */
 
@@ -95,7 +95,7 @@ typedef struct VkdevFaultRule {
     uint32_t what;      /* opcode, event type, vector */
     uint32_t first;
     uint32_t last;
-    uint32_t seen;      /* matching ones so far, while armed */
+    uint32_t seen;      /* matches so far, while armed */
     uint32_t value;
     uint64_t count;     /* hits, ever */
 } VkdevFaultRule;

@@ -16,7 +16,7 @@
 #define TCP_PSH 0x08
 #define TCP_ACK 0x10
 
-/* Bytes from..to of two headers. */
+/* True when bytes @from to @to of two headers are equal. */
 static bool same(const uint8_t *a, const uint8_t *b, size_t from, size_t to)
 {
     return !memcmp(a + from, b + from, to - from);

@@ -208,7 +208,10 @@ static void fifo_push(VkdevCoreFifo *fifo, const VkdevCoreEvent *event)
     fifo->count++;
 }
 
-/* Put the event that tells of lost events into the next free place. */
+/*
+ * Put an OVERFLOW event, which reports lost events, into the next free
+ * place.
+ */
 static void fifo_tell_loss(VkdevCoreFifo *fifo)
 {
     VkdevCoreEvent overflow = {

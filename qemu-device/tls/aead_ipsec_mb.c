@@ -42,7 +42,10 @@ const char *vkdev_aead_backend(void)
 
 static bool mb_poly_sums; /* the library keeps sums as expected */
 
-/* The sum of a message that ends: its last blocks are not in the library's. */
+/*
+ * Take the sum at the end of a message, and add the last blocks, which the
+ * library has not added yet.
+ */
 static void mb_poly_sum(struct chacha20_poly1305_context_data *c,
                         VkdevPoly *sum)
 {

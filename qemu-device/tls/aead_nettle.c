@@ -152,7 +152,7 @@ static void nt_crypt(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
     }
 }
 
-/* Keystream of the block that opens: the ciphertext of zeros. */
+/* Make the keystream of a new block: the ciphertext of zeros. */
 static void nt_open_block(const VkdevAeadKey *k, NtState *s)
 {
     static const uint8_t zeros[NT_BLOCK_MAX];
@@ -173,7 +173,7 @@ static void nt_close_block(const VkdevAeadKey *k, NtState *s)
     s->fill = 0;
 }
 
-/* Bytes into the open block; returns how many it took. */
+/* Put bytes into the open block. Return: how many it took. */
 static size_t nt_partial(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
                          const uint8_t *src, size_t len, bool decrypt)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The part of each library's file that aead.c builds sums of messages on. */
+/*
+ * Functions of each library's file on which aead.c builds sums of messages.
+ */
 #ifndef VKDEV_AEAD_PRIV_H
 #define VKDEV_AEAD_PRIV_H
 

@@ -79,8 +79,8 @@ static void rx_break(VkdevTlsCtx *c)
 }
 
 /*
- * The cursor has passed the record that began at @start. False: all of it is
- * there, and its tag is wrong; *@complete is not set when bytes are missing.
+ * End the record that began at @start. False: all of it is there, and its
+ * tag is wrong; *@complete is not set when bytes are missing.
  */
 static bool rx_record_end(VkdevTlsCtx *c, uint32_t start, bool *complete)
 {
@@ -124,7 +124,7 @@ static void rx_pass_held(VkdevTlsCtx *c, uint32_t n)
     }
 }
 
-/* Bytes are missing that end in the record at the cursor, or with it. */
+/* Skip missing bytes that end in the record at the cursor, or with it. */
 static void rx_gap_within(VkdevTlsCtx *c, uint32_t n)
 {
     uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
@@ -139,7 +139,7 @@ static void rx_gap_within(VkdevTlsCtx *c, uint32_t n)
     }
 }
 
-/* Bytes are missing before the packet. */
+/* Skip missing bytes before the packet. */
 static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
 {
     const VkdevRecord *rec = &c->s.at.rec;
@@ -161,7 +161,9 @@ static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
     vkdev_tls_resync_start(c, VKTLS_ST_TLS_GAP, res);
 }
 
-/* All of the packet is before the place; true when that decrypted it. */
+/*
+ * Handle a packet that lies before the place. True when it was decrypted.
+ */
 static bool rx_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                     uint8_t *to, size_t len, VkdevTlsRxResult *res)
 {
@@ -179,8 +181,8 @@ static bool rx_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
 }
 
 /*
- * A packet that begins before the place; @missed when it has a lost header.
- * Return: the bytes at its beginning that the stream has behind it.
+ * Handle the begin of a packet that lies before the place; @missed is set
+ * when it has a lost header. Return: the bytes that the stream has passed.
  */
 static size_t rx_behind(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                         uint8_t *to, size_t len, bool missed,

@@ -33,7 +33,10 @@ unsigned vkdev_tls_tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
     return st;
 }
 
-/* The next bytes in one place; returns how many, at most @max, not 0. */
+/*
+ * Take the next bytes that lie in one piece: at most @max, at least one.
+ * Return: their number.
+ */
 static size_t source_take(VkdevTlsSource *src, size_t max, const uint8_t **p)
 {
     size_t left;
@@ -155,14 +158,16 @@ static void tx_encrypt_inside(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
     count->bytes = len;
 }
 
-/* The number @rec_no is used now. */
+/* Note that the number @rec_no is used now. */
 static void tx_floor_raise(VkdevTlsCtx *c, uint64_t rec_no)
 {
     c->tx.floor = rec_no + 1;
     c->tx.floor_wrapped = !c->tx.floor;
 }
 
-/* The second pass, over bytes that vkdev_tls_tx_check() has accepted. */
+/*
+ * Encrypt, as a second pass over bytes that vkdev_tls_tx_check() accepted.
+ */
 static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, VkdevTlsSource src,
                        uint8_t *to, size_t len, VkdevTlsCount *count)
 {
@@ -219,7 +224,7 @@ void vkdev_tls_tx_count_drop(unsigned st, VkdevTlsCount *count)
     }
 }
 
-/* A packet that is due: judged whole, and only then encrypted. */
+/* Encrypt a packet in order, after a check of the whole packet. */
 static unsigned tx_packet(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
                           size_t len, VkdevTlsCount *count)
 {

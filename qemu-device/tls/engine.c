@@ -17,8 +17,8 @@
 #define HELD_WAYS 16
 
 /*
- * The numbers are cut, which can make one record look like another: then the
- * tags differ, and nothing but equal tags ever lets a replay pass.
+ * Numbers are cut to save memory, so two records may look alike. Then their
+ * tags differ, and only equal tags let a replay pass.
  */
 typedef struct SentRecord {
     uint32_t serial;
@@ -320,7 +320,10 @@ static HeldSet *held_set(const VkdevTlsCtx *c)
     return &c->engine->held[c->serial & c->engine->held_mask];
 }
 
-/* Room for a record of @c that begins at @tcp_seq; another may give way. */
+/*
+ * Get room for a record of @c that begins at @tcp_seq; another record may
+ * lose its room.
+ */
 VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq)
 {
     HeldSet *set = held_set(c);

@@ -35,7 +35,7 @@ typedef struct VkdevTlsCount {
     uint32_t replays;     /* packets encrypted again: 0 or 1 */
     uint32_t drop_seq;    /* refusals, by reason */
     uint32_t drop_header;
-    uint32_t drop_nonce;  /* nonce or record number */
+    uint32_t drop_nonce;  /* refused for nonce or record number */
     uint32_t drop_other;
     bool lost;            /* the context left sync in this call */
 } VkdevTlsCount;

@@ -104,7 +104,10 @@ void vkdev_tls_hole_tag(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
     }
 }
 
-/* False: complete with a wrong tag. A complete record is forgotten. */
+/*
+ * Judge a record. False: it is complete with a wrong tag. A complete record
+ * is forgotten.
+ */
 static bool hole_verdict(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
 {
     VkdevTlsStream s = { 0 };
@@ -123,7 +126,9 @@ static bool hole_verdict(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
     return !wrong;
 }
 
-/* The cursor passed the record. False: complete with a wrong tag. */
+/*
+ * Note that the cursor passed the record. False: complete with a wrong tag.
+ */
 bool vkdev_tls_hole_end(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
 {
     h->passed = true;

@@ -53,7 +53,7 @@ typedef enum VkdevTlsRxMode {
 typedef struct VkdevTlsRx {
     uint8_t mode;    /* VkdevTlsRxMode */
     bool broken;     /* the record at the cursor is not decrypted any more */
-    bool held;       /* the record at the cursor has holes, in a VkdevTlsHeld */
+    bool held;       /* a VkdevTlsHeld has the record at the cursor */
     bool missing;    /* @missed is valid: a lost header may come late */
     bool trial;      /* TRACK: the record is decrypted with a guessed number */
     uint8_t tries:7;   /* wrong guesses since the candidate */

@@ -67,7 +67,10 @@ static void cache_put(VkdevTlsCache *k, uint64_t serial, uint64_t rec_no,
     memcpy(r->bytes, p, len);
 }
 
-/* Keep whole records from @rec_no on, encrypted, and with the tags of then. */
+/*
+ * Keep whole records from @rec_no on: ciphertext with the tags that were
+ * sent.
+ */
 void vkdev_tls_cache_put(const VkdevTlsCtx *c, uint64_t rec_no,
                         const uint8_t *p, size_t len)
 {
