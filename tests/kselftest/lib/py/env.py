@@ -44,6 +44,7 @@ class TlsEnv(NetDrvEpEnv):
             version: getattr(self, f"remote_v{version}") for version in "46"}
         self.peer = None
         self._can = {}
+        self._peer_rekeys = None
         self._undo = []
         cmd("modprobe tls", fail=False)
         self.driver_name, self.driver = driver_of(self.ifname)
@@ -145,7 +146,7 @@ class TlsEnv(NetDrvEpEnv):
         return took == 1
 
     def need_rekey(self):
-        """Skip unless the kernel takes a second key of TLS 1.3."""
+        """Skip unless the kernels at both ends take a second key of TLS 1.3."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             sock = socket.create_connection(server.getsockname())
             with server.accept()[0], sock:
@@ -156,6 +157,22 @@ class TlsEnv(NetDrvEpEnv):
                 except OSError as err:
                     raise KsftSkipEx("kernel without KeyUpdate of TLS 1.3 "
                                      f"({os.uname().release}, 6.14 has it): {err}") from err
+
+        if self._peer_rekeys is None:
+            self._peer_rekeys = self._try_peer_rekey()
+        if not self._peer_rekeys:
+            raise KsftSkipEx("the remote's kernel is without KeyUpdate of TLS 1.3")
+
+    def _try_peer_rekey(self):
+        flow = Flow(self, "rx", "1.3")
+        flow.gen["rx"] += 1
+        try:
+            flow.peer_key("rx")
+        except OSError:
+            return False
+        finally:
+            flow.close()
+        return True
 
     def need_remote(self, *commands):
         """Skip unless the peer can do this: each command is run there."""
