@@ -124,7 +124,10 @@ static bool steer_action_good(const struct vktls_flow_filter *flow)
 	}
 }
 
-/* Only bits that such a packet has are compared, and bits that are compared are told. */
+/*
+ * True when value has no bit outside mask, and mask no field that a packet of this
+ * protocol and IP version lacks.
+ */
 static bool steer_match_good(const struct vktls_flow_filter *flow)
 {
 	const struct vktls_flow_key *mask = &flow->mask;

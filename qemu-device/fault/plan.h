@@ -134,7 +134,7 @@ typedef struct VkdevFaultLate {
     uint64_t due;
     bool is_event;
     VkdevCoreEvent event;
-    uint64_t addr;      /* otherwise: an answer, and where it goes */
+    uint64_t addr;      /* of an answer (not is_event): host address */
     uint8_t answer[sizeof(struct vktls_cmd_cpl)];
 } VkdevFaultLate;
 

@@ -146,7 +146,7 @@ bool vkdev_core_run(VkdevCore *core, uint32_t budget);
 /** vkdev_core_deadline() - when to run next, in ns; UINT64_MAX for never */
 uint64_t vkdev_core_deadline(const VkdevCore *core);
 
-/* For the host's registers, trace and tests */
+/* State of the core, for the host's registers, trace and tests */
 uint32_t vkdev_core_fw_state(const VkdevCore *core);    /* VKTLS_FW_* */
 uint32_t vkdev_core_fw_code(const VkdevCore *core);     /* VKTLS_ST_* */
 uint32_t vkdev_core_fw_version(const VkdevCore *core);

@@ -162,7 +162,8 @@ static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
 }
 
 /*
- * Handle a packet that lies before the place. True when it was decrypted.
+ * Handle a packet with only bytes that the cursor has passed. True when it
+ * was decrypted.
  */
 static bool rx_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                     uint8_t *to, size_t len, VkdevTlsRxResult *res)
@@ -181,8 +182,8 @@ static bool rx_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
 }
 
 /*
- * Handle the begin of a packet that lies before the place; @missed is set
- * when it has a lost header. Return: the bytes that the stream has passed.
+ * Handle the bytes at the begin of a packet that the cursor has passed.
+ * @missed: a lost header is among them. Return: their number.
  */
 static size_t rx_behind(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                         uint8_t *to, size_t len, bool missed,
