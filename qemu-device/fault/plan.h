@@ -124,7 +124,10 @@ void vkdev_fault_rule_format(const VkdevFaultSyntax *syntax,
 /* Count one more of the kind @what; true when the rule hits it. */
 bool vkdev_fault_rule_hits(VkdevFaultRule *rule, uint32_t what);
 
-/* Numbers with colons between, as many as there are; the same messages. */
+/*
+ * Parse exactly @count numbers with colons between them. Return NULL, or the
+ * text of an error, as vkdev_fault_rule_parse() does.
+ */
 const char *vkdev_fault_numbers_parse(const char *text, uint32_t *numbers,
                                       unsigned count);
 

@@ -82,7 +82,7 @@ static inline void vkdev_put_be32(uint8_t *p, uint32_t v)
     vkdev_put_be16(p + 2, v);
 }
 
-/* Of a frame with a TCP header. */
+/* Sequence number of a frame that has a TCP header. */
 static inline uint32_t vkdev_wire_tcp_seq(const uint8_t *frame,
                                           const VkdevWire *w)
 {

@@ -72,7 +72,8 @@ static void multiply(VkdevPoly *a, uint64_t r0, uint64_t r1)
     w2 = sum;
     w3 = (uint64_t)(sum >> 64) + (uint64_t)(d2 >> 64) + a->w[2] * r1;
     *a = (VkdevPoly) { { d0, w1, w2 & 3 } };
-    over0 = w2 >> 2 | w3 << 62; /* bits from 130 on, once and four times */
+    /* 2^130 is 5 modulo the prime: bits from 130 on count once and fourfold */
+    over0 = w2 >> 2 | w3 << 62;
     over1 = w3 >> 2;
     add_words(a, over0, over1, 0);
     add_words(a, w2 & ~3ull, w3, 0);
