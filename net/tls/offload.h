@@ -13,7 +13,10 @@
 struct tls_off_rec {
 	refcount_t refs;
 	u32 room;		/* fragments that there is memory for */
-	u64 sn;
+	union {
+		u64 sn;
+		struct tls_off_rec *next;	/* of a spare one */
+	};
 	struct tls_epoch *epoch;
 	/* the part that drivers see; last, as only @room of its fragments exist */
 	struct tls_record_info info;
@@ -53,22 +56,23 @@ struct tls_link {
 
 /**
  * struct tls_off_tx - sending side of a socket that has been on a device
- * @ring:	unacknowledged plaintext records in order of their sequence, and,
- *		outside, memory of acknowledged ones (socket lock)
+ * @ring:	unacknowledged plaintext records in order of their sequence
  * @first:	the first @ring
  * @mask:	size of @ring minus one
  * @head:	oldest record
  * @tail:	one past the newest
  * @acked:	all before it was acknowledged
  * @marker:	stands for bytes that are no plaintext record
+ * @spare:	memory of acknowledged records, linked by tls_off_rec.next
+ * @spares:	their number, at most TLS_SPARES_MAX
  * @link:	the device, NULL while there is none
  * @epoch:	key of new plaintext records
  * @drain_end:	the old key's last byte, while @draining
  * @draining:	new records are sealed here until @drain_end is acknowledged
  * @hooked:	TCP tells of acknowledgments
  *
- * Records up to @marker are guarded by hw.lock, the rest by tx_lock and the
- * socket lock together.
+ * Records up to @marker are guarded by hw.lock, @spare and @spares by the socket
+ * lock, the rest by tx_lock and the socket lock together.
  */
 struct tls_off_tx {
 	struct tls_off_rec **ring;
@@ -77,6 +81,8 @@ struct tls_off_tx {
 	u32 acked;
 	struct tls_record_info marker;
 
+	struct tls_off_rec *spare;
+	unsigned int spares;
 	struct tls_link *link;
 	struct tls_epoch *epoch;
 	u32 drain_end;

@@ -13,7 +13,7 @@
 #include "export.h"
 #include "offload.h"
 
-#define TLS_SPARES_MAX	256	/* acknowledged records kept to reuse their memory */
+#define TLS_SPARES_MAX	128	/* acknowledged records kept to reuse their memory */
 #define TLS_SPARE_FRAGS	2U	/* least number of fragments in such memory */
 
 static struct tls_off_tx *tls_off(const struct tls_offload_context_tx *hw)
@@ -154,17 +154,23 @@ static int tls_ring_prepare(struct tls_tx *tx)
 	return 0;
 }
 
-/*
- * The memory of an acknowledged record waits in its place in the ring for the
- * record that comes there next. The socket is locked.
- */
+static struct tls_off_rec *tls_spare_pop(struct tls_off_tx *off)
+{
+	struct tls_off_rec *rec = off->spare;
+
+	if (rec) {
+		off->spare = rec->next;
+		off->spares--;
+	}
+	return rec;
+}
+
+/* Takes the memory of an acknowledged record, or allocates. The socket is locked. */
 static struct tls_off_rec *tls_off_rec_memory(struct tls_off_tx *off,
 					      unsigned int frags, gfp_t gfp)
 {
-	struct tls_off_rec **place = &off->ring[off->tail & off->mask];
-	struct tls_off_rec *rec = *place;
+	struct tls_off_rec *rec = tls_spare_pop(off);
 
-	*place = NULL;
 	if (rec && frags <= rec->room)
 		return rec;
 	kfree(rec);
@@ -218,20 +224,22 @@ int tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
 }
 
 /*
- * Retires an acknowledged record. No search finds it any more, so the socket lock
- * alone guards its place, where its memory waits for reuse if no packet holds it.
+ * Retires an acknowledged record, which no search finds any more. If no packet holds
+ * it, its memory becomes a spare one. The socket is locked.
  */
 static void tls_ring_retire(struct tls_off_tx *off, u32 i)
 {
-	struct tls_off_rec **place = &off->ring[i & off->mask];
-	struct tls_off_rec *rec = *place;
+	struct tls_off_rec *rec = tls_ring_at(off, i);
 
-	if (!tls_off_rec_end(rec)) {
-		*place = NULL;
-	} else if ((i & off->mask) >= TLS_SPARES_MAX) {
-		*place = NULL;
+	if (!tls_off_rec_end(rec))
+		return;
+	if (off->spares == TLS_SPARES_MAX) {
 		kfree(rec);
+		return;
 	}
+	rec->next = off->spare;
+	off->spare = rec;
+	off->spares++;
 }
 
 /**
@@ -266,11 +274,10 @@ void tls_offload_tx_acked(struct sock *sk, u32 seq)
 void tls_offload_rec_drop(struct tls_tx *tx)
 {
 	struct tls_off_tx *off = tx->off;
-	u32 i;
 
 	while (off->head != off->tail)
 		tls_ring_retire(off, off->head++);
-	for (i = 0; i <= off->mask; i++)
-		kfree(off->ring[i]);
+	while (off->spare)
+		kfree(tls_spare_pop(off));
 	tls_ring_free(off, off->ring);
 }

@@ -15,10 +15,11 @@ import ktap
 import ktls
 
 # soak.c has 16 ways to use a connection: what one of them leaves behind each time
-# is COUNT / 16 objects. The kernel's own caches move by some tens.
+# is COUNT / 16 objects. The kernel's own caches move by some tens, and those of the
+# smallest objects by a page of them, in which one is used.
 WARM_UP = 1024
 COUNT = int(sys.argv.pop(1)) if sys.argv[1:] else 2048
-MOST_OBJECTS = COUNT // 32
+MOST_OBJECTS, LEAK = COUNT // 32, COUNT // 16
 # One number for each processor from one way of sixteen; the kernel gives whole
 # pages of such memory back, so a part of one may stay
 MOST_PERCPU_KIB = max(16, COUNT // 16 * 8 * os.cpu_count() // 1024)
@@ -47,6 +48,23 @@ def slab():
     """Objects in use by cache."""
     lines = read("/proc/slabinfo").splitlines()[2:]
     return {line.split()[0]: int(line.split()[1]) for line in lines}
+
+
+def most():
+    """By how many objects a cache may grow."""
+    lines = [line.split() for line in read("/proc/slabinfo").splitlines()[2:]]
+    return {line[0]: max(MOST_OBJECTS, min(int(line[4]), LEAK * 9 // 10)) for line in lines}
+
+
+def growth(before, after):
+    """Objects more in use, by cache."""
+    return {name: count - before.slab.get(name, 0) for name, count in after.slab.items()}
+
+
+def too_many(before, after, allowed):
+    """The caches that grew by more than is allowed, and by how much."""
+    return {name: more for name, more in growth(before, after).items()
+            if more > allowed.get(name, MOST_OBJECTS)}
 
 
 def memory(name):
@@ -87,9 +105,13 @@ def stable():
     before, start = State(), time.monotonic()
     connections(WARM_UP, COUNT)
     took = time.monotonic() - start
-    after = State()
-    grown = {name: count - before.slab.get(name, 0)
-             for name, count in after.slab.items()}
+    after, allowed = State(), most()
+    # A leak stays; what the kernel frees late, or a processor's stock, does not.
+    for _ in range(5):
+        if not too_many(before, after, allowed):
+            break
+        after = State()
+    grown = growth(before, after)
     print(f"# {COUNT} connections in {took:.0f} s; most grown caches: "
           f"{sorted(grown.items(), key=lambda item: -item[1])[:4]}; "
           f"per CPU {after.percpu - before.percpu} KiB, "
@@ -100,13 +122,12 @@ def stable():
     if now["TlsTxSw"] - stat["TlsTxSw"] < COUNT * 3 // 2:
         raise AssertionError(f"{now['TlsTxSw']} sockets sent by kernel TLS")
     ktap.equal(after.sockets, before.sockets, "sockets")
-    ktap.equal({name: more for name, more in grown.items()
-                if more > MOST_OBJECTS}, {}, "caches that grew")
-    for what, more, most in (
+    ktap.equal(too_many(before, after, allowed), {}, "caches that grew")
+    for what, more, limit in (
             ("per-CPU memory", after.percpu - before.percpu, MOST_PERCPU_KIB),
             ("memory in use", before.free - after.free, MOST_FREE_KIB)):
-        if more > most:
-            raise AssertionError(f"{what} grew by {more} KiB, allowed {most}")
+        if more > limit:
+            raise AssertionError(f"{what} grew by {more} KiB, allowed {limit}")
     subprocess.run(["rmmod", "tls"], check=True)
 
 
