@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2015,SC2034,SC2154
 # Sourced by run: the wire, and the NICs under test, which are in the emulator or, with
 # --card vfio-user, in processes of tools/vktls-card. Uses the variables of run's options.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2015,SC2034,SC2100,SC2154
 # Sourced by run: the emulator and the machine without its network, for each processor.
 # Uses the variables of run's options.
 
