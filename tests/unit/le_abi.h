@@ -8,9 +8,9 @@
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #pragma GCC diagnostic ignored "-Wscalar-storage-order"
-#pragma scalar_storage_order little-endian
+_Pragma("scalar_storage_order little-endian")
 #include "vktls_abi.h"
-#pragma scalar_storage_order default
+_Pragma("scalar_storage_order default")
 #else
 #include "vktls_abi.h"
 #endif

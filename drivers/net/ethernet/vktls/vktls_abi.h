@@ -54,7 +54,7 @@
 #define VKTLS_FW_MAX_BYTES		0x30000	/* image, header included */
 
 /* Longest times, in milliseconds */
-#define VKTLS_TIME_OP_MS		10	/* RESET, FW_LOAD, TEST_OP: answer to the next read */
+#define VKTLS_TIME_OP_MS		10	/* RESET, FW_LOAD, TEST_OP: answer to next read */
 #define VKTLS_TIME_BOOT_MS		10000	/* FW_BOOTING, until FW_READY */
 #define VKTLS_TIME_CMD_MS		1000	/* oldest command, until its completion */
 #define VKTLS_TIME_BEAT_MS		1000	/* between two steps of REG_HEARTBEAT */
