@@ -13,6 +13,7 @@ import time
 
 import ktap
 import ktls
+import slab
 
 # soak.c has 16 ways to use a connection: what one of them leaves behind each time
 # is COUNT / 16 objects. The kernel's own caches move by some tens, and those of the
@@ -36,24 +37,14 @@ def settle():
     free objects, which /proc/slabinfo counts as used."""
     time.sleep(2)
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("3", "ascii")
-    for shrink in pathlib.Path("/sys/kernel/slab").glob("*/shrink"):
-        try:
-            shrink.write_text("1", "ascii")
-        except OSError:
-            pass
+    slab.shrink()
     time.sleep(1)
-
-
-def slab():
-    """Objects in use by cache."""
-    lines = read("/proc/slabinfo").splitlines()[2:]
-    return {line.split()[0]: int(line.split()[1]) for line in lines}
 
 
 def most():
     """By how many objects a cache may grow."""
-    lines = [line.split() for line in read("/proc/slabinfo").splitlines()[2:]]
-    return {line[0]: max(MOST_OBJECTS, min(int(line[4]), LEAK * 9 // 10)) for line in lines}
+    return {name: max(MOST_OBJECTS, min(objects, LEAK * 9 // 10))
+            for name, objects in slab.per_page().items()}
 
 
 def growth(before, after):
@@ -92,7 +83,7 @@ class State:
 
     def __init__(self):
         settle()
-        self.slab, self.sockets = slab(), sockets()
+        self.slab, self.sockets = slab.in_use(), sockets()
         self.percpu, self.free = memory("Percpu"), memory("MemFree")
 
 
