@@ -5,6 +5,7 @@ Changes of the NIC, or of the socket, in the middle of a connection. No byte is 
 none is sent in the clear; counters and ss tell at each moment whether the NIC encrypts.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import time
 from lib.py import (
     CmdExitFailure,
     Flow,
+    KsftFailEx,
     KsftNamedVariant,
     KsftSkipEx,
     TlsEnv,
@@ -35,6 +37,7 @@ from lib.py import (
 from lib.py.flow import wait_for
 
 SIZE = 100000
+SIGNALS = 5
 BOTH_WAYS = [KsftNamedVariant("tx", "tx"), KsftNamedVariant("rx", "rx")]
 FEATURE = {"tx": "tls-hw-tx-offload", "rx": "tls-hw-rx-offload"}
 
@@ -287,24 +290,33 @@ def close_unacked(cfg):
     flow.captured()
 
 
+def _read_after(flow, count):
+    """The peer begins to read after that many signals; late, if they do not come."""
+    with contextlib.suppress(KsftFailEx):
+        wait_for(lambda: len(count) >= SIGNALS, "no signals")
+    flow.peer_reads()
+
+
 def signals(cfg):
     """Signals while a send waits for room: each byte is sent once."""
     cfg.need("tx")
     flow = Flow(cfg, "tx", capture=True)
     flow.exchange(SIZE)
     flow.peer_reads(flow.sent)
+    flow.fill()
     flow.sock.settimeout(None)
     count = []
     defer(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, lambda *_: count.append(1)))
     defer(signal.setitimer, signal.ITIMER_REAL, 0)
-    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.05)
-    later = threading.Timer(1.5, flow.peer_reads)
+    later = threading.Thread(target=_read_after, args=(flow, count))
     later.start()
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.05)
     flow.send(2 << 20)
     signal.setitimer(signal.ITIMER_REAL, 0)
+    during = len(count)
     later.join()
     flow.wait_sent()
-    ksft_ge(len(count), 5)
+    ksft_ge(during, SIGNALS, "the send did not wait")
     flow.captured()
     flow.close()
 

@@ -103,6 +103,16 @@ class Flow:
             at += self.sock.send(data[at:at + (step or size)], flags)
         self.sent += size
 
+    def fill(self):
+        """
+        Send until the buffers of both ends are full. SO_SNDBUF keeps this end's from growing;
+        the peer's does not grow while the peer does not read.
+        """
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+        while self.writable(0.5):
+            with contextlib.suppress(BlockingIOError):
+                self.sent += self.sock.send(pattern(self.sent, 1 << 14), socket.MSG_DONTWAIT)
+
     def sendfile(self, path, size, count=None):
         """The pattern from where it is now, by sendfile() of at most count bytes."""
         with open(path, "wb") as file:
@@ -232,6 +242,10 @@ class Flow:
     def readable(self, timeout=0):
         """Would a read return?"""
         return bool(select.select([self.sock], [], [], timeout)[0])
+
+    def writable(self, timeout=0):
+        """Would a send of one byte return?"""
+        return bool(select.select([], [self.sock], [], timeout)[1])
 
     def close(self):
         """Close both ends; data on their way are still delivered."""
