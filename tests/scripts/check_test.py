@@ -3,9 +3,11 @@
 """tests/check itself: tests that end badly are failures that say why, and no case of a
 program that runs in a guest is forgotten."""
 
+import contextlib
 import glob
 import importlib.machinery
 import importlib.util
+import io
 import os
 import pathlib
 import re
@@ -111,6 +113,47 @@ def vm_that_ends_early():
     assert failed[0] == "b.py: ended with the VM" and len(failed) == 2, failed
 
 
+def reported_again(*runs):
+    """Status and output of tests/check --again over one suite for each list of results: those
+    of its first run and of its second, as numbers of (passed, failed, broken) cases."""
+    suites = []
+    for number, outcomes in enumerate(runs):
+        suite = check.Suite(check.TOP, f"guest/it{number}")
+        left = list(outcomes)
+
+        def run(left=left):
+            passed, failed, broken = left.pop(0)
+            result = check.Result("it")
+            result.passed += ["fine"] * passed
+            result.failed += ["it: this case"] * failed
+            if broken:
+                result.fail("kernel error")
+            return [result]
+        suite.run, suite.keep_log = run, lambda: None
+        suites.append(suite)
+    report, out = check.Report(suites), io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for suite in suites:
+            report.add(suite)
+        report.run_again()
+        return report.verdict(), out.getvalue()
+
+
+def unsteady_suites_are_told():
+    """A suite that passes at its second run is named with the case that failed at first; one
+    that fails twice, a kernel error and more than MAX_AGAIN suites are failures."""
+    good, bad, broken = (5, 0, 0), (4, 1, 0), (4, 0, 1)
+    for runs, status, last in (
+            ([[bad, good], [good]], 0, "10 passed, 0 failed, 0 skipped"),
+            ([[bad, bad]], 1, "4 passed, 2 failed, 0 skipped"),
+            ([[broken, good]], 1, "4 passed, 1 failed, 0 skipped"),
+            ([[bad, broken]], 1, "4 passed, 2 failed, 0 skipped"),
+            ([[bad, good]] * (check.MAX_AGAIN + 1), 1, "12 passed, 3 failed, 0 skipped")):
+        got, out = reported_again(*runs)
+        assert got == status and out.splitlines()[-1] == last, (runs, got, out)
+        assert ("UNSTEADY guest/it0" in out) == (not status), out
+
+
 def suites_are_named_by_tls():
     """One file with --tls stock,ours is two suites; each word chooses the suites that it names."""
     names = [suite.name for suite in check.discover()]
@@ -185,6 +228,6 @@ def programs_are_in_a_suite():
 if __name__ == "__main__":
     sys.exit(main([output_without_end_is_cut_off, no_end_is_a_failure, signals_have_names,
                    last_words_are_shown, program_that_is_not_there, plan_counts,
-                   vm_that_does_not_start_passes_nothing, vm_that_ends_early,
+                   vm_that_does_not_start_passes_nothing, vm_that_ends_early, unsteady_suites_are_told,
                    suites_are_named_by_tls, whole_name_chooses_one, without_a_newest_kernel,
                    documented_cases_are_registered, programs_are_in_a_suite]))
