@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The table of TLS contexts: contexts of the engine by number, and the engine's
- * results in counters and events. Keys pass through to the engine and are wiped
- * behind it; none stays here.
+ * The device's table of TLS contexts: it maps a context id to a context of the
+ * TLS engine (tls/), and turns the engine's results into counters and events.
+ * Keys are handed to the engine and then wiped from this file's memory; the
+ * table stores no key.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -25,7 +26,10 @@ static VkdevContext *ctx_find(VkdevState *s, uint32_t id)
     return id < s->contexts && s->ctx[id].tls ? &s->ctx[id] : NULL;
 }
 
-/* Find the context that an outgoing packet names. */
+/*
+ * Find context @id of an outgoing packet; NULL, with a trace event, if there
+ * is no such context.
+ */
 static VkdevContext *ctx_find_tx(VkdevState *s, uint32_t id, uint32_t tcp_seq)
 {
     VkdevContext *ctx = ctx_find(s, id);
@@ -100,7 +104,10 @@ static uint16_t ctx_add(VkdevState *s, VkdevContext *ctx,
     return status;
 }
 
-/* Check the flow of a new receive context: its fields, and that it is free. */
+/*
+ * Check the flow of a new receive context: valid fields, and not used by
+ * another context.
+ */
 static uint16_t ctx_check_rx(const VkdevState *s,
                              const struct vktls_tls_flow *flow)
 {
@@ -143,7 +150,10 @@ uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
     return status;
 }
 
-/* Drop a context, and send no event. False if there is none. */
+/*
+ * Delete context @id without sending an event. False if there is no such
+ * context.
+ */
 bool vkdev_ctx_forget(VkdevState *s, uint32_t id)
 {
     if (!ctx_find(s, id)) {
@@ -213,8 +223,9 @@ static void ctx_count(VkdevState *s, VkdevContext *ctx,
 }
 
 /*
- * A packet for context @id, if there is one, comes after @ahead others. To be
- * called for each @ahead from VKDEV_CTX_AHEAD down to 1.
+ * Prefetch memory of context @id, whose packet will be sent after @ahead other
+ * packets. To be called for each value of @ahead from VKDEV_CTX_AHEAD down to
+ * 1. An @id without a context is ignored.
  */
 void vkdev_ctx_expect(VkdevState *s, uint32_t id, unsigned ahead)
 {
@@ -229,10 +240,10 @@ void vkdev_ctx_expect(VkdevState *s, uint32_t id, unsigned ahead)
 }
 
 /*
- * Encrypt @len bytes of payload from the pieces at @from to @to, or in place;
- * the first has the number @tcp_seq. On any status but OK the content of @to
- * must not leave; *@expected is then the sequence number that the context
- * expects.
+ * Encrypt @len bytes of payload from the pieces at @from to @to, or in place.
+ * @tcp_seq is the sequence number of the first byte. Return: VKTLS_ST_OK, or
+ * another status with which the content of @to must not be sent. *@expected is
+ * set to the sequence number that the context expects next.
  */
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            const struct iovec *from, uint8_t *to, uint32_t len,
@@ -260,8 +271,9 @@ uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
 }
 
 /*
- * Encrypt once more, in place, the whole records from @rec_no on: @len bytes
- * at @records. Otherwise as vkdev_ctx_encrypt(); the caller counts.
+ * Encrypt again, in place, @len bytes of whole records at @records, the first
+ * of which is record @rec_no. Return and *@expected as in vkdev_ctx_encrypt(),
+ * but no counter is changed here: the caller counts.
  */
 uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                           uint64_t rec_no, uint8_t *records, uint32_t len,
@@ -283,8 +295,10 @@ uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
 }
 
 /*
- * @len bytes that left before, if they are still here: those behind @before
- * others of whole records from @rec_no on, and before @after.
+ * Copy ciphertext of an earlier replay to @to, if the cache of replayed
+ * records still has it. The records from @rec_no on are @before + @len +
+ * @after bytes long; the @len bytes in the middle are copied. False if the
+ * cache lacks any of the records.
  */
 bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint64_t rec_no,
                       uint32_t before, uint8_t *to, uint32_t len,
@@ -300,7 +314,10 @@ bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint64_t rec_no,
     return true;
 }
 
-/* Count a received packet, tell the host, return its completion's flags. */
+/*
+ * Count a received packet and send the host the events in @res. Return: the
+ * VKTLS_RXC_TLS* flags of the packet's completion.
+ */
 static uint16_t ctx_received(VkdevState *s, uint32_t id, uint32_t len,
                              const VkdevTlsRxResult *res)
 {
@@ -339,9 +356,10 @@ static uint16_t ctx_received(VkdevState *s, uint32_t id, uint32_t len,
 }
 
 /*
- * Follow @len bytes of TCP payload at @from that were received for context @id,
- * which has a flow. Return: VKTLS_RXC_TLS*; with VKTLS_RXC_TLS_DECRYPTED the
- * plaintext is at @to, which does not overlap.
+ * Pass @len bytes of received TCP payload at @from to the receive context @id.
+ * Return: VKTLS_RXC_TLS* flags. With VKTLS_RXC_TLS_DECRYPTED among them the
+ * plaintext is at @to; otherwise the content of @to is undefined. @from and
+ * @to do not overlap.
  */
 uint16_t vkdev_ctx_decrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            const uint8_t *from, uint8_t *to, uint32_t len)

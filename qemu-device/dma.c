@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The device's only way to host memory. All DMA passes vkdev_dma() or
- * vkdev_dma_map(), which count it and let it reach RAM only.
+ * Access to host memory. All DMA of the device goes through vkdev_dma() or
+ * vkdev_dma_map(), which count the bytes and reach RAM only.
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
@@ -15,7 +15,10 @@ static void dma_count(VkdevState *s, bool from_host, uint32_t len)
                        : VKTLS_STAT_DMA_WRITE_BYTES] += len;
 }
 
-/* A vfio-user client that keeps its memory to itself cannot use this device. */
+/*
+ * Log an error, once, when a DMA access fails because the vfio-user client
+ * does not share its memory with this process.
+ */
 static void dma_tell_unshared(VkdevState *s)
 {
     AddressSpace *as = pci_device_iommu_address_space(PCI_DEVICE(s));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The registers of BAR 0: one table for the device, one for a queue pair. A
- * register holds a value, or calls a function, or both. Any access is answered,
- * a bad one with a log line, and its effect is complete on return.
+ * The registers of BAR 0: one table for the device, one for the registers of a
+ * queue pair. A register stores a value, calls a function, or both. Every
+ * access is answered; a bad one also gets a log line. The effect of a write is
+ * complete when the access returns.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -12,10 +13,10 @@
 
 typedef struct Reg {
     const char *name;
-    size_t field;       /* offset in VkdevRegs, plus 1; 0 = no value */
+    size_t field; /* offset in VkdevRegs + 1; 0 = register stores no value */
     uint32_t (*read)(VkdevState *s);
-    void (*write)(VkdevState *s, uint32_t value);   /* after storing */
-    bool read_only;     /* for the host */
+    void (*write)(VkdevState *s, uint32_t value);   /* after the store */
+    bool read_only;     /* the host's writes are refused */
 } Reg;
 
 typedef struct QpReg {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The two ways in which the device calls the host: an interrupt, and an event,
- * which firmware writes to the host's ring.
+ * The two ways in which the device notifies the host: MSI-X interrupts, and
+ * events, which are passed to firmware, which writes them to the host's event
+ * ring.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -22,10 +23,12 @@ static void irq_send(VkdevState *s, unsigned vector)
 }
 
 /*
- * Send pending interrupts, each vector once. A message may go to any address,
- * the configuration space among them, and so reset or unplug this very
- * function. It is sent from here alone, where no other code of the device runs;
- * a reset clears s->irq_pending, so nothing is sent after it.
+ * Bottom half that sends the pending interrupts, each vector once. An MSI-X
+ * message is a write to any address that the guest chose, even to this
+ * device's configuration space, so sending it can reset or unplug this device.
+ * Therefore messages are sent only from this bottom half, where no other code
+ * of the device is on the stack; a reset clears s->irq_pending, which ends the
+ * loop.
  */
 static void irq_deliver(void *opaque)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The PCI Express function: properties, capabilities, birth, reset and death.
- * Each kind of end (reset, function-level reset, unplug) leaves no key, no
- * queue and no firmware behind.
+ * The PCI Express function: properties, capabilities, creation, reset and
+ * removal. Reset, function-level reset and unplug each leave no key, no queue
+ * and no firmware in the device.
  */
 #include "qemu/osdep.h"
 #include "qemu/units.h"
@@ -17,7 +17,7 @@
 #include "vkdev.h"
 
 #define CAP_PM 0x40
-#define PM_VERSION 3    /* of the PM specification: 1.2 */
+#define PM_VERSION 3    /* version field of the PM capability: spec 1.2 */
 #define CAP_EXPRESS 0x80
 
 #define CONTEXTS_MAX (64 * KiB)
@@ -43,8 +43,9 @@ static void pci_reset_hold(Object *obj, ResetType type)
 }
 
 /*
- * D3hot: no memory is read or written, no message is sent, frames are lost.
- * Packets, commands and interrupts in hand go on in D0.
+ * Apply a change of the power state. In D3hot the device reads and writes no
+ * memory, sends no interrupt and loses all frames. On return to D0 the
+ * packets, commands and interrupts that were pending continue.
  */
 static void pci_pm_changed(VkdevState *s)
 {
@@ -69,8 +70,9 @@ static void pci_pm_changed(VkdevState *s)
 }
 
 /*
- * A vfio-user client keeps the table of vectors to itself and delivers by it;
- * the one here stays as reset left it, all masked. So its masks are taken away.
+ * Unmask all MSI-X vectors of this device when its host is a vfio-user client:
+ * the client has a vector table of its own and masks by that, while the guest
+ * never writes the table here, which a reset leaves fully masked.
  */
 static void pci_unmask_vectors(VkdevState *s)
 {
@@ -85,8 +87,10 @@ static void pci_unmask_vectors(VkdevState *s)
 }
 
 /*
- * A vfio-user client shows its guest BARs of its own. So the guest finds them
- * as they were after a reset of the function, and does not write them again.
+ * Handle a write that may start a function-level reset. A vfio-user client
+ * shows its guest emulated BARs, which keep their addresses over the reset;
+ * the guest does not write them again. So for such a client the BARs of this
+ * device are restored after the reset.
  */
 static void pci_flr_write_config(VkdevState *s, uint32_t addr, uint32_t value,
                                  int len)
@@ -111,8 +115,10 @@ static uint32_t pci_config_read(PCIDevice *pci, uint32_t addr, int len)
 }
 
 /*
- * A device that is gone takes no writes. But a vfio-user client has carried out
- * its part of each: MSI-X and power stay the same on both sides.
+ * Write the configuration space. A device that is gone (fault injection)
+ * ignores writes, unless its host is a vfio-user client: the client has
+ * applied the write to its own MSI-X and power state, and both sides must
+ * agree.
  */
 static void pci_config_write(PCIDevice *pci, uint32_t addr, uint32_t value,
                              int len)
@@ -143,7 +149,10 @@ static bool pci_check_properties(VkdevState *s, Error **errp)
     return true;
 }
 
-/* D3 hides the registers and keeps their values. */
+/*
+ * Add the power management capability. Going to D3hot and back does not reset
+ * the device (No_Soft_Reset), so registers keep their values.
+ */
 static bool pci_init_pm(PCIDevice *pci, Error **errp)
 {
     if (pci_pm_init(pci, CAP_PM, errp) < 0) {
@@ -229,9 +238,10 @@ static void pci_unref(void *opaque)
 }
 
 /*
- * An interrupt of this function, or another NIC that it sends a frame to, can
- * unplug it. So its code may go on after this, as may QEMU's that called it:
- * memory is left until the main loop comes round, in none of the two.
+ * Unplug. The unplug can come from an interrupt of this device or from another
+ * NIC that handles one of its frames, so functions of this file may still be
+ * on the stack. Therefore the state is freed by a bottom half, which the main
+ * loop runs after they have returned.
  */
 static void pci_exit(PCIDevice *pci)
 {
@@ -265,7 +275,7 @@ static void pci_instance_init(Object *obj)
     PCI_DEVICE(obj)->cap_present |= QEMU_PCI_CAP_EXPRESS;
 }
 
-/* Keys must not end up in a migration stream, so there is none. */
+/* Migration is refused, because a migration stream would contain TLS keys. */
 static const VMStateDescription pci_vmstate = {
     .name = TYPE_VKDEV,
     .unmigratable = 1,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The port: link, addresses, RSS contexts, filters, and the tie to QEMU's
- * network layer.
- * Firmware sets it; the data path asks it.
+ * The port: link, addresses, RSS contexts, flow filters, and the connection to
+ * QEMU's network layer. Firmware writes the port's settings; the data path
+ * reads them.
  */
 #include "qemu/osdep.h"
 #include "net/eth.h"
@@ -41,21 +41,27 @@ bool vkdev_port_accepts(const VkdevState *s, const uint8_t *frame)
     return !memcmp(port->mac, frame, 6) || port_filter_has(port, frame);
 }
 
-/* Count a frame in its counter by size, of which @sizes is the first. */
+/*
+ * Count a frame of @len bytes in one of the counters by frame size; @sizes is
+ * the counter of the smallest size.
+ */
 static void port_count_size(VkdevState *s, unsigned sizes, size_t len)
 {
-    uint32_t wire = MAX(len, VKDEV_ETH_MIN) + 4;    /* with the FCS */
+    uint32_t wire = MAX(len, VKDEV_ETH_MIN) + 4;    /* incl. FCS */
     unsigned range;
 
     if (wire > 1023) {
         range = wire > 1518 ? 6 : 5;
     } else {
-        range = wire > 64 ? 26 - clz32(wire) : 0;   /* 65 to 127: 1 */
+        range = wire > 64 ? 26 - clz32(wire) : 0; /* range 1: 65 to 127 bytes */
     }
     s->stats[sizes + range]++;
 }
 
-/* A frame of MAC control counts in @control, and in @pause if it is one. */
+/*
+ * If the frame is a MAC control frame, add one to the counter @control, and if
+ * it is a pause frame, to the counter @pause as well.
+ */
 static void port_count_control(VkdevState *s, unsigned control, unsigned pause,
                                const uint8_t *frame, size_t len)
 {
@@ -172,8 +178,8 @@ void vkdev_port_fini(VkdevState *s)
 }
 
 /*
- * A frame that the peer has not taken yet is lost with everything else: it
- * would call back into a device that may be gone by then.
+ * Reset the port. Frames that wait in the peer's queue are dropped: their
+ * completion callback must not run after the device is gone.
  */
 void vkdev_port_reset(VkdevState *s)
 {

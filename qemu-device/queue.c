@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The queue table: queues created by firmware, with their rings. A queue that
- * fails stops by itself, says so in an event and stays in the table until it is
- * destroyed.
+ * The table of queue pairs: firmware creates and destroys queues. A queue that
+ * meets an error stops, sends the host a QUEUE_ERROR event, and stays in the
+ * table until the host destroys it.
  */
 #include "qemu/osdep.h"
 #include "trace.h"

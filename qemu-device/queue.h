@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Transmit and receive queues, created by firmware, and the packets that move
- * through them. All of it runs under QEMU's big lock.
+ * Transmit and receive queues, and the packet that each of them is working on.
+ * All functions run under QEMU's big lock.
  */
 #ifndef VKDEV_QUEUE_H
 #define VKDEV_QUEUE_H
@@ -12,10 +12,13 @@
 #include "ring.h"
 #include "frame/wire.h"
 
-/* A packet and, for a replay, the rest of its records. */
+/*
+ * Largest packet that is gathered: a replay includes the bytes of its records
+ * before and after the payload.
+ */
 #define VKDEV_GATHER_MAX (VKTLS_TX_MAX_BYTES + 2 * VKTLS_TX_REPLAY_MAX)
 
-/* Descriptors that are read before their turn, no more than any ring has. */
+/* Number of descriptors that are fetched ahead; no ring is smaller. */
 #define VKDEV_TX_FETCH (1 << VKTLS_RING_MIN_LOG2)
 
 #define VKDEV_FRAME_MAX (VKTLS_MTU_MAX + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR)
@@ -26,23 +29,23 @@ typedef struct VkdevQueue {
     VkdevCq cq;
     uint8_t type;       /* VKTLS_QUEUE_* */
     uint8_t id;
-    bool live;          /* created, and not stopped by an error */
+    bool live;          /* true if created and not stopped by an error */
     bool created;
 } VkdevQueue;
 
-/* A packet on its way from the ring to the wire. */
+/* The packet of a transmit queue that is being prepared or sent. */
 typedef struct VkdevTxPacket {
     struct vktls_tx_offload off;    /* in the host's byte order */
-    uint64_t rec_no;    /* with VKTLS_TXO_REPLAY, as the next two */
-    uint32_t before;    /* bytes of records around the payload: not sent */
+    uint64_t rec_no;    /* first record; with VKTLS_TXO_REPLAY only */
+    uint32_t before; /* with REPLAY: bytes read before the payload, not sent */
     uint32_t after;
-    bool report;        /* VKTLS_TXD_CPL: completion also without an error */
-    bool busy;          /* frames still to be sent */
-    uint16_t descs;     /* ring entries, those without data included */
-    uint16_t data;      /* index of the first one with data */
-    uint32_t len;       /* bytes that leave, before segmentation */
-    uint8_t *frame;     /* in the queue's buffer */
-    uint32_t tcp_seq;   /* expected by the context, with a TLS status */
+    bool report; /* VKTLS_TXD_CPL: complete the packet even without error */
+    bool busy;          /* some frames of the packet are still to be sent */
+    uint16_t descs; /* descriptors in the ring, those without data included */
+    uint16_t data;      /* index of the first descriptor with data */
+    uint32_t len;       /* bytes to send, before segmentation */
+    uint8_t *frame;     /* start of the packet in the queue's buf */
+    uint32_t tcp_seq;   /* sequence number for a completion with a TLS status */
     VkdevWire wire;
     VkdevTso tso;
 } VkdevTxPacket;
@@ -50,30 +53,30 @@ typedef struct VkdevTxPacket {
 typedef struct VkdevTxQueue {
     VkdevQueue q;
     QEMUBH *bh;
-    uint8_t *buf;       /* VLAN tag, VKDEV_GATHER_MAX; lives as the device */
+    uint8_t *buf;       /* VKDEV_VLAN_HDR + VKDEV_GATHER_MAX bytes */
     VkdevTxPacket pkt;
-    uint32_t fetched;   /* valid entries of @desc, from the head on */
-    struct vktls_tx_desc desc[VKDEV_TX_FETCH];  /* a ring */
+    uint32_t fetched;   /* valid entries of desc, from the head on */
+    struct vktls_tx_desc desc[VKDEV_TX_FETCH];  /* cache of the ring */
 } VkdevTxQueue;
 
 #define VKDEV_RX_BUFS DIV_ROUND_UP(VKDEV_FRAME_MAX, VKTLS_RX_BUF_MIN)
 QEMU_BUILD_BUG_ON(VKDEV_RX_BUFS < VKTLS_RX_GRO_BUFS);
 
-/* The open packet of a receive queue: in buffers, not completed yet. */
+/* The open packet of a receive queue: in buffers, but not completed yet. */
 typedef struct VkdevRxPacket {
     uint64_t addr[VKDEV_RX_BUFS];
     uint32_t size[VKDEV_RX_BUFS];
-    unsigned count;     /* buffers, from the ring's head on; 0 = no packet */
-    unsigned at;        /* index of the buffer being filled */
-    uint32_t used;      /* bytes in it */
+    unsigned count; /* buffers in use, from the ring's head on; 0 = no packet */
+    unsigned at;        /* index of the buffer that is being filled */
+    uint32_t used;      /* bytes in the buffer that is being filled */
     uint32_t frames;
-    uint32_t bytes;     /* bytes of the frames, as received */
-    uint16_t flags;     /* flags, vlan_tci, hash: for the completions */
+    uint32_t bytes;     /* bytes of all frames, as received */
+    uint16_t flags; /* copied to the completions, as vlan_tci and hash are */
     uint16_t vlan_tci;
     uint32_t hash;
     bool multicast;
     bool broadcast;
-    VkdevGro gro;       /* segs == 0: no frame may be joined */
+    VkdevGro gro;       /* gro.segs == 0: no frame may be joined */
 } VkdevRxPacket;
 
 typedef struct VkdevRxQueue {
@@ -81,7 +84,7 @@ typedef struct VkdevRxQueue {
     VkdevRxPacket pkt;
 } VkdevRxQueue;
 
-/* queue.c */
+/* Functions of queue.c */
 void vkdev_queue_init(VkdevState *s);
 void vkdev_queue_fini(VkdevState *s);
 void vkdev_queue_free(VkdevState *s);
@@ -90,7 +93,7 @@ uint16_t vkdev_queue_create(VkdevState *s, const VkdevCoreQueue *cfg);
 uint16_t vkdev_queue_destroy(VkdevState *s, uint32_t type, uint32_t id);
 void vkdev_queue_stop(VkdevQueue *q, uint16_t status);
 
-/* tx.c */
+/* Functions of tx.c */
 void vkdev_tx_init(VkdevTxQueue *txq);
 void vkdev_tx_fini(VkdevTxQueue *txq);
 void vkdev_tx_free(VkdevTxQueue *txq);
@@ -99,7 +102,7 @@ void vkdev_tx_stop(VkdevTxQueue *txq);
 void vkdev_tx_kick(VkdevTxQueue *txq);
 void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt);
 
-/* rx.c */
+/* Functions of rx.c */
 void vkdev_rx_init(VkdevState *s);
 void vkdev_rx_fini(VkdevState *s);
 void vkdev_rx_kick(VkdevState *s);
@@ -110,28 +113,36 @@ bool vkdev_rx_can_receive(NetClientState *nc);
 ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
                          int iovcnt);
 
-/* rxq.c */
+/* Functions of rxq.c */
 
-/** True when a buffer is free beside those of the open packet. */
+/**
+ * True if the ring has a free buffer beyond the buffers of the open packet.
+ */
 bool vkdev_rxq_ready(const VkdevRxQueue *rxq);
 
-/** True when free buffers of the least size would hold @len bytes. */
+/**
+ * True if the free buffers hold @len bytes even when all have the least size.
+ */
 bool vkdev_rxq_sure(const VkdevRxQueue *rxq, uint32_t len);
 
 /**
- * Find room for @len bytes more in the packet, which is begun if there is none.
- * False, and nothing has changed, when that takes more than @most buffers, or
- * more than there are; one that is not valid stops the queue.
+ * Make sure that the open packet has buffers for @len more bytes; begin a
+ * packet if none is open. False, without a change, when the packet would need
+ * more than @most buffers or the ring has too few. An invalid descriptor stops
+ * the queue.
  */
 bool vkdev_rxq_find(VkdevRxQueue *rxq, uint32_t len, unsigned most);
 
-/** Write @len bytes, for which there is room. False: the queue has stopped. */
+/**
+ * Write @len bytes to the open packet, after vkdev_rxq_find() found buffers
+ * for them. False when DMA failed, which stopped the queue.
+ */
 bool vkdev_rxq_put(VkdevRxQueue *rxq, const uint8_t *p, uint32_t len);
 
-/** Complete the packet, if there is one. */
+/** Complete the open packet, if there is one. */
 void vkdev_rxq_end(VkdevRxQueue *rxq);
 
-/** Drop the packet, if there is one. */
+/** Drop the open packet, if there is one; its buffers stay in the ring. */
 void vkdev_rxq_forget(VkdevRxQueue *rxq);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Descriptor rings, and completion rings with their interrupts. Knows entries
- * by their size alone.
+ * Descriptor rings, and completion rings with their interrupts. This file
+ * knows the size of an entry, but not its format.
  */
 #include "qemu/osdep.h"
 #include "vkdev.h"
@@ -96,9 +96,9 @@ uint32_t vkdev_cq_room(const VkdevCq *cq)
 }
 
 /*
- * The generation travels in a write of its own: the barrier that each DMA
- * starts with is the partner of the host's read barrier between the
- * generation and the rest of the entry.
+ * Write a completion in two DMA writes, the word with the generation bit last.
+ * The DMA barrier before the second write pairs with the host's read barrier
+ * between reading the generation and reading the rest of the entry.
  */
 bool vkdev_cq_push(VkdevCq *cq, void *entry)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rings of 16-byte entries in host memory; their users know the formats. */
+/*
+ * Rings of 16-byte entries in host memory. The callers define the format of an
+ * entry.
+ */
 #ifndef VKDEV_RING_H
 #define VKDEV_RING_H
 
@@ -9,7 +12,9 @@
 
 typedef struct VkdevState VkdevState;
 
-/* Descriptors: the host moves the tail, the device the head. */
+/*
+ * A ring of descriptors: the host moves the tail, the device moves the head.
+ */
 typedef struct VkdevRing {
     uint64_t addr;
     uint32_t size;      /* entries, a power of two; 0 = no ring */
@@ -17,13 +22,15 @@ typedef struct VkdevRing {
     uint32_t tail;
 } VkdevRing;
 
-/* Completions: the device moves the tail, the host the head. */
+/*
+ * A ring of completions: the device moves the tail, the host moves the head.
+ */
 typedef struct VkdevCq {
     VkdevState *dev;
     VkdevRing ring;
-    QEMUTimer *timer;   /* moderation; running = an interrupt is due then */
+    QEMUTimer *timer;   /* interrupt moderation; pending = interrupt due then */
     uint32_t mod;       /* VKTLS_MOD_* */
-    uint32_t frames;    /* completed since the last interrupt or arming */
+    uint32_t frames;    /* completions since the last interrupt or arming */
     uint16_t vector;
     uint8_t gen;        /* generation bit of the next entry */
     bool armed;
@@ -32,18 +39,22 @@ typedef struct VkdevCq {
 void vkdev_ring_start(VkdevRing *ring, uint64_t addr, unsigned log2);
 void vkdev_ring_stop(VkdevRing *ring);
 
-/** Take the host's tail. False when there is no such index. */
+/**
+ * Set the tail to an index that the host wrote. False when it is outside the
+ * ring.
+ */
 bool vkdev_ring_set_tail(VkdevRing *ring, uint32_t tail);
 
-/** Entries between head and tail. */
+/** Number of entries between head and tail. */
 uint32_t vkdev_ring_used(const VkdevRing *ring);
 
 /** Index of the entry @n places after the head. */
 uint32_t vkdev_ring_index(const VkdevRing *ring, uint32_t n);
 
 /**
- * Read @count entries, the first of which is @n places after the head and the
- * last one not behind the ring's end. False when DMA failed.
+ * Read @count entries without moving the head; the first is @n places after
+ * the head, and the range must not wrap around the ring's end. False when DMA
+ * failed.
  */
 bool vkdev_ring_peek(VkdevState *s, const VkdevRing *ring, uint32_t n,
                      uint32_t count, void *entries);
@@ -57,19 +68,25 @@ void vkdev_cq_start(VkdevCq *cq, uint64_t addr, unsigned log2,
                     uint16_t vector);
 void vkdev_cq_stop(VkdevCq *cq);
 
-/** Entries that the host has not yet given back room for. */
+/** Number of completions that can be written before the ring is full. */
 uint32_t vkdev_cq_room(const VkdevCq *cq);
 
 /**
- * Write an entry, its last byte being the generation. There is room for it.
- * False when DMA failed.
+ * Write a completion; the generation is put into its last byte. The caller has
+ * checked vkdev_cq_room(). False when DMA failed.
  */
 bool vkdev_cq_push(VkdevCq *cq, void *entry);
 
-/** A frame or packet was completed: interrupt now or later. */
+/**
+ * Report that a frame or packet was completed, which may raise the interrupt
+ * now or start the moderation timer.
+ */
 void vkdev_cq_signal(VkdevCq *cq);
 
-/** The host's consumer index and arming bit; false when out of range. */
+/**
+ * Handle the consumer index and arming bit that the host wrote. False when
+ * the index is out of range.
+ */
 bool vkdev_cq_set_head(VkdevCq *cq, uint32_t value);
 
 #endif

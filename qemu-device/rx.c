@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Receive: from frames on the wire to packets in a queue's buffers. A frame is
- * delivered whole or dropped and counted. Frames of a connection are joined for
- * as long as the peer hands them over in one go.
+ * Receive path: frames from the wire become packets in the host's buffers. A
+ * frame is delivered whole, or dropped and counted. Frames of one connection
+ * are joined (GRO) as long as QEMU's network layer delivers them without a
+ * break.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -12,23 +13,24 @@
 #include "trace.h"
 #include "vkdev.h"
 
-#define RX_DROPPED UINT_MAX     /* in place of a queue */
+#define RX_DROPPED UINT_MAX     /* result of rx_steer(): no queue */
 
-/* A frame with the fields of its completions. */
+/* A received frame, with the values for its completions. */
 typedef struct RxFrame {
     uint8_t *data;
     uint32_t len;
-    uint64_t sum;       /* behind the Ethernet header, see sum.h */
+    uint64_t sum;       /* of the bytes after the Ethernet header */
     uint16_t flags;     /* VKTLS_RXC_* */
     uint16_t vlan_tci;
     uint32_t hash;
-    uint32_t ctx;       /* context to decrypt it with, or VKDEV_FLOW_NONE */
+    uint32_t ctx;       /* context for decryption, or VKDEV_FLOW_NONE */
     VkdevWire wire;
 } RxFrame;
 
 /*
- * False while no queue has a buffer: frames wait at the peer, as with flow
- * control on a wire. Without any queue frames are taken and lost.
+ * Tell QEMU whether the device takes a frame now. False while receive queues
+ * exist but none has a free buffer: frames then wait at the sender, like pause
+ * frames on a wire. Without any queue, frames are accepted and lost.
  */
 bool vkdev_rx_can_receive(NetClientState *nc)
 {
@@ -77,7 +79,10 @@ static void rx_check_sum(VkdevState *s, RxFrame *f)
     }
 }
 
-/* A frame without a hash goes to queue 0. */
+/*
+ * Choose a queue by the RSS context @ctx. A frame that has no hash goes to
+ * queue 0.
+ */
 static unsigned rx_spread(const VkdevState *s, RxFrame *f, unsigned ctx)
 {
     const VkdevRss *rss = s->rss[ctx];
@@ -91,7 +96,10 @@ static unsigned rx_spread(const VkdevState *s, RxFrame *f, unsigned ctx)
     return kind ? rss->table[f->hash % VKTLS_RSS_ENTRIES] : 0;
 }
 
-/* The queue of a frame while there are flow filters, or RX_DROPPED. */
+/*
+ * Choose a queue by the flow filters; without a matching filter, by RSS.
+ * RX_DROPPED if the filter drops the frame.
+ */
 static unsigned rx_steer(VkdevState *s, RxFrame *f)
 {
     const VkdevFilter *hit = vkdev_filter_find(&s->port.flows, f->data,
@@ -111,7 +119,10 @@ static unsigned rx_steer(VkdevState *s, RxFrame *f)
     return hit->action == VKTLS_FLOW_RSS ? queue + hit->queue : hit->queue;
 }
 
-/* The context of the frame's flow; the caller looks at the checksums. */
+/*
+ * Find the receive context of the frame's TCP connection, or VKDEV_FLOW_NONE.
+ * The caller checks the checksums.
+ */
 static uint32_t rx_find_ctx(const VkdevState *s, const RxFrame *f)
 {
     const VkdevWire *w = &f->wire;
@@ -126,8 +137,9 @@ static uint32_t rx_find_ctx(const VkdevState *s, const RxFrame *f)
 }
 
 /*
- * Apply the port's features to the frame. Return: the number of its queue,
- * which need not exist, or RX_DROPPED.
+ * Parse the frame, strip the VLAN tag and check checksums as far as the port
+ * is set to do so. Return: the number of its queue, which need not exist, or
+ * RX_DROPPED.
  */
 static unsigned rx_classify(VkdevState *s, RxFrame *f)
 {
@@ -142,7 +154,10 @@ static unsigned rx_classify(VkdevState *s, RxFrame *f)
     return s->port.flows.end ? rx_steer(s, f) : rx_spread(s, f, 0);
 }
 
-/* Decrypt the frame to @to. False: not decrypted, @to is undefined. */
+/*
+ * Decrypt the frame to @to. False when the frame was not decrypted; the
+ * content of @to is then undefined.
+ */
 static bool rx_decrypt_to(VkdevState *s, RxFrame *f, uint8_t *to)
 {
     const VkdevWire *w = &f->wire;
@@ -160,9 +175,10 @@ static bool rx_decrypt_to(VkdevState *s, RxFrame *f, uint8_t *to)
 }
 
 /*
- * Decrypt the frame straight into the host's buffer. If its context does not
- * decrypt it (a wrong tag shows at the end only), the frame is written there as
- * it came. False: the buffer cannot be mapped in one piece; nothing happened.
+ * Decrypt the frame straight into the host's buffer. If the context does not
+ * decrypt it (a wrong tag is found only at the end), the frame is written to
+ * the buffer as received. False, with nothing done, when the buffer cannot be
+ * mapped in one piece.
  */
 static bool rx_decrypt_into(VkdevRxQueue *rxq, RxFrame *f)
 {
@@ -189,7 +205,10 @@ static void rx_decrypt_aside(VkdevState *s, RxFrame *f)
     }
 }
 
-/* Write the frame, decrypted if it has a context, to the buffers found. */
+/*
+ * Write the frame to the buffers of the open packet, decrypted if it has a
+ * receive context and good checksums.
+ */
 static bool rx_write(VkdevRxQueue *rxq, RxFrame *f)
 {
     if (f->ctx != VKDEV_FLOW_NONE && (f->flags & VKTLS_RXC_L4_OK)) {
@@ -220,9 +239,9 @@ static void rx_grown(VkdevRxQueue *rxq, const RxFrame *f)
 }
 
 /*
- * Begin a packet with the frame. Buffers are found before the context sees the
- * frame: a frame that is dropped for want of buffers is sent again, and must be
- * new to the context then.
+ * Begin a packet with the frame. vkdev_rxq_find() comes before decryption: if
+ * the frame is dropped for lack of buffers, TCP sends it again, and the TLS
+ * context must not have seen it before.
  */
 static void rx_begin(VkdevRxQueue *rxq, RxFrame *f)
 {
@@ -252,9 +271,10 @@ static void rx_begin(VkdevRxQueue *rxq, RxFrame *f)
 }
 
 /*
- * Append the frame to the open packet. Its context's flags decide whether it
- * may be joined, but are known only after decryption, so there must be buffers
- * for the frame alone as well. False: the frame begins a packet of its own.
+ * Append the frame to the open packet. A frame of a TLS context must be
+ * decrypted first, as only its flags tell whether it may be joined;
+ * vkdev_rxq_sure() makes certain that it can then be delivered also as a
+ * packet of its own. False: the caller begins a new packet with the frame.
  */
 static bool rx_join(VkdevRxQueue *rxq, RxFrame *f)
 {
@@ -291,7 +311,10 @@ static void rx_deliver(VkdevRxQueue *rxq, RxFrame *f)
     }
 }
 
-/* True when length and destination address are accepted by the port. */
+/*
+ * True if the port accepts the frame's length and destination address;
+ * otherwise the frame is counted.
+ */
 static bool rx_accept(VkdevState *s, const uint8_t *frame, size_t len)
 {
     size_t max = s->port.mtu + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR;
@@ -327,10 +350,11 @@ static void rx_frame(VkdevState *s, size_t len, uint64_t sum)
 }
 
 /*
- * Copy a frame to s->rx_buf: its sender may still write to the original, so
- * only the copy is examined. The Ethernet header is copied apart: headers are
- * later read in words, and a load that spans two stores stalls the processor.
- * Return: the checksum over the bytes behind the Ethernet header.
+ * Copy a frame to s->rx_buf; only the copy is examined, as the sender may
+ * still change the original. The Ethernet header is copied by a separate call:
+ * later code reads headers in words, and a load that spans two earlier stores
+ * stalls the processor. Return: the checksum of the bytes after the Ethernet
+ * header.
  */
 static uint64_t rx_copy(VkdevState *s, const struct iovec *iov, int iovcnt)
 {
@@ -374,7 +398,7 @@ ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
     return len;
 }
 
-/* Receive a frame that fault injection delayed, changed or repeats. */
+/* Receive a frame that fault injection has delayed, changed or duplicated. */
 void vkdev_rx_frame(VkdevState *s, const uint8_t *frame, size_t len)
 {
     const struct iovec iov = { (void *)frame, len };
@@ -394,7 +418,7 @@ static void rx_flush(void *opaque)
     }
 }
 
-/* Complete all open packets. */
+/* Complete the open packets of all queues. */
 void vkdev_rx_settle(VkdevState *s)
 {
     for (unsigned i = 0; i < s->queues; i++) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The buffers of a receive queue and the packet that is in them: one frame, or
- * several that gro.c joins. Its buffers leave the ring when it is completed: a
- * packet that is dropped before has taken none.
+ * The buffers of a receive queue, and its open packet: one frame, or several
+ * frames that gro.c has joined. Buffers leave the ring when the packet is
+ * completed, so a packet that is dropped has used none.
  */
 #include "qemu/osdep.h"
 #include "trace.h"
@@ -83,7 +83,10 @@ bool vkdev_rxq_put(VkdevRxQueue *rxq, const uint8_t *p, uint32_t len)
     return true;
 }
 
-/* Write the joined headers; they fit the smallest buffer. */
+/*
+ * Finish a packet of several frames: write its final headers over those of the
+ * first frame.
+ */
 static bool rxq_finish(VkdevRxQueue *rxq)
 {
     VkdevRxPacket *pkt = &rxq->pkt;

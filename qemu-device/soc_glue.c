@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The embedded core as part of the device: its time, in slices of a bottom
- * half, and its operations on the rest. The data path never waits for it.
+ * Connects the embedded core (soc/) to the device: runs the core in slices
+ * from a bottom half, and implements the core's operations. The data path
+ * never waits for the core.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
 #include "trace.h"
 #include "vkdev.h"
 
-/* Instructions in one slice: well under a millisecond of the host. */
+/* Instructions in one slice, which takes the host well under a millisecond. */
 #define SLICE 20000
 
 static bool op_dma_read(void *dev, uint64_t host, void *buf, uint32_t len)
@@ -198,7 +199,9 @@ static void soc_run(void *opaque)
     if (s->asleep) {
         return;
     }
-    /* Frames received before a change by firmware are completed before it. */
+    /*
+     * Firmware may change port settings, so open packets are completed first.
+     */
     vkdev_rx_settle(s);
     if (vkdev_core_run(s->core, SLICE)) {
         qemu_bh_schedule(s->core_bh);

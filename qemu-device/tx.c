@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Transmit: from a packet's descriptors to frames on the wire. A packet is
- * gathered into the queue's own buffer and checked whole before anything of it
- * is encrypted or sent; one that is refused is completed with a status and
- * leaves nothing. A packet marked for TLS passes vkdev_ctx_encrypt() or does
- * not leave. Its payload is encrypted from the host's memory into the buffer,
- * where that is possible; only the copy in the buffer is judged.
+ * Transmit path: from a packet's descriptors to frames on the wire. The packet
+ * is gathered in the queue's own buffer and checked whole before any byte of
+ * it is encrypted or sent. A refused packet is completed with an error status
+ * and nothing of it is sent. A packet with VKTLS_TXO_TLS is sent only after
+ * vkdev_ctx_encrypt() or a replay succeeded. Where possible the payload is
+ * encrypted straight from host memory into the buffer; all checks look at the
+ * copy in the buffer.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -13,18 +14,22 @@
 #include "trace.h"
 #include "tx.h"
 
-/* One run of the bottom half: bytes moved, with a price for each frame. */
+/*
+ * Work limit of one run of the bottom half, in bytes; each frame costs
+ * TX_FRAME_COST in addition.
+ */
 #define TX_BUDGET (1 << 20)
 #define TX_FRAME_COST 512
 
 #define TCP_SUM 16
 
-/* Bytes gathered of a packet with its payload mapped: most headers fit. */
+/* Bytes gathered first when the payload is mapped: most headers fit. */
 #define TX_HEAD 128
 
 /*
- * Read the bytes from @from to @to of the packet's descriptors into the buffer.
- * vkdev_tx_take_descs() has checked that all of them fit VKDEV_GATHER_MAX.
+ * Read bytes @from to @to of the packet from host memory into the queue's
+ * buffer. vkdev_tx_take_descs() has checked that the packet fits
+ * VKDEV_GATHER_MAX.
  */
 static uint16_t tx_gather(VkdevTxQueue *txq, const VkdevTxDescs *d,
                           uint32_t from, uint32_t to)
@@ -48,8 +53,8 @@ static uint16_t tx_gather(VkdevTxQueue *txq, const VkdevTxDescs *d,
 }
 
 /*
- * Map the payload. @m stays empty if a part is not RAM, for a packet without
- * TLS, and for a replay.
+ * Map the packet's descriptors for encryption from host memory. @m stays empty
+ * for a packet without TLS, for a replay, and if any byte is not RAM.
  */
 static void tx_map(VkdevState *s, const VkdevTxPacket *pkt,
                    const VkdevTxDescs *d, VkdevMap *m)
@@ -70,15 +75,16 @@ static void tx_map(VkdevState *s, const VkdevTxPacket *pkt,
     }
 }
 
-/* Largest part of a packet that may be headers */
+/* Number of bytes at the packet's start that may be headers. */
 static uint32_t tx_head_len(const VkdevTxPacket *pkt)
 {
     return MIN(pkt->len, MAX(pkt->off.hdr_len, TX_HEAD));
 }
 
 /*
- * Gather the packet and find its headers. When the payload is mapped, or may be
- * in the cache of replayed records, only the headers are gathered for now.
+ * Gather the packet and parse its headers. Only the headers are gathered if
+ * the payload is mapped in @m, or if the packet is a replay, whose ciphertext
+ * may be in the cache of replayed records.
  */
 static uint16_t tx_gather_head(VkdevTxQueue *txq, const VkdevTxDescs *d,
                                const VkdevMap *m)
@@ -101,7 +107,7 @@ static uint16_t tx_gather_head(VkdevTxQueue *txq, const VkdevTxDescs *d,
     return status;
 }
 
-/* True when each frame of the packet fits the port's MTU. */
+/* True if each frame of the packet fits the port's MTU. */
 static bool tx_fits(const VkdevState *s, const VkdevTxPacket *pkt)
 {
     uint32_t len = pkt->len;
@@ -112,7 +118,10 @@ static bool tx_fits(const VkdevState *s, const VkdevTxPacket *pkt)
     return len <= s->port.mtu + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR;
 }
 
-/* The headers must leave room for a VLAN tag in VKDEV_TSO_HDR_MAX. */
+/*
+ * Check a packet with TSO. vkdev_tso_init() needs headers that fit
+ * VKDEV_TSO_HDR_MAX, with space for a VLAN tag.
+ */
 static uint16_t tx_check_tso(const VkdevTxPacket *pkt)
 {
     const VkdevWire *w = &pkt->wire;
@@ -125,8 +134,9 @@ static uint16_t tx_check_tso(const VkdevTxPacket *pkt)
 }
 
 /*
- * The engine encrypts from the TCP header to the packet's end. The packet
- * must end where its IP header says, and its checksum must be made after.
+ * Check a packet with TLS. The engine encrypts all bytes after the TCP header,
+ * so the packet must end where its IP header says; and the device must compute
+ * the TCP checksum, after encryption.
  */
 static uint16_t tx_check_tls(const VkdevTxPacket *pkt)
 {
@@ -183,8 +193,10 @@ static void tx_count_replay(VkdevState *s, uint32_t len)
 }
 
 /*
- * Encrypt a replay. The records are read unless the cache has them; then the
- * headers move up to the payload, over the bytes before it.
+ * Send a replay. Ciphertext is taken from the cache of replayed records if
+ * that has all of it. Otherwise whole records are read and encrypted, and the
+ * headers are moved to directly before the bytes to send, over pkt->before
+ * bytes that are not sent.
  */
 static uint16_t tx_replay(VkdevTxQueue *txq, const VkdevTxDescs *d)
 {
@@ -252,7 +264,10 @@ static void tx_insert_vlan(VkdevTxPacket *pkt)
     w->payload += VKDEV_VLAN_HDR;
 }
 
-/* Finish a checked and encrypted packet; cannot fail. */
+/*
+ * Compute the checksum, insert the VLAN tag or begin TSO for a packet that is
+ * checked and encrypted. This cannot fail.
+ */
 static void tx_apply_offloads(VkdevState *s, VkdevTxPacket *pkt)
 {
     const struct vktls_tx_offload *off = &pkt->off;
@@ -329,7 +344,10 @@ static void tx_complete(VkdevTxQueue *txq, uint16_t status)
     vkdev_cq_signal(&q->cq);
 }
 
-/* Count a refused TLS packet that its context did not count. */
+/*
+ * Count a refused replay, or a refused TLS packet that is not TCP.
+ * vkdev_ctx_encrypt() counts refusals by a TLS context.
+ */
 static void tx_count_tls_drop(VkdevState *s, const VkdevTxPacket *pkt,
                               uint16_t status)
 {
@@ -351,7 +369,10 @@ static void tx_refuse(VkdevTxQueue *txq, uint16_t status)
     tx_complete(txq, status);
 }
 
-/* Take the next packet off the ring. False when there is none to take. */
+/*
+ * Take the next packet off the ring and prepare it. False when the ring has no
+ * whole packet, or the completion ring is full.
+ */
 static bool tx_next(VkdevTxQueue *txq, int *budget)
 {
     VkdevTxPacket *pkt = &txq->pkt;
@@ -388,9 +409,10 @@ static void tx_sent(NetClientState *nc, ssize_t ret)
 }
 
 /*
- * Hand one frame to the peer, which copies what it cannot take at once. @iov
- * has room for one more. Another NIC that receives it may send a message that
- * resets or unplugs this one: on return s->epoch may be another.
+ * Send one frame to QEMU's network layer, which copies it if the peer cannot
+ * take it at once. @iov must have one spare entry for padding. A NIC that
+ * receives the frame may send an interrupt that resets or unplugs this device:
+ * callers compare s->epoch before and after.
  */
 void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt)
 {
@@ -412,7 +434,7 @@ void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt)
     }
 }
 
-/* Send one frame of the packet in hand. */
+/* Send one frame of the queue's current packet. */
 static void tx_send(VkdevTxQueue *txq)
 {
     VkdevTxPacket *pkt = &txq->pkt;

@@ -7,16 +7,19 @@
 
 typedef struct VkdevTxDescs {
     struct vktls_tx_desc desc[VKTLS_TX_REPLAY_DESCS];
-    unsigned count;     /* descriptors of the packet; can exceed @desc */
+    unsigned count;     /* number of descriptors; can exceed the size of desc */
 } VkdevTxDescs;
 
 /*
- * Look for the end of the packet at the head. False when it is not there yet,
- * or when the queue had to be stopped.
+ * Read descriptors from the ring's head to the end of the first packet. False
+ * when the end is not in the ring yet, or an error stopped the queue.
  */
 bool vkdev_tx_scan(VkdevTxQueue *txq, VkdevTxDescs *d, int *budget);
 
-/* Fill in @pkt from the packet's descriptors; returns a status. */
+/*
+ * Check the packet's descriptors and fill in @pkt. Return: a VKTLS_ST_*
+ * status.
+ */
 uint16_t vkdev_tx_take_descs(const VkdevState *s, VkdevTxPacket *pkt,
                              const VkdevTxDescs *d);
 

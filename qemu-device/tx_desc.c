@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Transmit: descriptors. They are fetched several at a time, and those of one
- * packet are checked before any of its bytes is read.
+ * Transmit path: descriptors. Several descriptors are fetched by one DMA read,
+ * and all descriptors of a packet are checked before any payload is read.
  */
 #include "qemu/osdep.h"
 #include "trace.h"
@@ -11,7 +11,7 @@
                    VKTLS_TXO_VLAN | VKTLS_TXO_TLS | VKTLS_TXO_REPLAY)
 #define TXD_FLAGS (VKTLS_TXD_EOP | VKTLS_TXD_CPL)
 
-/* Price of a look at a descriptor, in bytes of the budget that tx.c has. */
+/* Cost of examining a descriptor, in bytes of the budget of tx_run(). */
 #define TX_DESC_COST 64
 
 static struct vktls_tx_desc *tx_fetched(VkdevTxQueue *txq, uint32_t n)
@@ -19,7 +19,10 @@ static struct vktls_tx_desc *tx_fetched(VkdevTxQueue *txq, uint32_t n)
     return &txq->desc[vkdev_ring_index(&txq->q.ring, n) % VKDEV_TX_FETCH];
 }
 
-/* Fetch descriptors as far as txq->desc has room; false: DMA failed. */
+/*
+ * Fill txq->desc with descriptors from the ring, at most VKDEV_TX_FETCH. False
+ * when DMA failed.
+ */
 static bool tx_fetch(VkdevTxQueue *txq, uint32_t used)
 {
     VkdevQueue *q = &txq->q;
@@ -40,8 +43,8 @@ static bool tx_fetch(VkdevTxQueue *txq, uint32_t used)
 }
 
 /*
- * Prefetch the contexts of the packets from descriptor @n on: with many
- * contexts they are in no cache.
+ * Prefetch the TLS contexts of the packets that begin at descriptor @n and
+ * later. With many contexts they are rarely in the CPU's caches.
  */
 static void tx_look_ahead(VkdevTxQueue *txq, uint32_t n)
 {
@@ -65,7 +68,7 @@ static void tx_look_ahead(VkdevTxQueue *txq, uint32_t n)
     }
 }
 
-/* The descriptor @n places behind the head; false: DMA failed. */
+/* Get the descriptor @n places after the head. False when DMA failed. */
 static bool tx_desc(VkdevTxQueue *txq, uint32_t n, uint32_t used,
                     struct vktls_tx_desc *desc)
 {
@@ -151,7 +154,10 @@ static bool tx_take_data(VkdevTxPacket *pkt, const struct vktls_tx_desc *desc)
     return true;
 }
 
-/* Take the descriptors without data; check the number of all. */
+/*
+ * Parse the packet's offload and replay descriptors, if present. False when
+ * one is invalid or the packet has too many descriptors.
+ */
 static bool tx_take_head(const VkdevState *s, VkdevTxPacket *pkt,
                          const VkdevTxDescs *d)
 {

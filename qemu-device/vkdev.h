@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The device as a whole: its state, and the functions that its files call of
- * each other, by owner. All of it runs under QEMU's big lock.
+ * The state of the whole device, and the functions that its files call in each
+ * other, sorted by file. All of them run under QEMU's big lock.
  */
 #ifndef VKDEV_H
 #define VKDEV_H
@@ -22,7 +22,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VkdevState, VKDEV)
 
 #define VKDEV_MBPS 10000
 
-/* Settings by firmware; see the port block of soc.h. */
+/* Settings that firmware makes; see the port block in firmware/soc.h. */
 typedef struct VkdevPort {
     uint32_t flags;     /* VKTLS_PORT_* */
     uint32_t mtu;
@@ -32,17 +32,17 @@ typedef struct VkdevPort {
     VkdevFilterTable flows;
 } VkdevPort;
 
-/* Packets ahead at which the prefetch of a context begins. */
+/* Number of packets ahead at which the prefetch of a context begins. */
 #define VKDEV_CTX_AHEAD (VKDEV_TLS_AHEAD + 1)
 
-/* A place in the table of TLS contexts. */
+/* One place in the table of TLS contexts. */
 typedef struct VkdevContext {
     VkdevTlsCtx *tls;   /* NULL = free */
     uint64_t packets;
     uint64_t bytes;
 } VkdevContext;
 
-/* Faults that happen once, when a property is written. */
+/* Faults that happen at once when a property is written. */
 typedef enum VkdevFaultAct {
     VKDEV_FAULT_EVENT_SEND,
     VKDEV_FAULT_IRQ_SPURIOUS,
@@ -53,7 +53,10 @@ typedef enum VkdevFaultAct {
     VKDEV_FAULT_ACTS,
 } VkdevFaultAct;
 
-/* Plans and counts outlive a reset, delayed frames and answers do not. */
+/*
+ * State of fault injection. Rules, settings and counts survive a reset;
+ * delayed frames and answers do not.
+ */
 typedef struct VkdevFaults {
     uint32_t seed;
     VkdevFaultLine tx, rx;
@@ -63,13 +66,13 @@ typedef struct VkdevFaults {
     VkdevFaultRule irq_lose;
     VkdevFaultRule tx_cpl_lie, rx_cpl_lie, rx_cpl_long, cpl_twice;
     VkdevFaultLates lates;
-    QEMUTimer timer;    /* next delayed frame, answer or event */
-    bool gone;          /* nothing answers, as if pulled out */
+    QEMUTimer timer;    /* time of the next delayed frame, answer or event */
+    bool gone;          /* reads give all ones, as if pulled out */
     uint32_t forgetful; /* see vkdev_tls_engine_forgetful() */
     uint64_t acts[VKDEV_FAULT_ACTS];
 } VkdevFaults;
 
-/* Registers that hold a value until the host starts something. */
+/* Registers that only store a value, for a later action of the host. */
 typedef struct VkdevRegs {
     uint32_t fw_lo, fw_hi, fw_len;
     uint32_t scratch;
@@ -84,25 +87,25 @@ struct VkdevState {
     MemoryRegion bar;
     NICConf conf;
     NICState *nic;
-    uint32_t queues;    /* pairs, a property */
-    uint32_t contexts;  /* places in the table, a property */
-    uint16_t abi_minor; /* the hardware's minor version, a property */
+    uint32_t queues;    /* number of queue pairs (property) */
+    uint32_t contexts;  /* places in the table ctx (property) */
+    uint16_t abi_minor; /* the hardware's ABI minor version (property) */
     unsigned vectors;
-    uint64_t irq_pending;   /* vectors to be sent, by bit */
+    uint64_t irq_pending;   /* vectors to be sent, one bit each */
     QEMUBH *irq_bh;
-    uint32_t epoch;     /* resets so far */
-    bool asleep;        /* in D3hot */
-    bool tls_rx;        /* offers: three properties */
+    uint32_t epoch;     /* number of resets so far */
+    bool asleep;        /* true in D3hot */
+    bool tls_rx;        /* features that the device offers (properties) */
     bool tls_replay;
     bool rx_gro;
-    bool vfio_user;     /* the host is a vfio-user client, a property */
+    bool vfio_user;     /* the host is a vfio-user client (property) */
 
     VkdevRegs regs;
     VkdevTxQueue tx[VKTLS_MAX_QUEUES];
     VkdevRxQueue rx[VKTLS_MAX_QUEUES];
     VkdevPort port;
-    VkdevRss *rss[VKTLS_RSS_CONTEXTS];  /* NULL = none; 0 is always there */
-    QEMUBH *rx_bh;      /* asks the peer for frames that it held back */
+    VkdevRss *rss[VKTLS_RSS_CONTEXTS];  /* NULL = none; entry 0 is always set */
+    QEMUBH *rx_bh;      /* asks the peer for frames that wait there */
     QEMUBH *rx_end_bh;  /* completes open packets */
     bool tx_blocked;    /* a frame waits in the peer's queue */
     uint8_t rx_buf[VKDEV_FRAME_MAX];
@@ -111,7 +114,7 @@ struct VkdevState {
     VkdevContext *ctx;
     VkdevTlsEngine *tls;
     uint32_t ctx_live;
-    VkdevFlowTable *flows;  /* flows of the contexts that receive */
+    VkdevFlowTable *flows;  /* TCP flow -> receive context */
 
     VkdevCore *core;
     QEMUBH *core_bh;
@@ -121,41 +124,45 @@ struct VkdevState {
     uint64_t stats[VKTLS_STAT_NUM];
 };
 
-/* pci.c */
+/* Functions of pci.c */
 
 /**
- * Forget everything, as after power on. May be called in the middle of a call
- * to QEMU's network layer: memory stays, and s->epoch tells the caller that a
- * packet in hand is none any more.
+ * Reset the device to its state after power on. A reset may happen inside a
+ * call of QEMU's network layer, so no memory is freed; s->epoch changes, which
+ * tells the caller that its current packet is gone.
  */
 void vkdev_reset(VkdevState *s);
 
-/* mmio.c */
+/* Functions of mmio.c */
 void vkdev_mmio_init(VkdevState *s);
 void vkdev_mmio_reset(VkdevState *s);
 
-/* notify.c */
+/* Functions of notify.c */
 void vkdev_irq_init(VkdevState *s);
 void vkdev_irq_fini(VkdevState *s);
 void vkdev_irq_reset(VkdevState *s);
 void vkdev_irq_wake(VkdevState *s);
 
-/** Have a message sent by the main loop, not from here. */
+/**
+ * Mark a vector as pending. The interrupt is sent later, from the main loop.
+ */
 void vkdev_irq_raise(VkdevState *s, unsigned vector);
 void vkdev_event(VkdevState *s, uint16_t type, uint16_t status, uint32_t id,
                  uint32_t arg);
 
-/* port.c */
+/* Functions of port.c */
 void vkdev_port_init(VkdevState *s);
 void vkdev_port_fini(VkdevState *s);
 void vkdev_port_reset(VkdevState *s);
 bool vkdev_port_link(const VkdevState *s);
 void vkdev_port_free(VkdevState *s);
 
-/** Count a frame of @len bytes that leaves, its headers in the first @iov. */
+/**
+ * Count a frame of @len bytes that is sent; @iov[0] has its Ethernet header.
+ */
 void vkdev_port_count_tx(VkdevState *s, const struct iovec *iov, size_t len);
 
-/** Count a frame that came, at least an Ethernet header, accepted or not. */
+/** Count a received frame of at least an Ethernet header, accepted or not. */
 void vkdev_port_count_rx(VkdevState *s, const uint8_t *frame, size_t len);
 uint16_t vkdev_port_rss_set(VkdevState *s, uint32_t ctx,
                             const struct vktls_rss_ctx *cfg);
@@ -165,7 +172,7 @@ uint16_t vkdev_port_flow_set(VkdevState *s, uint32_t place,
 uint16_t vkdev_port_flow_del(VkdevState *s, uint32_t place);
 bool vkdev_port_accepts(const VkdevState *s, const uint8_t *frame);
 
-/* context.c */
+/* Functions of context.c */
 bool vkdev_ctx_init(VkdevState *s);
 void vkdev_ctx_free(VkdevState *s);
 void vkdev_ctx_reset(VkdevState *s);
@@ -187,14 +194,17 @@ bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint64_t rec_no,
 uint16_t vkdev_ctx_decrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            const uint8_t *from, uint8_t *to, uint32_t len);
 
-/* soc_glue.c */
+/* Functions of soc_glue.c */
 bool vkdev_soc_init(VkdevState *s);
 void vkdev_soc_fini(VkdevState *s);
 void vkdev_soc_free(VkdevState *s);
 void vkdev_soc_reset(VkdevState *s);
 void vkdev_soc_wake(VkdevState *s);
 
-/* fault/hooks.c; true means that the fault took it over */
+/*
+ * Functions of fault/hooks.c; those that return bool return true if a fault
+ * has taken over the frame, interrupt, event or DMA.
+ */
 void vkdev_fault_init(VkdevState *s);
 void vkdev_fault_reset(VkdevState *s);
 void vkdev_fault_wake(VkdevState *s);
@@ -215,7 +225,7 @@ void vkdev_fault_fetched(VkdevState *s, uint64_t host, void *buf,
 bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
                           uint32_t len, bool *ok);
 
-/* fault/props.c */
+/* Functions of fault/props.c */
 void vkdev_fault_class_init(ObjectClass *klass);
 
 #endif

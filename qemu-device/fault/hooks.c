@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Faults on request, where they meet the device: hooks that the data path, the
- * embedded core and the interrupts pass, and one timer for delayed frames,
- * answers and events. plan.c decides, from plans that props.c takes.
+ * Hooks of fault injection in the device: the data path, the embedded core and
+ * the interrupt code call them. plan.c chooses the frame, command, event or
+ * interrupt that a fault hits; props.c lets the user ask for faults. One timer
+ * serves all delayed frames, answers and events.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -20,7 +21,7 @@ static uint64_t fault_now(void)
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 }
 
-/* Every fault that takes effect passes here. */
+/* Count and trace a fault that takes effect. All faults call this function. */
 void vkdev_fault_note(VkdevState *s, const char *kind, uint32_t what,
                       uint32_t value)
 {
@@ -42,9 +43,12 @@ static void fault_arm(VkdevState *s)
     }
 }
 
-/* Frames */
+/* Faults that hit frames, sent or received. */
 
-/* Frames that go on together; a reset after the first stops the rest. */
+/*
+ * Frames emitted in one call. If the device is reset while one of them is
+ * sent, dev->epoch differs from @epoch and the rest are not sent.
+ */
 typedef struct FaultBatch {
     VkdevState *dev;
     uint32_t epoch;
@@ -108,7 +112,7 @@ bool vkdev_fault_rx(VkdevState *s, const uint8_t *frame, size_t len)
     return fault_frame(s, &s->faults.rx, &iov, 1);
 }
 
-/* Interrupts and events */
+/* Faults that hit interrupts and events. */
 
 bool vkdev_fault_irq(VkdevState *s, unsigned vector)
 {
@@ -119,7 +123,10 @@ bool vkdev_fault_irq(VkdevState *s, unsigned vector)
     return true;
 }
 
-/* Delay @late by @ms. False, and no delay, when no place is free. */
+/*
+ * Delay the answer or event @late by @ms milliseconds. False, without a delay,
+ * when VKDEV_FAULT_LATE of them are waiting already.
+ */
 static bool fault_defer(VkdevState *s, VkdevFaultLate *late, uint32_t ms)
 {
     late->due = fault_now() + ms * MS;
@@ -151,14 +158,17 @@ bool vkdev_fault_event(VkdevState *s, VkdevCoreEvent *event)
     return fault_defer(s, &late, f->event_delay.value);
 }
 
-/* Commands */
+/* Faults that hit commands and their answers. */
 
 static uint64_t reg_pair(uint32_t lo, uint32_t hi)
 {
     return (uint64_t)hi << 32 | lo;
 }
 
-/* Firmware has read something: if that is a whole command, it may be hit. */
+/*
+ * Called after each DMA read by firmware, of @len bytes into @buf. If the read
+ * is of a whole command from the command queue, faults may change it.
+ */
 void vkdev_fault_fetched(VkdevState *s, uint64_t host, void *buf, uint32_t len)
 {
     const VkdevRegs *r = &s->regs;
@@ -177,7 +187,10 @@ void vkdev_fault_fetched(VkdevState *s, uint64_t host, void *buf, uint32_t len)
     }
 }
 
-/* Write a completion as firmware does: its last word after the rest. */
+/*
+ * Write an answer to host memory in the order that firmware uses: all but the
+ * last word first, then the last word, which holds the generation.
+ */
 static bool fault_answer(VkdevState *s, uint64_t addr, const uint8_t *answer)
 {
     uint32_t last = sizeof(struct vktls_cmd_cpl) - sizeof(uint32_t);
@@ -197,7 +210,9 @@ static bool fault_answer_later(VkdevState *s)
 }
 
 /*
- * Write the answer again to the next place, with the generation of its lap.
+ * Write the answer of a command a second time, to the next slot of the
+ * completion queue. In slot 0 the generation bit is inverted, as the ring
+ * begins a new lap.
  */
 static bool fault_answer_again(VkdevState *s)
 {
@@ -215,8 +230,9 @@ static bool fault_answer_again(VkdevState *s)
 }
 
 /*
- * Firmware writes to the host. True: a fault has taken over the write, as
- * part of an answer; *@ok is then the outcome.
+ * Called before each DMA write by firmware. True when a fault has consumed the
+ * write because it is (part of) an answer; *@ok then tells whether the DMA
+ * succeeded. False: the caller does the write.
  */
 bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
                           uint32_t len, bool *ok)
@@ -241,7 +257,7 @@ bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
     g_assert_not_reached();
 }
 
-/* Completions that are not true */
+/* Faults that falsify completions of queues. */
 
 void vkdev_fault_tx_cpl(VkdevState *s, unsigned queue, struct vktls_tx_cpl *cpl)
 {
@@ -277,7 +293,10 @@ bool vkdev_fault_cpl_twice(VkdevState *s, unsigned vector)
     return true;
 }
 
-/* The host has consumed an event; the flood fault sends the next. */
+/*
+ * Called when the host has consumed an event: while the rule event_flood hits,
+ * another event is sent.
+ */
 void vkdev_fault_event_taken(VkdevState *s)
 {
     VkdevFaultRule *rule = &s->faults.event_flood;
@@ -289,7 +308,7 @@ void vkdev_fault_event_taken(VkdevState *s)
     }
 }
 
-/* Time */
+/* Delayed frames, answers and events, and the timer that releases them. */
 
 static void fault_tell(VkdevState *s, const VkdevFaultLate *late)
 {
@@ -319,7 +338,10 @@ static void fault_run(VkdevState *s)
     fault_arm(s);
 }
 
-/* Frames go out from here: mark the device as busy, as a bottom half would. */
+/*
+ * Timer callback. Frames are sent from here, so the device's re-entrancy guard
+ * is engaged, as QEMU does around a bottom half.
+ */
 static void fault_timer(void *opaque)
 {
     VkdevState *s = opaque;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Faults without the device: rules and their texts, seeded chances, frames and
- * answers that wait. Knows neither properties nor timers.
+ * The part of fault injection that does not depend on QEMU: rules and their
+ * syntax, seeded random choices, queues of delayed frames and answers.
+ * Properties and timers are in props.c and hooks.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,9 +11,9 @@
 
 #include "plan.h"
 
-#define ADDRESSES 12    /* bytes of a frame that are never corrupted */
+#define ADDRESSES 12 /* bytes of MAC addresses, which are never corrupted */
 
-/* Chances */
+/* Random choice of the frames to hit. */
 
 void vkdev_fault_line_seed(VkdevFaultLine *line, uint32_t seed, bool tx)
 {
@@ -23,7 +24,9 @@ void vkdev_fault_line_seed(VkdevFaultLine *line, uint32_t seed, bool tx)
     }
 }
 
-/* xorshift64*: the upper bits are the good ones */
+/*
+ * Pseudo-random number by xorshift64*; its upper 32 bits are the better ones.
+ */
 static uint32_t chance_random(VkdevFaultChance *chance)
 {
     uint64_t x = chance->random;
@@ -35,7 +38,7 @@ static uint32_t chance_random(VkdevFaultChance *chance)
     return x * 0x2545f4914f6cdd1dull >> 32;
 }
 
-/* A number below @limit. */
+/* Pseudo-random number from 0 to @limit - 1. */
 static uint32_t chance_below(VkdevFaultChance *chance, uint32_t limit)
 {
     return (uint64_t)chance_random(chance) * limit >> 32;
@@ -62,7 +65,10 @@ unsigned vkdev_fault_line_judge(VkdevFaultLine *line)
     return hits;
 }
 
-/* Frames that wait */
+/*
+ * Delayed and reordered frames: held until their time or until other frames
+ * have overtaken them.
+ */
 
 static bool line_hold(VkdevFaultLine *line, unsigned hits,
                       const uint8_t *frame, uint32_t len, uint64_t now)
@@ -132,7 +138,10 @@ void vkdev_fault_line_reset(VkdevFaultLine *line)
     }
 }
 
-/* Change one byte of the frame to another value. */
+/*
+ * Change one byte of the frame, at a random place behind the MAC addresses.
+ * False when the frame is too short.
+ */
 static bool line_corrupt(VkdevFaultLine *line, uint8_t *frame, uint32_t len)
 {
     VkdevFaultChance *chance = &line->chance[VKDEV_FAULT_CORRUPT];
@@ -152,7 +161,10 @@ static void line_count(VkdevFaultLine *line, unsigned hits)
     }
 }
 
-/* A frame to be duplicated and delayed is emitted now, and again later. */
+/*
+ * Apply the faults in @hits. A frame with both a duplicate and a delay is
+ * emitted once now and once later.
+ */
 unsigned vkdev_fault_line_pass(VkdevFaultLine *line, unsigned hits,
                                uint8_t *frame, uint32_t len, uint64_t now,
                                VkdevFaultEmit emit, void *opaque)
@@ -182,7 +194,7 @@ unsigned vkdev_fault_line_pass(VkdevFaultLine *line, unsigned hits,
     return hits;
 }
 
-/* Rules */
+/* Rules of faults, and their text form. */
 
 static int digit_value(char c)
 {
@@ -193,7 +205,11 @@ static int digit_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
 }
 
-/* A number up to one of the characters of @ends, which is left in *@at. */
+/*
+ * Parse a number that ends at a character of @ends or at the end of the text.
+ * *@at moves to the character after the number. Return NULL, or the text of an
+ * error.
+ */
 static const char *number_parse(const char **at, const char *ends,
                                 uint32_t *number)
 {
@@ -333,7 +349,7 @@ bool vkdev_fault_rule_hits(VkdevFaultRule *rule, uint32_t what)
     return hit;
 }
 
-/* Delayed answers and events */
+/* Delayed answers and events. */
 
 bool vkdev_fault_late_put(VkdevFaultLates *lates, const VkdevFaultLate *late)
 {
@@ -370,7 +386,7 @@ uint64_t vkdev_fault_late_due(const VkdevFaultLates *lates)
     return due;
 }
 
-/* Commands */
+/* Faults that hit commands. */
 
 static uint32_t get_le16(const void *p)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The properties by which faults are asked for: tables of names, texts and
- * ranges. A bad value is refused with a reason and changes nothing.
+ * QEMU properties through which a user asks for faults: tables of names, help
+ * texts and ranges. A bad value is refused with an error and changes nothing.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -30,7 +30,7 @@ typedef struct FaultAct {
     const char *name;
     uint32_t max;
     bool (*act)(VkdevState *s, uint32_t value);
-    const char *refused;        /* error text for false */
+    const char *refused;        /* error text when act() returns false */
     const char *text;
 } FaultAct;
 
@@ -46,7 +46,7 @@ static void fault_trace_number(const char *name, uint64_t value)
     trace_vkdev_fault_set(name, text);
 }
 
-/* Numbers that stay */
+/* Properties with a number that stays set. */
 
 static void number_get(Object *obj, Visitor *v, const char *name, void *opaque,
                        Error **errp)
@@ -91,7 +91,7 @@ static void seed_set(Object *obj, Visitor *v, const char *name, void *opaque,
     vkdev_fault_line_seed(&f->rx, f->seed, false);
 }
 
-/* Counts */
+/* Read-only properties that count faults. */
 
 static void count_get(Object *obj, Visitor *v, const char *name, void *opaque,
                       Error **errp)
@@ -109,7 +109,7 @@ static void count_add(ObjectClass *klass, const char *kind, size_t field)
                                           "How many there were so far");
 }
 
-/* The two directions */
+/* Properties for each direction (tx, rx) and each kind of frame fault. */
 
 typedef struct FaultKind {
     const char *name;
@@ -132,7 +132,10 @@ static void number_add(ObjectClass *klass, const FaultNumber *number,
     object_class_property_set_description(klass, number->name, number->text);
 }
 
-/* Add a property. Its memory is never freed, as classes are not. */
+/*
+ * Add a property of a number. The memory of the name, the text and the
+ * FaultNumber is never freed, because a QEMU class is never freed.
+ */
 static void line_number_add(ObjectClass *klass, char *name, size_t field,
                             uint32_t max, char *text)
 {
@@ -174,7 +177,7 @@ static void line_add(ObjectClass *klass, const char *dir, size_t line)
                     g_strdup("Frames that overtake one"));
 }
 
-/* Rules */
+/* Properties with a rule in text form. */
 
 static const FaultRule rules[] = {
     { "cmd-fail", offsetof(VkdevState, faults.cmds.fail),
@@ -264,7 +267,7 @@ static void rule_add(ObjectClass *klass, const FaultRule *rule)
               rule->field + offsetof(VkdevFaultRule, count));
 }
 
-/* Faults that happen at once */
+/* Properties that cause a fault at the moment when they are written. */
 
 static void act_note(VkdevState *s, VkdevFaultAct act, const char *name,
                      uint32_t what, uint32_t value)
@@ -312,7 +315,10 @@ static bool act_fw_crash(VkdevState *s, uint32_t yes)
     return act_fw(s, yes, vkdev_core_crash, VKDEV_FAULT_FW_CRASH, "fw-crash");
 }
 
-/* All that would reach the host's memory or the wire ends with a reset. */
+/*
+ * Take the device away from the host, or give it back. The reset ends all DMA
+ * and all frames in progress.
+ */
 static bool act_gone(VkdevState *s, uint32_t gone)
 {
     if (gone && !s->faults.gone) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Flow filters, looked through in the order of their places where silicon would
- * compare all at once. A frame costs at most VKTLS_FLOW_FILTERS comparisons;
- * without any filter the caller does not look at the table.
+ * Flow filters. They are compared one after another, in the order of their
+ * places in the table, where hardware would compare all at once. A frame costs
+ * at most VKTLS_FLOW_FILTERS comparisons, and none while the table is empty,
+ * because the caller then skips it.
  */
 #include <string.h>
 
@@ -53,7 +54,10 @@ bool vkdev_filter_uses(const VkdevFilterTable *t, unsigned ctx)
     return false;
 }
 
-/* Without a transport header the ports are zeros. */
+/*
+ * Build the key of a frame, for comparison with the filters. The ports in the
+ * key are zero if the frame has no transport header.
+ */
 static void filter_key(const uint8_t *frame, const VkdevWire *w,
                        uint32_t *words)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Flow filters: they send received frames to a queue or an RSS context, or drop
- * them. Pure C: no QEMU header.
+ * Flow filters: they send a received frame to a queue or an RSS context, or
+ * drop it. Pure C: no QEMU header.
  */
 #ifndef VKDEV_FILTER_H
 #define VKDEV_FILTER_H
@@ -11,9 +11,9 @@
 
 #define VKDEV_FILTER_WORDS (sizeof(struct vktls_flow_key) / sizeof(uint32_t))
 
-/* A place of the table; ip_version 0 = free. */
+/* One place in the table of filters; ip_version 0 = the place is free. */
 typedef struct VkdevFilter {
-    uint32_t value[VKDEV_FILTER_WORDS];     /* struct vktls_flow_key */
+    uint32_t value[VKDEV_FILTER_WORDS]; /* a struct vktls_flow_key, as words */
     uint32_t mask[VKDEV_FILTER_WORDS];
     uint8_t ip_version;
     uint8_t proto;      /* 0 = any */
@@ -23,21 +23,26 @@ typedef struct VkdevFilter {
 } VkdevFilter;
 
 typedef struct VkdevFilterTable {
-    unsigned end;       /* no filter at this place or behind it */
+    unsigned end;       /* first place behind the last filter */
     VkdevFilter filter[VKTLS_FLOW_FILTERS];
 } VkdevFilterTable;
 
-/** Put a filter in a place. False, and no change: no such place or action. */
+/**
+ * Put a filter into @place. False, without a change, if the place or the
+ * action does not exist.
+ */
 bool vkdev_filter_set(VkdevFilterTable *t, unsigned place,
                       const struct vktls_flow_filter *flow);
 
-/** Empty a place. False: it is free, or there is no such place. */
+/** Empty @place. False if it is already empty, or does not exist. */
 bool vkdev_filter_del(VkdevFilterTable *t, unsigned place);
 
-/** True when a filter leads to the RSS context @ctx, which is not 0. */
+/** True if any filter sends frames to the RSS context @ctx; @ctx is not 0. */
 bool vkdev_filter_uses(const VkdevFilterTable *t, unsigned ctx);
 
-/** The filter in the lowest place that matches a parsed frame, or NULL. */
+/**
+ * Return the first filter in the table that matches a parsed frame, or NULL.
+ */
 const VkdevFilter *vkdev_filter_find(const VkdevFilterTable *t,
                                      const uint8_t *frame, const VkdevWire *w);
 

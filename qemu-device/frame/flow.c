@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Open addressing with linear probing, at most half full, so that a look-up
- * ends after one or two steps. Invariant: between the slot where a flow's hash
- * points and the one that holds it no slot is free; removal moves entries back
- * to keep it so.
+ * Hash table of flows, with open addressing and linear probing. At most half
+ * of the slots are used, so a look-up ends after one or two steps on average.
+ * Invariant: no slot is free between the slot that a flow's hash selects and
+ * the slot where the flow is. Removal moves entries back to keep the
+ * invariant.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #define SLOTS_MIN 16
 #define FLOW_WORDS (sizeof(struct vktls_tls_flow) / sizeof(uint32_t))
 
-/* Two ports, as they stand in a packet */
+/* Offset of the two ports, which have the same layout as in a packet. */
 #define FLOW_PORTS offsetof(struct vktls_tls_flow, src_port)
 
 _Static_assert(offsetof(struct vktls_tls_flow, dst_port) == FLOW_PORTS + 2,
@@ -22,7 +23,10 @@ _Static_assert(offsetof(struct vktls_tls_flow, dst_port) == FLOW_PORTS + 2,
 _Static_assert((FLOW_WORDS + 1) * sizeof(uint64_t) == VKDEV_FLOW_SECRET,
                "a secret number for each word, and one more");
 
-/* A slot knows the hash, so that a step past it costs no look at the flow. */
+/*
+ * One slot. The hash is stored too, so that a look-up reads the flow itself
+ * only if the hashes are equal.
+ */
 typedef struct FlowSlot {
     uint32_t hash;
     uint32_t id;    /* VKDEV_FLOW_NONE = free */
@@ -33,12 +37,13 @@ struct VkdevFlowTable {
     uint32_t mask;  /* slots - 1, a power of two */
     uint32_t used;
     FlowSlot *slot;
-    struct vktls_tls_flow *flow;    /* by context number; ip_version 0 = none */
+    struct vktls_tls_flow *flow;    /* by context; ip_version 0 = none */
 };
 
 /*
- * Read a flow in the words that it was written in: a load that spans two stores
- * has to wait for them. Independent of the host's byte order.
+ * Read word @i of a flow. Words have the size in which the flow was written,
+ * because a load that spans two stores must wait for both. The result does not
+ * depend on the host's byte order.
  */
 static inline uint32_t flow_word(const struct vktls_tls_flow *flow, unsigned i)
 {
@@ -60,12 +65,12 @@ static bool flow_equal(const struct vktls_tls_flow *a,
 }
 
 /*
- * The multilinear hash: each word times a secret number of its own, and of the
- * sum the upper half. The hashes of any two flows that a peer chooses without
- * the secret are independent and uniform. No hash leaves the table, and a
- * collision costs one step, so the peer learns nothing of the secret. A
- * pseudorandom function, safe even with hashes in the open, would cost three
- * times as much.
+ * Multilinear hash: the upper half of the sum of each word times its own
+ * secret number. Without the secret a peer cannot choose flows with equal
+ * hashes: hashes of different flows are independent and uniform. The hash is
+ * never shown, and a collision costs only one step, so the peer cannot learn
+ * the secret. A pseudorandom function, which stays safe even if hashes are
+ * shown, would take three times as long.
  */
 static uint32_t flow_hash(const VkdevFlowTable *t,
                           const struct vktls_tls_flow *flow)
@@ -110,7 +115,7 @@ void vkdev_flow_free(VkdevFlowTable *t)
     }
 }
 
-/* The slot that holds @flow, or the free one where it would go. */
+/* Return the slot of @flow, or the free slot where it would be inserted. */
 static uint32_t flow_probe(const VkdevFlowTable *t, uint32_t hash,
                            const struct vktls_tls_flow *flow)
 {
@@ -139,7 +144,7 @@ bool vkdev_flow_add(VkdevFlowTable *t, uint32_t id,
     return true;
 }
 
-/* Empty the slot @at, and move back flows that it had displaced. */
+/* Empty the slot @at, and move later flows back to keep the invariant. */
 static void flow_close(VkdevFlowTable *t, uint32_t at)
 {
     uint32_t next = at;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The receive context of a TCP connection: a hash table. The cost of a look-up
- * depends neither on the number of flows nor, as the hash has a secret, on the
- * choice of flows by a peer.
+ * Hash table from the flow of a TCP connection to the number of its receive
+ * context. The time of a look-up does not depend on the number of flows, and a
+ * peer cannot make it longer by its choice of flows, because the hash has a
+ * secret.
  *
- * Pure C: no QEMU header. A flow is struct vktls_tls_flow, all of its bytes.
+ * Pure C: no QEMU header. A flow is a struct vktls_tls_flow; all of its bytes
+ * are compared.
  */
 #ifndef VKDEV_FLOW_H
 #define VKDEV_FLOW_H
@@ -18,18 +20,18 @@
 typedef struct VkdevFlowTable VkdevFlowTable;
 
 /**
- * A table for contexts with the numbers 0 to @places - 1, one flow for each.
- * NULL when memory is short. @secret is VKDEV_FLOW_SECRET bytes that no peer
- * can guess.
+ * Allocate a table for contexts 0 to @places - 1, with one flow for each.
+ * @secret is VKDEV_FLOW_SECRET bytes that no peer can guess. NULL when memory
+ * is short.
  */
 VkdevFlowTable *vkdev_flow_alloc(uint32_t places, const uint8_t *secret);
 
-/** NULL is allowed. */
+/** Free the table; NULL is allowed. */
 void vkdev_flow_free(VkdevFlowTable *t);
 
 /**
- * Give @flow to context @id, which has no flow yet. False, and no change, when
- * another context has it.
+ * Give @flow to context @id, which must not have a flow yet. False, without a
+ * change, if another context has the flow.
  */
 bool vkdev_flow_add(VkdevFlowTable *t, uint32_t id,
                     const struct vktls_tls_flow *flow);
@@ -37,11 +39,11 @@ bool vkdev_flow_add(VkdevFlowTable *t, uint32_t id,
 /** Remove the flow of context @id, if the context has one. */
 void vkdev_flow_del(VkdevFlowTable *t, uint32_t id);
 
-/** The context that has @flow, VKDEV_FLOW_NONE when there is none. */
+/** Return the number of the context that has @flow, or VKDEV_FLOW_NONE. */
 uint32_t vkdev_flow_find(const VkdevFlowTable *t,
                          const struct vktls_tls_flow *flow);
 
-/** The flow of a frame that vkdev_wire_is_tcp(). */
+/** Fill in the flow of a frame for which vkdev_wire_is_tcp() is true. */
 void vkdev_flow_of(const uint8_t *frame, const VkdevWire *w,
                    struct vktls_tls_flow *flow);
 

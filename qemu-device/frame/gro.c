@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The rules by which received frames are joined: those under which nothing gets
- * lost. See "Joined frames" in docs/abi.rst. Knows neither buffers nor QEMU.
+ * Rules for joining received frames. Frames are joined only if the originals
+ * can be rebuilt byte for byte; see "Joined frames" in docs/abi.rst. This file
+ * knows neither buffers nor QEMU.
  */
 #include <string.h>
 
@@ -11,12 +12,12 @@
 
 #define IPV4_HDR 20
 #define IPV6_HDR 40
-#define IPV4_DF 0x40    /* in the byte at 6 */
+#define IPV4_DF 0x40    /* "don't fragment", in byte 6 of the header */
 
 #define TCP_PSH 0x08
 #define TCP_ACK 0x10
 
-/* True when bytes @from to @to of two headers are equal. */
+/* True if bytes @from to @to - 1 of two headers are equal. */
 static bool same(const uint8_t *a, const uint8_t *b, size_t from, size_t to)
 {
     return !memcmp(a + from, b + from, to - from);
@@ -57,7 +58,10 @@ void vkdev_gro_begin(VkdevGro *gro, const uint8_t *frame, const VkdevWire *w,
     gro_take(gro, frame, w, gro->seg_len);
 }
 
-/* The second frame decides the step of IP identifications. */
+/*
+ * Check the IPv4 identification. The second frame decides whether all frames
+ * have the same one, or each frame one more than the frame before.
+ */
 static bool gro_fits_id(const VkdevGro *gro, const uint8_t *ip)
 {
     const uint8_t *first = gro->hdr + VKDEV_ETH_HDR;

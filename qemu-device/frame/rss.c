@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Toeplitz: each bit of the input that is set adds the 32 bits of the key that
- * begin at the bit's place. Sums of eight neighbours are made once for a key.
+ * Toeplitz hash: for each bit of the input that is set, the hash is XORed with
+ * 32 bits of the key, beginning at the same bit. The contributions of all
+ * values of an input byte are computed once for each key.
  */
 #include <string.h>
 
@@ -10,7 +11,7 @@
 _Static_assert(VKDEV_RSS_INPUT_MAX + 4 <= VKTLS_RSS_KEY_BYTES,
                "each bit of the input has 32 bits of the key behind it");
 
-/* 32 bits of the key, from bit @bit on. */
+/* Return 32 bits of the key, beginning at bit @bit. */
 static uint32_t key_window(const uint8_t *key, unsigned bit)
 {
     const uint8_t *p = key + bit / 8;
@@ -40,7 +41,9 @@ void vkdev_rss_key_set(VkdevRssKey *k, const uint8_t *key)
 
 #define ADDRS (VKTLS_RSS_SRC | VKTLS_RSS_DST)
 #define PORTS (VKTLS_RSS_SRC_PORT | VKTLS_RSS_DST_PORT)
-#define NO_PORTS (VKTLS_RSS_IPV4 | VKTLS_RSS_IPV6)  /* types without ports */
+
+/* Packet types of which no ports are hashed. */
+#define NO_PORTS (VKTLS_RSS_IPV4 | VKTLS_RSS_IPV6)
 
 static bool rss_is_odd(uint8_t fields, uint8_t input)
 {
@@ -75,7 +78,7 @@ uint32_t vkdev_rss_hash(const VkdevRssKey *k, size_t place, const uint8_t *in,
     const uint32_t (*part)[256] = &k->part[place];
     uint32_t hash = 0, other = 0;
 
-    /* two sums, neither of which waits for the other */
+    /* Two partial results, so that the CPU can compute them in parallel. */
     for (size_t i = 0; i < len; i += 4, part += 4, in += 4) {
         hash ^= part[0][in[0]] ^ part[2][in[2]];
         other ^= part[1][in[1]] ^ part[3][in[3]];
@@ -83,7 +86,10 @@ uint32_t vkdev_rss_hash(const VkdevRssKey *k, size_t place, const uint8_t *in,
     return hash ^ other;
 }
 
-/* Make the hash the same for both directions: of a pair, @half bytes each. */
+/*
+ * Make the hash equal for both directions of a connection. @pair is two
+ * addresses or two ports, each @half bytes long.
+ */
 static void rss_fold(uint8_t *pair, size_t half, uint8_t input)
 {
     for (size_t i = 0; i < half; i++) {
@@ -94,7 +100,10 @@ static void rss_fold(uint8_t *pair, size_t half, uint8_t input)
     }
 }
 
-/* Copy those of the two @half bytes at @from that @fields has, as 1 and 2. */
+/*
+ * Copy the first half of @from if bit 0 of @fields is set, and the second half
+ * if bit 1 is set. Each half has @half bytes.
+ */
 static void rss_choose(uint8_t *to, const uint8_t *from, size_t half,
                        unsigned fields)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Ones' complement sums; see sum.h. A payload is added in vectors of 64-bit
- * words, of which low and high halves are wanted apart, so that no carry is
- * lost. Adding whole words, which may wrap, and their high halves is enough:
- * the sum of the low halves is the first without the second.
+ * words. To lose no carry, the low 32 bits and the high 32 bits of the words
+ * must be summed separately. The loop sums whole words (which may wrap) and
+ * high halves; the sum of the low halves is the first sum minus the shifted
+ * second one.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -11,10 +12,11 @@
 #include "sum.h"
 
 /*
- * Define the loop for vectors of @bytes: it keeps four independent sums, which
- * the machine can add at the same time, over @len bytes, a multiple of one
- * vector. For vectors larger than the machine's the compiler makes poor code.
- * ONCE keeps it from loading a vector again for each use.
+ * Define add and copy loops over @len bytes, a multiple of @bytes, with
+ * vectors of @bytes. Four independent sums let the CPU add in parallel.
+ * @machine is the target attribute; vectors larger than the target has make
+ * slow code. @ONCE(w) keeps the compiler from loading a vector once for each
+ * use.
  */
 #define DEFINE_BULK(bytes, machine, ONCE)                                     \
 typedef uint64_t Words##bytes __attribute__((vector_size(bytes)));            \
@@ -60,7 +62,7 @@ uint64_t bulk##bytes(const uint8_t *p, size_t len, uint8_t *to, bool copy)    \
     return acc;                                                               \
 }
 
-/* The word that any 64-bit machine adds at once */
+/* No-op for @ONCE on targets where it is not needed. */
 #define AS_IT_IS(w)
 DEFINE_BULK(16, , AS_IT_IS)
 
@@ -99,8 +101,9 @@ static AVX2 uint64_t copy_avx2(uint8_t *to, const uint8_t *p, size_t len)
 #endif
 
 /*
- * Load @size bytes and, with a target, store the loaded value: another writer
- * may change the source meanwhile.
+ * Load @size bytes at @p + at into @value, and store the loaded value at @to +
+ * at if @copy. The source is read once, as another writer may change it
+ * meanwhile.
  */
 #define PASS(value, size)                                                     \
     do {                                                                      \
@@ -110,7 +113,7 @@ static AVX2 uint64_t copy_avx2(uint8_t *to, const uint8_t *p, size_t len)
         }                                                                     \
     } while (0)
 
-/* Less than a vector. */
+/* Sum of the last bytes, fewer than one vector. */
 static inline __attribute__((always_inline))
 uint64_t sum_rest(const uint8_t *p, size_t len, uint8_t *to, bool copy)
 {
@@ -163,7 +166,7 @@ void vkdev_sum_store(uint8_t *field, uint64_t acc)
     uint16_t sum = ~vkdev_sum_fold(acc);
 
     if (!sum) {
-        sum = 0xffff;   /* the same number, and not UDP's "no checksum" */
+        sum = 0xffff;   /* the same number, but not UDP's "no checksum" */
     }
     memcpy(field, &sum, sizeof(sum));
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ones' complement sums, as the internet's checksums have them. Pure C.
+ * Ones' complement sums, as in Internet checksums (RFC 1071). Pure C.
  *
- * Such sums work in any byte order: words are added as they lie in memory, and
- * the result is stored back so. A sum in progress may be added to another.
+ * A sum does not depend on the byte order of the machine: words are added as
+ * they are in memory, and the result is stored as it is. Partial sums can be
+ * added to each other.
  */
 #ifndef VKDEV_SUM_H
 #define VKDEV_SUM_H
@@ -12,14 +13,20 @@
 #include <stdint.h>
 #include <string.h>
 
-/** Add @len bytes at @p, the first of which has an even place, to @acc. */
+/**
+ * Return @acc plus the sum of @len bytes at @p. The first byte must have an
+ * even offset in the summed data.
+ */
 uint64_t vkdev_sum_add(uint64_t acc, const uint8_t *p, size_t len);
 
-/** Add up bytes while copying them from @p to @to, without overlap. */
+/**
+ * Copy @len bytes from @p to @to and return @acc plus their sum. The ranges
+ * must not overlap.
+ */
 uint64_t vkdev_sum_copy(uint64_t acc, uint8_t *to, const uint8_t *p,
                         size_t len);
 
-/** The sum of few 32-bit words: of a header, or a part of one. */
+/** Return the sum of a few 32-bit words, for example of a header. */
 static inline uint64_t vkdev_sum_words(const uint8_t *p, size_t words)
 {
     uint64_t acc = 0;
@@ -32,7 +39,7 @@ static inline uint64_t vkdev_sum_words(const uint8_t *p, size_t words)
     return acc;
 }
 
-/** The 16 bits that a sum comes to. */
+/** Fold a sum to 16 bits. */
 static inline uint16_t vkdev_sum_fold(uint64_t acc)
 {
     acc = (acc & UINT32_MAX) + (acc >> 32);
@@ -42,13 +49,13 @@ static inline uint16_t vkdev_sum_fold(uint64_t acc)
     return acc;
 }
 
-/** The value that takes @acc away again when added. */
+/** Return the number that subtracts @acc when it is added to another sum. */
 static inline uint64_t vkdev_sum_minus(uint64_t acc)
 {
     return UINT16_MAX - vkdev_sum_fold(acc);
 }
 
-/** The sum of the same bytes when the first of them has an odd place. */
+/** Return the sum of the same bytes moved to an odd offset. */
 static inline uint64_t vkdev_sum_odd(uint64_t acc)
 {
     uint16_t sum = vkdev_sum_fold(acc);
@@ -56,7 +63,10 @@ static inline uint64_t vkdev_sum_odd(uint64_t acc)
     return (uint16_t)(sum << 8 | sum >> 8);
 }
 
-/** Store the complement in two bytes at @field, where they were zero. */
+/**
+ * Store the complement of @acc in two bytes at @field, which were zero when
+ * the sum was computed.
+ */
 void vkdev_sum_store(uint8_t *field, uint64_t acc);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Headers, checksums, RSS hash and segmentation of frames in one piece of
- * memory. No field of a packet is trusted before it was held against the
- * packet's length. Knows neither rings nor QEMU.
+ * Headers, checksums, RSS hash and segmentation of a frame in one buffer. Each
+ * length and offset in a packet is checked against the packet's size before it
+ * is used. This file knows neither rings nor QEMU.
  */
 #include <string.h>
 
@@ -56,7 +56,11 @@ static void parse_l4(const uint8_t *frame, size_t end, size_t off,
     }
 }
 
-/* An IP length past the frame is kept, for the receive side to refuse. */
+/*
+ * Return the end of the IP packet. If the IP length reaches past the frame,
+ * this is the end of the frame; @w->ip_len stays as it is, so that the receive
+ * path can refuse the frame.
+ */
 static size_t ip_end(size_t l3, uint32_t ip_len, size_t len)
 {
     return ip_len && l3 + ip_len < len ? l3 + ip_len : len;
@@ -83,7 +87,10 @@ static void parse_ipv4(const uint8_t *frame, size_t len, size_t l3,
     parse_l4(frame, ip_end(l3, w->ip_len, len), l3 + ihl, w);
 }
 
-/* One extension header at @off; returns its length, 0 when there is none. */
+/*
+ * Parse one IPv6 extension header at @off. Return its length, or 0 if there is
+ * none.
+ */
 static size_t parse_ipv6_ext(const uint8_t *frame, size_t end, size_t off,
                              VkdevWire *w)
 {
@@ -173,7 +180,10 @@ bool vkdev_wire_is_tcp(const VkdevWire *w)
     return w->l4 && w->proto == VKDEV_IPPROTO_TCP && !w->routed;
 }
 
-/* The number @v as the sums read it from a packet: in network byte order. */
+/*
+ * Return @v in the form in which sums read it from a packet: network byte
+ * order.
+ */
 static uint32_t sum_be32(uint32_t v)
 {
     uint8_t bytes[4];
@@ -211,7 +221,10 @@ bool vkdev_wire_sum_fill(uint8_t *frame, size_t len, size_t start,
     return true;
 }
 
-/* Length of the TCP or UDP packet, 0 when lengths contradict each other. */
+/*
+ * Return the length of the TCP or UDP header and payload, 0 if the length
+ * fields of IP and UDP contradict each other.
+ */
 static uint32_t l4_len(const uint8_t *frame, const VkdevWire *w)
 {
     uint32_t room = w->l3 + w->ip_len - w->l4;
@@ -226,16 +239,20 @@ static uint32_t l4_len(const uint8_t *frame, const VkdevWire *w)
     return len;
 }
 
-/* Sum of the bytes between the Ethernet header and l4. */
+/* Sum of the bytes between the Ethernet header and the TCP or UDP header. */
 static uint64_t between_sum(const uint8_t *frame, const VkdevWire *w)
 {
     const uint8_t *p = frame + VKDEV_ETH_HDR;
-    uint16_t end = w->version == 4 ? w->l3 : w->l4; /* IPv4's own sum is 0 */
+    /* An IPv4 header sums to 0, so it is left out. */
+    uint16_t end = w->version == 4 ? w->l3 : w->l4;
 
     return vkdev_sum_words(p, (end - VKDEV_ETH_HDR) / 4);
 }
 
-/* Sum of @size bytes from l4 on, mostly by subtraction from @sum. */
+/*
+ * Sum of @size bytes beginning at the TCP or UDP header. Usually computed from
+ * @sum, the sum of the whole frame, minus the headers.
+ */
 static uint64_t l4_sum(const uint8_t *frame, const VkdevWire *w, uint32_t size,
                        size_t len, uint64_t sum)
 {
@@ -272,7 +289,10 @@ VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
                                            VKDEV_WIRE_SUM_BAD;
 }
 
-/* Number of the frame's type, as 1 << n is its VKTLS_RSS_*. */
+/*
+ * Return the number n of the frame's packet type; 1 << n is its VKTLS_RSS_*
+ * bit.
+ */
 static unsigned hash_type(const VkdevWire *w)
 {
     static const uint8_t type[2][3] = { { 0, 1, 4 }, { 2, 3, 5 } };
@@ -313,8 +333,8 @@ void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci)
 }
 
 /*
- * The part of the checksums that all frames share: the headers, with zeros for
- * the fields that change; each frame adds its own.
+ * Sum the header fields that are equal in all frames of the packet; the fields
+ * that differ are set to zero and added for each frame later.
  */
 static void tso_sum_fixed(VkdevTso *tso)
 {
@@ -384,7 +404,10 @@ static void tso_fill_tcp(VkdevTso *tso, const uint8_t *data, uint32_t chunk)
     vkdev_sum_store(tcp + 16, acc);
 }
 
-/* CWR belongs to the first frame alone, FIN and PSH to the last. */
+/*
+ * Set the TCP flags of a frame: CWR only in the first frame, FIN and PSH only
+ * in the last.
+ */
 static void tso_fill_flags(VkdevTso *tso, bool last)
 {
     uint8_t *tcp = tso->hdr + tso->l4;

@@ -3,8 +3,8 @@
  * The format of frames: Ethernet, VLAN, IPv4, IPv6, TCP and UDP headers, their
  * checksums, the RSS hash and segmentation.
  *
- * Pure C: no QEMU and no kernel header, no allocation. Every offset that
- * leaves here lies inside the frame that it was found in.
+ * Pure C: no QEMU and no kernel header, no allocation. Every offset that these
+ * functions return is inside the frame.
  */
 #ifndef VKDEV_WIRE_H
 #define VKDEV_WIRE_H
@@ -23,25 +23,25 @@
 #define VKDEV_IPPROTO_TCP 6
 #define VKDEV_IPPROTO_UDP 17
 
-/* Places of the headers of a frame; an incomplete header is absent. */
+/* Offsets of the headers of a frame. An incomplete header counts as absent. */
 typedef struct VkdevWire {
     uint8_t version;    /* IP version: 4, 6, or 0 for none */
     uint8_t proto;      /* IP protocol after all extension headers */
-    bool fragment;      /* one of several */
-    bool routed;        /* the addresses are not those of the checksum */
+    bool fragment;      /* a fragment of an IP packet */
+    bool routed;        /* routing header with hops left: address not final */
     uint16_t l3;        /* offset of the IP header */
     uint16_t l4;        /* offset of the TCP or UDP header, 0 for none */
-    uint16_t payload;   /* offset of the bytes behind that header */
-    uint32_t ip_len;    /* bytes from l3 on, as the IP header says */
+    uint16_t payload;   /* offset of the bytes after the TCP or UDP header */
+    uint32_t ip_len;    /* length of the IP packet from its header */
 } VkdevWire;
 
 typedef enum VkdevWireSum {
-    VKDEV_WIRE_SUM_NONE,    /* nothing there that this code can check */
+    VKDEV_WIRE_SUM_NONE, /* no checksum, or one that this code does not check */
     VKDEV_WIRE_SUM_OK,
     VKDEV_WIRE_SUM_BAD,
 } VkdevWireSum;
 
-/* A packet being cut into frames of at most mss bytes of TCP payload. */
+/* A packet that is being cut into frames of at most mss bytes of payload. */
 typedef struct VkdevTso {
     const uint8_t *payload;
     uint32_t left;      /* payload bytes not yet cut */
@@ -51,13 +51,13 @@ typedef struct VkdevTso {
     uint16_t hdr_len;
     uint16_t ip_id;     /* IP identification of the next frame */
     uint32_t tcp_seq;
-    uint64_t ip_sum;    /* sum of the bytes that all frames share */
+    uint64_t ip_sum;    /* sums of the fields that are equal in all frames */
     uint64_t tcp_sum;
     uint8_t version;
     uint8_t tcp_off;
     uint8_t tcp_flags;  /* TCP flags of the packet */
     bool first;
-    uint8_t hdr[VKDEV_TSO_HDR_MAX];     /* headers of the next frame */
+    uint8_t hdr[VKDEV_TSO_HDR_MAX];     /* headers of the current frame */
 } VkdevTso;
 
 static inline uint16_t vkdev_get_be16(const uint8_t *p)
@@ -89,57 +89,59 @@ static inline uint32_t vkdev_wire_tcp_seq(const uint8_t *frame,
     return vkdev_get_be32(frame + w->l4 + 4);
 }
 
-/** Find the headers of the frame of @len bytes at @frame. */
+/** Find the headers in the @len bytes of a frame at @frame. */
 void vkdev_wire_parse(const uint8_t *frame, size_t len, VkdevWire *w);
 
-/** True for a whole TCP packet with its final addresses. */
+/** True if the frame has a complete TCP header and its final IP addresses. */
 bool vkdev_wire_is_tcp(const VkdevWire *w);
 
 /**
- * Store at @field the sum of the pseudo header of @tcp_len bytes of TCP behind
- * the IP header at @ip, as vkdev_wire_sum_fill() expects it.
+ * Store at @field (the TCP checksum) the sum of the pseudo header for @tcp_len
+ * bytes of TCP after the IP header at @ip, as vkdev_wire_sum_fill() needs it.
  */
 void vkdev_wire_pseudo_store(uint8_t *field, const uint8_t *ip,
                              unsigned version, uint32_t tcp_len);
 
 /**
- * Add up the frame from @start on, the content of the checksum field included,
- * and store the complement in that field, @offset bytes after
- * @start. False when field or start lie outside the @len bytes of the frame.
+ * Sum the frame from @start to its end, with the current content of the
+ * checksum field, and store the complement in that field, @offset bytes after
+ * @start. False if the field or @start is outside the @len bytes of the frame.
  */
 bool vkdev_wire_sum_fill(uint8_t *frame, size_t len, size_t start,
                          size_t offset);
 
 /**
- * Check IPv4 header and TCP or UDP checksum of a parsed frame of @len bytes.
- * @sum is the sum of those behind VKDEV_ETH_HDR (sum.h).
+ * Check the IPv4 header checksum and the TCP or UDP checksum of a parsed frame
+ * of @len bytes. @sum is the sum of the bytes after the Ethernet header (see
+ * sum.h).
  */
 VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
                                   size_t len, uint64_t sum);
 
 /**
- * Toeplitz hash of a parsed frame over the fields that @rss has for its type.
+ * Compute the Toeplitz hash of a parsed frame over the fields that @rss
+ * selects for the frame's type.
  *
- * Return: VKTLS_RXC_HASH_L3 or _L4, 0 when none of its fields is hashed.
+ * Return: VKTLS_RXC_HASH_L3 or _L4, 0 if @rss selects no field.
  */
 unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
                          const VkdevRss *rss, uint32_t *hash);
 
-/** Move the addresses 4 bytes forward from @frame, put a tag after them. */
+/** Insert a VLAN tag. The MAC addresses move to @frame - VKDEV_VLAN_HDR. */
 void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci);
 
 /**
- * Begin to cut a TCP packet that vkdev_wire_is_tcp(). @frame stays in place
- * until the last frame is taken.
+ * Begin to cut a packet for which vkdev_wire_is_tcp() is true. @frame must
+ * stay valid until vkdev_tso_next() has returned the last frame.
  *
- * Return: false when the headers are longer than VKDEV_TSO_HDR_MAX.
+ * Return: false if the headers are longer than VKDEV_TSO_HDR_MAX.
  */
 bool vkdev_tso_init(VkdevTso *tso, const uint8_t *frame, size_t len,
                     const VkdevWire *w, uint16_t mss);
 
 /**
- * The next frame: headers in @tso->hdr (@tso->hdr_len bytes), @chunk bytes of
- * payload at @data. False after the last one.
+ * Get the next frame: its headers in @tso->hdr (@tso->hdr_len bytes), and
+ * @chunk bytes of payload at @data. False after the last frame.
  */
 bool vkdev_tso_next(VkdevTso *tso, const uint8_t **data, uint32_t *chunk);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Life of the embedded core: reset, slices, interrupt lines, the host's queue
- * registers and the events that wait for firmware. Firmware runs in slices
- * only, so that the data path never waits for it.
+ * The embedded core: creation, reset, execution in slices, interrupt lines,
+ * the host's queue registers, and the queue of events for firmware. Firmware
+ * runs only in slices, so the data path never waits for it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ void vkdev_core_set_state(VkdevCore *core, uint32_t state, uint32_t code)
     core->ops->status_changed(core->dev);
 }
 
-/* Interrupt lines */
+/* Interrupt lines of the core. */
 
 static void external_update(VkdevCore *core)
 {
@@ -56,7 +56,7 @@ void vkdev_core_timer_arm(VkdevCore *core, uint64_t ns)
     timer_update(core);
 }
 
-/* Life */
+/* Creation, reset and execution. */
 
 VkdevCore *vkdev_core_alloc(const VkdevCoreOps *ops, void *dev,
                             const VkdevCoreConfig *config)
@@ -144,7 +144,7 @@ uint64_t vkdev_core_deadline(const VkdevCore *core)
     return is_active(core) && wanted ? core->timer_cmp : UINT64_MAX;
 }
 
-/* The host's queue registers */
+/* Command queue and event queue registers, which the host writes. */
 
 static bool ring_ok(uint64_t addr, uint32_t log2, uint32_t min, uint32_t max)
 {
@@ -200,7 +200,7 @@ bool vkdev_core_evtq_head(VkdevCore *core, uint32_t head)
     return true;
 }
 
-/* Events */
+/* Events for firmware: a FIFO of limited size. */
 
 static void fifo_push(VkdevCoreFifo *fifo, const VkdevCoreEvent *event)
 {
@@ -209,8 +209,8 @@ static void fifo_push(VkdevCoreFifo *fifo, const VkdevCoreEvent *event)
 }
 
 /*
- * Put an OVERFLOW event, which reports lost events, into the next free
- * place.
+ * If events were lost, append an OVERFLOW event with their number as soon as
+ * the FIFO has a free place.
  */
 static void fifo_tell_loss(VkdevCoreFifo *fifo)
 {
@@ -259,7 +259,7 @@ void vkdev_core_event_pop(VkdevCore *core)
     }
 }
 
-/* Views */
+/* Read access to the core's state. */
 
 uint32_t vkdev_core_fw_state(const VkdevCore *core)
 {

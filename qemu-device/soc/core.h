@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The embedded core and everything around it: memory, mailbox, DMA engine,
- * timer, image loader, and the block registers of firmware/soc.h, which end in
- * calls to VkdevCoreOps. No QEMU header: the device is behind the operations.
+ * The embedded core and the parts around it: memory, mailbox, DMA engine,
+ * timer, image loader, and the block registers of firmware/soc.h, which call
+ * the device through VkdevCoreOps. No QEMU header.
  *
  * The owner runs the core in slices. It calls vkdev_core_run() some time after
- * the kick operation, again at once while that returns true, and again when
- * the clock reaches vkdev_core_deadline(). Operations are called from within
- * vkdev_core_run() and vkdev_core_load(); they must not call either.
+ * the kick() operation, again at once while vkdev_core_run() returns true, and
+ * again at the time of vkdev_core_deadline(). Operations are called from
+ * within vkdev_core_run() and vkdev_core_load(), and must call neither of the
+ * two.
  */
 #ifndef VKDEV_CORE_H
 #define VKDEV_CORE_H
@@ -25,7 +26,10 @@ typedef struct VkdevCoreQueue {
     uint64_t cq;
 } VkdevCoreQueue;
 
-/* Context to add (all fields), or resync (tcp_seq and rec_no). */
+/*
+ * Parameters of a TLS context. Adding uses all fields; resync uses tcp_seq and
+ * rec_no only.
+ */
 typedef struct VkdevCoreTls {
     uint32_t version;       /* VKTLS_VERSION_* */
     uint32_t cipher;        /* VKTLS_CIPHER_* */
@@ -34,7 +38,7 @@ typedef struct VkdevCoreTls {
     uint8_t rec_no[8];      /* wire order */
     uint8_t iv[12];
     uint8_t key[32];
-    struct vktls_tls_flow flow; /* with VKTLS_DIR_RX */
+    struct vktls_tls_flow flow; /* only with VKTLS_DIR_RX */
 } VkdevCoreTls;
 
 typedef struct VkdevCoreTlsState {
@@ -53,17 +57,21 @@ typedef struct VkdevCoreEvent {
 } VkdevCoreEvent;
 
 /*
- * Operations of the device for its core. Operations that return uint16_t return
- * a VKTLS_ST_*. Numbers are in range of the registers only: an operation checks
- * ids, addresses and modes itself, as firmware may be wrong.
+ * Operations of the device, called by the core. Operations that return
+ * uint16_t return a VKTLS_ST_* status. An operation must check ids, addresses
+ * and modes itself: firmware may be wrong, and the registers limit only the
+ * width of a number.
  */
 typedef struct VkdevCoreOps {
-    /* Host memory; false when any byte is not, as where addresses wrap. */
+    /*
+     * Access to host memory. False if any byte is not memory, or the range
+     * wraps.
+     */
     bool (*dma_read)(void *dev, uint64_t host, void *buf, uint32_t len);
     bool (*dma_write)(void *dev, uint64_t host, const void *buf, uint32_t len);
     uint64_t (*now_ns)(void *dev);
-    void (*kick)(void *dev);            /* there is something to run */
-    void (*status_changed)(void *dev);  /* fw_state or fw_code did */
+    void (*kick)(void *dev);            /* request a call of vkdev_core_run() */
+    void (*status_changed)(void *dev);  /* fw_state or fw_code changed */
     void (*irq_raise)(void *dev, uint32_t vector);
     void (*trace_char)(void *dev, char c);
 
@@ -90,7 +98,7 @@ typedef struct VkdevCoreOps {
     uint64_t (*stat_get)(void *dev, uint32_t stat);     /* VKTLS_STAT_* */
 } VkdevCoreOps;
 
-/* Properties of the hardware, constant from init on. */
+/* Properties of the hardware, constant after vkdev_core_alloc(). */
 typedef struct VkdevCoreConfig {
     uint16_t abi_minor;     /* the hardware's minor version */
     uint32_t queues;
@@ -104,49 +112,60 @@ typedef struct VkdevCoreConfig {
 
 typedef struct VkdevCore VkdevCore;
 
-/** vkdev_core_alloc() - a core in reset. @config is copied, @ops kept. */
+/**
+ * vkdev_core_alloc() - create a core in reset; @config is copied, @ops is not
+ */
 VkdevCore *vkdev_core_alloc(const VkdevCoreOps *ops, void *dev,
                             const VkdevCoreConfig *config);
 
-/** vkdev_core_free() - wipe and free; NULL is fine */
+/** vkdev_core_free() - wipe and free the core; NULL is allowed */
 void vkdev_core_free(VkdevCore *core);
 
-/** vkdev_core_reset() - function reset: no firmware, no queues, no secrets */
+/**
+ * vkdev_core_reset() - reset the core: firmware, queues and secrets are gone
+ */
 void vkdev_core_reset(VkdevCore *core);
 
 /**
  * vkdev_core_load() - fetch an image from host memory, verify and start it
  *
- * Return: VKTLS_ST_OK; _STATE unless freshly reset or refused; _DMA; _FW_*.
+ * Return: VKTLS_ST_OK; _STATE if the core runs or ran firmware since the
+ * reset; _DMA or _FW_* if the image was refused, after which another may be
+ * loaded.
  */
 uint16_t vkdev_core_load(VkdevCore *core, uint64_t addr, uint32_t len);
 
-/* The host's queue registers. False when refused: a range, or alignment. */
+/*
+ * Write the registers of the command queue or event queue. Return false if a
+ * value is refused: out of range, or badly aligned.
+ */
 bool vkdev_core_cmdq_set(VkdevCore *core, uint64_t cmdq, uint64_t cplq,
                          uint32_t log2);
 bool vkdev_core_cmdq_doorbell(VkdevCore *core, uint32_t tail);
 bool vkdev_core_evtq_set(VkdevCore *core, uint64_t evtq, uint32_t log2);
 bool vkdev_core_evtq_head(VkdevCore *core, uint32_t head);
 
-/** vkdev_core_event() - queue an event for the host; counted when it is lost */
+/** vkdev_core_event() - queue an event for firmware; counted if it is lost */
 void vkdev_core_event(VkdevCore *core, const VkdevCoreEvent *event);
 
 /**
- * vkdev_core_hang() - firmware stands still from now on, up to a reset
- * vkdev_core_crash() - firmware jumps to where nothing is, and finds its end
+ * vkdev_core_hang() - make firmware stop executing, until a reset
+ * vkdev_core_crash() - make firmware jump to an invalid address and crash
  *
- * Return: whether there was any that runs.
+ * Return: true if firmware was running.
  */
 bool vkdev_core_hang(VkdevCore *core);
 bool vkdev_core_crash(VkdevCore *core);
 
-/** vkdev_core_run() - one slice. Return: whether there is more to run now. */
+/**
+ * vkdev_core_run() - execute a slice; returns true if more is to be executed
+ */
 bool vkdev_core_run(VkdevCore *core, uint32_t budget);
 
-/** vkdev_core_deadline() - when to run next, in ns; UINT64_MAX for never */
+/** vkdev_core_deadline() - time to run next, in ns; UINT64_MAX = never */
 uint64_t vkdev_core_deadline(const VkdevCore *core);
 
-/* State of the core, for the host's registers, trace and tests */
+/* State of the core, for the host's registers, for traces and for tests. */
 uint32_t vkdev_core_fw_state(const VkdevCore *core);    /* VKTLS_FW_* */
 uint32_t vkdev_core_fw_code(const VkdevCore *core);     /* VKTLS_ST_* */
 uint32_t vkdev_core_fw_version(const VkdevCore *core);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The block registers of firmware/soc.h, as the core's bus reaches them. An
- * address, width or direction that soc.h does not give faults.
+ * The block registers of firmware/soc.h, read and written through the core's
+ * bus. An access with an address, width or direction that soc.h does not
+ * define raises an access fault in the core.
  */
 #include <string.h>
 
@@ -10,7 +11,7 @@
 typedef bool (*BlockRead)(VkdevCore *core, uint32_t reg, uint32_t *value);
 typedef bool (*BlockWrite)(VkdevCore *core, uint32_t reg, uint32_t value);
 
-/* System */
+/* System block */
 
 static bool sys_read(VkdevCore *core, uint32_t reg, uint32_t *value)
 {
@@ -57,7 +58,7 @@ static bool sys_write(VkdevCore *core, uint32_t reg, uint32_t value)
     }
 }
 
-/* Timer */
+/* Timer block */
 
 static bool timer_read(VkdevCore *core, uint32_t reg, uint32_t *value)
 {
@@ -91,7 +92,7 @@ static bool timer_write(VkdevCore *core, uint32_t reg, uint32_t value)
     }
 }
 
-/* Mailbox */
+/* Mailbox block */
 
 static bool mbox_read(VkdevCore *core, uint32_t reg, uint32_t *value)
 {
@@ -113,7 +114,7 @@ static bool mbox_read(VkdevCore *core, uint32_t reg, uint32_t *value)
     return true;
 }
 
-/* DMA */
+/* DMA block */
 
 static uint32_t dma_start(VkdevCore *core, uint32_t cmd)
 {
@@ -159,7 +160,7 @@ static bool dma_write(VkdevCore *core, uint32_t reg, uint32_t value)
     return reg <= DMA_CMD;
 }
 
-/* Port */
+/* Port block */
 
 static bool port_read(VkdevCore *core, uint32_t reg, uint32_t *value)
 {
@@ -261,7 +262,7 @@ static bool port_write(VkdevCore *core, uint32_t reg, uint32_t value)
     }
 }
 
-/* Queue table */
+/* Queue block */
 
 static uint32_t queue_start(VkdevCore *core, uint32_t cmd)
 {
@@ -302,7 +303,7 @@ static bool queue_write(VkdevCore *core, uint32_t reg, uint32_t value)
     return reg <= QUEUE_CMD;
 }
 
-/* TLS context table */
+/* TLS block: the table of TLS contexts */
 
 static void tls_params_get(const uint32_t *r, VkdevCoreTls *tls)
 {
@@ -405,7 +406,10 @@ static bool tls_write(VkdevCore *core, uint32_t reg, uint32_t value)
     }
     if (reg == TLS_CMD) {
         core->regs.tls[TLS_STATUS / 4] = tls_start(core, value);
-        /* No secret stays in the window, also after an error. */
+        /*
+         * The key and the IV are wiped from the registers, even after an
+         * error.
+         */
         explicit_bzero(core->regs.tls + TLS_IV / 4, TLS_CMD - TLS_IV);
         return true;
     }
@@ -416,7 +420,7 @@ static bool tls_write(VkdevCore *core, uint32_t reg, uint32_t value)
     return false;
 }
 
-/* Counters */
+/* Statistics block */
 
 static bool stat_read(VkdevCore *core, uint32_t reg, uint32_t *value)
 {
@@ -441,7 +445,7 @@ static bool stat_write(VkdevCore *core, uint32_t reg, uint32_t value)
     return true;
 }
 
-/* Events */
+/* Event block */
 
 static bool hwev_read(VkdevCore *core, uint32_t reg, uint32_t *value)
 {
@@ -474,7 +478,7 @@ static bool hwev_write(VkdevCore *core, uint32_t reg, uint32_t value)
     return reg == HWEV_POP;
 }
 
-/* Bus */
+/* Bus: the table of all blocks */
 
 static const struct {
     BlockRead read;

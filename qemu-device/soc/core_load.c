@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Firmware images: fetched whole, verified, and only then copied to where the
- * core runs. A refused image leaves the core stopped and the loader ready.
+ * Loader of firmware images. An image is fetched whole, verified, and only
+ * then copied to the core's memory. After a refused image the core stays
+ * stopped, and another image can be loaded.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,9 @@ static bool reserved_is_zero(const uint8_t *image)
                    sizeof(zero));
 }
 
-/* Check the digest, computed with zeros in the digest's own field. */
+/*
+ * Compare the image's digest with one computed while the digest field is zero.
+ */
 static bool digest_fits(uint8_t *image, uint32_t len)
 {
     uint8_t *field = image + offsetof(struct vktls_fw_header, digest);
@@ -53,7 +56,7 @@ static bool digest_fits(uint8_t *image, uint32_t len)
     return !memcmp(stated, computed, sizeof(stated));
 }
 
-/* @len is more than a header. */
+/* Verify an image of @len bytes; @len is more than the size of a header. */
 static uint16_t verify(const VkdevCore *core, uint8_t *image, uint32_t len)
 {
     if (FIELD32(image, magic) != VKTLS_FW_MAGIC) {
@@ -84,10 +87,10 @@ static void start(VkdevCore *core, const uint8_t *image)
     memcpy(core->sram, image + sizeof(struct vktls_fw_header),
            FIELD32(image, body_len));
     core->fw_version = FIELD32(image, version);
-    core->abi_minor = FIELD16(image, abi_minor); /* not newer, says verify() */
+    core->abi_minor = FIELD16(image, abi_minor); /* verify(): not newer */
     vkdev_rv32_reset(&core->cpu, SOC_SRAM_BASE + FIELD32(image, entry));
     vkdev_core_set_state(core, VKTLS_FW_BOOTING, VKTLS_ST_OK);
-    vkdev_core_irq(core, 0);    /* interrupts raised before the core ran */
+    vkdev_core_irq(core, 0); /* delivers interrupts raised before the start */
 }
 
 static uint16_t fetch_and_start(VkdevCore *core, uint64_t addr, uint32_t len)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The core's state, and the functions its files call of each other. */
+/* The state of the core, and functions shared by the core_*.c files. */
 #ifndef VKDEV_CORE_PRIV_H
 #define VKDEV_CORE_PRIV_H
 
@@ -11,22 +11,24 @@ typedef struct VkdevCoreMbox {
     uint64_t cmdq;
     uint64_t cplq;
     uint64_t evtq;
-    uint32_t cmdq_log2;     /* 0 = not set up */
+    uint32_t cmdq_log2;     /* log2 of the entries; 0 = queue not set up */
     uint32_t cmdq_tail;
-    uint32_t evtq_log2;     /* 0 = not set up */
+    uint32_t evtq_log2;     /* log2 of the entries; 0 = queue not set up */
     uint32_t evtq_head;
 } VkdevCoreMbox;
 
-/* Events that firmware has not taken yet, oldest first. */
+/* Events that firmware has not read yet, oldest first. */
 typedef struct VkdevCoreFifo {
     VkdevCoreEvent event[VKDEV_CORE_EVENTS];
     uint32_t first;
     uint32_t count;
-    uint32_t missed;        /* since the last one that found a place */
+    uint32_t missed;        /* events lost since the last OVERFLOW event */
     uint64_t lost;          /* events lost since reset */
 } VkdevCoreFifo;
 
-/* Block registers that hold values from firmware; index = offset / 4. */
+/*
+ * Block registers that store values written by firmware; index = offset / 4.
+ */
 typedef struct VkdevCoreRegs {
     uint32_t dma[DMA_STATUS / 4 + 1];
     uint32_t queue[QUEUE_STATUS / 4 + 1];
@@ -55,7 +57,7 @@ struct VkdevCore {
     uint32_t fw_state;      /* VKTLS_FW_* */
     uint32_t fw_code;       /* VKTLS_ST_* */
     uint32_t fw_version;
-    uint16_t abi_minor;     /* in force: the hardware's, or older firmware's */
+    uint16_t abi_minor; /* ABI minor in force: the hardware's or firmware's */
     uint32_t heartbeat;
     uint32_t irq;           /* SYS_IRQ_* */
     uint64_t timer_cmp;     /* ns; UINT64_MAX = not armed */
@@ -67,7 +69,7 @@ struct VkdevCore {
     uint8_t sram[SOC_SRAM_SIZE];
 };
 
-/* core.c */
+/* Functions of core.c */
 void vkdev_core_set_state(VkdevCore *core, uint32_t state, uint32_t code);
 void vkdev_core_irq(VkdevCore *core, uint32_t bits);
 void vkdev_core_irq_ack(VkdevCore *core, uint32_t bits);
@@ -76,14 +78,14 @@ const VkdevCoreEvent *vkdev_core_event_peek(const VkdevCore *core);
 void vkdev_core_event_pop(VkdevCore *core);
 
 /*
- * The price of work outside of the core, in instructions: it bounds the time
- * that a slice of any firmware takes the host.
+ * Cost of work outside the core, in instructions. It limits the time for which
+ * a slice of any firmware can occupy the host.
  */
 #define COST_CALL 200
-#define COST_TABLE 2000         /* hash tables, expanded keys, wiping */
-#define COST_DMA_BYTES 16       /* bytes of DMA for one instruction */
+#define COST_TABLE 2000         /* changes of hash tables and keys */
+#define COST_DMA_BYTES 16       /* bytes of DMA that cost one instruction */
 
-/* A register pair; also a word of bytes in memory order, and back. */
+/* Conversions: two 32-bit registers to 64 bits; bytes to words, and back. */
 
 static inline uint64_t pair(uint32_t hi, uint32_t lo)
 {
@@ -107,13 +109,13 @@ static inline void unpack(uint8_t *bytes, const uint32_t *words, unsigned n)
     }
 }
 
-/* core_steer.c */
+/* Functions of core_steer.c */
 bool vkdev_core_rss_read(VkdevCore *core, uint32_t reg, uint32_t *value);
 bool vkdev_core_rss_write(VkdevCore *core, uint32_t reg, uint32_t value);
 bool vkdev_core_flow_read(VkdevCore *core, uint32_t reg, uint32_t *value);
 bool vkdev_core_flow_write(VkdevCore *core, uint32_t reg, uint32_t value);
 
-/* core_blocks.c */
+/* Functions of core_blocks.c */
 extern const VkdevRv32Bus vkdev_core_bus;
 void vkdev_core_blocks_reset(VkdevCore *core);
 

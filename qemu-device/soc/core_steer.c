@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Block registers of firmware/soc.h that say where a received frame goes: RSS
- * contexts and flow filters.
+ * Block registers of firmware/soc.h that decide the queue of a received frame:
+ * RSS contexts and flow filters.
  */
 #include "core_priv.h"
 
-/* Receive-side scaling */
+/* RSS block */
 
 static void rss_get(const uint32_t *r, struct vktls_rss_ctx *rss)
 {
@@ -13,7 +13,10 @@ static void rss_get(const uint32_t *r, struct vktls_rss_ctx *rss)
     unpack(rss->table, r + RSS_TABLE / 4, sizeof(rss->table));
 }
 
-/* Fields as types stand for: a type with ports falls back to its addresses. */
+/*
+ * Convert packet types to the fields that are hashed. A type with ports that
+ * is not set uses the fields of the type without ports.
+ */
 static void rss_fields_of(uint32_t types, uint8_t *fields)
 {
     static const struct {
@@ -89,7 +92,7 @@ bool vkdev_core_rss_write(VkdevCore *core, uint32_t reg, uint32_t value)
     return false;
 }
 
-/* Flow filters */
+/* Flow filter block */
 
 static uint32_t flow_start(VkdevCore *core, uint32_t cmd)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * RV32IM in machine mode: decode, execute, trap. Every encoding that the
- * unprivileged (20191213) and privileged (20211203) manuals reserve traps as
- * illegal. Knows neither the devices on the bus nor its caller.
+ * RV32IM in machine mode: decode, execute, trap. Each encoding that is
+ * reserved in the unprivileged (20191213) and privileged (20211203) manuals
+ * raises an illegal instruction exception. This file knows neither the devices
+ * on the bus nor the caller.
  */
 #include <stddef.h>
 #include <string.h>
@@ -30,7 +31,7 @@ enum {
 #define INSN_MRET       0x30200073u
 #define INSN_WFI        0x10500073u
 
-/* Instruction fields */
+/* Fields of an instruction. */
 
 static inline uint32_t rd(uint32_t insn)
 {
@@ -57,7 +58,10 @@ static inline uint32_t funct7(uint32_t insn)
     return insn >> 25;
 }
 
-/* Arithmetic shift right, without leaning on the compiler's choice. */
+/*
+ * Arithmetic shift right; in C the result of >> on a negative number depends
+ * on the compiler.
+ */
 static inline uint32_t asr(uint32_t v, unsigned n)
 {
     return v >> 31 ? ~(~v >> n) : v >> n;
@@ -92,7 +96,7 @@ static inline void set_rd(VkdevRv32 *cpu, uint32_t insn, uint32_t value)
     }
 }
 
-/* Traps */
+/* Traps. */
 
 static void crash(VkdevRv32 *cpu, uint32_t cause, uint32_t tval)
 {
@@ -120,7 +124,7 @@ static void trap_enter(VkdevRv32 *cpu, uint32_t cause, uint32_t tval)
     }
 }
 
-/* An exception raised by the current instruction; it does not retire. */
+/* Raise an exception for the current instruction, which does not retire. */
 static bool raise(VkdevRv32 *cpu, VkdevRv32Cause cause, uint32_t tval)
 {
     trap_enter(cpu, cause, tval);
@@ -132,7 +136,10 @@ static bool illegal(VkdevRv32 *cpu, uint32_t insn)
     return raise(cpu, VKDEV_RV32_ILLEGAL, insn);
 }
 
-/* Wake from wfi and take the most urgent line; external before timer. */
+/*
+ * Wake the core from wfi, and take the pending interrupt with the highest
+ * priority; external comes before timer.
+ */
 static void irq_poll(VkdevRv32 *cpu)
 {
     uint32_t pending = cpu->mip & cpu->mie;
@@ -149,11 +156,12 @@ static void irq_poll(VkdevRv32 *cpu)
     trap_enter(cpu, MCAUSE_IRQ | line, 0);
 }
 
-/* Memory */
+/* Memory accesses. */
 
 /*
- * The bytes at an address in the window, or NULL. An aligned access that
- * starts inside also ends inside, as the window is a multiple of 4 bytes.
+ * Return the address of a byte in the core's memory window, or NULL. An
+ * aligned access that begins in the window also ends in it, as the window's
+ * size is a multiple of 4 bytes.
  */
 static inline uint8_t *ram_at(VkdevRv32 *cpu, uint32_t addr)
 {
@@ -226,7 +234,7 @@ static inline bool mem_store(VkdevRv32 *cpu, uint32_t addr, unsigned width,
 }
 
 /*
- * Instructions. Each executor advances the pc itself and returns whether the
+ * Execution. Each exec function advances the pc and returns true if the
  * instruction retires.
  */
 
@@ -236,7 +244,10 @@ static inline bool next(VkdevRv32 *cpu)
     return true;
 }
 
-/* Without compressed instructions, targets are multiples of 4. */
+/*
+ * Jump to @target, which must be a multiple of 4: the core has no compressed
+ * instructions.
+ */
 static inline bool jump(VkdevRv32 *cpu, uint32_t target)
 {
     if (target & 3) {
@@ -329,7 +340,10 @@ static inline bool exec_jalr(VkdevRv32 *cpu, uint32_t insn)
     return exec_jump(cpu, insn, (cpu->x[rs1(insn)] + imm_i(insn)) & ~1u);
 }
 
-/* The eight integer operations; @alt selects sub and sra. */
+/*
+ * The eight integer operations. With @alt, add becomes sub and srl becomes
+ * sra.
+ */
 static inline uint32_t alu(unsigned op, bool alt, uint32_t a, uint32_t b)
 {
     switch (op) {
@@ -365,7 +379,10 @@ static inline bool exec_op_imm(VkdevRv32 *cpu, uint32_t insn)
     return next(cpu);
 }
 
-/* Division never traps: the manual gives by-zero and overflow a result. */
+/*
+ * Division and remainder. They never trap: division by zero and overflow have
+ * results that the manual defines.
+ */
 static uint32_t divide(unsigned op, uint32_t a, uint32_t b)
 {
     bool overflow = a == 0x80000000u && b == 0xffffffffu;
@@ -416,8 +433,8 @@ static inline bool exec_op_reg(VkdevRv32 *cpu, uint32_t insn)
 }
 
 /*
- * fence and fence.i: one hart, no caches, nothing to order. Their other
- * fields are reserved for finer fences, and the manual says to ignore them.
+ * fence and fence.i do nothing: there is one hart and no cache. Their other
+ * fields are reserved for finer fences and ignored, as the manual requires.
  */
 static inline bool exec_misc_mem(VkdevRv32 *cpu, uint32_t insn)
 {

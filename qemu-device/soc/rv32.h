@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RV32IM interpreter, machine mode only: the core inside the vktls device.
+ * RV32IM interpreter, machine mode only: the CPU of the embedded core.
  *
  * Pure C: no QEMU and no kernel header, no allocation, no global state, so
- * that it runs in host unit tests as it runs in the device.
+ * that host unit tests run the same code as the device.
  */
 #ifndef VKDEV_RV32_H
 #define VKDEV_RV32_H
@@ -11,13 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Interrupt lines; the value is the bit in mip and mie, and the mcause code. */
+/*
+ * Interrupt lines. The value is the bit number in mip and mie, and the code in
+ * mcause.
+ */
 typedef enum VkdevRv32Irq {
     VKDEV_RV32_IRQ_TIMER    = 7,
     VKDEV_RV32_IRQ_EXTERNAL = 11,
 } VkdevRv32Irq;
 
-/* Synchronous exceptions: the mcause codes of the privileged architecture. */
+/* Synchronous exceptions. The value is the code in mcause. */
 typedef enum VkdevRv32Cause {
     VKDEV_RV32_FETCH_MISALIGNED = 0,
     VKDEV_RV32_FETCH_FAULT      = 1,
@@ -32,14 +35,14 @@ typedef enum VkdevRv32Cause {
 
 typedef enum VkdevRv32State {
     VKDEV_RV32_RUNNING,
-    VKDEV_RV32_WAITING,     /* in wfi, until an enabled line is pending */
-    VKDEV_RV32_CRASHED,     /* a trap that nothing handles; only reset leaves */
+    VKDEV_RV32_WAITING,     /* waits in wfi for an enabled interrupt */
+    VKDEV_RV32_CRASHED,     /* a trap could not be handled; a reset is needed */
 } VkdevRv32State;
 
 /*
- * The core's bus: everything outside its memory window. Both callbacks get
- * naturally aligned addresses and a width of 1, 2 or 4 bytes, and return
- * false for an access fault. They may raise and lower interrupt lines.
+ * The core's bus: everything outside the memory window. load and store get
+ * naturally aligned addresses and a width of 1, 2 or 4 bytes, and return false
+ * for an access fault. They may raise and lower interrupt lines.
  */
 typedef struct VkdevRv32Bus {
     bool (*load)(void *opaque, uint32_t addr, unsigned width, uint32_t *value);
@@ -51,10 +54,10 @@ typedef struct VkdevRv32 {
     uint32_t pc;
     VkdevRv32State state;
 
-    /* Machine CSRs; the read-only ones are not stored. */
+    /* Machine-mode CSRs. CSRs that are constant are not stored. */
     bool mie_global;        /* mstatus.MIE */
     bool mpie;              /* mstatus.MPIE */
-    bool in_trap;           /* from trap entry to mret; see vkdev_rv32_run() */
+    bool in_trap;           /* true from trap entry to mret */
     uint32_t mie;
     uint32_t mip;
     uint32_t mtvec;
@@ -65,12 +68,12 @@ typedef struct VkdevRv32 {
     uint64_t mcycle;
     uint64_t minstret;
 
-    /* Why it crashed: valid while state is VKDEV_RV32_CRASHED. */
+    /* Reason of a crash; valid while state is VKDEV_RV32_CRASHED. */
     uint32_t crash_pc;
     uint32_t crash_cause;
     uint32_t crash_tval;
 
-    /* Memory window: the only place instructions are fetched from. */
+    /* The memory window. Instructions are fetched only from it. */
     uint8_t *ram;
     uint32_t ram_base;
     uint32_t ram_size;
@@ -78,64 +81,66 @@ typedef struct VkdevRv32 {
     const VkdevRv32Bus *bus;
     void *opaque;
 
-    uint64_t charged;   /* instructions charged in this slice */
+    uint64_t charged;   /* instructions added by vkdev_rv32_charge() */
 } VkdevRv32;
 
 /**
- * vkdev_rv32_init() - tie a core to its memory and bus, leave it in reset
+ * vkdev_rv32_init() - connect a core to its memory and bus, in reset
  * @cpu: the core; its former content is ignored
- * @ram: backing store of the memory window, little-endian, at least
- *       @ram_size bytes, alive as long as the core runs
- * @ram_base: address of the window on the core's side, multiple of 4
+ * @ram: backing store of the memory window, little-endian, at least @ram_size
+ * bytes; must stay valid as long as the core runs
+ * @ram_base: address of the window as the core sees it, multiple of 4
  * @ram_size: bytes, multiple of 4
- * @bus: everything outside the window
+ * @bus: callbacks for everything outside the window
  * @opaque: passed to the callbacks
  */
 void vkdev_rv32_init(VkdevRv32 *cpu, uint8_t *ram, uint32_t ram_base,
                      uint32_t ram_size, const VkdevRv32Bus *bus, void *opaque);
 
 /**
- * vkdev_rv32_reset() - registers and CSRs to zero, lines low, running at @pc
+ * vkdev_rv32_reset() - clear registers and CSRs, and start at @pc
  */
 void vkdev_rv32_reset(VkdevRv32 *cpu, uint32_t pc);
 
 /**
- * vkdev_rv32_set_irq() - level of one interrupt line
+ * vkdev_rv32_set_irq() - set the level of an interrupt line
  */
 void vkdev_rv32_set_irq(VkdevRv32 *cpu, VkdevRv32Irq irq, bool level);
 
 /**
  * vkdev_rv32_run() - execute one slice
- * @budget: at most this many instructions, trapping ones included
+ * @budget: maximum of instructions, trapping ones included
  *
- * Stops early in wfi with nothing pending, and when the core crashes. It
- * crashes on a trap while mtvec's base is 0 and on an exception between trap
- * entry and mret: firmware that faults in its fault handler would loop for
- * ever. No interrupt is taken in between either, even with mstatus.MIE set.
+ * Stops early in wfi with nothing pending, and when the core crashes. The core
+ * crashes on a trap while the base in mtvec is 0, and on an exception between
+ * trap entry and mret, because firmware that faults in its trap handler would
+ * loop for ever. Between trap entry and mret no interrupt is taken either,
+ * even if mstatus.MIE is set.
  *
- * Return: instructions executed, fewer by those that were charged.
+ * Return: number of instructions executed; at most @budget minus the
+ * instructions charged.
  */
 uint32_t vkdev_rv32_run(VkdevRv32 *cpu, uint32_t budget);
 
 /**
- * vkdev_rv32_charge() - shorten the slice under way by @count instructions
+ * vkdev_rv32_charge() - shorten the current slice by @count instructions
  *
- * For a bus access that takes the host longer than an instruction. The core's
- * counters do not show the charge.
+ * For a bus access that takes the host longer than one instruction. The charge
+ * does not appear in the core's counters.
  */
 void vkdev_rv32_charge(VkdevRv32 *cpu, uint32_t count);
 
 /**
- * vkdev_rv32_csr_read() - a CSR by its number, as the core sees it
+ * vkdev_rv32_csr_read() - read a CSR by its number
  *
- * Return: false when the core has no such CSR.
+ * Return: false if the core has no such CSR.
  */
 bool vkdev_rv32_csr_read(const VkdevRv32 *cpu, uint32_t csr, uint32_t *value);
 
 /**
  * vkdev_rv32_csr_write() - write a CSR as the csrrw instruction does
  *
- * Keeps legal values only (WARL); a CSR that is a constant ignores it.
+ * Only legal values are kept (WARL). A write to a constant CSR is ignored.
  */
 void vkdev_rv32_csr_write(VkdevRv32 *cpu, uint32_t csr, uint32_t value);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The core's machine-mode control and status registers: which exist, what
- * they read as, which bits take a write. Access rights are the decoder's.
+ * The core's machine-mode CSRs: which of them exist, their values, and their
+ * writable bits. rv32.c checks access rights.
  */
 #include "rv32.h"
 
@@ -101,8 +101,9 @@ bool vkdev_rv32_csr_read(const VkdevRv32 *cpu, uint32_t csr, uint32_t *value)
 }
 
 /*
- * The counters count the writing instruction too, after its write. A value
- * written must be the one the next instruction reads: store one less.
+ * Write half of a counter. The counter is incremented after this write, by the
+ * writing instruction itself, but the next instruction must read the written
+ * value. So one less is stored.
  */
 static void counter_write(uint64_t *counter, bool high, uint32_t value)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * SHA-256 as FIPS 180-4 writes it, one message at a time. Not constant-time
- * and not fast: it checks one firmware image at boot.
+ * SHA-256 as in FIPS 180-4, one message at a time. The code is neither fast
+ * nor constant-time, as it only checks a firmware image at boot.
  */
 #include <string.h>
 
@@ -60,7 +60,10 @@ static void schedule(uint32_t w[64], const uint8_t *block)
     }
 }
 
-/* Working variables a..h are v[0..7]. */
+/*
+ * Process one block of 64 bytes. v[0..7] are the working variables a..h of the
+ * standard.
+ */
 static void compress(uint32_t h[8], const uint8_t *block)
 {
     uint32_t w[64];
@@ -84,7 +87,10 @@ static void compress(uint32_t h[8], const uint8_t *block)
     }
 }
 
-/* The message's rest, a one bit, zeros, and the length in bits. */
+/*
+ * Process the rest of the message, with the padding: a one bit, zeros, and the
+ * message's length in bits.
+ */
 static void finish(uint32_t h[8], const uint8_t *rest, size_t n, uint64_t len)
 {
     uint8_t tail[2 * BLOCK] = { 0 };

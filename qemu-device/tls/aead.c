@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The AEAD behind the TLS engine: all that does not depend on the crypto
- * library, which is in aead_ipsec_mb.c or aead_nettle.c. It knows neither
- * records nor TLS.
+ * The AEAD of the TLS engine: the part that does not depend on the crypto
+ * library. The part for each library is in aead_ipsec_mb.c or aead_nettle.c.
+ * No AEAD file knows records or TLS.
  */
 #include <string.h>
 

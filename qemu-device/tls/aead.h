@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Incremental AEAD: one key schedule, any number of running messages.
+ * Incremental AEAD: one expanded key serves any number of messages in
+ * progress.
  *
- * The state of a running message is a plain value: assigning it saves or
- * clones it. It holds key material: wipe it before it goes out of use.
+ * The state of a message in progress is a plain value: it can be saved or
+ * cloned by assignment. It contains key material, so the caller wipes it after
+ * use.
  */
 #ifndef VKDEV_AEAD_H
 #define VKDEV_AEAD_H
@@ -29,7 +31,10 @@ typedef enum VkdevAeadAlg {
 
 typedef struct VkdevAeadKey VkdevAeadKey;
 
-/* Large enough for the library, as its file asserts. */
+/*
+ * State of a message in progress. Each library's file asserts that its own
+ * state fits.
+ */
 typedef struct VkdevAeadState {
 #if defined(VKDEV_AEAD_IPSEC_MB) == defined(VKDEV_AEAD_NETTLE)
 #error "choose one of VKDEV_AEAD_IPSEC_MB and VKDEV_AEAD_NETTLE"
@@ -41,47 +46,59 @@ typedef struct VkdevAeadState {
 } VkdevAeadState;
 
 /*
- * The sum behind a tag: over the blocks of the ciphertext, each times a
- * constant of its place and the key. Sums add up, so a message can be summed in
- * parts, each part with zeros in place of the others.
+ * The authentication sum of a message, from which its tag is computed: each
+ * block of ciphertext is multiplied by a constant that depends on the block's
+ * place and the key, and the products are added. Sums can be added. So a
+ * message can be summed in parts: each part is summed as a whole message with
+ * zeros in place of the other parts.
  */
 typedef union VkdevAeadSum {
-    uint8_t gcm[VKDEV_AEAD_TAG_LEN]; /* the tag: its sums are XOR */
+    uint8_t gcm[VKDEV_AEAD_TAG_LEN]; /* the tag; GCM adds by XOR */
     VkdevPoly poly;
 } VkdevAeadSum;
 
-/** Name of the library behind this build, for the log and for tests. */
+/** Return the name of the crypto library, for the log and for tests. */
 const char *vkdev_aead_backend(void);
 
 /** Length of a key of @alg in bytes; 0 for an @alg that does not exist. */
 size_t vkdev_aead_key_len(VkdevAeadAlg alg);
 
-/** True when the library runs on this processor; the rest requires it. */
+/**
+ * True if the crypto library supports this CPU. If not, no other function here
+ * may be called.
+ */
 bool vkdev_aead_works(void);
 
 /** Bytes of an expanded key, a multiple of VKDEV_AEAD_KEY_ALIGN. */
 size_t vkdev_aead_key_size(void);
 
 /**
- * Expand @key (vkdev_aead_key_len() bytes) into vkdev_aead_key_size() bytes of
- * memory at @k, aligned to VKDEV_AEAD_KEY_ALIGN, and wiped by the caller. All
- * that another key of the same @alg left there is overwritten.
+ * Expand @key (vkdev_aead_key_len() bytes) to vkdev_aead_key_size() bytes at
+ * @k, which is aligned to VKDEV_AEAD_KEY_ALIGN. An earlier key of the same
+ * @alg at @k is overwritten completely. The caller wipes @k after use.
  */
 void vkdev_aead_key_set(VkdevAeadKey *k, VkdevAeadAlg alg,
                         const uint8_t *key);
 
-/** Begin a message: 12 bytes of @nonce and @aad_len bytes at @aad. */
+/**
+ * Begin a message with 12 bytes of @nonce and @aad_len bytes of additional
+ * data at @aad.
+ */
 void vkdev_aead_start(const VkdevAeadKey *k, VkdevAeadState *st,
                       const uint8_t *nonce, const void *aad, size_t aad_len);
 
 /**
- * Encrypt the next @len bytes of the message from @src to @dst, which are the
- * same or do not overlap. Any split of a message gives the same result.
+ * Encrypt the next @len bytes of the message from @src to @dst, which are
+ * equal or do not overlap. The result does not depend on how a message is
+ * split into calls.
  */
 void vkdev_aead_encrypt(const VkdevAeadKey *k, VkdevAeadState *st,
                         void *dst, const void *src, size_t len);
 
-/** Decrypt the next @len bytes; nothing is authenticated before the tag. */
+/**
+ * Decrypt the next @len bytes. They are not authenticated until the caller has
+ * compared the tag.
+ */
 void vkdev_aead_decrypt(const VkdevAeadKey *k, VkdevAeadState *st,
                         void *dst, const void *src, size_t len);
 
@@ -89,32 +106,38 @@ void vkdev_aead_decrypt(const VkdevAeadKey *k, VkdevAeadState *st,
 void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st,
                        uint8_t *tag);
 
-/** True when the library lets messages of @alg be summed in parts. */
+/** True if messages of @alg can be summed in parts with this library. */
 bool vkdev_aead_sums(VkdevAeadAlg alg);
 
-/** End the message as vkdev_aead_finish() does, but give its @sum. */
+/**
+ * End the message like vkdev_aead_finish(), but return its @sum instead of the
+ * tag.
+ */
 void vkdev_aead_sum(const VkdevAeadKey *k, VkdevAeadState *st,
                     VkdevAeadSum *sum);
 
-/** sum += part, or sum -= part */
+/** Add @part to @sum, or subtract it if @minus. */
 void vkdev_aead_sum_add(const VkdevAeadKey *k, VkdevAeadSum *sum,
                         const VkdevAeadSum *part, bool minus);
 
 /**
- * The @tag of a message with that @sum; @st is a message with its nonce and
- * additional data that has just begun, and is wiped.
+ * Compute the @tag of a message from its @sum. @st must be a message that has
+ * just begun with the same nonce and additional data; it is wiped.
  */
 void vkdev_aead_sum_tag(const VkdevAeadKey *k, VkdevAeadState *st,
                         const VkdevAeadSum *sum, uint8_t *tag);
 
-/** Compare two tags in a time that does not depend on where they differ. */
+/** Compare two tags in constant time. Return nonzero if they differ. */
 int vkdev_aead_tag_differs(const uint8_t *a, const uint8_t *b);
 
-/** Overwrite @len bytes at @p; the compiler cannot leave it out. */
+/**
+ * Overwrite @len bytes at @p with zeros, even if the compiler sees no later
+ * use.
+ */
 static inline void vkdev_aead_wipe(void *p, size_t len)
 {
     memset(p, 0, len);
-    /* Makes the stores visible to something the compiler cannot see into. */
+    /* The asm may read *p as far as the compiler knows, so the stores stay. */
     __asm__ __volatile__("" : : "r"(p) : "memory");
 }
 

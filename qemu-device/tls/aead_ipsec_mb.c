@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The AEAD of Intel IPsec-MB; this file alone knows the library. */
+/* AEAD with Intel's IPsec-MB. No other file uses this library. */
 #include <intel-ipsec-mb.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "aead_priv.h"
 
-/* One table of routines for the process; no message state lives in it. */
+/*
+ * The library's table of functions, shared by all threads. It has no state of
+ * any message.
+ */
 static IMB_MGR *mb_mgr;
 static pthread_once_t mb_once = PTHREAD_ONCE_INIT;
 
@@ -20,7 +23,7 @@ typedef struct MbGcm {
 
 struct VkdevAeadKey {
     union {
-        struct gcm_key_data gcm; /* wants VKDEV_AEAD_KEY_ALIGN */
+        struct gcm_key_data gcm; /* alignment VKDEV_AEAD_KEY_ALIGN */
         uint8_t chacha[32];
     };
     bool is_gcm;
@@ -40,11 +43,12 @@ const char *vkdev_aead_backend(void)
     return "ipsec-mb";
 }
 
-static bool mb_poly_sums; /* the library keeps sums as expected */
+static bool mb_poly_sums; /* true if mb_poly_sum_works() */
 
 /*
- * Take the sum at the end of a message, and add the last blocks, which the
- * library has not added yet.
+ * Read the sum of a message from the library's state at the end of the
+ * message. The last partial block and the block of lengths, which the library
+ * has not added yet, are added here.
  */
 static void mb_poly_sum(struct chacha20_poly1305_context_data *c,
                         VkdevPoly *sum)
@@ -64,7 +68,11 @@ static void mb_poly_sum(struct chacha20_poly1305_context_data *c,
     vkdev_poly_block(sum, c->poly_key, block);
 }
 
-/* True when the sums give the library's tags, for all ends in a block. */
+/*
+ * Test mb_poly_sum(), which depends on internals of the library: true if it
+ * leads to the same tags as the library, for messages that end at any place in
+ * a block.
+ */
 static bool mb_poly_sum_works(void)
 {
     static const uint8_t nonce[12], key[32] = { 1, 2, 3 };
@@ -188,7 +196,7 @@ void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st, uint8_t *tag)
 
     if (k->is_gcm) {
         k->ops.finish(&k->gcm, &s->gcm, tag, VKDEV_AEAD_TAG_LEN);
-        vkdev_aead_wipe(s, sizeof(s->gcm)); /* nobody wrote behind it */
+        vkdev_aead_wipe(s, sizeof(s->gcm)); /* GCM uses no more */
     } else {
         mb_mgr->chacha20_poly1305_finalize(&s->chacha, tag,
                                            VKDEV_AEAD_TAG_LEN);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The AEAD of nettle; this file alone knows the library. */
+/* AEAD with nettle. No other file uses this library. */
 #include <nettle/chacha-poly1305.h>
 #include <nettle/gcm.h>
 #include <stddef.h>
@@ -10,25 +10,25 @@
 #define NT_BLOCK_MAX CHACHA_POLY1305_BLOCK_SIZE
 
 /*
- * Nettle's state of ChaCha20-Poly1305 without its first part, constants and
- * key, which is in the expanded key.
+ * Part of nettle's ChaCha20-Poly1305 state that is saved for each message. The
+ * first part, constants and key, is not saved, as the expanded key has it.
  */
 #define NT_CHACHA_KEY offsetof(struct chacha_ctx, state[12])
 #define NT_CHACHA_REST (sizeof(struct chacha_poly1305_ctx) - NT_CHACHA_KEY)
 
 /*
- * Nettle takes whole blocks in every call but the last of a message. The
- * bytes of a block that arrives in pieces are therefore XORed here with that
- * block's keystream, and the block's ciphertext is fed to nettle once it is
- * complete.
+ * State of a message. Nettle accepts a partial block only at the end of a
+ * message. So the bytes of a partial block are XORed in this file with the
+ * keystream of the block; when the block is complete, its ciphertext is given
+ * to nettle to update the authentication.
  */
 typedef struct NtState {
     union {
         struct gcm_ctx gcm;
         uint8_t chacha[NT_CHACHA_REST];
     };
-    uint8_t block[NT_BLOCK_MAX]; /* ciphertext, then keystream that is left */
-    uint32_t fill; /* bytes of the open block, less than a block */
+    uint8_t block[NT_BLOCK_MAX]; /* ciphertext, then unused keystream */
+    uint32_t fill; /* bytes used in block; less than a whole block */
 } __attribute__((__may_alias__)) NtState;
 
 _Static_assert(sizeof(NtState) <= sizeof(VkdevAeadState),
@@ -95,7 +95,7 @@ static void nt_chacha_load(const VkdevAeadKey *k, const NtState *s,
     memcpy((uint8_t *)c + NT_CHACHA_KEY, s->chacha, sizeof(s->chacha));
 }
 
-/* @c holds the key, too, and is gone then. */
+/* Save the state of a message, and wipe @c, which contains the key as well. */
 static void nt_chacha_save(NtState *s, struct chacha_poly1305_ctx *c)
 {
     memcpy(s->chacha, (uint8_t *)c + NT_CHACHA_KEY, sizeof(s->chacha));
@@ -152,7 +152,7 @@ static void nt_crypt(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
     }
 }
 
-/* Make the keystream of a new block: the ciphertext of zeros. */
+/* Begin a partial block: compute its keystream by encrypting zeros. */
 static void nt_open_block(const VkdevAeadKey *k, NtState *s)
 {
     static const uint8_t zeros[NT_BLOCK_MAX];
@@ -162,7 +162,9 @@ static void nt_open_block(const VkdevAeadKey *k, NtState *s)
     vkdev_aead_wipe(&scratch, sizeof(scratch));
 }
 
-/* Feed the open block's ciphertext, full or the message's last, to the tag. */
+/*
+ * End a partial block: give its ciphertext to nettle for the authentication.
+ */
 static void nt_close_block(const VkdevAeadKey *k, NtState *s)
 {
     uint8_t plain[NT_BLOCK_MAX];
@@ -173,7 +175,7 @@ static void nt_close_block(const VkdevAeadKey *k, NtState *s)
     s->fill = 0;
 }
 
-/* Put bytes into the open block. Return: how many it took. */
+/* Process bytes of a partial block. Return: the number of bytes processed. */
 static size_t nt_partial(const VkdevAeadKey *k, NtState *s, uint8_t *dst,
                          const uint8_t *src, size_t len, bool decrypt)
 {
@@ -252,7 +254,7 @@ void vkdev_aead_finish(const VkdevAeadKey *k, VkdevAeadState *st, uint8_t *tag)
     vkdev_aead_wipe(s, sizeof(*s));
 }
 
-/* Nettle does not show the sum inside Poly1305. */
+/* Nettle has no interface to the sum inside Poly1305. */
 bool vkdev_aead_sums(VkdevAeadAlg alg)
 {
     return alg != VKDEV_AEAD_CHACHA20_POLY1305;

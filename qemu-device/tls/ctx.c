@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The TLS engine's contexts: keys, and the nonce and additional data of each
- * record, for both directions. A key is in its context and, expanded, with the
- * engine. It knows neither packets' headers nor queues.
+ * Contexts of the TLS engine, for both directions: keys, and the nonce and
+ * additional data of each record. A context stores its key; the engine caches
+ * it in expanded form. This file knows neither packet headers nor queues.
  */
 #include <stddef.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "vktls_abi.h"
 
 #define AAD_MAX 13
-#define LINE 64 /* of a cache, on most machines */
+#define LINE 64 /* bytes of a CPU's cache line */
 
 #define SHAPE_TLS12_GCM \
     { VKDEV_RECORD_NONCE_LEN, 20, 24, 0, VKDEV_RECORD_DATA_MAX }
@@ -35,7 +35,7 @@ static const VkdevTlsSuite suites[] = {
 
 #define SUITES (sizeof(suites) / sizeof(suites[0]))
 
-/* Compilers make one instruction of each helper, written out like this. */
+/* Byte order helpers. In this form compilers make one instruction of each. */
 static void put_be32(uint8_t *p, uint32_t v)
 {
     p[0] = v >> 24;
@@ -55,7 +55,7 @@ static uint32_t get_be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
-/* The value of 8 bytes of explicit nonce. */
+/* Return the value of an 8-byte explicit nonce. */
 uint64_t vkdev_tls_explicit(const uint8_t *nonce)
 {
     return (uint64_t)get_be32(nonce) << 32 | get_be32(nonce + 4);
@@ -168,7 +168,10 @@ void vkdev_tls_prefetch(const VkdevTlsCtx *c, unsigned ahead)
     prefetch(&c->tx, sizeof(c->tx));
 }
 
-/* Abandon the record in progress; the next byte is the first of @rec_no. */
+/*
+ * Give up the current record: the next byte, @tcp_seq, is the first of record
+ * @rec_no.
+ */
 void vkdev_tls_stream_move(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no)
 {
     vkdev_aead_wipe(&c->s.aead, sizeof(c->s.aead));
@@ -177,7 +180,10 @@ void vkdev_tls_stream_move(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no)
     c->lost = false;
 }
 
-/* One step of the walk; the record number steps with the last byte of a tag. */
+/*
+ * One step of the walk through the stream. The record number advances after
+ * the last byte of a tag.
+ */
 unsigned vkdev_tls_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
                         const uint8_t *p, size_t len, VkdevRecordPiece *piece)
 {
@@ -196,8 +202,8 @@ unsigned vkdev_tls_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
 }
 
 /*
- * Additional data. TLS 1.3: the header. TLS 1.2: the record number and the
- * header with the length of the plaintext.
+ * Build the additional data. TLS 1.3: the record header. TLS 1.2: the record
+ * number, and the header with the length of the plaintext. Return: its length.
  */
 static size_t record_aad(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
                          uint8_t *aad)
@@ -216,8 +222,8 @@ static size_t record_aad(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
 }
 
 /*
- * Nonce. With an explicit part: the salt and that part. Without: the IV, its
- * last 8 bytes XORed with the record number.
+ * Build the nonce. Suites with an explicit nonce: salt and explicit nonce.
+ * Others: the IV, with its last 8 bytes XORed with the record number.
  */
 static void record_nonce(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
                          uint8_t *nonce)
@@ -233,7 +239,10 @@ static void record_nonce(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
              vkdev_tls_explicit(nonce + VKDEV_SALT_LEN) ^ at->rec_no);
 }
 
-/* The head of the record at the cursor is complete: start its AEAD. */
+/*
+ * Start the AEAD of the record at the cursor, after the last byte of its
+ * header and explicit nonce.
+ */
 void vkdev_tls_record_start(const VkdevTlsCtx *c, VkdevTlsStream *s)
 {
     uint8_t nonce[VKDEV_AEAD_NONCE_LEN];
@@ -242,7 +251,7 @@ void vkdev_tls_record_start(const VkdevTlsCtx *c, VkdevTlsStream *s)
 
     record_nonce(c, &s->at, nonce);
     vkdev_aead_start(vkdev_tls_key(c), &s->aead, nonce, aad, aad_len);
-    vkdev_aead_wipe(nonce, sizeof(nonce)); /* IV or salt can be told from it */
+    vkdev_aead_wipe(nonce, sizeof(nonce)); /* it reveals the IV or the salt */
 }
 
 unsigned vkdev_tls_resync(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no)

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Receive side of the TLS engine. A packet is reported as decrypted only when
- * every byte of it was followed in sync, once, and no record that was complete
- * with it had a wrong tag; anything else goes to the host as it came. Bytes of
- * one record may come in any order (holes.c); after a gap that swallowed a
- * header the place must be found again (resync.c). No record is begun twice,
- * so a decrypted record has one verdict, that of its last packet.
+ * Receive side of the TLS engine. A packet is reported as decrypted only if
+ * the engine was in sync at each of its bytes, none was decrypted before, and
+ * no record that became complete with the packet had a wrong tag. All other
+ * packets go to the host unchanged. The bytes of one record may arrive in any
+ * order (holes.c). After a gap that contains a record header, the position of
+ * the next record must be found again (resync.c). The engine starts each
+ * record number once, so there is one verdict about a record, which comes with
+ * its last packet.
  */
 #include <string.h>
 
 #include "priv.h"
 #include "vktls_abi.h"
 
-/* Less than 4 GiB: nothing is held until sequence numbers come round. */
+/*
+ * Maximum distance, in records, of a held record behind the newest one. It is
+ * less than 4 GiB of data, so TCP sequence numbers are not ambiguous.
+ */
 #define LATE_MAX 65536
 
 void vkdev_tls_rx_init(VkdevTlsCtx *c)
@@ -42,8 +47,8 @@ static void rx_payload(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
 }
 
 /*
- * Decrypt a piece of payload or check a piece of the tag; @from is NULL for a
- * missing piece. The record's AEAD runs. False: wrong tag.
+ * Decrypt a piece of the payload, or check a piece of the tag. @from is NULL
+ * for a missing piece. The record's AEAD has been started. False: wrong tag.
  */
 bool vkdev_tls_rx_open(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                        const uint8_t *from, uint8_t *to)
@@ -67,7 +72,7 @@ bool vkdev_tls_rx_open(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
     return !tag_part_differs(from, s->tag + piece->offset, piece->len);
 }
 
-/* Do not decrypt the rest of the record at the cursor. */
+/* Give up decryption of the record at the cursor; its rest is passed over. */
 static void rx_break(VkdevTlsCtx *c)
 {
     if (c->rx.held) {
@@ -79,8 +84,8 @@ static void rx_break(VkdevTlsCtx *c)
 }
 
 /*
- * End the record that began at @start. False: all of it is there, and its
- * tag is wrong; *@complete is not set when bytes are missing.
+ * Handle the end of the record that began at @start. False: the record is
+ * complete and its tag is wrong. *@complete is false if bytes are missing.
  */
 static bool rx_record_end(VkdevTlsCtx *c, uint32_t start, bool *complete)
 {
@@ -92,7 +97,7 @@ static bool rx_record_end(VkdevTlsCtx *c, uint32_t start, bool *complete)
                                        complete);
 }
 
-/* Pass over @n bytes of a record that is broken, or of one that is tracked. */
+/* Move the cursor over @n bytes of a record that is broken or only tracked. */
 static void rx_pass_broken(VkdevTlsCtx *c, uint32_t n)
 {
     VkdevTlsCursor *at = &c->s.at;
@@ -106,7 +111,7 @@ static void rx_pass_broken(VkdevTlsCtx *c, uint32_t n)
     }
 }
 
-/* Pass over @n bytes of a record that is held. */
+/* Move the cursor over @n missing bytes of a held record. */
 static void rx_pass_held(VkdevTlsCtx *c, uint32_t n)
 {
     uint32_t start = c->tcp_seq - c->s.at.rec.pos;
@@ -114,7 +119,9 @@ static void rx_pass_held(VkdevTlsCtx *c, uint32_t n)
     bool complete;
 
     for (; n; n -= piece.len) {
-        /* the head is there, and of nothing else a byte is read */
+        /*
+         * Behind the head, vkdev_tls_step() reads no byte, so NULL is allowed.
+         */
         vkdev_tls_step(c, &c->s.at, NULL, n, &piece);
         vkdev_tls_rx_open(c, &piece, NULL, NULL);
         c->tcp_seq += piece.len;
@@ -124,7 +131,10 @@ static void rx_pass_held(VkdevTlsCtx *c, uint32_t n)
     }
 }
 
-/* Skip missing bytes that end in the record at the cursor, or with it. */
+/*
+ * Skip @n missing bytes, which end inside or at the end of the record at the
+ * cursor.
+ */
 static void rx_gap_within(VkdevTlsCtx *c, uint32_t n)
 {
     uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
@@ -139,7 +149,7 @@ static void rx_gap_within(VkdevTlsCtx *c, uint32_t n)
     }
 }
 
-/* Skip missing bytes before the packet. */
+/* Skip @n missing bytes between the cursor and the packet. */
 static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
 {
     const VkdevRecord *rec = &c->s.at.rec;
@@ -162,8 +172,8 @@ static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
 }
 
 /*
- * Handle a packet with only bytes that the cursor has passed. True when it
- * was decrypted.
+ * Handle a packet that lies completely before the cursor. True if it filled a
+ * hole and was decrypted.
  */
 static bool rx_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                     uint8_t *to, size_t len, VkdevTlsRxResult *res)
@@ -182,8 +192,8 @@ static bool rx_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
 }
 
 /*
- * Handle the bytes at the begin of a packet that the cursor has passed.
- * @missed: a lost header is among them. Return: their number.
+ * Handle the part of a packet that lies before the cursor. @missed: the part
+ * contained the lost header. Return: its number of bytes.
  */
 static size_t rx_behind(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                         uint8_t *to, size_t len, bool missed,
@@ -195,13 +205,16 @@ static size_t rx_behind(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
         res->decrypted = true;
     } else if (c->rx.mode == VKDEV_TLS_RX_SEARCH && !res->auth && !missed) {
         c->rx.window_len = 0;
-        c->tcp_seq = tcp_seq; /* any place is as good to search */
+        c->tcp_seq = tcp_seq; /* search again, in this packet */
         return 0;
     }
     return behind < len ? behind : len;
 }
 
-/* Return: bytes at the packet's beginning that the cursor has passed. */
+/*
+ * Begin a packet: skip a gap before it, or handle the part of it that lies
+ * before the cursor. Return: number of bytes in that part.
+ */
 static size_t rx_enter(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
                        uint8_t *to, size_t len, VkdevTlsRxResult *res)
 {
@@ -209,7 +222,7 @@ static size_t rx_enter(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
     int32_t ahead = tcp_seq - c->tcp_seq;
 
     if (c->rx.held && !vkdev_tls_hole_here(c)) {
-        rx_break(c); /* another record took its room */
+        rx_break(c); /* its VkdevTlsHeld was reused for another record */
     }
     if (ahead < 0) {
         return rx_behind(c, tcp_seq, from, to, len, missed, res);
@@ -223,19 +236,25 @@ static size_t rx_enter(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
     return 0;
 }
 
-/* The head of a record in sync is complete; false: it was begun before. */
+/*
+ * Begin the record at the cursor, with its header and explicit nonce complete.
+ * False, and the record is broken, if its number was started before.
+ */
 static bool rx_begin(VkdevTlsCtx *c)
 {
     if (c->s.at.rec_no < c->rx.floor) {
         c->rx.broken = true;
         return false;
     }
-    c->rx.floor = c->s.at.rec_no + 1; /* 0 after the last: all is used up */
+    c->rx.floor = c->s.at.rec_no + 1; /* becomes 0 after the last number */
     vkdev_tls_record_start(c, &c->s);
     return true;
 }
 
-/* Consumes at least one byte; @whole turns false when one was not decrypted. */
+/*
+ * Handle the next bytes of a packet in sync, at least one. *@whole becomes
+ * false if any of them was not decrypted.
+ */
 static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
                         size_t len, bool *whole, VkdevTlsRxResult *res)
 {
@@ -266,7 +285,10 @@ static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     return piece.len;
 }
 
-/* True for the next packet of a record in sync from its first byte on. */
+/*
+ * True for the most frequent packet: the next one in sequence, inside the
+ * payload of a record without holes.
+ */
 static bool rx_inside(const VkdevTlsCtx *c, uint32_t tcp_seq, size_t len)
 {
     const VkdevTlsRx *rx = &c->rx;

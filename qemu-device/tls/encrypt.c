@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Transmit side of the TLS engine. A record number starts AEAD for the wire at
- * most once in a context's life, and a replay leaves only if it gives the tag
- * that was sent before: no (key, nonce) pair serves two plaintexts, in any
- * order of packets, resyncs and replays.
+ * Transmit side of the TLS engine. In the life of a context each record number
+ * is encrypted for the wire at most once, and a replay is sent only if it has
+ * the same tag as the record sent before. So no pair of key and nonce is used
+ * for two plaintexts, in any order of packets, resyncs and replays.
  */
 #include <string.h>
 
@@ -17,7 +17,10 @@ void vkdev_tls_tx_init(VkdevTlsCtx *c)
     c->tx.floor = c->s.at.rec_no;
 }
 
-/* One step of the walk, and the explicit nonce must be the record number's. */
+/*
+ * One step of the walk through the stream. Fails with VKTLS_ST_TLS_NONCE if an
+ * explicit nonce does not match the record number.
+ */
 unsigned vkdev_tls_tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
                            const uint8_t *p, size_t len,
                            VkdevRecordPiece *piece)
@@ -34,8 +37,8 @@ unsigned vkdev_tls_tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
 }
 
 /*
- * Take the next bytes that lie in one piece: at most @max, at least one.
- * Return: their number.
+ * Get bytes from the current piece: at most @max, at least one. Return: number
+ * of bytes at *@p.
  */
 static size_t source_take(VkdevTlsSource *src, size_t max, const uint8_t **p)
 {
@@ -73,7 +76,10 @@ static void source_copy(VkdevTlsSource *src, uint8_t *to, size_t len)
     }
 }
 
-/* Pass over the rest of a record behind its head, at most @len bytes. */
+/*
+ * Move the cursor over the rest of the record, at most @len bytes. Return:
+ * number of bytes.
+ */
 static uint32_t tx_check_rest(VkdevTlsCursor *at, VkdevTlsSource *src,
                               size_t len)
 {
@@ -90,8 +96,9 @@ static uint32_t tx_check_rest(VkdevTlsCursor *at, VkdevTlsSource *src,
 }
 
 /*
- * Walk over all of @len bytes; @at ends behind them. Headers and nonces, which
- * are judged, are copied first: from here on they are those at @to.
+ * Check @len bytes, and move the cursor @at over them. Record headers and
+ * explicit nonces are copied to @to before the check; later code uses only the
+ * copy, because the host may change the source.
  */
 unsigned vkdev_tls_tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
                             VkdevTlsSource src, uint8_t *to, size_t len)
@@ -158,16 +165,14 @@ static void tx_encrypt_inside(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
     count->bytes = len;
 }
 
-/* Note that the number @rec_no is used now. */
+/* Mark record number @rec_no as used. */
 static void tx_floor_raise(VkdevTlsCtx *c, uint64_t rec_no)
 {
     c->tx.floor = rec_no + 1;
     c->tx.floor_wrapped = !c->tx.floor;
 }
 
-/*
- * Encrypt, as a second pass over bytes that vkdev_tls_tx_check() accepted.
- */
+/* Encrypt @len bytes that vkdev_tls_tx_check() has accepted. */
 static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, VkdevTlsSource src,
                        uint8_t *to, size_t len, VkdevTlsCount *count)
 {
@@ -184,7 +189,7 @@ static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, VkdevTlsSource src,
             tx_floor_raise(c, s->at.rec_no);
         }
         if (piece.part == VKDEV_RECORD_TAG && piece.part_ends) {
-            /* the cursor is behind it */
+            /* the cursor is at the next record */
             vkdev_tls_sent_add(c, s->at.rec_no - 1, s->tag);
             count->records++;
         }
@@ -192,8 +197,9 @@ static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, VkdevTlsSource src,
 }
 
 /*
- * tx_encrypt() for a packet of whole records: no AEAD state stays, so most of
- * the context is not touched.
+ * Like tx_encrypt(), for a packet of whole records. The AEAD state is on the
+ * stack, as none is needed after the packet; this leaves most of the context's
+ * cache lines untouched.
  */
 static void tx_encrypt_whole(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
                              size_t len, VkdevTlsCount *count)
@@ -224,7 +230,7 @@ void vkdev_tls_tx_count_drop(unsigned st, VkdevTlsCount *count)
     }
 }
 
-/* Encrypt a packet in order, after a check of the whole packet. */
+/* Check and encrypt a packet that is in order. */
 static unsigned tx_packet(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
                           size_t len, VkdevTlsCount *count)
 {

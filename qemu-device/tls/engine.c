@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Memory of all contexts of a device. To keep a context small, contexts share
- * the expanded keys of recent use, the tags of records sent lately, and the
- * state of received records with holes. An expanded key is several times as
- * large as a context; expanding it again is faster than fetching it from memory
- * outside the caches.
+ * Memory of the TLS engine. To keep a context small, all contexts share three
+ * tables: expanded keys of recent use, tags of records sent lately, and
+ * received records with holes. An expanded key is several times as large as a
+ * context, and expanding it again is faster than a fetch from memory outside
+ * the CPU's caches.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,9 @@
 #define HELD_WAYS 16
 
 /*
- * Numbers are cut to save memory, so two records may look alike. Then their
- * tags differ, and only equal tags let a replay pass.
+ * A record that was sent. To save memory only the low 32 bits of both numbers
+ * are stored, so an entry may belong to another record. A replay is then
+ * refused, because the tags differ.
  */
 typedef struct SentRecord {
     uint32_t serial;
@@ -26,36 +27,41 @@ typedef struct SentRecord {
     uint8_t tag[VKDEV_AEAD_TAG_LEN];
 } SentRecord;
 
-/* Records of one set, the latest first. */
+/* A set of the table of sent records; the newest record is first. */
 typedef struct SentSet {
     SentRecord way[WAYS];
 } SentSet;
 
-/* All records with holes of a context are in one set; contexts share sets. */
+/*
+ * A set of the table of records with holes. All such records of a context are
+ * in one set, which several contexts share.
+ */
 typedef struct HeldSet {
     VkdevTlsHeld way[HELD_WAYS];
-    uint32_t next; /* gives way when there is no room */
+    uint32_t next; /* entry to replace next when all are used */
 } HeldSet;
 
 /*
- * State of a place for an expanded key. A context takes the place when it
- * misses twice in a row. After a first miss its key is expanded in the spare
- * place behind all others: so with more contexts than places, rarely used
- * contexts do not evict keys in use, and writes stay in one cached place.
+ * State of one slot for an expanded key. A context that does not find its key
+ * in its slot expands it into the spare slot, which follows all others. Only
+ * if it is the same context that misses twice in a row, the key goes into the
+ * slot. So with more contexts than slots, rarely used contexts do not evict
+ * keys in use, and most writes go to the spare slot, which stays in the CPU's
+ * cache.
  */
 typedef struct KeySlot {
-    uint64_t owner;         /* serial of the key's context, or 0 */
-    uint64_t missed;        /* serial of the context that missed last, or 0 */
+    uint64_t owner;         /* serial of the context with this key, or 0 */
+    uint64_t missed;        /* serial of the context that last missed, or 0 */
     VkdevAeadAlg alg;       /* algorithm of the key */
 } KeySlot;
 
 struct VkdevTlsEngine {
-    VkdevTlsCtx *places;    /* side by side, in large pages */
-    uint32_t contexts;      /* number of places */
-    uint32_t touched;       /* places ever used, from the first on */
-    VkdevTlsCtx *free;      /* free ones among them, a list */
-    uint64_t serial;        /* serial of the last context, from 1 */
-    uint32_t key_mask;      /* expanded keys - 1, without the spare one */
+    VkdevTlsCtx *places;    /* array of contexts, in large pages */
+    uint32_t contexts;      /* size of the array */
+    uint32_t touched;       /* entries used so far, from the first on */
+    VkdevTlsCtx *free;      /* list of contexts that were deleted */
+    uint64_t serial;        /* serial of the newest context; the first is 1 */
+    uint32_t key_mask;      /* key slots - 1; the spare slot is not counted */
     uint32_t set_mask;      /* sets of sent records - 1 */
     size_t key_size;
     KeySlot *slots;
@@ -78,8 +84,8 @@ static uint32_t round_up(uint32_t n)
 }
 
 /*
- * Contexts are allocated in large pages when they fill one: with many contexts
- * a TLB miss costs more than the cache miss behind it.
+ * Allocate the array of contexts, in large pages if it fills one: with many
+ * contexts a TLB miss costs more than the cache miss that follows.
  */
 static VkdevTlsCtx *places_alloc(uint32_t contexts)
 {
@@ -92,7 +98,7 @@ static VkdevTlsCtx *places_alloc(uint32_t contexts)
     size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
     p = aligned_alloc(LARGE_PAGE, size);
     if (p) {
-        madvise(p, size, MADV_HUGEPAGE);    /* may fail */
+        madvise(p, size, MADV_HUGEPAGE);    /* failure is no error */
     }
     return p;
 }
@@ -128,7 +134,10 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
     return e;
 }
 
-/* The deletion of each context has wiped its share. */
+/*
+ * Free the engine. No wipe is needed: each context's data was wiped when the
+ * context was deleted.
+ */
 void vkdev_tls_engine_free(VkdevTlsEngine *e)
 {
     if (e) {
@@ -142,7 +151,9 @@ void vkdev_tls_engine_free(VkdevTlsEngine *e)
     }
 }
 
-/* A place for one context, all zero but for its engine; NULL: there is none. */
+/*
+ * Allocate a context; all fields but engine are zero. NULL if all are in use.
+ */
 VkdevTlsCtx *vkdev_tls_place_take(VkdevTlsEngine *e)
 {
     VkdevTlsCtx *c = e->free;
@@ -159,7 +170,7 @@ VkdevTlsCtx *vkdev_tls_place_take(VkdevTlsEngine *e)
     return c;
 }
 
-/* Wipe the context that is in this place. */
+/* Wipe a context and add it to the list of free ones. */
 void vkdev_tls_place_free(VkdevTlsCtx *c)
 {
     VkdevTlsEngine *e = c->engine;
@@ -202,7 +213,10 @@ uint64_t vkdev_tls_engine_serial(VkdevTlsEngine *e)
     return ++e->serial;
 }
 
-/* Choose the place for the key of a context that missed in @slot. */
+/*
+ * Choose the slot for the key of the context @serial, which missed in @slot:
+ * @slot itself or the spare slot.
+ */
 static uint32_t key_miss(VkdevTlsEngine *e, uint64_t serial, uint32_t slot)
 {
     KeySlot *s = &e->slots[slot];
@@ -212,7 +226,10 @@ static uint32_t key_miss(VkdevTlsEngine *e, uint64_t serial, uint32_t slot)
     return take ? slot : key_spare(e);
 }
 
-/* Put the key of @c in a slot. A key of another algorithm is wiped before. */
+/*
+ * Expand the key of @c into a slot. A key of another algorithm in the slot is
+ * wiped first, as the new key may not cover it.
+ */
 static void slot_fill(const VkdevTlsCtx *c, uint32_t slot)
 {
     KeySlot *s = &c->engine->slots[slot];
@@ -225,7 +242,10 @@ static void slot_fill(const VkdevTlsCtx *c, uint32_t slot)
     s->alg = c->suite->alg;
 }
 
-/* The expanded key of @c, good until another context's is asked for. */
+/*
+ * Return the expanded key of @c; valid until the next call for another
+ * context.
+ */
 const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c)
 {
     VkdevTlsEngine *e = c->engine;
@@ -242,7 +262,7 @@ const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c)
     return slot_key(e, slot);
 }
 
-/* Prefetch the key's slot in an early call, the key itself in a later one. */
+/* Prefetch the slot's state if @ahead > 1, otherwise the expanded key. */
 void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead)
 {
     const VkdevTlsEngine *e = c->engine;
@@ -258,7 +278,10 @@ void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead)
     }
 }
 
-/* The set for a record: sets of one context's records lie side by side. */
+/*
+ * Return the set for a record. Records of one context follow each other in
+ * neighbouring sets.
+ */
 static SentSet *sent_set(const VkdevTlsCtx *c, uint64_t rec_no)
 {
     uint32_t at = (uint32_t)c->serial * 0x9e3779b1u + (uint32_t)rec_no;
@@ -266,7 +289,7 @@ static SentSet *sent_set(const VkdevTlsCtx *c, uint64_t rec_no)
     return &c->engine->sets[at & c->engine->set_mask];
 }
 
-/* Prefetch the place for the tag of a record that begins. */
+/* Prefetch the set for the tag of a record, when the record begins. */
 void vkdev_tls_sent_expect(const VkdevTlsCtx *c, uint64_t rec_no)
 {
     SentSet *set = sent_set(c, rec_no);
@@ -286,7 +309,9 @@ void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,
     memcpy(set->way[0].tag, tag, sizeof(set->way[0].tag));
 }
 
-/* The tag of that record, NULL when it was not sent or is forgotten. */
+/*
+ * Return the tag of record @rec_no, NULL if it was not sent or is forgotten.
+ */
 const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no)
 {
     const SentSet *set = sent_set(c, rec_no);
@@ -321,8 +346,8 @@ static HeldSet *held_set(const VkdevTlsCtx *c)
 }
 
 /*
- * Get room for a record of @c that begins at @tcp_seq; another record may
- * lose its room.
+ * Allocate an entry for a record with holes that begins at @tcp_seq. If the
+ * set is full, another record loses its entry.
  */
 VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq)
 {
@@ -341,7 +366,7 @@ VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq)
     return h;
 }
 
-/* The record of @c with the byte at @tcp_seq, NULL when it is not held. */
+/* Return the entry of the record that contains the byte @tcp_seq, or NULL. */
 VkdevTlsHeld *vkdev_tls_held_find(const VkdevTlsCtx *c, uint32_t tcp_seq)
 {
     HeldSet *set = held_set(c);

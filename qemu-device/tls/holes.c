@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Received records with holes. A tag depends on a sum over the blocks of the
- * ciphertext (aead.h), and sums of parts add up: missing bytes count as zeros.
- * A late piece adds the sum of a message of zeros with that piece in it, minus
- * the sum of a message of zeros. So the ciphertext of a record is never kept.
+ * Received records with holes. The tag of a record depends on a sum over the
+ * blocks of its ciphertext (see aead.h), and such sums can be added: missing
+ * bytes are summed as zeros first. When missing bytes arrive, a message that
+ * has them and zeros elsewhere is summed and added, and a message of zeros
+ * alone is subtracted. So no ciphertext need be stored.
  */
 #include <string.h>
 
 #include "priv.h"
 #include "vktls_abi.h"
 
-/* Let the AEAD pass over @n zero bytes; the output, key stream, is wiped. */
+/*
+ * Advance the AEAD over @n zero bytes. The output is key stream, so it is
+ * wiped.
+ */
 void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead, uint32_t n)
 {
     static const uint8_t zeros[2048];
@@ -24,7 +28,7 @@ void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead, uint32_t n)
     vkdev_aead_wipe(junk, sizeof(junk));
 }
 
-/* The state of the record at the cursor, NULL when it is not held. */
+/* Return the entry of the record at the cursor, NULL if it is not held. */
 VkdevTlsHeld *vkdev_tls_hole_here(const VkdevTlsCtx *c)
 {
     return vkdev_tls_held_find(c, c->tcp_seq - c->s.at.rec.pos);
@@ -45,8 +49,8 @@ static void hole_remove(VkdevTlsHeld *h, VkdevTlsHole *hole)
 }
 
 /*
- * Remember a hole: the next @n bytes of the record at the cursor are missing.
- * False when there is no room for it, or the library cannot sum in parts.
+ * Record a hole: the next @n bytes of the record at the cursor are missing.
+ * False if no entry is free, or the library cannot sum in parts.
  */
 bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n)
 {
@@ -62,7 +66,7 @@ bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n)
         return h && hole_add(h, rec->pos, rec->pos + n);
     }
     if (rec->pos > tag) {
-        return false; /* the sum is final */
+        return false; /* the AEAD is finished already */
     }
     h = vkdev_tls_held_new(c, c->tcp_seq - rec->pos);
     h->rec_no = c->s.at.rec_no;
@@ -70,7 +74,7 @@ bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n)
     return hole_add(h, rec->pos, rec->pos + n);
 }
 
-/* Start the AEAD of a held record, from its own head. */
+/* Start the AEAD of a held record with its stored header and number. */
 static void hole_start(const VkdevTlsCtx *c, const VkdevTlsHeld *h,
                        VkdevTlsStream *s)
 {
@@ -79,7 +83,7 @@ static void hole_start(const VkdevTlsCtx *c, const VkdevTlsHeld *h,
     vkdev_tls_record_start(c, s);
 }
 
-/* Finish @aead and add its sum to the record's, or subtract it. */
+/* Finish @aead, and add its sum to the record's sum or subtract it. */
 static void hole_sum(const VkdevTlsCtx *c, VkdevTlsHeld *h,
                      VkdevAeadState *aead, bool minus)
 {
@@ -90,7 +94,7 @@ static void hole_sum(const VkdevTlsCtx *c, VkdevTlsHeld *h,
     vkdev_aead_wipe(&sum, sizeof(sum));
 }
 
-/* Store a piece of the tag; @from is NULL for a missing one. */
+/* Store a piece of the tag. @from is NULL if the piece is missing. */
 void vkdev_tls_hole_tag(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                         const uint8_t *from)
 {
@@ -105,8 +109,8 @@ void vkdev_tls_hole_tag(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
 }
 
 /*
- * Judge a record. False: it is complete with a wrong tag. A complete record
- * is forgotten.
+ * Check the tag if the record is complete, and free its entry. False: wrong
+ * tag. True: right tag, or not complete.
  */
 static bool hole_verdict(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
 {
@@ -126,16 +130,14 @@ static bool hole_verdict(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
     return !wrong;
 }
 
-/*
- * Note that the cursor passed the record. False: complete with a wrong tag.
- */
+/* The cursor has passed the record. False: it is complete with a wrong tag. */
 bool vkdev_tls_hole_end(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
 {
     h->passed = true;
     return hole_verdict(c, h, complete);
 }
 
-/* Forget the record at the cursor. */
+/* Free the entry of the record at the cursor. */
 void vkdev_tls_hole_drop(const VkdevTlsCtx *c)
 {
     VkdevTlsHeld *h = vkdev_tls_hole_here(c);
@@ -155,7 +157,10 @@ static VkdevTlsHole *hole_around(VkdevTlsHeld *h, uint32_t from, uint32_t to)
     return NULL;
 }
 
-/* Shrink or split @hole: the bytes from @from to @to have come. */
+/*
+ * Remove bytes @from to @to - 1 of the record from @hole: it shrinks, vanishes
+ * or splits.
+ */
 static void hole_cut(VkdevTlsHeld *h, VkdevTlsHole *hole, uint32_t from,
                      uint32_t to)
 {
@@ -170,7 +175,10 @@ static void hole_cut(VkdevTlsHeld *h, VkdevTlsHole *hole, uint32_t from,
     }
 }
 
-/* True when all of the bytes are missing and a split of their hole fits. */
+/*
+ * True if all @len bytes are inside one hole, and filling them needs no hole
+ * more than VKDEV_TLS_HOLES.
+ */
 bool vkdev_tls_hole_fits(const VkdevTlsHeld *h, uint32_t tcp_seq, size_t len)
 {
     uint32_t from = tcp_seq - h->tcp_seq, to = from + len;
@@ -180,7 +188,10 @@ bool vkdev_tls_hole_fits(const VkdevTlsHeld *h, uint32_t tcp_seq, size_t len)
                     hole->to == to);
 }
 
-/* Decrypt @n payload bytes at offset @pos and add them to the sum. */
+/*
+ * Decrypt @n bytes at offset @pos of the payload, and add them to the record's
+ * sum.
+ */
 static void hole_decrypt(const VkdevTlsCtx *c, VkdevTlsHeld *h, uint32_t pos,
                          const uint8_t *from, uint8_t *to, uint32_t n)
 {
@@ -202,8 +213,8 @@ static void hole_decrypt(const VkdevTlsCtx *c, VkdevTlsHeld *h, uint32_t pos,
 }
 
 /*
- * Fill a hole, after vkdev_tls_hole_fits(). False: the record is complete now,
- * with a wrong tag.
+ * Decrypt bytes that fill a hole, after vkdev_tls_hole_fits(). False: the
+ * record is now complete, with a wrong tag.
  */
 bool vkdev_tls_hole_fill(const VkdevTlsCtx *c, VkdevTlsHeld *h,
                          uint32_t tcp_seq, const uint8_t *from, uint8_t *to,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Arithmetic modulo p = 2^130 - 5, to take Poly1305's sums apart, which crypto
- * libraries do not offer. 2^130 is 5 modulo p, so the bits from 130 on come in
- * again below, five times.
+ * Arithmetic modulo p = 2^130 - 5, for partial sums of Poly1305, which crypto
+ * libraries do not offer. 2^130 = 5 modulo p, so the part of a number above
+ * bit 130 is multiplied by 5 and added to the low part.
  */
 #include "poly.h"
 
@@ -35,7 +35,7 @@ static void add_words(VkdevPoly *a, uint64_t w0, uint64_t w1, uint64_t w2)
     a->w[2] += w2 + (uint64_t)(sum >> 64);
 }
 
-/* Less than 2^130 + a little. */
+/* Reduce to slightly more than 2^130 at most. */
 static void fold(VkdevPoly *a)
 {
     uint64_t over = a->w[2] >> 2;
@@ -50,7 +50,7 @@ void vkdev_poly_add(VkdevPoly *a, const VkdevPoly *b)
     fold(a);
 }
 
-/* a + 4p - b, where 4p = 2^132 - 20 is more than any b. */
+/* Compute a + 4p - b; 4p = 2^132 - 20 is larger than any b. */
 void vkdev_poly_sub(VkdevPoly *a, const VkdevPoly *b)
 {
     add_words(a, -20ull, ~0ull, 15);
@@ -72,7 +72,11 @@ static void multiply(VkdevPoly *a, uint64_t r0, uint64_t r1)
     w2 = sum;
     w3 = (uint64_t)(sum >> 64) + (uint64_t)(d2 >> 64) + a->w[2] * r1;
     *a = (VkdevPoly) { { d0, w1, w2 & 3 } };
-    /* 2^130 is 5 modulo the prime: bits from 130 on count once and fourfold */
+    /*
+     * Add 5 times the part above bit 130: once as it is shifted down (over),
+     * and four times, which is the unshifted part with the low two bits
+     * cleared.
+     */
     over0 = w2 >> 2 | w3 << 62;
     over1 = w3 >> 2;
     add_words(a, over0, over1, 0);
@@ -93,7 +97,7 @@ void vkdev_poly_tag(const VkdevPoly *a, const uint8_t *s, uint8_t *tag)
     VkdevPoly n = *a, more;
 
     fold(&n);
-    more = n; /* n + 5 reaches 2^130 when n reaches p */
+    more = n; /* n + 5 reaches 2^130 if n is p or more */
     add_words(&more, 5, 0, 0);
     if (more.w[2] >> 2) {
         n = more;

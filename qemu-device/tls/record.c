@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Walks a byte stream of TLS records that is cut anywhere. Every step consumes
- * at least one byte, so a walk ends. It knows no key, no nonce's value and no
- * TCP sequence.
+ * Walks through a byte stream of TLS records that may be cut at any byte.
+ * Every step consumes at least one byte, so a walk ends. This file knows no
+ * key, no nonce value and no TCP sequence number.
  */
 #include <string.h>
 
@@ -31,7 +31,10 @@ bool vkdev_record_header_ok(const VkdevRecordShape *shape,
            len <= shape->payload_max + extra;
 }
 
-/* The part at the walker's place: its first byte and the one after its last. */
+/*
+ * Return the part of the record at the current position. The part begins at
+ * offset *@from, and *@to is the offset after its end.
+ */
 static VkdevRecordPart part_at(const VkdevRecord *r,
                                const VkdevRecordShape *shape,
                                uint32_t *from, uint32_t *to)
@@ -71,7 +74,10 @@ static void record_end(VkdevRecord *r)
     }
 }
 
-/* Some of the head, mostly one part of it: compilers copy known sizes best. */
+/*
+ * Copy bytes of the header or nonce. The two usual lengths are constants here,
+ * because compilers copy a constant length faster.
+ */
 static void head_copy(uint8_t *to, const uint8_t *p, uint32_t len)
 {
     if (len == VKDEV_RECORD_NONCE_LEN) {

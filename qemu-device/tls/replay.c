@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Whole records that were sent before, encrypted once more. The place in the
- * stream does not change. A replay leaves only with the tags that were sent
- * before, so its plaintext is the one of then.
+ * Replay: encrypt whole records again that were sent before. The context's
+ * position in the stream does not change. A replay is sent only if the tags
+ * are the same as before, which proves that the plaintext is the same, too.
  */
 #include "priv.h"
 #include "vktls_abi.h"
 
-/* Check that the bytes are whole records from @rec_no on, all sent before. */
+/*
+ * Check that the bytes are whole records from @rec_no on, and that all of them
+ * were sent before.
+ */
 static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
                              uint8_t *buf, size_t len)
 {
@@ -17,7 +20,7 @@ static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
     unsigned st = vkdev_tls_tx_check(c, &at, src, buf, len);
 
     if (st == VKTLS_ST_TLS_WRAP) {
-        return VKTLS_ST_TLS_REUSE; /* past the last record number */
+        return VKTLS_ST_TLS_REUSE; /* beyond the last record number */
     }
     if (st == VKTLS_ST_OK && (!len || at.rec.pos)) {
         return VKTLS_ST_TLS_HEADER;
@@ -30,7 +33,10 @@ static unsigned replay_check(const VkdevTlsCtx *c, uint64_t rec_no,
     return st;
 }
 
-/* Encrypt apart from the stream. False: a tag differs from the sent one. */
+/*
+ * Encrypt @len bytes in place, with a state apart from the context's. False if
+ * a tag differs from the one sent before.
+ */
 static bool replay_encrypt(const VkdevTlsCtx *c, uint64_t rec_no,
                            uint8_t *p, size_t len)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The ciphertext of the records that were replayed last. Where one segment of
- * a record was lost, another often was, too; the second one is sent again from
- * this cache, without another read of the host's memory. The ciphertext is the
- * one that left before, as the record's tag proved: to send it again gives
- * nothing away, even if the host has changed the plaintext since.
+ * Cache of the ciphertext of records that were replayed last. If one TCP
+ * segment of a record was lost, others of it often were, too; they are sent
+ * again from this cache, without reading the host's memory again. The cached
+ * ciphertext is the one sent before, as the equal tag proved, so sending it
+ * again is safe even if the host has changed the plaintext since.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
                     VKDEV_RECORD_DATA_MAX + VKDEV_RECORD_TAG_LEN)
 
 typedef struct CachedRecord {
-    uint64_t serial; /* serial of the context; 0 = free */
+    uint64_t serial; /* serial of the context; 0 = entry is free */
     uint64_t rec_no;
     uint32_t len;
     uint8_t bytes[RECORD_MAX];
@@ -23,7 +23,7 @@ typedef struct CachedRecord {
 
 struct VkdevTlsCache {
     uint32_t count;
-    uint32_t next; /* gives way */
+    uint32_t next; /* entry to replace next */
     CachedRecord record[];
 };
 
@@ -67,10 +67,7 @@ static void cache_put(VkdevTlsCache *k, uint64_t serial, uint64_t rec_no,
     memcpy(r->bytes, p, len);
 }
 
-/*
- * Keep whole records from @rec_no on: ciphertext with the tags that were
- * sent.
- */
+/* Store whole records from @rec_no on, ciphertext with tags. */
 void vkdev_tls_cache_put(const VkdevTlsCtx *c, uint64_t rec_no,
                         const uint8_t *p, size_t len)
 {
@@ -94,7 +91,10 @@ void vkdev_tls_cache_forget(const VkdevTlsCtx *c)
     }
 }
 
-/* True when @len bytes are whole records from @rec_no on, all cached. */
+/*
+ * True if the @len bytes from record @rec_no on are whole records, all in the
+ * cache.
+ */
 static bool cache_all(const VkdevTlsCtx *c, uint64_t rec_no, size_t len)
 {
     const CachedRecord *r;

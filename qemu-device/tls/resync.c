@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Receive resync: after a gap that swallowed a record header the context looks
- * for bytes that may be a header (SEARCH) and follows them from record to
- * record (TRACK). It is in sync again when the record number is known, by the
- * first of three ways: the lost header comes late and its length leads to a
- * tracked header; a guessed number is proved by a record's tag; the host
- * answers a question.
+ * Receive resync. If a gap contains a record header, the context searches for
+ * bytes that may be a header (mode SEARCH) and follows them from record to
+ * record (mode TRACK). It is in sync again as soon as the record number is
+ * known, in one of three ways: the lost header arrives late, and from it the
+ * walk leads to a tracked header; or a guessed record number gives the right
+ * tag; or the host answers a question about a header.
  */
 #include <string.h>
 
 #include "priv.h"
 #include "vktls_abi.h"
 
-#define GUESSES 8    /* candidates for the number of lost records */
+#define GUESSES 8    /* guesses for the number of lost records */
 #define TRIES_MAX 64
-#define ASK_EVERY 16 /* headers between two questions, after the first ones */
+#define ASK_EVERY 16 /* headers between two questions, after the first */
 
-/* Leave sync for the reason @why; a question of this packet is withdrawn. */
+/*
+ * Go to mode SEARCH for the reason @why. A question that this packet would ask
+ * is withdrawn.
+ */
 void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
 {
     VkdevTlsRx *rx = &c->rx;
@@ -25,12 +28,12 @@ void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
         res->lost = why;
     }
     if (why != VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_SYNC) {
-        rx->missing = false; /* the cursor may have been wrong */
+        rx->missing = false; /* the known position may have been wrong */
         vkdev_tls_held_forget(c);
     }
     if (why == VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_TRACK) {
         rx->walked &= rx->passed > 0; /* else the gap is before the candidate */
-        rx->passed += c->s.at.rec_no + 1; /* 1 for the record lost now */
+        rx->passed += c->s.at.rec_no + 1; /* + 1 for the lost record */
         rx->tries = 0;
     }
     res->resync_req = false;
@@ -42,7 +45,10 @@ void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
     rx->headers = rx->asked = 0;
 }
 
-/* In sync: the header at the cursor is lost. Remember its position. */
+/*
+ * Store the position of the header at the cursor, which is lost, while still
+ * in sync.
+ */
 void vkdev_tls_resync_missing(VkdevTlsCtx *c)
 {
     c->rx.missing = !vkdev_tls_forgets(c);
@@ -53,7 +59,10 @@ void vkdev_tls_resync_missing(VkdevTlsCtx *c)
     c->rx.tries = 0;
 }
 
-/* Number, counted from the candidate, of the header of a question. */
+/*
+ * Return the number of headers from the candidate to the header that the
+ * question with the number @question is about.
+ */
 static uint64_t asked_number(uint32_t question)
 {
     if (question < 5) {
@@ -69,8 +78,9 @@ static uint32_t *asked_place(VkdevTlsRx *rx, uint32_t question)
 }
 
 /*
- * Count a tracked header that ends at @end. The host may read past a header
- * before it handles the question, so it is asked again, ever more rarely.
+ * Count a tracked header that ends at @end, and decide whether to ask the host
+ * about it. The host may read past a header before it handles the question, so
+ * it is asked about later headers as well, ever more rarely.
  */
 static void resync_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
 {
@@ -88,8 +98,9 @@ static void resync_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
 
 /*
  * Guess the number of records from the lost header to the candidate. If the
- * distance is a multiple of the record at the cursor, all may have its length.
- * Otherwise try the least number that the distance allows, then some more.
+ * distance is a multiple of the length of the record at the cursor, perhaps
+ * all have this length. Otherwise try the lowest number possible for the
+ * distance, then the next ones.
  */
 static uint64_t guess(const VkdevTlsCtx *c)
 {
@@ -111,7 +122,10 @@ static uint64_t guess(const VkdevTlsCtx *c)
     return least + rx->tries % GUESSES;
 }
 
-/* The head of a tracked record is complete: decrypt with a guessed number. */
+/*
+ * Begin to decrypt a tracked record with a guessed number, at the end of its
+ * header and nonce.
+ */
 static void trial_start(VkdevTlsCtx *c)
 {
     uint64_t counted = c->s.at.rec_no;
@@ -126,7 +140,9 @@ static void trial_start(VkdevTlsCtx *c)
     }
 }
 
-/* Back in sync. A record in progress is not decrypted any more. */
+/*
+ * Return to mode SYNC. A record of which payload has passed is not decrypted.
+ */
 static void resync_end(VkdevTlsCtx *c, uint64_t rec_no)
 {
     uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
@@ -139,7 +155,10 @@ static void resync_end(VkdevTlsCtx *c, uint64_t rec_no)
     c->lost = false;
 }
 
-/* Decrypt a piece of a tracked record with the guessed number. */
+/*
+ * Decrypt a piece of a tracked record with the guessed number. If the tag is
+ * right, the context is in sync.
+ */
 static void trial_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                         const uint8_t *from, uint8_t *to,
                         VkdevTlsRxResult *res)
@@ -157,7 +176,10 @@ static void trial_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
     }
 }
 
-/* Look for a header. Return: bytes consumed, the header included. */
+/*
+ * Search for a header (mode SEARCH). Return: bytes consumed, up to the end of
+ * the header if one was found.
+ */
 size_t vkdev_tls_resync_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
                                VkdevTlsRxResult *res)
 {
@@ -185,7 +207,10 @@ size_t vkdev_tls_resync_search(VkdevTlsCtx *c, const uint8_t *p, size_t len,
     return len;
 }
 
-/* No header after a record: search on from the second byte there. */
+/*
+ * No valid header follows a record: search again, from the second byte of the
+ * invalid header on.
+ */
 void vkdev_tls_resync_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
 {
     uint8_t head[VKDEV_RECORD_HEADER_LEN];
@@ -196,7 +221,10 @@ void vkdev_tls_resync_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
     memcpy(c->rx.window, head + 1, sizeof(head) - 1);
 }
 
-/* Follow a candidate. Consumes at least one byte. */
+/*
+ * Follow records from the candidate (mode TRACK). Return: bytes consumed, at
+ * least one.
+ */
 size_t vkdev_tls_resync_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
                               size_t len, VkdevTlsRxResult *res)
 {
@@ -217,7 +245,10 @@ size_t vkdev_tls_resync_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     return piece.len;
 }
 
-/* True when the walk from the lost header reached a tracked header. */
+/*
+ * True, and in sync again, if the walk from the lost header has reached a
+ * tracked header.
+ */
 static bool late_meets(VkdevTlsCtx *c)
 {
     VkdevTlsRx *rx = &c->rx;
@@ -227,7 +258,7 @@ static bool late_meets(VkdevTlsCtx *c)
            VKTLS_ST_OK;
 }
 
-/* Skip the rest of the record at @missed, up to the next header. */
+/* Move @missed over the rest of its record, to the next header. */
 static void late_jump(VkdevTlsRx *rx)
 {
     VkdevRecord *rec = &rx->missed.rec;
@@ -240,7 +271,10 @@ static void late_jump(VkdevTlsRx *rx)
     }
 }
 
-/* Walk over the lost header and the bytes behind it; true: in sync again. */
+/*
+ * Walk from the lost header, which has arrived, over the packet's bytes. True:
+ * in sync again.
+ */
 static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len)
 {
     VkdevTlsRx *rx = &c->rx;
@@ -262,7 +296,10 @@ static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len)
     return late_meets(c);
 }
 
-/* True when the packet holds the lost header. */
+/*
+ * True if the packet contains the lost header; then res->found tells if the
+ * context is in sync again.
+ */
 bool vkdev_tls_resync_late(VkdevTlsCtx *c, uint32_t tcp_seq,
                            const uint8_t *from, size_t len,
                            VkdevTlsRxResult *res)
@@ -277,9 +314,9 @@ bool vkdev_tls_resync_late(VkdevTlsCtx *c, uint32_t tcp_seq,
 }
 
 /*
- * Find the question about @tcp_seq; *@n is then the number of its header,
- * counted from the candidate. The host answers when its reader gets there,
- * hundreds of records later, and mostly one of the first questions.
+ * Find the question that was asked about @tcp_seq. *@n is set to the number of
+ * headers from the candidate to that header. The host answers hundreds of
+ * records later, usually one of the first questions.
  */
 static bool resync_asked(VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * QTest testcase for the vktls NIC: identity, registers, the test block, and
- * that its DMA reaches memory only.
+ * QTest of the vktls NIC: PCI identity, registers, the test block, and that
+ * DMA reaches only memory.
  */
 #include "qemu/osdep.h"
 #include "libqtest.h"
@@ -49,7 +49,7 @@ static void card_write(Card *card, uint32_t reg, uint32_t value)
     qpci_io_writel(card->dev, card->bar, reg, value);
 }
 
-/* Returns VKTLS_ST_*. */
+/* Run an operation of the test block. Return: a VKTLS_ST_* status. */
 static uint32_t card_test(Card *card, uint32_t op, uint64_t addr)
 {
     card_write(card, VKTLS_REG_TEST_ADDR_LO, addr);
