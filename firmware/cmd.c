@@ -19,7 +19,7 @@ static u16 cmd_nop(const void *payload, void *answer)
 
 #define CMD(fn, text, in, out) { .run = (fn), .name = (text), .len = (in), .answer_len = (out) }
 
-/* The commands that hosts of this minor version know. */
+/* Number of commands in the ABI version that this image follows. */
 #define CMD_NUM		(FW_ABI_MINOR < 7 ? VKTLS_CMD_TLS_ADD_RX + 1 : VKTLS_CMD_NUM)
 
 static const struct cmd_entry cmd_table[VKTLS_CMD_NUM] = {
@@ -55,7 +55,7 @@ static const struct cmd_entry cmd_table[VKTLS_CMD_NUM] = {
 				   sizeof(struct vktls_log)),
 };
 
-/* All payload lengths are multiples of 4. */
+/* True if all is zero after cmd->len bytes of payload; each length is a multiple of 4. */
 static bool cmd_rest_is_zero(const struct vktls_cmd *cmd)
 {
 	const u32 *word = (const u32 *)(cmd->payload + cmd->len);

@@ -129,7 +129,7 @@ static u16 ctx_take(const struct vktls_tls_add *add, struct vktls_tls_ref *ref)
 }
 
 /**
- * ctx_add() - VKTLS_CMD_TLS_ADD
+ * ctx_add() - handle VKTLS_CMD_TLS_ADD
  */
 u16 ctx_add(const void *payload, void *answer)
 {
@@ -153,7 +153,7 @@ static u16 ctx_check_flow(const struct vktls_tls_flow *flow)
 }
 
 /**
- * ctx_add_rx() - VKTLS_CMD_TLS_ADD_RX
+ * ctx_add_rx() - handle VKTLS_CMD_TLS_ADD_RX
  */
 u16 ctx_add_rx(const void *payload, void *answer)
 {
@@ -172,7 +172,7 @@ u16 ctx_add_rx(const void *payload, void *answer)
 }
 
 /**
- * ctx_del() - VKTLS_CMD_TLS_DEL
+ * ctx_del() - handle VKTLS_CMD_TLS_DEL
  */
 u16 ctx_del(const void *payload, void *answer)
 {
@@ -188,7 +188,7 @@ u16 ctx_del(const void *payload, void *answer)
 }
 
 /**
- * ctx_resync() - VKTLS_CMD_TLS_RESYNC
+ * ctx_resync() - handle VKTLS_CMD_TLS_RESYNC
  */
 u16 ctx_resync(const void *payload, void *answer)
 {
@@ -202,7 +202,7 @@ u16 ctx_resync(const void *payload, void *answer)
 }
 
 /**
- * ctx_query() - VKTLS_CMD_TLS_QUERY
+ * ctx_query() - handle VKTLS_CMD_TLS_QUERY
  */
 u16 ctx_query(const void *payload, void *answer)
 {

@@ -37,13 +37,16 @@ static inline u32 io_read(u32 reg)
 	return value;
 }
 
-/* The memory clobber makes SRAM up to date, which the block may read or write. */
+/*
+ * Write a block register. The memory clobber has the compiler store variables to SRAM
+ * before, and read them again after, because the block may access SRAM.
+ */
 static inline void io_write(u32 reg, u32 value)
 {
 	asm volatile("sw %0, 0(%1)" : : "r"(value), "r"(reg) : "memory");
 }
 
-/* A pair of registers, low word first: its read latches the high word of a clock. */
+/* Read a pair of registers. The low word is read first, which latches a clock's high word. */
 static inline u64 io_read64(u32 reg)
 {
 	u64 lo = io_read(reg);
@@ -72,20 +75,20 @@ static inline bool is_zero(const u8 *bytes, u32 n)
 /* link.ld: symbols; their addresses are the values */
 extern const u8 fw_body_len[], fw_entry[];
 
-/* main.c: start of the image, placed by link.ld */
+/* Functions of main.c: start of the image, placed by link.ld */
 extern const struct vktls_fw_header fw_header;
 
-/* start.S */
+/* Functions of start.S */
 void *memcpy(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
 
-/* mbox.c: the host's rings, and host memory */
+/* Functions of mbox.c: the host's rings, and host memory */
 void mbox_init(void);
 void mbox_poll(void);
 u16 mbox_host_read(void *dst, u64 host, u32 len);
 u16 mbox_host_write(u64 host, const void *src, u32 len);
 
-/* cmd.c: checks and dispatch */
+/* Functions of cmd.c: checks and dispatch */
 void cmd_run(const struct vktls_cmd *cmd, struct vktls_cmd_cpl *cpl);
 
 /*
@@ -94,7 +97,7 @@ void cmd_run(const struct vktls_cmd *cmd, struct vktls_cmd_cpl *cpl);
  * and is sent to the host with VKTLS_ST_OK only. Return: VKTLS_ST_*.
  */
 
-/* ctx.c: TLS contexts */
+/* Functions of ctx.c: TLS contexts */
 void ctx_init(void);
 u32 ctx_capacity(void);
 u16 ctx_add(const void *payload, void *answer);
@@ -103,7 +106,7 @@ u16 ctx_del(const void *payload, void *answer);
 u16 ctx_resync(const void *payload, void *answer);
 u16 ctx_query(const void *payload, void *answer);
 
-/* port.c: identity, port, queues, counters */
+/* Functions of port.c: identity, port, queues, counters */
 u16 port_caps(const void *payload, void *answer);
 u16 port_set(const void *payload, void *answer);
 u16 port_mac_set(const void *payload, void *answer);
@@ -114,13 +117,13 @@ u16 port_queue_create(const void *payload, void *answer);
 u16 port_queue_destroy(const void *payload, void *answer);
 u16 port_stats(const void *payload, void *answer);
 
-/* steer.c: RSS contexts, flow filters */
+/* Functions of steer.c: RSS contexts, flow filters */
 u16 steer_rss_set(const void *payload, void *answer);
 u16 steer_rss_del(const void *payload, void *answer);
 u16 steer_flow_set(const void *payload, void *answer);
 u16 steer_flow_del(const void *payload, void *answer);
 
-/* log.c: text for the host and the trace; never part of a payload */
+/* Functions of log.c: text for the host and the trace; never part of a payload */
 void log_value(const char *text, u32 value);
 void log_fatal(u32 cause, u32 pc, u32 tval);
 u16 log_read(const void *payload, void *answer);

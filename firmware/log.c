@@ -34,7 +34,7 @@ static void log_hex(u32 value)
 		log_char("0123456789abcdef"[value >> shift & 15]);
 }
 
-/* Milliseconds, padded to 7 places with blanks. */
+/* Log a decimal number, padded with blanks to 7 places. */
 static void log_decimal(u32 value)
 {
 	char digits[10];
@@ -50,7 +50,7 @@ static void log_decimal(u32 value)
 		log_char(digits[--n]);
 }
 
-/* Long division, as there is no compiler runtime; the quotient is cut to 32 bits. */
+/* Divide 64 by 32 bits, without the compiler's runtime library; returns the low 32 bits. */
 static u32 log_divide(u64 n, u32 d)
 {
 	u64 rest = 0;
@@ -101,7 +101,7 @@ void log_fatal(u32 cause, u32 pc, u32 tval)
 }
 
 /**
- * log_read() - VKTLS_CMD_LOG_READ: copy the log from a position on
+ * log_read() - handle VKTLS_CMD_LOG_READ: copy the log from a position on
  */
 u16 log_read(const void *payload, void *answer)
 {

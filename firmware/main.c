@@ -5,11 +5,11 @@
  */
 #include "fw.h"
 
-#define MAIN_BEAT_NS	(VKTLS_TIME_BEAT_MS * 200000)	/* five in the ABI's time for one */
+#define MAIN_BEAT_NS	(VKTLS_TIME_BEAT_MS * 200000)	/* a fifth of the ABI's limit */
 #define MAIN_MIE	(BIT(11) | BIT(7))	/* external, timer */
 #define MAIN_MIP_TIMER	BIT(7)
 
-/* The image begins with this; mkfw fills in the digest. */
+/* The header at the start of the image; mkfw fills in the digest. */
 const struct vktls_fw_header fw_header = {
 	.magic = VKTLS_FW_MAGIC,
 	.abi_major = VKTLS_ABI_MAJOR,

@@ -16,7 +16,10 @@ struct mbox_ring {
 	bool stuck;	/* the last write failed; its entry waits for the next try */
 };
 
-/* Commands, and their completions: stuck = mbox_cpl waits, the command at index has run */
+/*
+ * The rings of commands and of completions, which have one index. stuck: the command at
+ * the index has run, and its completion waits in mbox_cpl.
+ */
 static struct mbox_ring mbox_cmdq;
 static u64 mbox_cplq;		/* address of mbox_cmdq.size completions */
 static struct vktls_cmd_cpl mbox_cpl;

@@ -19,14 +19,14 @@
 #define PORT_RSS_ALL	(VKTLS_RSS_IPV4 | VKTLS_RSS_TCP4 | VKTLS_RSS_IPV6 | \
 			 VKTLS_RSS_TCP6 | VKTLS_RSS_UDP4 | VKTLS_RSS_UDP6)
 
-/* The counters that hardware of this minor version has. */
+/* Number of counters in the ABI version that this image follows. */
 #define PORT_STATS	(FW_ABI_MINOR <= 6 ? 47 : VKTLS_STAT_NUM)
 
 /* Copies of host buffers; one command runs at a time. */
 static struct vktls_mac port_filters[VKTLS_MAC_FILTERS];
 static union {
 	struct vktls_rss rss;
-	u32 align;	/* io_write_words() takes whole words */
+	u32 align;	/* alignment for io_write_words() */
 } port_rss;
 static u64 port_counters[VKTLS_STAT_NUM];
 
@@ -41,7 +41,7 @@ static u32 port_mac_hi(const u8 *addr)
 }
 
 /**
- * port_caps() - VKTLS_CMD_CAPS
+ * port_caps() - handle VKTLS_CMD_CAPS
  */
 u16 port_caps(const void *payload, void *answer)
 {
@@ -86,7 +86,7 @@ static u32 port_flags_lacking(void)
 }
 
 /**
- * port_set() - VKTLS_CMD_PORT_SET
+ * port_set() - handle VKTLS_CMD_PORT_SET
  */
 u16 port_set(const void *payload, void *answer)
 {
@@ -104,7 +104,7 @@ u16 port_set(const void *payload, void *answer)
 }
 
 /**
- * port_mac_set() - VKTLS_CMD_MAC_SET
+ * port_mac_set() - handle VKTLS_CMD_MAC_SET
  */
 u16 port_mac_set(const void *payload, void *answer)
 {
@@ -139,7 +139,7 @@ static u16 port_filter_fetch(const struct vktls_buf *buf)
 }
 
 /**
- * port_filter_set() - VKTLS_CMD_FILTER_SET
+ * port_filter_set() - handle VKTLS_CMD_FILTER_SET
  */
 u16 port_filter_set(const void *payload, void *answer)
 {
@@ -160,7 +160,7 @@ u16 port_filter_set(const void *payload, void *answer)
 }
 
 /**
- * port_link_get() - VKTLS_CMD_LINK_GET
+ * port_link_get() - handle VKTLS_CMD_LINK_GET
  */
 u16 port_link_get(const void *payload, void *answer)
 {
@@ -195,7 +195,7 @@ static u16 port_rss_fetch(const struct vktls_buf *buf)
 }
 
 /**
- * port_rss_set() - VKTLS_CMD_RSS_SET
+ * port_rss_set() - handle VKTLS_CMD_RSS_SET
  */
 u16 port_rss_set(const void *payload, void *answer)
 {
@@ -224,7 +224,7 @@ static u16 port_queue_start(const struct vktls_queue_ref *ref, u32 cmd)
 }
 
 /**
- * port_queue_create() - VKTLS_CMD_QUEUE_CREATE
+ * port_queue_create() - handle VKTLS_CMD_QUEUE_CREATE
  */
 u16 port_queue_create(const void *payload, void *answer)
 {
@@ -248,7 +248,7 @@ u16 port_queue_create(const void *payload, void *answer)
 }
 
 /**
- * port_queue_destroy() - VKTLS_CMD_QUEUE_DESTROY
+ * port_queue_destroy() - handle VKTLS_CMD_QUEUE_DESTROY
  */
 u16 port_queue_destroy(const void *payload, void *answer)
 {
@@ -260,7 +260,7 @@ u16 port_queue_destroy(const void *payload, void *answer)
 }
 
 /**
- * port_stats() - VKTLS_CMD_STATS
+ * port_stats() - handle VKTLS_CMD_STATS
  */
 u16 port_stats(const void *payload, void *answer)
 {

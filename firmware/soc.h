@@ -9,7 +9,8 @@
  *
  * All block registers are 32 bits wide and take aligned word accesses; any other
  * access traps. A write to a block's command register does the work before the store
- * retires; the outcome, a VKTLS_ST_* code, is in the block's status register.
+ * retires; the outcome, a VKTLS_ST_* code, is in the block's status register. In the
+ * comments below, R: tells the meaning of a read, W: that of a write.
  */
 #ifndef SOC_H
 #define SOC_H
@@ -37,12 +38,12 @@
 #define SOC_TIMER		SOC_BLOCK(1)
 #define   TIMER_NOW_LO		0x00	/* R: latches NOW_HI */
 #define   TIMER_NOW_HI		0x04
-#define   TIMER_CMP_LO		0x08	/* W */
+#define   TIMER_CMP_LO		0x08	/* write-only */
 #define   TIMER_CMP_HI		0x0c	/* W: arms; interrupt while NOW >= CMP */
 
 /* Mailbox: the host's command and event queue registers */
 #define SOC_MBOX		SOC_BLOCK(2)
-#define   MBOX_CMDQ_LO		0x00	/* R */
+#define   MBOX_CMDQ_LO		0x00	/* read-only */
 #define   MBOX_CMDQ_HI		0x04
 #define   MBOX_CPLQ_LO		0x08
 #define   MBOX_CPLQ_HI		0x0c
@@ -67,12 +68,12 @@
 /* Port: addresses, modes, link */
 #define SOC_PORT		SOC_BLOCK(4)
 #define   PORT_MAC_LO		0x00	/* bytes 0..3, byte 0 lowest; R after reset: permanent */
-#define   PORT_MAC_HI		0x04	/* bytes 4..5; W: takes effect */
+#define   PORT_MAC_HI		0x04	/* bytes 4..5; W: new address in force */
 #define   PORT_FLAGS		0x08	/* VKTLS_PORT_* */
 #define   PORT_MTU		0x0c
 #define   PORT_LINK		0x10	/* R: 1 = carrier */
-#define   PORT_MBPS		0x14	/* R */
-#define   PORT_PERM_MAC_LO	0x18	/* R */
+#define   PORT_MBPS		0x14	/* read-only */
+#define   PORT_PERM_MAC_LO	0x18	/* read-only */
 #define   PORT_PERM_MAC_HI	0x1c
 #define   PORT_FILTER_COUNT	0x20	/* W: number of valid places */
 #define   PORT_FILTER_SEL	0x24	/* W: place, < VKTLS_MAC_FILTERS */
@@ -136,7 +137,7 @@
 /* Counters of the hardware, by VKTLS_STAT_* */
 #define SOC_STAT		SOC_BLOCK(8)
 #define   STAT_SEL		0x00	/* W: counter; latches both words */
-#define   STAT_LO		0x04	/* R */
+#define   STAT_LO		0x04	/* read-only */
 #define   STAT_HI		0x08
 
 /* Events raised by the data path, oldest first */
@@ -145,7 +146,7 @@
 #define   HWEV_STATUS		0x04
 #define   HWEV_ID		0x08
 #define   HWEV_ARG		0x0c
-#define   HWEV_POP		0x10	/* W: drop the oldest */
+#define   HWEV_POP		0x10	/* W: drop the oldest event */
 
 /* Flow filters */
 #define SOC_FLOW		SOC_BLOCK(10)

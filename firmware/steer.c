@@ -9,12 +9,12 @@
 #define STEER_UDP	17
 #define STEER_PORTS	(VKTLS_RSS_SRC_PORT | VKTLS_RSS_DST_PORT)
 #define STEER_ADDRS	(VKTLS_RSS_SRC | VKTLS_RSS_DST)
-#define STEER_NO_PORTS	(VKTLS_RSS_IPV4 | VKTLS_RSS_IPV6)	/* types without ports */
+#define STEER_NO_PORTS	(VKTLS_RSS_IPV4 | VKTLS_RSS_IPV6)	/* packet types without ports */
 
 /* Copy of the host's buffer; one command runs at a time. */
 static union {
 	struct vktls_rss_ctx rss;
-	u32 align;	/* io_write_words() takes whole words */
+	u32 align;	/* alignment for io_write_words() */
 } steer_rss;
 
 static bool steer_can(u32 cap)
@@ -22,7 +22,7 @@ static bool steer_can(u32 cap)
 	return io_read(SOC_SYS + SYS_FEATURES) & cap;
 }
 
-/* A symmetric hash has both of a pair of fields, or none. */
+/* True if both addresses or none, and both ports or none, are hashed. */
 static bool steer_symmetric(u8 fields)
 {
 	u8 addrs = fields & STEER_ADDRS, ports = fields & STEER_PORTS;
@@ -66,7 +66,7 @@ static u16 steer_rss_start(u32 ctx, u32 cmd)
 }
 
 /**
- * steer_rss_set() - VKTLS_CMD_RSS_CTX_SET
+ * steer_rss_set() - handle VKTLS_CMD_RSS_CTX_SET
  */
 u16 steer_rss_set(const void *payload, void *answer)
 {
@@ -94,7 +94,7 @@ u16 steer_rss_set(const void *payload, void *answer)
 }
 
 /**
- * steer_rss_del() - VKTLS_CMD_RSS_CTX_DEL
+ * steer_rss_del() - handle VKTLS_CMD_RSS_CTX_DEL
  */
 u16 steer_rss_del(const void *payload, void *answer)
 {
@@ -154,7 +154,7 @@ static u16 steer_flow_start(const struct vktls_flow_filter *flow, u32 cmd)
 }
 
 /**
- * steer_flow_set() - VKTLS_CMD_FLOW_SET
+ * steer_flow_set() - handle VKTLS_CMD_FLOW_SET
  */
 u16 steer_flow_set(const void *payload, void *answer)
 {
@@ -171,7 +171,7 @@ u16 steer_flow_set(const void *payload, void *answer)
 }
 
 /**
- * steer_flow_del() - VKTLS_CMD_FLOW_DEL
+ * steer_flow_del() - handle VKTLS_CMD_FLOW_DEL
  */
 u16 steer_flow_del(const void *payload, void *answer)
 {
