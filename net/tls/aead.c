@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The one place that talks to the crypto API. Each key has one request, and
- * an operation is over when the call returns, also on an asynchronous engine:
- * nothing here outlives its caller. Records are known by their lengths alone.
+ * The only file that calls the crypto API. Each key has one request. An
+ * operation is complete when the call returns, even with an asynchronous engine.
+ * This file knows of a record only its lengths.
  */
 
 #include <crypto/aead.h>
@@ -26,12 +26,14 @@ void tls_aead_prepare(struct tls_aead *aead, const struct tls_cipher *cipher,
 }
 
 /**
- * tls_aead_make() - have the crypto API take a key
- * @aead:	prepared
+ * tls_aead_make() - allocate the cipher of a key
+ * @aead:	the key, after tls_aead_prepare()
  * @mask:	CRYPTO_ALG_ASYNC for callers that must not sleep, or 0
  *
+ * The key is wiped from @aead when the cipher has it.
+ *
  * Context: process.
- * Return: 0 or the crypto API's error, after which it may be tried again.
+ * Return: 0, or the crypto API's error; the call may then be repeated.
  */
 int tls_aead_make(struct tls_aead *aead, u32 mask)
 {
@@ -62,12 +64,12 @@ static int tls_aead_make_late(struct tls_aead *aead, gfp_t gfp)
 }
 
 /**
- * tls_aead_ready() - make the cipher and the request, if they are not there
- * @aead:	a key; it may never be needed while a device takes the records
- * @gfp:	for the first time
+ * tls_aead_ready() - allocate the cipher and the request of a key at its first use
+ * @aead:	the key; while a device encrypts all records it is not used
+ * @gfp:	for the allocations
  *
- * Context: process for the first time.
- * Return: 0, -ENOMEM, or another error that a key without a cipher gets.
+ * Context: process; any once a call has succeeded.
+ * Return: 0, -ENOMEM, or another error of the crypto API.
  */
 int tls_aead_ready(struct tls_aead *aead, gfp_t gfp)
 {
@@ -142,7 +144,7 @@ static void tls_aead_request(struct tls_aead *aead, struct crypto_wait *wait,
  * tls_aead_seal() - encrypt and authenticate
  * @aead:	the key, ready; tls_aead_iv() was called
  * @src:	additional data, then plaintext
- * @dst:	the same room, and the tag behind; may be @src
+ * @dst:	space for additional data, ciphertext and tag; may be @src
  * @assoc:	bytes of additional data
  * @len:	bytes of plaintext
  *
@@ -162,7 +164,7 @@ int tls_aead_seal(struct tls_aead *aead, struct scatterlist *src,
  * tls_aead_open() - verify and decrypt
  * @aead:	the key, ready; tls_aead_iv() was called
  * @src:	additional data, ciphertext, tag
- * @dst:	additional data, room for the plaintext; may be @src
+ * @dst:	space for additional data and plaintext; may be @src
  * @assoc:	bytes of additional data
  * @len:	bytes of ciphertext and tag
  *

@@ -10,7 +10,7 @@
 
 #include "cipher.h"
 
-/* All crypto_info structures are a row of bytes: iv, key, salt, rec_seq. */
+/* Offsets in each crypto_info structure: info, iv, key, salt and rec_seq in a row. */
 #define TLS_OFF_IV	sizeof(struct tls_crypto_info)
 
 #define TLS_CIPHER(_name, _aead, ...)					\

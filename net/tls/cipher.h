@@ -11,13 +11,14 @@
  * struct tls_cipher - one cipher of <linux/tls.h>
  * @type:	TLS_CIPHER_*
  * @aead:	name in the crypto API
- * @iv_len:	bytes of the iv field, and so on
- * @iv_off:	offset of the iv field in the crypto_info structure, and so on
- * @ccm:	the AEAD takes a 16-byte block that begins with the length width
- * @xor_nonce:	no explicit nonce in TLS 1.2 either
- * @only_12:	TLS 1.3 has no such cipher
- * @hash:	TLS_EXT_HASH_* of its suite in TLS 1.3; 0: one without HMAC here
- * @limit:	records that one key may protect; 0: record numbers end first
+ * @iv_len:	bytes of the iv field; key_len, salt_len and tag_len likewise
+ * @iv_off:	offset of the iv field in the crypto_info structure; key_off,
+ *		salt_off and seq_off likewise
+ * @ccm:	CCM: the crypto API wants a 16-byte nonce block (RFC 3610)
+ * @xor_nonce:	in TLS 1.2, too, the nonce is not sent but made of IV and number
+ * @only_12:	not defined for TLS 1.3
+ * @hash:	TLS_EXT_HASH_* of its TLS 1.3 suite; 0: a hash not supported here
+ * @limit:	records that one key may protect; 0: no limit but the record number
  */
 struct tls_cipher {
 	u16 type;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The end of a socket's context. References are held by the socket, until close
- * or until its destructor when it was offloaded, and by each link to a device.
- * Keys are wiped here.
+ * Frees a socket's context and wipes its keys. References are held by the socket
+ * (until close; until its destructor if it was offloaded) and by each link to a
+ * device.
  */
 
 #include <net/tls.h>
@@ -39,7 +39,7 @@ void tls_rx_free(struct tls_rx *rx)
 	kfree(rx);
 }
 
-/* A diagnostics reader may still look at the context: it is freed after RCU. */
+/* Frees the context after a grace period, as inet_diag may still read it. */
 static void tls_ctx_free(struct tls_priv *ctx)
 {
 	tls_tx_free(ctx->ctx.priv_ctx_tx);
@@ -53,7 +53,7 @@ static void tls_ctx_free(struct tls_priv *ctx)
 }
 
 /**
- * tls_ctx_put() - let go of a context
+ * tls_ctx_put() - drop a reference to a context
  * @ctx:	the context
  */
 void tls_ctx_put(struct tls_context *ctx)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Key epochs of the sending side: a key outlives a KeyUpdate while records that
- * used it are unacknowledged, since they may have to be encrypted again. The key
- * that user space reads back, and a driver gets, is brought up to date here.
+ * Key epochs of the sending side. A key is kept after a KeyUpdate until all
+ * records that used it are acknowledged, since software may have to encrypt them
+ * again. tls_key_refresh() updates the copy of the key that getsockopt() and
+ * drivers read.
  */
 
 #include <net/tls.h>
@@ -11,7 +12,7 @@
 #include "epoch.h"
 
 /**
- * tls_epoch_put() - let go of a key
+ * tls_epoch_put() - drop a reference to a key epoch
  * @epoch:	may be NULL
  */
 void tls_epoch_put(struct tls_epoch *epoch)
@@ -23,7 +24,7 @@ void tls_epoch_put(struct tls_epoch *epoch)
 }
 
 /**
- * tls_epoch_alloc() - hold the key in use for encryption in softirq
+ * tls_epoch_alloc() - make an epoch of the key in force, usable in softirq
  * @ctx:	context; the socket is locked
  * @cipher:	the key's cipher
  *
@@ -48,10 +49,10 @@ struct tls_epoch *tls_epoch_alloc(const struct tls_context *ctx,
 }
 
 /**
- * tls_key_refresh() - bring the stored key up to a record
+ * tls_key_refresh() - set IV and record number of the stored key
  * @ctx:	context; the socket is locked
  * @tx:		direction
- * @ahead:	how many records after the next one
+ * @ahead:	added to the number of the next record
  */
 void tls_key_refresh(struct tls_context *ctx, bool tx, u32 ahead)
 {

@@ -4,10 +4,10 @@
 
 #include "tls_priv.h"
 
-/* Keys outlive a KeyUpdate while records that used them are unacknowledged. */
+/* A key, kept until all records that were sent with it are acknowledged. */
 struct tls_epoch {
 	refcount_t refs;
-	spinlock_t lock;	/* one fallback at a time; softirq */
+	spinlock_t lock;	/* guards aead's request; taken in softirq */
 	struct tls_aead aead;
 	u8 iv[TLS_REC_NONCE_LEN];
 };

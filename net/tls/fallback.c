@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Encrypting in software a packet that was built for a device: it went another
- * way, or the device cannot take it in its order. Records are encrypted one at
- * a time, each with its own key and number, only as far as the packet needs.
+ * Software encryption of a packet that was built for a device: the packet was
+ * routed to another device, or the driver cannot send it because it is out of
+ * order. Records are encrypted one at a time, each with its own key and number,
+ * and only up to the last byte that the packet needs.
  */
 
 #include <linux/if_vlan.h>
@@ -17,7 +18,7 @@
 #include "offload.h"
 #include "trace.h"
 
-/* Ciphertext of one record; a CPU uses its own with softirqs off. */
+/* Size of a per-CPU buffer for the ciphertext of one record; used with softirqs off. */
 #define TLS_SCRATCH	(TLS_REC_PAYLOAD_MAX + 64)
 
 static DEFINE_PER_CPU(u8 *, tls_scratch);
@@ -236,10 +237,11 @@ static struct sk_buff *tls_fallback_drop(struct sock *sk, struct sk_buff *skb,
 }
 
 /*
- * A packet that is not IP and TCP, whole, was cut or wrapped behind TCP, and cannot be
- * encrypted any more. With wrapped ciphertext, in one piece or in fragments, that is all
- * right. A fragment of TCP may be plaintext, although it has no mark: ciphertext is
- * given segments that IP need not cut (see offload_output.c).
+ * Handles a packet that is not a whole TCP segment: IP has fragmented or wrapped it,
+ * so it cannot be encrypted any more. Wrapped ciphertext is passed on, also in
+ * fragments. A fragment of TCP is dropped: it may be plaintext without the mark, while
+ * ciphertext is never fragmented (see offload_output.c). A packet that is still marked
+ * as plaintext is dropped, too.
  */
 static struct sk_buff *tls_fallback_other(struct sock *sk, struct sk_buff *skb)
 {
@@ -284,8 +286,8 @@ struct sk_buff *tls_fallback_output(struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * Returns whether @dev is the owner, or a VLAN or bond above it, from which the
- * packet gets to the owner.
+ * Returns whether @dev is the device @owner, or a VLAN or bond on top of it that sends
+ * the packet through @owner.
  */
 static bool tls_goes_to(struct net_device *owner, struct net_device *dev)
 {

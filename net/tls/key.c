@@ -161,9 +161,10 @@ static int tls_key_first(struct sock *sk, struct tls_priv *ctx, bool is_tx,
 }
 
 /*
- * Judges a key of the program. Where the program follows the kernel, the kernel may
- * have renewed the key already; a key other than the one in force may then be an
- * earlier one, with record numbers that were used.
+ * Judges a key that the program sets after the first one. If the kernel renews the
+ * keys, it may have put this key in force already, which is no error. Any other key
+ * is refused once the kernel has renewed: it may be an older key, and its record
+ * numbers would be used twice.
  *
  * Return: 0 for a key to put in force, 1 when it is in force, or -EKEYREJECTED.
  */

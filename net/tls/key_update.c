@@ -137,10 +137,10 @@ __u64 tls_key_warn_at(__u64 limit)
 }
 
 /**
- * tls_key_end_at() - get the record number at which data may use a key no more
+ * tls_key_end_at() - get the first record number that is not for data
  * @limit:	records that it may protect, TLS_KEY_LIMIT_MIN or more
  *
- * Return: number of the first record that is reserved.
+ * Return: number of the first record that is reserved for a KeyUpdate or an alert.
  */
 __u64 tls_key_end_at(__u64 limit)
 {

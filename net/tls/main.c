@@ -56,7 +56,7 @@ static void tls_update(struct sock *sk, struct proto *p,
 	}
 }
 
-/* A device that is gone has left the socket to software already. */
+/* Returns the value for inet_diag; @lost: the device is gone, software encrypts. */
 static u16 tls_conf_info(u8 conf, bool lost)
 {
 	switch (conf) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hook of the sockets' side into the devices' side, for the events of a key's
- * life, in both directions. Records meet devices in tx.c and rx.c.
+ * Calls from the socket code into the offload code when a key is set, replaced or
+ * closed, for either direction. For each record, tx.c and rx.c call the offload code
+ * themselves.
  */
 
 #include <net/tls.h>

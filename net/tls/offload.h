@@ -12,29 +12,29 @@
 /* One plaintext record that the peer has not acknowledged whole. */
 struct tls_off_rec {
 	refcount_t refs;
-	u32 room;		/* fragments that there is memory for */
+	u32 room;		/* number of fragments allocated in info */
 	union {
 		u64 sn;
-		struct tls_off_rec *next;	/* of a spare one */
+		struct tls_off_rec *next;	/* in the list tls_off_tx.spare */
 	};
 	struct tls_epoch *epoch;
-	/* the part that drivers see; last, as only @room of its fragments exist */
+	/* The part that drivers see; last, as only @room fragments are allocated. */
 	struct tls_record_info info;
 };
 
 /**
  * struct tls_link - one direction of a socket on one device
- * @refs:	the list, and the side of the socket
- * @list:	in the list of all links, or of those that leave their device
- * @leave:	calls tls_dev_del for a link that left
+ * @refs:	references: one of the list, one of the socket's direction
+ * @list:	entry of tls_links or tls_links_leaving
+ * @leave:	work that calls tls_dev_del after the link has left tls_links
  * @sk:		the socket, NULL once it is being freed
- * @ctx:	held
+ * @ctx:	the socket's context, with a reference
  * @dev:	held until tls_dev_del; not to be read by code that saw @lost set
  * @tracker:	for @dev
  * @dir:	direction
- * @lost:	the device gave it up; written once
- * @listed:	in the list of all links; the code that unlinks it calls tls_dev_del
- * @counted:	among the device's sockets in the statistics
+ * @lost:	the device must not get any more work; never cleared
+ * @listed:	in tls_links; the code that takes it off calls tls_dev_del
+ * @counted:	counted as offloaded in the statistics
  * @gone:	tls_dev_del has returned
  */
 struct tls_link {
@@ -62,14 +62,14 @@ struct tls_link {
  * @head:	oldest record
  * @tail:	one past the newest
  * @acked:	all before it was acknowledged
- * @marker:	stands for bytes that are no plaintext record
+ * @marker:	given to drivers for bytes that are no plaintext record
  * @spare:	memory of acknowledged records, linked by tls_off_rec.next
- * @spares:	their number, at most TLS_SPARES_MAX
+ * @spares:	entries of @spare, at most TLS_SPARES_MAX
  * @link:	the device, NULL while there is none
  * @epoch:	key of new plaintext records
- * @drain_end:	the old key's last byte, while @draining
- * @draining:	new records are sealed here until @drain_end is acknowledged
- * @hooked:	TCP tells of acknowledgments
+ * @drain_end:	sequence number behind the old key's last byte, while @draining
+ * @draining:	software encrypts new records until @drain_end is acknowledged
+ * @hooked:	TCP calls tls_offload_tx_acked()
  *
  * Records up to @marker are guarded by hw.lock, @spare and @spares by the socket
  * lock, the rest by tx_lock and the socket lock together.
@@ -90,16 +90,16 @@ struct tls_off_tx {
 	bool hooked;
 };
 
-/* offload.c */
+/* Functions of offload.c */
 bool tls_offload_start(struct sock *sk, bool tx, int why);
 int tls_offload_rekey(struct sock *sk, bool tx);
 void tls_offload_close(struct sock *sk, bool tx);
 
-/* offload_event.c */
+/* Functions of offload_event.c */
 int tls_offload_init(void);
 void tls_offload_fini(void);
 
-/* offload_link.c */
+/* Functions of offload_link.c */
 struct tls_link *tls_link_add(struct sock *sk, enum tls_offload_ctx_dir dir,
 			      u32 seq, int *err);
 void tls_link_del(struct tls_link *link);
@@ -114,14 +114,14 @@ int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn);
 void tls_links_retire_dev(const struct net_device *dev);
 void tls_links_retire_strays(void);
 
-/* offload_tx.c */
+/* Functions of offload_tx.c */
 bool tls_offload_tx_start(struct sock *sk, struct tls_tx *tx, int why);
 bool tls_offload_tx_on(const struct tls_tx *tx);
 bool tls_offload_tx_next(struct sock *sk, struct tls_tx *tx);
 void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx);
 void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx);
 
-/* offload_rec.c */
+/* Functions of offload_rec.c */
 void tls_offload_rec_init(struct tls_off_tx *off);
 void tls_offload_rec_drop(struct tls_tx *tx);
 int tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
@@ -130,32 +130,32 @@ struct tls_off_rec *tls_off_rec_get(struct tls_tx *tx, u32 seq);
 void tls_off_rec_put(struct tls_off_rec *rec);
 void tls_offload_tx_acked(struct sock *sk, u32 seq);
 
-/* offload_output.c */
+/* Functions of offload_output.c */
 int tls_output_hook(struct sock *sk);
 void tls_output_unhook(struct sock *sk);
 
-/* offload_destruct.c */
+/* Functions of offload_destruct.c */
 void tls_offload_tx_free(struct tls_tx *tx);
 void tls_offload_hook(struct sock *sk);
 
-/* fallback.c */
+/* Functions of fallback.c */
 struct sk_buff *tls_fallback_output(struct sock *sk, struct sk_buff *skb);
 int tls_fallback_init(void);
 void tls_fallback_fini(void);
 
-/* offload_rx.c */
+/* Functions of offload_rx.c */
 bool tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why);
 void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx);
 int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx);
 
-/* offload_resync.c */
+/* Functions of offload_resync.c */
 void tls_offload_tx_resync(struct sock *sk, struct tls_tx *tx);
 void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_lags(struct sock *sk, struct tls_rx *rx);
 
-/* offload_rx_decrypted.c */
+/* Functions of offload_rx_decrypted.c */
 int tls_offload_rx_keep_key(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_advance(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_drop(struct tls_rx *rx);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * When a socket without a device looks for one, why it got none, and when it
- * looks again. Sockets that have a device are offload_link.c's.
+ * Decides when a socket without a device looks for one, and stores the reason if
+ * none takes it. offload_link.c handles sockets that have a device.
  */
 
 #include <linux/netdevice.h>
@@ -13,13 +13,13 @@
 #include "sysctl.h"
 #include "trace.h"
 
-#define TLS_RETRY_MIN	HZ	/* after a refusal */
+#define TLS_RETRY_MIN	HZ	/* time to the next try after a first refusal */
 #define TLS_RETRY_MAX	(64 * HZ)
 
 static_assert(TLS_MIB_TX_WHY + TLS_WHY_REFUSED == TLS_MIB_TX_LEFT);
 static_assert(TLS_MIB_TX_LEFT + TLS_LEFT_PROGRAM + 1 == TLS_MIB_RX_WHY);
 
-/* Number of events so far after which sockets without a device ask again. */
+/* Number of device events so far; a socket without a device asks after each. */
 static atomic_t tls_generation = ATOMIC_INIT(1);
 
 /* Contexts deleted since a device was full; each lets one socket ask again. */
@@ -133,7 +133,7 @@ void tls_ask_again(struct tls_ask *ask)
 	ask->generation = atomic_read(&tls_generation) - 1;
 }
 
-/* Errors of drivers are told apart only where the socket acts differently. */
+/* Converts a driver's error; most mean the same to a socket, TLS_WHY_REFUSED. */
 static enum tls_why tls_why_of(int err)
 {
 	switch (err) {
@@ -166,7 +166,7 @@ void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
 	ask->full = why == TLS_WHY_FULL;
 	if (ask->full)
 		atomic_set(&tls_room, 0);
-	/* Time alone does not change the other reasons; an event or a new route may. */
+	/* For other reasons the socket waits for a device event or a new route. */
 	if (why < TLS_WHY_FULL && why != TLS_WHY_DOWN)
 		return;
 	ask->backoff = clamp(ask->backoff * 2, TLS_RETRY_MIN, TLS_RETRY_MAX);
@@ -195,7 +195,7 @@ void tls_ask_room(void)
 bool tls_ask_due(struct sock *sk, const struct tls_ask *ask,
 		 enum tls_offload_ctx_dir dir)
 {
-	/* The cheap answer of short connections. */
+	/* First, because it is cheap: most short connections stop here. */
 	if (ask->lazy)
 		return !before(tls_ask_place(sk, dir), ask->lazy_end);
 	if (ask->generation != atomic_read(&tls_generation) ||

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The life of an offloaded socket's context after close: packets still need the
- * context, so it is freed with the socket itself. The module stays until then, too.
+ * Frees the context of an offloaded socket. After close, packets of the socket
+ * still need the context, so it is freed by the socket's destructor. Until then the
+ * context holds a reference to the module.
  */
 
 #include <linux/llist.h>
@@ -17,7 +18,7 @@
 #include "work.h"
 
 /**
- * tls_offload_tx_free() - forget that the socket was ever given to a device
+ * tls_offload_tx_free() - free the offload state of a sending side
  * @tx:		sending side without a link and without packets
  */
 void tls_offload_tx_free(struct tls_tx *tx)
@@ -32,7 +33,7 @@ void tls_offload_tx_free(struct tls_tx *tx)
 	tx->off = NULL;
 }
 
-/* The last packet is gone: the device forgets the context, if it still has it. */
+/* Deletes the device's context, if there still is one, after the last packet. */
 static void tls_offload_tx_destroy(struct tls_tx *tx)
 {
 	if (tx->off && tx->off->link) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Links between sockets and devices, one for each direction. The code that takes a
- * link off the list calls tls_dev_del for it, exactly once; the link holds the
- * context and the device until then. A driver has room for one state in each
- * direction of a socket, so the next link waits until the last one is gone.
+ * link off tls_links calls tls_dev_del for it, exactly once; until then the link
+ * holds references to the context and the device. The context has space for the
+ * state of one driver in each direction, so a direction gets no new link before
+ * tls_dev_del of the old one has returned.
  */
 
 #include <linux/module.h>
@@ -19,7 +20,7 @@
 /* Guards the list and tls_link.sk; taken in softirq by the destructor. */
 static DEFINE_SPINLOCK(tls_link_lock);
 static LIST_HEAD(tls_links);
-static LIST_HEAD(tls_links_leaving);	/* tls_dev_del is due after a grace period */
+static LIST_HEAD(tls_links_leaving);	/* tls_dev_del comes after a grace period */
 
 /*
  * Enables the link, and adds it to the list, so that the loss of the device finds
@@ -98,7 +99,7 @@ free:
 }
 
 /**
- * tls_link_put() - let go of a link
+ * tls_link_put() - drop a reference to a link
  * @link:	the link
  */
 void tls_link_put(struct tls_link *link)
@@ -109,7 +110,7 @@ void tls_link_put(struct tls_link *link)
 	kfree(link);
 }
 
-/* Ends a link that is off the list. The socket sees @gone at its next record. */
+/* Calls tls_dev_del; the socket reads link->gone at its next record. */
 static void tls_link_del_listed(struct tls_link *link)
 {
 	link->dev->tlsdev_ops->tls_dev_del(link->dev, link->ctx, link->dir);
@@ -161,7 +162,7 @@ static void tls_link_uncount_locked(struct tls_link *link)
 }
 
 /**
- * tls_link_uncount() - end the count of a socket as one of its device
+ * tls_link_uncount() - count a socket as offloaded no longer
  * @link:	link of the socket, which is being closed
  */
 void tls_link_uncount(struct tls_link *link)
@@ -171,7 +172,7 @@ void tls_link_uncount(struct tls_link *link)
 	spin_unlock_bh(&tls_link_lock);
 }
 
-/* Counts a link as left: new records are software's. tls_link_lock is held. */
+/* Counts that software encrypts new records from now on. tls_link_lock is held. */
 static void tls_link_leave(struct tls_link *link, enum tls_left reason)
 {
 	struct tls_priv *ctx = container_of(link->ctx, struct tls_priv, ctx);
@@ -191,8 +192,8 @@ static void tls_link_leave(struct tls_link *link, enum tls_left reason)
  * @link:	link of a socket that is locked
  * @reason:	why
  *
- * The statistics count the socket as software's from now on, and tls_link_retire()
- * does not count it again.
+ * From now on the statistics count the socket as encrypted by software;
+ * tls_link_retire() does not count it again.
  */
 void tls_link_drain(struct tls_link *link, enum tls_left reason)
 {

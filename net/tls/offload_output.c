@@ -17,16 +17,16 @@
 #include "offload.h"
 #include "stats.h"
 
-#define TLS_OUTPUTS	3	/* IPv4, IPv6, and IPv4 of an IPv6 socket */
+#define TLS_OUTPUTS	3	/* for IPv4, for IPv6, for IPv4 over an IPv6 socket */
 
-/* TCP's operations for a family, with our step before their queue_xmit(). */
+/* TCP's operations for an address family, with tls_output_xmit() as queue_xmit(). */
 struct tls_output {
 	struct inet_connection_sock_af_ops ops;
 	const struct inet_connection_sock_af_ops *base;
 };
 
 static struct tls_output tls_outputs[TLS_OUTPUTS];
-static DEFINE_MUTEX(tls_outputs_lock);	/* adding an entry */
+static DEFINE_MUTEX(tls_outputs_lock);	/* held while an entry is added */
 
 static const struct inet_connection_sock_af_ops *
 tls_output_base(const struct sock *sk)
@@ -35,7 +35,7 @@ tls_output_base(const struct sock *sk)
 			    ops)->base;
 }
 
-/* Returns the route of the packet, which IP will take, too. */
+/* Returns the route of the packet; queue_xmit() will use the same. */
 static const struct dst_entry *
 tls_output_route(struct sock *sk, const struct inet_connection_sock_af_ops *base)
 {
@@ -94,7 +94,7 @@ static int tls_output_xmit(struct sock *sk, struct sk_buff *skb,
 	return base->queue_xmit(sk, skb, fl);
 }
 
-/* tls_outputs_lock is held. */
+/* Finds the entry for @base, or fills in a free one. tls_outputs_lock is held. */
 static struct tls_output *
 tls_output_find(const struct inet_connection_sock_af_ops *base)
 {

@@ -6,7 +6,7 @@
 
 #include "tls_priv.h"
 
-/* Why a direction left its device. The counters are in this order. */
+/* Reasons for which a direction left its device, in the order of the counters. */
 enum tls_left {
 	TLS_LEFT_DEVICE,
 	TLS_LEFT_REKEY,
@@ -14,36 +14,36 @@ enum tls_left {
 	TLS_LEFT_PROGRAM,
 };
 
-/* Why a direction has no device. The counters are in this order. */
+/* Reasons for which a direction has no device, in the order of the counters. */
 enum tls_why {
 	TLS_WHY_NO_DEVICE = 1,	/* no route, or its device has no TLS offload */
-	TLS_WHY_FEATURE,	/* switched off */
+	TLS_WHY_FEATURE,	/* feature of the device is switched off */
 	TLS_WHY_DOWN,		/* device is down, or is a bond's slave without carrier */
 	TLS_WHY_VERSION,	/* TLS version unknown to the driver */
 	TLS_WHY_CIPHER,
 	TLS_WHY_WRAPS,		/* IPsec or a tunnel on the route */
 	TLS_WHY_SIGNS,		/* TCP-MD5 or TCP-AO */
-	TLS_WHY_NOT_WANTED,	/* by the program */
+	TLS_WHY_NOT_WANTED,	/* the program wants none */
 	TLS_WHY_NOT_YET,	/* too few bytes so far */
-	TLS_WHY_FULL,		/* from here on, the socket asks again after a time */
+	TLS_WHY_FULL,		/* this and later reasons: asks again after a time */
 	TLS_WHY_MEMORY,
 	TLS_WHY_REFUSED,
 };
 
-/* offload_route.c */
+/* Functions of offload_route.c */
 int tls_sock_judge(struct sock *sk);
 struct net_device *tls_dev_below(struct sock *sk);
 const void *tls_offload_route(struct sock *sk);
 struct net_device *tls_dev_get(struct sock *sk, netdevice_tracker *tracker);
 
-/* offload_policy.c */
+/* Objects and functions of offload_policy.c */
 extern struct rw_semaphore tls_dev_sem;
 int tls_dev_judge_state(const struct net_device *dev,
 			enum tls_offload_ctx_dir dir);
 int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
 		  const struct tls_crypto_info *info);
 
-/* offload_ask.c */
+/* Functions of offload_ask.c */
 int tls_offload_look(struct sock *sk, struct tls_ask *ask,
 		     enum tls_offload_ctx_dir dir,
 		     const struct tls_crypto_info *info);

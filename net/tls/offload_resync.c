@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Resync: helping a device that lost its place in the stream of records to find it
- * again. A sending device is told where the next record begins. A receiving device
- * asks whether a header is one, now or among those that have passed, or is told
- * where the next one will be.
+ * Resync of a device that does not know the boundaries of records any more. For a
+ * sending side, the device is told where the next record begins. For a receiving
+ * side, the device asks whether a record begins at a sequence number, which may have
+ * been read already; or it is told where the next record will begin.
  */
 
 #include <linux/module.h>

@@ -134,7 +134,8 @@ static bool tls_off_rx_again(struct sock *sk, struct tls_rx *rx)
 }
 
 /*
- * When a device is left: notes the last byte that it may have seen, the end of the window.
+ * Stores the end of the receive window in met_end, when a device is left: it can have
+ * seen no byte behind that.
  */
 static void tls_off_rx_left(const struct sock *sk, struct tls_rx *rx)
 {
@@ -161,7 +162,7 @@ static void tls_off_rx_unlink(struct sock *sk, struct tls_rx *rx)
 	tls_ask_again(&rx->ask);
 }
 
-/* Lets go of a lost link once its device has forgotten the socket. */
+/* Drops a lost link, if tls_dev_del has returned. */
 static bool tls_off_rx_parted(struct sock *sk, struct tls_rx *rx)
 {
 	if (!READ_ONCE(rx->link->lost) || !tls_link_gone(rx->link))
@@ -209,8 +210,8 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 	if (link && tls_off_rx_parted(sk, rx))
 		link = NULL;
 	/*
-	 * A device that gets the key makes it the old key later, and there is room
-	 * for one old key.
+	 * With rx->old still in use no device is asked: the key in force would be the
+	 * next old key, and a socket can keep only one.
 	 */
 	if (link || rx->copy || rx->key_pending || rx->old ||
 	    !tls_ask_due(sk, &rx->ask, TLS_OFFLOAD_CTX_DIR_RX))
@@ -227,8 +228,8 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  *
- * The device would go on with a key that is wrong now, and each of its records
- * would have to be mended.
+ * Otherwise the device would decrypt records with the wrong key, and software would
+ * have to restore the ciphertext of each.
  */
 void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Records that a device decrypted, whole or in part. skb->decrypted alone says
- * whether a byte is decrypted. Of a record that is decrypted in part the device has
- * verified nothing: its plaintext is encrypted again, and the whole is decrypted
- * here. The key before the one in force, if a device may have used it, is kept for that.
+ * Records that a device decrypted, whole or in part. Only skb->decrypted tells
+ * whether a byte is decrypted. If a record is decrypted in part, the device has
+ * verified nothing of it: its plaintext is encrypted again, and then software
+ * decrypts the whole record. For this purpose the previous key is kept as long as
+ * a device may have used it.
  */
 
 #include <linux/module.h>
@@ -16,13 +17,14 @@
 #include "trace.h"
 
 /*
- * The old key, which a device may have used on records of the key in force. No device
- * gets that key before the old one is forgotten. The cipher is made when it is needed.
+ * The previous key of a receiving side, with which a device may have "decrypted"
+ * records of the key in force. While it exists, no device gets the key in force. Its
+ * cipher is allocated when needed.
  */
 struct tls_rx_old {
 	union tls_crypto_context info;	/* the key; wiped with the structure */
 	u8 iv[TLS_REC_NONCE_LEN];
-	u8 seq[TLS_REC_SEQ_LEN];	/* number of the front record under this key */
+	u8 seq[TLS_REC_SEQ_LEN];	/* number that the device gives the front record */
 	u32 end;			/* first sequence number that the device cannot have seen */
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program's wish for a NIC, by direction: put in force at once where the direction
- * has a key, and the reason why it is not met.
+ * The options TLS_EXT_TX_OFFLOAD and TLS_EXT_RX_OFFLOAD: whether a program wants a NIC
+ * for a direction. A wish takes effect at once if the direction has a key. Reading the
+ * option tells why there is no NIC.
  */
 
 #include <linux/uaccess.h>

@@ -180,7 +180,7 @@ static void tls_close(struct sock *sk, long timeout)
 	struct tls_rx *rx = tls_rx(sk);
 	bool keep;
 
-	/* The works take the socket lock. */
+	/* Works are stopped before lock_sock(), as they take the socket lock. */
 	if (tx) {
 		tls_renew_stop(tx->renew);
 		tls_tx_stop(tx);
@@ -215,7 +215,7 @@ static void __init tls_proto_build(struct proto *proto, const struct proto *base
 	proto->recvmsg = tls_recvmsg;
 	proto->sock_is_readable = tls_sock_is_readable;
 #ifdef CONFIG_BPF_SYSCALL
-	proto->psock_update_sk_prot = NULL;	/* no sockmap on top */
+	proto->psock_update_sk_prot = NULL;	/* no sockmap for a TLS socket */
 #endif
 }
 

@@ -51,8 +51,8 @@ static void tls_renew_age(struct work_struct *work)
 }
 
 /**
- * tls_renew_age_start() - count the age of a key from now on
- * @renew:	the direction's
+ * tls_renew_age_start() - start the timer for the age of a new key
+ * @renew:	state of the direction
  */
 void tls_renew_age_start(struct tls_renew *renew)
 {
@@ -62,10 +62,10 @@ void tls_renew_age_start(struct tls_renew *renew)
 }
 
 /**
- * tls_renew_alloc() - begin to look after the keys of a direction
- * @tx:		the sending side, or NULL for the other direction
+ * tls_renew_alloc() - allocate the state for renewing keys of a direction
+ * @tx:		the sending side, or NULL for the receiving direction
  *
- * Return: it, without a secret and with the cipher's limits, or NULL.
+ * Return: the state, without a secret and with the cipher's limits, or NULL.
  */
 struct tls_renew *tls_renew_alloc(struct tls_tx *tx)
 {
@@ -82,7 +82,7 @@ struct tls_renew *tls_renew_alloc(struct tls_tx *tx)
 }
 
 /**
- * tls_renew_stop() - send no KeyUpdate for age any more
+ * tls_renew_stop() - stop the timer for the age of keys for good
  * @renew:	may be NULL
  *
  * Context: process, without the socket lock.
@@ -121,10 +121,10 @@ void tls_renew_forget(struct tls_renew *renew)
 }
 
 /**
- * tls_secrets_forget() - the program renews the keys of a direction itself
+ * tls_secrets_forget() - wipe the secret, as the program renews the keys itself
  * @sk:		the socket, locked
- * @tx:		direction; without the secret of the sending one, KeyUpdates could not
- *		be answered, so that of the other goes with it
+ * @tx:		direction; with the sending side's secret that of the receiving side
+ *		is wiped, too, since KeyUpdates could not be answered
  */
 void tls_secrets_forget(struct sock *sk, bool tx)
 {
@@ -154,7 +154,7 @@ static int tls_renew_fill(struct tls_newkey *key, const struct tls_hkdf *hkdf,
 	return err;
 }
 
-/* Is @secret the one of the key in force? */
+/* Returns 0 if @secret gives the key @now, -EKEYREJECTED if not, or an error. */
 static int tls_renew_verify(const struct tls_newkey *now,
 			    const struct tls_hkdf *hkdf, const u8 *secret)
 {

@@ -100,7 +100,7 @@ static int tls_rx_take(struct sock *sk, struct tls_rx *rx, struct sk_buff *skb)
 	if (err)
 		return err;
 	rx->renew->scan = scan;
-	/* position for the case that the secret is taken back */
+	/* rx->hs is used instead, should the program take the secret back. */
 	rx->hs.skip = scan.skip;
 	rx->hs.hdr_len = scan.hdr_len % sizeof(scan.hdr);
 	memcpy(rx->hs.hdr, scan.hdr, sizeof(scan.hdr));

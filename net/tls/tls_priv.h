@@ -10,8 +10,8 @@
 #include "stats.h"
 
 /*
- * One key of one direction, with one request that operations share in turn. @key
- * is wiped when @tfm has taken it.
+ * A key of one direction, with one request, which its operations use one after
+ * another. @key is wiped when @tfm has the key.
  */
 struct tls_aead {
 	struct crypto_aead *tfm;
@@ -21,7 +21,7 @@ struct tls_aead {
 	struct tls_rec_fmt fmt;
 	u8 aad[TLS_REC_AAD12_LEN];
 	u8 tail;			/* TLS 1.3 content type, in and out */
-	u8 tag[TLS_REC_TAG_LEN];	/* of a record that was gathered */
+	u8 tag[TLS_REC_TAG_LEN];	/* tag of a record that was gathered */
 	u8 iv[TLS_MAX_IV_SIZE + TLS_MAX_SALT_SIZE];
 };
 
@@ -32,10 +32,10 @@ struct tls_aead {
  * @retry:	time of the next search in jiffies, or 0
  * @backoff:	jiffies from one refusal to the next
  * @full:	refusal by a device without room
- * @lazy:	waits for @lazy_end
- * @warm:	waits no more, for bytes enough were sent or received
+ * @lazy:	no search before @lazy_end
+ * @warm:	enough bytes were sent or received; @lazy is not set again
  * @why:	enum tls_why of the last search, or 0
- * @lazy_end:	sequence number at which it asks
+ * @lazy_end:	sequence number of the first search
  */
 struct tls_ask {
 	u32 generation;

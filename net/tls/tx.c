@@ -29,7 +29,7 @@ struct tls_tx_call {
 	struct msghdr *msg;
 	long timeo;
 	size_t copied;
-	unsigned int sealed;	/* records that TCP was not offered yet */
+	unsigned int sealed;	/* sealed records not offered to TCP yet */
 	u8 type;
 	bool more;
 };
@@ -100,7 +100,7 @@ static void tls_tx_work(struct work_struct *work)
 
 	mutex_lock(&ctx->tx_lock);
 	lock_sock(sk);
-	/* A record held open by MSG_MORE stays; one that failed to be sealed goes. */
+	/* Seal a record that lacked memory before; one held by MSG_MORE stays open. */
 	if (ctx->pending_open_record_frags)
 		tls_tx_seal(sk, tx);
 	tls_tx_push(sk, tx, 0);
@@ -152,7 +152,7 @@ static int tls_tx_wait(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-/* Splicing by reference into a device record needs the user's consent. */
+/* For a device, pages are spliced by reference only with TLS_TX_ZEROCOPY_RO set. */
 static bool tls_tx_may_splice(const struct tls_tx *tx, bool plain,
 			      const struct msghdr *msg)
 {

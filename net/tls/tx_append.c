@@ -26,7 +26,7 @@ struct tls_append {
 	u8 shared;		/* SKBFL_SHARED_FRAG, or 0 */
 };
 
-/* Required, but never called: no packet has SKBFL_ZEROCOPY_ENABLE from us. */
+/* Must exist, but is never called, as no packet here has SKBFL_ZEROCOPY_ENABLE. */
 static void tls_append_complete(struct sk_buff *skb, struct ubuf_info *uarg,
 				bool success)
 {
@@ -129,9 +129,9 @@ int tls_tx_append(struct sock *sk, const struct bio_vec *v, unsigned int nr,
 		return -EPIPE;
 	iov_iter_bvec(&append.msg.msg_iter, ITER_SOURCE, v, nr, len);
 	ret = tcp_sendmsg_locked(sk, &append.msg, len);
-	/* The packet keeps a pointer to our stack, which no one must follow. */
+	/* The packet keeps a pointer to this stack frame; TCP must never follow it. */
 	skb = tcp_write_queue_tail(sk);
 	WARN_ON_ONCE(ret > 0 && skb && skb_zcopy(skb));
-	/* Memory of ours does not fault: there was none to be charged. */
+	/* Only tls_append_some() gives -EFAULT, when it could not charge memory. */
 	return ret == -EFAULT ? -EAGAIN : ret;
 }

@@ -13,7 +13,7 @@
 #include "tx_frags.h"
 #include "tx_rec.h"
 
-/* Payload leaves the end of a record two fragments. */
+/* Fragments for header and payload; two more are reserved for type and tag. */
 #define TLS_TX_WIRE_MAX	(TLS_TX_FRAGS - 2)
 
 /**
