@@ -12,7 +12,7 @@
 
 struct vktls_dev;
 
-/* fw.c */
+/* Functions of fw.c */
 #define FW_FILE			"vktls/vktls.fw"
 /* Lowest minor version of the ABI that the driver is tried with. */
 #define ABI_MINOR_MIN		5
@@ -24,7 +24,7 @@ void vktls_fw_free(struct vktls_dev *vd);
 __printf(2, 3) void vktls_fw_note(struct vktls_dev *vd, const char *fmt, ...);
 const char *vktls_status_name(unsigned int status);
 
-/* cmd.c */
+/* Functions of cmd.c */
 
 /* Outcome of a posted command; @arg as given to vktls_cmd_post(). */
 typedef void (*vktls_cmd_done_t)(struct vktls_dev *vd, u32 arg, int err);
@@ -41,7 +41,7 @@ int vktls_cmd_defer(struct vktls_dev *vd, u16 opcode, const void *req,
 int vktls_cmd_exec_buf(struct vktls_dev *vd, u16 opcode, u32 arg, void *buf,
 		       size_t len, void *rsp, size_t rsp_len);
 
-/* cmdq.c */
+/* Functions of cmdq.c */
 int vktls_cmdq_alloc(struct vktls_dev *vd);
 void vktls_cmdq_free(struct vktls_dev *vd);
 int vktls_cmdq_start(struct vktls_dev *vd);

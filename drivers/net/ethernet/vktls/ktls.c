@@ -62,7 +62,7 @@ static int vktls_ktls_check(struct vktls_ktls *ktls, const struct sock *sk,
 	return -EOPNOTSUPP;
 }
 
-/* Caller holds ktls->life, with ktls->up. */
+/* Adds a sending context to the NIC. Caller holds ktls->life; ktls->up is true. */
 static int vktls_ktls_nic_add_tx(struct vktls_ktls *ktls,
 				 struct vktls_ktls_tx_ctx *tx,
 				 const struct tls_crypto_info *info, u32 seq,
@@ -77,7 +77,7 @@ static int vktls_ktls_nic_add_tx(struct vktls_ktls *ktls,
 	return err;
 }
 
-/* The NIC has a resynced context. Caller holds ktls->life, with ktls->up. */
+/* Notes that the NIC expects @seq next. Caller holds ktls->life; ktls->up is true. */
 static void vktls_ktls_ctx_synced(struct vktls_ktls_tx_ctx *tx, u32 seq)
 {
 	unsigned long flags;
@@ -180,7 +180,7 @@ static void vktls_ktls_dev_del(struct net_device *netdev,
 		vktls_ktls_tx_del(vd->ktls, tls_ctx);
 }
 
-/* Caller holds ktls->life, with ktls->up. */
+/* Resyncs a context in the NIC. Caller holds ktls->life; ktls->up is true. */
 static int vktls_ktls_nic_resync(struct vktls_ktls *ktls,
 				 struct vktls_ktls_tx_ctx *tx,
 				 const struct tls_crypto_info *info, u32 seq,

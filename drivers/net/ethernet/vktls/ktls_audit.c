@@ -52,7 +52,10 @@ static bool vktls_ktls_audit_agrees(struct vktls_ktls *ktls)
 	       atomic_read(&ktls->live) + surplus;
 }
 
-/* Caller holds ktls->life for writing, so that no context comes or goes. */
+/*
+ * Queries one context. Caller holds ktls->life for writing, so that no context is
+ * added or deleted.
+ */
 static int vktls_ktls_audit_one(struct vktls_ktls *ktls,
 				struct vktls_ktls_ctx *ctx)
 {
@@ -106,7 +109,10 @@ static int vktls_ktls_sweep_one(struct vktls_ktls *ktls, u32 id)
 	return err;
 }
 
-/* Starts where the last sweep ended, or at the place of the last failed deletion. */
+/*
+ * Sweeps up to SWEEP_PLACES places of the NIC's table, beginning where the last call
+ * ended. Returns -EBUSY if the whole table was swept without finding all surplus.
+ */
 static int vktls_ktls_sweep(struct vktls_ktls *ktls)
 {
 	u32 places = le32_to_cpu(ktls->vd->caps.tls_contexts);
@@ -142,7 +148,7 @@ static void vktls_ktls_sweep_failed(struct vktls_ktls *ktls, int err)
 	vktls_reset_request(vd, RESET_TLS);
 }
 
-/* Caller holds ktls->life for writing, with ktls->up. */
+/* The second, exact comparison. Caller holds ktls->life for writing; ktls->up is true. */
 static void vktls_ktls_audit_locked(struct vktls_ktls *ktls)
 {
 	int err = vktls_port_stats_sync(ktls->vd);

@@ -233,7 +233,7 @@ vktls_ktls_rx_slot(struct tls_context *tls_ctx)
 	return __tls_driver_ctx(tls_ctx, TLS_OFFLOAD_CTX_DIR_RX);
 }
 
-/* ktls_ctx.c */
+/* Functions of ktls_ctx.c */
 int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		       const struct vktls_tls_add_rx *req);
 void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
@@ -242,7 +242,7 @@ int vktls_ktls_cmd_del(struct vktls_ktls *ktls, u32 id);
 void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		     bool reset);
 
-/* ktls_key.c */
+/* Functions of ktls_key.c */
 int vktls_ktls_key_check(const struct vktls_dev *vd,
 			 const struct tls_crypto_info *info);
 u64 vktls_ktls_key_rec_no(const struct tls_crypto_info *info);
@@ -250,14 +250,14 @@ void vktls_ktls_key_fill(struct vktls_tls_add *req,
 			 const struct tls_crypto_info *info, u8 direction,
 			 u32 seq, u64 rec_no);
 
-/* ktls_plain.c */
+/* Functions of ktls_plain.c */
 enum vktls_ktls_stat vktls_ktls_plain_marked(const struct sk_buff *skb, u32 seq,
 					     u32 at);
 enum vktls_ktls_stat vktls_ktls_plain_unmarked(const struct sk_buff *skb,
 					       u32 seq, u32 at);
 enum vktls_ktls_stat vktls_ktls_plain_wrapped(const struct sk_buff *skb);
 
-/* ktls_replay.c */
+/* Functions of ktls_replay.c */
 struct vktls_ktls_tx_ctx *vktls_ktls_tx_ctx(const struct vktls_dev *vd,
 					    const struct sk_buff *skb);
 void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
@@ -265,7 +265,7 @@ void vktls_ktls_replay_rate(struct vktls_ktls *ktls,
 bool vktls_ktls_replay(struct vktls_tx_ring *tx, struct vktls_ktls_tx_ctx *ctx,
 		       const struct sk_buff *skb, u32 seq, u32 len, u32 *id);
 
-/* ktls_flow.c */
+/* Functions of ktls_flow.c */
 int vktls_ktls_flow_init(struct vktls_ktls *ktls);
 void vktls_ktls_flow_fini(struct vktls_ktls *ktls);
 int vktls_ktls_flow_add(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
@@ -276,7 +276,7 @@ vktls_ktls_flow_find(struct vktls_ktls *ktls,
 int vktls_ktls_flow_fill(struct vktls_tls_flow *flow, const struct sock *sk);
 bool vktls_ktls_pkt_parse(const struct sk_buff *skb, struct vktls_ktls_pkt *pkt);
 
-/* ktls_resync.c */
+/* Functions of ktls_resync.c */
 int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
 			 u32 seq, u64 rec_no);
 void vktls_ktls_rx_cancel(struct vktls_ktls *ktls,
@@ -284,7 +284,7 @@ void vktls_ktls_rx_cancel(struct vktls_ktls *ktls,
 void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
 void vktls_ktls_rx_count_lost(struct vktls_ktls *ktls, u16 status);
 
-/* ktls_rx.c */
+/* Functions of ktls_rx.c */
 int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 		      const struct tls_crypto_info *info, u32 seq);
 void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx);
@@ -292,13 +292,13 @@ void vktls_ktls_rx_restore(struct vktls_ktls *ktls);
 int vktls_ktls_rx_init(struct vktls_ktls *ktls);
 void vktls_ktls_rx_fini(struct vktls_ktls *ktls);
 
-/* ktls_ext.c */
+/* Functions of ktls_ext.c */
 void vktls_ktls_ext_opt_in(const struct tlsdev_ops *ops, bool in);
 bool vktls_ktls_ext(void);
 void vktls_ktls_ext_stop(struct net_device *netdev);
 void vktls_ktls_ext_start(struct net_device *netdev);
 
-/* ktls_stats.c */
+/* Functions of ktls_stats.c */
 const char *vktls_ktls_stat_name(enum vktls_ktls_stat stat);
 
 static inline void vktls_ktls_count(struct vktls_ktls *ktls,

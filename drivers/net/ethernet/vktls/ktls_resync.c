@@ -38,7 +38,10 @@ void vktls_ktls_rx_cancel(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx)
 				  rx->start, 0);
 }
 
-/* Called with the command queue's lock held, which nests inside a context's. */
+/*
+ * Outcome of the resync command. The command queue's lock is held, so no context may
+ * be locked here: that order would be the reverse of the usual one.
+ */
 static void vktls_ktls_rx_resync_done(struct vktls_dev *vd, u32 id, int err)
 {
 	enum vktls_ktls_stat what = err ? KTLS_RX_RES_SKIP :

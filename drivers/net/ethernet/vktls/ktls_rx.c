@@ -13,7 +13,7 @@
 #include "ktls_priv.h"
 #include "vktls.h"
 
-/* Caller holds ktls->life, with ktls->up. */
+/* Adds a receiving context to the NIC. Caller holds ktls->life; ktls->up is true. */
 static int vktls_ktls_rx_nic_add(struct vktls_ktls *ktls,
 				 struct vktls_ktls_rx_ctx *rx,
 				 const struct tls_crypto_info *info, u32 seq)

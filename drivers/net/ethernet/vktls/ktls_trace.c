@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Gives the trace points of the TLS part their bodies, once. */
+/* Defines the trace points that ktls_trace.h declares. */
 #include <net/tls.h>
 
 #define CREATE_TRACE_POINTS

@@ -224,7 +224,7 @@ static void vktls_netdev_rx_mode_work(struct work_struct *work)
 			   err);
 }
 
-/* Called with the address lock held, where commands cannot be awaited. */
+/* Leaves the change to a work: the address lock, a spinlock, is held here. */
 static void vktls_netdev_set_rx_mode(struct net_device *netdev)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);

@@ -129,7 +129,7 @@ static void vktls_pci_dev_free(struct vktls_dev *vd)
 	free_netdev(vd->netdev);
 }
 
-/* Returns with a NIC that passed its tests and has vectors and idle command queues. */
+/* Resets and tests the NIC, and allocates interrupt vectors and command queues. */
 static int vktls_pci_setup(struct vktls_dev *vd)
 {
 	int err;

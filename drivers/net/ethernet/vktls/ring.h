@@ -168,7 +168,7 @@ struct vktls_qp {
 	char name[IFNAMSIZ + 8];
 };
 
-/* ring.c */
+/* Functions of ring.c */
 int vktls_ring_alloc(struct vktls_dev *vd, struct vktls_ring *ring, u8 log2);
 void vktls_ring_free(struct vktls_dev *vd, struct vktls_ring *ring);
 int vktls_ring_add(struct vktls_qp *qp, struct vktls_ring *ring, u16 type);
@@ -217,10 +217,10 @@ static inline bool vktls_ring_take(const struct vktls_ring *ring, void *copy)
 	return true;
 }
 
-/* tx.c */
+/* Functions of tx.c */
 netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev);
 
-/* tx_done.c */
+/* Functions of tx_done.c */
 void vktls_tx_poll(struct vktls_tx_ring *tx, int budget);
 int vktls_tx_alloc(struct vktls_qp *qp, u8 log2);
 void vktls_tx_reset(struct vktls_tx_ring *tx);
@@ -231,14 +231,14 @@ static inline u32 vktls_tx_room(const struct vktls_tx_ring *tx)
 	return tx->ring.mask - (READ_ONCE(tx->tail) - READ_ONCE(tx->head));
 }
 
-/* rx.c */
+/* Functions of rx.c */
 int vktls_rx_alloc(struct vktls_qp *qp, u8 log2);
 void vktls_rx_free(struct vktls_qp *qp);
 void vktls_rx_start(struct vktls_rx_ring *rx);
 void vktls_rx_reset(struct vktls_rx_ring *rx);
 int vktls_rx_poll(struct vktls_rx_ring *rx, int budget);
 
-/* napi.c */
+/* Functions of napi.c */
 struct vktls_qp **vktls_qps_alloc(struct vktls_dev *vd,
 				  const struct vktls_config *cfg);
 void vktls_qps_free(struct vktls_qp **qp, unsigned int num);

@@ -99,7 +99,7 @@ static void vktls_std_mac_received(struct vktls_dev *vd,
 		vktls_stats_hw(vd, VKTLS_STAT_RX_LENGTH_ERRORS);
 }
 
-/* A full-duplex link has no collisions, and the wire of this NIC no bit errors. */
+/* Sets counters of events that cannot happen: collisions and bit errors of the link. */
 static void vktls_std_mac_never(struct ethtool_eth_mac_stats *stats)
 {
 	stats->SingleCollisionFrames = 0;

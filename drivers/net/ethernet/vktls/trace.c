@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Gives the trace points of this driver their bodies, once. */
+/* Defines the trace points that trace.h declares. */
 #define CREATE_TRACE_POINTS
 #include "trace.h"

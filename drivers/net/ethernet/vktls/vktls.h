@@ -115,7 +115,7 @@ struct vktls_dev {
 	struct vktls_ktls *ktls;	/* owned by ktls.c */
 };
 
-/* dev.c */
+/* Functions of dev.c */
 bool vktls_dev_answers(struct vktls_dev *vd);
 bool vktls_dev_check(struct vktls_dev *vd);
 int vktls_dev_reset(struct vktls_dev *vd);
@@ -151,7 +151,7 @@ int vktls_selftest_scratch(struct vktls_dev *vd);
 int vktls_selftest_dma(struct vktls_dev *vd);
 int vktls_selftest_irq(struct vktls_dev *vd, unsigned int vector);
 
-/* reset.c */
+/* Functions of reset.c */
 int vktls_hw_start(struct vktls_dev *vd);
 void vktls_hw_stop(struct vktls_dev *vd);
 void vktls_hw_suspend(struct vktls_dev *vd);
@@ -162,7 +162,7 @@ void vktls_reset_init(struct vktls_dev *vd);
 void vktls_reset_start(struct vktls_dev *vd);
 void vktls_reset_stop(struct vktls_dev *vd);
 
-/* netdev.c */
+/* Functions of netdev.c */
 void vktls_netdev_init(struct vktls_dev *vd);
 void vktls_netdev_adopt_caps(struct vktls_dev *vd);
 void vktls_netdev_halt(struct vktls_dev *vd);
@@ -216,7 +216,7 @@ int vktls_filter_get_rxnfc(struct net_device *netdev, struct ethtool_rxnfc *nfc,
 int vktls_filter_set_rxnfc(struct net_device *netdev,
 			   struct ethtool_rxnfc *nfc);
 
-/* stats.c */
+/* Objects and functions of stats.c */
 extern const struct netdev_stat_ops vktls_stat_ops;
 void vktls_stats_keep(struct vktls_dev *vd);
 unsigned int vktls_stats_num(struct vktls_dev *vd);
@@ -242,7 +242,7 @@ void vktls_std_ctrl(struct net_device *netdev,
 void vktls_std_rmon(struct net_device *netdev, struct ethtool_rmon_stats *stats,
 		    const struct ethtool_rmon_hist_range **ranges);
 
-/* ethtool.c, devlink.c */
+/* Objects and functions of ethtool.c and devlink.c */
 extern const struct ethtool_ops vktls_ethtool_ops;
 int vktls_devlink_init(struct vktls_dev *vd);
 void vktls_devlink_fini(struct vktls_dev *vd);

@@ -205,7 +205,7 @@
 #define VKTLS_TXO_TSO			0x0020	/* cut TCP payload at mss */
 #define VKTLS_TXO_VLAN			0x0040	/* insert vlan_tci */
 #define VKTLS_TXO_TLS			0x0080	/* encrypt with tls_ctx */
-#define VKTLS_TXO_REPLAY		0x0100	/* with TLS: out of order, again */
+#define VKTLS_TXO_REPLAY		0x0100	/* with TLS: replay of sent records */
 
 /* Receive completion flags */
 #define VKTLS_RXC_EOP			0x0001	/* last buffer of the frame */
