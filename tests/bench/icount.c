@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * QEMU plugin: counts guest instructions, and bytes that string instructions
- * copy or fill, between two marker instructions. Everything that the processor
- * executes in between counts, kernel and interrupts included, so the guest must
- * have one processor. QEMU runs a whole "rep movs" as one instruction, hence the
- * second figure.
+ * copy or fill, between two marker instructions. All instructions of the processor
+ * count, including the kernel's and interrupts, so the guest must have one
+ * processor. QEMU executes a whole "rep movs" as one instruction; therefore the
+ * bytes are counted as well.
  *
  * Arguments: out=FILE (one line for each measurement: id, instructions, bytes),
  * hist=FILE (id, address of a translated block, instructions executed in it; for
- * tests/bench/hist), tick=ADDRESS and tick_end=ADDRESS: what is executed from the
- * one to the other is not counted in out. That is the clock's interrupt, whose
- * number follows the host's load and not the guest's work.
+ * tests/bench/hist), tick=ADDRESS and tick_end=ADDRESS (begin and end of the clock
+ * interrupt). Clock interrupts are not counted in out, since their number depends
+ * on the host's load and not on the guest's work.
  */
 #include <glib.h>
 #include <inttypes.h>
@@ -23,14 +23,14 @@
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 #define MARKER_BYTES	7
-#define FIGURES		64	/* ids in markers; load.c has no more */
+#define FIGURES		64	/* ids in markers; load.c uses no more */
 
 struct counts {
 	uint64_t insns;
 	uint64_t copied;
 };
 
-/* One translated block; blocks at one address share an entry */
+/* A translated block. Blocks translated at the same address share an entry. */
 struct block {
 	uint64_t addr;
 	struct qemu_plugin_scoreboard *score;
@@ -41,13 +41,13 @@ struct block {
 static struct qemu_plugin_scoreboard *score;
 static qemu_plugin_u64 insns, copied;
 static struct counts started[FIGURES];
-static struct counts tick_started, ticks;	/* sums over all ticks so far */
+static struct counts tick_started, ticks;	/* ticks: sums over all clock interrupts so far */
 static bool in_tick;
 static uint64_t tick_addr, tick_end_addr;
 static FILE *out;
 static char *hist_path;
 static GHashTable *blocks;
-static GMutex lock;	/* blocks; translation may run beside execution */
+static GMutex lock; /* guards blocks; translation may run during execution */
 
 static uint64_t block_count(struct block *block)
 {
@@ -96,7 +96,10 @@ static void tick_begin(unsigned int cpu, void *data)
 	in_tick = true;
 }
 
-/* The end is on the way out of every interrupt, of which most are none of these. */
+/*
+ * End of a clock interrupt. The address is passed by other interrupts, too:
+ * then in_tick is false.
+ */
 static void tick_end(unsigned int cpu, void *data)
 {
 	struct counts now = counts_get(cpu);
@@ -142,7 +145,9 @@ static bool is_marker(const uint8_t *code, size_t len, uint32_t *value)
 	return *value >> 16 == MARKER_MAGIC && (*value & 0xff) < FIGURES;
 }
 
-/* Bytes in one step of a repeated movs or stos; 0 for any other instruction */
+/*
+ * Bytes in one step of a repeated movs or stos; 0 for any other instruction.
+ */
 static unsigned int string_width(const uint8_t *code, size_t len)
 {
 	bool repeated = false;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs in the guest under the counting plugin: moves a known number of bytes to
- * or from the peer, or sets TLS up and tears it down, with a marker instruction
- * before and after each measured batch. Buffers are touched before, and the peer
- * confirms a batch before the end marker, so that a batch pays for all its work.
+ * Load for measurements in the guest under the counting plugin: transfers a known
+ * number of bytes to or from the peer, or sets up TLS and closes it, with a marker
+ * instruction before and after each measured batch. Buffers are touched before the
+ * first marker, and the peer confirms a batch before the second one, so that all
+ * work for the batch, and no other, is measured.
  *
  *	load FIGURE MODE TLS SIZE COUNT BATCHES PEER
  *
@@ -16,8 +17,8 @@
  * BATCHES	measured batches; two more go before, to warm up
  * PEER		address of tests/bench/peer.py
  *
- * Prints what the card's counters gained over the measured batches, and the
- * nanoseconds that passed, a line each:
+ * Prints the increase of the card's counters over the measured batches, and the time
+ * in nanoseconds, a line each:
  *	stat FIGURE NAME GAIN
  */
 #define _GNU_SOURCE
@@ -68,7 +69,10 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* The marker's operand is part of the instruction: one copy for each figure. */
+/*
+ * The marker's operand is part of the instruction, so there is a copy for each
+ * figure.
+ */
 #define MARK_CASE(op, n)	case n: MARKER(op, n); break
 #define MARK_8(op, n)							\
 	MARK_CASE(op, (n)); MARK_CASE(op, (n) + 1);			\
@@ -113,7 +117,7 @@ static void put(int fd, const void *data, size_t len)
 		die("write");
 }
 
-/* Tells the peer what will come, before TLS is set up. */
+/* Connect to the peer, and tell it the job before TLS is set up. */
 static int dial(const struct job *job)
 {
 	struct sockaddr_in to = {
@@ -143,7 +147,7 @@ static void tls_start(int fd, const char *version, int direction)
 		.info.version = is(version, "1.2") ? TLS_1_2_VERSION :
 						     TLS_1_3_VERSION,
 		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
-		/* the peer knows them: see peer.py */
+		/* the peer has the same key, see peer.py */
 		.key = "0123456789abcde",
 		.salt = "vkt",
 		.iv = "bench-i",
@@ -266,10 +270,12 @@ static void setup_batch(const struct job *job, const int *fds)
 				  is(job->mode, "setup_rx") ? TLS_RX : TLS_TX);
 	for (i = 0; i < job->count; i++)
 		close(fds[i]);
-	usleep(100000);		/* what the kernel does later counts too */
+	usleep(100000);		/* deferred work of the kernel counts, too */
 }
 
-/* A batch sets up and closes so many connections, made before the marker. */
+/*
+ * Measure set-up of TLS and close. The connections are made before the marker.
+ */
 static void setup(const struct job *job)
 {
 	int *fds = calloc(job->count, sizeof(*fds));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The instruction that tells the counting plugin where a measurement starts and
- * ends: a seven-byte no-op, nopl disp32(%rax), with a displacement of our own.
- * Bits 31..16 are the magic, 15..8 the operation, 7..0 the figure's number.
+ * The instruction that marks the start and end of a measurement for the
+ * counting plugin: a seven-byte no-op, nopl disp32(%rax). The displacement has
+ * a magic number in bits 31..16, the operation in bits 15..8, and the number
+ * of the figure in bits 7..0.
  */
 #ifndef BENCH_MARKER_H
 #define BENCH_MARKER_H

@@ -49,7 +49,10 @@ static struct ethtool_stats *stats_get(unsigned int n)
 	return stats;
 }
 
-/* How /proc/interrupts calls the NIC's vectors: virtioN-, or the interface. */
+/*
+ * Name of the NIC's interrupts in /proc/interrupts: virtioN-, or the
+ * interface.
+ */
 static void irq_name(char *name, size_t size)
 {
 	char link[256];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * AES-GCM (NIST SP 800-38D) and ChaCha20-Poly1305 (RFC 8439), for records of the wire:
- * an opinion on the NIC's work that shares nothing with it, with the kernel's TLS or with
- * the kernel's crypto API, which a machine may lack or forbid. Simple, and not for
- * secrets: its time depends on key and data.
+ * AES-GCM (NIST SP 800-38D) and ChaCha20-Poly1305 (RFC 8439), to check records on the
+ * wire. The code is independent of the NIC, of the kernel's TLS, and of the kernel's
+ * crypto API, which a machine may not have. It is simple, and not for real
+ * secrets: its run time depends on key and data.
  */
 #include <endian.h>
 #include <string.h>
@@ -11,11 +11,11 @@
 #include "tls_peer.h"
 
 #define BLOCK		16
-#define LIMB		26	/* bits of a Poly1305 number in each of five words */
+#define LIMB		26	/* bits in each of the five words of a Poly1305 number */
 #define LIMB_MASK	((1u << LIMB) - 1)
 
 static unsigned char sbox[256];
-static __u32 table[256];	/* SubBytes and MixColumns of a column's first byte */
+static __u32 table[256];	/* SubBytes and MixColumns for the first byte of a column */
 
 static __u32 rotl(__u32 x, int n)
 {
@@ -53,7 +53,10 @@ static unsigned char times2(unsigned char x)
 	return x << 1 ^ (x & 0x80 ? 0x1b : 0);
 }
 
-/* FIPS 197 5.1.1: powers of 3 give each element of the field and its inverse. */
+/*
+ * Fill in the tables of FIPS 197, 5.1.1. Powers of 3 give each element of the field and its
+ * inverse.
+ */
 static void aes_tables(void)
 {
 	unsigned char power[256], x = 1, inverse, s;
@@ -124,7 +127,7 @@ static void aes_block(const struct aead *a, const unsigned char *in, unsigned ch
 				 (s[(i + 2) % 4] & 0xff00) | (s[(i + 3) % 4] & 0xff)));
 }
 
-/* @sum: the sum so far, which the block is added to and which is then multiplied */
+/* Add the block to @sum, then multiply by the hash key. */
 static void ghash_block(const struct aead *a, __u64 sum[2], const unsigned char *block)
 {
 	__u64 x[2] = { sum[0] ^ get_be64(block), sum[1] ^ get_be64(block + 8) };
@@ -144,7 +147,7 @@ static void ghash_block(const struct aead *a, __u64 sum[2], const unsigned char 
 	}
 }
 
-/* A number of 128 bits as five words of LIMB bits */
+/* Split a number of 128 bits into five words of LIMB bits. */
 static void limbs(__u64 out[5], __u64 low, __u64 high)
 {
 	out[0] = low & LIMB_MASK;
@@ -154,7 +157,7 @@ static void limbs(__u64 out[5], __u64 low, __u64 high)
 	out[4] = high >> 40;
 }
 
-/* Carry once around: 2^130 is 5. */
+/* Propagate carries; a carry out of bit 130 is added to word 0 times 5. */
 static void limbs_carry(__u64 h[5])
 {
 	__u64 carry = 0;
@@ -182,7 +185,7 @@ static void poly_block(__u64 h[5], const __u64 r[5], const unsigned char *block)
 	limbs_carry(h);
 }
 
-/* h modulo 2^130 - 5, plus the second half of the key */
+/* Write the tag: @h modulo 2^130 - 5, plus the second half of the one-time key. */
 static void poly_tag(__u64 h[5], const unsigned char *s, unsigned char *tag)
 {
 	__u64 g[5], low, high, carry = 5;
@@ -261,7 +264,7 @@ void aead_init(struct aead *a, const struct cipher *cipher, const unsigned char 
 	a->hash_key[1] = get_be64(zero + 8);
 }
 
-/* One use of an AEAD: its sum over additional data, ciphertext and their lengths */
+/* State of the authentication of one message: additional data, ciphertext, lengths. */
 struct sum {
 	const struct aead *a;
 	__u64 h[5];
@@ -288,7 +291,7 @@ static void sum_padded(struct sum *sum, const unsigned char *data, size_t len)
 	sum_block(sum, last);
 }
 
-/* Lengths in bits, high byte first, for GCM; in bytes, low byte first, for Poly1305 */
+/* Add the lengths: in bits, big-endian, for GCM; in bytes, little-endian, for Poly1305. */
 static void sum_lengths(struct sum *sum, __u64 aad, __u64 len)
 {
 	__u64 lengths[2] = { htole64(aad), htole64(len) };
@@ -300,7 +303,10 @@ static void sum_lengths(struct sum *sum, __u64 aad, __u64 len)
 	sum_block(sum, (unsigned char *)lengths);
 }
 
-/* Key stream number @count: the tag's has number 0 of ChaCha20, and 1 of GCM */
+/*
+ * Make block @count of the key stream. Block 0 is for the tag; GCM numbers it 1, ChaCha20
+ * 0.
+ */
 static size_t stream(const struct aead *a, const unsigned char *nonce, __u32 count,
 		     unsigned char *out)
 {
@@ -316,7 +322,7 @@ static size_t stream(const struct aead *a, const unsigned char *nonce, __u32 cou
 	return BLOCK;
 }
 
-/* @first: key stream number 0 */
+/* Finish the tag; @first is block 0 of the key stream. */
 static void sum_tag(struct sum *sum, const unsigned char *first, unsigned char *tag)
 {
 	int i;

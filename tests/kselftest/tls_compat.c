@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Send the standard input, in one call, on the descriptor that the argument names, as a
- * 32-bit program does: sendmsg() by the system call entry of such programs, which 64-bit
- * ones may use too. Status 4 where there is no such entry.
+ * Send the standard input in one call on the descriptor that the argument names, like a
+ * 32-bit program: by sendmsg() through the 32-bit system call entry, which 64-bit programs
+ * may use, too. Exit status 4 if the kernel has no such entry.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 #define SENDMSG	370
 #define ROOM	0x10000
 
-/* The arguments as a 32-bit program lays them out, and the data */
+/* The arguments in the layout of a 32-bit program, and the data. */
 struct call {
 	struct {
 		__u32 name, name_len, iov, iov_count, control, control_len, flags;

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The far end of a connection under test. It needs no NIC that knows TLS, and no
- * language but C: the test deploys it to the remote machine and sends it commands, lines
- * of text over a TCP connection of its own. The answer to each is a line too: "ok
- * NAME=VALUE..." or "error ERRNO".
+ * The remote end of a connection under test. It needs no NIC with TLS offload and no
+ * interpreter: the test copies the program to the remote machine and sends it commands,
+ * which are lines of text over a separate TCP connection. The answer to each command is
+ * a line, too: "ok NAME=VALUE..." or "error ERRNO".
  *
- *   listen                         a new port: port=
- *   md5 ADDRESS                    of it, signed by TCP-MD5 (RFC 2385)
- *   accept                         the next connection there: id=
- *   key ID rx|tx VERSION CIPHER GEN SEQ
- *   read ID TOTAL                  take, and compare, data up to that many bytes
- *   send ID BYTES SIZE             the next bytes of the pattern, SIZE in each call
- *   control ID TYPE HEX            a record of another type than data
+ *   listen                         listen on a new port: port=
+ *   md5 ADDRESS                    require TCP-MD5 (RFC 2385) from ADDRESS on the port
+ *   accept                         accept the next connection on the port: id=
+ *   key ID rx|tx VERSION CIPHER GEN SEQ   set a key of the connection
+ *   read ID TOTAL                  read and compare data, TOTAL bytes in all
+ *   send ID BYTES SIZE             send the next BYTES of the pattern, SIZE in each call
+ *   control ID TYPE HEX            send a record of another type than data
  *   stat ID                        rx= bad= tx= left= eof= err= handshakes= types=
- *   shut ID, close ID, reset ID
- *   capture IFNAME                 of the port; then "captured", and "open VERSION
- *                                  CIPHER GEN SEQ CLEAR" for its records
+ *   shut ID, close ID, reset ID    end the connection
+ *   capture IFNAME                 capture frames to the port; then "captured", and "open
+ *                                  VERSION CIPHER GEN SEQ CLEAR" to open their records
  *   quit
  */
 #include <arpa/inet.h>
@@ -44,7 +44,7 @@
 #endif
 
 #define CONNS		65536
-#define CHUNK		0x20000	/* no call takes or gives more */
+#define CHUNK		0x20000	/* largest number of bytes in one call */
 #define TYPES		128
 #define WAIT_MS		60000
 
@@ -52,11 +52,11 @@ struct conn {
 	int fd;
 	bool ulp, eof;
 	int err;
-	__u64 rx, rx_end, bad;	/* bytes of data taken, to take, and calls with a wrong one */
+	__u64 rx, rx_end, bad;	/* data bytes received, to receive; calls with wrong data */
 	__u64 tx, tx_end;
-	unsigned int size;	/* of each send */
-	unsigned int handshakes;	/* records with messages of it */
-	char types[TYPES];	/* other records: "TYPE:LENGTH:FIRST," each */
+	unsigned int size;	/* bytes of each send */
+	unsigned int handshakes;	/* records with handshake messages */
+	char types[TYPES];	/* records of other types, each "TYPE:LENGTH:FIRST," */
 };
 
 static const struct cipher ciphers[] = {
@@ -81,7 +81,7 @@ const struct cipher *cipher_find(const char *name)
 	return NULL;
 }
 
-/* Fill in the structure for TLS_TX and TLS_RX: its size. */
+/* Fill in the structure for TLS_TX or TLS_RX. Returns its size. */
 size_t key_derive(const struct traffic_key *key, struct key_bytes *out)
 {
 	size_t len = key->cipher->iv + key->cipher->key + key->cipher->salt;
@@ -100,7 +100,10 @@ size_t key_derive(const struct traffic_key *key, struct key_bytes *out)
 	return sizeof(out->info) + len + 8;
 }
 
-/* Byte @pos and on of the data: units of the mark and their own number. */
+/*
+ * Write data bytes from position @pos on: repeated units of PLAIN_MARK and the unit's
+ * number.
+ */
 void pattern_fill(unsigned char *out, __u64 pos, size_t len)
 {
 	char unit[PLAIN_UNIT + 1];
@@ -126,7 +129,7 @@ bool pattern_is(const unsigned char *data, __u64 pos, size_t len)
 	return !memcmp(want, data, len);
 }
 
-/* Other records than data, in the order in which they came */
+/* Append a record of another type than data to the list. */
 static void conn_note(struct conn *c, int type, const unsigned char *data, size_t len)
 {
 	size_t used = strlen(c->types);
@@ -136,7 +139,7 @@ static void conn_note(struct conn *c, int type, const unsigned char *data, size_
 		 len ? data[0] : -1);
 }
 
-/* One call, which gives bytes of records of one type. */
+/* Read once; the bytes are from records of one type. */
 static void conn_read(struct conn *c)
 {
 	static unsigned char data[CHUNK];
@@ -150,7 +153,7 @@ static void conn_read(struct conn *c)
 	socklen_t size = sizeof(c->err);
 	ssize_t n;
 
-	if (!want) {	/* nobody asked: the socket has an error */
+	if (!want) {	/* no data is wanted: the event is an error */
 		getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &c->err, &size);
 		c->err = c->err ?: EPIPE;
 		return;
@@ -257,7 +260,7 @@ static int do_listen(char *out, size_t len)
 	return 0;
 }
 
-/* IPv4 addresses as IPv6 maps them */
+/* Require TCP-MD5 from an address; IPv4 addresses are mapped to IPv6. */
 static int do_md5(const char *address)
 {
 	struct sockaddr_in6 from = { .sin6_family = AF_INET6 };
@@ -289,7 +292,7 @@ static int do_accept(char *out, size_t len)
 	return 0;
 }
 
-/* VERSION CIPHER GEN SEQ, the words at @word */
+/* Parse the words VERSION CIPHER GEN SEQ at @word. */
 static int key_parse(char **word, struct traffic_key *key)
 {
 	key->version = !strcmp(word[0], "1.3") ? TLS_1_3_VERSION : TLS_1_2_VERSION;
@@ -366,7 +369,7 @@ static int do_send(struct conn *c, char **word)
 	return c->size && c->size <= CHUNK ? 0 : -EINVAL;
 }
 
-/* Commands of one connection, which is the second word */
+/* Execute a command about one connection, which the second word names. */
 static int conn_command(struct conn *c, char **word, int words, char *out, size_t len)
 {
 	if (!c)
@@ -422,7 +425,9 @@ static int command(char *line, char *out, size_t len)
 	return conn_command(conn_of(word[1]), word, words, out, len);
 }
 
-/* One poll of everything: 0, or -1 when the other end has gone. */
+/*
+ * Wait for events once and handle them. Returns -1 when the control connection has ended.
+ */
 static int step(FILE *control, int fd)
 {
 	static struct pollfd waits[CONNS + 2];

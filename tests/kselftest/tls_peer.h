@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Keys and data that both ends of a test compute for themselves, so that none of
- * them travels: see lib/py/peer.py for the other end.
+ * Keys and data that both ends of a test compute for themselves, so that none of them is
+ * sent; lib/py/peer.py is the other end.
  */
 #ifndef TLS_PEER_H
 #define TLS_PEER_H
@@ -11,7 +11,7 @@
 #include <linux/tls.h>
 #include <linux/types.h>
 
-#define PLAIN_MARK	"TLSPLAIN"	/* begins each unit of data */
+#define PLAIN_MARK	"TLSPLAIN"	/* begin of each unit of data */
 #define PLAIN_UNIT	16
 #define MD5_KEY		"secret"
 #define RECORD_HEADER	5
@@ -21,7 +21,7 @@
 #define TYPE_DATA	23
 #define KEY_UPDATE	24		/* type of the handshake message */
 
-/* A row of linux/tls.h */
+/* Sizes of one cipher of linux/tls.h. */
 struct cipher {
 	const char *name;
 	unsigned short number;
@@ -30,7 +30,7 @@ struct cipher {
 	unsigned char iv;
 };
 
-/* One direction's traffic key; @up is from the system under test to the peer. */
+/* The traffic key of one direction; @up: from the system under test to the peer. */
 struct traffic_key {
 	const struct cipher *cipher;
 	unsigned short version;
@@ -39,13 +39,13 @@ struct traffic_key {
 	__u64 seq;		/* number of the next record */
 };
 
-/* struct tls12_crypto_info_*: the field lengths differ, their order does not */
+/* The structures tls12_crypto_info_*: the fields differ in length, but not in order. */
 struct key_bytes {
 	struct tls_crypto_info info;
 	unsigned char rest[64];
 };
 
-/* AES-GCM or, if @chacha, ChaCha20-Poly1305, with one key */
+/* AES-GCM or ChaCha20-Poly1305 (@chacha) with one key. */
 struct aead {
 	bool chacha;
 	unsigned char chacha_key[32];
@@ -60,7 +60,10 @@ void pattern_fill(unsigned char *out, __u64 pos, size_t len);
 bool pattern_is(const unsigned char *data, __u64 pos, size_t len);
 
 void aead_init(struct aead *a, const struct cipher *cipher, const unsigned char *key);
-/* Open @len bytes, the last of them the tag, in place; false: not a byte was changed. */
+/*
+ * Decrypt @len bytes, of which the last are the tag, in place. False: wrong tag, nothing
+ * changed.
+ */
 bool aead_open(const struct aead *a, const unsigned char *nonce, const unsigned char *aad,
 	       size_t aad_len, unsigned char *data, size_t len);
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The wire as the peer sees it: the frames that one connection sends to a port,
- * before the peer's own TCP and queueing disciplines. Each byte of the stream is
- * kept as it came first; a byte that comes again must be the same. Records are then
- * opened by tls_aead.c, without the kernel.
+ * Capture of the frames that one connection sends to a port, before the peer's own TCP and
+ * queueing disciplines see them. For each byte of the stream the first copy is stored; any
+ * later copy must be equal. tls_aead.c then opens the records, without the kernel.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -116,7 +115,10 @@ static void wire_tcp(const unsigned char *data, size_t len)
 	}
 }
 
-/* The frame's padding is cut off; a fragment is counted, and not put together. */
+/*
+ * Handle an IPv4 packet, without the frame's padding. Fragments are counted, not
+ * reassembled.
+ */
 static void wire_ipv4(const unsigned char *data, size_t len)
 {
 	const struct ip *ip = (const void *)data;
@@ -145,7 +147,7 @@ static void wire_ipv6(const unsigned char *data, size_t len)
 		wire_tcp(data + sizeof(*ip6), len - sizeof(*ip6));
 }
 
-/* All frames that wait. Plaintext is looked for in each, whatever it carries. */
+/* Read all captured frames. Each is searched for plaintext, whatever its protocol. */
 void wire_take(void)
 {
 	static unsigned char frame[FRAME_MAX];
@@ -192,7 +194,7 @@ static void put_be64(unsigned char *out, __u64 value)
 		out[i] = value >> (56 - 8 * i);
 }
 
-/* The key in use, and all that is derived from it */
+/* The key in use, and values derived from it. */
 struct opener {
 	struct traffic_key key;
 	struct key_bytes bytes;
@@ -205,13 +207,16 @@ static void opener_start(struct opener *op)
 	aead_init(&op->aead, op->key.cipher, op->bytes.rest + op->key.cipher->iv);
 }
 
-/* Bytes of the nonce that travel in front of the record's content */
+/* Bytes of the nonce that are sent in front of the record's content. */
 static size_t record_explicit(const struct traffic_key *key)
 {
 	return key->version == TLS_1_2_VERSION && key->cipher->salt ? 8 : 0;
 }
 
-/* Nonce and additional data of a record (RFC 5246 6.2.3.3, RFC 8446 5.2): length of these */
+/*
+ * Build nonce and additional data of a record (RFC 5246 6.2.3.3, RFC 8446 5.2). Returns the
+ * length of the additional data.
+ */
 static size_t record_seal(const struct traffic_key *key, const unsigned char *secret,
 			  const unsigned char *record, size_t body, unsigned char *nonce,
 			  unsigned char *aad)
@@ -239,7 +244,10 @@ static size_t record_seal(const struct traffic_key *key, const unsigned char *se
 	return 13;
 }
 
-/* Open one record: length of the content, its type in @type, the content at @data. */
+/*
+ * Open one record. Returns the length of its content, with its type in @type and the
+ * content at @data, or a negative errno.
+ */
 static int record_open(const struct opener *op, unsigned char *record, size_t len,
 		       unsigned char **data, int *type)
 {
@@ -271,7 +279,7 @@ struct opened {
 	__u64 data;
 };
 
-/* One record at @at; behind a KeyUpdate the next key is in use. */
+/* Open the record at @at. After a KeyUpdate, go on with the next key. */
 static void wire_record(struct opener *op, __u32 at, size_t len, struct opened *sum)
 {
 	unsigned char *data;
@@ -302,9 +310,9 @@ static bool wire_whole(__u32 at, size_t len)
 }
 
 /*
- * Open all records of the stream behind @clear bytes of pattern. The bytes are used up
- * by it. "rest" counts the bytes behind the last whole record: an incomplete record, or
- * all from a hole on.
+ * Open all records of the stream after @clear bytes of pattern. This changes the captured
+ * bytes. "rest" is the number of bytes after the last whole record: an incomplete record,
+ * or all bytes from a gap on.
  */
 int wire_open(const struct traffic_key *first, __u64 clear, char *out, size_t len)
 {

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The same cases as aead_test, over the device's other library. */
+/* The cases of aead_test, with nettle as the device's crypto library. */
 #include "aead_test.c"

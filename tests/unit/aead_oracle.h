@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One-shot AEAD by GnuTLS: the independent answer that the device's
- * incremental AEAD and its TLS engine are compared with.
+ * One-shot AEAD of GnuTLS, with which the device's incremental AEAD and its
+ * TLS engine are compared.
  */
 #ifndef AEAD_ORACLE_H
 #define AEAD_ORACLE_H
@@ -34,7 +34,7 @@ static inline gnutls_aead_cipher_hd_t oracle_open(VkdevAeadAlg alg, const uint8_
 	return h;
 }
 
-/* out: len bytes of ciphertext, then the tag */
+/* Encrypt @len bytes; @out gets ciphertext and tag. */
 static inline bool oracle_seal(VkdevAeadAlg alg, const uint8_t *key, const uint8_t *nonce,
 			       const uint8_t *aad, size_t aad_len,
 			       const uint8_t *in, size_t len, uint8_t *out)
@@ -51,7 +51,10 @@ static inline bool oracle_seal(VkdevAeadAlg alg, const uint8_t *key, const uint8
 	return ret == 0 && out_len == len + VKDEV_AEAD_TAG_LEN;
 }
 
-/* in: len bytes of ciphertext, then the tag; false when the tag is wrong */
+/*
+ * Decrypt; @in is @len bytes of ciphertext and the tag. False when the tag is
+ * wrong.
+ */
 static inline bool oracle_unseal(VkdevAeadAlg alg, const uint8_t *key, const uint8_t *nonce,
 				 const uint8_t *aad, size_t aad_len,
 				 const uint8_t *in, size_t len, uint8_t *out)

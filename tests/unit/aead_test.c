@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device's incremental AEAD against published answers and, for random
- * splits of random messages, against GnuTLS in one shot. Built once for each
- * library that the device can use: what both agree on with GnuTLS, they agree
- * on with each other.
+ * The device's incremental AEAD is compared with published answers and, for
+ * random messages cut at random places, with GnuTLS in one call. The test is
+ * built once for each crypto library of the device; both must agree with
+ * GnuTLS, and so with each other.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,10 @@ static const char *const alg_name[VKDEV_AEAD_ALGS] = {
 	"aes-128-gcm", "aes-256-gcm", "chacha20-poly1305",
 };
 
-/* How a message is cut: 0 = not at all, else pieces of at most this many bytes. */
+/*
+ * Process a message in pieces of @cut bytes, or of at most @cut bytes with a
+ * random generator @r; @cut 0: in one piece.
+ */
 static void update(const VkdevAeadKey *k, VkdevAeadState *st, bool decrypt, uint8_t *dst,
 		   const uint8_t *src, size_t len, size_t cut, struct prng *r)
 {
@@ -127,7 +130,10 @@ static bool message_make(struct message *m, VkdevAeadAlg alg, struct prng *r)
 			   m->sealed);
 }
 
-/* Encrypt in place at an odd address, decrypt from there to elsewhere. */
+/*
+ * Encrypt in place at an odd address, and decrypt from there to another
+ * buffer.
+ */
 static bool message_check(const struct message *m, size_t cut, struct prng *r)
 {
 	static uint8_t work[MSG_MAX + 64], back[MSG_MAX];
@@ -172,7 +178,10 @@ static void test_splits(VkdevAeadAlg alg)
 	ktap_check(ok, name);
 }
 
-/* A saved state goes on as if the original had never run ahead. */
+/*
+ * A saved copy of the state gives the right result after the original has been
+ * used further.
+ */
 static void test_clone(VkdevAeadAlg alg)
 {
 	static uint8_t out[MSG_MAX];

@@ -38,7 +38,10 @@ static bool drive_start(struct drive *d)
 	return vkdev_tls_add(engine(), &p, &d->ctx) == VKTLS_ST_OK;
 }
 
-/* The host's next byte: of a head that it writes, or of any payload. */
+/*
+ * Return the next byte of the host's stream: a header that the host writes, or
+ * any payload.
+ */
 static uint8_t drive_host_byte(struct drive *d)
 {
 	const struct suite *s = d->m.s;
@@ -60,7 +63,10 @@ static uint8_t drive_host_byte(struct drive *d)
 	return byte;
 }
 
-/* What left the engine so far must be the start of the sealed record. */
+/*
+ * The bytes that the engine sent so far must be the beginning of the sealed
+ * record.
+ */
 static void drive_check_record(struct drive *d, uint64_t rec_no, unsigned int have,
 			       unsigned int total)
 {
@@ -80,7 +86,9 @@ static void drive_remember(struct drive *d, uint64_t rec_no, unsigned int total)
 	memcpy(d->last_out, d->m.out, total);
 }
 
-/* The last whole record once more; with a damaged byte it is refused. */
+/*
+ * Replay the last whole record. If a byte is damaged, the engine must refuse.
+ */
 static void drive_replay(struct drive *d)
 {
 	unsigned int at = drive_byte(d) % d->last_len, bit = drive_byte(d) % 16;
@@ -98,7 +106,10 @@ static void drive_replay(struct drive *d)
 	d->kept |= !damage;
 }
 
-/* Part of it without the plaintext, which takes a replay before. */
+/*
+ * Resend a part of the last record from the cache, which is possible only
+ * after a replay.
+ */
 static void drive_resend(struct drive *d)
 {
 	unsigned int from = drive_byte(d) % d->last_len;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Turns any byte string into a life of one TLS context and follows it with the
- * model: in-order packets, damaged ones, wrong sequence numbers, resyncs, replays. Used
- * with random strings by engine_test and with libFuzzer's by fuzz/.
+ * Turns a byte string into the life of a TLS context, and compares the context
+ * with the model: packets in order, damaged packets, wrong sequence numbers,
+ * resyncs, replays. engine_test uses it with random strings, fuzz/ with
+ * strings from libFuzzer.
  */
 #ifndef ENGINE_DRIVE_H
 #define ENGINE_DRIVE_H
@@ -16,17 +17,17 @@ struct drive {
 	size_t left;
 	VkdevTlsCtx *ctx;
 	struct model m;
-	struct place host;	/* where the host's stream stands */
+	struct place host;	/* position in the host's stream */
 	uint8_t packet[DRIVE_PACKET], sent[REC_MAX];
 	uint8_t want[REC_MAX];
-	uint64_t last_no;	/* the last record that left whole, if last_len is not 0 */
+	uint64_t last_no;	/* number of the last whole record, if last_len is not 0 */
 	unsigned int last_len;
-	bool kept;		/* it was replayed */
+	bool kept; /* the last record was replayed, so it is in the cache */
 	uint8_t last_in[REC_MAX], last_out[REC_MAX];
-	const char *bad;	/* the first thing that was wrong */
+	const char *bad;	/* first difference found, or NULL */
 };
 
-/* NULL, or what was wrong. */
+/* Run one life. Return NULL, or a text about the first difference. */
 const char *drive_run(struct drive *d, const uint8_t *data, size_t len);
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the TLS engine remembers of gaps in what it receives: records whose bytes
- * come in any order, headers that come late, and the way back when they do not
- * come at all. GnuTLS seals; whatever is called decrypted is the plaintext.
+ * Gaps in a received stream, with the engine's memory for them enabled:
+ * records with bytes in any order, headers that come late, and resync when a
+ * header never comes. GnuTLS seals the records; all that the engine calls
+ * decrypted must be the plaintext.
  */
 #include "engine_rx_rig.h"
 
@@ -19,7 +20,7 @@ static size_t head_len(const struct suite *s)
 	return 5 + s->nonce_len;
 }
 
-/* Fisher and Yates; order[0] stays where it is. */
+/* Shuffle by Fisher and Yates; order[0] stays in its place. */
 static void shuffle_behind_first(size_t *order, size_t n)
 {
 	for (size_t i = n - 1; i > 1; i--) {
@@ -30,7 +31,10 @@ static void shuffle_behind_first(size_t *order, size_t n)
 	}
 }
 
-/* One hole anywhere behind the head; what follows and what is late is decrypted. */
+/*
+ * With one hole anywhere behind the header, the bytes after the hole are
+ * decrypted, and so are the late ones.
+ */
 static void late_piece(const void *row)
 {
 	const struct suite *s = row;
@@ -42,7 +46,7 @@ static void late_piece(const void *row)
 		end = rig.start[2];
 		a = rig.start[1] + head + prng_below(&rig.rng, end - rig.start[1] - head);
 		b = a + 1 + prng_below(&rig.rng, end - a);
-		held = holds(s) && a <= end - TAG_LEN; /* not once the tag has begun */
+		held = holds(s) && a <= end - TAG_LEN; /* no hole is remembered in a tag */
 		ktap_expect(deliver(0, a) && res.records == 1);
 		ktap_expect(b == end || (deliver(b, end) == held && !res.records));
 		ktap_expect(in_sync() && !res.resync_req);
@@ -55,7 +59,10 @@ static void late_piece(const void *row)
 	}
 }
 
-/* The pieces of a record in any order behind its head; flip: one bit is wrong. */
+/*
+ * Deliver the header of a record, then its other pieces in any order. @flip:
+ * one bit is wrong, which only the last piece may show.
+ */
 static void pieces(const struct suite *s, uint64_t seed, bool flip)
 {
 	size_t cut[8], order[7], n = 7, at, refused = 0;
@@ -93,14 +100,20 @@ static void any_order(const void *row)
 		pieces(row, seed, false);
 }
 
-/* All but the last piece were given up as decrypted; that one is not. */
+/*
+ * With a wrong bit all pieces but the last are reported as decrypted; the last
+ * is not.
+ */
 static void wrong_bit_in_any_order(const void *row)
 {
 	for (uint64_t seed = 1; holds(row) && !ktap.bad && seed < 300; seed++)
 		pieces(row, seed, true);
 }
 
-/* A header comes late, and leads to the record in progress or a tracked one. */
+/*
+ * A late header leads back into sync, at the record in progress or at a
+ * tracked one.
+ */
 static void late_header(const void *row)
 {
 	for (unsigned int later = 1; !ktap.bad && later < 30; later++) {
@@ -118,7 +131,7 @@ static void late_header(const void *row)
 	}
 }
 
-/* Lost headers never come: a record's tag proves which it is. */
+/* The lost headers never come. The tag of a later record proves its number. */
 static void guess(const void *row)
 {
 	for (unsigned int lost = 1; !ktap.bad && lost <= 8; lost++) {
@@ -135,14 +148,20 @@ static void guess(const void *row)
 	}
 }
 
-/* More lost headers than are tried one by one: the distance tells how many. */
+/*
+ * With more lost records than are guessed one by one, the distance gives their
+ * number.
+ */
 static void guess_by_distance(const void *row)
 {
 	const struct suite *s = row;
 	size_t most = s->payload_max > 16384 ? 16385 : 16384;
 
 	for (unsigned int lost = 1; !ktap.bad && lost <= 55; lost += 1 + lost / 8) {
-		/* as long as they may be, as most are; then short ones, all alike */
+		/*
+		 * First records of the maximum length, which are the most
+		 * frequent; then short ones of equal length.
+		 */
 		for (size_t len = most; !ktap.bad && len; len = len == most ? 300 : 0) {
 			ktap_expect(rx_open(s, lost));
 			while (rig.records < lost + 3)
@@ -156,8 +175,8 @@ static void guess_by_distance(const void *row)
 }
 
 /*
- * A lost header comes late, when one or two more have been lost: all that the first
- * gap took has come by the next guess.
+ * The lost header comes late, after one or two more gaps. By the next guess
+ * all records lost in the first gap have arrived.
  */
 static void late_header_after_other_gaps(const void *row)
 {
@@ -165,7 +184,7 @@ static void late_header_after_other_gaps(const void *row)
 		unsigned int n = 4;
 
 		ktap_expect(rx_open(row, seed));
-		while (rig.records < 12) /* no distance is a multiple of a record */
+		while (rig.records < 12) /* lengths differ: no distance is a multiple */
 			ktap_expect(rx_record(120 + 7 * rig.records));
 		ktap_expect(deliver(0, rig.start[1]));
 		ktap_expect(!deliver(rig.start[2], rig.start[3] - 9));
@@ -185,8 +204,8 @@ static void late_header_after_other_gaps(const void *row)
 }
 
 /*
- * A ninth lost record is one too many to guess when those that follow are longer;
- * the host is needed, and helps.
+ * After nine lost records, followed by longer ones, no guess is right: the
+ * answer of the host is needed, and is enough.
  */
 static void guess_ends(const void *row)
 {
@@ -206,7 +225,7 @@ static void guess_ends(const void *row)
 	rig_close(&rig);
 }
 
-/* What was begun once is not begun again, whatever the host says. */
+/* No record number is started twice, even if the host's answer says so. */
 static void no_record_twice(const void *row)
 {
 	ktap_expect(rx_stream(row, 4, 9, 300));
@@ -220,7 +239,10 @@ static void no_record_twice(const void *row)
 	rig_close(&rig);
 }
 
-/* Other contexts take the room: what is late then is not decrypted, no more. */
+/*
+ * Other contexts use up the entries for held records: late bytes are then not
+ * decrypted, and nothing else goes wrong.
+ */
 static void no_room(const void *row)
 {
 	struct {
@@ -249,8 +271,9 @@ static void no_room(const void *row)
 }
 
 /*
- * A host as TCP is one: of each byte the first that came counts. A record whose
- * bytes were all decrypted is not verified again, so it has to be right.
+ * A receiving host as TCP and kernel TLS are: for each byte the first copy
+ * that arrives counts. A record of decrypted bytes only is not verified again,
+ * so it must be right.
  */
 struct host {
 	bool have[RIG_STREAM], ours[RIG_STREAM];
@@ -288,7 +311,10 @@ static unsigned int host_judge(void)
 	return believed;
 }
 
-/* Packets anywhere near, some of them forged; some the host refuses to take. */
+/*
+ * Send packets from anywhere near the current position, some of them forged.
+ * The host refuses to take some.
+ */
 static unsigned int forgers(const struct suite *s, uint64_t seed)
 {
 	static uint8_t packet[MSS];
@@ -332,12 +358,12 @@ static void forged_packets(const void *row)
 	ktap_expect(believed > 1000);
 }
 
-/* A wire between a sender that repeats what is lost and the engine. */
+/* A network that delays lost packets until they are sent again. */
 struct net {
 	const char *name;
-	unsigned int late;	/* of 1000 packets, lost ones that are sent again or not */
-	unsigned int delay;	/* of these, in packets */
-	unsigned int floor;	/* of the share, in 1/1000 */
+	unsigned int late;	/* lost and delayed packets of 1000 */
+	unsigned int delay;	/* delay in packets */
+	unsigned int floor; /* least share that must be decrypted, in 1/1000 */
 };
 
 static const struct net nets[] = {
@@ -350,11 +376,11 @@ static const struct net nets[] = {
 };
 
 struct peer {
-	unsigned int due[PACKETS];	/* when a packet arrives; 0: it has */
-	size_t read;		/* packets that the host has without a gap */
+	unsigned int due[PACKETS];	/* time of arrival; 0: has arrived */
+	size_t read;		/* packets received without a gap */
 	bool asked;
 	uint32_t question;
-	size_t bytes;		/* decrypted */
+	size_t bytes;		/* bytes decrypted */
 };
 
 static struct peer peer;
@@ -404,7 +430,10 @@ static void net_run(const struct net *net, const struct suite *s, uint64_t seed)
 	rig_close(&rig);
 }
 
-/* What share of a stream is decrypted, with the engine's memory and without. */
+/*
+ * Return the share of a stream that is decrypted, in 1/1000, with or without
+ * the engine's memory for gaps.
+ */
 static unsigned int share(const struct net *net, const struct suite *s, bool forgetful)
 {
 	size_t all = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The model of the TLS engine. It shares no code with the engine and does not
- * know how the engine walks or keeps its state.
+ * A model of the TLS engine. It shares no code with the engine and knows
+ * nothing of its internal state.
  */
 #include <string.h>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Replay: a record that was sent can be had again, bit for bit, while the
- * stream goes on; anything else under its number cannot be had at all.
+ * Replay: a record that was sent can be encrypted again, with the same result,
+ * while the stream goes on. Another plaintext under the same record number is
+ * always refused.
  */
 #include "engine_rig.h"
 #include "ktap.h"
@@ -26,7 +27,10 @@ static bool open_stream(const struct suite *s, unsigned int records, size_t most
 	return ok;
 }
 
-/* The host's plaintext of record n, with another placeholder than last time. */
+/*
+ * Write the host's plaintext of record @n to rec[], with new bytes in place of
+ * the tag. Return its length.
+ */
 static size_t host_record(unsigned int n)
 {
 	size_t len = rec_len(&rig, n);
@@ -50,7 +54,10 @@ static bool state_same(const VkdevTlsState *a)
 	       a->rec_pos == b.rec_pos;
 }
 
-/* In the middle of each record, every earlier one is replayed; all fits. */
+/*
+ * In the middle of each record all earlier ones are replayed. The stream's
+ * position does not change.
+ */
 static void replays_between_packets(const void *row)
 {
 	size_t from = 0, to;
@@ -89,7 +96,10 @@ static void unsent_and_unfinished_are_refused(const void *row)
 	rig_close(&rig);
 }
 
-/* Nothing was sent yet, and a free place of the memory is not record 0. */
+/*
+ * Before any record is sent, a free entry of the table of tags must not pass
+ * for record 0.
+ */
 static void record_zero_unsent(const void *row)
 {
 	const struct suite *s = row;
@@ -111,7 +121,10 @@ static bool all_zero(const uint8_t *p, size_t len)
 	return !len;
 }
 
-/* Any flipped bit behind the head: refused, and nothing usable is left. */
+/*
+ * Each flipped bit behind the header makes the replay fail, and the buffer is
+ * wiped.
+ */
 static void another_plaintext_is_refused(const void *row)
 {
 	const struct suite *s = row;
@@ -148,7 +161,10 @@ static void another_head_is_refused(const void *row)
 	rig_close(&rig);
 }
 
-/* One record or several, but no part of one. */
+/*
+ * A replay of one or several records succeeds, a replay of a part of a record
+ * fails.
+ */
 static void only_whole_records(const void *row)
 {
 	size_t len;
@@ -173,7 +189,10 @@ static void only_whole_records(const void *row)
 	rig_close(&rig);
 }
 
-/* Any run of records at once; one bit in the last one spoils them all. */
+/*
+ * Replays of any number of records in a row. A flipped bit in the last one
+ * makes the whole replay fail.
+ */
 static void runs_of_records(const void *row)
 {
 	size_t len;
@@ -209,7 +228,10 @@ static void old_records_are_forgotten(const void *row)
 	rig_close(&rig);
 }
 
-/* A lost context still repeats what it sent, and after the resync as well. */
+/*
+ * A context that waits for a resync still replays records; after the resync,
+ * too.
+ */
 static void replay_while_lost(const void *row)
 {
 	ktap_expect(open_stream(row, 4, 60));
@@ -237,7 +259,7 @@ static unsigned int record_of(size_t at)
 	return n;
 }
 
-/* Bytes @from to @to of the stream once more, whose plaintext nobody gives. */
+/* Resend bytes @from to @to - 1 of the stream from the cache. */
 static bool resend(size_t from, size_t to)
 {
 	unsigned int first = record_of(from), last = record_of(to - 1);
@@ -254,7 +276,7 @@ static void kept(size_t from, size_t to)
 	ktap_expect_eq(rec[to - from], 0xee);
 }
 
-/* Nothing is given, and nothing written. */
+/* The resend fails, and the buffer is unchanged. */
 static void not_kept(size_t from, size_t to)
 {
 	ktap_expect(!resend(from, to));
@@ -268,7 +290,10 @@ static void sent_records(const void *suite, unsigned int records, size_t most)
 	ktap_expect_eq(rig_send(&rig, 0, rig.len), VKTLS_ST_OK);
 }
 
-/* Whatever was in a replay leaves again in any cut, in one record and over several. */
+/*
+ * Any range of replayed bytes can be resent, within one record or over
+ * several.
+ */
 static void any_part_is_kept(const void *row)
 {
 	size_t from, to;
@@ -309,13 +334,16 @@ static void longest_kept_gives_way(const void *row)
 	not_kept(0, rig.start[1]);
 	for (unsigned int n = 1; n <= ENGINE_KEPT; n++) {
 		kept(rig.start[n], rig.start[n] + rec_len(&rig, n));
-		ktap_expect_eq(replay(n, host_record(n)), VKTLS_ST_OK); /* again, in its place */
+		ktap_expect_eq(replay(n, host_record(n)), VKTLS_ST_OK); /* replaces its own entry */
 	}
 	kept(rig.start[1], rig.len);
 	rig_close(&rig);
 }
 
-/* What is around the part must be the rest of the records, to the byte. */
+/*
+ * A resend succeeds only if the lengths before and after the range complete
+ * whole records.
+ */
 static void kept_records_are_whole(const void *row)
 {
 	uint64_t first;
@@ -337,7 +365,10 @@ static void kept_records_are_whole(const void *row)
 	rig_close(&rig);
 }
 
-/* As after a KeyUpdate or a reset: the same numbers, and another context. */
+/*
+ * The cache has nothing for a new context with the same record numbers, as
+ * after a KeyUpdate or a reset.
+ */
 static void another_context_has_nothing_kept(const void *row)
 {
 	VkdevTlsCtx *old;
@@ -358,7 +389,7 @@ static void another_context_has_nothing_kept(const void *row)
 	rig_close(&rig);
 }
 
-/* What is kept is no way around the tag. */
+/* A record in the cache does not make the engine accept another plaintext. */
 static void another_plaintext_of_a_kept_record(const void *row)
 {
 	size_t len;

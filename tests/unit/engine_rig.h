@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A context, the host's stream of records for it, and the stream that the wire
- * must see. Records are appended, then sent in any pieces.
+ * A context, the host's stream of records for it, and the stream expected on
+ * the wire. Records are appended, then sent in packets of any size.
  */
 #ifndef ENGINE_RIG_H
 #define ENGINE_RIG_H
@@ -24,9 +24,9 @@ struct rig {
 	struct prng rng;
 	uint8_t in[RIG_STREAM], want[RIG_STREAM], out[RIG_STREAM];
 	size_t len;
-	size_t start[RIG_RECORDS];	/* offset of each record's header */
+	size_t start[RIG_RECORDS];	/* offsets of the records' headers */
 	unsigned int records;
-	VkdevTlsCount count;		/* of the last rig_send() */
+	VkdevTlsCount count;		/* result of the last rig_send() */
 };
 
 static inline VkdevTlsParams rig_params(const struct suite *s, struct prng *rng)
@@ -59,7 +59,7 @@ static inline bool rig_open(struct rig *g, const struct suite *s, uint64_t seed)
 	return rig_open_with(g, s, &p);
 }
 
-/* A fresh context for the same stream. */
+/* Replace the context by a new one for the same stream. */
 static inline bool rig_again(struct rig *g)
 {
 	vkdev_tls_del(g->ctx);
@@ -73,7 +73,10 @@ static inline void rig_close(struct rig *g)
 	g->ctx = NULL;
 }
 
-/* Append a record with len bytes of payload and garbage where the tag goes. */
+/*
+ * Append a record with @len bytes of payload, and random bytes in place of the
+ * tag.
+ */
 static inline bool rig_record(struct rig *g, uint8_t type, size_t len)
 {
 	const struct suite *s = g->m.s;
@@ -96,14 +99,17 @@ static inline bool rig_record(struct rig *g, uint8_t type, size_t len)
 	return ok;
 }
 
-/* Send bytes from..to of the stream as one packet. */
+/* Send bytes @from to @to - 1 of the stream as one packet. */
 static inline unsigned int rig_send(struct rig *g, size_t from, size_t to)
 {
 	memcpy(g->out + from, g->in + from, to - from);
 	return vkdev_tls_tx(g->ctx, g->m.p.tcp_seq + from, g->out + from, to - from, &g->count);
 }
 
-/* Is out equal to the wire's stream, or untouched? */
+/*
+ * Return whether the packet's bytes in @out are those expected on the wire;
+ * after a refusal: whether they are unchanged.
+ */
 static inline bool rig_sealed(const struct rig *g, size_t from, size_t to)
 {
 	return !memcmp(g->out + from, g->want + from, to - from);
@@ -114,7 +120,7 @@ static inline bool rig_untouched(const struct rig *g, size_t from, size_t to)
 	return !memcmp(g->out + from, g->in + from, to - from);
 }
 
-/* One case for each cipher suite. */
+/* Run a case once for each cipher suite. */
 static inline void for_all(void (*fn)(const void *suite), const char *what)
 {
 	char name[80];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A context that receives, a stream for it, and the host that may help. */
+/*
+ * A receiving context, a stream for it, and a host that answers questions of
+ * the engine.
+ */
 #ifndef ENGINE_RX_RIG_H
 #define ENGINE_RX_RIG_H
 
@@ -7,7 +10,7 @@
 #include "ktap.h"
 
 static struct rig rig;
-static uint8_t plain[RIG_STREAM];	/* what a decrypted packet must hold */
+static uint8_t plain[RIG_STREAM];	/* expected result of decryption */
 static uint8_t to[RIG_STREAM];
 static VkdevTlsRxResult res;
 
@@ -42,7 +45,10 @@ static inline bool rx_stream(const struct suite *s, uint64_t seed, unsigned int 
 	return ok;
 }
 
-/* Deliver bytes from..to_ of the wire; true when they came back decrypted. */
+/*
+ * Deliver bytes @from to @to_ - 1 of the wire as one packet. True if the
+ * engine decrypted them.
+ */
 static inline bool deliver(size_t from, size_t to_)
 {
 	memset(to, 0, to_ - from);
@@ -59,7 +65,7 @@ static inline unsigned int tell(size_t record, size_t number)
 				rig.m.p.rec_no + number);
 }
 
-/* The host's answer: is there a record at seq? */
+/* Answer the engine's question. True if a record begins at @seq. */
 static inline bool answer(uint32_t seq)
 {
 	for (unsigned int n = 0; n < rig.records; n++) {

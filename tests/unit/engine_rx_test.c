@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The TLS engine's receive side over streams that GnuTLS sealed: what it calls
- * decrypted is the plaintext, in order all of it is, and after any loss it
- * finds its place again with the host's help. Its own memory of what was lost is
- * off, but where the cases say otherwise; engine_gap_test.c is about that.
+ * The receive side of the TLS engine, on streams that GnuTLS sealed. All that
+ * the engine calls decrypted must be the plaintext; a stream in order must be
+ * decrypted completely; after any loss the engine is in sync again with the
+ * host's help. Its memory for gaps is off in most cases here;
+ * engine_gap_test.c tests it.
  */
 #include "engine_rx_rig.h"
 #include "../vectors/tls13_records.h"
@@ -27,7 +28,7 @@ static void in_order(const void *row)
 	}
 }
 
-/* A peer chooses its explicit nonces as it likes. */
+/* The peer may choose any explicit nonces. */
 static void any_explicit_nonce(const void *row)
 {
 	const struct suite *s = row;
@@ -48,7 +49,10 @@ static void any_explicit_nonce(const void *row)
 	rig_close(&rig);
 }
 
-/* Each bit of a record behind its header, over two packets: never accepted. */
+/*
+ * A wrong bit behind the header of a record that arrives in two packets is
+ * always detected.
+ */
 static void wrong_tag(const void *row)
 {
 	for (size_t bit = 8 * 5; !ktap.bad && bit < 8 * (5 + TAG_LEN + 20); bit += 5) {
@@ -73,7 +77,10 @@ static void wrong_tag(const void *row)
 	}
 }
 
-/* What is lost lies inside one record: the next record needs no help. */
+/*
+ * A gap inside one record: the next record is decrypted without the host's
+ * help.
+ */
 static void gap_inside_record(const void *row)
 {
 	const struct suite *s = row;
@@ -94,7 +101,10 @@ static void gap_inside_record(const void *row)
 	}
 }
 
-/* A header is lost: the next one is found wherever packets cut it. */
+/*
+ * After the loss of a header the engine asks about the next header, however
+ * packets cut it.
+ */
 static void gap_over_header(const void *row)
 {
 	for (size_t cut = 0; !ktap.bad && cut <= 6; cut++) {
@@ -113,7 +123,10 @@ static void gap_over_header(const void *row)
 	}
 }
 
-/* The answer comes when records have passed; the request is repeated. */
+/*
+ * The host's answer comes when more records have passed. The engine repeats
+ * its question.
+ */
 static void late_answer(const void *row)
 {
 	uint32_t asked, requests;
@@ -128,9 +141,9 @@ static void late_answer(const void *row)
 			ktap_expect(!deliver(rig.start[n], rig.start[n + 1]));
 			requests += res.resync_req;
 		}
-		if (late > 3) /* nobody asked about the 4th */
+		if (late > 3) /* the engine did not ask about header 4 */
 			ktap_expect_eq(tell(4, 4), VKTLS_ST_TLS_SEQ);
-		if (late > 200) /* the question about the 65th is forgotten */
+		if (late > 200) /* the question about header 65 is forgotten */
 			ktap_expect_eq(tell(65, 65), VKTLS_ST_TLS_SEQ);
 		ktap_expect_eq(asked, rig.m.p.tcp_seq + (uint32_t)rig.start[1]);
 		ktap_expect(late < 16 || requests >= 5);
@@ -143,7 +156,10 @@ static void late_answer(const void *row)
 	}
 }
 
-/* Ciphertext that looks like a header: the host knows better, search goes on. */
+/*
+ * Payload that looks like a header: the host refuses it, and the engine goes
+ * on searching.
+ */
 static void false_header(const void *row)
 {
 	static const uint8_t fake[5] = { 23, 3, 3, 0, 60 };
@@ -164,8 +180,9 @@ static void false_header(const void *row)
 }
 
 /*
- * A false header whose record ends a few bytes before a true one: the true one
- * begins among the bytes that turned out not to be a header.
+ * A false header, with a length that ends a few bytes before a true header.
+ * The engine finds the true one, which begins in the five bytes that it
+ * refuses as a header.
  */
 static void header_inside_bad_header(const void *row)
 {
@@ -186,7 +203,7 @@ static void header_inside_bad_header(const void *row)
 	}
 }
 
-/* Halves of a header on both sides of a gap are no header. */
+/* Parts of a header on both sides of a gap are not taken for a header. */
 static void no_header_over_a_gap(const void *row)
 {
 	ktap_expect(rx_stream(row, 5, 4, 200));
@@ -227,7 +244,10 @@ static void hints(const void *row)
 	rig_close(&rig);
 }
 
-/* Sequence number 0 has gone by; an empty place of the log is not it. */
+/*
+ * A hint for sequence number 0, which has passed, is refused: an empty entry
+ * of the list of questions is not taken for it.
+ */
 static void hint_for_zero(const void *row)
 {
 	const struct suite *s = row;
@@ -302,7 +322,10 @@ static void directions_do_not_mix(const void *row)
 	rig_close(&rig);
 }
 
-/* Loss, repetition, reordering and overlap; answers that come late or never. */
+/*
+ * A network with loss, repetition, reordering and overlap; the host answers
+ * late or never.
+ */
 static void bad_network(uint64_t seed, const struct suite *s)
 {
 	uint32_t asked = 0, wait = 0;

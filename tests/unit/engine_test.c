@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The TLS engine's transmit side: what it encrypts is compared with GnuTLS,
- * what it refuses must be untouched, and what it forgets must be gone.
+ * The transmit side of the TLS engine. The ciphertext is compared with GnuTLS;
+ * refused payload must be unchanged; a deleted context must leave nothing
+ * behind.
  */
 #include <stdio.h>
 
@@ -15,7 +16,10 @@ static struct rig rig;
 #define for_each_suite(s) \
 	for (const struct suite *s = suites; s < suites + suites_num; s++)
 
-/* A few records of the small sizes that matter, over 150 bytes together. */
+/*
+ * Make a stream of a few records of the smallest sizes, more than 150 bytes in
+ * all.
+ */
 static bool small_stream(struct rig *g, const struct suite *s, uint64_t seed)
 {
 	static const size_t payload[] = { 1, 0, 16, 60 };
@@ -107,7 +111,10 @@ static void random_records_random_packets(void)
 	}
 }
 
-/* Bytes from..to as one packet, out of pieces that each end where memory does. */
+/*
+ * Send bytes @from to @to - 1 as one packet, in several pieces of memory.
+ * After each piece the memory ends.
+ */
 static unsigned int send_pieces(struct rig *g, size_t from, size_t to)
 {
 	struct iovec piece[9] = { { NULL, 0 } };
@@ -148,8 +155,9 @@ static void from_elsewhere_in_pieces(void)
 }
 
 /*
- * The second record's header and nonce lie where the first one's ciphertext will be,
- * as if a host had changed them after they were judged.
+ * The header and nonce of the second record are in the place of the first
+ * one's ciphertext, so they are overwritten after the check, as a host could
+ * do.
  */
 static void framing_is_read_once(void)
 {
@@ -187,7 +195,7 @@ static void record_size_limits(void)
 	}
 }
 
-/* Wrong sequence numbers change nothing, wherever in a record they come. */
+/* A wrong sequence number changes nothing, anywhere in a record. */
 static void out_of_sequence(void)
 {
 	static const int32_t off[] = { -100, -1, 1, 2, 1448, INT32_MAX, INT32_MIN };
@@ -250,8 +258,9 @@ static const struct bad_header bad_headers[] = {
 };
 
 /*
- * The second record is bad and the packet starts at cut: nothing of the packet
- * is touched, the context is lost until the resync at the third record.
+ * The second record has a bad header, and the packet begins at @cut. The
+ * engine changes no byte of the packet, and the context is lost until a resync
+ * at the third record.
  */
 static void bad_header_from(const struct bad_header *t, size_t cut)
 {
@@ -299,7 +308,7 @@ static void every_wrong_nonce_bit(void)
 	}
 }
 
-/* The explicit nonce passes 2^64 while the record number goes on. */
+/* The explicit nonce wraps at 2^64, while the record number does not. */
 static void explicit_nonce_wraps(void)
 {
 	for_each_suite(s) {
@@ -342,7 +351,10 @@ static unsigned int resync_to(size_t record, int64_t ahead)
 				rig.m.p.rec_no + record + ahead);
 }
 
-/* Between any two bytes: started records are refused, the others are not. */
+/*
+ * A resync to a record that was started is refused, to any later one accepted,
+ * at each byte of the stream.
+ */
 static void resync_never_goes_back(void)
 {
 	VkdevTlsState q;
@@ -371,7 +383,10 @@ static void resync_never_goes_back(void)
 	}
 }
 
-/* Records that went out in software are skipped; their numbers stay closed. */
+/*
+ * A resync may skip records that software has encrypted; their numbers cannot
+ * be used afterwards.
+ */
 static void resync_skips_ahead(void)
 {
 	for_each_suite(s) {
@@ -409,7 +424,7 @@ static void query_and_counts_follow_every_byte(void)
 	ktap_expect_eq(records, 4 * suites_num);
 }
 
-/* More contexts than expanded keys, a few bytes of each in turn. */
+/* More contexts than slots for expanded keys send a few bytes in turn. */
 static void contexts_in_turn(void)
 {
 	static struct rig many[3 * ENGINE_KEYS];
@@ -436,7 +451,7 @@ static void contexts_in_turn(void)
 		rig_close(&many[i]);
 }
 
-/* One more than there is room for is refused, until another is deleted. */
+/* If all contexts are in use, another one is refused until one is deleted. */
 static void one_context_too_many(void)
 {
 	VkdevTlsParams p = { .direction = VKTLS_DIR_TX };
@@ -454,7 +469,10 @@ static void one_context_too_many(void)
 		vkdev_tls_del(many[i]);
 }
 
-/* The host's view of the two records: plaintext, content type, placeholder. */
+/*
+ * Write the two records of RFC 8448 as the host does: plaintext, content type,
+ * placeholder for the tag.
+ */
 static void rfc8448_records(void)
 {
 	VkdevTlsParams p = {
@@ -512,7 +530,10 @@ static void context_parameters(void)
 	vkdev_tls_del(NULL);
 }
 
-/* Random lives of contexts; a failure prints the seed that repeats it. */
+/*
+ * Random lives of contexts. A failure prints the seed with which it can be
+ * repeated.
+ */
 static void random_operations(void)
 {
 	static struct drive d;

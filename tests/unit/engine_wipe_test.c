@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * After a context is deleted, its key and IV are nowhere in the process. The
- * test itself knows them only masked, and looks through all writable memory.
+ * test stores them masked, and searches all writable memory for them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,10 @@ static unsigned int scan(const struct secret *s, const uint8_t *p, const uint8_t
 	return found;
 }
 
-/* How often the secret is in this process's readable and writable memory. */
+/*
+ * Count the copies of the secret in the memory of this process that is
+ * readable and writable.
+ */
 static unsigned int scan_all(const struct secret *s)
 {
 	FILE *f = fopen("/proc/self/maps", "r");
@@ -70,7 +73,7 @@ static VkdevTlsCtx *add(const struct suite *s, const struct secret *key, const s
 	return ctx;
 }
 
-/* Leave a record in progress, behind its head or in its payload. */
+/* Leave a record unfinished, after its header or in its payload. */
 static unsigned int encrypt(VkdevTlsCtx *ctx, const struct suite *s, const struct secret *iv,
 			    size_t payload)
 {
@@ -88,8 +91,8 @@ static unsigned int encrypt(VkdevTlsCtx *ctx, const struct suite *s, const struc
 }
 
 /*
- * Everything that handles the secret runs far down the stack, so that what it
- * leaves there is not overwritten before the search.
+ * Functions that handle the secret run deep in the stack, so that copies left
+ * there are not overwritten before the search.
  */
 struct life {
 	const struct suite *s;
@@ -145,8 +148,8 @@ static void deleted_context_leaves_nothing(const void *row)
 }
 
 /*
- * More contexts than expanded keys, in turn, so that each key was expanded and
- * its place taken by others of every kind.
+ * More contexts than slots for expanded keys take turns, so each key was
+ * expanded and later replaced by keys of all ciphers.
  */
 static void shared_places_leave_nothing(void)
 {

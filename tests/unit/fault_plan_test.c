@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Faults apart from the device: texts and what is wrong with them, the Nth of a
- * kind, seeds, frames that wait and how many may, answers that are changed.
+ * Fault injection without the device: rules and their error texts, hits by
+ * number, seeds, delayed frames and their limit, changed answers.
  */
 #include <stdlib.h>
 
@@ -14,11 +14,11 @@
 static const VkdevFaultSyntax plain = { "VECTOR", 16, NULL, 0 };
 static const VkdevFaultSyntax valued = { "OPCODE", 0xffff, "STATUS", 255 };
 
-/* Texts */
+/* ---- Text form of rules ---- */
 
 static const struct text_row {
 	const char *text;
-	const char *back;	/* NULL: refused */
+	const char *back; /* text of the rule as read back; NULL = refused */
 	bool valued;
 } texts[] = {
 	{ "", "", false },
@@ -110,7 +110,10 @@ static void nth_of_its_kind(void)
 	ktap_expect_eq(rule.count, 2);
 }
 
-/* Frames: what comes out, as a string of their first bytes behind the addresses */
+/*
+ * ---- Frames: the output is a string with the first byte of each after the
+ * addresses ----
+ */
 
 struct out {
 	char seen[256];
@@ -188,7 +191,7 @@ static void frame_overtaken(void)
 	ktap_expect_eq(vkdev_fault_line_due(&line), UINT64_MAX);
 }
 
-/* Nothing follows: it goes all the same. */
+/* A reordered frame is sent in the end even if no frame follows. */
 static void frame_overtaken_by_none(void)
 {
 	line_init();
@@ -253,7 +256,10 @@ static void frame_too_short_to_corrupt(void)
 	ktap_expect_eq(line.chance[VKDEV_FAULT_CORRUPT].count, 0);
 }
 
-/* No room: the frame goes its way, and is not counted. */
+/*
+ * If no more frames can be held, the frame is sent at once and not counted as
+ * delayed.
+ */
 static void no_more_than_there_is_room(void)
 {
 	line_init();
@@ -286,7 +292,7 @@ static void hits_of(uint8_t *hits, size_t n, VkdevFaultKind kind)
 		hits[i] = vkdev_fault_line_judge(&line) >> kind & 1;
 }
 
-/* The same seed, the same hits, whatever other faults there are. */
+/* The same seed gives the same hits, whatever other faults are enabled. */
 static void seeded(void)
 {
 	static uint8_t first[5000], second[5000];
@@ -312,7 +318,7 @@ static void seeded(void)
 	ktap_expect(memcmp(first, second, sizeof(first)));
 }
 
-/* Late things */
+/* ---- Delayed answers and events ---- */
 
 static void late(void)
 {
@@ -337,7 +343,7 @@ static void late(void)
 	ktap_expect_eq(vkdev_fault_late_due(&lates), UINT64_MAX);
 }
 
-/* Commands */
+/* ---- Commands ---- */
 
 #define CPL_AT 0x10000
 
@@ -405,7 +411,7 @@ static void command_delayed_or_lost(void)
 	ktap_expect_eq(answered(9), VKDEV_FAULT_PASS);
 }
 
-/* What goes elsewhere, or reaches beyond, is none of our business. */
+/* A write to another address, or beyond the answer, passes unchanged. */
 static void other_writes_pass(void)
 {
 	uint8_t data[128] = { 0 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Flow filters against a plain statement of the rule: of all filters that match, the one
- * in the lowest place counts.
+ * Flow filters: of all filters that match, the one in the lowest place counts.
  */
 #include <stdlib.h>
 
@@ -19,7 +18,7 @@
 static const struct kind {
 	const char *what, *frame;
 	size_t len;
-	uint8_t version, proto;		/* proto 0 = without a transport header */
+	uint8_t version, proto;		/* proto 0 = no transport header */
 } kinds[] = {
 #define KIND(what, frame, ...) { what, frame, sizeof(frame) - 1, __VA_ARGS__ }
 	KIND("TCP over IPv4", MACS "\x08\0" V4("\0\0", "\6") TCP_HDR, 4, 6),
@@ -52,7 +51,10 @@ static const VkdevFilter *find(const struct kind *kind)
 	return hit;
 }
 
-/* Protocol and version decide, and a transport protocol has its header. */
+/*
+ * A filter matches only its IP version and protocol, and a protocol only with
+ * a transport header.
+ */
 static void kinds_are_told_apart(void)
 {
 	static const struct {
@@ -73,7 +75,10 @@ static void kinds_are_told_apart(void)
 	}
 }
 
-/* Each field alone, right and with one bit wrong, and under a mask without that bit. */
+/*
+ * Each field alone: equal, with one bit wrong, and with this bit out of the
+ * mask.
+ */
 static void fields_are_compared(void)
 {
 	static const struct {
@@ -108,7 +113,7 @@ static void fields_are_compared(void)
 static void lowest_place_counts(void)
 {
 	struct prng r = { 5 };
-	uint8_t queue[VKTLS_FLOW_FILTERS] = { 0 };	/* 0 = free */
+	uint8_t queue[VKTLS_FLOW_FILTERS] = { 0 };	/* 0 = place is free */
 
 	memset(&table, 0, sizeof(table));
 	for (int n = 0; n < 20000; n++) {

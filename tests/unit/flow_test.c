@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table of flows against an array that is searched from end to end, and
- * with as many flows as a device may have.
+ * The table of flows is compared with an array that is searched from end to
+ * end; also with as many flows as a device can have.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,10 @@ static uint32_t model_find(const struct vktls_tls_flow *model, const struct vktl
 	return VKDEV_FLOW_NONE;
 }
 
-/* Add, delete and look up at random, the table empty, full and in between. */
+/*
+ * Add, delete and look up at random, with the table empty, full and in
+ * between.
+ */
 static void as_a_list(void)
 {
 	struct vktls_tls_flow model[PLACES] = { 0 };
@@ -67,7 +70,7 @@ static void as_a_list(void)
 	vkdev_flow_free(t);
 }
 
-/* Any byte that differs makes another flow. */
+/* A difference in any byte makes another flow. */
 static void bytes_count(const uint8_t *numbers)
 {
 	VkdevFlowTable *t = vkdev_flow_alloc(1, numbers);
@@ -89,7 +92,10 @@ static void every_byte_counts(void)
 	bytes_count(secret);
 }
 
-/* Flows of equal hashes are told apart; with these numbers all hashes are equal. */
+/*
+ * Flows with equal hashes are told apart. With these secret numbers all hashes
+ * are equal.
+ */
 static void equal_hashes_are_not_equal_flows(void)
 {
 	static const uint8_t zero[VKDEV_FLOW_SECRET];
@@ -131,7 +137,10 @@ static void a_million_flows(void)
 	vkdev_flow_free(t);
 }
 
-/* Addresses and ports from the frame's places, and zeros after IPv4's. */
+/*
+ * The flow of a frame has its addresses and ports, with zeros after IPv4
+ * addresses.
+ */
 static void flow_of_frames(void)
 {
 	uint8_t frame[14 + 40 + 20] = { [12] = 0x08, 0x00, 0x45, [23] = 6 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every command of the ABI through the real firmware: what reaches the NIC, what
- * comes back, what it costs, and that no key stays behind.
+ * Each command of the ABI, executed by the real firmware: the calls that reach the NIC, the
+ * answer, the cost, and that no key is left behind.
  */
 #include <endian.h>
 
@@ -105,10 +105,13 @@ static uint16_t rss_set(const struct vktls_rss *rss)
 	return rig_status(VKTLS_CMD_RSS_SET, &buf, sizeof(buf));
 }
 
-/* Types become fields, each type with its own or with those of its addresses. */
+/*
+ * RSS types and the fields that they stand for. A type with ports that is not set uses the
+ * fields of the type without ports.
+ */
 static const struct {
 	uint8_t types;
-	uint8_t fields[VKTLS_RSS_TYPES];	/* IPv4, its TCP, IPv6, its TCP, both UDP */
+	uint8_t fields[VKTLS_RSS_TYPES];	/* for IPv4, TCP4, IPv6, TCP6, UDP4, UDP6 */
 } rss_types[] = {
 	{ 0, { 0, 0, 0, 0, 0, 0 } },
 	{ VKTLS_RSS_IPV4, { 3, 3, 0, 0, 3, 0 } },
@@ -165,7 +168,7 @@ static void test_rss_ctx(void)
 	ktap_expect_eq(rig_status(VKTLS_CMD_RSS_CTX_DEL, &ref, sizeof(ref)), VKTLS_ST_STATE);
 }
 
-/* One byte of a good RSS context that makes it a bad one. */
+/* RSS contexts with one wrong byte each. */
 static void test_rss_ctx_bad(void)
 {
 	static const struct {
@@ -258,7 +261,10 @@ static void test_tls_add(void)
 	ktap_expect_mem(rig.ctx[1].tls.key, add.key, 32);
 }
 
-/* The flow arrives byte for byte, IPv6 and IPv4, and does not stay. */
+/*
+ * The flow reaches the hardware byte for byte, for IPv6 and IPv4, and is not left in the
+ * core's memory.
+ */
 static void test_tls_add_rx(void)
 {
 	struct vktls_tls_add_rx req = tls_add_rx(VKTLS_CIPHER_AES_256_GCM);
@@ -304,7 +310,10 @@ static void test_tls_places(void)
 	ktap_expect_eq(add_context(), UINT32_MAX);
 }
 
-/* A number must not come back at once: packets of the old context may be late. */
+/*
+ * The number of a deleted context is not used again at once, since packets of the old
+ * context may still be on their way.
+ */
 static void test_tls_reuse_order(void)
 {
 	struct vktls_tls_ref ref = { .ctx = add_context() };
@@ -352,7 +361,7 @@ static void test_tls_query(void)
 	ktap_expect_eq(state.bytes, rig.state.bytes);
 }
 
-/* What the NIC refuses is what the host hears, and takes no place. */
+/* If the NIC refuses, the host gets the same status, and no place in the table is used. */
 static void test_nic_refuses(void)
 {
 	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_128_GCM);
@@ -373,7 +382,10 @@ static void test_nic_refuses(void)
 	ktap_expect_eq(rig_status(VKTLS_CMD_QUEUE_CREATE, &cfg, sizeof(cfg)), VKTLS_ST_DMA);
 }
 
-/* A context that the hardware lost: its place is free, whoever finds out. */
+/*
+ * If the hardware has lost a context, its place becomes free at the next command for it,
+ * whatever command that is.
+ */
 static void test_nic_lost_context(void)
 {
 	struct vktls_tls_resync resync = { 0 };
@@ -405,7 +417,7 @@ static void test_nic_lost_context(void)
 	}
 }
 
-/* The mock answers 0x11 * (n + 1) in the high word and n in the low one. */
+/* The mock NIC answers 0x11 * (n + 1) in the high word and n in the low one. */
 static void test_stats(void)
 {
 	const struct vktls_stats *stats = (void *)rig.cpl.payload;
@@ -454,7 +466,10 @@ static void test_log_read(void)
 	ktap_expect_eq(log->len, 0);
 }
 
-/* More than the buffer holds: the oldest is gone, the rest is read in pieces. */
+/*
+ * When the log is longer than its buffer, the oldest text is lost; the rest can be read in
+ * pieces.
+ */
 static void test_log_wraps(void)
 {
 	const struct vktls_log *log = (void *)rig.cpl.payload;
@@ -480,7 +495,7 @@ static void test_log_wraps(void)
 	ktap_expect_eq(log->len, 1000);
 }
 
-/* Every word of the key, anywhere in the core, after success and refusal. */
+/* No 4 bytes of the key are anywhere in the core. */
 static void expect_no_key(void)
 {
 	for (size_t i = 0; i < sizeof(key); i += 4)
@@ -511,7 +526,7 @@ static void test_key_wiped(void)
 	ktap_expect(!strstr(rig.trace, "c51e9b70") && !strstr(rig.trace, "709b1ec5"));
 }
 
-/* Goal of the design: adding a context takes at most 2000 instructions. */
+/* Cost of commands; the design's goal is at most 2000 instructions for adding a context. */
 static void test_cost(void)
 {
 	struct vktls_tls_add_rx add_rx = tls_add_rx(VKTLS_CIPHER_AES_256_GCM);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A good payload for each command, and a booted rig to send it to. */
+/* A valid payload for each command, and a rig with booted firmware. */
 #ifndef FW_GOOD_H
 #define FW_GOOD_H
 
@@ -46,7 +46,7 @@ static inline struct vktls_tls_add_rx tls_add_rx(uint8_t cipher)
 	return req;
 }
 
-/* A context's number, or UINT32_MAX. */
+/* Add a context. Return its number, or UINT32_MAX. */
 static inline uint32_t add_context(void)
 {
 	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
@@ -103,7 +103,10 @@ static inline struct vktls_queue_cfg queue_good(void)
 	};
 }
 
-/* A good payload for an opcode; context 0 exists, queue 3 does not. */
+/*
+ * Write a valid payload for @opcode and return its length. Context 0 exists, queue 3 does
+ * not.
+ */
 static inline uint16_t good_payload(uint16_t opcode, uint8_t payload[120])
 {
 	struct vktls_port_cfg port = { .flags = VKTLS_PORT_UP, .mtu = 1500 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The loader's refusals, each with its status and each repairable, and the bus
- * around the core as a hostile firmware would try it: small programs that are
- * made here, sealed and loaded like any image.
+ * The firmware loader: each refusal has its own status, and a good image can be loaded
+ * afterwards. Then the bus around the core, used as hostile firmware might use it: small
+ * programs made here, sealed and loaded like an image.
  */
 #include "fw_good.h"
 #include "rv32_asm.h"
@@ -26,7 +26,9 @@ static void seal(uint32_t len)
 	memcpy(image() + PLACE(digest), digest, sizeof(digest));
 }
 
-/* One field of the image changed; sealed again where the digest is not the point. */
+/*
+ * Images with one wrong field. The digest is made anew unless the digest itself is tested.
+ */
 static const struct bad_image {
 	const char *name;
 	uint32_t at;
@@ -103,7 +105,7 @@ static void test_bad_load(const void *row)
 	ktap_expect(rig_boot());
 }
 
-/* The device works on its own copy, and a running core takes no second image. */
+/* The device copies the image, and a running core accepts no second one. */
 static void test_load_twice(void)
 {
 	rig_init(&rig_config);
@@ -117,7 +119,10 @@ static void test_load_twice(void)
 	ktap_expect_eq(vkdev_core_fw_version(rig.core), 0x10000);
 }
 
-/* The lesser of hardware and firmware, from the load to the next reset. */
+/*
+ * The version in force is the lesser of the hardware's and firmware's, from the load until
+ * reset.
+ */
 static void test_version_in_force(void)
 {
 	const uint32_t older = VKTLS_ABI_MAJOR << 16 | (VKTLS_ABI_MINOR - 1);
@@ -154,7 +159,7 @@ static void test_rings_before_load(void)
 	ktap_expect_eq(rig_status(VKTLS_CMD_NOP, NULL, 0), VKTLS_ST_OK);
 }
 
-/* Programs */
+/* ---- Programs ---- */
 
 static uint32_t program[128];
 static uint32_t program_len;
@@ -170,7 +175,7 @@ static void emit_li(unsigned int reg, uint32_t value)
 	emit(ADDI(reg, reg, value & 0xfff));
 }
 
-/* x1 = address, x2 = value, x3 = what was read */
+/* In programs, x1 is the address, x2 the value to store, x3 the value loaded. */
 static void emit_store(uint32_t addr, uint32_t value)
 {
 	emit_li(1, addr);
@@ -202,7 +207,7 @@ static void load_program(void)
 	program_len = 0;
 }
 
-/* Ends in wfi, with nothing to wake it. */
+/* Run the program until its wfi, at which it stays. */
 static const VkdevRv32 *run_program(void)
 {
 	emit(WFI);
@@ -212,11 +217,11 @@ static const VkdevRv32 *run_program(void)
 	return vkdev_core_cpu(rig.core);
 }
 
-/* Accesses that soc.h does not give: the core faults, the device lives. */
+/* Accesses that soc.h does not define: the core traps, the device works on. */
 static const struct bad_access {
 	const char *name;
 	uint32_t addr;
-	uint32_t insn;		/* x1 = addr, x2 = 0x7fffffff */
+	uint32_t insn;		/* with x1 = addr, x2 = 0x7fffffff */
 	uint32_t cause;
 } bad_accesses[] = {
 	{ "null pointer", 0, LW(3, 1, 0), 5 },
@@ -312,7 +317,7 @@ static void test_dma(const void *row)
 	ktap_expect_eq(vkdev_core_fw_state(rig.core), VKTLS_FW_BOOTING);
 }
 
-/* What firmware writes to the key window it cannot read, and any command wipes. */
+/* The key registers read as zero, and each command of the TLS block wipes them. */
 static void test_key_window(void)
 {
 	emit_store(SOC_TLS + TLS_KEY, 0x11223344);
@@ -337,7 +342,7 @@ static void test_key_window(void)
 	ktap_expect_eq(rig.ctx[0].tls.iv[0], 0);
 }
 
-/* Nothing of one firmware is there for the next: a key that was never used. */
+/* A reset wipes values of the old firmware, even a key that no command has used. */
 static void test_reset_forgets(void)
 {
 	emit_store(SOC_TLS + TLS_KEY, 0x11223344);
@@ -354,7 +359,7 @@ static void test_reset_forgets(void)
 	ktap_expect_eq(vkdev_core_cpu(rig.core)->x[3], 0);
 }
 
-/* A core that never sleeps gives the host its turn after each slice. */
+/* If the core never sleeps, vkdev_core_run() still returns after each slice. */
 static void test_endless_loop(void)
 {
 	rig_init(&rig_config);
@@ -368,12 +373,15 @@ static void test_endless_loop(void)
 	ktap_expect(!vkdev_core_run(rig.core, 500));
 }
 
-/* Work outside of the core counts as instructions: it cannot fill a slice with it. */
+/*
+ * Work outside the core is charged as instructions, so that a slice cannot be filled with
+ * it.
+ */
 static const struct long_work {
 	const char *name;
 	uint32_t reg;
 	uint32_t value;
-	uint32_t most;		/* times in a slice of 20000 */
+	uint32_t most;		/* maximum number of operations in a slice of 20000 */
 } long_works[] = {
 	{ "endless DMA of all memory", SOC_DMA + DMA_CMD, DMA_FROM_HOST, 2 },
 	{ "endless hash keys", SOC_RSS + RSS_COMMIT, 1, 10 },

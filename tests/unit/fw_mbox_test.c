@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The rings between host and firmware, events, heartbeat and the end: laps,
- * batches, rings that are not host memory, loss, reset and crash. At last, many
- * random commands: each must be completed, none may stop the firmware.
+ * The rings between host and firmware, events, heartbeat and the end of firmware:
+ * wrap-around, batches, rings that are not in host memory, loss of events, reset and crash.
+ * At the end, many random commands: each must be completed, and firmware must not stop.
  */
 #include "fw_good.h"
 #include "prng.h"
 
 #define CMDS	(1u << RIG_CMDQ_LOG2)
 #define EVENTS	(1u << RIG_EVTQ_LOG2)
-#define FIFO	64	/* events that wait in the device */
+#define FIFO	64	/* events that can wait in the device */
 
 static void send_event(uint32_t n)
 {
@@ -24,14 +24,17 @@ static bool event_is(const struct vktls_event *e, uint32_t n)
 	       e->id == 0x80000000 + n && e->arg == ~n && !e->reserved[0] && !e->reserved[2];
 }
 
-/* rig_cmd() checks slot, head, tag and generation of each completion. */
+/*
+ * Over several laps of the ring, rig_cmd() checks slot, head, tag and generation of each
+ * completion.
+ */
 static void test_laps(void)
 {
 	for (unsigned int i = 0; i < 5 * CMDS + 3; i++)
 		ktap_expect_eq(rig_status(VKTLS_CMD_NOP, NULL, 0), VKTLS_ST_OK);
 }
 
-/* As many commands as may be outstanding, one doorbell, one interrupt. */
+/* The largest number of outstanding commands: one doorbell and one interrupt. */
 static void test_batch(void)
 {
 	struct vktls_cmd cmds[CMDS - 1] = { 0 };
@@ -77,7 +80,7 @@ static void test_ring_range(void)
 	ktap_expect(rig_run());
 }
 
-/* A ring set up anew starts at its beginning, on its first lap. */
+/* A ring that is set up again begins at index 0, with the generation of a first lap. */
 static void test_ring_again(void)
 {
 	for (unsigned int i = 0; i < CMDS + 2; i++)
@@ -91,7 +94,7 @@ static void test_ring_again(void)
 	ktap_expect_eq(rig_status(VKTLS_CMD_NOP, NULL, 0), VKTLS_ST_OK);
 }
 
-/* A command that cannot be fetched is completed all the same. */
+/* A command that cannot be fetched is completed with an error. */
 static void test_command_not_in_memory(void)
 {
 	struct vktls_cmd_cpl cpl;
@@ -106,14 +109,17 @@ static void test_command_not_in_memory(void)
 	ktap_expect_eq(cpl.gen, VKTLS_GEN);
 }
 
-/* The firmware's next heartbeat, at which it tries again to write what waits. */
+/* Advance the time to the next heartbeat, when firmware repeats writes that failed. */
 static bool beat(void)
 {
 	rig.now = vkdev_core_deadline(rig.core);
 	return rig_run();
 }
 
-/* Nowhere to complete to: logged once, and a new ring makes a new beginning. */
+/*
+ * Completions cannot be written: this is logged once, and commands work again after a new
+ * ring is set up.
+ */
 static void test_completion_not_in_memory(void)
 {
 	ktap_expect(vkdev_core_cmdq_set(rig.core, RIG_CMDQ, 0x40, RIG_CMDQ_LOG2));
@@ -129,8 +135,8 @@ static void test_completion_not_in_memory(void)
 }
 
 /*
- * Host memory that cannot be written for a while: no completion is skipped, no command
- * runs ahead of one, and none runs twice.
+ * Host memory cannot be written for a while: no completion is skipped, commands stay in
+ * order, and none is executed twice.
  */
 static void test_completion_waits(void)
 {
@@ -183,7 +189,9 @@ static void test_events(void)
 	}
 }
 
-/* The ring is full: events wait in the device and follow when there is room. */
+/*
+ * If the ring is full, events wait in the device, and follow when the host has read some.
+ */
 static void test_events_wait(void)
 {
 	uint32_t n = 0;
@@ -201,7 +209,10 @@ static void test_events_wait(void)
 	ktap_expect_eq(vkdev_core_events_lost(rig.core), 0);
 }
 
-/* More than ring and device hold: the loss is counted, and told in its place. */
+/*
+ * If the ring and the device are full, events are lost. Their number is counted, and
+ * reported in the place of the lost events.
+ */
 static void test_events_lost(void)
 {
 	const struct vktls_event *e;
@@ -259,7 +270,10 @@ static void test_event_ring_not_in_memory(void)
 	ktap_expect(event_is(rig_event(), 1));
 }
 
-/* Events wait for a ring that can be written as they do for one with room. */
+/*
+ * Events wait in the device while the host's ring cannot be written, as they do while it is
+ * full.
+ */
 static void test_events_wait_for_memory(void)
 {
 	const struct vktls_event *e;
@@ -285,7 +299,7 @@ static void test_events_wait_for_memory(void)
 	ktap_expect(e && e->type == VKTLS_EVT_OVERFLOW && e->arg == 3);
 }
 
-/* It sleeps until its deadline, and beats at least once a second. */
+/* Firmware sleeps until its timer, and the heartbeat steps at least once a second. */
 static void test_heartbeat(void)
 {
 	uint32_t before = vkdev_core_heartbeat(rig.core);
@@ -342,7 +356,7 @@ static void test_reset(void)
 	ktap_expect_eq(((struct vktls_tls_ref *)rig.cpl.payload)->ctx, 0);
 }
 
-/* An instruction that is none where firmware would go on: last words, stop. */
+/* An illegal instruction in firmware: it logs the trap and stops for good. */
 static void test_crash(void)
 {
 	const VkdevRv32 *cpu = vkdev_core_cpu(rig.core);
@@ -362,7 +376,7 @@ static void test_crash(void)
 	ktap_expect_eq(vkdev_core_deadline(rig.core), UINT64_MAX);
 }
 
-/* Any stack the firmware needs is far from what it has. */
+/* No command uses more than half of 8 KiB of stack. */
 static void test_stack(void)
 {
 	const VkdevRv32 *cpu = vkdev_core_cpu(rig.core);
@@ -378,7 +392,7 @@ static void test_stack(void)
 		ktap_expect_eq(cpu->ram[i], 0);
 }
 
-/* Good and bad fields mixed, in and out of range, over many laps. */
+/* Random commands with right and wrong fields, over many laps of the ring. */
 static void test_random(void)
 {
 	struct prng r = { .state = 20261123 };

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every refusal of a command by the real firmware, with its own status. What
- * firmware refuses must not reach the NIC at all.
+ * Each reason for which the real firmware refuses a command, with its own status. A refused
+ * command must not reach the NIC.
  */
 #include "fw_good.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define PLACE(type, field)	offsetof(struct type, field)
 
-/* One bad field in a command that is good otherwise. */
+/* A command with one wrong field. */
 static const struct refusal {
 	const char *name;
 	uint16_t opcode;
-	uint16_t at;		/* offset in the payload */
-	uint8_t size;		/* of the field, bytes */
+	uint16_t at;		/* offset of the field in the payload */
+	uint8_t size;		/* size of the field */
 	uint64_t value;
 	uint16_t want;
 } refusals[] = {
@@ -169,7 +169,7 @@ static void test_refusal(const void *row)
 	ktap_expect_eq(rig.cpl.len, 0);
 }
 
-/* The checks that all commands share, on each of them. */
+/* Checks that all commands share, made for each command. */
 static void test_envelope(void)
 {
 	uint8_t payload[121] = { 0 };
@@ -188,7 +188,7 @@ static void test_envelope(void)
 	ktap_expect_eq(rig.calls, 0);
 }
 
-/* The first byte after the payload, and the last of the command. */
+/* Set the first byte after the payload, then the last byte of the command. */
 static void test_rest_not_zero(void)
 {
 	uint8_t payload[120];
@@ -202,7 +202,7 @@ static void test_rest_not_zero(void)
 	ktap_expect_eq(rig.calls, 0);
 }
 
-/* Modes and ciphers that the hardware does not have. */
+/* Hardware without certain modes and ciphers. */
 static void test_lesser_hardware(void)
 {
 	VkdevCoreConfig config = rig_config;
@@ -243,7 +243,7 @@ static void test_lesser_hardware(void)
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD_RX, &add_rx, sizeof(add_rx)), VKTLS_ST_FULL);
 }
 
-/* A capability that the image does not know would be offered, and its mode refused. */
+/* A capability that the image does not know is not offered. */
 static void test_newer_hardware(void)
 {
 	const struct vktls_caps *caps = (void *)rig.cpl.payload;

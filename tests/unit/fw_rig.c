@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mock host and NIC around the firmware under test. The NIC accepts what
- * the real one would, records it, and refuses when it is told to.
+ * The mock host and the mock NIC around the firmware under test. The NIC accepts the same
+ * calls as the real one, records them, and refuses if it is told to.
  */
-#define _GNU_SOURCE	/* memmem */
+#define _GNU_SOURCE	/* for memmem() */
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ const VkdevCoreConfig rig_config = {
 	.tls_versions = 1 << VKTLS_VERSION_TLS12,
 };
 
-/* The NIC */
+/* ---- The NIC ---- */
 
 static bool host_has(uint64_t host, uint32_t len)
 {
@@ -271,7 +271,7 @@ static const VkdevCoreOps ops = {
 	.stat_get = op_stat_get,
 };
 
-/* The host */
+/* ---- The host ---- */
 
 static void image_open(void)
 {
@@ -355,7 +355,10 @@ static void post(uint16_t opcode, const void *payload, uint16_t len)
 	memcpy(rig_at(RIG_CMDQ) + rig.cmd_index * sizeof(cmd), &cmd, sizeof(cmd));
 }
 
-/* The completion of the command at @slot, and what every completion must have. */
+/*
+ * Read the completion of the command at @slot, and check the fields that are equal in all
+ * completions.
+ */
 static bool take(uint32_t slot, uint16_t opcode)
 {
 	uint32_t next = (slot + 1) % (1 << RIG_CMDQ_LOG2);

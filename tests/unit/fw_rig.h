@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The real firmware image on the interpreted core, between a host and a NIC
- * that are both made of plain memory. One rig at a time.
+ * The real firmware image on the interpreted core, between a mock host and a mock NIC.
+ * There is one rig at a time.
  */
 #ifndef FW_RIG_H
 #define FW_RIG_H
@@ -11,7 +11,7 @@
 #include "le_abi.h"
 #include "soc/core.h"
 
-#define RIG_HOST_BASE	0x123456000000ull	/* needs the high words */
+#define RIG_HOST_BASE	0x123456000000ull	/* not zero above bit 32 */
 #define RIG_HOST_SIZE	0x100000u
 #define RIG_CMDQ	(RIG_HOST_BASE + 0x1000)
 #define RIG_CPLQ	(RIG_HOST_BASE + 0x2000)
@@ -23,7 +23,7 @@
 #define RIG_QUEUES	4
 #define RIG_CONTEXTS	6
 #define RIG_MBPS	10000
-#define RIG_BUDGET	1000000			/* instructions until "it hangs" */
+#define RIG_BUDGET	1000000 /* instructions after which firmware counts as hung */
 
 struct rig_queue {
 	bool live;
@@ -35,7 +35,7 @@ struct rig_tls {
 	VkdevCoreTls tls;
 };
 
-/* What the mock NIC was told, and what it is to answer. */
+/* Calls to the mock NIC, and its answers. */
 struct rig {
 	VkdevCore *core;
 	uint8_t host[RIG_HOST_SIZE];
@@ -44,7 +44,7 @@ struct rig {
 	unsigned int kicks;
 	unsigned int status_changes;
 	unsigned int irqs[RIG_QUEUES + 1];
-	unsigned int calls;		/* of operations that change the NIC */
+	unsigned int calls;		/* number of calls that change the NIC */
 	char trace[1 << 16];
 	size_t trace_len;
 
@@ -56,56 +56,58 @@ struct rig {
 	uint32_t filter_count;
 	struct vktls_rss_ctx rss[VKTLS_RSS_CONTEXTS];
 	bool rss_live[VKTLS_RSS_CONTEXTS];
-	struct vktls_flow_filter flow;	/* the last one that was set */
-	uint32_t flow_place;		/* the last one that was set or deleted */
+	struct vktls_flow_filter flow;	/* filter of the last FLOW_SET */
+	uint32_t flow_place;		/* place of the last FLOW_SET or FLOW_DEL */
 	struct rig_queue queues[2][RIG_QUEUES];
 	struct rig_tls ctx[RIG_CONTEXTS];
-	uint16_t refuse;		/* status of the next operation that has one */
+	uint16_t refuse;		/* status of the next call that returns one */
 	VkdevCoreTlsState state;	/* answer to a query */
 
-	/* The host's side of the rings */
+	/* State of the rings on the host's side. */
 	uint32_t cmd_index;
 	uint8_t cmd_gen;
 	uint32_t evt_index;
 	uint8_t evt_gen;
 	uint32_t tag;
-	uint16_t dirty;			/* 1 + byte to spoil in the next payload, or 0 */
-	uint64_t cost;			/* instructions of the last command */
-	struct vktls_cmd_cpl cpl;	/* of the last command */
+	uint16_t dirty; /* 1 + offset of a byte to set in the next payload, or 0 */
+	uint64_t cost;			/* instructions for the last command */
+	struct vktls_cmd_cpl cpl;	/* completion of the last command */
 };
 
 extern struct rig rig;
 
-/* A new core without firmware; the image from the build folder in memory. */
+/*
+ * Start a new core without firmware, with the image from the build folder in host memory.
+ */
 void rig_init(const VkdevCoreConfig *config);
 void rig_fini(void);
 extern const VkdevCoreConfig rig_config;
 
-/* Firmware loaded and ready, rings set up. */
+/* Load firmware, wait until it is ready, and set up the rings. */
 bool rig_boot(void);
 uint32_t rig_image_len(void);
 uint8_t *rig_at(uint64_t host);
 
-/* Write the low size bytes of a value, little-endian, as all that the device reads is. */
+/* Write the low @size bytes of @value in the device's byte order, little-endian. */
 void rig_put(void *to, uint64_t value, size_t size);
 
-/* Run until firmware sleeps. False when it does not within the budget. */
+/* Run until firmware sleeps. False if it does not within RIG_BUDGET instructions. */
 bool rig_run(void);
 
 /*
- * Post one command, run it, take its completion. False, with a diagnosis, when
- * there is no proper completion; else it is in rig.cpl.
+ * Send one command and take its completion, which is then in rig.cpl. False, with a
+ * diagnosis, if there is no valid completion.
  */
 bool rig_cmd(uint16_t opcode, const void *payload, uint16_t len);
 uint16_t rig_status(uint16_t opcode, const void *payload, uint16_t len);
 
-/* The same with byte @at of the payload set, wherever it lies. */
+/* Like rig_status(), with byte @at of the payload set; @at may be beyond @len. */
 uint16_t rig_status_tail(uint16_t opcode, const void *payload, uint16_t len, uint16_t at);
 
-/* The next event that firmware delivered, or NULL; taken from the ring. */
+/* Take the next event from the ring; NULL if there is none. */
 const struct vktls_event *rig_event(void);
 
-/* Whether the core's memory holds these bytes anywhere, or its registers do. */
+/* Return whether @bytes are anywhere in the core's memory or registers. */
 bool rig_sram_has(const void *bytes, size_t n);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stream of frames through gro.c, as the device would join them, and each
- * packet cut again: what comes out must be the frames that went in, byte for byte.
- * Used by gro_test.c and by the fuzzer.
+ * Feeds a stream of frames to gro.c, as the device does, and cuts each joined packet again:
+ * the result must be the original frames, byte for byte. Used by gro_test.c and by the
+ * fuzzer.
  */
 #ifndef GRO_RIG_H
 #define GRO_RIG_H
@@ -18,14 +18,14 @@
 #define GRO_FRAME_MAX	2048
 
 struct gro_rig {
-	uint8_t wire[VKTLS_RX_GRO_SEGS][GRO_FRAME_MAX];	/* frames of the packet */
+	uint8_t wire[VKTLS_RX_GRO_SEGS][GRO_FRAME_MAX];	/* original frames of the packet */
 	size_t len[VKTLS_RX_GRO_SEGS];
 	uint8_t packet[VKTLS_RX_GRO_BYTES];
 	VkdevGro gro;
-	unsigned int packets, frames;	/* joined ones so far */
+	unsigned int packets, frames;	/* packets and frames joined */
 };
 
-/* Headers of both checksums made right, as far as there are any. */
+/* Set the IP and TCP checksums of a frame, if it has these headers. */
 static inline void gro_sum(uint8_t *frame, size_t len)
 {
 	VkdevWire w;
@@ -48,7 +48,10 @@ static inline void gro_differs(const struct gro_rig *rig, unsigned int n)
 	abort();
 }
 
-/* Frame @n as it was cut; one whose packet kept its identification has that. */
+/*
+ * Compare frame @n, cut from the packet, with the original. If all frames had one IPv4
+ * identification, it is set before.
+ */
 static inline void gro_compare(const struct gro_rig *rig, const VkdevTso *tso,
 			       const uint8_t *data, uint32_t chunk, unsigned int n)
 {
@@ -91,7 +94,7 @@ static inline void gro_cut(struct gro_rig *rig)
 	rig->frames += n;
 }
 
-/* No more frames are at hand. */
+/* End the open packet, as the device does when no more frames are waiting. */
 static inline void gro_end(struct gro_rig *rig)
 {
 	if (rig->gro.segs > 1)
@@ -99,7 +102,7 @@ static inline void gro_end(struct gro_rig *rig)
 	rig->gro.segs = 0;
 }
 
-/* One frame of up to GRO_FRAME_MAX bytes. Return: whether it was joined. */
+/* Add one frame of up to GRO_FRAME_MAX bytes. Return: true if it was joined to others. */
 static inline bool gro_frame(struct gro_rig *rig, const uint8_t *frame, size_t len)
 {
 	uint64_t sum = vkdev_sum_add(0, frame + VKDEV_ETH_HDR, len - VKDEV_ETH_HDR);
@@ -129,17 +132,17 @@ static inline bool gro_frame(struct gro_rig *rig, const uint8_t *frame, size_t l
 	return joins;
 }
 
-/* A frame of a connection: what may differ from one to the next. */
+/* Parameters of a frame of the connection. */
 struct gro_make {
 	uint8_t version;	/* 4 or 6 */
-	uint8_t flags;		/* TCP */
-	uint8_t options;	/* bytes, a multiple of 4 */
+	uint8_t flags;		/* TCP flags */
+	uint8_t options;	/* bytes of TCP options, a multiple of 4 */
 	uint16_t id;
 	uint32_t seq;
 	size_t payload;
 };
 
-/* Return: its length. */
+/* Make a frame. Return: its length. */
 static inline size_t gro_make(uint8_t *frame, const struct gro_make *m)
 {
 	uint8_t *ip = frame + VKDEV_ETH_HDR;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Joining frames: which are, which are not, and that what was joined can be cut
- * into the same frames again, which gro_rig.h looks at in each case.
+ * Joining of frames: which frames are joined, and which are not. In each case gro_rig.h
+ * checks that a joined packet can be cut into the original frames.
  */
 #include "gro_rig.h"
 #include "ktap.h"
@@ -35,7 +35,7 @@ static void stream(uint8_t version)
 		m.id++;
 	}
 	gro_end(&rig);
-	/* 45 frames of 1448 bytes are 65160 */
+	/* at most 45 frames in a packet: 45 * 1448 = 65160 */
 	ktap_expect_eq(rig.frames, 200);
 	ktap_expect_eq(rig.packets, 5);
 }
@@ -65,7 +65,7 @@ static void no_more_than_its_count_holds(void)
 	ktap_expect_eq(rig.frames, 2 * VKTLS_RX_GRO_SEGS);
 }
 
-/* Two frames; then whether a third one, long as the first, joins them. */
+/* Join two frames, then return whether a third one, as long as the first, is joined. */
 static bool third_joins(struct gro_make m, size_t second, uint8_t flags)
 {
 	start();
@@ -113,13 +113,16 @@ static void steady_identification(void)
 		ktap_expect_eq(feed(&m), n > 0);
 		m.seq += 100;
 	}
-	m.id++;		/* now it is too late to count */
+	m.id++;		/* identification changes: not joined any more */
 	ktap_expect(!feed(&m));
 	gro_end(&rig);
 	ktap_expect_eq(rig.frames, 3);
 }
 
-/* A router may cut these, and needs to tell them apart. */
+/*
+ * Frames that a router may fragment need different identifications, so equal ones are not
+ * joined.
+ */
 static void steady_identification_of_what_may_be_cut(void)
 {
 	struct gro_make m = { 4, ACK, 0, 7, 1, 100 };
@@ -139,7 +142,7 @@ static void steady_identification_of_what_may_be_cut(void)
 struct row {
 	const char *what;
 	uint8_t version;
-	uint16_t at;		/* byte of the second frame that differs */
+	uint16_t at;		/* byte of the second frame that is changed */
 	uint8_t flip;
 	bool joins;
 };
@@ -228,7 +231,7 @@ static void of_other_shape(void)
 	feed(&first);
 	m.payload = 50;
 	len = gro_make(frame, &m);
-	frame[len] = 0;			/* one byte behind the packet */
+	frame[len] = 0;			/* one byte after the end of the IP packet */
 	ktap_expect(!gro_frame(&rig, frame, len + 1));
 	ktap_expect_eq(rig.gro.segs, 0);
 	frame[len - 1] ^= 1;		/* wrong checksum */
@@ -237,7 +240,7 @@ static void of_other_shape(void)
 	ktap_expect_eq(rig.packets, 0);
 }
 
-/* A group is not one's own address, and a tag in the frame is kept by itself. */
+/* Frames that begin no packet: to a multicast address, or with a VLAN tag. */
 static void first_ones_that_open_nothing(void)
 {
 	const struct gro_make m = { 4, ACK, 0, 1, 1, 100 };
@@ -258,7 +261,7 @@ static void first_ones_that_open_nothing(void)
 	ktap_expect_eq(rig.gro.segs, 1);
 }
 
-/* Streams in which now and then something is not as it was. */
+/* Random streams in which some frames differ from the others. */
 static void any_stream(void)
 {
 	static const uint8_t flips[] = { 0x01, 0x08, 0x20, 0x40, 0x80 };

@@ -46,15 +46,15 @@
 struct ktap_state {
 	unsigned int run;
 	unsigned int failed;
-	const char *skipped;	/* why the case at hand could not run */
-	const char *name;	/* of the case at hand */
-	unsigned int bad;	/* expectations of the case at hand that failed */
-	jmp_buf give_up;	/* the end of the case at hand */
+	const char *skipped;	/* reason why the current case was skipped */
+	const char *name;	/* name of the current case */
+	unsigned int bad;	/* failed expectations of the current case */
+	jmp_buf give_up;	/* end of the current case */
 };
 
 static struct ktap_state ktap;
 
-/* Asked by the sanitizers: an error ends in SIGABRT, as that of assert() does. */
+/* Options for the sanitizers: an error raises SIGABRT, as assert() does. */
 __attribute__((weak)) const char *__asan_default_options(void)
 {
 	return "abort_on_error=1";
@@ -65,7 +65,7 @@ __attribute__((weak)) const char *__ubsan_default_options(void)
 	return "abort_on_error=1";
 }
 
-/* The program ends here, in the middle of a case. */
+/* SIGABRT during a case: report the case as failed, and end the program. */
 static void ktap_aborted(int signo)
 {
 	if (ktap.name)
@@ -81,7 +81,7 @@ static inline void ktap_start(void)
 	puts("KTAP version 1");
 }
 
-/* An expectation that fails before a case, in its set-up, fails the case. */
+/* Report the case. If an expectation failed before it, in its set-up, the case fails. */
 static inline void ktap_end(const char *name)
 {
 	ktap.run++;
@@ -106,7 +106,7 @@ static inline bool ktap_wanted(const char *name)
 	return !one || !strcmp(one, name);
 }
 
-/* Run one case that takes a pointer to its row of a table. */
+/* Run one case with a pointer to its row of a table. */
 static inline void ktap_case(const char *name, void (*fn)(const void *row),
 			     const void *row)
 {
@@ -128,7 +128,7 @@ static inline void ktap_run(const char *name, void (*fn)(void))
 	ktap_end(name);
 }
 
-/* One case that is one condition. */
+/* Report one case that is only a condition. */
 static inline bool ktap_check(bool ok, const char *name)
 {
 	ktap.bad += !ok;
@@ -139,13 +139,15 @@ static inline bool ktap_check(bool ok, const char *name)
 
 #define KTAP_RUN(fn)	ktap_run(#fn, fn)
 
-/* Mark the case at hand as skipped; the caller returns afterwards. */
+/* Mark the current case as skipped; the caller then returns. */
 static inline void ktap_skip(const char *why)
 {
 	ktap.skipped = why;
 }
 
-/* Another expectation failed: is it to be shown? */
+/*
+ * Count a failed expectation. Return whether to print it; the KTAP_GIVE_UPth ends the case.
+ */
 static inline bool ktap_bad(void)
 {
 	if (++ktap.bad == KTAP_GIVE_UP)
@@ -161,7 +163,7 @@ static inline bool ktap_want(bool ok, const char *file, int line,
 	return ok;
 }
 
-/* The name of a status, where a status is expected; NULL for other numbers. */
+/* Return the name of a status if a status is expected, else NULL. */
 static inline const char *ktap_status(uint64_t value, const char *wanted)
 {
 	static const char * const names[] = {
@@ -207,7 +209,7 @@ static inline bool ktap_want_mem(const void *got, const void *wanted,
 	return true;
 }
 
-/* Expectations: true when they hold, so that a case can stop early. */
+/* Expectations. They return true if they hold, so that a case can end early. */
 #define ktap_expect(cond) \
 	ktap_want((cond), __FILE__, __LINE__, #cond)
 #define ktap_expect_eq(got, wanted) \
@@ -215,7 +217,7 @@ static inline bool ktap_want_mem(const void *got, const void *wanted,
 #define ktap_expect_mem(got, wanted, len) \
 	ktap_want_mem(got, wanted, len, __FILE__, __LINE__)
 
-/* Print the plan; the return value is main's. */
+/* Print the plan. Return the exit status for main(). */
 static inline int ktap_finish(void)
 {
 	printf("1..%u\n", ktap.run);

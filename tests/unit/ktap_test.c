@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ktap.h itself, seen from outside: this program runs itself with an argument
- * that names something that goes wrong, and reads the output.
+ * Test of ktap.h from outside: this program runs itself with an argument that selects a
+ * failure, and reads the output.
  */
 #include <assert.h>
 #include <unistd.h>
@@ -12,12 +12,12 @@
 #define LINES	(KTAP_SHOWN + 10)
 
 static char lines[LINES][256];
-static unsigned int printed;	/* lines, also those beyond LINES */
-static int ended;		/* wait status */
+static unsigned int printed;	/* number of lines, also those not stored */
+static int ended;		/* wait status of the run */
 
-/* ---- The runs that go wrong ---- */
+/* ---- Runs that fail ---- */
 
-/* Zero, and no compiler knows. */
+/* Return zero in a way that no compiler can know. */
 static int never(void)
 {
 	return !getenv("PATH");
@@ -60,12 +60,12 @@ static int wrong(const char *how)
 	else if (!strcmp(how, "refuses"))
 		KTAP_RUN(refuses);
 	else
-		ktap_expect(never());	/* set-up before a case */
+		ktap_expect(never());	/* a failure in the set-up of a case */
 	KTAP_RUN(runs_after);
 	return ktap_finish();
 }
 
-/* ---- The cases that look at them ---- */
+/* ---- Cases that check the output of these runs ---- */
 
 static void run(const char *how)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ABI as a mock host writes it: its structures are little-endian on a big-endian
- * processor too. Comes before every header of the device.
+ * The ABI structures as a mock host writes them: little-endian, also if the test runs on a
+ * big-endian processor. To be included before all headers of the device.
  */
 #ifndef LE_ABI_H
 #define LE_ABI_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Arithmetic modulo 2^130 - 5: the answers of RFC 8439 (A.3) that are about
- * carries, and sums that must come apart again.
+ * Arithmetic modulo 2^130 - 5: the test vectors about carries of RFC 8439 (A.3), and
+ * subtraction of sums.
  */
 #include "tls/poly.h"
 #include "ktap.h"
@@ -11,10 +11,10 @@
 
 struct answer {
 	const char *name;
-	uint8_t r, s;		/* first byte of r; each byte of s */
-	uint8_t blocks[3][2];	/* first byte of a block, and each of the others */
+	uint8_t r, s;		/* r: first byte; s: all bytes */
+	uint8_t blocks[3][2];	/* first byte of a block, all other bytes */
 	unsigned int count;
-	uint8_t tag[2];		/* the same */
+	uint8_t tag[2];		/* first byte of the tag, all other bytes */
 };
 
 static const struct answer answers[] = {
@@ -47,7 +47,7 @@ static void known(const void *row)
 	ktap_expect_mem(tag, want, sizeof(want));
 }
 
-/* Random words, many of them all zeros or all ones. */
+/* Make a random number; many of its words are all zeros or all ones. */
 static void number(struct prng *rng, VkdevPoly *n)
 {
 	for (int i = 0; i < 3; i++) {
@@ -68,7 +68,7 @@ static void same(const VkdevPoly *a, const VkdevPoly *b)
 	ktap_expect_mem(one, other, sizeof(one));
 }
 
-/* a + b - b = a, and (a + b) r = a r + b r, less the blocks' own bit. */
+/* a + b - b = a. (a + b) r = a r + b r, minus the bit that is added to each block. */
 static void comes_apart(void)
 {
 	static const uint8_t zero[16];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A small seeded generator: a failing run repeats with the same seed. */
+/* Random numbers from a seed, so that a failing run can be repeated. */
 #ifndef PRNG_H
 #define PRNG_H
 
@@ -10,7 +10,7 @@ struct prng {
 	uint64_t state;
 };
 
-/* splitmix64: any seed will do. */
+/* splitmix64; any seed is good. */
 static inline uint64_t prng_next(struct prng *r)
 {
 	uint64_t z = r->state += 0x9e3779b97f4a7c15ull;
@@ -20,7 +20,7 @@ static inline uint64_t prng_next(struct prng *r)
 	return z ^ z >> 31;
 }
 
-/* 0..limit - 1 */
+/* Return a number from 0 to @limit - 1. */
 static inline size_t prng_below(struct prng *r, size_t limit)
 {
 	return prng_next(r) % limit;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* RV32IM instruction words as constant expressions, operands in assembler order. */
+/* RV32IM instructions as constant expressions, with operands in the order of assembler. */
 #ifndef RV32_ASM_H
 #define RV32_ASM_H
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The interpreter's privileged side against the manual: exceptions, encodings
- * that must be illegal, CSRs, interrupts, wfi, and when the core gives up.
+ * The privileged part of the interpreter against the manual: exceptions, illegal encodings,
+ * CSRs, interrupts, wfi, and the traps at which the core crashes.
  */
 #include "ktap.h"
 #include "prng.h"
 #include "rv32_asm.h"
 #include "rv32_rig.h"
 
-/* Trapped to the handler, rd untouched, nothing retired. */
+/* True if the instruction trapped to the handler, did not retire, and left rd unchanged. */
 static bool trapped(uint32_t cause, uint32_t tval)
 {
 	return cpu.pc == HANDLER && cpu.mcause == cause && cpu.mtval == tval &&
@@ -128,7 +128,7 @@ static void test_illegal(void)
 	}
 }
 
-/* Legal funct3 values by opcode, as a bit mask, for any funct7 or just some. */
+/* Return whether an encoding is legal, by opcode, funct3 and funct7. */
 static bool legal(unsigned int op, unsigned int f3, unsigned int f7)
 {
 	switch (op) {
@@ -151,7 +151,7 @@ static bool legal(unsigned int op, unsigned int f3, unsigned int f7)
 	}
 }
 
-/* All opcodes but SYSTEM, which the cases above walk by hand. */
+/* All opcodes but SYSTEM, which has cases of its own above. */
 static void test_decode_sweep(void)
 {
 	unsigned int wrong = 0;
@@ -199,7 +199,7 @@ static void test_csr(void)
 	}
 }
 
-/* What reads back after all ones were written: the legal bits (WARL). */
+/* Values read back after a write: only legal bits are kept (WARL). */
 static const struct warl_case {
 	const char *name;
 	uint32_t csr;
@@ -424,7 +424,10 @@ static void test_run(void)
 		   cpu.crash_pc == RAM_BASE + RAM_SIZE, "running off the window faults");
 }
 
-/* Whatever runs: x0 is zero, the pc is aligned, no byte is reached beyond the window. */
+/*
+ * Random instructions: x0 stays zero, the pc stays aligned, and no access leaves the
+ * window.
+ */
 static void test_random_code(void)
 {
 	struct prng r = { .state = 42 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A core with a small memory, one register on its bus, and one instruction. */
+/* A core with a small memory, one register on its bus, and one instruction to test. */
 #ifndef RV32_RIG_H
 #define RV32_RIG_H
 
@@ -18,7 +18,7 @@
 #define MMIO		0x40000000u
 #define NOWHERE		0x70000000u
 
-/* The bus outside the window: one register that records what it was asked. */
+/* The bus outside the window has one register, which records accesses. */
 struct mmio {
 	uint32_t addr;
 	uint32_t value;
@@ -76,7 +76,7 @@ static inline uint32_t peek(uint32_t addr)
 	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* A core at CODE, one instruction there, x1 = a, x2 = b, traps to HANDLER. */
+/* Prepare a core: @insn at CODE, x1 = @a, x2 = @b, trap handler at HANDLER. */
 static inline void setup(uint32_t insn, uint32_t a, uint32_t b)
 {
 	memset(ram, 0, sizeof(ram));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The interpreter's user-level instructions against the ISA manual: one table
- * per kind, {description, instruction, inputs, expectation}. Expected values
- * are worked out from the manual, never taken from the interpreter.
+ * The user-level instructions of the interpreter against the ISA manual: one table for each
+ * kind, with description, instruction, inputs and expected result. Expected values come
+ * from the manual, never from the interpreter.
  */
 #include "ktap.h"
 #include "rv32_asm.h"
@@ -97,7 +97,7 @@ static void test_alu(void)
 	}
 }
 
-/* Every instruction that writes rd must leave x0 alone. */
+/* No instruction that writes rd may change x0. */
 static void test_x0(void)
 {
 	static const uint32_t words[] = {
@@ -157,7 +157,7 @@ static const struct jump_case {
 	uint32_t insn;
 	uint32_t a;
 	uint32_t want_pc;
-	unsigned int link;	/* register */
+	unsigned int link;	/* link register */
 	uint32_t want_link;
 } jump_cases[] = {
 	{ "jal forwards", JAL(3, 0x7fc), 0, CODE + 0x7fc, 3, CODE + 4 },
@@ -184,7 +184,7 @@ static void test_jump(void)
 	}
 }
 
-/* Memory at DATA holds 0x8182f3f4 and at DATA + 4 0x11223344. */
+/* The memory at DATA is 0x8182f3f4, at DATA + 4 it is 0x11223344. */
 static const struct load_case {
 	const char *name;
 	uint32_t insn;
@@ -219,7 +219,7 @@ static void test_load(void)
 	}
 }
 
-/* x1 = DATA, x2 = 0xaabbccdd into memory that holds 0x11223344 0x55667788. */
+/* x1 = DATA and x2 = 0xaabbccdd; the memory before the store is 0x11223344 0x55667788. */
 static const struct store_case {
 	const char *name;
 	uint32_t insn;

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The same cases as sum_test, as on a machine without large vectors. */
+/* The cases of sum_test, without the code for large vectors. */
 #include "sum_test.c"

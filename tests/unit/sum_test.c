@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ones' complement sums against the definition, one 16-bit word at a time: all
- * lengths around the sizes that are added at once, at all alignments, with bytes
- * that carry as much as bytes can.
+ * Ones' complement sums are compared with the definition, one 16-bit word at a time: all
+ * lengths around the vector sizes, all alignments, and bytes with the most carries.
  */
 #include <stdlib.h>
 
@@ -16,7 +15,7 @@
 
 static uint8_t bytes[ROOM], copy[ROOM];
 
-/* As RFC 1071 has it, in the byte order of the host. */
+/* The sum by the definition of RFC 1071, in the byte order of the host. */
 static uint16_t sum_by_words(const uint8_t *p, size_t len)
 {
 	uint32_t sum = 0;
@@ -52,7 +51,7 @@ static void each_length(const void *with)
 				       sum_by_words(bytes + at, len));
 }
 
-/* The same sum, the same bytes, and none beside them is touched. */
+/* A copy has the same sum and the same bytes, and no byte around it is changed. */
 static void each_copy(const void *with)
 {
 	size_t at, len;
@@ -102,7 +101,7 @@ static void taken_away(void)
 	}
 }
 
-/* The largest packet, of the bytes that carry most. */
+/* The largest packet, of bytes with the most carries. */
 static void longest(void)
 {
 	const size_t len = 65792;

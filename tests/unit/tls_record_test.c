@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pure record arithmetic of net/tls: RFC 8448's records are built and
- * opened with it, and every limit is tried on both of its sides.
+ * The arithmetic of TLS records in net/tls: the records of RFC 8448 are built and opened
+ * with it, and each limit is tested from both sides.
  */
 #include <errno.h>
 
@@ -14,7 +14,7 @@
 #define VERSION_12	0x0303
 #define VERSION_13	0x0304
 #define TAG		16
-#define NONCE_12	8	/* explicit nonce of AES-GCM in TLS 1.2 */
+#define NONCE_12	8	/* bytes of explicit nonce of AES-GCM in TLS 1.2 */
 
 static struct tls_rec_fmt fmt_gcm12, fmt_gcm13, fmt_chacha12;
 
@@ -57,7 +57,7 @@ static const uint8_t *rfc8448_open(const uint8_t *wire, uint8_t *seq,
 	return wire + rec->full_len;
 }
 
-/* Both records of the RFC, one after the other. */
+/* Open both records of the RFC, one after the other. */
 static void rfc8448_opens(void)
 {
 	uint8_t seq[TLS_REC_SEQ_LEN] = {}, plain[64], want[50];
@@ -187,7 +187,7 @@ static void key_update_alone(void)
 	ktap_expect(tls_hs_scan_key_update(&scan, msg, sizeof(msg)));
 }
 
-/* A ticket whose content looks like a KeyUpdate, then a real one. */
+/* A ticket with content that looks like a KeyUpdate, then a real KeyUpdate. */
 static void key_update_behind_ticket(void)
 {
 	const uint8_t ticket[] = { 4, 0, 0, 5, 24, 0, 0, 1, 0 };

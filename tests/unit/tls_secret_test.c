@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pure parts of keys that renew themselves: RFC 8448's keys come out of its
- * secrets, GnuTLS derives the same next secrets, and KeyUpdates are found, cut, joined
- * and refused as RFC 8446 says.
+ * Key derivation and KeyUpdate messages in net/tls: the secrets of RFC 8448 give its keys,
+ * GnuTLS derives the same next secrets, and KeyUpdates are found, in one or several
+ * records, or refused, as RFC 8446 says.
  */
 #include <errno.h>
 
@@ -49,7 +49,7 @@ static int hmac_fails(void *arg, const uint8_t *key, uint32_t key_len,
 static const struct tls_hkdf sha256 = { .len = 32, .hmac = hmac_256 };
 static const struct tls_hkdf sha384 = { .len = 48, .hmac = hmac_384 };
 
-/* RFC 8448, section 3: both directions. */
+/* The keys of both directions in RFC 8448, section 3. */
 static void rfc8448_keys(void)
 {
 	uint8_t key[16], iv[12];
@@ -64,7 +64,7 @@ static void rfc8448_keys(void)
 	ktap_expect_mem(iv, rfc8448_server_iv, sizeof(iv));
 }
 
-/* HkdfLabel of RFC 8446 section 7.1, written out, and GnuTLS's HKDF-Expand. */
+/* The HkdfLabel of RFC 8446 section 7.1, built here, with HKDF-Expand of GnuTLS. */
 static void oracle(gnutls_mac_algorithm_t mac, const uint8_t *secret,
 		   unsigned int len, const char *label, uint8_t *out,
 		   uint16_t out_len)
@@ -123,15 +123,15 @@ static void impossible_lengths(void)
 		       -ENOMEM);
 }
 
-#define TICKET	4, 0, 0, 5, 24, 0, 0, 1, 0	/* its content looks like one */
+#define TICKET	4, 0, 0, 5, 24, 0, 0, 1, 0	/* content looks like a KeyUpdate */
 #define UPDATE	24, 0, 0, 1, 0
 #define ASKS	24, 0, 0, 1, 1
 
-/* Records of a stream, and what is found in the last of them. */
+/* Handshake records, and the KeyUpdate that is found in the last one. */
 static const struct scan_row {
 	const char *name;
 	uint8_t bytes[24];
-	uint8_t ends[4];	/* of the records, 0 behind the last */
+	uint8_t ends[4];	/* ends of the records; 0 behind the last */
 	int alert;
 	bool found, request;
 	uint8_t tail;
@@ -162,7 +162,7 @@ static const struct scan_row {
 	  false, 4 },
 };
 
-/* @step: bytes of a piece of a record that is looked at */
+/* Scan the records of a row in pieces of @step bytes. */
 static int scan_rows(const struct scan_row *row, struct tls_ku_scan *scan,
 		     unsigned int step)
 {
@@ -194,7 +194,7 @@ static void scanned(const void *arg)
 	}
 }
 
-/* What is built is found. */
+/* A message of tls_ku_build() is found by tls_ku_scan(). */
 static void built(void)
 {
 	uint8_t message[TLS_KEY_UPDATE_LEN];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device's view of frames: where headers are, and that no frame, however
- * broken, leads outside itself. Every frame lies at the end of memory of its
- * own size, so that the address sanitizer sees the first byte too far.
+ * The device's parser of frames: the offsets of headers, and that no frame, however broken,
+ * leads to an access outside the frame. Each frame is in memory of exactly its size, so
+ * that the address sanitizer reports the first byte beyond.
  */
 #include <stdlib.h>
 
@@ -76,7 +76,7 @@ static const struct row rows[] = {
 	    "\6\xff\1\4\0\0\0\0" TCP_HDR, 6, 0, 14, 0, 0, false),
 };
 
-/* A copy whose end is the end of what may be read. */
+/* Copy to a buffer of exactly @len bytes. */
 static uint8_t *exact_copy(const void *data, size_t len)
 {
 	uint8_t *p = malloc(len);
@@ -101,7 +101,7 @@ static void parses(const void *data)
 	free(frame);
 }
 
-/* RFC 1071, written the slow way */
+/* The checksum of RFC 1071, byte by byte. */
 static uint16_t plain_sum(const uint8_t *p, size_t len)
 {
 	uint32_t sum = 0;
@@ -114,7 +114,7 @@ static uint16_t plain_sum(const uint8_t *p, size_t len)
 	return sum;
 }
 
-/* In UDP zero means that there is no checksum. */
+/* In UDP, a checksum of zero means that there is none. */
 static void sum_is_never_zero(void)
 {
 	uint8_t frame[64] = { [20] = 0xff, [21] = 0xff };
@@ -150,7 +150,7 @@ static void sum_outside_is_refused(void)
 	ktap_expect(!vkdev_wire_sum_fill(frame, 0, 0, 0));
 }
 
-/* What carries look like that a vector could lose. */
+/* A frame of ones has the most carries; a vector might lose some. */
 static void sum_of_ones_is_right(void)
 {
 	uint8_t frame[1500];
@@ -164,7 +164,7 @@ static void sum_of_ones_is_right(void)
 	}
 }
 
-/* The vectors of Microsoft's "Verifying the RSS Hash Calculation". */
+/* The test vectors of Microsoft's "Verifying the RSS Hash Calculation". */
 static const uint8_t rss_secret[VKTLS_RSS_KEY_BYTES] = {
 	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67,
 	0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
@@ -173,8 +173,8 @@ static const uint8_t rss_secret[VKTLS_RSS_KEY_BYTES] = {
 };
 
 struct rss_row {
-	const char *input;	/* source, destination, their ports */
-	uint8_t addresses;	/* bytes of both addresses */
+	const char *input;	/* source and destination address, then their ports */
+	uint8_t addresses;	/* length of both addresses */
 	uint32_t alone, with_ports;
 };
 
@@ -215,7 +215,10 @@ static void hashes(void)
 	}
 }
 
-/* TCP over IPv4 and IPv6 of the first row, under fields and a change of the input. */
+/*
+ * Return the hash of a TCP packet, with the first test vector's addresses, for the given
+ * @fields and @input. @back: in the direction of the answer.
+ */
 static uint32_t hash_of(const char *l3, size_t l3_len, uint8_t fields, uint8_t input,
 			bool back)
 {
@@ -242,7 +245,10 @@ static uint32_t hash_of(const char *l3, size_t l3_len, uint8_t fields, uint8_t i
 	return hash;
 }
 
-/* A field that is not chosen counts as zeros: hashes of single fields add up. */
+/*
+ * A field that is not selected counts as zeros, so the hash is the XOR of the hashes of
+ * single fields.
+ */
 static void hash_of_fields(void)
 {
 	static const struct {
@@ -300,7 +306,7 @@ static VkdevWireSum sum_check(const uint8_t *frame, const VkdevWire *w, size_t l
 	return vkdev_wire_sum_check(frame, w, len, sum);
 }
 
-/* One frame as it would leave: is it whole, and the one that is due? */
+/* Check a frame cut from a packet: it is valid, and the next one in order. */
 static void check_segment(const VkdevTso *tso, const uint8_t *data, uint32_t chunk,
 			  uint32_t at, bool last)
 {
@@ -346,7 +352,7 @@ static void segments(const void *data)
 	ktap_expect_eq(at, sizeof(frame) - row->len);
 }
 
-/* Everything that the device does with a frame that a stranger made. */
+/* Run all functions of wire.c on a frame. */
 static void handle(uint8_t *frame, size_t len, struct prng *r)
 {
 	static VkdevRss rss;

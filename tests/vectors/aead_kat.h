@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Published known answers, hexadecimal. "gcm N" are test cases N of McGrew and
- * Viega, "The Galois/Counter Mode of Operation" (submitted to NIST), those with a
- * 96-bit IV; the others are RFC 8439, sections 2.8.2 and A.5.
+ * Published test vectors, hexadecimal. "gcm N" is test case N of McGrew and Viega, "The
+ * Galois/Counter Mode of Operation" (submitted to NIST); only cases with a 96-bit IV are
+ * here. The others are from RFC 8439, sections 2.8.2 and A.5.
  */
 #ifndef AEAD_KAT_H
 #define AEAD_KAT_H

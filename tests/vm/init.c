@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PID 1 of the test guest: loads the modules that the disk needs, moves to the
- * disk, adds what this run brings (/overlay), runs one command and reports on
- * virtio-serial ports of its own. "done" on the status port is its last word,
- * so a guest that panics or hangs says nothing and cannot look like a pass. It
- * knows nothing of the NIC: the network is set up by /run/vktls/setup.
+ * PID 1 of the test guest: loads the modules that the disk needs, changes root to the
+ * disk, copies the files of this run (/overlay), runs one command, and reports on its
+ * own virtio-serial ports. Its last output is "done" on the status port, so a guest
+ * that panics or hangs cannot look like a pass. It knows nothing of the NIC:
+ * /run/vktls/setup sets up the network.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -33,9 +33,11 @@
 #define JOB_DIR		"/run/vktls"
 #define SHARE_DIR	"/mnt/host"
 #define MAX_ARGS	256
-/* How long to read on from a pipe that a left-over daemon keeps open */
+/* time to read on from a pipe that a background process keeps open */
 #define LINGER_MS	500
-/* Out-of-tree and unsigned modules, bits 12 and 13, are what is tested here */
+/*
+ * Expected taint: out-of-tree and unsigned modules (bits 12 and 13), which are under test.
+ */
 #define TAINT_EXPECTED	0x3000ul
 
 static int status_port = -1;
@@ -119,7 +121,7 @@ static int copy_file(const char *from, const char *to, mode_t mode)
 	return close(out) || n ? -1 : 0;
 }
 
-/* Lay one file of /overlay over the disk; the disk's /lib is a link. */
+/* Copy one file of /overlay to the disk; /lib on the disk is a symbolic link. */
 static int overlay_one(const char *path, const struct stat *st, int type,
 		       struct FTW *ftw)
 {
@@ -190,7 +192,7 @@ static bool port_is(const char *port, const char *name)
 	return !strcmp(found, name);
 }
 
-/* The device node of the virtio-serial port with that name, or false. */
+/* Find the device node of the virtio-serial port @name. False if there is none. */
 static bool find_port(const char *name, char *node, size_t len)
 {
 	struct dirent *entry;
@@ -207,7 +209,7 @@ static bool find_port(const char *name, char *node, size_t len)
 	return found;
 }
 
-/* The ports appear a moment after the virtio device does. */
+/* Open a port. The ports appear some time after the virtio device. */
 static int open_port(const char *name)
 {
 	char node[300];
@@ -244,7 +246,7 @@ static int exit_status(int wstatus)
 				    128 + WTERMSIG(wstatus);
 }
 
-/* Reap whatever ended; true when that was the process awaited. */
+/* Reap all processes that have ended. True if @awaited is among them. */
 static bool reap(pid_t awaited, int *wstatus)
 {
 	bool found = false;
@@ -259,7 +261,7 @@ static bool reap(pid_t awaited, int *wstatus)
 	return found;
 }
 
-/* Move what a pipe holds to its port; false at its end. */
+/* Copy the available bytes of a pipe to its port. False at the end of the pipe. */
 static bool forward(int from, int to)
 {
 	char buf[65536];
@@ -277,8 +279,8 @@ static bool forward(int from, int to)
 }
 
 /*
- * Run a command with its output going through pipes, since a port can be
- * opened once only and programs do open /dev/stdout. Returns its status.
+ * Run a command with pipes for its output: a port can be opened by one process only, and
+ * programs may open /dev/stdout. Returns the exit status.
  */
 static int run_piped(char *const argv[], int out_port, int err_port)
 {
@@ -307,7 +309,7 @@ static int run_piped(char *const argv[], int out_port, int err_port)
 	}
 }
 
-/* Run with the given output to its end. */
+/* Run a command until it ends, with the given files as its input and output. */
 static int run(char *const argv[], int in, int out, int err)
 {
 	pid_t pid = spawn(argv, in, out, err);
@@ -318,7 +320,7 @@ static int run(char *const argv[], int in, int out, int err)
 	return exit_status(wstatus);
 }
 
-/* Read NUL-separated words as argv: all of it, or nothing runs. */
+/* Read a file of NUL-separated words as argv. Words beyond MAX_ARGS are an error. */
 static char **read_args(const char *path)
 {
 	static char *argv[MAX_ARGS + 1];
@@ -371,7 +373,9 @@ static bool line_is_bad(const char *line)
 	return false;
 }
 
-/* Look through the kernel's log; each line that means trouble is reported. */
+/*
+ * Look through the kernel log, and report lines that mean a problem. True if there is none.
+ */
 static bool check_log(void)
 {
 	char record[8192], *text, *end;
@@ -404,8 +408,8 @@ static void write_word(const char *path, const char *word)
 }
 
 /*
- * A kernel with kmemleak says in its log how many it found, and here where. What is
- * younger than five seconds is not looked at.
+ * Print the leaks that kmemleak finds on the log port. The kernel's log has only their
+ * number. Objects younger than five seconds are ignored.
  */
 static void find_leaks(void)
 {
@@ -439,7 +443,7 @@ static bool check_taint(void)
 	return !(taint & ~TAINT_EXPECTED);
 }
 
-/* Trouble: the whole kernel log follows on the log port. */
+/* After a problem, write the whole kernel log to the log port. */
 static void dump_log(void)
 {
 	char *argv[] = { "dmesg", NULL };

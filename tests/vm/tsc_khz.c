@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Print the frequency of this host's time stamp counter in kHz. QEMU's
- * interpreter hands that counter to the guest, whose own calibration goes wrong
- * by a multiple when a busy host stops it in between: then every timeout in the
- * guest comes too early. Here a pair of readings counts only if nothing came
- * between them.
+ * Print the frequency of the host's time stamp counter in kHz. QEMU's interpreter gives
+ * this counter to the guest. If a busy host interrupts the guest's own calibration, the
+ * guest takes a frequency several times too low or high, and all its timeouts are wrong.
+ * Here two readings count only if nothing interrupted them.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -28,7 +27,7 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-/* The counter and the clock at the same moment; 0 when that did not succeed. */
+/* Read the counter and the clock at the same moment. Returns 0 if that did not succeed. */
 static int read_both(struct reading *r)
 {
 	uint64_t before, after;

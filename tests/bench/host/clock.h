@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Time on the host, for programs that measure the device model alone. What else
- * runs on the machine can only make a pass longer, so the shortest one counts.
+ * Clocks for programs that measure the device model on the host. Other load on
+ * the machine can only make a measurement longer, so the shortest of several
+ * counts.
  */
 #ifndef BENCH_CLOCK_H
 #define BENCH_CLOCK_H
@@ -17,7 +18,10 @@ static inline uint64_t clock_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* What the processor gave this thread: for passes that it interrupts for certain. */
+/*
+ * CPU time of this thread: for measurements so long that they are always
+ * interrupted.
+ */
 static inline uint64_t clock_cpu_ns(void)
 {
 	struct timespec t;

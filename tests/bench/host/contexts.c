@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What many contexts cost the device model: bytes of memory for each, and
- * nanoseconds for a packet when so many are live and packets go to them in an
- * order that no cache foresees. A packet is one record of 1448 bytes. Beside them,
- * what it takes to ask each context in that order where it stands, and no more: a
- * look or two at memory that is in no cache. Lines:
+ * Cost of many contexts in the device model: bytes of memory for each, and
+ * nanoseconds for a packet when packets use the contexts in an order that no cache
+ * can predict. A packet is one record of 1448 bytes. For comparison: the time of a
+ * query of a context in the same order, which is one or two accesses to memory that
+ * is in no cache. Output lines:
  *
  *	LIBRARY CONTEXTS BYTES_PER_CONTEXT NS_PER_PACKET NS_PER_LOOK
  */
@@ -21,10 +21,10 @@
 #define PACKET		1448
 #define PAYLOAD		(PACKET - STREAM_OVERHEAD)
 #define LEAST_ROUNDS	6
-#define ALL_PACKETS	2000000	/* in all rounds, so that some meet a quiet machine */
+#define ALL_PACKETS	2000000	/* in all rounds; enough to meet a quiet moment */
 #define LEAST_PACKETS	20000
 #define AHEAD		(VKDEV_TLS_AHEAD + 1)
-#define STRIDE		611953	/* prime, so that a round meets each context */
+#define STRIDE		611953	/* a prime, so that a round visits each context */
 
 static VkdevTlsCtx **contexts;
 
@@ -46,8 +46,9 @@ static void send_one(size_t which, uint64_t rec_no)
 }
 
 /*
- * Each context sends @each packets, one in each pass over all of them. As in the
- * card, the context of a packet is fetched while those before it are sent.
+ * Time in which each of @n contexts sends @each packets, one in each round
+ * over all of them. As in the card, the memory of a context is prefetched
+ * while packets before its own are sent.
  */
 static uint64_t round_ns(size_t n, uint64_t rec_no, size_t each)
 {
@@ -69,7 +70,10 @@ static uint64_t round_ns(size_t n, uint64_t rec_no, size_t each)
 	return clock_cpu_ns() - start;
 }
 
-/* Where to go next depends on what was seen, so one look waits for another. */
+/*
+ * Time to query @n contexts, @each times. The next context depends on the
+ * result of the query, so that queries cannot overlap in the CPU.
+ */
 static uint64_t look_ns(size_t n, size_t each)
 {
 	uint64_t start = clock_cpu_ns();
@@ -130,7 +134,10 @@ int main(int argc, char **argv)
 {
 	int i;
 
-	/* the library's own tables, once for all contexts */
+	/*
+	 * Let the crypto library allocate its own tables before memory is
+	 * measured.
+	 */
 	vkdev_tls_del(stream_ctx(VKTLS_DIR_TX, 0));
 	for (i = 1; i < argc; i++)
 		measure(strtoul(argv[i], NULL, 0));

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Nanoseconds that the device model takes for a packet, without QEMU and guest:
- * the TLS engine alone, and the packet path around it, each beside the crypto
- * library alone in the same run. One line for each figure:
+ * for the TLS engine, for the packet path around it, and for the crypto library
+ * alone, in one run. One line for each figure:
  *
- *	LIBRARY WHAT DIRECTION BYTES NS_PER_BYTE NS_PER_PACKET
+ *	LIBRARY WORK DIRECTION BYTES NS_PER_BYTE NS_PER_PACKET
  *
- * "raw" seals or opens messages of so many bytes (a whole record for packets
- * that are larger). "floor" is that and what no card can leave out: the checksum
- * over each frame, of a received one on the way into the card. "engine" is
- * vkdev_tls_tx() or vkdev_tls_rx() over a stream of 16 KiB records. "path" adds
- * what is done to each packet around it and is not QEMU's: headers, checksums,
- * hash, flow lookup, segmentation, and the copy of a frame from the wire. Where the
- * payload is and goes is as in the card: encrypted out of the guest's memory,
- * decrypted into it.
+ * "raw" encrypts or decrypts messages of this length with the library (whole
+ * records, if packets are larger). "floor" adds the work that no card can leave out:
+ * the checksum of each frame, and for received frames the copy into the card.
+ * "engine" is vkdev_tls_tx() or vkdev_tls_rx() on a stream of 16 KiB records. "path"
+ * adds the device's other work on each packet, without QEMU's: headers, checksums,
+ * hash, flow lookup, segmentation, and the copy of a received frame. As in the card,
+ * payload is encrypted from the guest's memory and decrypted into it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,26 +31,29 @@
 #define RECORD_WIRE	(RECORD + STREAM_OVERHEAD)
 #define STREAM		(RECORDS * RECORD_WIRE)
 #define MSS		1448
-#define SUPER		(45 * MSS)	/* what TCP makes of 64 KiB */
+#define SUPER		(45 * MSS)	/* size of a packet that TCP makes of 64 KiB */
 #define L2_L3		(14 + 20)
 #define HEADERS		(L2_L3 + 32)
 
-static uint8_t stream[STREAM];		/* as the guest or the peer laid it out */
-static uint8_t work[STREAM];		/* what the engine changes */
-static uint8_t heads[STREAM / MSS + 1][HEADERS];	/* of each packet */
-static uint8_t frames[STREAM + sizeof(heads)];	/* heads and stream, on the wire */
-static uint8_t packet[HEADERS + SUPER];	/* the queue's buffer */
-/* TCP over IPv4 by addresses and ports */
+static uint8_t stream[STREAM];		/* records as the sender made them */
+static uint8_t work[STREAM]; /* stream after the engine has changed it */
+static uint8_t heads[STREAM / MSS + 1][HEADERS]; /* headers of each packet */
+static uint8_t frames[STREAM + sizeof(heads)];	/* heads and stream, as received */
+static uint8_t packet[HEADERS + SUPER];	/* buffer of the transmit queue */
+/* RSS of TCP over IPv4 by addresses and ports. */
 static const struct vktls_rss_ctx rss_cfg = { .key = { 1, 2, 3 }, .fields = { 0, 15 } };
 static VkdevRss rss;
-uint32_t device_sink;	/* not static, so that what goes there is computed */
+uint32_t device_sink; /* not static, so that the compiler keeps stores to it */
 
 static size_t least(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
-/* Ethernet, IPv4 and TCP with timestamps before @len bytes; TCP's sum left open. */
+/*
+ * Write Ethernet, IPv4 and TCP headers (with timestamps) for @len bytes of
+ * payload. The TCP checksum is left open.
+ */
 static void headers(uint8_t *p, uint32_t seq, size_t len)
 {
 	uint16_t ip_len = HEADERS - 14 + len;
@@ -69,7 +71,10 @@ static void headers(uint8_t *p, uint32_t seq, size_t len)
 	vkdev_wire_sum_fill(p + 14, 20, 0, 10);
 }
 
-/* Before the clock runs: the packets' headers, and the frames that arrive. */
+/*
+ * Prepare the headers of packets, and the received frames, before time is
+ * measured.
+ */
 static void lay_packets(size_t size)
 {
 	uint8_t *frame = frames;
@@ -242,7 +247,10 @@ static struct figure figures[] = {
 
 #define FIGURES	(sizeof(figures) / sizeof(figures[0]))
 
-/* The stream as this direction wants it: plaintext, or sealed by the engine. */
+/*
+ * Prepare the stream for a direction: plaintext to send, or records to
+ * receive, sealed by the engine.
+ */
 static void prepare(unsigned int direction)
 {
 	stream_lay(stream, RECORDS, RECORD, 0);
@@ -256,7 +264,7 @@ static void prepare(unsigned int direction)
 	ctx = stream_ctx(direction, 0);
 }
 
-/* Context 0 has the flow of these headers. */
+/* Add the flow of the packets' headers to the flow table, for context 0. */
 static void flow_prepare(void)
 {
 	uint8_t secret[VKDEV_FLOW_SECRET];
@@ -296,7 +304,10 @@ int main(int argc, char **argv)
 		stream_die("no crypto library");
 	vkdev_rss_set(&rss, &rss_cfg);
 	flow_prepare();
-	/* Turn by turn, so that a change of the processor's speed meets all. */
+	/*
+	 * The figures take turns, so that a change of the CPU's clock affects
+	 * all alike.
+	 */
 	for (n = 0; n < passes; n++)
 		for (i = 0; i < FIGURES; i++)
 			measure(&figures[i]);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Instructions of the embedded core for each command, counted by the core itself
- * while it runs the real image, and commands that the interpreter gets through in
- * a second. Lines:
+ * Cost of each command in instructions of the embedded core, counted by the
+ * core while it runs the real image, and the number of commands per second
+ * that the interpreter executes. Output lines:
  *
- *	COMMAND INSTRUCTIONS COMMANDS_PER_SECOND
+ * 	COMMAND INSTRUCTIONS COMMANDS_PER_SECOND
  */
 #include "../../unit/fw_good.h"
 #include "clock.h"
@@ -30,9 +30,12 @@ static const char * const names[VKTLS_CMD_NUM] = {
 	[VKTLS_CMD_TLS_ADD_RX] = "tls_add_rx",
 };
 
-static uint32_t last_ctx;	/* that a command made */
+static uint32_t last_ctx;	/* context made by the last TLS_ADD */
 
-/* What has to be undone for the same command to work again. */
+/*
+ * Command that undoes @opcode, so that @opcode can be sent again;
+ * VKTLS_CMD_NUM if none is needed.
+ */
 static uint16_t undo_of(uint16_t opcode)
 {
 	switch (opcode) {
@@ -73,7 +76,7 @@ static bool measure(uint16_t opcode)
 	rig_init(&rig_config);
 	if (!rig_boot())
 		return false;
-	/* what the command needs to be there */
+	/* Create the queue or context that the command is about. */
 	if (opcode == VKTLS_CMD_QUEUE_DESTROY)
 		run(VKTLS_CMD_QUEUE_CREATE);
 	else if (opcode != VKTLS_CMD_TLS_ADD)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The two crypto libraries behind raw.h. */
+/* Raw cost of the two crypto libraries; see raw.h. */
 #include <stdlib.h>
 
 #include "raw.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Records and contexts for the host measurements; see stream.h. */
+/* Records and contexts for measurements on the host; see stream.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "stream.h"
 #include "vktls_abi.h"
 
-/* As in the card, see qemu-device/context.c */
+/* Sizes of the engine's tables as in qemu-device/context.c. */
 #define SHARED_KEYS	1024
 #define SHARED_RECORDS	32768
 #define SHARED_HELD	2048

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Do to an inherited TLS socket what a 32-bit program would:
+ * System calls on an inherited TLS socket in the way of a 32-bit program:
  *
- *   compat FD set OPTION           setsockopt(SOL_TLS) with what is on stdin
+ *   compat FD set OPTION           setsockopt(SOL_TLS) with the value from stdin
  *   compat FD get OPTION SIZE      getsockopt(SOL_TLS), the value to stdout
  *   compat FD send TYPE            stdin as one record of that type
  *   compat FD recv                 one record to stdout, a byte of type first
  *
- * It needs no 32-bit libraries: "int $0x80" is the 32-bit entry to the kernel from
- * any program, and all that it points to lies below 4 GiB, being static.
+ * No 32-bit libraries are needed: any program may enter the kernel by "int $0x80",
+ * the entry of 32-bit programs. Its pointers must be below 4 GiB, so all data is
+ * static.
  */
 #include <stddef.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* System calls of i386, and what they take */
+/* System call numbers of i386, and the structures that the calls take. */
 #define NR_GETSOCKOPT	365
 #define NR_SETSOCKOPT	366
 #define NR_SENDMSG	370
@@ -44,7 +45,7 @@ struct msghdr32 {
 };
 
 struct cmsg32 {
-	uint32_t len;		/* without the padding at the end */
+	uint32_t len;		/* length without the padding at the end */
 	int32_t level;
 	int32_t type;
 	uint8_t data[4];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A TLS client or server over GnuTLS that uses kernel TLS, which gnutls-cli and
- * gnutls-serv never ask for. It takes one connection and does with it, in order,
- * what the command line says; usage() below has the words.
+ * A TLS client or server with GnuTLS that uses kernel TLS, which gnutls-cli and
+ * gnutls-serv cannot. It makes or accepts one connection, and executes the actions of
+ * the command line on it, in order; usage() below lists them.
  *
- * GnuTLS reads whether to use the kernel's TLS from a file, before main(), so the
+ * GnuTLS reads a configuration file before main(), which enables kernel TLS. So the
  * program writes such a file and starts itself again.
  *
  * Needs build/gnutls and -lgnutls -lhogweed -lnettle -lgmp
@@ -80,7 +80,7 @@ die(const char *fmt, ...)
 	exit(1);
 }
 
-/* A GnuTLS call that has to succeed; returns what it returned. */
+/* Check the result of a GnuTLS call that must not fail; returns it. */
 static ssize_t check(const char *what, ssize_t ret)
 {
 	if (ret < 0)
@@ -136,7 +136,7 @@ static void set_address(struct address *address, const char *host, int port)
 		die("%s is no address", host);
 }
 
-/* ADDRESS:PORT or [ADDRESS]:PORT */
+/* Parse ADDRESS:PORT or [ADDRESS]:PORT. */
 static void parse_address(struct address *address, const char *text)
 {
 	char host[100];
@@ -157,7 +157,7 @@ static void tell_port(int fd)
 	struct sockaddr_in6 name;
 	socklen_t size = sizeof(name);
 
-	/* the port lies at the same place for both families */
+	/* the port has the same offset for both families */
 	check_errno("getsockname", getsockname(fd, (void *)&name, &size));
 	printf("listening %u\n", ntohs(name.sin6_port));
 	fflush(stdout);
@@ -211,7 +211,10 @@ static void set_priority(gnutls_session_t session, const struct options *opt)
 	check("priority", gnutls_priority_set_direct(session, text, NULL));
 }
 
-/* After the handshake: who encrypts? */
+/*
+ * Report the session after the handshake, and if the kernel encrypts each
+ * direction.
+ */
 static void tell_session(gnutls_session_t session, const struct options *opt)
 {
 	static const char *const names[] = { "none", "receive", "send", "both" };
@@ -316,7 +319,10 @@ static void tell_received(size_t size, gnutls_hash_hd_t hash)
 	printf("\n");
 }
 
-/* What is not fatal is a ticket, a KeyUpdate, or nothing yet. */
+/*
+ * Receive a number of bytes. An error that is not fatal (ticket, KeyUpdate, no
+ * data yet) is ignored.
+ */
 static void do_receive(gnutls_session_t session, const char *words)
 {
 	size_t want = strtoul(words, NULL, 10), got = 0;
@@ -399,7 +405,10 @@ static const struct action {
 	{ "bye-send", do_bye_send },
 };
 
-/* With a value the name is a beginning, without one it is the whole word. */
+/*
+ * Compare a word of the command line with an action: the whole word, or only
+ * its beginning if the name ends with a colon.
+ */
 static bool matches(const struct action *action, const char *word)
 {
 	size_t size = strlen(action->name);

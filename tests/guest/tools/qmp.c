@@ -2,12 +2,12 @@
 /*
  * Send one QMP command from inside the guest to its own QEMU and print the
  * answer: qmp '{"execute": "set_link", "arguments": {"name": "dut0", "up": false}}'
- * Exit status 1 when QEMU answers with an error. Events are passed over. It
- * knows only as much JSON as it takes to tell an answer from an event.
+ * Exit status 1 when QEMU answers with an error. Events are ignored. The program
+ * does not parse JSON, except to tell an answer from an event.
  *
  * A card in a process of its own (tests/vm/run --card vfio-user) has a port of its
- * own, vktls.card.NAME: a command that names the card as its object goes there. With
- * qmp @NAME JSON any command does.
+ * own, vktls.card.NAME. A command with the card as its object is sent to this port;
+ * with "qmp @NAME JSON" any command is.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static void __attribute__((noreturn)) fail(const char *what)
 	exit(2);
 }
 
-/* The name of a virtio-serial port, without its end of line. */
+/* Read the name of a virtio-serial port, without its end of line. */
 static void port_name(const char *port, char *name, size_t len)
 {
 	char path[512];
@@ -48,7 +48,7 @@ static void port_name(const char *port, char *name, size_t len)
 	name[strcspn(name, "\n")] = '\0';
 }
 
-/* Is the card of that name the object of the command? */
+/* Return whether the command's object is the card with that name. */
 static int is_object(const char *command, const char *card)
 {
 	char path[128], name[128];
@@ -66,7 +66,7 @@ static int is_wanted(const char *port, const char *card, const char *command)
 	return card ? !strcmp(port, card) : is_object(command, port);
 }
 
-/* The port of the card that the command is for, or else of QEMU. */
+/* Open the port of the card that the command is for, or QEMU's own. */
 static int open_port(const char *card, const char *command)
 {
 	char node[512] = "", name[64];
@@ -88,7 +88,7 @@ static int open_port(const char *card, const char *command)
 	return fd;
 }
 
-/* One answer per line is QMP's way without pretty-printing. */
+/* Read one answer. QMP writes each on one line. */
 static void read_line(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
@@ -112,7 +112,7 @@ static int starts(const char *key)
 	return !strncmp(line, key, strlen(key));
 }
 
-/* The answer to the command that carries our id. */
+/* Send the command, and wait for the answer with its id. */
 static int ask(int fd, const char *command)
 {
 	dprintf(fd, "%s\n", command);
@@ -131,7 +131,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: qmp [@CARD] JSON\n");
 		return 2;
 	}
-	/* one user at a time: a port can be opened once only */
+	/*
+	 * held while the port is in use: it can be opened by one program only
+	 */
 	lock = open("/run/qmp.lock", O_RDWR | O_CREAT, 0600);
 	if (lock < 0 || flock(lock, LOCK_EX))
 		fail("/run/qmp.lock");

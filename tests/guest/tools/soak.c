@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Opens, uses and closes many kernel TLS connections, one after another, each in
- * one of the ways of a table: content whole, unread, held back, damaged, spliced,
- * with a new key in between. It checks what arrives; what is left behind in the
- * kernel is for the caller to see, when this program has ended.
+ * one of the ways of a table: content read, unread, held back, damaged, spliced,
+ * with a change of key. This program checks the content that arrives. After it has
+ * ended, the caller checks that the kernel has freed all memory.
  *
  *	soak FIRST COUNT	connections number FIRST to FIRST + COUNT - 1
  */
@@ -39,7 +39,7 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MOST		40000
 
-/* All kinds of key have the header in front. */
+/* Each kind of key begins with the same header. */
 union key {
 	struct tls_crypto_info info;
 	unsigned char bytes[64];
@@ -66,7 +66,7 @@ struct flow {
 
 static unsigned char sent[MOST], got[MOST];
 static unsigned int current;
-static int file;	/* holds what sent[] holds */
+static int file;	/* file with the content of sent[] */
 
 static void __attribute__((noreturn, format(printf, 1, 2)))
 die(const char *fmt, ...)
@@ -87,7 +87,7 @@ static void must(const char *what, bool good)
 		die("%s", what);
 }
 
-/* ---- connections and keys ---- */
+/* ---- Connections and keys ---- */
 
 static int server_socket(struct sockaddr_in *at)
 {
@@ -101,7 +101,10 @@ static int server_socket(struct sockaddr_in *at)
 	return fd;
 }
 
-/* A receiver that waits for ever would hide a lost record. */
+/*
+ * Set a time limit, so that a lost record makes the test fail instead of wait
+ * for ever.
+ */
 static void limit_waiting(int fd)
 {
 	struct timeval limit = { .tv_sec = 20 };
@@ -142,7 +145,7 @@ static int set_key(const struct flow *flow, int fd, int way, const union key *ke
 	return setsockopt(fd, SOL_TLS, way, key, ciphers[flow->cipher].size);
 }
 
-/* One direction, from one end to the other */
+/* Give both ends the key for one direction. */
 static void share_key(const struct flow *flow, int from, int to)
 {
 	union key key;
@@ -160,7 +163,7 @@ static void both_tls(struct flow *flow)
 	share_key(flow, flow->far, flow->near);
 }
 
-/* ---- content ---- */
+/* ---- Content ---- */
 
 static size_t some(const struct flow *flow)
 {
@@ -216,7 +219,7 @@ static void expect_error(int fd, int wanted)
 	must("error", recv(fd, got, sizeof(got), 0) < 0 && errno == wanted);
 }
 
-/* ---- ways to use a connection ---- */
+/* ---- Ways to use a connection ---- */
 
 static void use_both_ways(struct flow *flow)
 {
@@ -352,7 +355,7 @@ static void use_half_set_up(struct flow *flow)
 	put(flow->near, some(flow), 0);
 }
 
-/* As much as TCP takes, and more: the end comes with records not yet sent. */
+/* Send until TCP takes no more, so that close comes with records not sent. */
 static void use_full(struct flow *flow)
 {
 	int small = 4096;
@@ -386,7 +389,7 @@ static void (*const uses[])(struct flow *flow) = {
 	use_nothing,
 };
 
-/* One end in four closes with a reset, the others in order. */
+/* Close one end: one in four with a reset, the others in order. */
 static void close_end(const struct flow *flow, int fd, unsigned int reset)
 {
 	struct linger now = { .l_onoff = 1 };
@@ -396,7 +399,10 @@ static void close_end(const struct flow *flow, int fd, unsigned int reset)
 	close(fd);
 }
 
-/* Each use meets each cipher and version, and each way to close. */
+/*
+ * Use one connection. In the course of numbers each use is combined with each
+ * cipher, each version and each way to close.
+ */
 static void one(unsigned int number)
 {
 	unsigned int turn = number / ARRAY_SIZE(uses);

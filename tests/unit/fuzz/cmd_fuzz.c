@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer's entrance to the firmware's command parser, on the interpreted core: each
- * input is a series of commands. Each is answered once, in order, with its own tag; the
- * firmware neither crashes nor runs for long, and is ready afterwards.
+ * libFuzzer target for the firmware's command handling, on the interpreted core. Each input
+ * is a series of commands. Each command must be answered once, in order, with its own tag;
+ * the firmware must neither crash nor run for long, and must be ready afterwards.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +11,15 @@
 #include "../fw_rig.h"
 #include "soc/core_priv.h"
 
-#define STEP	16	/* bytes of input for the head of one command */
+#define STEP	16	/* bytes of input for the fixed part of one command */
 
 static struct rig booted;
 static VkdevCore core_booted;
 
-/* The firmware boots once; each input begins with its memory of then. */
+/*
+ * Restore the core to the state after boot. Firmware boots only once, before the first
+ * input.
+ */
 static void begin(void)
 {
 	if (!booted.core) {
@@ -32,7 +35,10 @@ static void begin(void)
 	*rig.core = core_booted;
 }
 
-/* No buffer may lie over the rings, of which nothing could be told then. */
+/*
+ * True if any eight bytes of the payload are an address inside the rings. Such a command is
+ * not sent: it could overwrite its own completion.
+ */
 static bool hits_rings(const uint8_t *payload, size_t len)
 {
 	uint64_t addr;
@@ -46,8 +52,8 @@ static bool hits_rings(const uint8_t *payload, size_t len)
 }
 
 /*
- * in: 1 opcode, 1 bytes of payload in the input, 1 length that is told, 1 what else,
- * 12 the beginning of the payload, then the rest of it. Return: bytes taken.
+ * Send one command. Input: opcode, number of further payload bytes, length to state, flags
+ * (one byte each), 12 bytes of payload, further payload. Return: bytes used.
  */
 static size_t command(const uint8_t *in, size_t len)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer's entrance to the embedded core with firmware that a guest gives: each input
- * is a program, and what the host does between its slices. The sanitizers judge, and no
- * slice may be longer than its budget.
+ * libFuzzer target for the embedded core with hostile firmware. Each input is a program,
+ * and the host's actions between its slices. Errors are found by the sanitizers; besides,
+ * no slice may be longer than its budget.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "soc/core.h"
 #include "soc/sha256.h"
 
-#define IMAGE	0x1000		/* where the image is in the host's memory */
+#define IMAGE	0x1000		/* place of the image in the host's memory */
 #define MEMORY	0x50000
 #define SLICES	16
 #define BUDGET	2000
@@ -155,7 +155,10 @@ static const VkdevCoreConfig config = {
 	.queues = 4, .features = ~0u, .mbps = 1000, .tls_contexts = 6,
 };
 
-/* x8 and up point to the blocks, x20 to the program, which traps enter again. */
+/*
+ * Write the program's first instructions: x8 and up get the addresses of the blocks, x20
+ * that of the program, which is entered again after a trap.
+ */
 static uint32_t prologue(uint32_t *insn)
 {
 	uint32_t n = 0;
@@ -167,8 +170,9 @@ static uint32_t prologue(uint32_t *insn)
 }
 
 /*
- * One instruction of 4 bytes. What is no instruction of full length stands for one that
- * reaches a register of the hardware, or makes a value for it in x1 to x7.
+ * Convert 4 bytes of input to an instruction. Bytes that are not an instruction of full
+ * length are converted to an access to a block register, or to one that loads a value for
+ * it into x1 to x7.
  */
 static uint32_t instruction(const uint8_t *in)
 {
@@ -242,7 +246,7 @@ static void host_acts(VkdevCore *core, uint8_t what, uint8_t value)
 	}
 }
 
-/* in: 2 bytes for each act of the host, one before each slice, then the program */
+/* Input: 2 bytes for each action of the host (one before each slice), then the program. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const VkdevRv32 *cpu;
@@ -259,7 +263,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 		host_acts(core, data[2 * i], data[2 * i + 1]);
 		vkdev_core_run(core, BUDGET);
-		/* a program can set the counter, but not back by a slice */
+		/* A program can set the counter back, but not by a whole slice. */
 		if (cpu->minstret - before > BUDGET && cpu->minstret - before < 2 * BUDGET) {
 			fprintf(stderr, "core_fuzz: a slice of %llu instructions\n",
 				(unsigned long long)(cpu->minstret - before));

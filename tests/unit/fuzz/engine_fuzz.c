@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer's entrance to the TLS engine: each input is one life of a context,
- * followed by the model. Stops at the first difference.
+ * libFuzzer target for the TLS engine: each input is the life of a context, which is
+ * compared with the model. It stops at the first difference.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer's entrance to the joining of frames: each input is a stream of a
- * connection, in which lengths, flags, order and single bytes are the input's. What
- * was joined must come apart again as it was.
+ * libFuzzer target for the joining of frames. Each input is a stream of one connection:
+ * lengths, flags, order and single bytes of the frames come from the input. A joined packet
+ * must be cut into the same frames again.
  */
 #include "../gro_rig.h"
 
@@ -10,7 +10,10 @@
 
 static struct gro_rig rig;
 
-/* in: 2 length, 1 flags, 1 step of identification, 1 of sequence, 2 where to flip, 1 how. */
+/*
+ * Make one frame. Input: length (2 bytes), flags, step of the identification, step of the
+ * sequence number, place of a changed byte (2 bytes), its change.
+ */
 static void step(struct gro_make *m, const uint8_t *in)
 {
 	uint8_t frame[GRO_FRAME_MAX];

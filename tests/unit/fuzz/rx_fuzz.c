@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer's entrance to the TLS engine's receive side: each input is an order in
- * which pieces of a stream arrive, some of them damaged, and what a host does. That
- * takes, of each byte, the first that came, cuts records where the headers it has say,
- * and believes a record of which all was decrypted: it must be one that was sent.
+ * libFuzzer target for the receive side of the TLS engine. Each input is an order in which
+ * pieces of a stream arrive, some of them damaged, and the behaviour of a host. For each
+ * byte the host takes the first copy that arrives. It finds records by the headers that it
+ * has, and believes a record if the engine decrypted all of it; such a record must be one
+ * that was sent.
  */
 #include "../engine_rx_rig.h"
 
@@ -19,7 +20,7 @@ struct host {
 static struct host host;
 static uint8_t sent[STREAM];
 
-/* The stream of a suite is sealed once; a context comes new with each input. */
+/* Seal a stream, once for each suite, and start a new context for each input. */
 static void begin(unsigned int suite)
 {
 	static unsigned int now = -1;
@@ -47,7 +48,10 @@ static void take(size_t from, const uint8_t *p, size_t len, bool ours)
 	}
 }
 
-/* in: 2 bytes where, 2 how many and what else, 1 which byte to flip, 1 how. */
+/*
+ * Deliver one packet. Input: place (2 bytes), length and flags (2 bytes), place of a
+ * changed byte, its change.
+ */
 static void packet(const uint8_t *in)
 {
 	size_t from = (in[0] | (size_t)in[1] << 8) % rig.len;
@@ -65,7 +69,9 @@ static void packet(const uint8_t *in)
 		answer(res.resync_seq);
 }
 
-/* The record of the sender that is at @from and ends at @end, -1 for none. */
+/*
+ * Return the number of the record that the sender made of bytes @from to @end - 1, or -1.
+ */
 static int record_at(size_t from, size_t end)
 {
 	for (unsigned int n = 0; n < rig.records; n++) {
@@ -77,7 +83,10 @@ static int record_at(size_t from, size_t end)
 	return -1;
 }
 
-/* The bytes that the host has of a record: true when they are the sender's. */
+/*
+ * True if bytes @from to @end - 1 are a record of the sender, and the host has the right
+ * bytes.
+ */
 static bool is_as_sent(size_t from, size_t end)
 {
 	for (size_t i = from; i < end; i++) {
@@ -97,10 +106,10 @@ static size_t count(const bool *flag, size_t from, size_t end)
 }
 
 /*
- * The host's framing decides: a record is as long as its header says, as the host has
- * it, which somebody on the way may have changed. One that is decrypted from its first
- * byte to its last is believed; any other is authenticated, and the first that fails
- * ends the connection.
+ * Check the records that the host has, by the lengths in the headers that it has, which may
+ * be damaged. A record that was decrypted completely is believed and must be right. Any
+ * other would be authenticated by the host, which ends the connection at the first wrong
+ * one.
  */
 static void judge(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * For tests alone: lets one function after another fail under the TLS offload,
- * by sending its callers to a stand-in, and asks the driver for offloads that
- * no kernel asks for. Knows the driver by its symbols, not by its headers. The
- * driver has to be loaded first.
+ * For tests only: makes functions fail that the TLS offload calls, by running
+ * a stand-in in their place (kprobes), and asks the driver for offloads that
+ * the kernel never asks for. Knows the driver by its symbols, not by its
+ * headers, so the driver must be loaded first.
  */
 #include <linux/dma-mapping.h>
 #include <linux/kprobes.h>
@@ -94,7 +94,10 @@ static dma_addr_t map_stand_in(void)
 	return DMA_MAPPING_ERROR;
 }
 
-/* At a function's first instruction: run another one of its type instead. */
+/*
+ * Run @to instead of the probed function, *@times times. The probe is at its
+ * first instruction.
+ */
 static int divert(struct pt_regs *regs, int *times, void *to)
 {
 	if (*times <= 0)
@@ -109,7 +112,10 @@ static int on_encrypt(struct kprobe *p, struct pt_regs *regs)
 	return divert(regs, &encrypt_times, encrypt_stand_in);
 }
 
-/* By the address that the function returns to. */
+/*
+ * True if the probed function was called from the module tls, by its return
+ * address.
+ */
 static bool called_by_tls(struct pt_regs *regs)
 {
 	char caller[KSYM_SYMBOL_LEN];
@@ -176,7 +182,10 @@ static struct kprobe probes[] = {
 	{ .symbol_name = "vktls_ktls_asked", .pre_handler = on_asked },
 };
 
-/* tls_dev_add as no kernel calls it; the socket is not looked at if refused. */
+/*
+ * Call tls_dev_add with a version or cipher that the kernel never passes. The
+ * driver refuses it before it looks at the socket, which is NULL.
+ */
 static int ask(enum tls_offload_ctx_dir direction, u16 version, u16 cipher)
 {
 	struct tls12_crypto_info_aes_gcm_256 info = {
@@ -215,7 +224,7 @@ static const struct kernel_param_ops ask_ops = { .set = ask_set };
 module_param_cb(ask, &ask_ops, NULL, 0200);
 MODULE_PARM_DESC(ask, "[receive-]version or [receive-]cipher: the write fails as the offload does");
 
-/* Our tls.ko believes from now on that the driver takes no more than that. */
+/* Set the capabilities of the driver that our tls.ko knows to @value. */
 static int caps_set(const char *value, const struct kernel_param *param)
 {
 	int (*set)(const struct tlsdev_ops *ops, u32 caps);
