@@ -52,11 +52,12 @@ image: selftests ## build what the guest boots
 	@echo "[image]"
 	@$(asked) scripts/build-image
 
-guest: firmware ## build modules and image of a guest with ARCH=arm64
-	@$(if $(ARCH),,echo "make guest ARCH=arm64"; exit 1)
+guest: firmware ## build modules and image of a guest with ARCH=arm64 or s390x
+	@$(if $(ARCH),,echo "make guest ARCH=arm64, or ARCH=s390x"; exit 1)
 	@echo "[guest] $(ARCH)"
 	@VKTLS_ARCH=$(ARCH) scripts/build-modules
 	@VKTLS_ARCH=$(ARCH) scripts/build-image
+	@$(if $(filter s390x,$(ARCH)),scripts/build-qemu --s390x)
 
 debian-qemu: ## fetch Debian's newest QEMU, unpatched, for tests of vktls-card
 	@echo "[debian-qemu]"
@@ -75,6 +76,8 @@ check: all ## run all tests (ARGS= words that choose suites)
 
 check-full: all gnutls ## run all tests, the long ones too
 	@-$(MAKE) --no-print-directory -s debian-qemu
+	@-$(MAKE) --no-print-directory guest ARCH=arm64
+	@-$(MAKE) --no-print-directory guest ARCH=s390x
 	@tests/check --full $(ARGS)
 
 check-debug: ## run the TLS tests in a kernel with KASAN, lockdep and kmemleak

@@ -67,9 +67,10 @@ add_root_port()
 # One hub is the wire: the NICs under test, the peer and perhaps the host
 add_network()
 {
-	local i device=$nic rule rules=''
+	local i device=$nic rule rules='' rom=,romfile=
 
 	[ "$nic" != virtio-net ] || device=virtio-net-pci
+	[ "$virtio" = pci ] || rom=
 	[ "$nic" = vktls ] || nic_opt=,romfile=$nic_opt
 	[ -z "$root_port$spare" ] || add_root_port
 	for ((i = 0; i < nics; i++)); do
@@ -86,7 +87,7 @@ add_network()
 		add_card_monitor spare
 	fi
 	add -netdev hubport,id=peer,hubid=0
-	add -device virtio-net-pci,netdev=peer,mac=52:54:00:00:02:ff,romfile=
+	add -device "virtio-net-$virtio,netdev=peer,mac=52:54:00:00:02:ff$rom"
 	if [ ${#hostfwd[@]} != 0 ]; then
 		for rule in "${hostfwd[@]}"; do
 			rules+=,hostfwd=$rule

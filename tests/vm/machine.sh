@@ -4,6 +4,16 @@
 # Uses the variables of run's options.
 
 emulator_name=qemu-system-x86_64
+# s390x has a bus of its own; PCI is for the NIC alone there
+virtio=pci
+
+use_arch()
+{
+	case $arch in
+	arm64) emulator_name=qemu-system-aarch64 ;;
+	s390x) emulator_name=qemu-system-s390x virtio=ccw ;;
+	esac
+}
 
 # card_product NAME: where a product lies that does not depend on the guest's processor
 card_product()
@@ -20,7 +30,7 @@ usual_card()
 # The emulator as words: a file, or Debian's newest, which the cache has
 choose_qemu()
 {
-	[ "$arch" = amd64 ] || emulator_name=qemu-system-aarch64
+	use_arch
 	[ "$card" = in-qemu ] || : "${qemu:=system}"
 	: "${qemu:=$(card_product "$emulator_name")}"
 	emulator=("$qemu")
@@ -104,6 +114,23 @@ add_arm64()
 	add -append "$(kernel_words ttyAMA0 | tr '\n' ' ')"
 }
 
+# DMA goes through an address space of the kernel's own, which vfio-user does not carry
+add_s390x()
+{
+	add -accel tcg,thread=multi -cpu max -machine s390-ccw-virtio
+	add -append "$(kernel_words ttysclp0 | tr '\n' ' ')"
+}
+
+add_console()
+{
+	if [ "$arch" = s390x ]; then
+		add -chardev "file,id=console,path=$tmp/console"
+		add -device sclpconsole,chardev=console
+	else
+		add -serial "file:$tmp/console"
+	fi
+}
+
 add_machine()
 {
 	add -nodefaults -no-user-config -display none -no-reboot
@@ -116,5 +143,5 @@ add_machine()
 		    -machine memory-backend=ram
 	add -kernel "$GUEST/vmlinux" -initrd "$tmp/initrd"
 	add -drive "file=$GUEST/image,format=raw,if=none,id=root,snapshot=on"
-	add -device "virtio-blk-pci,drive=root"
+	add -device "virtio-blk-$virtio,drive=root"
 }
