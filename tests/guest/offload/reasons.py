@@ -224,6 +224,25 @@ def send_short(flow, piece):
     ktap.equal(rig.fault_left("piece_times"), 0, "pieces that are still to fail")
 
 
+def device_again_without_io():
+    """A socket that memory is written out through, as a block device's, gets its device
+    back within a send: nothing on that way may wait for IO."""
+    ktap.defer(lambda: rig.fault(noio=0))
+    flow = rig.Flow()
+    ktap.defer(link, "up")
+    link("down")
+    link("up")
+    watch = rig.Watch()
+    rig.fault(noio=1, noio_kept=0, noio_broken=0)
+    for _ in range(4):      # the first one finds the route
+        flow.send(rig.pattern(1000))
+        flow.drain()
+    flow.finish()
+    watch.expect(TlsTxDeviceAgain=1)
+    ktap.equal((rig.fault_left("noio_kept"), rig.fault_left("noio_broken")), (1, 0),
+               "contexts added without waiting for IO, and others")
+
+
 def seal_later(by_nic):
     """No memory for the content of a record, and the header with it: the program waits.
     None for its end: it stays open, and goes out by itself, without another call."""
@@ -278,6 +297,7 @@ def main():
                fallback_lost, left_route, fallback_driver, fallback_error,
                fallback_acknowledged):
         ktap.add(fn.__name__, fn, timeout=60)
+    ktap.add("device_again_without_io", device_again_without_io, timeout=60)
     ktap.add("seal_later_on_the_card", seal_later, True)
     ktap.add("seal_later_in_software", seal_later, False)
     ktap.add("cipher_without_memory", cipher_without_memory, timeout=60)

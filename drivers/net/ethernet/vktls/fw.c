@@ -175,6 +175,9 @@ static int vktls_fw_hand_over(struct vktls_dev *vd,
 	}
 	memcpy(image, fw->data, fw->len);
 	err = vktls_fw_boot(vd, addr, fw->len);
+	/* A loader that did not come to its end may still read. */
+	if (err)
+		vktls_dev_reset(vd);
 	dma_free_coherent(dev, fw->len, image, addr);
 	return err;
 }

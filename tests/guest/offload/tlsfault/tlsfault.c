@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <net/tls.h>
 
@@ -54,6 +55,18 @@ MODULE_PARM_DESC(cmd_result, "what they return");
 static int asked_times;
 module_param(asked_times, int, 0644);
 MODULE_PARM_DESC(asked_times, "questions about a header that are not heard");
+
+static bool noio;
+module_param(noio, bool, 0644);
+MODULE_PARM_DESC(noio, "sockets that send must not wait for IO from now on");
+
+static int noio_kept;
+module_param(noio_kept, int, 0644);
+MODULE_PARM_DESC(noio_kept, "contexts added by such a sender, all of its allocations bound");
+
+static int noio_broken;
+module_param(noio_broken, int, 0644);
+MODULE_PARM_DESC(noio_broken, "those that could wait for IO");
 
 static char *iface = "eth0";
 module_param(iface, charp, 0444);
@@ -166,6 +179,27 @@ static int on_cmd(struct kprobe *p, struct pt_regs *regs)
 	return divert(regs, &cmd_times, cmd_stand_in);
 }
 
+static int on_send(struct kprobe *p, struct pt_regs *regs)
+{
+	struct sock *sk = (void *)regs_get_kernel_argument(regs, 0);
+
+	if (noio)
+		sk->sk_allocation = GFP_NOIO;
+	return 0;
+}
+
+/* tls_dev_add of a driver, and what the driver calls. */
+static int on_add(struct kprobe *p, struct pt_regs *regs)
+{
+	if (!noio)
+		return 0;
+	if (current->flags & PF_MEMALLOC_NOIO)
+		noio_kept++;
+	else
+		noio_broken++;
+	return 0;
+}
+
 static int on_asked(struct kprobe *p, struct pt_regs *regs)
 {
 	return divert(regs, &asked_times, asked_stand_in);
@@ -179,6 +213,8 @@ static struct kprobe probes[] = {
 	{ .symbol_name = "dma_map_page_attrs", .pre_handler = on_map },
 	{ .symbol_name = "vktls_cmd_exec", .pre_handler = on_cmd },
 	{ .symbol_name = "vktls_cmd_post", .pre_handler = on_cmd },
+	{ .symbol_name = "tls_tx_sendmsg", .pre_handler = on_send },
+	{ .symbol_name = "vktls_ktls_nic_add", .pre_handler = on_add },
 	{ .symbol_name = "vktls_ktls_asked", .pre_handler = on_asked },
 };
 
@@ -257,7 +293,8 @@ static int __init tlsfault_init(void)
 
 	for (i = 0; i < ARRAY_SIZE(probes); i++) {
 		err = register_kprobe(&probes[i]);
-		if (err) {
+		/* The distribution's tls.ko has another function there. */
+		if (err && probes[i].pre_handler != on_send) {
 			pr_err("no probe on %s: %d\n", probes[i].symbol_name,
 			       err);
 			goto unregister;
