@@ -85,6 +85,19 @@ def socket_in_use_is_said(_folder):
 
 
 @plain
+def monitor_of_another_card_is_left_to_it(folder):
+    card = Process()
+    try:
+        said_so = said("--socket", f"{folder}/card", "--qmp", card.path + ".qmp",
+                       "--qemu", os.environ["QEMU"])
+        assert "is in use" in said_so and "another --qmp" in said_so, said_so
+        card.qmp("query-status")
+    finally:
+        card.end()
+    assert os.listdir(folder) == [], "a socket is left"
+
+
+@plain
 def socket_of_a_dead_process_is_replaced(folder):
     left = socket.socket(socket.AF_UNIX)
     left.bind(f"{folder}/card")
