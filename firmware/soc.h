@@ -91,7 +91,7 @@
 #define   RSS_CMD		0x204
 #define     RSS_SET		1	/* key, fields and table of the context take effect */
 #define     RSS_DEL		2
-#define   RSS_STATUS		0x208	/* of RSS_CMD */
+#define   RSS_STATUS		0x208	/* status of the last RSS_CMD */
 
 /* Queue table */
 #define SOC_QUEUE		SOC_BLOCK(6)
@@ -122,7 +122,7 @@
 #define   TLS_IV		0x28	/* W: 3 words, bytes in wire order */
 #define   TLS_KEY		0x40	/* W: 8 words, bytes in wire order */
 #define   TLS_CMD		0x60
-#define     TLS_ADD		1	/* wipes the key window */
+#define     TLS_ADD		1	/* add a context; wipes TLS_KEY */
 #define     TLS_DEL		2
 #define     TLS_RESYNC		3
 #define     TLS_QUERY		4

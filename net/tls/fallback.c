@@ -155,7 +155,7 @@ static struct sk_buff *tls_fallback_alloc(const struct sk_buff *skb, u32 hdr)
 	skb_copy_header(new, skb);
 	memcpy(new->data, skb->data, hdr);
 	new->decrypted = 0;
-	/* The headers are not shared, so this cannot fail. */
+	/* Cannot fail, as the headers of a new packet are not shared. */
 	tls_wire_csum_partial(new);
 	return new;
 }

@@ -120,7 +120,10 @@ static void tls_key_count_first(struct sock *sk, bool tx, bool device)
 						    LINUX_MIB_TLSRXSW);
 }
 
-/* A key that a device takes needs no cipher of the crypto API yet. */
+/*
+ * Sets the first key of a direction. If a device is likely to take it, the cipher of the
+ * crypto API is allocated only when it is needed.
+ */
 static int tls_key_first(struct sock *sk, struct tls_priv *ctx, bool is_tx,
 			 const struct tls_newkey *key)
 {
@@ -237,7 +240,7 @@ static int tls_key_put(struct sock *sk, struct tls_priv *ctx, bool tx,
 }
 
 /**
- * tls_key_set() - setsockopt() of TLS_TX and TLS_RX
+ * tls_key_set() - handle setsockopt() of TLS_TX and TLS_RX
  * @sk:		the socket, not locked
  * @tx:		direction
  * @optval:	struct tls12_crypto_info_*

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A key that is not in force yet: its cipher, its nonce, and whether it is another one.
- * It knows no socket.
+ * A key that is not in force yet: allocating its cipher, storing it, and comparing it
+ * with the key in force. This file knows no socket.
  */
 
 #include <crypto/utils.h>
@@ -34,7 +34,7 @@ void tls_key_store(struct tls_context *ctx, bool tx,
 }
 
 /**
- * tls_newkey_prepare() - make the cipher of a new key
+ * tls_newkey_prepare() - allocate the cipher of a new key
  * @aead:	zeroed; wiped after an error
  * @key:	the key
  *

@@ -14,7 +14,7 @@
 #include "offload.h"
 
 #define TLS_SPARES_MAX	128	/* acknowledged records kept to reuse their memory */
-#define TLS_SPARE_FRAGS	2U	/* least number of fragments in such memory */
+#define TLS_SPARE_FRAGS	2U	/* fragments that a record has space for, at least */
 
 static struct tls_off_tx *tls_off(const struct tls_offload_context_tx *hw)
 {
@@ -116,7 +116,7 @@ static void tls_ring_free(struct tls_off_tx *off, struct tls_off_rec **ring)
 }
 
 /**
- * tls_offload_rec_init() - begin without records
+ * tls_offload_rec_init() - initialise the ring of records
  * @off:	zeroed memory
  */
 void tls_offload_rec_init(struct tls_off_tx *off)

@@ -219,12 +219,13 @@ static void tls_off_rx_hint(struct sock *sk, struct tls_rx *rx)
 }
 
 /**
- * tls_offload_rx_lags() - help a device after a record that came as ciphertext
+ * tls_offload_rx_lags() - help a device that did not decrypt the front record
  * @sk:		the socket, locked by its owner
  * @rx:		its receiving side
  *
- * The device is given a hint at a header, less often each time; or the answer
- * to a question about this record that came when its header had been parsed.
+ * By the resync method of the driver: the device is told where the next record
+ * begins, less and less often; or gets the answer to a question about the front
+ * record that came after its header was parsed; or nothing is done here.
  */
 void tls_offload_rx_lags(struct sock *sk, struct tls_rx *rx)
 {

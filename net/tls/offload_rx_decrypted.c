@@ -224,7 +224,7 @@ static int tls_off_rx_copy(struct sock *sk, struct tls_rx *rx,
 	u32 off = rx->aead.fmt.prepend_len, n;
 	int i;
 
-	/* @skb is ours: its pages are mapped, and nothing is linear. */
+	/* @skb was made here: its pages are mapped, and nothing is linear. */
 	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++, off += n) {
 		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
 
@@ -306,8 +306,8 @@ static int tls_off_rx_copy_iter(struct sock *sk, const struct tls_rx *rx,
  * @iter:	destination; advanced by the payload on success only
  * @len:	bytes of payload when there is no padding; there is room for them
  *
- * Return: 0; 1 when the device decrypted nothing; -EAGAIN when copying is not
- * enough.
+ * Return: 0; 1 when the device decrypted nothing; -EAGAIN when the record must be
+ * handled in a buffer, by tls_offload_rx_to_skb().
  */
 int tls_offload_rx_to_iter(struct sock *sk, struct tls_rx *rx,
 			   struct iov_iter *iter, u32 len)

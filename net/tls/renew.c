@@ -204,9 +204,9 @@ int tls_renew_secret(struct tls_renew *renew, const struct tls_newkey *now,
 }
 
 /**
- * tls_renew_limits() - set the life of keys
- * @renew:	the direction's
- * @limits:	the program's
+ * tls_renew_limits() - set the limits of keys
+ * @renew:	state of the direction
+ * @limits:	limits from the program
  *
  * Return: 0 or -EINVAL.
  */
@@ -226,8 +226,8 @@ int tls_renew_limits(struct tls_renew *renew,
 }
 
 /**
- * tls_renew_derive() - make the next key, and its cipher
- * @renew:	the direction's, with a secret
+ * tls_renew_derive() - derive the next key and allocate its cipher
+ * @renew:	state of the direction, with a secret
  * @next:	filled in; ends with tls_renew_done() or tls_successor_drop()
  * @now:	the key in force
  * @cipher:	its cipher
@@ -292,7 +292,7 @@ u64 tls_renew_limit(const struct tls_renew *renew,
 }
 
 /**
- * tls_renew_due() - get the first record number at which a new key needs care
+ * tls_renew_due() - get the record number at which a key has to be renewed or reported
  * @renew:	the direction's, or NULL
  * @cipher:	the key's
  *

@@ -27,7 +27,7 @@ struct tls_rx_call {
 	size_t copied;
 	long timeo;
 	bool peek;
-	int held;		/* memory of the records peeked at */
+	int held;		/* memory of records kept by MSG_PEEK */
 	bool typed;		/* @type has been given to the caller */
 	u8 type;		/* content type of the call, once @typed */
 };

@@ -129,7 +129,7 @@ int tls_rx_handshake(struct sock *sk, struct tls_rx *rx, struct sk_buff *skb)
 }
 
 /**
- * tls_rx_count_from() - look at the number of records of a key from now on
+ * tls_rx_count_from() - set the record number at which tls_rx_due() is called
  * @rx:		the receiving side: its key or its limits are new
  */
 void tls_rx_count_from(struct tls_rx *rx)

@@ -11,7 +11,7 @@
 
 #include "stats.h"
 
-/* Why a direction has no device, and why it left one, each as it is counted. */
+/* Names of enum tls_why and enum tls_left, as parts of counter names. */
 static const char *const tls_reasons[] = {
 	"NoDevice", "FeatureOff", "DeviceDown", "NotThisVersion",
 	"NotThisCipher", "RouteWraps", "TcpSigns", "NotWanted", "NotYet",

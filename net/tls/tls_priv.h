@@ -188,9 +188,9 @@ static inline struct tls_priv *tls_priv(const struct sock *sk)
 }
 
 /*
- * A socket that memory is written out through must not wait for that: to be held
- * over code that allocates by itself (drivers, the crypto API). Ends with
- * memalloc_noio_restore().
+ * Forbids I/O for allocations, up to memalloc_noio_restore(), unless @gfp allows it. For
+ * calls of code that takes no gfp flags (drivers, the crypto API): the kernel may write
+ * memory out through this very socket, which must not wait for that.
  */
 static inline unsigned int tls_noio_save(gfp_t gfp)
 {

@@ -221,8 +221,9 @@ static void tls_tx_drop_empty(struct sock *sk, struct tls_tx *tx)
 }
 
 /*
- * Puts the next bytes of the message into the open record or a new one, and seals it
- * where it ends. A record of another type, and one that failed to be sealed, ends first.
+ * Puts the next bytes of the message into the open record or a new one, and seals the
+ * record if it ends there. If the open record has another type, or could not be sealed
+ * before, it is sealed and takes no bytes.
  */
 static int tls_tx_put(struct sock *sk, struct tls_tx *tx,
 		      struct tls_tx_call *call)
@@ -264,7 +265,7 @@ static int tls_tx_put(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-/* Takes a KeyUpdate, which has room behind the last record, if it is the kernel's to send. */
+/* Handles a message that may be a KeyUpdate; see tls_tx_own_update(). */
 static int tls_tx_put_update(struct sock *sk, struct tls_tx *tx,
 			     struct tls_tx_call *call)
 {

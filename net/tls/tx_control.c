@@ -46,7 +46,7 @@ static int tls_tx_message(struct sock *sk, struct tls_tx *tx, u8 type,
 }
 
 /**
- * tls_tx_count_from() - look at the number of records of a key from now on
+ * tls_tx_count_from() - set the record number at which TLS_TX_DUE is set
  * @tx:		the sending side: its key or its limits are new
  */
 void tls_tx_count_from(struct tls_tx *tx)
@@ -175,16 +175,16 @@ int tls_tx_control(struct sock *sk, struct tls_tx *tx, int flags)
 }
 
 /**
- * tls_tx_own_update() - send a KeyUpdate of the program
+ * tls_tx_own_update() - handle a KeyUpdate that the program sends
  * @sk:		the socket, locked, with tx_lock; no record is open
  * @tx:		its sending side
  * @message:	handshake messages; advanced by the bytes taken
  *
- * Where the kernel renews the keys, the message is a request to it: the kernel sends
- * it, and goes on with the next key.
+ * If the kernel renews the keys of this direction, it takes the message, sends a
+ * KeyUpdate of its own, and goes on with the next key.
  *
- * Return: bytes taken; 0 when it is another message or the keys are the program's; or
- * an error, as that of tls_tx_control().
+ * Return: bytes taken; 0 for any other message, or if the program renews the keys; or
+ * an error of tls_tx_control().
  */
 int tls_tx_own_update(struct sock *sk, struct tls_tx *tx,
 		      struct iov_iter *message)

@@ -37,8 +37,8 @@ static bool tls_tx_rec_by_blocks(const struct tls_frags *frags, u32 skip,
 }
 
 /*
- * Makes room for the rest of the wire's bytes: type and tag, and in front of them the
- * ciphertext of payload that is not encrypted where it lies.
+ * Appends space for the rest of the record's bytes on the wire: for ciphertext, if the
+ * payload is not encrypted in place, then for type and tag.
  */
 static int tls_tx_rec_close(struct sock *sk, struct tls_tx *tx,
 			    struct tls_tx_rec *rec)
@@ -60,7 +60,7 @@ static int tls_tx_rec_close(struct sock *sk, struct tls_tx *tx,
 			return err;
 		tls_tx_rec_apart(sk, rec, head);
 	} else if (!left) {
-		return 0;	/* by an attempt before */
+		return 0;	/* an earlier call has done it */
 	}
 	if (!rec->edged)
 		return tls_tx_grow(sk, rec, wire, TLS_TX_FRAGS, rec->len + end,

@@ -167,7 +167,7 @@ static bool tls_tx_edges_refill(struct page_frag *edges, u32 want, gfp_t gfp)
 }
 
 /**
- * tls_tx_grow_edge() - append room for the wire that lies apart from any payload
+ * tls_tx_grow_edge() - append space in the page for headers and tags
  * @sk:		the socket, locked
  * @tx:		its sending side, which owns the page
  * @rec:	the record that is charged

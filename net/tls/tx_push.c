@@ -98,8 +98,9 @@ static void tls_tx_left(struct sock *sk, struct tls_tx *tx, u32 left)
 }
 
 /*
- * TCP charges the bytes that it takes, so our own charge ends before. The memory stays
- * with the socket: sk_mem_uncharge() would give it back to all sockets.
+ * Offers one batch to TCP. TCP charges the bytes that it takes, so the charge of the
+ * records ends before. sk_forward_alloc_add() keeps the charge with the socket, while
+ * sk_mem_uncharge() might give it back to the system.
  */
 static __always_inline int tls_tx_push_some(struct sock *sk, struct tls_tx *tx, int flags)
 {

@@ -335,7 +335,7 @@ static void vktls_stats_base(struct net_device *netdev,
 	vktls_stats_genl_tx(vd->past, tx);
 }
 
-/* All of them are called under RTNL. */
+/* Operations of the queue statistics; called under RTNL. */
 const struct netdev_stat_ops vktls_stat_ops = {
 	.get_queue_stats_rx = vktls_stats_queue_rx,
 	.get_queue_stats_tx = vktls_stats_queue_tx,

@@ -67,7 +67,7 @@
 #define VKTLS_ST_OK			0
 #define VKTLS_ST_OPCODE			1	/* unknown command */
 #define VKTLS_ST_LENGTH			2	/* a length field is out of range */
-#define VKTLS_ST_PARAM			3	/* another field is out of range */
+#define VKTLS_ST_PARAM			3	/* value of a field is out of range */
 #define VKTLS_ST_RESERVED		4	/* a reserved field is not zero */
 #define VKTLS_ST_NOENT			5	/* no such queue or context */
 #define VKTLS_ST_EXIST			6	/* queue is already there */
@@ -252,7 +252,7 @@
 #define VKTLS_QUEUE_RX			1
 
 /* Port modes and features (struct vktls_port_cfg) */
-#define VKTLS_PORT_UP			0x00000001u	/* frames flow */
+#define VKTLS_PORT_UP			0x00000001u	/* send and receive frames */
 #define VKTLS_PORT_PROMISC		0x00000002u
 #define VKTLS_PORT_ALLMULTI		0x00000004u
 #define VKTLS_PORT_BROADCAST		0x00000008u
@@ -298,7 +298,7 @@
 
 /* Counters, in the order of VKTLS_CMD_STATS */
 #define VKTLS_STAT_TX_FRAMES		0	/* on the wire, after TSO */
-#define VKTLS_STAT_TX_BYTES		1	/* in frames sent */
+#define VKTLS_STAT_TX_BYTES		1	/* bytes of frames sent */
 #define VKTLS_STAT_TX_TSO_PACKETS	2	/* packets that were cut */
 #define VKTLS_STAT_TX_ERRORS		3	/* packets refused, any status */
 #define VKTLS_STAT_RX_FRAMES		4
