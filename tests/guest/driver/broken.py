@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A NIC that is silent, or says things that are not true: completions of what was
-not sent, buffers that were not given, answers that come twice, events without end.
-The driver says so once, ends the trust, and a reset makes the NIC whole."""
+"""A NIC that is silent or wrong: completions of packets that were not sent, completions
+of buffers that it does not have, answers that come twice, events without end. The
+driver logs the fault once, stops using the queue, and a reset makes the NIC work
+again."""
 import os
 import time
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every ethtool option that the driver has: what it shows, what it changes, and
-what it refuses."""
+"""Every ethtool option of the driver: values shown, changes, and refusals."""
 import json
 import re
 
@@ -140,7 +139,7 @@ def rings_refused():
 
 
 def channels():
-    """Every number of queues works, is what the kernel has, and moves packets."""
+    """Every number of queues works, is known to the kernel, and moves packets."""
     ktap.defer(run, "ethtool", "-L", IF, "combined", 2)
     for number in (1, 3, QUEUES, 2):
         run("ethtool", "-L", IF, "combined", number)
@@ -161,7 +160,7 @@ def channels_refused():
 
 
 def coalesce():
-    """What is set is shown, and is in the NIC's registers."""
+    """A value that was set is shown, and is in the NIC's registers."""
     settings = {"rx-usecs": 77, "rx-frames": 33, "tx-usecs": 99, "tx-frames": 44}
     flat = [item for pair in settings.items() for item in pair]
     ktap.defer(run, "ethtool", "-C", IF, "adaptive-rx", "on", "adaptive-tx", "on")

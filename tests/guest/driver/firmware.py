@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Firmware that is absent or wrong: the driver says which file and what is wrong
-with it, the interface stays down but there, and devlink mends it without a reboot."""
+"""Firmware that is absent or wrong: the driver names the file and the fault, the
+interface exists but stays down, and devlink mends it without a reboot."""
 import hashlib
 import os
 import re
@@ -24,7 +24,7 @@ def image():
 
 
 def signed(data):
-    """The image with a digest that fits what is in it now."""
+    """The image with a digest that matches its present content."""
     data[DIGEST] = bytes(32)
     data[DIGEST] = hashlib.sha256(data).digest()
     return data
@@ -127,7 +127,7 @@ def contains(text, words):
 
 
 def is_down_and_there(words):
-    """What a user sees of a NIC whose firmware does not run."""
+    """The state of a NIC without running firmware, as a user sees it."""
     contains(devlink_info(), words)
     contains(fails("ip", "link", "set", IF, "up"), "down")
     contains(run("ethtool", "-i", IF), "firmware-version: none")
@@ -219,7 +219,8 @@ def older_firmware():
 
 
 def interface_up_at_reload():
-    """A running interface whose firmware does not come back is closed, not stuck."""
+    """A running interface is closed, and does not hang, if firmware does not come
+    back."""
     ktap.defer(mend)
     setup_link()
     put(wrong_magic())

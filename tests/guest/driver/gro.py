@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Hardware GRO: what programs read is right with it and without, counters tell what
-was joined, and what is routed on leaves as the frames that came."""
+"""Hardware GRO: programs read the right data with it and without, counters tell which
+frames were joined, and forwarded packets are sent as the original frames."""
 import contextlib
 import socket
 import struct
@@ -37,7 +37,7 @@ def settled(grown):
 
 
 def received(on, size, v6):
-    """What a bulk transfer counts, with joining on or off."""
+    """Counters of a bulk transfer, with joining on or off."""
     gro(on)
     with counted() as grown:
         transfer(size, receive=True, v6=v6)
@@ -108,7 +108,8 @@ def jumbo():
 
 
 def vlan():
-    """Joined in a VLAN, whose tag the NIC removes; alone where it stays."""
+    """Frames of a VLAN are joined if the NIC removes the tag, and not joined
+    otherwise."""
     gro(True)
     ktap.defer(run, "ethtool", "-K", IF, "rxvlan", "on")
     for ns in (None, "peer"):
@@ -161,7 +162,7 @@ def stream_of(dst, src, v6, hops, step, count=40):
 
 @contextlib.contextmanager
 def burst():
-    """What the peer sends in the block leaves in one go."""
+    """Packets that the peer sends in the block leave in one go."""
     peer("tc", "qdisc", "replace", "dev", IF, "root", "netem", "delay", "200ms")
     try:
         yield
@@ -200,7 +201,7 @@ class Sniffer:
 
 
 def route(tso):
-    """eth0 routes to the far addresses, over eth1, whose wire is the peer's, too."""
+    """eth0 routes to the far addresses, over eth1, which is on the peer's wire, too."""
     run("ip", "link", "set", OUT, "up")
     for sysctl in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
         run("sysctl", "-qw", f"net.{sysctl}=1")

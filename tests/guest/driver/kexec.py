@@ -33,7 +33,7 @@ def command_line():
 
 
 def results(number):
-    """The file in which a boot leaves what became of it."""
+    """The file in which a boot leaves its results."""
     return pathlib.Path(f"/root/boot{number}")
 
 

@@ -20,7 +20,7 @@ LEAST, MOST = 4, 20     # rounds of a change while a stream runs
 def during_a_stream(fn, size=24 * MIB):
     """Call fn(round) again and again while a stream runs each way; both arrive whole.
     On a fast machine more streams follow until there were enough rounds; after MOST of
-    them the streams are left in peace, so that TCP's patience is not what is tested."""
+    them nothing more is changed, so that no stream ends by a time-out of TCP."""
     rounds = 0
     while rounds < LEAST:
         streams = [Transfer(size), Transfer(size, receive=True)]

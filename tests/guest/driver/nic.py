@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The NIC under test, eth0, and its peer at the other end of the wire, eth0 of
-the namespace "peer": commands, counters, and traffic whose content is checked."""
+the namespace "peer": commands, counters, and traffic with content that is checked."""
 import contextlib
 import hashlib
 import json
@@ -20,7 +20,7 @@ V6 = ("2001:db8::1", "2001:db8::2")
 
 
 def run(*argv, check=True, ns=None):
-    """Run a command; its output. A failure shows what the command said."""
+    """Run a command and return its output. A failure shows the output."""
     argv = [str(a) for a in argv]
     if ns:
         argv = ["ip", "netns", "exec", ns] + argv
@@ -33,7 +33,7 @@ def run(*argv, check=True, ns=None):
 
 
 def fails(*argv):
-    """Run a command that has to fail; what it said."""
+    """Run a command that has to fail, and return its output."""
     done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, check=False)
     if not done.returncode:
@@ -46,7 +46,7 @@ def peer(*argv, check=True):
 
 
 def wait(what, test, seconds=15):
-    """Wait until test() is true; fails with what was waited for."""
+    """Wait until test() is true; a failure names the condition."""
     end = time.monotonic() + seconds
     while not test():
         if time.monotonic() > end:
@@ -79,7 +79,7 @@ def config(device, mask, value):
 
 
 def dmesg_mark():
-    """A line in the kernel's log; dmesg_since() shows what comes after."""
+    """Write a line into the kernel's log; dmesg_since() shows the lines after it."""
     mark = f"vktls-test {random.getrandbits(64):x}"
     with open("/dev/kmsg", "w", encoding="ascii") as kmsg:
         kmsg.write(mark + "\n")
@@ -102,7 +102,7 @@ def stats():
 
 @contextlib.contextmanager
 def counted():
-    """What ethtool -S grew by while the block ran; filled in at its end."""
+    """Increases of ethtool -S counters while the block runs; filled in at its end."""
     grown, before = {}, stats()
     yield grown
     after = stats()
@@ -130,7 +130,8 @@ def ping(address=V4[1], size=56, count=2, ns=None, more=()):
 
 @contextlib.contextmanager
 def namespace(name):
-    """What this thread opens in the block belongs to that namespace."""
+    """Sockets and files that this thread opens in the block belong to that
+    namespace."""
     if not name:
         yield
         return

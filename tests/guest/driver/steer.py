@@ -175,7 +175,7 @@ def kept():
 
 
 def set_while_down():
-    """What is set up while the interface is down works when it is up."""
+    """Filters set while the interface is down work when it is up."""
     apart()
     ktap.defer(setup_link)
     run("ip", "link", "set", IF, "down")
@@ -201,7 +201,7 @@ def switched_off():
 
 
 def refused():
-    """What the NIC cannot do is refused, and nothing is left of it."""
+    """A filter that the NIC cannot do is refused, and leaves nothing behind."""
     apart()
     number = context("start", 2, "equal", 2)
     for spec in (udp() + ("action", 4), udp() + ("action", 100), udp() + ("context", 60),

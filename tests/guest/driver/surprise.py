@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A NIC that is gone without notice: every read is all ones. The driver sees it
-at one place, ends what waits, and can be removed at once."""
+"""A NIC that is gone without notice: every read is all ones. The driver notices it at
+one place, ends all calls that wait, and can be removed at once."""
 import os
 import struct
 import time

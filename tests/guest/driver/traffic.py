@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Traffic through the NIC, with each offload on and off: what comes through is
-compared by digest, what the NIC did by its counters and the driver's trace."""
+"""Traffic through the NIC, with each offload on and off: the received data is compared
+by digest, the NIC's work by its counters and the driver's trace."""
 import random
 import re
 import socket
@@ -133,7 +133,8 @@ def ones_sum(data):
 
 
 def send_frames(frames, expect=None, seconds=10):
-    """Send frames from the peer; what ethtool -S grew by, when `expect` grew enough."""
+    """Send frames from the peer. Return the increase of ethtool -S, once `expect` has
+    increased enough."""
     before = stats()
     with raw_peer() as sock:
         for frame in frames:

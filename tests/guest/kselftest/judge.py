@@ -38,7 +38,7 @@ def tls_module():
 
 
 def wrong(name, status, directive, why, none):
-    """Text when a result is not what it must be."""
+    """Text when a result is not the expected one."""
     module = tls_module()
     if status != "ok":
         return "failed"

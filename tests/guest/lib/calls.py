@@ -10,7 +10,7 @@ GROUP = "vktlstest"
 
 
 def _probe(line):
-    """One command for kprobe_events; what the kernel says of it in the error."""
+    """Write one command to kprobe_events; an error contains the kernel's message."""
     events = os.open(TRACING / "kprobe_events", os.O_WRONLY | os.O_APPEND)
     try:
         os.write(events, line.encode() + b"\n")

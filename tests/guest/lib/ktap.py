@@ -76,8 +76,9 @@ def fails(code, fn, *args):
 
 
 def interrupt_waits(every=0.5):
-    """Send signals to this thread, again and again: one of them meets a system call
-    that waits. They end with the case, or when what is returned is called."""
+    """Send signals to this thread, again and again, so that one of them interrupts a
+    system call that waits. They end with the case, or when the returned function is
+    called."""
     me, stop = threading.get_ident(), threading.Event()
 
     def work():

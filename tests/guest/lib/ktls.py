@@ -36,7 +36,8 @@ KEY_UPDATE_ASKS = bytes([24, 0, 0, 1, 1])
 
 
 class Cipher:
-    """One row of linux/tls.h: number and field sizes, and who computes it."""
+    """One row of linux/tls.h: number and field sizes, and the library that computes
+    it."""
 
     def __init__(self, number, key, salt, iv, aead):
         self.number, self.key, self.salt, self.iv = number, key, salt, iv
@@ -175,7 +176,7 @@ def key_state(sock, name=TLS_EXT_TX_SECRET):
 
 
 def split(stream):
-    """The whole records at the start of stream, and what is left of it."""
+    """(whole records at the start of stream, the bytes after them)."""
     records = []
     while len(stream) >= 5:
         end = 5 + int.from_bytes(stream[3:5], "big")

@@ -49,7 +49,7 @@ def ask(name, value, nic="dut0"):
 
 
 def left(name, nic="dut0"):
-    """What is left of it."""
+    """The present value of a fault's property."""
     return _qmp("qom-get", name, nic)
 
 
@@ -69,8 +69,8 @@ def event(fault, kind, *numbers):
 
 
 def forgetful(test_over, nic="dut0"):
-    """What is missing from TLS streams leaves no memory, so the kernel must help;
-    test_over is told how to undo that."""
+    """The NIC does not remember gaps in TLS streams, so the kernel must help; test_over
+    gets the function that undoes that."""
     test_over(ask, "rx-forgetful", 0, nic)
     ask("rx-forgetful", 1, nic)
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The other end of a TCP connection, segment by segment: a peer behind a TUN
-device that sends what it is told, in any order and as often as it is told.
+"""The other end of a TCP connection, segment by segment: a peer behind a TUN device
+that sends the segments that a test gives it, in any order and any number of times.
 
-It knows no retransmission and no window: what a test sends has to fit.
-"""
+It knows no retransmission and no window: a test must not send more than fits."""
 import fcntl
 import os
 import select

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What cases of TLS in the NIC share: sockets on both ends of the wire, data
-that can be recognised on it, counters before and after, and a receiver that
-opens records without the kernel's TLS.
+"""Shared parts of the cases of TLS in the NIC: sockets on both ends of the wire, data
+that can be recognised on it, counters before and after, and a receiver that opens
+records without the kernel's TLS.
 
-Names follow the wire: "near" is the NIC under test, "far" its peer.
-"""
+Names follow the wire: "near" is the NIC under test, "far" its peer."""
 import contextlib
 import fcntl
 import hashlib
@@ -24,13 +23,13 @@ NEAR = {4: "192.0.2.1", 6: "2001:db8::1"}
 FAR = {4: "192.0.2.2", 6: "2001:db8::2"}
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 CLONE_NEWNET = 0x40000000
-MARK = b"VKTLSPLAIN"    # what must never be seen on the wire
-CONTROL = b"VKTLSCONTROL"   # what must be: proof that somebody looked at it
+MARK = b"VKTLSPLAIN"    # must never be seen on the wire
+CONTROL = b"VKTLSCONTROL"   # must be seen on the wire: proof that the search works
 BLOCK = 1 << 16
 STUCK = 8192    # fits any send buffer: a flow that gets nothing through must not block
 _BASE = b"".join(MARK + b"%06x" % i for i in range(BLOCK // 16))
 with open("/run/vktls/env", encoding="ascii") as _env:
-    STOCK = "TLS=stock" in _env.read().split()  # whose tls.ko this is
+    STOCK = "TLS=stock" in _env.read().split()  # "stock" or "ours": the tls.ko in use
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
 SEND_QUEUE, REPAIR_OFF_NO_PROBE = 2, -1
 TCP_CLOSE = 7
@@ -38,7 +37,7 @@ SIOCOUTQ, SIOCOUTQNSD = 0x5411, 0x894b
 
 
 def run(*argv, check=True):
-    """Run a command and return what it prints."""
+    """Run a command and return its output."""
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(argv)}: {done.stderr or done.stdout}")
@@ -76,7 +75,7 @@ def connect(family=4):
 
 
 def control():
-    """Send a message in the clear, for who judges the wire to find."""
+    """Send a message in the clear, which the check of the wire must find."""
     near, far = connect()
     with near, far:
         near.sendall(CONTROL)
@@ -152,7 +151,7 @@ class Watch:
 
 
 def figures(what, watch):
-    """What the NIC did of a flow that got through whole, and read for it."""
+    """Print the NIC's part of the work on a flow that has arrived whole."""
     moved = watch.moved()
     nic = moved["tx_tls_encrypted_bytes"] + moved["tx_tls_replay_bytes"]
     everything = nic + moved["tx_tls_fallback_bytes"]
@@ -163,7 +162,7 @@ def figures(what, watch):
 
 
 def wait_for(condition, timeout, what):
-    """Poll a condition; what() says what did not happen."""
+    """Poll a condition; what() is the text of the failure."""
     end = time.monotonic() + timeout * ktap.SLOW
     while not condition():
         if time.monotonic() > end:
@@ -172,7 +171,8 @@ def wait_for(condition, timeout, what):
 
 
 class Receiver(threading.Thread):
-    """Takes what arrives at the far end, as it was on the wire, to its end."""
+    """Stores the bytes that arrive at the far end, as they were on the wire, to the
+    end."""
 
     def __init__(self, far):
         super().__init__(daemon=True)
@@ -202,7 +202,8 @@ class Receiver(threading.Thread):
 
 
 class Flow:
-    """One connection whose near end sends with kernel TLS, keys known to us."""
+    """One connection with kernel TLS for sending at the near end; the test knows the
+    keys."""
 
     def __init__(self, cipher="aes-128-gcm", family=4, seq=0, before=b"",
                  pair=None, reading=True, version=ktls.TLS12):
@@ -261,7 +262,7 @@ class Flow:
                  lambda: f"{self.unsent()} bytes are not acknowledged")
 
     def finish(self, timeout=120):
-        """Close the near end and check what the far end got, byte by byte."""
+        """Close the near end and check the bytes that the far end got."""
         self.near.close()
         self.check(self.receiver.finish(timeout))
         self.far.close()
@@ -309,8 +310,8 @@ def offload(value=True):
 
 
 class Inflow:
-    """One connection whose near end receives with kernel TLS; the far end sends
-    records that we seal ourselves."""
+    """One connection with kernel TLS for receiving at the near end; the far end sends
+    records that the test seals."""
 
     def __init__(self, cipher="aes-128-gcm", family=4, version=ktls.TLS12,
                  seq=0, pair=None, attach=True):
@@ -355,7 +356,7 @@ class Inflow:
         pusher.join()
 
     def take(self, timeout=60):
-        """Read at the near end what was sent."""
+        """Read at the near end the data that was sent."""
         self.near.settimeout(timeout)
         while self.got_bytes < self.sent_bytes:
             data = self.near.recv(1 << 18)
@@ -425,12 +426,12 @@ def private_flag(name, value):
 
 
 def far_receive_frames():
-    """Let the peer see frames, not what it would merge of them."""
+    """Let the peer see frames as they are, not merged."""
     far_run("ethtool", "-K", "eth0", "gro", "off")
 
 
 def far_loss(*netem):
-    """netem on what arrives at the peer; returns the undoing function."""
+    """netem on frames that arrive at the peer; returns the function that undoes it."""
     far_receive_frames()
     run("modprobe", "ifb", "numifbs=0")
     far_run("ip", "link", "add", "ifb0", "type", "ifb")
@@ -449,7 +450,7 @@ def far_loss_end():
 
 
 def far_netem(*netem):
-    """netem on what leaves the far end, which does not join segments."""
+    """netem on frames that leave the far end, which does not join segments."""
     far_run("tc", "qdisc", "replace", "dev", "eth0", "root", "netem", *netem)
 
 
@@ -486,8 +487,8 @@ def gap(flow, size=700):
 
 
 def send_lost(flow, size=700):
-    """Of a context in use, a segment gets no further than the wire, and those that
-    follow; returns what lets them through."""
+    """Lose a segment of a context in use on the wire, and all later ones. Returns the
+    function that ends the loss."""
     flow.send(pattern(100))
     flow.drain()
     undo = far_loss("loss", "100%")
@@ -530,8 +531,8 @@ def near_reorder():
 
 
 def reset_by_far(flow):
-    """The far end resets the connection: what the near end does with it from now on
-    puts no packet on the wire."""
+    """The far end resets the connection. From now on the near end puts no packet of it
+    on the wire."""
     flow.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     flow.far.close()
     wait_for(lambda: flow.near.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO,
@@ -569,11 +570,9 @@ def sysctl(test_over, name, value, on=run):
 
 
 def patient_tcp(test_over, on=run):
-    """
-    New sockets do not retransmit on a timer for a while, so that a test is not
-    overtaken by it, and do not join what is sent while a slow NIC has an earlier packet;
-    test_over is told how to undo that. on=far_run: the peer's.
-    """
+    """New sockets do not retransmit on a timer for a while, so that no timer interferes
+    with the test, and do not join data while a slow NIC has an earlier packet;
+    test_over gets the function that undoes that. on=far_run: the peer's sockets."""
     for name, value in (("net.ipv4.tcp_rto_min_us", "5000000"),
                         ("net.ipv4.tcp_autocorking", "0"),
                         ("net.ipv4.tcp_early_retrans", "0")):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two of these NICs at both ends of a connection: what one encrypts, the other
-decrypts, in both directions at once."""
+"""Two of these NICs at both ends of a connection: each decrypts the records that the
+other has encrypted, in both directions at once."""
 import json
 import socket
 
@@ -66,13 +66,13 @@ def prepare():
 
 
 def ask_for_far():
-    """Something to send is what makes the kernel ask for an address."""
+    """Send something, so that the kernel asks for an address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.sendto(b"who has this?", (FAR[4], 9))
 
 
 def far_neighbour():
-    """What is known of the far NIC's address: [(state, MAC or None)]."""
+    """Entries of the neighbour table for the far NIC: [(state, MAC or None)]."""
     entries = json.loads(rig.run("ip", "-j", "neigh", "show", FAR[4], "dev", "eth0"))
     return [(entry["state"][0], entry.get("lladdr")) for entry in entries]
 
@@ -104,10 +104,8 @@ def warm_up(session):
 
 
 def transfer(version, cipher, family):
-    """
-    Bulk in both directions at once; returns what each end counted meanwhile, and
-    how much it was.
-    """
+    """Bulk in both directions at once. Returns the increases of each end's counters,
+    and the number of bytes."""
     watch = Both()
     session = matrix_rig.Session(version, cipher, FAR[family], family == 4,
                                  "ktls")
@@ -129,7 +127,7 @@ def transfer(version, cipher, family):
 
 
 def told(end):
-    """What moved, for a person to read."""
+    """Text about the counters that changed."""
     return ", ".join(f"{name}={value}" for name, value in end.items()
                      if value and ("tls" in name.lower() or "no_buf" in name))
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Things that happen to the NIC, and to the socket, in the middle of a flow: no
-byte is lost, none is in the clear, and what can come back to the NIC does."""
+"""Changes of the NIC, and of the socket, in the middle of a flow: no byte is lost, none
+is in the clear, and connections come back to the NIC if they can."""
 import os
 import socket
 import struct
@@ -37,7 +37,7 @@ def sends_by_nic(watch, flow):
 
 
 def feature_toggled():
-    """Old connections keep what they have, new ones get what is set now."""
+    """Old connections keep their offload, new ones follow the present setting."""
     watch = rig.Watch()
     old = rig.Flow()
     old.send(rig.pattern(CHUNK))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's half of tests/demo: nginx with kernel TLS on port 443, and on port
-8080 what the host wants to know or to have done, a word in each request."""
+"""The guest's half of tests/demo: nginx with kernel TLS on port 443, and on port 8080 a
+server for the host's questions and requests, a word in each."""
 import hashlib
 import http.server
 import json
@@ -42,7 +42,7 @@ def prepare():
 
 
 def about():
-    """What the host needs to fetch and to judge."""
+    """Data that the host needs for its requests and checks."""
     with open(FILE, "rb") as file:
         data = file.read()
     with open(CERT, encoding="ascii") as file:
@@ -57,7 +57,7 @@ def about():
 
 
 def offload(word):
-    """Real ethtool; answers with what it says now."""
+    """Run ethtool; answer with the present setting."""
     rig.run("ethtool", "-K", rig.IFACE, "tls-hw-tx-offload", word)
     return [line.strip() for line in
             rig.run("ethtool", "-k", rig.IFACE).splitlines()

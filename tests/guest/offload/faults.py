@@ -75,10 +75,8 @@ def context_gone():
 
 
 def device_refuses():
-    """
-    A resync that only seems to succeed: the NIC refuses what it does not expect,
-    nothing leaves, and the stream recovers by itself.
-    """
+    """A resync that only seems to succeed: the NIC refuses an unexpected packet,
+    nothing is sent, and the stream recovers by itself."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -190,10 +188,8 @@ def receive_add_failed():
 
 
 def wrong_sequence(distance, counter, warm_up):
-    """
-    A segment whose number lies that far before the offload's first byte. It is
-    plaintext, there is no record for it, and so it is dropped.
-    """
+    """A segment with a sequence number that far before the offload's first byte. It is
+    plaintext, there is no record for it, and so it is dropped."""
     near, far = rig.connect()
     start = rig.send_sequence(near)
     watch = rig.Watch()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A card whose table of contexts is full: the connections that find no room are
-the kernel's, and a place that becomes free is used."""
+"""A card with a full table of contexts: further connections are encrypted by the
+kernel, and a place that becomes free is used."""
 
 import ktap
 import rig

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""New keys while a connection is on the NIC: TLS 1.3 KeyUpdates by either end,
-under load and with 1 % of the frames lost. What was sent with the old key and
-lost is sent again with the old key; what comes after is on the NIC again.
+"""New keys while a connection is on the NIC: TLS 1.3 KeyUpdates by either end, under
+load and with 1 % of the frames lost. Lost segments of the old key are sent again with
+the old key; later data is on the NIC again.
 
     keyupdate.py NUMBER     of new keys, in each direction
 """

@@ -22,7 +22,8 @@ def check(lab, answer, status, word):
 
 
 def capture():
-    """The connection of the lab on records; who judges the capture checks that lab."""
+    """The connection of the lab on records; the check of the capture is the check of
+    the lab."""
     subprocess.run([f"{LABS}/3-record/send"], check=True)
 
 

@@ -37,7 +37,7 @@ def lazy(**values):
 
 
 def unattached(want, option):
-    """A flow whose wish was there before its key."""
+    """A flow for which the option was set before the key."""
     near, far = rig.connect(4)
     near.setsockopt(rig.socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")
     wish(near, option, want)
@@ -158,7 +158,7 @@ def lazy_sending():
 
 @ktap.case(timeout=90)
 def lazy_receiving():
-    """The same of what is received."""
+    """The same for receiving."""
     lazy(rx=SIZE)
     watch = rig.Watch()
     flow = rig.Inflow()

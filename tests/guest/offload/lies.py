@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A NIC whose word is not to be trusted: it forgets contexts, keeps some that were
-to be deleted, and asks about records that are not there. The driver finds out, and
-connections that live on come back to the NIC."""
+"""A NIC with false answers: it forgets contexts, keeps some that it should have
+deleted, and asks about records that do not exist. The driver notices, and living
+connections come back to the NIC."""
 import re
 import time
 
@@ -111,7 +111,7 @@ def receive_deleting_fails():
 
 
 def deleting_never_works():
-    """At last the function is reset, and whoever lives comes back to the NIC."""
+    """At last the function is reset, and living connections come back to the NIC."""
     ktap.defer(nicfault.end)
     bystander = rig.Flow()
     watch = rig.Watch()

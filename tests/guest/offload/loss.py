@@ -134,7 +134,8 @@ def tail_loss():
 
 
 def handshake_lost():
-    """What was sent before the keys, lost and sent again: not the NIC's."""
+    """Bytes sent before the keys, lost and sent again: the NIC does not encrypt
+    them."""
     rig.far_loss("loss", "0%")
     ktap.defer(rig.far_loss_end)
     watch = rig.Watch()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Many connections at once. All content is right, the counters say who did what, and
-nothing is left in the end.
+"""Many connections at once. All content is right, the counters tell which side
+encrypted it, and nothing is left in the end.
 
     many.py             a thousand, on a card with room for a quarter of them
     many.py crowd       as many as the card has room for, and one more
@@ -18,14 +18,14 @@ import slab
 CROWD = sys.argv[1:] == ["crowd"]
 ROOM = 20000 if CROWD else 256      # as said in many-crowd.vm and many.vm
 COUNT = ROOM + 1 if CROWD else 1000
-AT_ONCE = 500       # whose records a queue has place for
+AT_ONCE = 500       # connections, one record each, that a queue has place for
 SIZES = (1, 700, 5000)      # records of one round; TCP's buffers hold them all
 DATA = {size: rig.pattern(size) for size in SIZES}
 CURRENT = ("TlsCurrTxSw", "TlsCurrRxSw", "TlsCurrTxDevice", "TlsCurrRxDevice")
 
 
 class Many:
-    """So many connections whose near end sends by kernel TLS."""
+    """A number of connections that send by kernel TLS at the near end."""
 
     def __init__(self, count):
         self.flows = []
@@ -55,7 +55,8 @@ class Many:
 
     @staticmethod
     def read(flow):
-        """So many records, opened, are what was sent last."""
+        """Read a record of each size, open it, and compare it with the data that was
+        sent."""
         stream = b""
         for size in SIZES:
             while len(stream) < size + 29:
@@ -95,8 +96,8 @@ def on_the_nic(watch, flows):
 
 
 def by_the_nic(watch, flows):
-    """It encrypted what these sent, but for what so many at once made a queue
-    before it drop."""
+    """The NIC has encrypted the data of these connections, except for packets that a
+    full queue before it dropped."""
     sent, done = sum(flow.wire for flow in flows), watch["tx_tls_encrypted_bytes"]
     print(f"# figure: {len(flows)} connections on the NIC: {done} of {sent} bytes")
     if not 0.8 * sent <= done <= sent:
@@ -104,7 +105,7 @@ def by_the_nic(watch, flows):
 
 
 def all_gone(watch):
-    """Contexts and sockets are back to what was before."""
+    """The numbers of contexts and sockets are as before."""
     def is_gone():
         moved = watch.moved()
         return (moved["tx_tls_ctx"] == moved["tx_tls_del"] and
@@ -114,7 +115,8 @@ def all_gone(watch):
 
 
 def memory_used():
-    """By the guest, in bytes; what can be had again is not."""
+    """Memory in use in the guest, in bytes, without memory that the kernel can
+    reclaim."""
     with open("/proc/meminfo", encoding="ascii") as file:
         kib = {line.split(":")[0]: int(line.split()[1]) for line in file}
     return 1024 * (kib["MemTotal"] - kib["MemAvailable"])
@@ -127,7 +129,8 @@ def kmalloc():
 
 
 def memory_is_back(before):
-    """Of what the kernel kept for each record of each connection, nothing is left."""
+    """Of the memory that the kernel used for records of each connection, nothing is
+    left."""
     def grown():
         return {name: used - before[name] for name, used in kmalloc().items()
                 if used - before[name] >= 2 * ROOM}

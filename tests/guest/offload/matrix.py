@@ -74,7 +74,7 @@ def judge(watch, session, want, trouble, late):
     moved, sizes = watch.moved(), session.sizes
     nic = [moved.get(name, 0) for name in ("tx_tls_encrypted_bytes",
                                            "rx_tls_decrypted_bytes")]
-    # nothing behind the NIC makes it lose its place in what it sends
+    # behind the NIC nothing disturbs its place in the stream that it sends
     least = (sizes[0], sizes[1] - late if trouble == "clean" else 1)
     note = figures.setdefault(trouble, [0] * 4)
     for way in (0, 1):

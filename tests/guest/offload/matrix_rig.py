@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sessions between real libraries over the NIC, with trouble on the wire: what
-the cases that need them share."""
+"""Sessions between real libraries over the NIC, with trouble on the wire: parts that
+several programs share."""
 import os
 import socket
 
@@ -9,10 +9,10 @@ import matrix_tls
 import rig
 
 SEED = 20240611
-PORT = 4433     # so that the host knows what to open
+PORT = 4433     # so that the host knows the files to open
 DIGESTS = "/mnt/host/digests"
 
-# netem's words for what happens to frames behind the NIC, in both directions
+# netem's words for faults of frames behind the NIC, in both directions
 TROUBLE = {
     "clean": (),
     "loss_0.1": ("loss", "0.1%"),
@@ -25,7 +25,7 @@ TROUBLE = {
 
 
 class Wire:
-    """What netem does on the far side, to each direction."""
+    """Faults that netem makes on the far side, in each direction."""
 
     now = None
 
@@ -36,7 +36,7 @@ class Wire:
             return
         words = TROUBLE[trouble]
         for number, dev in enumerate(("ifb0", "eth0")):
-            # not "replace": netem keeps what it is not told about
+            # not "replace": netem keeps settings that a command does not name
             rig.far_run("tc", "qdisc", "del", "dev", dev, "root", check=False)
             if words:
                 rig.far_run("tc", "qdisc", "add", "dev", dev, "root", "netem",
@@ -71,7 +71,7 @@ def connect(address):
 
 
 class Session:
-    """A connection after its handshake, and what went over it."""
+    """A connection after its handshake, and the data sent over it."""
 
     def __init__(self, version, cipher, address, near_serves, far="openssl"):
         plain = connect(address)
@@ -91,12 +91,12 @@ class Session:
         return matrix_tls.Openssl(*words, ktls=far == "ktls")
 
     def jobs(self, out, back):
-        """What to give to pump() for both ends."""
+        """Arguments for pump() for both ends."""
         return (matrix_tls.Job(self.near, out, len(back)),
                 matrix_tls.Job(self.far, back, len(out)))
 
     def arrived(self, near, far):
-        """Jobs that are done: each end got what the other sent."""
+        """Jobs that are done: each end got the data that the other sent."""
         for job, sent, log in ((far, near.data, self.out),
                                (near, far.data, self.back)):
             ktap.equal(job.digest.hexdigest(), matrix_tls.digest(sent),
@@ -145,7 +145,7 @@ def warm_up(session):
 
 
 def features(direction):
-    """What of it the NIC does for new connections: tx, rx, both."""
+    """Directions that the NIC offloads for new connections: tx, rx, both."""
     rig.feature("tls-hw-tx-offload", direction != "rx")
     rig.feature("tls-hw-rx-offload", direction != "tx")
 

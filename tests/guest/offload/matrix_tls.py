@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """OpenSSL and GnuTLS as ends of a connection, through ctypes: the libraries that
-programs use, with nothing of a program around them, so that a test can say when
-who writes, reads and takes a new key.
+programs use, without a program around them, so that a test can control when each end
+writes, reads and takes a new key.
 
-An end does not block: read() and write() return None when they would. Whoever
-has several ends to move calls pump().
-"""
+An end does not block: read() and write() return None when they would. pump() moves
+several ends."""
 import ctypes
 import hashlib
 import os
@@ -70,7 +69,7 @@ def _note_key(_session, line):
             file.write(line.decode() + "\n")
 
 
-secrets = []    # lines of the key log, for who continues by hand
+secrets = []    # lines of the key log, to continue by hand
 
 
 class Openssl:
@@ -137,7 +136,7 @@ class Openssl:
         return result == 1 or self._again(result, "handshake") is True
 
     def read(self):
-        """What there is; b"" at the end; None when nothing is there yet."""
+        """The data that is there; b"" at the end; None when nothing is there yet."""
         got = _ssl.SSL_read(self.ssl, self._buffer, CHUNK)
         if got > 0:
             return self._buffer.raw[:got]
@@ -149,7 +148,7 @@ class Openssl:
         return done if done > 0 else self._again(done, "write")
 
     def key_update(self):
-        """A new key for what this end sends; the next write tells the peer."""
+        """A new key for sending; the next write tells the peer."""
         if _ssl.SSL_key_update(self.ssl, 0) != 1:
             raise Broken("OpenSSL: key update refused")
         result = _ssl.SSL_do_handshake(self.ssl)
@@ -230,7 +229,7 @@ class Gnutls:
         return None if got is None else self._buffer.raw[:got]
 
     def write(self, data):
-        """As of Openssl; what was not written is kept and goes first."""
+        """As of Openssl; data that was not written is kept and goes first."""
         if self._left:
             done = _gnutls.gnutls_record_send(self.session, None,
                                               ctypes.c_size_t(0))
@@ -258,9 +257,10 @@ class Gnutls:
 
 
 class Job:
-    """What one end has to write, and how much it is to read."""
+    """The data that one end has to write, and the number of bytes that it has to
+    read."""
 
-    # what programs write at once; more than one record holds, and less than one
+    # sizes of writes: some larger than a record, some smaller
     SIZES = (1, 16384, 700, 40000, 16383, 5000, 1400, 16384, 16384, 65000)
 
     def __init__(self, end, data=b"", expect=0):
@@ -298,7 +298,7 @@ class Job:
         return True
 
     def read(self):
-        """What is there; True if something moved."""
+        """Read the data that is there; True if there was any."""
         if self.length >= self.expect:
             return False
         data = self.end.read()

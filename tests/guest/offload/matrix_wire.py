@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""On the host, after a run: tshark opens every session in a capture with the log
-of their keys, and finds in each direction what the guest says was sent.
+"""On the host, after a run: tshark opens every session in a capture with the log of
+their keys, and finds in each direction the data that the guest says was sent.
 
     matrix_wire.py CAPTURE KEYS DIGESTS
 
-DIGESTS has a line for each session: digests of what the two ends sent. KeyUpdates
-are followed by tshark itself.
-"""
+DIGESTS has a line for each session: digests of the data that the two ends sent. tshark
+itself follows KeyUpdates."""
 import hashlib
 import subprocess
 import sys
@@ -33,7 +32,7 @@ def sessions(capture, keys):
 
 
 def content(lines):
-    """(digest, digest) of what client and server sent, for each session."""
+    """(digest, digest) of the data that client and server sent, for each session."""
     both = None
     for line in lines:
         if line.startswith("Follow: tls"):
@@ -46,7 +45,7 @@ def content(lines):
 
 
 def opened(capture, keys, digests):
-    """Every session of the guest's is there, and holds what it should."""
+    """Every session of the guest is in the capture, and has the right content."""
     with open(digests, encoding="ascii") as file:
         wanted = [tuple(line.split()) for line in file]
     follow = []

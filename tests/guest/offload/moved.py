@@ -26,7 +26,7 @@ def ours():
 
 
 def while_moved(watch, by_nic, vlan):
-    """What the counters say of the time on another interface."""
+    """Increases of counters during the time on another interface."""
     if ours() and vlan:
         watch.settle("tx_tls_encrypted_bytes", 2 * by_nic)
         return

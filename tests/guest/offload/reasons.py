@@ -19,7 +19,8 @@ CHUNK = 20000
 
 
 def ask(direction, cipher="aes-128-gcm", version=ktls.TLS12, pair=None):
-    """A connection with a key in one direction; what tells why moved."""
+    """Make a connection with a key in one direction. Return the counters of reasons
+    that increased."""
     watch = rig.Watch()
     near, far = pair or rig.connect()
     key = ktls.Key(cipher, version)
@@ -111,7 +112,7 @@ def left_device():
 
 
 def fallback_lost():
-    """What was built for the card, and sent again when the card had gone."""
+    """Packets built for the card, and sent again when the card had gone."""
     rig.patient_tcp(ktap.defer)
     flow = rig.Flow()
     undo = rig.send_lost(flow)
@@ -140,8 +141,8 @@ def other_way():
 
 
 def left_route():
-    """A connection whose route leaves the card; what was built for the card and is
-    sent again leaves over the other interface, encrypted here."""
+    """A connection with a route that leaves the card; packets built for the card and
+    sent again leave over the other interface, encrypted by software."""
     rig.patient_tcp(ktap.defer)
     flow, inflow = rig.Flow(), rig.Inflow()
     inflow.push(inflow.stream(CHUNK))
@@ -195,8 +196,8 @@ def fallback_error():
 
 
 def fallback_acknowledged():
-    """Nothing is kept of what the peer has acknowledged: a segment with such a
-    number is dropped."""
+    """The kernel keeps nothing of acknowledged data: a segment with such a number is
+    dropped."""
     flow = rig.Flow()
     flow.send(rig.pattern(5000))
     flow.drain()
@@ -213,7 +214,7 @@ def fallback_acknowledged():
 
 
 def send_short(flow, piece):
-    """A record for whose Nth piece there is no memory the first time."""
+    """Send a record; for its Nth piece there is no memory the first time."""
     before = flow.receiver.count
     rig.fault(piece_skip=piece, piece_times=1)
     flow.send(b"that goes ", socket.MSG_MORE)
@@ -262,9 +263,9 @@ def seal_later(by_nic):
 
 
 def cipher_without_memory():
-    """The cipher has no memory for a record. What is encrypted from the sender's own
-    pages goes later; what may be half encrypted in its place ends the stream, and no
-    sender waits for that."""
+    """The cipher has no memory for a record. A record with payload in the sender's own
+    pages is encrypted later; a record encrypted in place may be half encrypted and ends
+    the stream, and no sender waits for that."""
     rig.offload(False)
     ktap.defer(rig.offload, True)
     ktap.defer(lambda: rig.fault(seal_times=0))

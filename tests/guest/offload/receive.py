@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Receiving through the NIC's TLS engine: records of all shapes are decrypted by
-the NIC; where segments are lost, late or wrong, software helps, and the NIC finds
-its place again in each of the kernel's three ways. The far end seals its records
-without the kernel's TLS, and what the near end reads is compared with them."""
+"""Receiving through the NIC's TLS engine: records of all shapes are decrypted by the
+NIC; where segments are lost, late or wrong, software helps, and the NIC finds its place
+again in each of the kernel's three ways. The far end seals its records without the
+kernel's TLS, and the data read at the near end is compared with them."""
 import errno
 import os
 import random
@@ -184,7 +184,7 @@ def bad_wire(mode, size, floor, *netem):
 
 
 def drop_next():
-    """What the far end sends from now on is lost."""
+    """Everything that the far end sends from now on is lost."""
     rig.far_netem("loss", "100%")
 
 
@@ -204,11 +204,9 @@ def lose(flow, data, lost, then):
 
 
 def partly_decrypted(version, cipher):
-    """
-    The middle of a record is late, and the NIC does not remember: what it has
-    decrypted is made ciphertext again and opened by the kernel, and the NIC goes on
-    at the next record.
-    """
+    """The middle of a record is late, and the NIC does not remember the gap: the part
+    that it has decrypted is made ciphertext again and opened by the kernel, and the NIC
+    goes on at the next record."""
     nicfault.forgetful(ktap.defer)
     rig.patient_tcp(ktap.defer, rig.far_run)
     ktap.defer(rig.far_netem_end)
@@ -266,7 +264,7 @@ def lost_header(mode):
     watch = rig.Watch()
     flow = rig.Inflow()
     flow.push(flow.stream(1000))
-    # four records, of which the second one's header is in what is lost
+    # four records; the header of the second one is in the lost part
     data = flow.stream(4000, 1000)
     lose(flow, data, (900, 1800), None)
     watch.expect(rx_tls_lost_gap=1)
@@ -352,7 +350,7 @@ def wrong_tag():
     flow.push(flow.stream(CHUNK))
     flow.far.sendall(flipped(flow.seal(b"forged" * 100), -1))
     ktap.fails(errno.EBADMSG, flow.near.recv, 1000)
-    # what happened to a context that is gone is not always told
+    # the outcome for a context that is gone is not always reported
     watch.settle("rx_tls_lost_auth", 1)
     flow.far.close()
     flow.near.close()

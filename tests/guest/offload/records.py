@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Record shapes through the NIC's TLS engine, without loss: what the far end
-gets is opened without the kernel's TLS, and every byte of it was encrypted by
-the NIC."""
+"""Record shapes through the NIC's TLS engine, without loss: the data at the far end is
+opened without the kernel's TLS, and every byte of it was encrypted by the NIC."""
 import errno
 import os
 import re
@@ -16,7 +15,7 @@ import rig
 SIZES = [1, 15, 16, 17, 1399, 1448, 1449, 16383, 16384, 16385, 65536, 300000]
 BOTH = [("aes-128-gcm", 4), ("aes-256-gcm", 4),
         ("aes-128-gcm", 6), ("aes-256-gcm", 6)]
-# what only our tls.ko offers to a driver
+# offered to a driver by our tls.ko only
 OURS = [] if rig.STOCK else [
     (ktls.TLS12, "chacha20-poly1305"), (ktls.TLS13, "aes-128-gcm"),
     (ktls.TLS13, "aes-256-gcm"), (ktls.TLS13, "chacha20-poly1305")]
@@ -137,8 +136,8 @@ def last_number():
 
 
 def last_numbers_of_a_call():
-    """Of a call with more records than the key has numbers left, no number is used
-    twice: what has one is sent, and nothing behind it."""
+    """A call has more records than the key has numbers left. No number is used twice:
+    records with a number are sent, and nothing behind them."""
     watch = rig.Watch()
     flow = rig.Flow(seq=(1 << 64) - 3)
     data = rig.pattern(3 * ktls.MAX_PLAIN)
@@ -191,7 +190,7 @@ def hundred_connections():
 
 
 def both_directions():
-    """A connection whose other direction is open, and used, meanwhile."""
+    """A connection with the other direction open, and used, meanwhile."""
     watch = rig.Watch()
     flow = rig.Flow()
     for i in range(20):
@@ -229,7 +228,7 @@ def off_means_off():
 
 
 def reset_flows(count):
-    """Connections whose contexts are in use, and whose end puts nothing on the wire."""
+    """Connections with contexts in use, of which this end puts nothing on the wire."""
     flows = [rig.Flow(reading=False) for _ in range(count)]
     for flow in flows:
         flow.send(rig.pattern(100))

@@ -264,7 +264,7 @@ def queues(count):
 
 
 def queue_interrupts_lost():
-    """No queue stalls: what waits is found by the watch."""
+    """No queue stalls: the watch finds completions that wait."""
     queues(1)
     load, _ = begin()
     for _ in range(2):
@@ -304,7 +304,7 @@ def interrupt_lost_before_silence():
 
 
 def command_interrupts_lost():
-    """Who waits for an answer looks for himself; events are found."""
+    """A caller that waits for an answer polls by itself; events are found, too."""
     ktap.defer(nicfault.end)
     ktap.defer(nicfault.link, True)
     watch = rig.Watch()
@@ -412,7 +412,7 @@ def add_fails():
 
 
 def on_the_nic(flow):
-    """Does the NIC encrypt what this flow sends, when no other sends?"""
+    """Does the NIC encrypt this flow's data, when no other flow sends?"""
     before = rig.counters()["tx_tls_encrypted_bytes"]
     flow.send(rig.pattern(CHUNK))
     flow.drain()
@@ -507,10 +507,8 @@ def come_back(address):
 
 
 def gone():
-    """
-    Registers read all ones under flows: noticed, unbound without waiting, and what
-    was on its way arrives when there is a NIC again.
-    """
+    """Registers read all ones under flows: noticed, unbound without waiting, and data
+    that was on its way arrives when there is a NIC again."""
     load, log = begin()
     address = pci_address()
     ktap.defer(come_back, address)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Retransmissions that the NIC encrypts again: wherever a segment cuts records,
-when it is not possible, and who does it when a flow loses much. A retransmission is
-compared with the first copy by who judges the wire, byte by byte."""
+"""Retransmissions that the NIC encrypts again: wherever a segment cuts records, when it
+is not possible, and on flows with many losses. A check of the wire compares each
+retransmission with the first copy, byte by byte."""
 import os
 import socket
 
@@ -29,7 +29,7 @@ def small_mtu():
 
 
 def overhead(flow):
-    """What a record adds to its data."""
+    """Bytes that a record adds to its data."""
     if flow.key.version == ktls.TLS13:
         return 22
     return 29 if flow.key.explicit else 21
@@ -162,7 +162,7 @@ def open_record():
 
 
 def before_resync():
-    """What the NIC did not encrypt it cannot encrypt again."""
+    """Data that the NIC did not encrypt, it cannot encrypt again."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -174,7 +174,7 @@ def before_resync():
 
 
 def older_than_resync():
-    """Nor what was sent before it was put in sync again, when that is sent again."""
+    """Nor data sent before the last resync, when it is sent again."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -338,10 +338,8 @@ def refused():
 
 
 def changed_after_a_replay():
-    """
-    Of a record that the NIC has replayed, what is sent again is what was sent, also
-    when the file has changed since.
-    """
+    """A record that the NIC has replayed is sent again unchanged, even if the file has
+    changed since."""
     watch = rig.Watch()
     flow, file, undo = lost_file(8192)
     rig.wait_for(lambda: watch["dev_tls_tx_replays"], 20, watch.report)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel renews the keys of connections that the card encrypts or decrypts, and
-of programs that know nothing of it, whose secrets libtlskeys.so hands over."""
+"""The kernel renews the keys of connections that the card encrypts or decrypts, also
+for programs without support for it, when libtlskeys.so gives their secrets to the
+kernel."""
 import os
 import subprocess
 import threading
@@ -18,7 +19,7 @@ PORT = 4434
 
 
 class Both(rig.Inflow):
-    """A connection whose near end is the kernel's in both directions."""
+    """A connection with kernel TLS in both directions at the near end."""
 
     def __init__(self, cipher):
         super().__init__(cipher, attach=False)
@@ -44,7 +45,8 @@ class Both(rig.Inflow):
         self.out_bytes += len(data)
 
     def opened(self):
-        """Close, and open what the far end got: how many KeyUpdates it was."""
+        """Close, and open the records that the far end got. Returns the number of
+        KeyUpdates."""
         self.near.close()
         data, got = b"", 0
         for record in rig.split(self.receiver.finish(120)):

@@ -44,7 +44,7 @@ def make_file(name, size):
 
 
 def prepare():
-    """Certificate, files, and what the host needs to judge the wire."""
+    """Certificate, files, and data for the host's check of the wire."""
     os.makedirs(ROOT, exist_ok=True)
     rig.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=vktls",
@@ -100,7 +100,7 @@ def curl(*argv):
 
 
 def fetch(server, family, name):
-    """Download one file and compare; returns what was negotiated."""
+    """Download one file and compare it. Returns the negotiated version and cipher."""
     url = f"https://{HOST[family]}:{PORT[server]}/{name}"
     done = curl("-v", url)
     ktap.equal(hashlib.sha256(done.stdout).hexdigest(), digests[name], name)

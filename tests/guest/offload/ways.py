@@ -185,7 +185,8 @@ def cut_by_icmp():
 
 
 def cut_retransmission():
-    """Nothing has arrived when the route shrinks: what is sent again is as before."""
+    """Nothing has arrived when the route shrinks: retransmissions have the same
+    bytes."""
     rig.sysctl(ktap.defer, "net.ipv4.tcp_early_retrans", 0)
     flow, _ = begun()
     undo = rig.far_loss("loss", "100%")
@@ -200,7 +201,7 @@ def cut_retransmission():
 
 
 def cut_never_ipv6(discover):
-    """IPv6 sends what is too long in no pieces."""
+    """IPv6 never sends a packet that is too long in pieces."""
     near, far = rig.connect(6)
     near.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, discover)
     flow, watch = begun(pair=(near, far), family=6)
@@ -339,7 +340,7 @@ def knows_ao():
 
 
 def signed(option, make):
-    """TCP-MD5 and TCP-AO: signatures are made over what leaves the stack."""
+    """TCP-MD5 and TCP-AO: signatures cover the bytes that leave the stack."""
     with rig.far_side():
         server = socket.create_server((FAR, 0))
     near = socket.socket()
@@ -586,13 +587,13 @@ def netns_moved():
 
 
 def cut_by_software(feature):
-    """The NIC gets segments, not what TCP made: software cuts, marks are copied."""
+    """Software cuts TCP's packets, and each segment that the NIC gets has the mark."""
     watch = goes_on(f"ethtool -K eth0 {feature} off", f"ethtool -K eth0 {feature} on")
     watch.expect(tx_tls_skip_encrypted=0, tx_tls_plain_unmarked=0)
     watch.some("tx_tls_encrypted_bytes")
 
 
-# What packet sockets see
+# Bytes seen by packet sockets
 
 def tag_room():
     """The room for the tag is empty in a record that the NIC has yet to encrypt."""

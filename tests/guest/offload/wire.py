@@ -6,8 +6,8 @@
     wire.py CAPTURE KEYS DIGESTS         tshark opens it with the sessions' keys,
                                          and the files in it have these digests
 
-The capture also holds one message that was sent in the clear on purpose: who
-does not find that one has looked at nothing.
+The capture also holds one message that was sent in the clear on purpose. If it is
+not found, the search does not work.
 """
 import array
 import hashlib
@@ -120,7 +120,7 @@ def no_plaintext(data):
 
 
 def retransmissions_equal(data):
-    """Whoever encrypted a byte, NIC or software, it was the same byte."""
+    """Each copy of a byte is the same, encrypted by the NIC or by software."""
     total, again, out = walk(data)
     print(f"# {total} bytes of TCP payload, {again} of them sent again; "
           f"{out} frames have a wrong checksum")
@@ -131,7 +131,7 @@ def retransmissions_equal(data):
 
 
 def decrypts(capture, keys, digests):
-    """What tshark makes of the capture with the keys are our files."""
+    """With the keys, tshark decrypts the capture to our files."""
     with open(digests, encoding="ascii") as file:
         wanted = set(file.read().split())
     with tempfile.TemporaryDirectory() as out:

@@ -43,7 +43,7 @@ def expect_error(tls, *wanted):
 
 
 def after_good(version, damage, *wanted):
-    """One good record, then what damage(key) makes: the good one arrives."""
+    """One good record, then the result of damage(key): the good one arrives."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(GOOD))
     raw.sendall(damage(key))

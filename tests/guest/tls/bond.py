@@ -83,8 +83,8 @@ def flows_over_both():
 
 @ktap.case(timeout=60)
 def card_goes_down():
-    """A flow whose card is taken down goes on over the other one, and nothing of
-    it is in the clear."""
+    """If a flow's card is taken down, the flow goes on over the other one, and nothing
+    of it is in the clear."""
     before = encrypted()
     flow = rig.Flow()
     flow.send(rig.pattern(SIZE))
@@ -196,8 +196,8 @@ def chosen():
 
 
 def slaves_without_carrier():
-    """Keys for a bond whose slaves have just lost their carriers, which it has not
-    noticed: neither direction is given to a card that cannot send."""
+    """Keys for a bond with slaves that have just lost their carriers, which the bond
+    has not noticed: neither direction is given to a card that cannot send."""
     build("active-backup")
     deaf("eth1", False)
     near, far = rig.connect()

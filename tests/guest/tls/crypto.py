@@ -30,7 +30,7 @@ def probe(name):
 
 
 def best(algorithm):
-    """What a user of the algorithm gets, as /proc/crypto has it."""
+    """The implementation that a user of the algorithm gets, by /proc/crypto."""
     with open("/proc/crypto", encoding="ascii") as file:
         blocks = file.read().strip().split("\n\n")
     found = []
@@ -160,7 +160,7 @@ def close_while_sending(cipher, version):
 
 
 def let_go():
-    """What closed sockets leave for the next ones does not stay for long."""
+    """Memory of closed sockets, kept for the next ones, is freed after a short time."""
     end = time.monotonic() + 10
     while any(int(best(name)["refcnt"]) != rest for name, rest in REST.items()):
         if time.monotonic() > end:

@@ -27,7 +27,7 @@ def listening(prefix):
 
 
 def talk(server, client, to_peer):
-    """Run a server, and a client at the other end. Returns what the server prints."""
+    """Run a server, and a client at the other end. Returns the server's output."""
     near, far = ([], PEER) if to_peer else (PEER, [])
     with subprocess.Popen([*far, *server], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True) as process:
@@ -67,8 +67,8 @@ def sender_on_the_card(version):
 
 
 def receiver_on_the_card(version):
-    """All that tls_recv gets was decrypted by the NIC, but what had come before the
-    key was set."""
+    """The NIC decrypted all data of tls_recv, except data that came before the key was
+    set."""
     watch = transfer(version, False)
     watch.expect(TlsRxDevice=1, TlsRxSw=0, rx_tls_ctx=1, TlsDecryptError=0)
     watch.some("rx_tls_decrypted_bytes")

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""GnuTLS with kernel TLS (tests/guest/tools/gtls.c) as client and server: with
-itself, with OpenSSL's kernel TLS, and with peers that do TLS on their own. TLS 1.2
-and 1.3, new keys on the way; digests at both ends, and the counters of both
-namespaces say whose kernel TLS it was. With the word "offload" the near end's is the
-card's."""
+"""GnuTLS with kernel TLS (tests/guest/tools/gtls.c) as client and server: with itself,
+with OpenSSL's kernel TLS, and with peers that do TLS on their own. TLS 1.2 and 1.3, new
+keys on the way; digests at both ends, and the counters of both namespaces tell the side
+with kernel TLS. With the word "offload" the near end's is the card's."""
 import hashlib
 import os
 import pathlib
@@ -131,7 +130,7 @@ def gtls(where, version, *words):
 
 
 def done(program, received):
-    """It ended well, and what it got is the file, so many times."""
+    """The program ended well, and it got the file as many times as it was sent."""
     out, err = program.communicate(timeout=60)
     ktap.equal((program.returncode, err.decode()), (0, ""), "status")
     got = [line.split()[1:] for line in out.decode().splitlines()
@@ -200,10 +199,10 @@ def read_all(program, size):
 
 
 def new_keys():
-    """Both ends change their keys, by themselves and on the other's demand, while
-    files flow; the kernel goes on with each of them. What answers the demand is
-    "update" and sendfile: with kernel TLS, GnuTLS 3.8.9 does not leave the state
-    in which its send() does that, and sends the first piece for ever."""
+    """Both ends change their keys, by themselves and on the other's demand, while files
+    flow; the kernel goes on with each of them. The demand is answered with "update" and
+    sendfile: with kernel TLS, GnuTLS 3.8.9 does not leave the state in which its send()
+    does that, and sends the first piece for ever."""
     expect = Expect()
     file, ends = f"send:{FILE}", f"receive:{SIZE}"
     far = serve(gtls("far", "1.3", "listen", ends, ends, "update", file, ends,

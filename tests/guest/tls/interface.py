@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a program may ask of a TLS socket, and what it is told: socket options,
-control messages, ss, /proc/net/tls_stat."""
+"""Requests of a program to a TLS socket, and their answers: socket options, control
+messages, ss, /proc/net/tls_stat."""
 import contextlib
 import errno
 import os
@@ -344,7 +344,7 @@ def diag(sock):
 
 @ktap.case()
 def payload_in_diag():
-    """The limit is among what ss asks for, also before there is a key."""
+    """ss shows the limit, also before there is a key."""
     near, _ = pair()
     ulp(near)
     for value in (ktls.MAX_PLAIN, 1000):
@@ -400,7 +400,7 @@ def padding_and_no_pad():
 
 
 def ss(sock, user=None):
-    """What ss says of one socket."""
+    """The output of ss for one socket."""
     port = sock.getsockname()[1]
     done = subprocess.run(["ss", "-Htieno", f"sport = :{port}"], check=True,
                           capture_output=True, text=True, user=user)

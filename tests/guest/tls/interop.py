@@ -84,7 +84,7 @@ def curl(*argv):
 
 
 def engaged(watch, card, sent, received=0):
-    """So many connections were the kernel's; what they sent, the card's if asked."""
+    """As many connections used kernel TLS; if asked, the card encrypted their data."""
     hardware = sent if card else 0
     watch.expect(TlsTxDevice=hardware, TlsTxSw=sent - hardware)
     if watch["TlsRxSw"] < received:
@@ -133,7 +133,7 @@ def one_connection(protocol, version, card):
 
 
 class Digester(http.server.BaseHTTPRequestHandler):
-    """Answers with the digest of what was posted."""
+    """Answers with the digest of the posted data."""
 
     def do_POST(self):      # pylint: disable=invalid-name
         answer = digest(self.rfile.read(int(self.headers["Content-Length"])))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS 1.3 KeyUpdate with every cipher: which key each record has, what readers
-and pollers see between the message and the new key, what is counted."""
+"""TLS 1.3 KeyUpdate with every cipher: the key of each record, the results of read and
+poll between the message and the new key, and the counters."""
 import errno
 import select
 import socket
@@ -161,7 +161,7 @@ def queued_behind_the_update():
 
 @ktap.case()
 def poll_wakes_up():
-    """Who sleeps in poll when the key comes wakes up."""
+    """A thread that sleeps in poll wakes up when the key is set."""
     link = Link()
     after = link.new_key()
     link.send(link.rx.seal(*UPDATE[::-1]), after.seal(b"new"))
@@ -289,7 +289,7 @@ def none_in_12():
 
 @ktap.case()
 def peeked():
-    """Peeking at a KeyUpdate does not take it; what is behind it stays shut."""
+    """Peeking at a KeyUpdate does not take it; records behind it cannot be read."""
     link = Link()
     after = link.new_key()
     link.send(link.rx.seal(*UPDATE[::-1]), after.seal(b"new"))

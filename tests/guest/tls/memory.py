@@ -47,7 +47,7 @@ class Nth:
         self.refused = 0    # calls that failed for it
 
     def call(self, number, function, *args):
-        """(did one fail, what the call returned or None)."""
+        """(True if an allocation failed, result of the call or None)."""
         os.pwrite(self.file, b"%d" % number, 0)
         try:
             result = function(*args)
@@ -63,8 +63,9 @@ class Nth:
         return not left, result
 
     def each(self, step):
-        """step(number) until it says that nothing failed. Returns how often it did;
-        what the NIC has decrypted is received without."""
+        """Call step(number) until it reports that no allocation failed. Returns how
+        often one failed; data that the NIC has decrypted is received without a failed
+        allocation."""
         for number in range(1, MOST):
             if not step(number):
                 print(f"# figure: {number - 1} allocations failed, "
@@ -75,7 +76,8 @@ class Nth:
 
 @contextlib.contextmanager
 def scarce():
-    """Some allocations fail, whoever asks for them; but not who ends it."""
+    """Some allocations fail, in any process, but not in the one that ends the
+    faults."""
     for name, value in (("interval", "1"), ("times", "-1")):
         (DEBUG / "failslab" / name).write_text(value, "ascii")
     with open(DEBUG / "failslab" / "probability", "wb", buffering=0) as often:
@@ -116,8 +118,8 @@ def some(count):
 
 
 def sending(version, path, act):
-    """act(near) -> (call to fail, data, what was held before it). What the call took
-    goes out by itself, unless it is held back."""
+    """act(near) -> (call to fail, data, data held open before it). Bytes that the call
+    took are sent without a further call, unless they are held back."""
     near, far = path()
     key, nth = ktls.Key("aes-128-gcm", version), Nth()
     ktls.attach(near, tx=key)
@@ -150,7 +152,7 @@ def by_small_pieces(near):
 
 
 def holding(near):
-    """What MSG_MORE held back is not lost with the call that fails."""
+    """Data held back by MSG_MORE is not lost with the call that fails."""
     near.send(b"held", socket.MSG_MORE)
     data = os.urandom(SIZE)
     return lambda: near.send(data, socket.MSG_MORE), data, b"held"
@@ -276,7 +278,7 @@ def anywhere(version):
     data, got = os.urandom(3 << 20), {}
 
     def insist(call, *args):
-        """What fails for want of memory is tried again."""
+        """Repeat a call that fails for lack of memory."""
         while True:
             try:
                 return call(*args)

@@ -54,7 +54,7 @@ def unload(name="tls", patience=10):
 
 
 def fresh():
-    """tls is not loaded, nor what needs it."""
+    """The module tls is not loaded, nor modules that need it."""
     for name in (*USERS, "vktls", "tls"):
         if loaded(name):
             unload(name)
@@ -90,7 +90,7 @@ def same_exports():
 
 
 def layouts(symbols, kernel):
-    """What modules on top rely on, of the module that is loaded."""
+    """Layouts of structures that modules on top rely on, of the loaded module."""
     types = btf.Btf("tls", kernel)
     return {**{name: types.layout(name) for name in SHARED},
             **{name: types.prototype(name) for name in symbols}}
@@ -135,7 +135,7 @@ def replaces_stock():
 
 
 def trace_events():
-    """{name: declarations of its fields} of what is loaded."""
+    """{name: declarations of its fields} of the loaded module."""
     folder = pathlib.Path("/sys/kernel/tracing/events/tls")
     return {path.parent.name: [line.split(";")[0].strip()
                                for line in path.read_text("ascii").splitlines()
@@ -218,8 +218,8 @@ def stays_while_used():
 
 @ktap.case()
 def data_outlives_socket():
-    """What a closed socket had not sent yet arrives, whole and in order, whether
-    or not the module goes in the meantime; and then it can go."""
+    """Data that a closed socket had not sent arrives, whole and in order, even if the
+    module is to be unloaded in the meantime; afterwards it can be unloaded."""
     fresh()
     near, far = ktls.tcp_pair()
     ktap.defer(far.close)

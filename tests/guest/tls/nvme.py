@@ -24,7 +24,7 @@ IDENTITY = f"NVMe0R01 {HOST} {SUBSYSTEM}"
 PORT = "4420"
 CONFIGFS = pathlib.Path("/tmp/configfs/nvmet")
 TARGET = CONFIGFS / "subsystems" / SUBSYSTEM
-DISK = "/dev/ram0"      # what the target serves
+DISK = "/dev/ram0"      # content that the target serves
 QUEUES = 2              # the host's: one for commands, one for data
 SIZE = 6 << 20
 OFFLOAD = "offload" in sys.argv
@@ -65,7 +65,7 @@ def add_key(data, keyring="%:.nvme"):
 
 
 def make_target():
-    """One disk, served on the peer's address to those who do TLS alone."""
+    """One disk on the peer's address, served over TLS only."""
     os.makedirs("/tmp/configfs")
     rig.run("mount", "-t", "configfs", "none", "/tmp/configfs")
     TARGET.mkdir()
@@ -146,8 +146,8 @@ def nothing_left():
 
 
 def by_the_card(watch):
-    """The host's sockets are on the card, which did what was written and most of
-    what was read."""
+    """The host's sockets are on the card, which encrypted all writes and decrypted most
+    of the reads."""
     watch.expect(TlsTxDevice=QUEUES, TlsRxDevice=QUEUES, TlsTxSw=0, TlsRxSw=0)
     sent, got = watch["tx_tls_encrypted_bytes"], watch["rx_tls_decrypted_bytes"]
     ktap.figure(f"NVMe: the card encrypted {sent} and decrypted {got} bytes of {SIZE} "
@@ -158,8 +158,8 @@ def by_the_card(watch):
 
 @ktap.case(timeout=120)
 def disk_over_tls():
-    """What is written arrives on the target's disk, and comes back; the kernel's
-    TLS carries it at both ends."""
+    """Written data arrives on the target's disk, and comes back; both ends use kernel
+    TLS."""
     data = "/tmp/data"
     pathlib.Path(data).write_bytes(rig.pattern(SIZE))
     before, there = ktls.tls_stat(), far_stat()
@@ -187,7 +187,7 @@ def disk_over_tls():
 
 @ktap.case(timeout=120)
 def small_reads():
-    """Many small transfers: records shorter and longer than what is asked for."""
+    """Many small transfers: records shorter and longer than the reads."""
     controller = attach()
     ktap.defer(nothing_left)
     ktap.defer(detach, controller)

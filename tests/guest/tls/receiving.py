@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a reader gets, when, and how: records that were sealed without the
-kernel's TLS, in segments of any shape, into buffers of any shape.
-"""
+"""Results of reads, their time and their form: records that were sealed without the
+kernel's TLS, in segments of any shape, into buffers of any shape."""
 import ctypes
 import errno
 import os
@@ -191,15 +190,15 @@ def nonblocking_beside_blocked(version):
 
 
 def raw_recv(tls, size, flags=0):
-    """One system call: (what it returned, errno or data)."""
+    """One system call: (its result, errno or data)."""
     buffer = ctypes.create_string_buffer(size)
     done = LIBC.recv(tls.fileno(), buffer, size, flags)
     return done, ctypes.get_errno() if done < 0 else buffer.raw[:done]
 
 
 def interrupted(version):
-    """A signal ends a read that waits: with what came so far, or with EINTR. The
-    next read goes on behind that."""
+    """A signal ends a read that waits: with the bytes so far, or with EINTR. The next
+    read goes on behind that."""
     raw, tls, key = reader(version)
     tls.settimeout(None)
     stop = ktap.interrupt_waits()
@@ -259,7 +258,7 @@ def wait_for_all(version):
 
 
 def peeked(version):
-    """MSG_PEEK shows what the next read takes, also over a record's end."""
+    """MSG_PEEK shows the bytes that the next read takes, also over a record's end."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(b"one") + key.seal(b"two"))
     first = tls.recv(2, socket.MSG_PEEK)

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS 1.3 KeyUpdate in both directions, beyond what the kernel's own selftest
-asks: messages that share a record or are cut by records, errors, counters.
-"""
+"""TLS 1.3 KeyUpdate in both directions, beyond the kernel's own selftest: messages that
+share a record or are cut by records, errors, counters."""
 import errno
 import os
 import select

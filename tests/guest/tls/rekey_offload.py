@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS 1.3 KeyUpdate on connections that the card encrypts or decrypts: each record
-has the key it must have, whoever encrypts it, also when it is sent again; and the
-card has the connection again after each. The argument is how many there are."""
+"""TLS 1.3 KeyUpdate on connections that the card encrypts or decrypts: each record has
+the right key, encrypted by card or software, also when it is sent again; and the card
+has the connection again after each KeyUpdate. The argument is their number."""
 import re
 import sys
 import threading
@@ -25,7 +25,7 @@ class Sender(rig.Flow):
         self.keys = [self.opener]
 
     def rekey(self):
-        """KeyUpdate, and what follows has the next key."""
+        """Send a KeyUpdate; later data has the next key."""
         ktls.send_record(self.near, ktls.KEY_UPDATE, ktls.HANDSHAKE)
         self.key = ktls.Key(self.cipher, ktls.TLS13)
         self.keys.append(self.key.clone())
@@ -115,7 +115,7 @@ class Rekeyed(rig.Inflow):
         self.reader = Reader(self, [key.clone() for key in self.keys])
 
     def update(self):
-        """A KeyUpdate record; what is sealed from now on has the next key."""
+        """A KeyUpdate record; records sealed from now on have the next key."""
         record = self.seal(ktls.KEY_UPDATE, ktls.HANDSHAKE)
         self.key = self.keys.pop(0)
         return record
@@ -132,8 +132,8 @@ class Rekeyed(rig.Inflow):
 
 
 def receive(cipher, rounds, loss):
-    """What follows a KeyUpdate is on its way already, and the card takes it with
-    the wrong key; then it gets the right one."""
+    """Data behind a KeyUpdate is on its way already, and the card decrypts it with the
+    wrong key; then it gets the right one."""
     if loss:
         ktap.defer(rig.far_netem_end)
         rig.far_netem("loss", f"{loss}%")
@@ -228,7 +228,7 @@ def aborted_receiving():
 
 
 def socket_info(flow):
-    """What ss says of the near end: sending, receiving."""
+    """The states that ss shows for the near end: sending, receiving."""
     line = rig.run("ss", "-Htieno", f"sport = :{flow.near.getsockname()[1]}")
     return [re.search(f"{way}conf: ?(\\S+)", line)[1] for way in ("tx", "rx")]
 
@@ -258,8 +258,7 @@ def ss_sending():
 
 
 def ss_receiving():
-    """The same for what is received, from the KeyUpdate to the record after the
-    new key."""
+    """The same for receiving, from the KeyUpdate to the record after the new key."""
     watch = rig.Watch()
     flow = Rekeyed("aes-128-gcm", 0)
     flow.far.sendall(flow.stream(CHUNK))

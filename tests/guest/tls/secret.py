@@ -478,8 +478,8 @@ def taken_back():
 
 @ktap.case(timeout=90)
 def earlier_key_comes_back():
-    """A library that has not seen the kernel's own KeyUpdate sets a key whose record
-    numbers were used: it is refused, and the keys go on."""
+    """A library that has not seen the kernel's own KeyUpdate sets a key with record
+    numbers that were used: it is refused, and the keys go on."""
     peer, before = Peer(), ktls.tls_stat()
     first = peer.back.crypto_info()
     for number in range(2):

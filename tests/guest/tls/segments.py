@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """TLS records in TCP segments that overlap, repeat, come in any order, or end the
-connection in the middle of a record. Where TCP has a byte already, what comes
-again in its place is something else: who looks at it gets a record that is not
-authentic. A plain TCP socket gets the same segments first, to see that they make
-the stream."""
+connection in the middle of a record. Where TCP has a byte already, a later copy in its
+place is different: code that reads the later copy gets a record that is not authentic.
+A plain TCP socket gets the same segments first, to prove that they make the stream."""
 import errno
 import os
 import random
@@ -63,8 +62,8 @@ def overlapping_what_came(stream, dice):
 
 
 def overlapping_what_waits(stream, dice):
-    """Every second segment comes first; those that fill the gaps reach into the
-    next one, whose beginning is noise."""
+    """Every second segment comes first; those that fill the gaps reach into the next
+    one, of which the beginning is noise."""
     segments = cut(stream, 600)
     early, late = [], []
     for number, (at, data) in enumerate(segments):
@@ -110,7 +109,7 @@ def connect(rcvbuf=0):
 
 
 def read_some(near, out):
-    """What is there now, without waiting."""
+    """Read the data that is there now, without waiting."""
     try:
         while data := near.recv(1 << 16, socket.MSG_DONTWAIT):
             out += data
@@ -119,7 +118,7 @@ def read_some(near, out):
 
 
 def send_rest(near, peer, stream, out):
-    """What did not fit into the window, again until it is acknowledged."""
+    """Send data that did not fit into the window, again until it is acknowledged."""
     while peer.acked < len(stream):
         before = peer.acked
         peer.send(before, stream[before:before + SEGMENT])
@@ -129,7 +128,7 @@ def send_rest(near, peer, stream, out):
 
 
 def deliver(near, peer, segments, mode, size, stream):
-    """What near reads: all along, or only when all was sent."""
+    """Data that near reads: all along, or only when all was sent."""
     got = bytearray()
     for at, data in segments:
         peer.send(at, data)
@@ -222,8 +221,8 @@ def reset_while_blocked(version):
 
 
 def garbage_in_the_gap(version):
-    """The gap is filled with what is no record: the error comes then, not before,
-    and what waited behind the gap is never read."""
+    """The gap is filled with bytes that are no record: the error comes then, not
+    before, and the data behind the gap is never read."""
     near, peer, first, stream = two_records(version)
     peer.send(first + 5, stream[first + 5:])
     peer.send(0, stream[:first])

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the sender puts on the wire, opened by the raw TCP peer without the
-kernel's TLS: which records, of which types, with which bytes, and when.
-"""
+"""The sender's bytes on the wire, opened by the raw TCP peer without the kernel's TLS:
+records, their types, their content, and the time at which they are sent."""
 import ctypes
 import errno
 import mmap
@@ -170,8 +169,8 @@ def two_senders(version):
 
 
 def interrupted(version):
-    """A signal ends a send that waits. What it says was sent arrives once, and
-    the stream goes on."""
+    """A signal ends a send that waits. Bytes that the call counted arrive once, and the
+    stream goes on."""
     raw, tls, key = sender(version)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -208,7 +207,7 @@ def send_until_full(tls, size):
 
 
 def arrives(raw, tls, key, sent):
-    """What was taken arrives, once and in order, and so does what is sent next."""
+    """Bytes that were taken arrive, once and in order, and so do bytes sent next."""
     tls.settimeout(20)
     thread = threading.Thread(target=tls.sendall, args=(b"end",))
     thread.start()
@@ -218,8 +217,8 @@ def arrives(raw, tls, key, sent):
 
 
 def more_without_room(version):
-    """No room in the send buffer while a record is held open: what was taken is
-    kept, and nothing else."""
+    """No room in the send buffer while a record is held open: bytes that were taken are
+    kept, and no others."""
     raw, tls, key = sender(version)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -239,8 +238,8 @@ def shortages():
 
 
 def more_without_memory(version):
-    """TCP has no memory left while a record is held open: sends fail, what was
-    taken before stays, and goes out when there is memory again."""
+    """TCP has no memory left while a record is held open: sends fail, bytes taken
+    before stay, and are sent when there is memory again."""
     raw, tls, key = sender(version)
     tls.send(b"held", socket.MSG_MORE)
     old, before = TCP_MEM.read_text("ascii"), shortages()
@@ -253,8 +252,8 @@ def more_without_memory(version):
 
 
 def file_past_its_end(version):
-    """sendfile that asks for more than the file has: its last bytes do not wait
-    for what will never come. The same with zero copy, where it has a meaning."""
+    """sendfile that asks for more than the file has: its last bytes are sent without
+    waiting for more. The same with zero copy, where it has a meaning."""
     data = os.urandom(2 * ktls.MAX_PLAIN + 777)
     pathlib.Path("/tmp/tail").write_bytes(data)
     for zero_copy in (0, 1):
@@ -279,7 +278,7 @@ def pipe_end(version):
 
 
 def fault_behind_whole_records(version, room=None):
-    """Memory that faults in the fourth record of a call: what can be read is
+    """Memory that faults in the fourth record of a call: all bytes before the fault are
     sent, with the records before it."""
     raw, tls, key = sender(version)
     if room:
@@ -324,8 +323,8 @@ def fault_at_once(version):
 
 
 def large_call_without_room(version):
-    """The send buffer is full in the middle of a call's records: what the call
-    says was taken arrives, once and in order."""
+    """The send buffer is full in the middle of a call's records: bytes that the call
+    counted arrive once and in order."""
     raw, tls, key = sender(version)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100000)
@@ -334,7 +333,7 @@ def large_call_without_room(version):
 
 
 def end_of_record(version):
-    """MSG_EOR ends what MSG_MORE began."""
+    """MSG_EOR ends a record that MSG_MORE held open."""
     raw, tls, key = sender(version)
     tls.send(b"one ", socket.MSG_MORE)
     tls.send(b"record", socket.MSG_EOR)

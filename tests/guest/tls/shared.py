@@ -77,7 +77,7 @@ def writers(version):
 
 
 def read_all(sock, path):
-    """To the end of the stream; what each call gave goes to a file."""
+    """Read to the end of the stream; the result of each call goes to a file."""
     with open(path, "wb") as out:
         while data := sock.recv(6 * 5000):
             out.write(struct.pack("=I", len(data)) + data)

@@ -15,7 +15,7 @@ import ktap
 import ktls
 import slab
 
-# soak.c has 16 ways to use a connection: what one of them leaves behind each time
+# soak.c has 16 ways to use a connection: one object left behind by one way each time
 # is COUNT / 16 objects. The kernel's own caches move by some tens, and those of the
 # smallest objects by a page of them, in which one is used.
 WARM_UP = 1024
@@ -24,7 +24,7 @@ MOST_OBJECTS, LEAK = COUNT // 32, COUNT // 16
 # One number for each processor from one way of sixteen; the kernel gives whole
 # pages of such memory back, so a part of one may stay
 MOST_PERCPU_KIB = max(16, COUNT // 16 * 8 * os.cpu_count() // 1024)
-# One page from one way of sixteen, and what else lives in this VM
+# One page from one way of sixteen, and other users of memory in this VM
 MOST_FREE_KIB = 4096 + COUNT // 16 * 4
 
 
@@ -65,7 +65,7 @@ def memory(name):
 
 
 def sockets():
-    """What /proc/net/sockstat says of all sockets and of TCP's."""
+    """Numbers of all sockets and of TCP's, by /proc/net/sockstat."""
     words = [line.split() for line in read("/proc/net/sockstat").splitlines()]
     return {f"{line[0]} {name}": int(value) for line in words
             if line[0] in ("sockets:", "TCP:")
@@ -97,7 +97,7 @@ def stable():
     connections(WARM_UP, COUNT)
     took = time.monotonic() - start
     after, allowed = State(), most()
-    # A leak stays; what the kernel frees late, or a processor's stock, does not.
+    # A leak stays; memory that the kernel frees late, or keeps for a CPU, does not.
     for _ in range(5):
         if not too_many(before, after, allowed):
             break
