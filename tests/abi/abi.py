@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests of the ABI share: reading headers, compiling a probe of one
-in any context and reading its numbers back from the object file, KTAP."""
+"""Shared by the tests of the ABI: reading headers, compiling a probe of one in any
+context and reading its numbers back from the object file, KTAP."""
 
 import os
 import re
@@ -45,7 +45,7 @@ class Header:
         return macro + CALLS.get(macro, "")
 
     def keys(self):
-        """What the probe's array holds, in its order."""
+        """The names of the probe's array elements, in order."""
         keys = list(self.numbers)
         for name, members in self.structs.items():
             keys.append(f"struct {name}")
@@ -135,7 +135,7 @@ def same(got, wanted):
 
 
 class Skip(Exception):
-    """The case cannot run here; the message says what is missing."""
+    """The case cannot run here; the message names the missing thing."""
 
 
 def chosen(cases):

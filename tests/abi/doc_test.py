@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/abi.rst says what vktls_abi.h says: the same names, numbers and
-layouts in both directions, and examples whose bytes are right."""
+"""docs/abi.rst agrees with vktls_abi.h: the same names, numbers and layouts in both
+directions, and examples with the right bytes."""
 
 import ctypes
 import os

@@ -45,7 +45,8 @@ def spread(name):
 
 
 def named(text):
-    """Not what the reader is to fill in (NAME_test.c), or makes (lab/)."""
+    """Not a placeholder for the reader to fill in (NAME_test.c), nor a file that is
+    made (lab/)."""
     names = NAME.findall(text) + re.findall(r"^\.\. from (\S+)$", text, re.M)
     return {one for name in names for one in spread(name)
             if not re.search("[A-Z]{3}|^lab/", name)}

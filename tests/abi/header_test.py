@@ -67,7 +67,7 @@ def payloads_fit():
         for text, room in ((request, commands), (answer, answers)):
             for name in re.findall(r"\b(?:vktls_)?([a-z_]+)\b", text):
                 size = numbers.get(f"struct vktls_{name}", 0)
-                # what does not fit a command goes through a buffer
+                # payload that does not fit a command goes through a buffer
                 assert size <= room or "vktls_buf" in text, f"{name}: {size} bytes, room for {room}"
 
 
@@ -163,7 +163,7 @@ def assembler_takes_soc():
 
 
 def assembler_takes_plain_numbers():
-    """All but the masks, whose u suffix is for C alone."""
+    """All but the masks, because the suffix u is for C alone."""
     suffixed = re.findall(r"^#define\s+(VKTLS_\w+)\(?.*\b(?:0x)?[0-9a-f]+u\b", ABI.text, re.M)
     names = [n for n in ABI.numbers if n not in suffixed]
     assert len(names) > 100, "hardly a name is left"

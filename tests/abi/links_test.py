@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the documents name exists: each other, files, make targets, scripts."""
+"""Everything that the documents name exists: documents, files, make targets,
+scripts."""
 
 import glob
 import os

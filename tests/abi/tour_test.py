@@ -45,7 +45,7 @@ def edits_change_their_files():
     edits = re.findall(r"^   sed -i 's/(.+)/(.+)/' (\S+)$", TOUR, re.M)
     assert len(edits) >= 5, edits
     for old, _, path in edits:
-        # what is special to sed and not to Python, and the other way round
+        # characters that are special to sed and not to Python, and the other way round
         pattern = re.escape(old).replace(r"\^VERSION", "^VERSION")
         assert re.search(pattern, read(path), re.M), f"{path}: {old}"
 

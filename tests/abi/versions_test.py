@@ -59,7 +59,7 @@ def digest_of(since, minor):
 
 
 def record():
-    """Add to the record what is new."""
+    """Add to the record the names that it lacks."""
     since, closed = record_read()
     new = {n: (MINOR, p) for n, p in ROWS.items() if n not in since}
     if new and MINOR in closed:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""In which functions the guest's instructions were executed, from what one boot
-left in its folder: blocks, kallsyms, rows."""
+"""The functions in which the guest executed its instructions, from the files that one
+boot left in its folder: blocks, kallsyms, rows."""
 import bisect
 import re
 
-# What a NIC's driver is, beside its own modules: mapping, copying, ring and buffer memory
+# Functions that count as the driver, besides its own modules: mapping, copying, buffers
 MODULES = {"virtio-net": ["virtio_net", "virtio_ring", "virtio_pci", "virtio"]}
 HELPERS = re.compile(
     r"(page_pool_|__page_pool|dma_(un)?map|dma_sync|dma_direct|virtqueue_|vring_"
@@ -40,7 +40,8 @@ def profiles(folder):
 
 
 def driver_part(nic, profile):
-    """Instructions of the driver, and of what it calls to map and allocate."""
+    """Instructions of the driver, and of functions that it calls to map and
+    allocate."""
     modules = {f"[{name}]" for name in MODULES.get(nic, [nic])}
     total = 0
     for name, insns in profile.items():

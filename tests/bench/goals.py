@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The goals, and what the figures say to them: (figure, what, value, goal, met).
-A value that was not measured, or whose sockets were not where the row says, is
-None, and its goal is not met."""
+"""The goals, and the figures for them: (figure, what, value, goal, met). The value is
+None, and the goal is not met, if nothing was measured, or if the sockets were not where
+the row says."""
 from guest import MSS
 
 WORKS = [("send", 16384, "send 16 KiB"), ("send", 1024, "send 1 KiB"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The figures that are counted in a guest: which rows run on which machine, and
-what is made of them."""
+"""The figures that are counted in a guest: which rows run on which machine, and how
+results are computed from them."""
 import dataclasses
 import statistics
 import sys
@@ -38,7 +38,7 @@ class Row:
 
     @property
     def units(self):
-        """What a batch is divided by: bytes, connections or round trips."""
+        """The divisor for a batch: bytes, connections or round trips."""
         return self.count if self.mode[:5] in ("setup", "rr") else \
             self.size * self.count
 
@@ -48,7 +48,7 @@ PEERS = [Machine("virtio-net", "stock"), Machine("igb", "stock"),
 OURS = [Machine("vktls", "stock"), Machine("vktls", "ours"),
         Machine("vktls", "stock", True), Machine("vktls", "ours", True)]
 
-# what each figure needs: (mode, bytes in a call, calls in a batch)
+# work for each figure: (mode, bytes in a call, calls in a batch)
 WORK = {
     "tx": [("send", 16384, 256), ("send", 1024, 2048), ("sendfile", 16384, 256)],
     "rx": [("recv", 16384, 256)],
@@ -128,7 +128,7 @@ BUS = {
 
 
 def bus_of(row, stats):
-    """What crossed the bus, for each megabyte of payload; '' = not readable."""
+    """Bytes on the bus for each megabyte of payload; '' = not readable."""
     megas = row.units * row.batches / MEGA
     out = {}
     for name, keys in BUS.items():

@@ -17,7 +17,7 @@ ENGINE = [f"qemu-device/tls/{name}.c" for name in
 WIRE = [f"qemu-device/frame/{name}.c" for name in ("wire", "rss", "sum")]
 STREAM = [f"{HOST}/stream.c", f"{HOST}/raw.c"]
 CONTEXTS = ["1", "1000", "20000", "100000", "1000000"]
-BYTES_EACH = 1024   # at least what a context takes, to know what fits
+BYTES_EACH = 1024   # lower limit of the size of a context, to know how many fit
 
 
 def compile_to(name, sources, *flags):
@@ -93,7 +93,7 @@ def firmware():
 
 
 def driver_bytes():
-    """sizeof of what the driver keeps for each context, from its debug info."""
+    """sizeof of the driver's structure for each context, from its debug info."""
     done = subprocess.run(["pahole", "-s", str(BUILD / "modules/vktls.ko")],
                           text=True, capture_output=True, check=False)
     for line in done.stdout.splitlines():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What loss costs an offloaded connection. Both ends are in one guest whose time is
-the instructions that it executes, and the card drops frames by a seeded number. Where
-they fall decides whether TCP waits for a timer, which outweighs all else: a rate is the
-median over several seeds, everything else their sum. Runs still differ a little: the
-card works in a thread of its own."""
+"""The cost of loss on an offloaded connection. Both ends are in one guest, in which
+time is the number of instructions executed, and the card drops frames by a seeded
+number. The places of the losses decide whether TCP waits for a timer, which outweighs
+all else: a rate is the median over several seeds, everything else their sum. Runs still
+differ a little: the card works in a thread of its own."""
 import itertools
 import os
 import shutil
@@ -15,7 +15,7 @@ import vm
 
 PEER = "192.0.2.2"
 LOSS_PPM = [0, 1000, 10000, 30000, 50000]
-# what the driver does with a retransmission, by its private flags
+# treatment of retransmissions by the driver: its private flags
 POLICIES = {
     "automatic": ("off", "off"),
     "replay": ("on", "off"),
@@ -27,8 +27,8 @@ RECORD = SIZE + 29      # on the wire
 
 
 def setting(policy, ppm, seed):
-    """Lines that choose a policy, a loss, and what is lost; they print "no" when the driver has
-    no such choice."""
+    """Lines that choose a policy, a loss, and the lost frames; they print "no" when the
+    driver has no such choice."""
     replay, fallback = POLICIES[policy]
     ask = "import nicfault as f; "
     return [f"ethtool --set-priv-flags eth0 tls-tx-replay-only off "
@@ -43,7 +43,7 @@ def setting(policy, ppm, seed):
 def script(cases):
     lines = ["set -e", "modprobe aesni_intel", "modprobe tls",
              "ethtool -K eth0 tls-hw-tx-offload on",
-             # a connection is not to begin with what an earlier one found out
+             # no connection may start with metrics of an earlier one
              "sysctl -qw net.ipv4.tcp_no_metrics_save=1",
              "ip netns exec peer python3 /opt/vktls/peer.py &",
              "until ip netns exec peer ss -tln | grep -q :5001; do sleep 0.1; done",
@@ -94,7 +94,7 @@ def figures(policy, ppm, runs, about):
 def measure():
     vm.build()
     overlay()
-    # the policies by turns, so that what else the host does is the same for all
+    # policies take turns, so that other load on the host affects all of them alike
     cases = [case[::-1] for case in itertools.product(SEEDS, LOSS_PPM, POLICIES)]
     argv = [str(vm.TOP / "tests/vm/run"), "--nic", "vktls", "--tls", "stock",
             "--smp", "1", "--timeout", "3600", "--overlay",

@@ -10,7 +10,7 @@ import ktls
 
 PORT = 5001
 SO_RCVBUFFORCE = 33
-ROOM = 64 << 20     # a batch in small segments, with what each of them takes
+ROOM = 64 << 20     # room for a batch in small segments, with the overhead of each
 
 
 def bench_key(version):
@@ -29,7 +29,7 @@ def sink(conn, batch):
     ready = select.poll()
     ready.register(conn, select.POLLIN)
     while True:
-        # a read would take what is there, and then wait for as much again
+        # a read would take the available bytes, and then wait for as many again
         ready.poll()
         if conn.recv_into(buf, batch) < batch:
             return
@@ -55,7 +55,7 @@ def source(conn, tls, size, count):
 
 def serve(conn):
     with conn:
-        # one byte at a time: what follows the line is the stream
+        # one byte at a time: the stream follows the line
         line = b""
         while not line.endswith(b"\n"):
             line += conn.recv(1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One boot under the counting plugin, with a peer outside the VM: runs rows of
-load.c on one machine and returns what was counted."""
+"""One boot under the counting plugin, with a peer outside the VM: runs rows of load.c
+on one machine and returns the counts."""
 import contextlib
 import fcntl
 import os
@@ -19,10 +19,10 @@ TUNSETIFF = 0x400454ca
 TAP_FLAGS = 0x0002 | 0x0010 | 0x1000 | 0x4000   # TAP, NAPI, NO_PI, VNET_HDR
 GRO_FLUSH_NS = 200000
 
-# What keeps a sender's packets the same, however fast the peer and the card are:
+# Settings that keep a sender's packets the same, however fast the peer and the card are:
 # see "Method" in docs/performance.rst
 ACK_HOLD_US = 100000        # acknowledgements come in, all together, this often
-CWND = 40000                # segments; never what limits
+CWND = 40000                # segments; so large that it never limits
 SYSCTLS = {
     "net.ipv4.tcp_slow_start_after_idle": "0",
     "net.ipv4.tcp_tso_rtt_log": "31",
@@ -57,9 +57,9 @@ def build():
 
 
 def tap_open(name):
-    """A tap device that this process holds. With NAPI, so that it has GRO: the
-    peer then acknowledges what one packet of the sender became, as a peer with a
-    NIC would, and not each second frame."""
+    """A tap device that this process holds. With NAPI, so that it has GRO: the peer
+    then acknowledges each packet of the sender, as a peer with a NIC would, and not
+    each second frame."""
     tap = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), TAP_FLAGS))
     return tap
@@ -104,7 +104,7 @@ awk '/^name/ { gcm = $3 == "gcm(aes)" } /^driver/ { driver = $3 }
 
 
 def hold_acks(on):
-    """What the guest runs to have acknowledgements held back, or not."""
+    """The guest's command to have acknowledgements held back, or not."""
     value = "on" if on else "off"
     return ("qmp '{\"execute\": \"qom-set\", \"arguments\": {\"path\": \"/objects/acks\","
             f" \"property\": \"status\", \"value\": \"{value}\"}}}}' >/dev/null")
@@ -131,17 +131,17 @@ MODERATION = {
 
 
 def moderate(bulk):
-    """What the guest runs before a row; virtio-net has no moderation."""
+    """The guest's command before a row; virtio-net has no moderation."""
     return " || ".join(f"ethtool -C eth0 {how} 2>/dev/null"
                        for how in MODERATION[bulk]) + " || true"
 
 
 def script(rows, offload, extra):
-    """What the guest runs: one line for each row."""
+    """The guest's script: one line for each row."""
     lines = ["set -e", "modprobe aesni_intel", "modprobe tls",
              "sysctl -qw " + " ".join(f"'{k}={v}'" for k, v in SYSCTLS.items()),
              f"ip route change 192.0.2.0/24 dev eth0 initcwnd {CWND}",
-             "sync",     # what booting wrote is not to be written in a batch
+             "sync",     # data written while booting must not be written back during a batch
              ROOM, GCM, "echo snap kernel $(uname -r)"]
     for direction in ("tx", "rx"):
         lines.append(f"ethtool -K eth0 tls-hw-{direction}-offload "
@@ -195,8 +195,8 @@ def tick():
 
 
 class Result:
-    """What one boot found: by row number, (instructions, copied) of each batch,
-    place of its sockets, counters; and what the guest said of itself."""
+    """The results of one boot: by row number, (instructions, copied) of each batch,
+    place of its sockets, counters; and the guest's own information."""
 
     def __init__(self, rows):
         self.rows = rows
@@ -255,7 +255,7 @@ def boot(wire, machine, rows, folder, extra=()):
 
 
 def versions():
-    """What is measured, apart from what the guest tells."""
+    """Versions of the measured things, except those that the guest reports."""
     qemu = sh(str(BUILD / "qemu-system-x86_64"), "--version",
               capture_output=True).stdout.split()[3]
     commit = sh("git", "-C", str(TOP), "describe", "--always", "--dirty",

@@ -145,7 +145,7 @@ def dma_needs_bus_mastering(nic):
 
 @case()
 def interrupt_message_to_own_registers(nic):
-    """A message whose address is the reset register resets nothing."""
+    """A message to the address of the reset register resets nothing."""
     entry = nic.pci.bars[1]
     nic.m.write32(entry, nic.pci.bars[0] + ABI.REG_CTRL)
     nic.m.write32(entry + 8, ABI.CTRL_RESET)
@@ -261,7 +261,8 @@ def firmware_boots(nic):
 
 @case()
 def firmware_crash(nic):
-    """An image whose first instruction is illegal: seen, told, repairable."""
+    """An image with an illegal first instruction: the crash is noticed and reported,
+    and another image can be loaded."""
     body = bytes(64)
     assert nic.load(sealed(good_header(body), body)) == ABI.ST_OK
     nic.m.wait(lambda: nic.fw_state() == ABI.FW_CRASHED, "crash")

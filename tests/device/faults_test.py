@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Faults on request, one by one: each hits what it names and nothing else, is
-counted, and leaves a NIC that a reset makes whole."""
+"""Faults on request, one by one: each hits its target and nothing else, is counted, and
+after a reset the NIC works as before."""
 
 import os
 import re
@@ -249,7 +249,7 @@ def command_only_seems_to_succeed(nic):
 
 @case()
 def command_is_late(nic):
-    """What it does is done at once; later commands are answered before it."""
+    """The command is executed at once; later commands are answered before it."""
     nic.boot()
     nic.interrupted(0)
     fault(nic, "cmd-delay", command_fault("NOP", 1, 300))
@@ -584,7 +584,7 @@ def all_of_it_is_gone(nic):
     assert count(nic, "gone") == 1
 
 
-# What is asked for
+# Values of the properties
 
 @case()
 def nonsense_is_refused(nic):
@@ -619,7 +619,7 @@ def every_property_says_what_it_is(nic):
 
 @case(fault_cmd_fail="7:1:3", fault_tx_drop_nth=1)
 def plans_outlive_a_reset(nic):
-    """They may be made before there is a driver, and for what it does then."""
+    """Faults may be set before there is a driver, for its later actions."""
     assert value(nic, "cmd-fail") == "7:1:3"
     nic.boot().up()
     nic.command("QUEUE_CREATE", pack("queue_cfg", log2=6, vector=1), "PARAM")
@@ -663,9 +663,9 @@ def hostile_rings_under_faults(nic):
     nic.boot().command("NOP")
 
 
-# ---- What documents, device and tests in the guest say of faults, held together ----
+# ---- Documents, device and the guest's tests agree on the faults ----
 
-# what recover.py's dice do not throw, and why
+# faults that recover.py does not use at random, with the reason
 NOT_THROWN = {
     "fault-seed": "no fault", "fault-rx-forgetful": "no fault",
     "fault-tx-delay-us": "says how", "fault-rx-delay-us": "says how",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Flow filters and RSS contexts through real firmware: where frames go, what a reset
-and a deletion leave, and hosts that ask for what is not there."""
+"""Flow filters and RSS contexts through real firmware: the queues of frames, the state
+after a reset and a deletion, and hosts that ask for things that do not exist."""
 
 import sys
 
@@ -30,7 +30,7 @@ def rss_ctx(nic, number, table, fields=FIELDS, key=KEY, status="OK", plain=0):
 
 
 def key(src_port=None, dst_port=None, src=None, dst=None):
-    """Value and mask of a filter that compares what is given."""
+    """Value and mask of a filter that compares the given fields."""
     sides = []
     for whole in (True, False):
         sides.append(pack("flow_key", **{
@@ -192,8 +192,8 @@ def reset_forgets(nic):
 
 @case(queues=QUEUES)
 def tls_flow_steered_and_dropped(nic):
-    """A flow whose records the NIC decrypts goes where a filter says. A packet that a
-    filter drops did not happen for its context: sent again, it is decrypted."""
+    """A flow with records that the NIC decrypts goes where a filter says. A packet that
+    a filter drops has not reached its context: sent again, it is decrypted."""
     queues = start(nic, "RX_CSUM")
     peer = tlsrx.Flow(nic, queues[2], sizes=(100, 200))
     flags = tlsrx.DECRYPTED | ABI.RXC_HASH_L4

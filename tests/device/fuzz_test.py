@@ -48,7 +48,7 @@ ACTS = ["fault-ctx-forget", "fault-ctx-forget-all", "fault-fw-hang", "fault-fw-c
 
 
 class Far:
-    """A NIC of the machine, and what a guest knows of it."""
+    """A NIC of the machine, and a guest's knowledge of it."""
 
     def __init__(self, world, name, bus, dev):
         self.world, self.m, self.name, self.bus, self.dev = world, world.m, name, bus, dev
@@ -316,7 +316,7 @@ class World:
         far.tx.ring_doorbell()
 
     def again(self):
-        """A replay that is right, or nearly so, of what the NIC has encrypted."""
+        """A replay of records that the NIC has encrypted, correct or nearly so."""
         far = self.target()
         flow = self.sent[self.nics.index(far)]
         begin = self.any.randrange(len(flow.wire))

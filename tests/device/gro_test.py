@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Joined frames through real firmware: what is joined and what is not, that the
-device itself cuts each packet into the frames that came, TLS, limits, and hosts and
-wires that do anything, from a seed. SEED=n repeats a run."""
+"""Joined frames through real firmware: which frames are joined and which are not, the
+device's own cutting of a packet into the original frames, TLS, limits, and random hosts
+and wires, from a seed. SEED=n repeats a run."""
 
 import fcntl
 import os
@@ -25,11 +25,11 @@ OK = ABI.RXC_EOP | ABI.RXC_L4_OK
 GRO = OK | ABI.RXC_GRO
 ALL = ("RX_CSUM", "RX_GRO")
 STAMP = b"\1\1\x08\x0a" + b"\1\2\3\4\5\6\7\x08"
-SIZE = 1428     # with these options, what an MTU of 1500 leaves of IPv6
+SIZE = 1428     # payload of IPv6 with these options at an MTU of 1500
 
 
 class Batching(Nic):
-    """A NIC whose wire hands over many frames in one go."""
+    """A NIC on a wire that hands over many frames in one go."""
 
     def open(self, tempdir):
         self.wire = Wire(tempdir, "n0")
@@ -108,7 +108,8 @@ def headers(packet):
 
 
 def check_headers(packet):
-    """Lengths and sums of a joined packet: what a stack would need to forward it."""
+    """Check lengths and sums of a joined packet, which a stack would need to forward
+    it."""
     l4, _ = headers(packet)
     version = packet[14] >> 4
     if version == 4:
@@ -427,8 +428,9 @@ def decrypted_frames_are_joined(nic):
 
 @case(Batching)
 def each_byte_is_what_it_is_said_to_be(nic):
-    """Streams with losses, repetitions and a spoilt record, a batch at a time: what is
-    decrypted is plaintext, all else is as it came, a question comes alone."""
+    """Streams with losses, repetitions and a spoilt record, a batch at a time:
+    decrypted frames are plaintext, all others are as they came, a question comes
+    alone."""
     rx, any_ = start(nic), random.Random(SEED)
     joined = asked = 0
     for n, suite in enumerate(SUITES):
@@ -462,7 +464,7 @@ def each_byte_is_what_it_is_said_to_be(nic):
 
 
 def spoil(flow, at):
-    """A byte of content differs, and so does what it decrypts to."""
+    """Change a byte of content, also in the expected plaintext."""
     flow.spoil(at)
     flow.clear = flow.clear[:at] + bytes([flow.clear[at] ^ 4]) + flow.clear[at + 1:]
 
@@ -516,7 +518,7 @@ def whatever_the_wire_brings(nic):
 @case(Batching)
 def whatever_the_host_posts(nic):
     """Buffers of any length anywhere, indices of any value, queues that come and go:
-    QEMU lives, and the next host has what it needs."""
+    QEMU survives, and the next host can use the NIC."""
     nic.boot().up(*ALL)
     any_ = random.Random(SEED + 1)
     stream = Stream()

@@ -147,8 +147,8 @@ def marked_packets_from_a_seed(nic):
 
 @case()
 def replays_from_a_seed(nic):
-    """Whatever headers, lengths and numbers a replay has, what leaves is a part
-    of what left before."""
+    """Replays with random headers, lengths and numbers: the bytes sent are always a
+    part of those sent before."""
     nic.boot().up(mtu=9000)
     tx, host = TxQueue(nic, log2=8), Host(nic, SEED + 2)
     left = 0
@@ -202,8 +202,8 @@ def shuffled(host, flow):
 
 @case()
 def received_streams_from_a_seed(nic):
-    """Whatever is lost, repeated, overlapping or late: what is called decrypted
-    is the plaintext, all else is as it came. The host answers, or not."""
+    """Segments lost, repeated, overlapping or late: frames reported as decrypted are
+    plaintext, all others are as they came. The host answers, or not."""
     nic.boot().up()
     rx, host = RxQueue(nic), Host(nic, SEED + 3)
     for n, suite in enumerate(SUITES):

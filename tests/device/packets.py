@@ -39,8 +39,8 @@ def pseudo(version, proto, length):
 
 
 def ip(version, proto, data, options=b"", fragment=0, ident=7):
-    """An IP packet; OPTIONS are IPv4 options, or IPv6 extension headers whose
-    chain begins with hop-by-hop."""
+    """An IP packet; OPTIONS are IPv4 options, or a chain of IPv6 extension headers that
+    begins with hop-by-hop."""
     if version == 6:
         first = 0 if options else proto
         options = options[:0] + bytes([proto]) + options[1:] if options else b""

@@ -314,7 +314,7 @@ def load_in_another_state_is_ignored(nic):
 # Headers
 
 def tso_length(nic, tx, version, length):
-    """A packet for TSO whose IP header says LENGTH. Return: its status."""
+    """A packet for TSO with LENGTH in its IP header. Return: its status."""
     frame, _, hdr_len = tcp_frame(version, payload(300), whole=False)
     at = 16 if version == 4 else 18
     frame = frame[:at] + length.to_bytes(2, "big") + frame[at + 2:]

@@ -101,7 +101,7 @@ class ConfigSpace:
 
 
 class Machine(Qmp, Guest):
-    """QEMU with a q35 board, 64 MiB and what ARGS add."""
+    """QEMU with a q35 board, 64 MiB and the devices that ARGS add."""
 
     def __init__(self, *args):
         self.dir = tempfile.mkdtemp(prefix="vktls-")
@@ -133,7 +133,7 @@ class Machine(Qmp, Guest):
         return self.process.pid
 
     def logged(self):
-        """What QEMU said so far: guest errors, and its last words."""
+        """QEMU's output so far: guest errors, and its last words."""
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 

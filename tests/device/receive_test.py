@@ -153,7 +153,7 @@ def jumbo_over_several_buffers(nic):
 
 @case()
 def short_of_buffers_for_one_frame(nic):
-    """A frame that does not fit what is left takes nothing."""
+    """A frame that does not fit the remaining buffers takes none."""
     rx = start(nic, mtu=9000, bufs=3, size=1024)
     dropped(nic, plain(4000), "RX_NO_BUFFER")
     assert nic.stats()["RX_DESCS"] == 0
@@ -392,7 +392,7 @@ def counts_of_mac_control(nic):
 
 @case()
 def counts_of_sent_frames(nic):
-    """Sent frames by kind and by size; what TSO makes is counted frame by frame."""
+    """Sent frames by kind and by size; frames made by TSO are counted one by one."""
     nic.boot().up()
     tx = TxQueue(nic)
     for dst, name in ((BROADCAST, "TX_BROADCAST"), (GROUP, "TX_MULTICAST")):
@@ -446,7 +446,7 @@ def rings_outside_memory_stop_the_queue(nic):
 
 @case()
 def huge_buffer_length(nic):
-    """Only what the frame needs is touched, however long the buffer is said
+    """Only the bytes that the frame needs are touched, however long the buffer is said
     to be."""
     rx = start(nic, bufs=0)
     addr = nic.m.alloc(4096)

@@ -64,8 +64,8 @@ class Records:
         return self.head(number, outer, len(inner)) + inner + b"\xee" * TAG
 
     def open(self, number, data):
-        """Decrypt record NUMBER at the beginning of DATA: type, plaintext, and
-        what follows."""
+        """Decrypt record NUMBER at the beginning of DATA: type, plaintext, and the
+        bytes after it."""
         kind, version, size = struct.unpack_from(">BHH", data)
         body, rest = data[5:5 + size], data[5 + size:]
         assert version == 0x303 and len(body) == size, "record is torn"

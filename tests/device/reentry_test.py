@@ -209,7 +209,7 @@ class HubE1000e(Hub):
 
 @case(kind=Hub)
 def receiver_resets_the_sender(nic):
-    """What leaves is the frame that was sent; nothing is completed after."""
+    """The frame that leaves is the one that was sent; nothing is completed after."""
     check_reset_by_receiver(nic, lambda: other_vktls_receives(nic))
 
 
@@ -321,7 +321,7 @@ def sleeping_firmware_writes_nothing(nic):
 
 @case()
 def reset_in_sleep(nic):
-    """FLR ends D3hot, and what waited for D0 is gone."""
+    """FLR ends D3hot, and things that waited for D0 are gone."""
     used(nic)
     sleep(nic, True)
     nic.wire.send(COMING)

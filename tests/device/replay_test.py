@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS replay through real firmware: what leaves a second time is what left
-before, or nothing leaves."""
+"""TLS replay through real firmware: bytes that leave a second time equal those that
+left before, or nothing leaves."""
 
 import random
 import sys
@@ -176,7 +176,8 @@ def under_a_vlan_tag(nic):
 
 @case()
 def another_plaintext_does_not_leave(nic):
-    """One bit of it anywhere in the records, of what leaves or around it."""
+    """One changed bit anywhere in the records, in the bytes to send or around them:
+    nothing leaves."""
     for suite in SUITES[::2]:
         flow = sent(nic, suite)
         head = 5 + flow.records.explicit
@@ -333,8 +334,8 @@ def packet_ends_with_its_replay_descriptor(nic):
 
 @case()
 def headers_that_reach_into_the_record(nic):
-    """An extension header of IPv6, or TCP options, that would end in what stands
-    before the payload: hdr_len gives it away."""
+    """An extension header of IPv6, or TCP options, that would end in the bytes before
+    the payload: hdr_len shows it."""
     flow = sent(nic, version=6)
     headers, offload = flow.packet(30, 60)
     long_tcp = headers[:66] + b"\xf0" + headers[67:]
@@ -372,7 +373,7 @@ def memory_that_is_not_there(nic):
 
 @case()
 def port_rules_hold_for_replays(nic):
-    """MTU counts what leaves, not what is around it."""
+    """The MTU limits the bytes that leave, not the bytes around them."""
     flow = sent(nic, sizes=[9000, 200])
     flow.replay_ok(100, 1500)
     flow.refused("TX_LENGTH", 100, 1700)
@@ -389,7 +390,8 @@ def context_that_receives(nic):
 
 @case()
 def contexts_do_not_share_tags(nic):
-    """Equal keys and numbers: what one sent the other cannot repeat."""
+    """Equal keys and numbers: a record that one context sent cannot be replayed by
+    another."""
     flow = sent(nic)
     other = Flow(nic, flow.tx)
     other.host, other.wire, other.starts = flow.host, flow.wire, flow.starts
@@ -406,8 +408,8 @@ def contexts_do_not_share_tags(nic):
 
 
 def replay_without_its_records(flow, begin, end):
-    """A replay of which what is behind the packet's head is not in memory. Return:
-    the completion."""
+    """A replay with the bytes behind the packet's headers not in memory. Return: the
+    completion."""
     first, before, after = flow.around(begin, end)
     headers, offload = flow.packet(begin, end)
     data = headers + flow.host[begin - before:end + after]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS transmit through real firmware: what leaves is decrypted by another
-library; what may not leave does not."""
+"""TLS transmit through real firmware: another library decrypts the frames that leave;
+packets that must not leave do not."""
 
 import os
 import sys
@@ -48,7 +48,7 @@ class Flow:
                            csum_start=l4, csum_offset=16) | offload
 
     def send(self, tx, data, mss=0):
-        """Send bytes of the stream as one packet, collect what leaves."""
+        """Send bytes of the stream as one packet, and collect the frames that leave."""
         frame, offload = self.packet(data, mss)
         tx.send_ok(frame, pieces=3, **offload)
         segments = receive_tcp(self.nic, -(-len(data) // mss) if mss else 1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS receive through real firmware: records that another library encrypted,
-in frames right and wrong, and what the host is told of each."""
+"""TLS receive through real firmware: records that another library encrypted, in frames
+right and wrong, and the information that the host gets about each."""
 
 import sys
 
@@ -53,7 +53,7 @@ class Flow:
         return self
 
     def spoil(self, at):
-        """What is sent from now on differs in that byte from what was meant."""
+        """From now on this byte is sent with another value."""
         self.wire = self.wire[:at] + bytes([self.wire[at] ^ 4]) + self.wire[at + 1:]
 
     def frame(self, begin, end, tags=b"", options=b"", fragment=0, **members):
@@ -248,8 +248,8 @@ def lose_inside_a_record(flow, after, late):
 
 @case()
 def loss_inside_a_record(nic):
-    """What follows is decrypted all the same, and what is late too; nobody is
-    asked."""
+    """The bytes after the loss are decrypted all the same, and the late ones too; the
+    host is not asked."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[400] * 3):
         lose_inside_a_record(flow, DECRYPTED, DECRYPTED)
@@ -261,8 +261,8 @@ def loss_inside_a_record(nic):
 
 @case(fault_rx_forgetful=1)
 def loss_inside_a_record_leaves_no_memory(nic):
-    """What is left of it comes as it is, the next record is decrypted again,
-    and nobody is asked."""
+    """The rest of the record comes as it is, the next record is decrypted again, and
+    the host is not asked."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[400] * 3):
         lose_inside_a_record(flow, TLS, TLS)
@@ -341,7 +341,7 @@ def header_that_never_comes(nic):
 
 @case()
 def again_and_overlapping(nic):
-    """What was received before comes as it is; what is new behind it counts."""
+    """Bytes received before come as they are; new bytes behind them count."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[300] * 4):
         flow.rec(0)
@@ -548,7 +548,7 @@ def one_context_for_a_flow(nic):
 
 @case()
 def contexts_keep_to_their_direction(nic):
-    """What receives does not encrypt, and the other way round."""
+    """A receiving context does not encrypt, and a sending one does not decrypt."""
     rx, tx = start(nic), TxQueue(nic)
     flow = Flow(nic, rx, sizes=[100])
     frame, l4, hdr_len = tcp_frame(4, flow.clear, seq=flow.seq, whole=False)
@@ -563,7 +563,7 @@ def contexts_keep_to_their_direction(nic):
 
 @case()
 def spread_over_queues(nic):
-    """The hash is over what the packet says, not over what it holds."""
+    """The hash covers addresses and ports, so decryption does not change it."""
     nic.boot().up("RSS")
     queues = [RxQueue(nic, n) for n in range(2)]
     addr = nic.m.alloc(176)

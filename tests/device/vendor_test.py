@@ -518,7 +518,8 @@ class Sender:
             nonce, inner, head)
 
     def send(self, data, seq, *more, around=(b"", b"")):
-        """One packet, marked. Return: its completion and what left as payload."""
+        """Send one packet marked for TLS. Return: its completion and the payload that
+        left."""
         frame, l4, hdr_len = tcp_frame(4, data, seq=seq, whole=False)
         frame = frame[:hdr_len] + around[0] + frame[hdr_len:] + around[1]
         flags = N["TXD_OFFLOAD"] | N["TXO_TLS"] | N["TXO_CSUM"]

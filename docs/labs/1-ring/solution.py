@@ -35,7 +35,7 @@ class Sender:
 
     def send(self, address, length):
         """Have the NIC send the frame at that address."""
-        # a ring whose tail would meet its head is full
+        # a ring is full when its next tail would be its head
         while self.after(self.tail) == self.head:
             self.complete()
         descriptor = struct.pack("<QIHH", address, length, 0, TXD_EOP | TXD_CPL)

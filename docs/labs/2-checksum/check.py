@@ -17,7 +17,7 @@ OUT = os.path.join(os.environ["O"], "2-checksum")
 
 
 def run(*argv):
-    """A command that must work; what it says is a hint."""
+    """Run a command that must work; its output is a hint."""
     done = subprocess.run(argv, cwd=TOP, capture_output=True, text=True, check=False,
                           timeout=120)
     if done.returncode:
@@ -28,7 +28,8 @@ def run(*argv):
 
 
 def check(path):
-    """The unit test, and what it leaves out: the stored field."""
+    """Check with the unit test, and the stored field, which the unit test does not
+    cover."""
     header, = glob.glob(os.path.join(TOP, "qemu-device/**/sum.h"), recursive=True)
     run("make", "-s", "-f", "tests/unit/Makefile", f"O={OUT}", f"{OUT}/status_names.h")
     flags = ["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror",

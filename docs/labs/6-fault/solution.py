@@ -12,7 +12,7 @@ class Test:
         self.seen = self.encrypted()
 
     def errors(self):
-        """What the reporter "fw" of the only devlink device has counted."""
+        """Errors counted by the reporter "fw" of the only devlink device."""
         health = json.loads(self.rig.run("devlink", "health", "show", "-j"))["health"]
         return sum(reporter["error"] for device in health.values()
                    for reporter in device if reporter["reporter"] == "fw")
