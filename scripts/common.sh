@@ -17,7 +17,7 @@ say()
 	echo "$*" >&2
 }
 
-# die WHAT [MEND]: end with what is wrong and the command that mends it
+# die FAULT [MEND]: end with the fault and the command that mends it
 die()
 {
 	say "error: $1"
@@ -67,8 +67,8 @@ locked()
 	) 9>"$lock"
 }
 
-# own_build: what was made in another tree names files there, so that an edit
-# here would not be seen; a build folder that was copied or moved starts anew.
+# own_build: empty a build folder that was copied or moved here. Products made in
+# another tree depend on files there, so an edit in this tree would not be seen.
 # firmware/Makefile sees to its own folder.
 own_build()
 {
@@ -82,7 +82,7 @@ own_build()
 	echo "$TOP" >"$BUILD/.tree"
 }
 
-# key_of FILES-OR-WORDS...: a short digest naming what a product is made from
+# key_of FILES-OR-WORDS...: a short digest of the sources of a product
 key_of()
 {
 	local item
@@ -96,8 +96,8 @@ key_of()
 	done | sha256sum | cut -c1-12
 }
 
-# forget KEPT FILE...: remove what older versions left, unless it was used in
-# the last week
+# forget KEPT FILE...: remove files of older versions, unless they were used in the
+# last week
 forget()
 {
 	local kept=$1 file
@@ -166,7 +166,7 @@ suite_of()
 	[ "$1" = s390x ] && echo testing || echo trixie
 }
 
-# apt_options SUITE: the options that keep apt within what apt_suite made
+# apt_options SUITE: the options that keep apt within the folders of apt_suite
 apt_options()
 {
 	local dir=$CACHE/apt/$1
