@@ -4,7 +4,7 @@
  * core while it runs the real image, and the number of commands per second
  * that the interpreter executes. Output lines:
  *
- * 	COMMAND INSTRUCTIONS COMMANDS_PER_SECOND
+ *	COMMAND INSTRUCTIONS COMMANDS_PER_SECOND
  */
 #include "../../unit/fw_good.h"
 #include "clock.h"
