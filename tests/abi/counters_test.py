@@ -59,7 +59,7 @@ def agree(places, names, shown=lambda name: name):
 def counters_of_tls():
     """ethtool -S eth0, rx_tls_*, tx_tls_*."""
     pattern = r"KTLS_(?!STATS_NUM)\w+"
-    header = plain(read(DRIVER + "ktls_priv.h"))
+    header = plain(read(DRIVER + "ktls_stats.h"))
     body = re.search(r"enum vktls_ktls_stat \{(.*?)\}", header, re.S)[1]
     agree(re.findall(pattern, body), table(DRIVER + "ktls_stats.c", pattern))
 

@@ -14,7 +14,8 @@
 #include <net/tls_wire.h>
 
 #include "cmd.h"
-#include "ktls_priv.h"
+#include "ktls_rx.h"
+#include "ktls_tx.h"
 #include "vktls.h"
 
 #include "ktls_trace.h"

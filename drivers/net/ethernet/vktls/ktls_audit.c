@@ -9,7 +9,7 @@
 #include <linux/jiffies.h>
 
 #include "cmd.h"
-#include "ktls_priv.h"
+#include "ktls_rx.h"
 #include "ktls_trace.h"
 #include "vktls.h"
 

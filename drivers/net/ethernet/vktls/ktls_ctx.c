@@ -7,8 +7,9 @@
 #include <linux/string.h>
 
 #include "cmd.h"
-#include "ktls_priv.h"
+#include "ktls_rx.h"
 #include "ktls_trace.h"
+#include "ktls_tx.h"
 #include "vktls.h"
 
 /**

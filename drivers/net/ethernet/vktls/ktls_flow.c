@@ -13,7 +13,7 @@
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 
-#include "ktls_priv.h"
+#include "ktls_rx.h"
 
 /* Smallest size of the table. */
 #define FLOWS_MIN 1024

@@ -10,7 +10,7 @@
 #include <net/tls.h>
 #include <net/tls_wire.h>
 
-#include "ktls_priv.h"
+#include "ktls_tx.h"
 
 /* Bytes of a packet that are compared at a time, if they are not linear. */
 #define PLAIN_STEP	64

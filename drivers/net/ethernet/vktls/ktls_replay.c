@@ -12,7 +12,7 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
-#include "ktls_priv.h"
+#include "ktls_tx.h"
 #include "ktls_trace.h"
 #include "ring.h"
 #include "vktls.h"

@@ -11,7 +11,7 @@
 #include <net/tls.h>
 
 #include "cmd.h"
-#include "ktls_priv.h"
+#include "ktls_rx.h"
 #include "ktls_trace.h"
 #include "vktls.h"
 

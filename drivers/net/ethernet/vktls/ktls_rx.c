@@ -10,7 +10,7 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
-#include "ktls_priv.h"
+#include "ktls_rx.h"
 #include "vktls.h"
 
 /* Adds a receiving context to the NIC. Caller holds ktls->life; ktls->up is true. */

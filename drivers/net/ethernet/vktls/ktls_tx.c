@@ -11,8 +11,9 @@
 #include <net/tls.h>
 #include <net/tls_wire.h>
 
-#include "ktls_priv.h"
+#include "ktls_rx.h"
 #include "ktls_trace.h"
+#include "ktls_tx.h"
 #include "ring.h"
 #include "vktls.h"
 
