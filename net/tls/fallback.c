@@ -60,15 +60,16 @@ static int tls_fallback_seal(struct tls_off_rec *rec, const u8 *hdr, u32 body,
 			     u32 len, u8 *out)
 {
 	struct scatterlist src[MAX_SKB_FRAGS + 1], dst[2];
-	struct tls_aead *aead = &rec->epoch->aead;
+	struct tls_epoch *epoch = tls_off_rec_epoch(rec);
+	struct tls_aead *aead = &epoch->aead;
 	const struct tls_rec_fmt *fmt = &aead->fmt;
 	__be64 sn = cpu_to_be64(rec->sn);
 	u8 iv[TLS_REC_NONCE_LEN];
 	u32 assoc, n;
 	int err;
 
-	spin_lock_bh(&rec->epoch->lock);
-	memcpy(iv, rec->epoch->iv, sizeof(iv));
+	spin_lock_bh(&epoch->lock);
+	memcpy(iv, epoch->iv, sizeof(iv));
 	memcpy(iv + aead->cipher->salt_len, hdr + TLS_REC_HDR_LEN,
 	       fmt->explicit_len);
 	tls_aead_iv(aead, iv, (u8 *)&sn);
@@ -82,7 +83,7 @@ static int tls_fallback_seal(struct tls_off_rec *rec, const u8 *hdr, u32 body,
 	sg_set_buf(&dst[0], aead->aad, assoc);
 	sg_set_buf(&dst[1], out, len + fmt->tag_len);
 	err = tls_aead_seal(aead, src, dst, assoc, len);
-	spin_unlock_bh(&rec->epoch->lock);
+	spin_unlock_bh(&epoch->lock);
 	return err;
 }
 
@@ -90,7 +91,7 @@ static int tls_fallback_seal(struct tls_off_rec *rec, const u8 *hdr, u32 body,
 static int tls_fallback_rec(struct tls_off_rec *rec, u32 from, u32 len,
 			    struct sk_buff *skb, u32 at)
 {
-	const struct tls_rec_fmt *fmt = &rec->epoch->aead.fmt;
+	const struct tls_rec_fmt *fmt = &tls_off_rec_epoch(rec)->aead.fmt;
 	u32 body = rec->info.len - fmt->prepend_len - fmt->tag_len;
 	u8 hdr[TLS_REC_MAX_PREPEND], *scratch;
 	u32 n, end = from + len;

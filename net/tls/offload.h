@@ -9,16 +9,15 @@
 #include "tls_priv.h"
 #include "tx_frags.h"
 
-/* One plaintext record that the peer has not acknowledged whole. */
+/*
+ * One plaintext record that the peer has not acknowledged whole. It holds its pages, and
+ * its key by @chunk.
+ */
 struct tls_off_rec {
 	refcount_t refs;
-	u32 room;		/* number of fragments allocated in info */
-	union {
-		u64 sn;
-		struct tls_off_rec *next;	/* in the list tls_off_tx.spare */
-	};
-	struct tls_epoch *epoch;
-	/* The part that drivers see; last, as only @room fragments are allocated. */
+	u64 sn;
+	struct tls_off_chunk *chunk;	/* memory of the record; held */
+	/* The part that drivers see; last, as only its own fragments are allocated. */
 	struct tls_record_info info;
 };
 
@@ -63,16 +62,15 @@ struct tls_link {
  * @tail:	one past the newest
  * @acked:	all before it was acknowledged
  * @marker:	given to drivers for bytes that are no plaintext record
- * @spare:	memory of acknowledged records, linked by tls_off_rec.next
- * @spares:	entries of @spare, at most TLS_SPARES_MAX
+ * @chunk:	memory of the next records of @epoch, or NULL
  * @link:	the device, NULL while there is none
  * @epoch:	key of new plaintext records
  * @drain_end:	sequence number behind the old key's last byte, while @draining
  * @draining:	software encrypts new records until @drain_end is acknowledged
  * @hooked:	TCP calls tls_offload_tx_acked()
  *
- * Records up to @marker are guarded by hw.lock, @spare and @spares by the socket
- * lock, the rest by tx_lock and the socket lock together.
+ * Records up to @marker are guarded by hw.lock, the rest by tx_lock and the socket lock
+ * together.
  */
 struct tls_off_tx {
 	struct tls_off_rec **ring;
@@ -81,8 +79,7 @@ struct tls_off_tx {
 	u32 acked;
 	struct tls_record_info marker;
 
-	struct tls_off_rec *spare;
-	unsigned int spares;
+	struct tls_off_chunk *chunk;
 	struct tls_link *link;
 	struct tls_epoch *epoch;
 	u32 drain_end;
@@ -123,7 +120,9 @@ void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx);
 
 /* Functions of offload_rec.c */
 void tls_offload_rec_init(struct tls_off_tx *off);
+void tls_offload_rec_rekey(struct tls_off_tx *off);
 void tls_offload_rec_drop(struct tls_tx *tx);
+struct tls_epoch *tls_off_rec_epoch(const struct tls_off_rec *rec);
 int tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
 		    const struct tls_frags *wire);
 struct tls_off_rec *tls_off_rec_get(struct tls_tx *tx, u32 seq);

@@ -28,7 +28,6 @@ void tls_offload_tx_free(struct tls_tx *tx)
 	if (!off)
 		return;
 	tls_offload_rec_drop(tx);
-	tls_epoch_put(off->epoch);
 	kfree(off);
 	tx->off = NULL;
 }

@@ -13,25 +13,91 @@
 #include "export.h"
 #include "offload.h"
 
-#define TLS_SPARES_MAX	128	/* acknowledged records kept to reuse their memory */
-#define TLS_SPARE_FRAGS	2U	/* fragments that a record has space for, at least */
+#define TLS_CHUNK_FIRST	512U	/* enough for a socket that sends now and then */
+#define TLS_CHUNK_NEXT	4096U
+
+/*
+ * Memory of some records that follow each other and have one key, which it holds.
+ * Records are acknowledged in order, so it is soon free as a whole.
+ */
+struct tls_off_chunk {
+	refcount_t refs;	/* the records in it, and tls_off_tx.chunk */
+	u16 used;		/* bytes, with this structure */
+	u16 size;
+	struct tls_epoch *epoch;
+} __aligned(sizeof(u64));
+
+static_assert(sizeof(struct tls_off_chunk) +
+	      offsetof(struct tls_off_rec, info.frags[TLS_TX_FRAGS]) <=
+	      TLS_CHUNK_FIRST);
 
 static struct tls_off_tx *tls_off(const struct tls_offload_context_tx *hw)
 {
 	return container_of(hw, struct tls_tx, hw)->off;
 }
 
-/* Drops a reference. Returns true if it was the last: the caller frees the memory. */
-static bool tls_off_rec_end(struct tls_off_rec *rec)
+static void tls_chunk_put(struct tls_off_chunk *chunk)
 {
-	int i;
+	if (!chunk || !refcount_dec_and_test(&chunk->refs))
+		return;
+	tls_epoch_put(chunk->epoch);
+	kfree(chunk);
+}
 
-	if (!refcount_dec_and_test(&rec->refs))
-		return false;
-	for (i = 0; i < rec->info.num_frags; i++)
-		__skb_frag_unref(&rec->info.frags[i], false);
-	tls_epoch_put(rec->epoch);
-	return true;
+/* Puts a new chunk in place of one that is full, or of none. The socket is locked. */
+static int tls_chunk_next(struct tls_off_tx *off, gfp_t gfp)
+{
+	u32 size = off->chunk ? TLS_CHUNK_NEXT : TLS_CHUNK_FIRST;
+	struct tls_off_chunk *chunk = kmalloc(size, gfp | __GFP_ACCOUNT);
+
+	if (!chunk)
+		return -ENOMEM;
+	refcount_set(&chunk->refs, 1);
+	chunk->used = sizeof(*chunk);
+	chunk->size = size;
+	chunk->epoch = off->epoch;
+	refcount_inc(&chunk->epoch->refs);
+	tls_chunk_put(off->chunk);
+	off->chunk = chunk;
+	return 0;
+}
+
+/* Takes memory for a record. The socket is locked. */
+static struct tls_off_rec *tls_off_rec_alloc(struct tls_off_tx *off,
+					     unsigned int frags, gfp_t gfp)
+{
+	struct tls_off_chunk *chunk = off->chunk;
+	u32 size = ALIGN(offsetof(struct tls_off_rec, info.frags[frags]),
+			 sizeof(u64));
+	struct tls_off_rec *rec;
+
+	/*
+	 * Without records, the chunk is used from its beginning. The release of a record's
+	 * last put pairs with this test, which no write below passes.
+	 */
+	if (chunk && refcount_read(&chunk->refs) == 1)
+		chunk->used = sizeof(*chunk);
+	if (!chunk || chunk->used + size > chunk->size) {
+		if (tls_chunk_next(off, gfp))
+			return NULL;
+		chunk = off->chunk;
+	}
+	rec = (void *)chunk + chunk->used;
+	chunk->used += size;
+	refcount_inc(&chunk->refs);
+	rec->chunk = chunk;
+	return rec;
+}
+
+/**
+ * tls_off_rec_epoch() - the key of a record
+ * @rec:	the record, held
+ *
+ * Return: the key, good as long as @rec.
+ */
+struct tls_epoch *tls_off_rec_epoch(const struct tls_off_rec *rec)
+{
+	return rec->chunk->epoch;
 }
 
 /**
@@ -40,8 +106,13 @@ static bool tls_off_rec_end(struct tls_off_rec *rec)
  */
 void tls_off_rec_put(struct tls_off_rec *rec)
 {
-	if (tls_off_rec_end(rec))
-		kfree(rec);
+	int i;
+
+	if (!refcount_dec_and_test(&rec->refs))
+		return;
+	for (i = 0; i < rec->info.num_frags; i++)
+		__skb_frag_unref(&rec->info.frags[i], false);
+	tls_chunk_put(rec->chunk);
 }
 
 static struct tls_off_rec *tls_ring_at(const struct tls_off_tx *off, u32 i)
@@ -154,39 +225,14 @@ static int tls_ring_prepare(struct tls_tx *tx)
 	return 0;
 }
 
-static struct tls_off_rec *tls_spare_pop(struct tls_off_tx *off)
-{
-	struct tls_off_rec *rec = off->spare;
-
-	if (rec) {
-		off->spare = rec->next;
-		off->spares--;
-	}
-	return rec;
-}
-
-/* Takes the memory of an acknowledged record, or allocates. The socket is locked. */
-static struct tls_off_rec *tls_off_rec_memory(struct tls_off_tx *off,
-					      unsigned int frags, gfp_t gfp)
-{
-	struct tls_off_rec *rec = tls_spare_pop(off);
-
-	if (rec && frags <= rec->room)
-		return rec;
-	kfree(rec);
-	frags = max(frags, TLS_SPARE_FRAGS);
-	rec = kmalloc(offsetof(struct tls_off_rec, info.frags[frags]),
-		      gfp | __GFP_ACCOUNT);
-	if (rec)
-		rec->room = frags;
-	return rec;
-}
-
 /**
  * tls_off_rec_add() - note a plaintext record
  * @sk:		the socket, locked
  * @tx:		its sending side; the record takes the next number and key
  * @wire:	the record's bytes, which TCP gets behind all that is pending
+ *
+ * The references of the bytes' pages become those of the noted record. It lives until
+ * TCP has taken and sent all bytes, so @wire stays good as long as TCP needs it.
  *
  * Return: 0 or -ENOMEM, with nothing done.
  */
@@ -200,46 +246,23 @@ int tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
 
 	if (tls_ring_prepare(tx))
 		return -ENOMEM;
-	rec = tls_off_rec_memory(off, wire->nr, sk->sk_allocation);
+	rec = tls_off_rec_alloc(off, wire->nr, sk->sk_allocation);
 	if (!rec)
 		return -ENOMEM;
 	refcount_set(&rec->refs, 1);
 	rec->sn = get_unaligned_be64(tx->ctx->ctx.tx.rec_seq);
-	rec->epoch = off->epoch;
-	refcount_inc(&rec->epoch->refs);
 	rec->info.len = wire->len;
 	rec->info.end_seq = tcp_sk(sk)->write_seq + tx->pending_len + wire->len;
 	rec->info.num_frags = wire->nr;
-	for (i = 0; i < wire->nr; i++) {
+	for (i = 0; i < wire->nr; i++)
 		skb_frag_fill_page_desc(&rec->info.frags[i], wire->v[i].bv_page,
 					wire->v[i].bv_offset,
 					wire->v[i].bv_len);
-		__skb_frag_ref(&rec->info.frags[i]);
-	}
 
 	spin_lock_irqsave(&tx->hw.lock, flags);
 	off->ring[off->tail++ & off->mask] = rec;
 	spin_unlock_irqrestore(&tx->hw.lock, flags);
 	return 0;
-}
-
-/*
- * Retires an acknowledged record, which no search finds any more. If no packet holds
- * it, its memory becomes a spare one. The socket is locked.
- */
-static void tls_ring_retire(struct tls_off_tx *off, u32 i)
-{
-	struct tls_off_rec *rec = tls_ring_at(off, i);
-
-	if (!tls_off_rec_end(rec))
-		return;
-	if (off->spares == TLS_SPARES_MAX) {
-		kfree(rec);
-		return;
-	}
-	rec->next = off->spare;
-	off->spare = rec;
-	off->spares++;
 }
 
 /**
@@ -264,7 +287,21 @@ void tls_offload_tx_acked(struct sock *sk, u32 seq)
 	off->head = end;
 	spin_unlock_irqrestore(&tx->hw.lock, flags);
 	for (; i != end; i++)
-		tls_ring_retire(off, i);
+		tls_off_rec_put(tls_ring_at(off, i));
+}
+
+/**
+ * tls_offload_rec_rekey() - let go of the key of new records
+ * @off:	the offload state; the socket is locked
+ *
+ * Records that have it keep it.
+ */
+void tls_offload_rec_rekey(struct tls_off_tx *off)
+{
+	tls_chunk_put(off->chunk);
+	off->chunk = NULL;
+	tls_epoch_put(off->epoch);
+	off->epoch = NULL;
 }
 
 /**
@@ -276,8 +313,7 @@ void tls_offload_rec_drop(struct tls_tx *tx)
 	struct tls_off_tx *off = tx->off;
 
 	while (off->head != off->tail)
-		tls_ring_retire(off, off->head++);
-	while (off->spare)
-		kfree(tls_spare_pop(off));
+		tls_off_rec_put(tls_ring_at(off, off->head++));
+	tls_offload_rec_rekey(off);
 	tls_ring_free(off, off->ring);
 }

@@ -236,8 +236,7 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
 
 	if (!off)
 		return;
-	tls_epoch_put(off->epoch);
-	off->epoch = NULL;
+	tls_offload_rec_rekey(off);
 	if (!off->link || off->draining)
 		return;
 	tls_link_drain(off->link, TLS_LEFT_REKEY);

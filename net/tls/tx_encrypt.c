@@ -162,8 +162,11 @@ static int tls_tx_rec_protect(struct sock *sk, struct tls_tx *tx,
 {
 	int err;
 
-	if (rec->plain)
-		return tls_off_rec_add(sk, tx, &rec->wire);
+	if (rec->plain) {
+		err = tls_off_rec_add(sk, tx, &rec->wire);
+		rec->noted = !err;
+		return err;
+	}
 	err = tls_tx_rec_encrypt(tx, rec);
 	/* Payload that is encrypted where it lies may be half encrypted now. */
 	if (err == -ENOMEM && !rec->src.nr)

@@ -13,17 +13,19 @@
 #define TLS_TX_PIECE_MIN	32	/* at the end of a page fragment; holds any header */
 
 /**
- * tls_frags_cut() - let go of the first bytes
+ * tls_frags_cut() - remove the first bytes
  * @frags:	bytes of a record
  * @len:	how many; at most all
+ * @put:	let go of their pages
  */
-void tls_frags_cut(struct tls_frags *frags, u32 len)
+void tls_frags_cut(struct tls_frags *frags, u32 len, bool put)
 {
 	struct bio_vec *v = frags->v, *end = v + frags->nr;
 
 	frags->len -= len;
 	for (; v < end && len >= v->bv_len; len -= v++->bv_len)
-		put_page(v->bv_page);
+		if (put)
+			put_page(v->bv_page);
 	if (len) {
 		v->bv_offset += len;
 		v->bv_len -= len;

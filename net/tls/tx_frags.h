@@ -17,7 +17,8 @@ struct tls_tx_rec;
  * struct tls_frags - bytes of a record, in order
  * @nr:		fragments in use
  * @len:	their bytes
- * @v:		the fragments; each holds a reference of its page
+ * @v:		the fragments; each holds a reference of its page, unless the record was
+ *		noted (see struct tls_tx_rec)
  */
 struct tls_frags {
 	unsigned int nr;
@@ -80,7 +81,7 @@ static inline u8 *tls_frags_at(const struct tls_frags *frags, u32 off)
 	return page_address(v->bv_page) + v->bv_offset + off;
 }
 
-void tls_frags_cut(struct tls_frags *frags, u32 len);
+void tls_frags_cut(struct tls_frags *frags, u32 len, bool put);
 void tls_frags_trim(struct tls_frags *frags, u32 len);
 unsigned int tls_frags_to_sg(const struct tls_frags *frags, u32 skip,
 			     struct scatterlist *sg);

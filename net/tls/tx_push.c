@@ -74,7 +74,7 @@ static void tls_tx_took(struct sock *sk, struct tls_tx *tx, u32 len)
 	while (len) {
 		rec = tx->pending;
 		if (len < rec->wire.len) {
-			tls_frags_cut(&rec->wire, len);
+			tls_frags_cut(&rec->wire, len, !rec->noted);
 			return;
 		}
 		len -= rec->wire.len;

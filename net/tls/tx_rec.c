@@ -49,7 +49,8 @@ struct tls_tx_rec *tls_tx_rec_alloc(struct sock *sk, struct tls_tx *tx)
 void tls_tx_rec_free(struct sock *sk, struct tls_tx *tx,
 		     struct tls_tx_rec *rec)
 {
-	tls_frags_put(&rec->wire);
+	if (!rec->noted)
+		tls_frags_put(&rec->wire);
 	if (rec->src.nr)
 		tls_frags_put(&rec->src);
 	if (rec->charged)
@@ -83,7 +84,7 @@ void tls_tx_rec_apart(struct sock *sk, struct tls_tx_rec *rec, u32 head)
 	tls_tx_shrink(sk, rec, &rec->wire, head + rec->len);
 	rec->src = rec->wire;
 	get_page(rec->wire.v[0].bv_page);
-	tls_frags_cut(&rec->src, head);
+	tls_frags_cut(&rec->src, head, true);
 	rec->wire.v[0].bv_len = head;
 	rec->wire.nr = 1;
 	rec->wire.len = head;

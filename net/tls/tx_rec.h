@@ -10,6 +10,7 @@
  * @next:	next sealed record in tls_tx.pending, or NULL
  * @type:	content type
  * @plain:	payload left as plaintext for the device or the fallback
+ * @noted:	sealed for the device, which its pages are left to (see offload_rec.c)
  * @edged:	header in tls_tx.edges, and the tag unless the payload was copied
  * @held:	payload in pages of the caller, which must be read before it returns
  * @waited:	counted as one that TCP had no room for
@@ -24,6 +25,7 @@ struct tls_tx_rec {
 	struct tls_tx_rec *next;
 	u8 type;
 	bool plain;
+	bool noted;
 	bool edged;
 	bool held;
 	bool waited;
