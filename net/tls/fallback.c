@@ -15,7 +15,7 @@
 
 #include "aead.h"
 #include "export.h"
-#include "offload.h"
+#include "offload_tx.h"
 #include "trace.h"
 
 /* Size of a per-CPU buffer for the ciphertext of one record; used with softirqs off. */

@@ -2,12 +2,14 @@
 /*
  * Calls from the socket code into the offload code when a key is set, replaced or
  * closed, for either direction. For each record, tx.c and rx.c call the offload code
- * themselves.
+ * themselves, by the functions in offload.h.
  */
 
 #include <net/tls.h>
 
 #include "offload.h"
+#include "offload_rx.h"
+#include "offload_tx.h"
 
 /**
  * tls_offload_start() - offer a direction with its first key to a device

@@ -9,6 +9,7 @@
 #include <net/tls.h>
 #include <uapi/linux/tls_ext.h>
 
+#include "offload.h"
 #include "offload_policy.h"
 #include "sysctl.h"
 #include "trace.h"

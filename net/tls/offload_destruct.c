@@ -14,7 +14,8 @@
 
 #include "ctx.h"
 #include "export.h"
-#include "offload.h"
+#include "offload_link.h"
+#include "offload_tx.h"
 #include "work.h"
 
 /**
@@ -81,22 +82,4 @@ void tls_sock_destruct(struct sock *sk)
 	if (llist_add(&container_of(ctx, struct tls_priv, ctx)->orphan,
 		      &tls_orphans))
 		tls_work_queue(&tls_orphans_work, 1);
-}
-
-/**
- * tls_offload_hook() - keep the context until the socket is destroyed
- * @sk:		the socket, locked
- *
- * Drivers know an offloaded socket by its destructor.
- */
-void tls_offload_hook(struct sock *sk)
-{
-	struct tls_context *ctx = tls_get_ctx(sk);
-
-	if (ctx->sk_destruct)
-		return;
-	__module_get(THIS_MODULE);
-	ctx->sk_destruct = sk->sk_destruct;
-	/* Pairs with the acquire in tls_is_sk_rx_device_offloaded(). */
-	smp_store_release(&sk->sk_destruct, tls_device_sk_destruct);
 }

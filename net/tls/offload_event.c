@@ -11,6 +11,8 @@
 #include <net/tls_ext.h>
 
 #include "offload.h"
+#include "offload_link.h"
+#include "offload_tx.h"
 
 /**
  * tls_offload_device_lost() - take all sockets from a device that lost its contexts

@@ -13,7 +13,7 @@
 #include <net/tls.h>
 
 #include "ctx.h"
-#include "offload.h"
+#include "offload_link.h"
 #include "trace.h"
 #include "work.h"
 

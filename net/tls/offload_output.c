@@ -14,7 +14,7 @@
 #include <net/tls.h>
 #include <net/tls_wire.h>
 
-#include "offload.h"
+#include "offload_tx.h"
 #include "stats.h"
 
 #define TLS_OUTPUTS	3	/* for IPv4, for IPv6, for IPv4 over an IPv6 socket */

@@ -44,9 +44,6 @@ int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
 		  const struct tls_crypto_info *info);
 
 /* Functions of offload_ask.c */
-int tls_offload_look(struct sock *sk, struct tls_ask *ask,
-		     enum tls_offload_ctx_dir dir,
-		     const struct tls_crypto_info *info);
 void tls_ask_done(struct tls_ask *ask);
 void tls_ask_all(void);
 void tls_ask_again(struct tls_ask *ask);

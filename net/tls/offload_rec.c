@@ -11,7 +11,8 @@
 #include <net/tls.h>
 
 #include "export.h"
-#include "offload.h"
+#include "offload_tx.h"
+#include "tx_frags.h"
 
 #define TLS_CHUNK_FIRST	512U	/* enough for a socket that sends now and then */
 #define TLS_CHUNK_NEXT	4096U
@@ -226,7 +227,7 @@ static int tls_ring_prepare(struct tls_tx *tx)
 }
 
 /**
- * tls_off_rec_add() - note a plaintext record
+ * tls_offload_tx_note() - note a plaintext record
  * @sk:		the socket, locked
  * @tx:		its sending side; the record takes the next number and key
  * @wire:	the record's bytes, which TCP gets behind all that is pending
@@ -236,7 +237,7 @@ static int tls_ring_prepare(struct tls_tx *tx)
  *
  * Return: 0 or -ENOMEM, with nothing done.
  */
-int tls_off_rec_add(struct sock *sk, struct tls_tx *tx,
+int tls_offload_tx_note(struct sock *sk, struct tls_tx *tx,
 		    const struct tls_frags *wire)
 {
 	struct tls_off_tx *off = tx->off;

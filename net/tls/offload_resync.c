@@ -11,7 +11,9 @@
 #include <net/tls.h>
 
 #include "export.h"
-#include "offload.h"
+#include "offload_link.h"
+#include "offload_rx.h"
+#include "offload_tx.h"
 #include "trace.h"
 
 /* See tls_offload_tx_resync_request(). */

@@ -10,7 +10,9 @@
 #include <net/tls.h>
 
 #include "aead.h"
-#include "offload.h"
+#include "epoch.h"
+#include "offload_link.h"
+#include "offload_rx.h"
 #include "reasm.h"
 #include "trace.h"
 

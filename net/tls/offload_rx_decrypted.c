@@ -12,7 +12,7 @@
 #include <net/tls.h>
 
 #include "aead.h"
-#include "offload.h"
+#include "offload_rx.h"
 #include "reasm.h"
 #include "trace.h"
 

@@ -14,7 +14,8 @@
 
 #include "aead.h"
 #include "export.h"
-#include "offload.h"
+#include "offload_link.h"
+#include "offload_tx.h"
 #include "trace.h"
 
 /* Allocates the offload state and the key epoch, which tls_dev_add needs. */

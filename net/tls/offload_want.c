@@ -9,6 +9,8 @@
 #include <net/sock.h>
 
 #include "offload.h"
+#include "offload_link.h"
+#include "offload_tx.h"
 #include "offload_want.h"
 #include "tx.h"
 

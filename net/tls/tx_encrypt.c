@@ -163,7 +163,7 @@ static int tls_tx_rec_protect(struct sock *sk, struct tls_tx *tx,
 	int err;
 
 	if (rec->plain) {
-		err = tls_off_rec_add(sk, tx, &rec->wire);
+		err = tls_offload_tx_note(sk, tx, &rec->wire);
 		rec->noted = !err;
 		return err;
 	}
