@@ -9,6 +9,7 @@
 #include <linux/crypto.h>
 
 #include "aead.h"
+#include "tls_priv.h"
 
 /**
  * tls_aead_prepare() - store a key; the cipher is allocated at the first use

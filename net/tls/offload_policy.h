@@ -43,14 +43,4 @@ int tls_dev_judge_state(const struct net_device *dev,
 int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
 		  const struct tls_crypto_info *info);
 
-/* Functions of offload_ask.c */
-void tls_ask_done(struct tls_ask *ask);
-void tls_ask_all(void);
-void tls_ask_again(struct tls_ask *ask);
-void tls_ask_failed(struct sock *sk, struct tls_ask *ask,
-		    enum tls_offload_ctx_dir dir, int err);
-void tls_ask_room(void);
-bool tls_ask_due(struct sock *sk, const struct tls_ask *ask,
-		 enum tls_offload_ctx_dir dir);
-
 #endif /* _TLS_OFFLOAD_POLICY_H */

@@ -67,14 +67,14 @@ def counters_of_tls():
 def counters_of_sending_queues():
     """ethtool -S eth0, tx_*."""
     pattern = r"TXS_(?!NUM)\w+"
-    agree(members(DRIVER + "ring.h", pattern), table(DRIVER + "stats.c", pattern),
+    agree(members(DRIVER + "tx_ring.h", pattern), table(DRIVER + "stats.c", pattern),
           lambda name: "tx_" + name)
 
 
 def counters_of_receiving_queues():
     """ethtool -S eth0, rx_*."""
     pattern = r"RXS_(?!NUM)\w+"
-    agree(members(DRIVER + "ring.h", pattern), table(DRIVER + "stats.c", pattern),
+    agree(members(DRIVER + "rx_ring.h", pattern), table(DRIVER + "stats.c", pattern),
           lambda name: "rx_" + name)
 
 

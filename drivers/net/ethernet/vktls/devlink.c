@@ -9,7 +9,8 @@
 #include <compat/vktls.h>
 
 #include "cmd.h"
-#include "ring.h"
+#include "qp.h"
+#include "reset.h"
 #include "vktls.h"
 
 #define LOG_MAX		(64 * 1024)

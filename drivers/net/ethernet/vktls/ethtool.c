@@ -10,7 +10,11 @@
 
 #include "cmd.h"
 #include "ktls.h"
-#include "ring.h"
+#include "netdev.h"
+#include "qp.h"
+#include "reset.h"
+#include "stats.h"
+#include "steer.h"
 #include "vktls.h"
 
 /* Registers of the dump: reading them has no side effect. */

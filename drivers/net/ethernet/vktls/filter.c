@@ -9,6 +9,7 @@
 #include <compat/vktls.h>
 
 #include "cmd.h"
+#include "steer.h"
 #include "vktls.h"
 
 /* A filter, in the form of ethtool and in that of the NIC. */

@@ -14,7 +14,7 @@
 
 #include "ktls_tx.h"
 #include "ktls_trace.h"
-#include "ring.h"
+#include "qp.h"
 #include "vktls.h"
 
 /* A flow is lossy above 1/8 of its bytes retransmitted, and good below 1/32. */

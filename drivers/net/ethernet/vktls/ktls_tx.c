@@ -14,7 +14,7 @@
 #include "ktls_rx.h"
 #include "ktls_trace.h"
 #include "ktls_tx.h"
-#include "ring.h"
+#include "qp.h"
 #include "vktls.h"
 
 /* Distance, in bytes, within which two sequence numbers of a context compare. */

@@ -8,7 +8,7 @@
 #include <linux/slab.h>
 #include <compat/vktls.h>
 
-#include "ring.h"
+#include "qp.h"
 #include "vktls.h"
 
 /*

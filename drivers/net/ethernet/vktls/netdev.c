@@ -11,7 +11,10 @@
 
 #include "cmd.h"
 #include "ktls.h"
-#include "ring.h"
+#include "netdev.h"
+#include "qp.h"
+#include "stats.h"
+#include "steer.h"
 #include "vktls.h"
 
 /* Features of the interface by capability of the NIC. */

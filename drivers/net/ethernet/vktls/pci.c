@@ -11,7 +11,10 @@
 
 #include "cmd.h"
 #include "ktls.h"
-#include "ring.h"
+#include "netdev.h"
+#include "qp.h"
+#include "reset.h"
+#include "steer.h"
 #include "vktls.h"
 
 static int vktls_pci_identify(struct vktls_dev *vd)

@@ -8,7 +8,9 @@
 
 #include "cmd.h"
 #include "ktls.h"
-#include "ring.h"
+#include "netdev.h"
+#include "qp.h"
+#include "reset.h"
 #include "trace.h"
 #include "vktls.h"
 

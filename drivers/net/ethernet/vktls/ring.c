@@ -7,7 +7,7 @@
 #include <linux/dma-mapping.h>
 
 #include "cmd.h"
-#include "ring.h"
+#include "qp.h"
 #include "vktls.h"
 
 static_assert(sizeof(struct vktls_tx_desc) == ENTRY_BYTES);

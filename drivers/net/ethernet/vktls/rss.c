@@ -8,6 +8,7 @@
 #include <compat/vktls.h>
 
 #include "cmd.h"
+#include "steer.h"
 #include "vktls.h"
 
 #define RSS_ADDRS	(VKTLS_RSS_SRC | VKTLS_RSS_DST)

@@ -13,7 +13,7 @@
 #include <net/page_pool/helpers.h>
 
 #include "ktls.h"
-#include "ring.h"
+#include "qp.h"
 #include "trace.h"
 #include "vktls.h"
 

@@ -9,7 +9,8 @@
 
 #include "cmd.h"
 #include "ktls.h"
-#include "ring.h"
+#include "qp.h"
+#include "stats.h"
 #include "vktls.h"
 
 static const char *const vktls_tx_names[TXS_NUM] = {

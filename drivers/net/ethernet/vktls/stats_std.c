@@ -6,6 +6,7 @@
 #include <linux/ethtool.h>
 
 #include "cmd.h"
+#include "stats.h"
 #include "vktls.h"
 
 #define STD_ABI_MINOR	7	/* the first that has all the counters */

@@ -12,7 +12,7 @@
 
 #include <linux/tracepoint.h>
 
-#include "ring.h"
+#include "qp.h"
 #include "vktls.h"
 
 TRACE_EVENT(vktls_cmd,

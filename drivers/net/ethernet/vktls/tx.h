@@ -10,7 +10,7 @@
 #include <linux/mm.h>
 
 #include "ktls.h"
-#include "ring.h"
+#include "qp.h"
 
 /*
  * Room in free descriptors: the queue stops below TX_STOP, and starts again

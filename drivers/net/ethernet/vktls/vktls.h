@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * struct vktls_dev, register access, and prototypes by file. Commands are in cmd.h,
- * rings in ring.h, the ABI in vktls_abi.h.
+ * queue pairs in qp.h, reset in reset.h, the interface in netdev.h, the choice of a queue in
+ * steer.h, counters in stats.h, the ABI in vktls_abi.h.
  *
  * Lock order: devlink instance lock, RTNL, port_lock, cmd buffer lock, cmd lock.
  */
@@ -16,24 +17,6 @@
 #include "vktls_abi.h"
 
 #define NO_CTX			(~0u)	/* no TLS context; packet sent unchanged */
-
-struct ethtool_eth_ctrl_stats;
-struct ethtool_eth_mac_stats;
-struct ethtool_eth_phy_stats;
-struct ethtool_pause_stats;
-struct ethtool_pauseparam;
-struct ethtool_rmon_hist_range;
-struct ethtool_rmon_stats;
-struct ethtool_rxfh_context;
-struct ethtool_rxfh_fields;
-struct ethtool_rxfh_param;
-struct ethtool_rxnfc;
-struct vktls_cmdq;
-struct vktls_filter;
-struct vktls_fw_image;
-struct vktls_ktls;
-struct vktls_qp;
-struct vktls_totals;
 
 /* vktls_dev::state, atomic bits */
 enum vktls_state_bit {
@@ -151,99 +134,7 @@ int vktls_selftest_scratch(struct vktls_dev *vd);
 int vktls_selftest_dma(struct vktls_dev *vd);
 int vktls_selftest_irq(struct vktls_dev *vd, unsigned int vector);
 
-/* Functions of reset.c */
-int vktls_hw_start(struct vktls_dev *vd);
-void vktls_hw_stop(struct vktls_dev *vd);
-void vktls_hw_suspend(struct vktls_dev *vd);
-int vktls_hw_resume(struct vktls_dev *vd);
-void vktls_hw_offline(struct vktls_dev *vd, bool dead);
-int vktls_hw_online(struct vktls_dev *vd);
-void vktls_reset_init(struct vktls_dev *vd);
-void vktls_reset_start(struct vktls_dev *vd);
-void vktls_reset_stop(struct vktls_dev *vd);
-
-/* Functions of netdev.c */
-void vktls_netdev_init(struct vktls_dev *vd);
-void vktls_netdev_adopt_caps(struct vktls_dev *vd);
-void vktls_netdev_halt(struct vktls_dev *vd);
-int vktls_netdev_resume(struct vktls_dev *vd);
-int vktls_netdev_reconfigure(struct vktls_dev *vd,
-			     const struct vktls_config *cfg);
-
-/* RSS context of that number, or NULL. RTNL. */
-static inline struct vktls_rss_ctx *vktls_rss_ctx(struct vktls_dev *vd, u32 num)
-{
-	if (!num)
-		return &vd->rss;
-	return num < VKTLS_RSS_CONTEXTS ? vd->rss_ctx[num] : NULL;
-}
-
-/* rss.c; from vktls_rss_indir_size() on: operations of ethtool, under RTNL */
-int vktls_rss_sync(struct vktls_dev *vd);
-void vktls_rss_spread(struct vktls_dev *vd, unsigned int queues);
-void vktls_rss_init(struct vktls_dev *vd);
-void vktls_rss_free(struct vktls_dev *vd);
-u32 vktls_rss_indir_size(struct net_device *netdev);
-u32 vktls_rss_key_size(struct net_device *netdev);
-int vktls_rss_get(struct net_device *netdev, struct ethtool_rxfh_param *rxfh);
-int vktls_rss_set(struct net_device *netdev, struct ethtool_rxfh_param *rxfh,
-		  struct netlink_ext_ack *extack);
-int vktls_rss_ctx_create(struct net_device *netdev,
-			 struct ethtool_rxfh_context *to,
-			 const struct ethtool_rxfh_param *rxfh,
-			 struct netlink_ext_ack *extack);
-int vktls_rss_ctx_modify(struct net_device *netdev,
-			 struct ethtool_rxfh_context *to,
-			 const struct ethtool_rxfh_param *rxfh,
-			 struct netlink_ext_ack *extack);
-int vktls_rss_ctx_remove(struct net_device *netdev,
-			 struct ethtool_rxfh_context *to, u32 num,
-			 struct netlink_ext_ack *extack);
-int vktls_rss_get_fields(struct net_device *netdev,
-			 struct ethtool_rxfh_fields *fields);
-int vktls_rss_set_fields(struct net_device *netdev,
-			 const struct ethtool_rxfh_fields *fields,
-			 struct netlink_ext_ack *extack);
-
-/* filter.c; the last two are operations of ethtool, under RTNL */
-int vktls_filter_sync(struct vktls_dev *vd);
-void vktls_filter_clear(struct vktls_dev *vd);
-void vktls_filter_free(struct vktls_dev *vd);
-bool vktls_filter_uses(struct vktls_dev *vd, u32 ctx);
-bool vktls_filter_fits(struct vktls_dev *vd, u32 ctx, unsigned int queue);
-int vktls_filter_get_rxnfc(struct net_device *netdev, struct ethtool_rxnfc *nfc,
-			   u32 *locs);
-int vktls_filter_set_rxnfc(struct net_device *netdev,
-			   struct ethtool_rxnfc *nfc);
-
-/* Objects and functions of stats.c */
-extern const struct netdev_stat_ops vktls_stat_ops;
-void vktls_stats_keep(struct vktls_dev *vd);
-unsigned int vktls_stats_num(struct vktls_dev *vd);
-void vktls_stats_names(struct vktls_dev *vd, u8 *data);
-void vktls_stats_values(struct vktls_dev *vd, u64 *data);
-u64 vktls_stats_hw(struct vktls_dev *vd, unsigned int stat);
-void vktls_stats_get64(struct net_device *netdev,
-		       struct rtnl_link_stats64 *stats);
-
-/* stats_std.c: operations of ethtool, under RTNL */
-void vktls_std_pauseparam(struct net_device *netdev,
-			  struct ethtool_pauseparam *pause);
-int vktls_std_set_pauseparam(struct net_device *netdev,
-			     struct ethtool_pauseparam *pause);
-void vktls_std_pause(struct net_device *netdev,
-		     struct ethtool_pause_stats *stats);
-void vktls_std_mac(struct net_device *netdev,
-		   struct ethtool_eth_mac_stats *stats);
-void vktls_std_phy(struct net_device *netdev,
-		   struct ethtool_eth_phy_stats *stats);
-void vktls_std_ctrl(struct net_device *netdev,
-		    struct ethtool_eth_ctrl_stats *stats);
-void vktls_std_rmon(struct net_device *netdev, struct ethtool_rmon_stats *stats,
-		    const struct ethtool_rmon_hist_range **ranges);
-
-/* Objects and functions of ethtool.c and devlink.c */
-extern const struct ethtool_ops vktls_ethtool_ops;
+/* Functions of devlink.c */
 int vktls_devlink_init(struct vktls_dev *vd);
 void vktls_devlink_fini(struct vktls_dev *vd);
 void vktls_devlink_register(struct vktls_dev *vd);
