@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The state of the whole device, and the functions that its files call in each
- * other, sorted by file. All of them run under QEMU's big lock.
+ * other, sorted by file; those of TLS contexts and of faults have headers of
+ * their own. All of them run under QEMU's big lock.
  */
 #ifndef VKDEV_H
 #define VKDEV_H
@@ -9,8 +10,9 @@
 #include "hw/pci/msix.h"
 #include "hw/pci/pci_device.h"
 #include "net/net.h"
+#include "context.h"
 #include "dma.h"
-#include "fault/plan.h"
+#include "fault/hooks.h"
 #include "frame/filter.h"
 #include "frame/flow.h"
 #include "queue.h"
@@ -31,46 +33,6 @@ typedef struct VkdevPort {
     uint32_t filter_count;
     VkdevFilterTable flows;
 } VkdevPort;
-
-/* Number of packets ahead at which the prefetch of a context begins. */
-#define VKDEV_CTX_AHEAD (VKDEV_TLS_AHEAD + 1)
-
-/* One place in the table of TLS contexts. */
-typedef struct VkdevContext {
-    VkdevTlsCtx *tls;   /* NULL = free */
-    uint64_t packets;
-    uint64_t bytes;
-} VkdevContext;
-
-/* Faults that happen at once when a property is written. */
-typedef enum VkdevFaultAct {
-    VKDEV_FAULT_EVENT_SEND,
-    VKDEV_FAULT_IRQ_SPURIOUS,
-    VKDEV_FAULT_CTX_FORGET,
-    VKDEV_FAULT_FW_HANG,
-    VKDEV_FAULT_FW_CRASH,
-    VKDEV_FAULT_GONE,
-    VKDEV_FAULT_ACTS,
-} VkdevFaultAct;
-
-/*
- * State of fault injection. Rules, settings and counts survive a reset;
- * delayed frames and answers do not.
- */
-typedef struct VkdevFaults {
-    uint32_t seed;
-    VkdevFaultLine tx, rx;
-    VkdevFaultCmds cmds;
-    VkdevFaultRule event_lose, event_delay, event_alter;
-    VkdevFaultRule event_flood;
-    VkdevFaultRule irq_lose;
-    VkdevFaultRule tx_cpl_lie, rx_cpl_lie, rx_cpl_long, cpl_twice;
-    VkdevFaultLates lates;
-    QEMUTimer timer;    /* time of the next delayed frame, answer or event */
-    bool gone;          /* reads give all ones, as if pulled out */
-    uint32_t forgetful; /* see vkdev_tls_engine_forgetful() */
-    uint64_t acts[VKDEV_FAULT_ACTS];
-} VkdevFaults;
 
 /* Registers that only store a value, for a later action of the host. */
 typedef struct VkdevRegs {
@@ -172,60 +134,11 @@ uint16_t vkdev_port_flow_set(VkdevState *s, uint32_t place,
 uint16_t vkdev_port_flow_del(VkdevState *s, uint32_t place);
 bool vkdev_port_accepts(const VkdevState *s, const uint8_t *frame);
 
-/* Functions of context.c */
-bool vkdev_ctx_init(VkdevState *s);
-void vkdev_ctx_free(VkdevState *s);
-void vkdev_ctx_reset(VkdevState *s);
-uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
-uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id);
-bool vkdev_ctx_forget(VkdevState *s, uint32_t id);
-uint16_t vkdev_ctx_resync(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
-uint16_t vkdev_ctx_query(VkdevState *s, uint32_t id, VkdevCoreTlsState *state);
-void vkdev_ctx_expect(VkdevState *s, uint32_t id, unsigned ahead);
-uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
-                           const struct iovec *from, uint8_t *to, uint32_t len,
-                           uint32_t *expected);
-uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
-                          uint64_t rec_no, uint8_t *records, uint32_t len,
-                          uint32_t *expected);
-bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint64_t rec_no,
-                      uint32_t before, uint8_t *to, uint32_t len,
-                      uint32_t after);
-uint16_t vkdev_ctx_decrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
-                           const uint8_t *from, uint8_t *to, uint32_t len);
-
 /* Functions of soc_glue.c */
 bool vkdev_soc_init(VkdevState *s);
 void vkdev_soc_fini(VkdevState *s);
 void vkdev_soc_free(VkdevState *s);
 void vkdev_soc_reset(VkdevState *s);
 void vkdev_soc_wake(VkdevState *s);
-
-/*
- * Functions of fault/hooks.c; those that return bool return true if a fault
- * has taken over the frame, interrupt, event or DMA.
- */
-void vkdev_fault_init(VkdevState *s);
-void vkdev_fault_reset(VkdevState *s);
-void vkdev_fault_wake(VkdevState *s);
-void vkdev_fault_note(VkdevState *s, const char *kind, uint32_t what,
-                      uint32_t value);
-bool vkdev_fault_tx(VkdevState *s, const struct iovec *iov, int iovcnt);
-bool vkdev_fault_rx(VkdevState *s, const uint8_t *frame, size_t len);
-bool vkdev_fault_irq(VkdevState *s, unsigned vector);
-bool vkdev_fault_event(VkdevState *s, VkdevCoreEvent *event);
-void vkdev_fault_event_taken(VkdevState *s);
-void vkdev_fault_tx_cpl(VkdevState *s, unsigned queue,
-                        struct vktls_tx_cpl *cpl);
-void vkdev_fault_rx_cpl(VkdevState *s, unsigned queue,
-                        struct vktls_rx_cpl *cpl);
-bool vkdev_fault_cpl_twice(VkdevState *s, unsigned vector);
-void vkdev_fault_fetched(VkdevState *s, uint64_t host, void *buf,
-                         uint32_t len);
-bool vkdev_fault_answered(VkdevState *s, uint64_t host, const void *buf,
-                          uint32_t len, bool *ok);
-
-/* Functions of fault/props.c */
-void vkdev_fault_class_init(ObjectClass *klass);
 
 #endif
