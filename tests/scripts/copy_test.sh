@@ -9,11 +9,6 @@ top=$PWD
 tree=$O/tree
 unset VKTLS_BUILD
 
-quietly()
-{
-	"$@" >"$work/out" 2>&1
-}
-
 # as "cp -a" would, without folders that no build needs
 copy()
 {

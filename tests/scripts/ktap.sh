@@ -4,6 +4,9 @@
 # $work is a folder for the time of the test; what a command leaves in $work/out and
 # $work/err is shown when its case fails.
 
+# Status of a command that cannot run here. The last line of $work/out says why.
+export SKIP=4
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 number=0
@@ -12,18 +15,27 @@ failed=0
 # check NAME COMMAND...: a case passes when the command does
 check()
 {
-	local name=$1 ok=ok file
+	local name=$1 rc=0 file
 
 	shift
 	number=$((number + 1))
-	if ! "$@"; then
-		ok="not ok"
+	"$@" || rc=$?
+	case $rc in
+	0) echo "ok $number $name" ;;
+	"$SKIP") echo "ok $number $name # SKIP $(tail -n 1 "$work/out")" ;;
+	*)
 		failed=1
 		for file in "$work/out" "$work/err"; do
 			[ ! -f "$file" ] || tail -n 100 "$file" | sed 's/^/# /'
 		done
-	fi
-	echo "$ok $number $name"
+		echo "not ok $number $name" ;;
+	esac
+}
+
+# quietly COMMAND...: its output is kept in $work/out
+quietly()
+{
+	"$@" >"$work/out" 2>&1
 }
 
 # The last command of a test

@@ -10,23 +10,8 @@
 . scripts/common.sh
 set +eE
 
-number=0
-failed=0
-
-# check NAME COMMAND...: a case passes when the command does; it says why not
-check()
-{
-	local name=$1 ok=ok
-
-	shift
-	number=$((number + 1))
-	if ! "$@" >"$O/out" 2>&1; then
-		ok="not ok"
-		failed=1
-		grep -v '^ok ' "$O/out" | tail -n 30 | sed 's/^/# /'
-	fi
-	echo "$ok $number $name"
-}
+# shellcheck source=tests/scripts/ktap.sh
+. tests/scripts/ktap.sh
 
 # in_root COMMAND...
 in_root()
@@ -56,10 +41,9 @@ while read -r processor machine; do
 		test=$(basename "$source" .c)
 		# runs itself once more, which the emulator of programs cannot do
 		[ "$test" != ktap_test ] || continue
-		check "$machine: build $test" build "$test"
-		check "$machine: $test" emulate "$test"
+		check "$machine: build $test" quietly build "$test"
+		check "$machine: $test" quietly emulate "$test"
 	done
 done <<<"arm64 aarch64
 s390x s390x"
-echo "1..$number"
-exit $failed
+end_of_cases
