@@ -18,14 +18,14 @@
 #define TLS_CHUNK_NEXT	4096U
 
 /*
- * Memory of some records that follow each other and have one key, which it holds.
- * Records are acknowledged in order, so it is soon free as a whole.
+ * A piece of memory with consecutive records of one key. Records are acknowledged in
+ * order, so those of a chunk end soon after each other; the last one frees the chunk.
  */
 struct tls_off_chunk {
-	refcount_t refs;	/* the records in it, and tls_off_tx.chunk */
-	u16 used;		/* bytes, with this structure */
-	u16 size;
-	struct tls_epoch *epoch;
+	refcount_t refs;	/* one of each record, one of tls_off_tx.chunk */
+	u16 used;		/* bytes in use, including this structure */
+	u16 size;		/* bytes allocated */
+	struct tls_epoch *epoch;	/* key of the records, with a reference */
 } __aligned(sizeof(u64));
 
 static_assert(sizeof(struct tls_off_chunk) +
@@ -45,7 +45,7 @@ static void tls_chunk_put(struct tls_off_chunk *chunk)
 	kfree(chunk);
 }
 
-/* Puts a new chunk in place of one that is full, or of none. The socket is locked. */
+/* Replaces a chunk that is full, or makes the first one. The socket is locked. */
 static int tls_chunk_next(struct tls_off_tx *off, gfp_t gfp)
 {
 	u32 size = off->chunk ? TLS_CHUNK_NEXT : TLS_CHUNK_FIRST;
@@ -73,8 +73,8 @@ static struct tls_off_rec *tls_off_rec_alloc(struct tls_off_tx *off,
 	struct tls_off_rec *rec;
 
 	/*
-	 * Without records, the chunk is used from its beginning. The release of a record's
-	 * last put pairs with this test, which no write below passes.
+	 * A chunk without records is used again from its start. The test of the count
+	 * pairs with the release in tls_chunk_put(); no write below comes before it.
 	 */
 	if (chunk && refcount_read(&chunk->refs) == 1)
 		chunk->used = sizeof(*chunk);
@@ -232,8 +232,8 @@ static int tls_ring_prepare(struct tls_tx *tx)
  * @tx:		its sending side; the record takes the next number and key
  * @wire:	the record's bytes, which TCP gets behind all that is pending
  *
- * The references of the bytes' pages become those of the noted record. It lives until
- * TCP has taken and sent all bytes, so @wire stays good as long as TCP needs it.
+ * The noted record takes over the page references of @wire. It is not freed before the
+ * peer has acknowledged its last byte, so TCP can still take the bytes from @wire.
  *
  * Return: 0 or -ENOMEM, with nothing done.
  */

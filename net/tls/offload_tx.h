@@ -6,13 +6,13 @@
 #include "offload.h"
 
 /*
- * One plaintext record that the peer has not acknowledged whole. It holds its pages, and
- * its key by @chunk.
+ * One plaintext record that the peer has not acknowledged whole. It has references of its
+ * pages; @chunk has one of its key.
  */
 struct tls_off_rec {
 	refcount_t refs;
 	u64 sn;
-	struct tls_off_chunk *chunk;	/* memory of the record; held */
+	struct tls_off_chunk *chunk;	/* memory of the record, with a reference */
 	/* The part that drivers see; last, as only its own fragments are allocated. */
 	struct tls_record_info info;
 };
@@ -28,7 +28,7 @@ struct tls_off_rec {
  * @tail:	one past the newest
  * @acked:	all before it was acknowledged
  * @marker:	given to drivers for bytes that are no plaintext record
- * @chunk:	memory of the next records of @epoch, or NULL
+ * @chunk:	memory for the next records of @epoch, or NULL
  * @link:	the device, NULL while there is none
  * @epoch:	key of new plaintext records
  * @drain_end:	sequence number behind the old key's last byte, while @draining

@@ -17,8 +17,8 @@ struct tls_tx_rec;
  * struct tls_frags - bytes of a record, in order
  * @nr:		fragments in use
  * @len:	their bytes
- * @v:		the fragments; each holds a reference of its page, unless the record was
- *		noted (see struct tls_tx_rec)
+ * @v:		the fragments; each has a reference of its page, except in a record that
+ *		was noted (see struct tls_tx_rec)
  */
 struct tls_frags {
 	unsigned int nr;

@@ -10,7 +10,7 @@
  * @next:	next sealed record in tls_tx.pending, or NULL
  * @type:	content type
  * @plain:	payload left as plaintext for the device or the fallback
- * @noted:	sealed for the device, which its pages are left to (see offload_rec.c)
+ * @noted:	sealed for the device; its page references are those of a tls_off_rec
  * @edged:	header in tls_tx.edges, and the tag unless the payload was copied
  * @held:	payload in pages of the caller, which must be read before it returns
  * @waited:	counted as one that TCP had no room for
