@@ -52,12 +52,14 @@ def moved(there, back, vlan):
     while_moved(watch, by_nic, vlan)
     before = watch["tx_tls_encrypted_bytes"]
     shell(back)
-    flow.send(rig.pattern(CHUNK))
-    flow.drain()
-    flow.send(rig.pattern(CHUNK))
+
+    def again():
+        """The NIC takes over at a record, some time after the route is back."""
+        flow.send(rig.pattern(CHUNK))
+        flow.drain()
+        return watch["tx_tls_encrypted_bytes"] > before
+    rig.wait_for(again, 60, lambda: f"not by the NIC again; {watch.report()}")
     flow.finish()
-    if watch["tx_tls_encrypted_bytes"] <= before:
-        raise AssertionError(f"not by the NIC again; {watch.report()}")
 
 
 BRIDGE = """
