@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Records of all kinds through the NIC, without trouble on the way."""
 
+import errno
 import os
 import socket
+import time
 
 from lib.py import (
     Flow,
@@ -12,6 +14,7 @@ from lib.py import (
     KsftSkipEx,
     TlsEnv,
     Watch,
+    Witness,
     defer,
     ksft_eq,
     ksft_exit,
@@ -47,6 +50,55 @@ def transfer(cfg, direction, version, cipher, ipver):
     flow = Flow(cfg, direction, version, cipher, ipver)
     flow.exchange(SIZE)
     cfg.check_offloaded(watch, flow, SIZE)
+    flow.close()
+
+
+@ksft_variants(VERSIONS)
+def not_software_sent(cfg, version):
+    """The driver has no packet encrypted in software, unless TCP sends it again: by the
+    kernel's witness, not the driver's."""
+    cfg.need("tx", version)
+    witness = Witness()
+    witness.software()
+    flow = Flow(cfg, "tx", version)
+    flow.exchange(SIZE)
+    count = witness.packets_by_software()
+    ksft_ge(flow.tcp("total_retrans"), count, "packets encrypted in software")
+    cfg.evidence(f"{flow.tcp('data_segs_out')} segments, {count} by software")
+    flow.close()
+
+
+@ksft_variants(VERSIONS)
+def not_software_received(cfg, version):
+    """The kernel finds records decrypted, once the NIC knows its place."""
+    cfg.need("rx", version)
+    witness = Witness()
+    witness.received()
+    flow = Flow(cfg, "rx", version)
+    for _ in range(20):
+        before = witness.records_by_nic()
+        flow.exchange(SIZE, 15000)
+        count = witness.records_by_nic() - before
+        if count >= 9:
+            break
+    ksft_ge(count, 9, "records decrypted by the NIC")
+    cfg.evidence(f"{count} of 10 records came decrypted to the kernel")
+    flow.close()
+
+
+@ksft_variants(VERSIONS)
+def forged(cfg, version):
+    """Records that the key does not open: nothing of them is read."""
+    cfg.need("rx", version)
+    watch = Watch(cfg)
+    flow = Flow(cfg, "rx", version, forged=True)
+    flow.peer_sends(10000, 1000)
+    try:
+        raise KsftFailEx(f"{len(flow.sock.recv(1000))} bytes of forged records")
+    except OSError as err:
+        ksft_eq(errno.errorcode[err.errno], "EBADMSG")
+    ksft_ge(watch.mib("TlsDecryptError"), 1)
+    cfg.evidence("EBADMSG, and TlsDecryptError counts")
     flow.close()
 
 
@@ -232,11 +284,12 @@ def table_full(cfg):
     flows.pop(0).close()
 
     def room():
+        time.sleep(0.2)
         again = Flow(cfg, "tx")
         again.exchange(1000)
         flows.append(again)
         return watch.mib("TlsTxDevice") > 0
-    ksft_true(any(room() for _ in range(20)), "a place that became free was not used")
+    ksft_true(any(room() for _ in range(50)), "a place that became free was not used")
     for flow in flows:
         flow.close()
     left_out.close()
@@ -278,7 +331,8 @@ def loopback(cfg):
 def main():
     """All cases."""
     with TlsEnv(__file__) as cfg:
-        ksft_run([transfer, record_sizes, wire, tiny_records, more, sendfile, no_padding,
+        ksft_run([transfer, not_software_sent, not_software_received, forged, record_sizes,
+                  wire, tiny_records, more, sendfile, no_padding,
                   small_reads, control_sent, control_received, clear_before, record_number,
                   many_connections, table_full, other_cipher, loopback], args=(cfg, ))
     ksft_exit()

@@ -25,8 +25,11 @@ from lib.py import (
     ksft_run,
     pattern,
 )
+from lib.py.flow import PATIENCE, wait_for
 
 SIZE = 50000
+SOON = 30       # seconds until data that do not arrive are lost to a mistake
+RETURNS = 30    # times that a connection sends, to come back to its NIC
 
 
 def file_shorter_than_said(cfg):
@@ -36,7 +39,7 @@ def file_shorter_than_said(cfg):
     flow.exchange(1000)
     flow.sendfile("/tmp/tls_offload_short", SIZE, count=SIZE + 5000)
     with known("7.2"):
-        flow.wait_sent(8)
+        flow.wait_sent(SOON)
     flow.close()
 
 
@@ -66,14 +69,20 @@ def never_again_after_link_down(cfg):
     ip(f"link set dev {cfg.ifname} down")
     ip(f"link set dev {cfg.ifname} up")
     flow.exchange(SIZE)
+    _returns(cfg, flow)
+    flow.close()
+
+
+def _returns(cfg, flow):
+    """To the NIC, some time."""
     watch = Watch(cfg)
-    for _ in range(5):
+    for _ in range(RETURNS):
         flow.exchange(SIZE)
+        if cfg.by_nic(watch, "tx") != 0:
+            return
         time.sleep(0.2)
     with known(None):
-        if cfg.by_nic(watch, "tx") == 0:
-            raise KsftFailEx("software for the rest of the connection's life")
-    flow.close()
+        raise KsftFailEx("software for the rest of the connection's life")
 
 
 def never_again_without_room(cfg):
@@ -87,14 +96,7 @@ def never_again_without_room(cfg):
     last = flows.pop()
     for flow in flows:
         flow.close()
-    time.sleep(0.5)
-    watch = Watch(cfg)
-    for _ in range(5):
-        last.exchange(SIZE)
-        time.sleep(0.2)
-    with known(None):
-        if cfg.by_nic(watch, "tx") == 0:
-            raise KsftFailEx("software for the rest of the connection's life")
+    _returns(cfg, last)
     last.close()
 
 
@@ -116,11 +118,10 @@ def context_left_over(cfg):
     flow.key("rx")
     flow.exchange(SIZE)
     flow.close()
-    time.sleep(1)
     with known(None):
-        if watch.role("rx_ctx") != watch.role("rx_del"):
-            raise KsftFailEx(f"{watch.role('rx_ctx')} contexts added, {watch.role('rx_del')} "
-                             "taken away")
+        wait_for(lambda: watch.role("rx_ctx") == watch.role("rx_del"),
+                 lambda: f"{watch.role('rx_ctx')} contexts added, {watch.role('rx_del')} "
+                 "taken away", SOON)
 
 
 def checksum_by_tc(cfg):
@@ -138,7 +139,7 @@ def checksum_by_tc(cfg):
         raise KsftSkipEx(f"no csum action: {made.stderr.strip()}")
     flow.send(SIZE)
     with known(None):
-        flow.wait_sent(8)
+        flow.wait_sent(SOON)
     undo.exec()
     flow.close()
 
@@ -151,7 +152,8 @@ def sender_of_32_bits(cfg):
     fd = flow.sock.fileno()
     flow.sock.setblocking(True)
     done = subprocess.run([Path(__file__).resolve().parent / "tls_compat", str(fd)], pass_fds=[fd],
-                          input=pattern(flow.sent, SIZE), stderr=subprocess.PIPE, check=False)
+                          input=pattern(flow.sent, SIZE), stderr=subprocess.PIPE, check=False,
+                          timeout=PATIENCE)
     if done.returncode == 4:
         raise KsftSkipEx("no 32-bit programs on this machine")
     with known(None):

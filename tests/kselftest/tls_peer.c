@@ -483,6 +483,8 @@ int main(int argc, char **argv)
 	control = fdopen(fd, "r");
 	if (!control)
 		return 1;
+	/* a second command must not wait in a buffer that poll() does not know of */
+	setvbuf(control, NULL, _IONBF, 0);
 	while (!step(control, fd))
 		;
 	return 0;

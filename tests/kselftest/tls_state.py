@@ -114,13 +114,15 @@ def _link(cfg, state):
 def link_down_up(cfg, direction):
     """The link goes down and up between data."""
     cfg.need(direction, ipver="4")
-    flow = Flow(cfg, direction)
+    flow = Flow(cfg, direction, capture=direction == "tx")
     flow.exchange(SIZE)
     defer(_link, cfg, "up")
     _link(cfg, "down")
     time.sleep(0.1)
     _link(cfg, "up")
     _moves_on(cfg, flow, "link down and up")
+    if direction == "tx":
+        flow.captured()
     flow.close()
     watch = Watch(cfg)
     new = Flow(cfg, direction)
@@ -214,11 +216,12 @@ def rings_changed(cfg):
     now = re.findall(r"^TX:\s+(\d+)", said, re.MULTILINE)
     if len(now) != 2:
         raise KsftSkipEx("the NIC's rings cannot be changed")
-    flow = Flow(cfg, "both" if cfg.features["rx"] == "on" else "tx")
+    flow = Flow(cfg, "both" if cfg.features["rx"] == "on" else "tx", capture=True)
     flow.exchange(SIZE)
     defer(ethtool, f"-G {cfg.ifname} tx {now[1]}")
     _try_ethtool(f"-G {cfg.ifname} tx {int(now[1]) // 2}")
     _moves_on(cfg, flow, "size of the rings changed")
+    flow.captured()
     flow.close()
 
 
@@ -247,7 +250,7 @@ def reset(cfg, direction):
     cfg.need(direction, ipver="4")
     bus = os.path.realpath(f"/sys/class/net/{cfg.ifname}/device")
     handle = f"{os.path.basename(os.readlink(bus + '/subsystem'))}/{os.path.basename(bus)}"
-    flow = Flow(cfg, direction)
+    flow = Flow(cfg, direction, capture=direction == "tx")
     flow.exchange(SIZE)
     done = cmd(f"devlink dev reload {handle}", fail=False)
     if done.ret:
@@ -256,6 +259,8 @@ def reset(cfg, direction):
         raise KsftSkipEx("devlink reload makes a new interface")
     _link(cfg, "up")
     _moves_on(cfg, flow, "reset by devlink")
+    if direction == "tx":
+        flow.captured()
     flow.close()
 
 

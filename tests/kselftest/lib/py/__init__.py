@@ -22,10 +22,7 @@ try:
         KsftSkipEx,
         KsftXfailEx,
         bkg,
-        cmd,
         defer,
-        ethtool,
-        ip,
         ksft_disruptive,
         ksft_eq,
         ksft_exit,
@@ -42,10 +39,13 @@ try:
     except ImportError:
         from .older import KsftNamedVariant, ksft_run, ksft_variants
 
+    library_cmd = _kernel.cmd
+    from .commands import cmd, ethtool, ip
     from .env import TlsEnv, known
     from .flow import Flow
     from .nic import Watch, driver_of
     from .peer import CIPHERS, Peer, pattern
+    from .witness import Witness
 except ModuleNotFoundError as e:
     print("Failed importing `net` library from kernel sources")
     print(str(e))
@@ -63,6 +63,7 @@ __all__ = [
     "Peer",
     "TlsEnv",
     "Watch",
+    "Witness",
     "bkg",
     "cmd",
     "defer",

@@ -21,6 +21,9 @@ SIOCOUTQ = 0x5411
 PATIENCE = 60
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_SEND_QUEUE = 19, 20, 21, 2
 TCP_REPAIR_OFF_NO_WP = -1
+# struct tcp_info: name -> (offset, format)
+TCP_INFO = {"total_retrans": (100, "I"), "bytes_received": (128, "Q"),
+            "data_segs_out": (156, "I"), "bytes_sent": (200, "Q")}
 
 
 def wait_for(condition, what, timeout=PATIENCE):
@@ -36,15 +39,16 @@ class Flow:
     """
     direction "tx", "rx" or "both": where this end has kernel TLS. The peer has its
     counterpart, in software. clear: bytes sent in the clear before the keys. prepare: a
-    function of the flow, called before its socket connects.
+    function of the flow, called before its socket connects. forged: the peer's key is
+    another one.
     """
 
     def __init__(self, cfg, direction="tx", version="1.2", cipher="aes-gcm-128", ipver="4",
-                 seq=0, clear=0, addr=None, prepare=None, capture=False):
+                 seq=0, clear=0, addr=None, prepare=None, capture=False, forged=False):
         self.peer = cfg.get_peer()
         self.version, self.cipher, self.seq, self.clear = version, cipher, seq, clear
         self.directions = ("tx", "rx") if direction == "both" else (direction,)
-        self.gen = {"tx": 0, "rx": 0}
+        self.gen = {"tx": int(forged), "rx": int(forged)}
         self.sent, self.got = 0, 0
         port = self.peer.listen()
         if capture:
@@ -62,6 +66,7 @@ class Flow:
         self.sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
         for way in self.directions:
             self.peer_key(way)
+            self.gen[way] = 0
             self.key(way)
         if "tx" in self.directions:
             self.peer_reads()
@@ -206,6 +211,12 @@ class Flow:
         if (kind, data) != (HANDSHAKE, KEY_UPDATE):
             raise KsftFailEx(f"no KeyUpdate: type {kind}, {data.hex()}")
         self.key("rx")
+
+    def tcp(self, name):
+        """One value of TCP_INFO; those of bytes count records as they are on the wire."""
+        offset, kind = TCP_INFO[name]
+        info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        return struct.unpack_from("=" + kind, info, offset)[0]
 
     def sequence(self):
         """TCP sequence number of the next byte; everything must be acknowledged."""
