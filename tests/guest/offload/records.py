@@ -249,6 +249,8 @@ def deleted_together():
     time.sleep(0.5)
     moved = watch.moved()
     ktap.equal((moved["tx_tls_del"], moved["dev_tls_ctx_live"]), (40, -40), "deleted")
+    # nor by the comparison of both tables, which would mend what was forgotten
+    ktap.equal(moved["tls_del_later"], 0, "tls_del_later")
     for name in ("dev_doorbells", "dev_interrupts"):
         ktap.equal(moved[name] <= 10, True, f"{name}: {moved[name]} for 40 contexts")
 
