@@ -238,7 +238,7 @@ static int tls_ring_prepare(struct tls_tx *tx)
  * Return: 0 or -ENOMEM, with nothing done.
  */
 int tls_offload_tx_note(struct sock *sk, struct tls_tx *tx,
-		    const struct tls_frags *wire)
+			const struct tls_frags *wire)
 {
 	struct tls_off_tx *off = tx->off;
 	struct tls_off_rec *rec;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The receiving side of a context: its place, found or searched for, and holes. */
+/* The receiving side of a context: its place, found or searched, and holes. */
 #ifndef VKDEV_TLS_RX_PRIV_H
 #define VKDEV_TLS_RX_PRIV_H
 
