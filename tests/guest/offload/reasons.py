@@ -4,6 +4,8 @@
 encrypts a packet itself has a counter of its own, and moves that one."""
 import errno
 import socket
+import threading
+import time
 
 import nicfault
 import ktap
@@ -286,6 +288,50 @@ def cipher_without_memory():
         flow.finish()
 
 
+def time_of_failures(times, step):
+    """Call step() until it returns True; how long the failures of allocations took at least."""
+    begin, end = time.monotonic(), None
+    done = False
+    while not done:
+        now, left = time.monotonic(), rig.fault_left("fallback_times")
+        if left == times:
+            begin = now
+        elif not left:
+            end = end or time.monotonic()
+        done = step()
+    return end and end - begin
+
+
+def gather_without_memory():
+    """No memory for the copy of a record that is larger than TCP's window: the work that
+    gathers the record tries again, with a pause, and nobody has to call."""
+    times, pause, count = 50, 0.01, 10
+    ktap.defer(lambda: rig.fault(fallback_times=0))
+    key = ktls.Key()
+    raw, tls = ktls.tcp_pair()
+    ktap.defer(raw.close)
+    ktap.defer(tls.close)
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+    ktls.attach(tls, rx=key.clone())
+    data = rig.pattern(ktls.MAX_PLAIN)
+    got = []
+
+    def one_record():
+        if rig.readable(tls, 0.01):
+            got.append(tls.recv(len(data), socket.MSG_WAITALL))
+        return len(got) == count
+
+    rig.fault(fallback_times=times)
+    wire = b"".join(key.seal(data) for _ in range(count))
+    thread = threading.Thread(target=raw.sendall, args=(wire,))
+    thread.start()
+    took = time_of_failures(times, one_record)
+    thread.join()
+    ktap.equal(rig.fault_left("fallback_times"), 0, "failures to come")
+    ktap.equal(got, [data] * count, "payload")
+    ktap.equal(took > times * pause, True, f"{times} failures took {took:.3f} s")
+
+
 def main():
     """Register and run."""
     rig.offload()
@@ -301,6 +347,7 @@ def main():
     ktap.add("device_again_without_io", device_again_without_io, timeout=60)
     ktap.add("seal_later_on_the_card", seal_later, True)
     ktap.add("seal_later_in_software", seal_later, False)
+    ktap.add("gather_without_memory", gather_without_memory, timeout=60)
     ktap.add("cipher_without_memory", cipher_without_memory, timeout=60)
     ktap.main()
 
