@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Hooks of fault injection in the device: the data path, the embedded core and
- * the interrupt code call them. plan.c chooses the frame, command, event or
- * interrupt that a fault hits; props.c lets the user ask for faults. One timer
- * serves all delayed frames, answers and events.
+ * the interrupt code call them. line.c, rule.c and cmds.c choose the frame,
+ * command, event or interrupt that a fault hits; props.c lets the user ask for
+ * faults. One timer serves all delayed frames, answers and events.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"

@@ -4,7 +4,10 @@
 #define VKDEV_FAULT_HOOKS_H
 
 #include "qemu/timer.h"
-#include "plan.h"
+#include "cmds.h"
+#include "late.h"
+#include "line.h"
+#include "rule.h"
 
 typedef struct VkdevState VkdevState;
 

@@ -7,7 +7,10 @@
 
 #include "le_abi.h"
 #include "ktap.h"
-#include "fault/plan.h"
+#include "fault/cmds.h"
+#include "fault/late.h"
+#include "fault/line.h"
+#include "fault/rule.h"
 
 #define MS 1000000ull
 

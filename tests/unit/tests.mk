@@ -59,7 +59,7 @@ engine_wipe_test-sanitize = -fsanitize=undefined
 
 poly_test-src = qemu-device/tls/poly.c
 
-fault_plan_test-src = qemu-device/fault/plan.c
+fault_plan_test-src = $(addprefix qemu-device/fault/,cmds.c late.c line.c rule.c)
 
 sum-cflags = $(if $(filter x86_64,$(MACHINE)),-DVKDEV_AVX2)
 sum_test-src = qemu-device/frame/sum.c
