@@ -45,15 +45,16 @@ add_card_monitor()
 	add -device "virtserialport,chardev=card-$1,name=vktls.card.$1"
 }
 
-# add_card I
+# add_card I: a card that does not answer for x-msg-timeout is gone for QEMU; 5 seconds, the
+# default, can pass on a busy host
 add_card()
 {
 	local id=dut$1
 
 	[ -n "$tap" ] && [ "$1" = 0 ] || add_card_wire "$id"
 	add_card_monitor "$id"
-	add -device "{\"driver\": \"vfio-user-pci\", \"id\": \"$id\", \"socket\":
-		{\"type\": \"unix\", \"path\": \"$tmp/card-$id\"}}"
+	add -device "{\"driver\": \"vfio-user-pci\", \"id\": \"$id\", \"x-msg-timeout\": 300000,
+		\"socket\": {\"type\": \"unix\", \"path\": \"$tmp/card-$id\"}}"
 }
 
 # Hot plug by PCIe, not ACPI: QEMU then shows the link, which AER waits for

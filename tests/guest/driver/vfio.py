@@ -65,7 +65,7 @@ def insert(port="rp"):
     with open("/run/vktls/env", encoding="ascii") as env:
         path, = (line[6:].strip() for line in env if line.startswith("SPARE="))
     answer = qmp("device_add", driver="vfio-user-pci", id=f"hot-{port}", bus=port,
-                 socket={"type": "unix", "path": path})
+                 **{"x-msg-timeout": 300000}, socket={"type": "unix", "path": path})
     if "error" in answer:
         raise AssertionError(f"device_add: {answer}")
 
