@@ -130,8 +130,11 @@ void tls_secrets_forget(struct sock *sk, bool tx)
 {
 	struct tls_rx *rx = tls_rx(sk);
 
-	if (tx && tls_tx(sk))
+	if (tx && tls_tx(sk)) {
 		tls_renew_forget(tls_tx(sk)->renew);
+		clear_bit(TLS_TX_AGED, &tls_tx(sk)->control);
+		tls_tx_unask_updates(tls_tx(sk));
+	}
 	if (rx)
 		tls_renew_forget(rx->renew);
 }
@@ -321,4 +324,17 @@ void tls_tx_ask(struct tls_tx *tx, int bit)
 {
 	set_bit(bit, &tx->control);
 	tls_work_queue(&tx->work, 0);
+}
+
+/**
+ * tls_tx_unask_updates() - end all requests for a KeyUpdate
+ * @tx:		the sending side: it has sent one, or has no secret for it any more
+ */
+void tls_tx_unask_updates(struct tls_tx *tx)
+{
+	unsigned long updates = TLS_TX_UPDATES;
+	int bit;
+
+	for_each_set_bit(bit, &updates, BITS_PER_LONG)
+		clear_bit(bit, &tx->control);
 }

@@ -80,9 +80,15 @@ enum {
 	TLS_TX_AGED,		/* the key is as old as it may be */
 	TLS_TX_UPDATE,		/* KeyUpdate */
 	TLS_TX_REQUEST,		/* KeyUpdate that asks for one in return */
+	TLS_TX_OWN_UPDATE,	/* KeyUpdate of a program, during its call */
+	TLS_TX_OWN_REQUEST,	/* the same, and it asks for one in return */
 	TLS_TX_ALERT,		/* tls_tx.alert, the end of the stream */
 };
 
+#define TLS_TX_UPDATES	(BIT(TLS_TX_UPDATE) | BIT(TLS_TX_REQUEST) | \
+			 BIT(TLS_TX_OWN_UPDATE) | BIT(TLS_TX_OWN_REQUEST))
+
 void tls_tx_ask(struct tls_tx *tx, int bit);
+void tls_tx_unask_updates(struct tls_tx *tx);
 
 #endif /* _TLS_RENEW_H */

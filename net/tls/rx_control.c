@@ -9,6 +9,7 @@
 
 #include "aead.h"
 #include "offload.h"
+#include "reasm.h"
 #include "rekey.h"
 #include "renew.h"
 #include "rx_control.h"
@@ -46,7 +47,10 @@ static int tls_rx_look(struct sock *sk, struct tls_rx *rx, struct sk_buff *skb)
 	return 0;
 }
 
-/* Ends the stream with an alert, which the sending side sends when it can. */
+/*
+ * Ends the stream with an alert, which the sending side sends when it can. The record is
+ * consumed: with unread data, close() would have TCP drop the alert and send a reset.
+ */
 static int tls_rx_refuse(struct sock *sk, struct tls_rx *rx, u8 alert)
 {
 	struct tls_tx *tx = tls_tx(sk);
@@ -58,6 +62,7 @@ static int tls_rx_refuse(struct sock *sk, struct tls_rx *rx, u8 alert)
 		tx->alert = alert;
 		tls_tx_ask(tx, TLS_TX_ALERT);
 	}
+	tls_reasm_done(sk, rx);
 	return -EPROTO;
 }
 

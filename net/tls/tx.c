@@ -265,20 +265,28 @@ static int tls_tx_put(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-/* Handles a message that may be a KeyUpdate; see tls_tx_own_update(). */
+/*
+ * Handles a message that may be a KeyUpdate; see tls_tx_own_update(). A KeyUpdate is the
+ * whole message of a call; the end of a longer message may look like one.
+ */
 static int tls_tx_put_update(struct sock *sk, struct tls_tx *tx,
 			     struct tls_tx_call *call)
 {
-	int ret = tls_renew_owns(tx->renew) ? tls_tx_finish(sk, tx) : 0;
+	int ret;
 
-	ret = ret ?: tls_tx_own_update(sk, tx, &call->msg->msg_iter);
+	if (call->copied || !tls_renew_owns(tx->renew))
+		return 0;
+	ret = tls_tx_finish(sk, tx) ?: tls_tx_own_update(sk, tx, &call->msg->msg_iter);
 	if (ret < 0)
 		return ret;
 	call->copied += ret;
 	return 0;
 }
 
-/* Sends the records of earlier calls, and messages that the kernel is to send. */
+/*
+ * Sends the records of earlier calls, and messages that the kernel is to send. At the
+ * limit of a key, some records are left for messages of the program other than data.
+ */
 static int tls_tx_clear(struct sock *sk, struct tls_tx *tx,
 			struct tls_tx_call *call)
 {
@@ -286,7 +294,10 @@ static int tls_tx_clear(struct sock *sk, struct tls_tx *tx,
 
 	call->sealed = 0;
 	err = tls_tx_push(sk, tx, MSG_MORE) ?: tls_tx_messages(sk, tx, MSG_MORE);
-	return err == -EKEYEXPIRED && call->type != TLS_REC_DATA ? 0 : err;
+	if (err == -EKEYEXPIRED && call->type != TLS_REC_DATA &&
+	    tls_tx_key_lasts(tx, TLS_TX_GATHER))
+		return 0;
+	return err;
 }
 
 /*
@@ -420,7 +431,7 @@ void tls_tx_splice_eof(struct socket *sock)
 }
 
 /**
- * tls_tx_drain() - give all records to TCP, also beyond its buffer limit
+ * tls_tx_drain() - give all records and an alert to TCP, also beyond its buffer limit
  * @sk:		the socket, locked; no sender is at work
  * @tx:		its sending side
  *
@@ -431,10 +442,12 @@ void tls_tx_drain(struct sock *sk, struct tls_tx *tx)
 {
 	int limit = sk->sk_sndbuf;
 
-	if (!tx->pending && !tx->open)
+	if (!tx->pending && !tx->open && !test_bit(TLS_TX_ALERT, &tx->control))
 		return;
 	WRITE_ONCE(sk->sk_sndbuf, INT_MAX);
 	tls_tx_flush(sk, tx);
+	if (test_bit(TLS_TX_ALERT, &tx->control))
+		tls_tx_messages(sk, tx, 0);
 	WRITE_ONCE(sk->sk_sndbuf, limit);
 }
 

@@ -51,8 +51,24 @@ static int tls_tx_message(struct sock *sk, struct tls_tx *tx, u8 type,
  */
 void tls_tx_count_from(struct tls_tx *tx)
 {
-	clear_bit(TLS_TX_DUE, &tx->control);
-	tx->sn_due = tls_renew_due(tx->renew, tx->aead.cipher);
+	u64 due = tls_renew_due(tx->renew, tx->aead.cipher);
+	bool now = get_unaligned_be64(tx->ctx->ctx.tx.rec_seq) >= due;
+
+	assign_bit(TLS_TX_DUE, &tx->control, now);
+	tx->sn_due = now ? U64_MAX : due;
+}
+
+/**
+ * tls_tx_key_lasts() - tell whether a key may protect more records
+ * @tx:		the sending side
+ * @records:	how many more
+ *
+ * Return: true when the limit of the key allows them.
+ */
+bool tls_tx_key_lasts(const struct tls_tx *tx, u32 records)
+{
+	return get_unaligned_be64(tx->ctx->ctx.tx.rec_seq) <=
+	       tls_renew_limit(tx->renew, tx->aead.cipher) - records;
 }
 
 /*
@@ -87,7 +103,8 @@ static int tls_tx_due(struct sock *sk, struct tls_tx *tx)
 /* Sends a KeyUpdate with the old key; the next record has the new one. */
 static int tls_tx_update(struct sock *sk, struct tls_tx *tx)
 {
-	bool request = test_bit(TLS_TX_REQUEST, &tx->control);
+	bool request = READ_ONCE(tx->control) &
+		       (BIT(TLS_TX_REQUEST) | BIT(TLS_TX_OWN_REQUEST));
 	u8 message[TLS_KEY_UPDATE_LEN];
 	struct tls_successor next;
 	unsigned int noio;
@@ -108,8 +125,7 @@ static int tls_tx_update(struct sock *sk, struct tls_tx *tx)
 	}
 	/* tls_rekey() cannot fail for a direction that sends. */
 	tls_rekey(sk, true, &next.key, &next.aead);
-	clear_bit(TLS_TX_UPDATE, &tx->control);
-	clear_bit(TLS_TX_REQUEST, &tx->control);
+	tls_tx_unask_updates(tx);
 	tls_renew_done(tx->renew, &next);
 	tls_tx_count_from(tx);
 	TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_KEY_UPDATE);
@@ -146,8 +162,7 @@ static void tls_tx_aged(struct tls_tx *tx)
 static bool tls_tx_update_due(const struct tls_tx *tx)
 {
 	return tls_renew_owns(tx->renew) &&
-	       (test_bit(TLS_TX_UPDATE, &tx->control) ||
-		test_bit(TLS_TX_REQUEST, &tx->control));
+	       READ_ONCE(tx->control) & TLS_TX_UPDATES;
 }
 
 /**
@@ -202,7 +217,8 @@ int tls_tx_own_update(struct sock *sk, struct tls_tx *tx,
 		iov_iter_revert(message, sizeof(bytes));
 		return 0;
 	}
-	bit = scan.request ? TLS_TX_REQUEST : TLS_TX_UPDATE;
+	/* Not the bits of the kernel's own requests, which outlive this call. */
+	bit = scan.request ? TLS_TX_OWN_REQUEST : TLS_TX_OWN_UPDATE;
 	set_bit(bit, &tx->control);
 	err = tls_tx_control(sk, tx, 0);
 	if (!err || !test_bit(bit, &tx->control))

@@ -7,6 +7,7 @@
 int tls_tx_control(struct sock *sk, struct tls_tx *tx, int flags);
 int tls_tx_own_update(struct sock *sk, struct tls_tx *tx,
 		      struct iov_iter *message);
+bool tls_tx_key_lasts(const struct tls_tx *tx, u32 records);
 void tls_tx_count_from(struct tls_tx *tx);
 
 #endif /* _TLS_TX_CONTROL_H */

@@ -19,6 +19,7 @@ import ktls
 TICKET = bytes([4, 0, 0, 5, 24, 0, 0, 1, 0])    # its content looks like a KeyUpdate
 ROUNDS = int(sys.argv.pop(1)) if sys.argv[1:] and sys.argv[1].isdigit() else 100
 UNEXPECTED, ILLEGAL, DECODE = 10, 47, 50        # alerts
+TCPI_UNACKED, TCPI_SND_WND = 24, 228            # offsets in struct tcp_info
 WARN, LIMIT = 17794925, 23726566                # of AES-GCM: three quarters, all
 
 
@@ -46,6 +47,38 @@ class Peer:
         """A KeyUpdate, and the next key."""
         self.send(message, ktls.HANDSHAKE)
         self.out.update()
+
+    def fill(self):
+        """The kernel's socket sends until TCP is full, and stays so while the peer does
+        not read: its window is closed, and all sent bytes are acknowledged. Returns the
+        bytes of data."""
+        self.near.setblocking(False)
+        sent, more = 0, 1
+        while more or not self.closed():
+            more = 0
+            try:
+                while True:
+                    more += self.near.send(bytes(16000))
+            except BlockingIOError:
+                sent += more
+            time.sleep(0.01)
+        self.near.settimeout(60)
+        return sent
+
+    def closed(self):
+        """The peer's window is closed, and no byte is on its way to it."""
+        info = self.near.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        unacked, = struct.unpack_from("=I", info, TCPI_UNACKED)
+        window, = struct.unpack_from("=I", info, TCPI_SND_WND)
+        return not unacked and not window
+
+    def drain(self, size):
+        """So many bytes of data come."""
+        while size > 0:
+            kind, data = self.receive()
+            ktap.equal(kind, ktls.DATA, "type")
+            size -= len(data)
+        ktap.equal(size, 0, "bytes too few")
 
     def receive(self):
         """(type, data) of the next record; a KeyUpdate changes the key."""
@@ -180,14 +213,7 @@ def requests_are_joined():
     """Twenty requests of a peer that does not read get one answer, or two when
     the first one was on its way already."""
     peer, before = Peer(), ktls.tls_stat()
-    peer.near.setblocking(False)
-    sent = 0
-    try:
-        while True:
-            sent += peer.near.send(bytes(16000))
-    except BlockingIOError:
-        pass
-    peer.near.settimeout(60)
+    sent = peer.fill()
     for _ in range(20):
         peer.update(ktls.KEY_UPDATE_ASKS)
     peer.send(b"end")
@@ -474,6 +500,121 @@ def taken_back():
     states = [ktls.key_state(second.near, name)["hash"] for name in
               (ktls.TLS_EXT_TX_SECRET, ktls.TLS_EXT_RX_SECRET)]
     ktap.equal(states, [1, 0], "hashes")
+
+
+def records_wait(peer, before):
+    """TCP is full, and a record waits for it: of small ones, KeyUpdates, it takes some
+    more. Returns the bytes of data, and how many KeyUpdates are behind them."""
+    sent, now = peer.fill(), ktls.tls_stat()
+    while True:
+        last = now
+        peer.near.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_KEY_UPDATE, 0)
+        now = ktls.tls_stat()
+        if (now["TlsTxKeyUpdate"] == last["TlsTxKeyUpdate"] or
+                now["TlsTxPushLater"] > last["TlsTxPushLater"]):
+            return sent, now["TlsTxKeyUpdate"] - before["TlsTxKeyUpdate"]
+
+
+@ktap.case(timeout=90)
+def request_survives_refused_send():
+    """The peer asks for a KeyUpdate while TCP is full, and a KeyUpdate of the program
+    is refused: the peer gets its answer all the same."""
+    peer, before = Peer(), ktls.tls_stat()
+    sent, sealed = records_wait(peer, before)
+    peer.update(ktls.KEY_UPDATE_ASKS)
+    peer.send(b"x")
+    hears(peer.near, b"x")
+    peer.near.setblocking(False)
+    ktap.fails(errno.EAGAIN, ktls.send_record, peer.near, ktls.KEY_UPDATE, ktls.HANDSHAKE)
+    peer.near.settimeout(60)
+    peer.drain(sent)
+    peer.expect(*sealed * [(ktls.HANDSHAKE, ktls.KEY_UPDATE)])
+    peer.near.send(b"behind")
+    peer.expect((ktls.HANDSHAKE, ktls.KEY_UPDATE), (ktls.DATA, b"behind"))
+    moved(before, TlsTxKeyUpdate=sealed + 1)
+
+
+@ktap.case(timeout=90)
+def records_cut_after_secret_is_taken_back():
+    """A KeyUpdate that was asked for and not sent is forgotten with the secret:
+    MSG_MORE joins calls into one record, as before."""
+    peer, before = Peer(), ktls.tls_stat()
+    sent, sealed = records_wait(peer, before)
+    peer.near.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_KEY_UPDATE, 0)
+    none = struct.pack("=I48s", 0, b"")
+    peer.near.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_TX_SECRET, none)
+    peer.drain(sent)
+    peer.expect(*sealed * [(ktls.HANDSHAKE, ktls.KEY_UPDATE)])
+    peer.near.send(b"a", socket.MSG_MORE)
+    peer.near.send(b"b", socket.MSG_MORE)
+    peer.near.send(b"c")
+    peer.expect((ktls.DATA, b"abc"))
+    give(peer.near, ktls.TLS_EXT_TX_SECRET, peer.back)
+    peer.near.send(b"d")
+    peer.expect((ktls.DATA, b"d"))
+    moved(before, TlsTxKeyUpdate=sealed)
+
+
+@ktap.case(timeout=90)
+def long_message_ends_like_key_update():
+    """A handshake message that takes two records, with a second one that reads like a
+    KeyUpdate: it is sent as it is, and the key stays."""
+    peer, before = Peer(), ktls.tls_stat()
+    size = ktls.MAX_PLAIN + len(ktls.KEY_UPDATE)
+    message = (b"\x04" + (size - 4).to_bytes(3, "big") +
+               bytes(ktls.MAX_PLAIN - 4) + ktls.KEY_UPDATE)
+    ktap.equal(ktls.send_record(peer.near, message, ktls.HANDSHAKE), size, "bytes sent")
+    same = peer.back.clone()
+    peer.expect((ktls.HANDSHAKE, message[:ktls.MAX_PLAIN]),
+                (ktls.HANDSHAKE, ktls.KEY_UPDATE))
+    same.seq = 2
+    peer.back = same
+    peer.near.send(b"same key")
+    peer.expect((ktls.DATA, b"same key"))
+    moved(before, TlsTxKeyUpdate=0)
+
+
+@ktap.case(timeout=90)
+def alert_is_lost_at_close():
+    """The program closes as soon as it reads EPROTO, with TCP full: the peer gets all
+    data, and then the alert."""
+    for leave in (lambda sock: sock.close(),
+                  lambda sock: sock.shutdown(socket.SHUT_WR)):
+        peer = Peer()
+        sent = peer.fill()
+        peer.send(bytes([24, 0, 0, 1, 2]), ktls.HANDSHAKE)
+        ktap.fails(errno.EPROTO, peer.near.recv, 99)
+        leave(peer.near)
+        peer.drain(sent)
+        peer.expect((ktls.ALERT, bytes([2, ILLEGAL])))
+        ktap.equal(peer.raw.recv(1), b"", "the end")
+
+
+@ktap.case(timeout=90)
+def limit_is_passed_by_alerts():
+    """At a strict limit some records are left for a KeyUpdate of the program, and not
+    more than the limit."""
+    peer = Peer(secrets=False)
+    limits(peer.near, records=64, flags=ktls.STRICT)
+
+    def until_refused(send, *args):
+        """How many records go until the limit refuses one."""
+        for count in range(65):
+            try:
+                send(peer.near, *args)
+            except OSError as err:
+                ktap.equal(err.errno, errno.EKEYEXPIRED, "error at the limit")
+                return count
+        return 65
+
+    data = until_refused(socket.socket.send, b"data")
+    alerts = until_refused(ktls.send_record, b"\1\0", ktls.ALERT)
+    print(f"# {data} records of data and {alerts} alerts with a limit of 64")
+    ktap.equal((48 <= data <= 49, 8 <= alerts <= 64 - data), (True, True), "records")
+    lower = Peer(secrets=False, seq=1000)
+    limits(lower.near, records=64, flags=ktls.STRICT)
+    ktap.equal(until_refused(lambda near: lower.near.send(b"data")), 0,
+               "records with a key that is past its limit")
 
 
 @ktap.case(timeout=90)
