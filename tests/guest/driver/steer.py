@@ -187,6 +187,34 @@ def set_while_down():
     came(3, v6=True)
 
 
+def filter_stays_after_reload_while_down():
+    """Filters and contexts are in the NIC again when it is reloaded while the interface
+    is down, and when filters are switched on then: they can be deleted, and filters can
+    lead to a context."""
+    apart()
+    number = context("start", 1, "equal", 1)
+    places = [add(*udp(port=1 + n), "action", 1) for n in range(2)]
+    ktap.defer(setup_link)
+    run("ip", "link", "set", IF, "down")
+    run("devlink", "dev", "reload", f"pci/{pci()}")
+    resets = stats()["resets"]
+    run("ethtool", "-N", IF, "delete", places[0])
+    leads = add(*udp(), "context", number)
+    setup_link()
+    came(1)
+    run("ip", "link", "set", IF, "down")
+    run("ethtool", "-N", IF, "delete", leads)
+    for switch in ("off", "on"):
+        run("ethtool", "-K", IF, "ntuple", switch)
+    run("ethtool", "-N", IF, "delete", places[1])
+    run("devlink", "dev", "reload", f"pci/{pci()}")
+    run("ethtool", "-X", IF, "context", number, "delete")
+    setup_link()
+    ktap.equal(stats()["resets"] - resets, 1, "resets: the reload, and none for a context")
+    ktap.equal(rules(), [], "filters")
+    came(0)
+
+
 def switched_off():
     """Without ntuple-filters nothing is steered, and nothing is forgotten."""
     apart()
@@ -354,7 +382,8 @@ def tls_flow():
         raise AssertionError("the packets came elsewhere")
 
 
-CASES = (tcp_steered, dropped, order, by_context, kept, set_while_down, switched_off, refused,
+CASES = (tcp_steered, dropped, order, by_context, kept, set_while_down,
+         filter_stays_after_reload_while_down, switched_off, refused,
          used_queues_stay, offset_keeps_the_table, table_full, refused_by_the_nic,
          not_given_back, filters_of_a_change_that_fails, flow_hash_of_context, symmetric, tls_flow)
 

@@ -276,13 +276,10 @@ static int vktls_netdev_change_mtu(struct net_device *netdev, int mtu)
 static int vktls_netdev_apply_features(struct vktls_dev *vd,
 				       netdev_features_t changed)
 {
-	int err;
+	int err = changed & NETIF_F_NTUPLE ? vktls_filter_sync(vd) : 0;
 
-	if (changed & NETIF_F_NTUPLE) {
-		err = vktls_filter_sync(vd);
-		if (err)
-			return err;
-	}
+	if (err || !vd->active)
+		return err;
 	if (changed & NETIF_F_GRO_HW)
 		return vktls_netdev_reconfigure(vd, &vd->cfg);
 	return vktls_port_sync(vd);
@@ -293,12 +290,10 @@ static int vktls_netdev_set_features(struct net_device *netdev,
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 	netdev_features_t old = netdev->features;
-	int err = 0;
+	int err;
 
-	if (vd->active) {
-		netdev->features = features;
-		err = vktls_netdev_apply_features(vd, features ^ old);
-	}
+	netdev->features = features;
+	err = vktls_netdev_apply_features(vd, features ^ old);
 	if (err) {
 		netdev->features = old;
 		if (vd->active)

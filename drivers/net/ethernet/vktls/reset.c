@@ -11,6 +11,7 @@
 #include "netdev.h"
 #include "qp.h"
 #include "reset.h"
+#include "steer.h"
 #include "trace.h"
 #include "vktls.h"
 
@@ -104,6 +105,10 @@ void vktls_hw_suspend(struct vktls_dev *vd)
 	vktls_hw_stop(vd);
 }
 
+/*
+ * RSS contexts and filters are in the NIC whenever its firmware runs, also while the
+ * interface is down.
+ */
 static int vktls_hw_resume_once(struct vktls_dev *vd)
 {
 	int err;
@@ -111,9 +116,11 @@ static int vktls_hw_resume_once(struct vktls_dev *vd)
 	/* This start serves all requests for a reset made so far. */
 	WRITE_ONCE(vd->reset_reason, 0);
 	err = vktls_hw_start(vd);
-	if (!err && netif_running(vd->netdev))
-		err = vktls_netdev_resume(vd);
-	return err;
+	if (err)
+		return err;
+	if (netif_running(vd->netdev))
+		return vktls_netdev_resume(vd);
+	return vktls_rss_sync(vd) ?: vktls_filter_sync(vd);
 }
 
 /* A retry does not help a missing file, a refused image or a missing NIC. */
