@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
- * The image's header and the firmware's one thread: poll the mailbox, beat, sleep.
- * Interrupts stay masked: a pending one ends the sleep, and no handler runs.
+ * The image's header, and the main loop: poll the mailbox, step the heartbeat, sleep.
+ * Interrupts stay masked: a pending interrupt ends the sleep, and no handler runs.
  */
 #include "fw.h"
 

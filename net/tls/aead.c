@@ -2,7 +2,7 @@
 /*
  * The only file that calls the crypto API. Each key has one request. An
  * operation is complete when the call returns, even with an asynchronous engine.
- * This file knows of a record only its lengths.
+ * Of a record, this file uses only the lengths.
  */
 
 #include <crypto/aead.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KeyUpdate messages of TLS 1.3 (RFC 8446 section 4.6.3) and the arithmetic of the
- * limits of a key. Pure: bytes and numbers in, numbers out; it knows no socket and
- * no key, and the unit tests compile it as it is.
+ * limits of a key. This file uses no socket and no key, and the unit tests compile
+ * it unchanged.
  */
 
 #include <linux/string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A key that is not in force yet: allocating its cipher, storing it, and comparing it
- * with the key in force. This file knows no socket.
+ * with the key in force. This file uses no socket.
  */
 
 #include <crypto/utils.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whether a device would take a direction of a socket: its features and state,
- * and the versions and ciphers of its driver. It knows no socket.
+ * Check if a device would take a direction of a socket: features and state of the
+ * device, versions and ciphers of its driver. This file uses no socket.
  */
 
 #include <linux/module.h>

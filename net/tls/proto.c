@@ -262,7 +262,7 @@ int tls_proto_attach(struct sock *sk, struct tls_priv *ctx)
 
 	write_lock_bh(&sk->sk_callback_lock);
 	rcu_assign_pointer(inet_csk(sk)->icsk_ulp_data, &ctx->ctx);
-	/* Operations, read without a lock, find the context just stored. */
+	/* A lockless reader of the new operations also sees the context stored above. */
 	smp_store_release(&sk->sk_prot, (struct proto *)&family->proto);
 	/* Pairs with lockless reads of sock->ops. */
 	smp_store_release(&sk->sk_socket->ops, &family->ops);

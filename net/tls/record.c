@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The arithmetic of TLS records: header, nonce, additional data, sequence
- * number, padding. Pure: bytes in, bytes out; it knows no socket, no key and
- * no kernel, and the unit tests compile it as it is.
+ * number, padding. This file uses no socket, no key and no kernel function, and
+ * the unit tests compile it unchanged.
  */
 
 #include <linux/errno.h>

@@ -13,7 +13,7 @@
 /**
  * struct tls_renew - life of the keys of one direction, and their secret
  * @hmac:	the secret's hash; NULL: there is no secret
- * @secret:	secret of the key in force; wiped when its successor is
+ * @secret:	secret of the key in force; the next secret overwrites it
  * @hash:	TLS_EXT_HASH_*
  * @updates:	keys put in force by the kernel
  * @limit:	records that a key may protect; 0: the cipher's limit

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The module's work queue. It may be needed to write memory out (a file system
- * over TLS), so it has a rescuer. It knows nothing of the works it runs.
+ * over TLS), so it has a rescuer. It does not depend on the works that it runs.
  */
 
 #include "work.h"

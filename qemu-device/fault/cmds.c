@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Faults of commands: what firmware fetches and writes by DMA is changed on the
- * way. It knows no QEMU.
+ * way. This file does not depend on QEMU.
  */
 #include <string.h>
 

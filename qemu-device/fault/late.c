@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Delayed answers and events. It knows no QEMU; hooks.c has the timer.
+ * Delayed answers and events. This file does not depend on QEMU: the timer is
+ * in hooks.c.
  */
 #include <string.h>
 

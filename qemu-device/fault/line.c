@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Faults of frames: seeded random choices, and delayed frames in order of their
- * arrival. It knows no QEMU; timers are in hooks.c, properties in props.c.
+ * arrival. This file does not depend on QEMU: timers are in hooks.c,
+ * properties in props.c.
  */
 #include <stdlib.h>
 #include <string.h>

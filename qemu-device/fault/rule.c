@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Rules of faults: the text in which the user gives them, and the choice of the
- * command, event or interrupt that one hits. It knows no QEMU.
+ * Rules of faults: their text form, and the choice of the command, event or
+ * interrupt to hit. This file does not depend on QEMU.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Walks through a byte stream of TLS records that may be cut at any byte.
- * Every step consumes at least one byte, so a walk ends. This file knows no
- * key, no nonce value and no TCP sequence number.
+ * Every step consumes at least one byte, so a walk ends. This file uses no key,
+ * no nonce value and no TCP sequence number.
  */
 #include <string.h>
 

@@ -276,9 +276,9 @@ static const struct tlsdev_ops vktls_tlsdev_ops = {
  * vktls_ktls_stop() - declare every context in the NIC lost
  * @vd: device
  *
- * Connections go on in software. Those that live on are given to the NIC again
- * after vktls_ktls_start(): at one of their next records if they send, at once if
- * they receive. Our tls.ko is told, so that it counts them as software's.
+ * Connections continue in software. After vktls_ktls_start(), the NIC gets their
+ * contexts again: a sending context at one of the next records, a receiving context
+ * at once. Our tls.ko is told, so that it counts the connections as software's.
  *
  * Context: RTNL, no packet is being transmitted and none will be before the NIC
  * has forgotten its contexts. Waits for TLS commands, so a command queue that

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device's TLS part and the common half of its contexts, which only the files of that
- * part share. The halves of each direction are in ktls_tx.h and ktls_rx.h.
+ * The TLS part of a device, and the members common to contexts of both directions. Only
+ * the files of the TLS part include this header. The members of one direction are in
+ * ktls_tx.h and ktls_rx.h.
  *
  * A context lives from tls_dev_add to tls_dev_del, and for an RCU grace period
  * after: packets and events find it under RCU and then take its lock. Lock order:

@@ -127,9 +127,9 @@ int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 }
 
 /*
- * Returns whether the connection lives on without the NIC: then no packet may be
+ * Returns whether the connection continues without the NIC: then no packet may be
  * decrypted after tls_dev_del. While the interface is up, only our tls.ko takes
- * living connections from the NIC; it sets TLS_RX_DEV_CLOSED for connections that
+ * open connections from the NIC; it sets TLS_RX_DEV_CLOSED for connections that
  * end.
  */
 static bool vktls_ktls_rx_lives_on(const struct tls_context *tls_ctx)

@@ -325,7 +325,7 @@ void vktls_ktls_tx_unsent(struct vktls_dev *vd, const struct sk_buff *skb,
  * vktls_ktls_lost() - handle the NIC's report that a context is out of sync
  * @vd: device
  * @id: context
- * @status: VKTLS_ST_*, why
+ * @status: VKTLS_ST_*, the reason
  * @seq: TCP sequence that the NIC expects
  *
  * Context: process.

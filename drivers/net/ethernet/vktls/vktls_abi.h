@@ -38,7 +38,7 @@
 #define VKTLS_TX_MAX_BYTES		65792	/* one packet before TSO */
 #define VKTLS_TX_MAX_DESCS		32	/* one packet, offload one included */
 #define VKTLS_TX_REPLAY_DESCS		60	/* one packet with TXO_REPLAY */
-#define VKTLS_TX_REPLAY_MAX		16640	/* bytes before, as many after */
+#define VKTLS_TX_REPLAY_MAX		16640	/* bytes before or after the payload */
 #define VKTLS_MTU_MIN			68
 #define VKTLS_MTU_MAX			9000
 #define VKTLS_RX_BUF_MIN		256	/* bytes in one receive buffer */
