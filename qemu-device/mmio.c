@@ -159,12 +159,16 @@ static void cmdq_log2_write(VkdevState *s, uint32_t value)
 {
     VkdevRegs *r = &s->regs;
 
-    r->cmdq_tail = 0;
     if (!vkdev_core_cmdq_set(s->core, pair(r->cmdq_lo, r->cmdq_hi),
                              pair(r->cplq_lo, r->cplq_hi), value)) {
         bad_value("CMDQ_LOG2", value);
         r->cmdq_log2 = 0;
     }
+}
+
+static uint32_t cmdq_tail_read(VkdevState *s)
+{
+    return vkdev_core_cmdq_tail_get(s->core);
 }
 
 static void cmdq_tail_write(VkdevState *s, uint32_t value)
@@ -179,11 +183,15 @@ static void evtq_log2_write(VkdevState *s, uint32_t value)
 {
     VkdevRegs *r = &s->regs;
 
-    r->evtq_head = 0;
     if (!vkdev_core_evtq_set(s->core, pair(r->evtq_lo, r->evtq_hi), value)) {
         bad_value("EVTQ_LOG2", value);
         r->evtq_log2 = 0;
     }
+}
+
+static uint32_t evtq_head_read(VkdevState *s)
+{
+    return vkdev_core_evtq_head_get(s->core);
 }
 
 static void evtq_head_write(VkdevState *s, uint32_t value)
@@ -224,13 +232,13 @@ static const Reg regs[] = {
     [VKTLS_REG_CPLQ_ADDR_HI / 4] = { "CPLQ_ADDR_HI", HOLDS(cplq_hi) },
     [VKTLS_REG_CMDQ_LOG2 / 4] = { "CMDQ_LOG2", HOLDS(cmdq_log2),
                                   .write = cmdq_log2_write },
-    [VKTLS_REG_CMDQ_TAIL / 4] = { "CMDQ_TAIL", HOLDS(cmdq_tail),
+    [VKTLS_REG_CMDQ_TAIL / 4] = { "CMDQ_TAIL", .read = cmdq_tail_read,
                                   .write = cmdq_tail_write },
     [VKTLS_REG_EVTQ_ADDR_LO / 4] = { "EVTQ_ADDR_LO", HOLDS(evtq_lo) },
     [VKTLS_REG_EVTQ_ADDR_HI / 4] = { "EVTQ_ADDR_HI", HOLDS(evtq_hi) },
     [VKTLS_REG_EVTQ_LOG2 / 4] = { "EVTQ_LOG2", HOLDS(evtq_log2),
                                   .write = evtq_log2_write },
-    [VKTLS_REG_EVTQ_HEAD / 4] = { "EVTQ_HEAD", HOLDS(evtq_head),
+    [VKTLS_REG_EVTQ_HEAD / 4] = { "EVTQ_HEAD", .read = evtq_head_read,
                                   .write = evtq_head_write },
 };
 

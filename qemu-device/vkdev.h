@@ -40,8 +40,8 @@ typedef struct VkdevRegs {
     uint32_t scratch;
     uint32_t test_lo, test_hi, test_len, test_seed;
     uint32_t test_result, test_where;
-    uint32_t cmdq_lo, cmdq_hi, cplq_lo, cplq_hi, cmdq_log2, cmdq_tail;
-    uint32_t evtq_lo, evtq_hi, evtq_log2, evtq_head;
+    uint32_t cmdq_lo, cmdq_hi, cplq_lo, cplq_hi, cmdq_log2;
+    uint32_t evtq_lo, evtq_hi, evtq_log2;
 } VkdevRegs;
 
 struct VkdevState {

@@ -200,6 +200,16 @@ bool vkdev_core_evtq_head(VkdevCore *core, uint32_t head)
     return true;
 }
 
+uint32_t vkdev_core_cmdq_tail_get(const VkdevCore *core)
+{
+    return core->mbox.cmdq_tail;
+}
+
+uint32_t vkdev_core_evtq_head_get(const VkdevCore *core)
+{
+    return core->mbox.evtq_head;
+}
+
 /* Events for firmware: a FIFO of limited size. */
 
 static void fifo_push(VkdevCoreFifo *fifo, const VkdevCoreEvent *event)

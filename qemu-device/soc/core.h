@@ -145,6 +145,10 @@ bool vkdev_core_cmdq_doorbell(VkdevCore *core, uint32_t tail);
 bool vkdev_core_evtq_set(VkdevCore *core, uint64_t evtq, uint32_t log2);
 bool vkdev_core_evtq_head(VkdevCore *core, uint32_t head);
 
+/* Tail and head as they were taken last. */
+uint32_t vkdev_core_cmdq_tail_get(const VkdevCore *core);
+uint32_t vkdev_core_evtq_head_get(const VkdevCore *core);
+
 /** vkdev_core_event() - queue an event for firmware; counted if it is lost */
 void vkdev_core_event(VkdevCore *core, const VkdevCoreEvent *event);
 

@@ -284,13 +284,28 @@ def heads_out_of_range(nic):
     tx = TxQueue(nic)
     tx.send_ok(PLAIN)
     head = nic.read(tx.cq_reg)
-    for value in (head + 1, 64, 0xffff):
+    for value in (head + 1, head - 1, 64, 0xffff):
         nic.write(tx.cq_reg, value | ABI.CQ_ARM)
         assert nic.read(tx.cq_reg) == head
     nic.write(tx.cq_reg, head | ABI.CQ_ARM | 0x7fff0000)
     assert nic.read(tx.cq_reg) == head | ABI.CQ_ARM
     nic.write(ABI.REG_EVTQ_HEAD, 255)
     nic.command("NOP")
+
+
+@case()
+def ignored_index_is_read_back(nic):
+    """After a doorbell or a head that is no index, the register reads as before."""
+    nic.boot().up()
+    tx, rx = TxQueue(nic), RxQueue(nic)
+    nic.command("NOP")
+    for reg in (ABI.REG_CMDQ_TAIL, ABI.REG_EVTQ_HEAD, tx.tail_reg, rx.tail_reg):
+        before = nic.read(reg)
+        for value in (1 << ABI.RING_MAX_LOG2, 0xffffffff):
+            nic.write(reg, value)
+            assert nic.read(reg) == before, f"register {reg:#x} reads {nic.read(reg):#x}"
+    nic.command("NOP")
+    tx.send_ok(PLAIN)
 
 
 @case()
