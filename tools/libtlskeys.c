@@ -212,10 +212,9 @@ static bool derives(struct entry *entry, const struct key *key)
 	unsigned char derived[TLS_SECRET_MAX], iv[TLS_SECRET_IV];
 	bool same;
 
-	if (!entry->len ||
-	    tls_secret_key(&hkdf, entry->secret, derived, key->len, iv))
-		return false;
-	same = !memcmp(derived, key->at, key->len);
+	same = entry->len &&
+	       !tls_secret_key(&hkdf, entry->secret, derived, key->len, iv) &&
+	       !memcmp(derived, key->at, key->len);
 	explicit_bzero(derived, sizeof(derived));
 	explicit_bzero(iv, sizeof(iv));
 	return same;
