@@ -153,6 +153,9 @@ static int tls_tx_alert(struct sock *sk, struct tls_tx *tx)
 /* A key that protected no record does not age. */
 static void tls_tx_aged(struct tls_tx *tx)
 {
+	/* The secret may have been taken back meanwhile. */
+	if (!tls_renew_owns(tx->renew))
+		return;
 	if (get_unaligned_be64(tx->ctx->ctx.tx.rec_seq))
 		set_bit(TLS_TX_UPDATE, &tx->control);
 	else
