@@ -3,7 +3,8 @@
 """A host program by somebody who has docs/abi.rst and nothing else: numbers,
 layouts and the bytes of the examples are read from that text; the header, and the
 helpers of other suites that know the NIC, are not used. Bring-up, the examples byte
-for byte, receive with joined frames, TLS 1.3 over IPv6, removal, bus master off."""
+for byte, receive with joined frames, TLS 1.3 over IPv6, lengths of commands, a full event
+ring, removal, bus master off."""
 
 import ipaddress
 import os
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from gro_test import send_patiently
 from nic import FIRMWARE, Wire, abi, case, main
 from packets import TCP, V6, checksum, ip, payload, pseudo, tcp, tcp_frame
-from qtest import Function, Machine
+from qtest import RAM_START, Function, Machine
 
 with open(os.path.join(abi.TOP, "docs/abi.rst")) as rst:
     TEXT = rst.read()
@@ -186,6 +187,13 @@ class Host:
         assert cpl["tag"] == self.issued - 1 and cpl["head"] == self.issued % 16
         return cpl["payload"][:cpl["len"]]
 
+    def counters(self):
+        buf = self.m.alloc(4096)
+        num = take_apart("stats", self.command("STATS", build("buf", addr=buf,
+                                                              len=4096)))["num"]
+        assert num == N["STAT_NUM"]
+        return struct.unpack(f"<{num}Q", self.m.read(buf, 8 * num))
+
     def event(self):
         """The next event."""
         at, lap = self.evtq + 16 * (self.seen % 16), self.seen // 16
@@ -272,14 +280,10 @@ FRAME = bytes.fromhex("525400000009525400000002") + b"\x88\xb5" + payload(80)
 def bring_up(host):
     host.up()
     assert host.caps["abi_minor"] == N["ABI_MINOR"]
-    buf = host.m.alloc(4096)
-    num = take_apart("stats", host.command("STATS", build("buf", addr=buf, len=4096)))["num"]
-    assert num == N["STAT_NUM"]
     host.tx.arm()
     assert send(host, FRAME)["status"] == N["ST_OK"]
     assert host.wire.receive() == FRAME and host.interrupted(1)
-    host.command("STATS", build("buf", addr=buf, len=4096))
-    counters = struct.unpack(f"<{num}Q", host.m.read(buf, 8 * num))
+    counters = host.counters()
     assert counters[N["STAT_TX_FRAMES"]] == 1 and counters[N["STAT_TX_BYTES"]] == len(FRAME)
 
 
@@ -343,6 +347,14 @@ def received_example(host):
     assert host.m.read(0x0fc00000, len(frame)) == frame
 
 
+def at_once(host, *frames):
+    """Frames that the device finds together when it looks."""
+    host.m.qmp("qom-set", path="/objects/hold", property="status", value="on")
+    for frame in frames:
+        send_patiently(host.wire, frame)
+    host.m.qmp("qom-set", path="/objects/hold", property="status", value="off")
+
+
 @case(Host)
 def joined_example(host):
     """Both frames at once: the headers of the uncut packet come back."""
@@ -350,10 +362,7 @@ def joined_example(host):
     host.rx.post(example("example-receive")[0],
                  build("rx_desc", addr=host.m.alloc(2048), len=2048))
     frames = example("example-frame-1"), example("example-frame-2")
-    host.m.qmp("qom-set", path="/objects/hold", property="status", value="on")
-    for frame in frames:
-        send_patiently(host.wire, frame)
-    host.m.qmp("qom-set", path="/objects/hold", property="status", value="off")
+    at_once(host, *frames)
     assert host.rx.raw() == example("example-joined")[0]
     whole = example("example-headers") + frames[0][54:] + frames[1][54:]
     assert host.m.read(0x0fc00000, len(whole)) == whole
@@ -444,6 +453,79 @@ def tls_over_ipv6(host):
     assert host.event()["status"] == N["ST_TLS_AUTH"]
     host.command("TLS_DEL", build("tls_ref", ctx=peer.ctx))
     host.command("TLS_QUERY", build("tls_ref", ctx=peer.ctx), "NOENT")
+
+
+def packet_of_many_buffers(host, addrs):
+    """Completions of one frame or joined packet, and its bytes."""
+    cpls, data = [], b""
+    while not cpls or not cpls[-1]["flags"] & N["RXC_EOP"]:
+        cpls.append(take_apart("rx_cpl", host.rx.raw()))
+        data += host.m.read(next(addrs), cpls[-1]["len"])
+    return cpls, data
+
+
+@case(Host)
+def joined_tls_over_ipv6(host):
+    """Three frames of a record, decrypted and joined over several buffers; the next
+    frame, with a wrong tag, stays alone."""
+    host.up("RX_CSUM", "RX_GRO")
+    peer, addrs = Peer(host), iter(buffers(host, 10, 512))
+    begin = peer.seq
+    sent, clear = peer.record(payload(1200))
+    frames = [peer.packet(sent[at:at + 500]) for at in range(0, len(sent), 500)]
+    forged = peer.record(payload(300))[0][:-1] + b"x"
+    at_once(host, *frames, alone := peer.packet(forged))
+
+    cpls, packet = packet_of_many_buffers(host, addrs)
+    assert packet == frames[0][:14] + ip(6, TCP, tcp(6, clear, seq=begin, whole=False))
+    flags = N["RXC_L4_OK"] | N["RXC_TLS"] | N["RXC_TLS_DECRYPTED"] | N["RXC_GRO"]
+    assert [cpl["flags"] & ~N["RXC_EOP"] for cpl in cpls] == [flags] * 3
+    assert {(cpl["segs"], cpl["seg_len"]) for cpl in cpls} == {(3, 500)}
+    cpls, packet = packet_of_many_buffers(host, addrs)
+    assert packet == alone and cpls[0]["segs"] == cpls[0]["seg_len"] == 0
+    assert cpls[0]["flags"] == N["RXC_EOP"] | N["RXC_L4_OK"] | N["RXC_TLS"] | \
+        N["RXC_TLS_AUTH"]
+    counters = host.counters()
+    assert (counters[N["STAT_RX_GRO_PACKETS"]], counters[N["STAT_RX_GRO_FRAMES"]]) == (1, 3)
+
+
+@case(Host)
+def commands_of_another_length(host):
+    """Each command with the payload that its row names, one byte less and more, and with
+    a byte behind it."""
+    host.up(queues=False)
+    rows = re.findall(r"^``VKTLS_(CMD_\w+)``\s+\d+\s+(?:nothing|``struct vktls_(\w+)``)",
+                      TEXT, re.M)
+    assert len(rows) == N["CMD_NUM"]
+
+    def refused(name, length, status, **more):
+        cpl = take_apart("cmd_cpl", host.command_bytes(build("cmd", opcode=N[name],
+                                                             len=length, **more)))
+        assert (cpl["status"], cpl["len"]) == (N["ST_" + status], 0), (name, length)
+    for name, kind in rows:
+        size = LAYOUTS[kind][0] if kind else 0
+        for length in {max(size - 1, 1), size + 1, 120, 121, 0xffff}:
+            refused(name, length, "LENGTH")
+        refused(name, size, "RESERVED", payload=bytes(119) + b"\1")
+
+
+@case(Host)
+def events_without_room(host):
+    """A ring of 16 holds 15; more wait, more are lost, and the host learns how many."""
+    host.up()
+    for _ in range(300):
+        assert send(host, FRAME[:5])["status"] == N["ST_TX_LENGTH"]
+    full = b"\1" * 15 + b"\0"
+    host.m.wait(lambda: host.m.read(host.evtq, 16 * 16)[15::16] == full, "a full ring")
+    seen = [host.event() for _ in range(15)]
+    send(host, FRAME[:5])
+    while seen[-1]["type"] != N["EVT_OVERFLOW"]:
+        seen.append(host.event())
+    assert {event["type"] for event in seen[:-1]} == {N["EVT_TX_ERROR"]}
+    lost = seen[-1]["arg"]
+    assert lost and len(seen) - 1 + lost == 300
+    assert host.event()["type"] == N["EVT_TX_ERROR"]
+    assert host.counters()[N["STAT_EVENTS_LOST"]] == lost
 
 
 def ip_address(text):
@@ -587,16 +669,26 @@ def bus_master_cleared(host):
 
 @case(Host)
 def surprise_removal(host):
-    """All ones from every register, the magic among them: the device is gone."""
+    """All ones from every register, the magic among them; commands, packets and frames
+    come to nothing, and memory stays as it is."""
     host.up()
     buffers(host, 8)
     host.m.qmp("qom-set", path="/machine/peripheral/card", property="fault-gone", value=1)
-    assert host.read("REG_STATUS") == 0xffffffff
-    assert host.read("REG_MAGIC") != N["MAGIC"]
-    host.write("REG_CMDQ_TAIL", 0)
-    host.wire.send(FRAME)
+    for name in N:
+        if re.fullmatch("(REG|QP)_(?!NUM).*", name):
+            assert host.read(name) == 0xffffffff, name
+    addr = host.m.alloc(len(FRAME), 1)
+    host.m.write(addr, FRAME)
+    host.m.write(host.cmdq + 128 * (host.issued % 16), build("cmd", opcode=N["CMD_NOP"]))
+    host.tx.post(build("tx_desc", addr=addr, len=len(FRAME),
+                       flags=N["TXD_EOP"] | N["TXD_CPL"]))
+    before = host.m.read(RAM_START, host.m.next_ram - RAM_START)
+    host.write("REG_CMDQ_TAIL", (host.issued + 1) % 16)
+    host.wire.send(b"\xff" * 6 + FRAME[6:])
     host.m.step(2)
-    assert not host.rx.ready() and not host.interrupted(1)
+    assert host.m.read(RAM_START, len(before)) == before
+    assert host.wire.receive(0.2) is None
+    assert host.read("REG_MAGIC") != N["MAGIC"]
 
 
 if __name__ == "__main__":
