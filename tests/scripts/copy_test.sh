@@ -9,7 +9,7 @@ top=$PWD
 tree=$O/tree
 unset VKTLS_BUILD
 
-# as "cp -a" would, without folders that no build needs
+# like "cp -a", but without folders that no build needs
 copy()
 {
 	mkdir "$tree" "$tree/build" || return 1

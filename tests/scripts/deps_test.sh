@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# make deps on hosts that it cannot serve: another distribution, another processor, a
-# user who is not root. Each is told the command that helps, and nothing is done.
+# make deps on hosts that it does not support: another distribution, another processor, a
+# user without root rights. make deps prints the command that helps, and changes nothing.
 set -uo pipefail
 
 # shellcheck source=tests/scripts/ktap.sh
 . tests/scripts/ktap.sh
 
-# A host whose programs are these and the few that any has
+# A simulated host with these programs and a few common ones
 host()
 {
 	local name

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# make modules_install: stripped, signed, compressed as the kernel's own modules, with
-# the firmware and with indexes that modprobe finds them by; and the words for a place
-# or a key that will not do.
+# make modules_install installs modules stripped, signed and compressed like the kernel's
+# own, the firmware, and the indexes for modprobe; and the error messages for an unusable
+# folder or key.
 set -u
 
 # shellcheck source=tests/scripts/ktap.sh
@@ -11,7 +11,7 @@ set -u
 . scripts/kernel.sh
 set +e +o pipefail
 
-# into VARIABLE=VALUE...: install with those
+# into VARIABLE=VALUE...: install with these variables
 into()
 {
 	env "$@" scripts/install-modules >"$work/out" 2>&1
@@ -27,7 +27,7 @@ refused()
 		grep -q "^  mend: .*$mend" "$work/out"
 }
 
-# plain NAME: the module, as it is loaded
+# plain NAME: print the uncompressed module
 plain()
 {
 	xz -dc "$at/$1.ko.xz" 2>"$work/out"
@@ -79,7 +79,7 @@ signed()
 		[ "$(modinfo -F signer "$work/signed.ko")" = vktls-test ]
 }
 
-# the signature is that key's, and of this module
+# the signature is made with that key, and for this module
 verified()
 {
 	local size whole
@@ -99,7 +99,7 @@ unprivileged()
 	mkdir -p "$work/theirs"
 	chmod 555 "$work/theirs"
 	if [ "$(id -u)" = 0 ]; then
-		# root may write anywhere but here
+		# not even root may write here
 		refused "may not write to /proc" "sudo make modules_install" DESTDIR=/proc
 	else
 		refused "may not write to" "sudo make modules_install" "DESTDIR=$work/theirs"

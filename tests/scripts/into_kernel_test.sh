@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # scripts/into-kernel on a part of a kernel tree: the distribution's 6.12, which is
-# too old, and the same with the lines that tell a newer kernel.
+# too old, and the same tree with lines that only a newer kernel has.
 set -uo pipefail
 
 # shellcheck source=tests/scripts/ktap.sh

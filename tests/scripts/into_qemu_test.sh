@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# scripts/into-qemu on the files of a QEMU tree that it touches.
+# scripts/into-qemu on those files of a QEMU tree that it changes.
 set -uo pipefail
 
 # shellcheck source=tests/scripts/ktap.sh
 . tests/scripts/ktap.sh
 tree=$work/tree
 
-# The source that the build used; the hook has been there, so its lines go
+# The source that the build used, without the lines that qemu-device/hook has added
 unpack()
 {
 	local source file
@@ -40,7 +40,7 @@ once()
 	[ "$(grep -cxF -- "$2" "$tree/$1")" = 1 ]
 }
 
-# The tree's includes need no file outside of it
+# The device's includes need no file outside of the QEMU tree
 whole()
 {
 	! grep -n 'readlink\|\.\./' "$tree/hw/net/vktls/meson.build" >"$work/out" &&

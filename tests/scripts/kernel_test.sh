@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Which kernel is meant by KERNEL and KDIR, and the words for one that cannot be
-# had: what is missing and the command that mends it, before anything is built.
-# A cache and a mirror of the test's own stand in for the real ones.
+# KERNEL and KDIR choose a kernel. If the kernel is not available, the error message
+# names the missing part and the command that helps, before anything is built.
+# The test uses a cache and a mirror of its own.
 set -uo pipefail
 
 # shellcheck source=tests/scripts/ktap.sh
 . tests/scripts/ktap.sh
 
-# An apt whose mirror has the headers named in $work/mirror
+# A false apt: its mirror has the headers named in $work/mirror
 fake_apt()
 {
 	mkdir -p "$work/bin"
@@ -32,7 +32,7 @@ fake_apt()
 	: >"$work/mirror"
 }
 
-# fetch STATUS NAME: run fetch-kernel in that world
+# fetch STATUS NAME: run fetch-kernel with the false apt, cache and mirror
 fetch()
 {
 	local status=0
@@ -43,26 +43,26 @@ fetch()
 	[ "$status" = "$1" ]
 }
 
-# mirror NAME...: what it has now
+# mirror NAME...: set the content of the mirror
 mirror()
 {
 	printf 'linux-headers-%s\n' "$@" >"$work/mirror"
 }
 
-# in_cache RELEASE: as if it had been fetched before
+# in_cache RELEASE: put the release into the cache
 in_cache()
 {
 	mkdir -p "$work/cache/vktls/kernel/$1"
 	touch "$work/cache/vktls/kernel/$1/.complete"
 }
 
-# found RELEASE SUITE NAME: NAME means that release
+# found RELEASE SUITE NAME: NAME chooses that release of that suite
 found()
 {
 	fetch 0 "$3" && [ "$(cat "$work/out")" = "$1 $2" ]
 }
 
-# refused WORDS MEND NAME [STATUS]: NAME is refused with those words
+# refused WORDS MEND NAME [STATUS]: NAME is refused, and the message has WORDS and MEND
 refused()
 {
 	fetch "${4:-1}" "$3" && grep -q "^error: .*$1" "$work/err" &&
@@ -77,7 +77,7 @@ folder()
 	printf '%s\n' "$@" >"$work/kdir/.config"
 }
 
-# kdir WORDS MEND RELEASE: that folder is refused with those words
+# kdir WORDS MEND RELEASE: the build folder is refused, and the message has WORDS and MEND
 kdir()
 {
 	local status=0
@@ -95,7 +95,7 @@ make_refuses()
 		! grep -q build-modules "$work/out"
 }
 
-# a list with one more kernel behind the newest
+# a list with one more kernel after the newest
 newest=$(awk '/^[0-9]/ { print $1; exit }' scripts/kernels)
 second=7.2.12+deb13-amd64
 export KERNELS=$work/kernels

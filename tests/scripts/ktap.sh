@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Sourced by tests that are shell scripts: cases in KTAP, as tests/check reads them.
-# $work is a folder for the time of the test; what a command leaves in $work/out and
-# $work/err is shown when its case fails.
+# $work is a folder that exists until the test ends; when a case fails, the files $work/out
+# and $work/err, written by its command, are shown.
 
-# Status of a command that cannot run here. The last line of $work/out says why.
+# Status of a command that cannot run here. The last line of $work/out has the reason.
 export SKIP=4
 
 work=$(mktemp -d)
@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 number=0
 failed=0
 
-# check NAME COMMAND...: a case passes when the command does
+# check NAME COMMAND...: a case, which passes when the command succeeds
 check()
 {
 	local name=$1 rc=0 file
@@ -32,13 +32,13 @@ check()
 	esac
 }
 
-# quietly COMMAND...: its output is kept in $work/out
+# quietly COMMAND...: write the command's output to $work/out
 quietly()
 {
 	"$@" >"$work/out" 2>&1
 }
 
-# The last command of a test
+# Called as the last command of a test
 end_of_cases()
 {
 	echo "1..$number"

@@ -31,22 +31,22 @@ tap_of()
 }
 
 # add_card_wire NAME: connect the emulator's hub to the card's process; reconnect when
-# that process is started anew
+# that process is started again
 add_card_wire()
 {
 	add -netdev "stream,id=wire-$1,server=off,reconnect-ms=200,addr.type=unix,addr.path=$tmp/wire-$1"
 	add -netdev "hubport,id=hub-$1,hubid=0,netdev=wire-$1"
 }
 
-# add_card_monitor NAME: the guest's way to the monitor of a card's process
+# add_card_monitor NAME: connect the guest to the monitor of a card's process
 add_card_monitor()
 {
 	add -chardev "socket,id=card-$1,path=$tmp/card-qmp-$1,reconnect-ms=200"
 	add -device "virtserialport,chardev=card-$1,name=vktls.card.$1"
 }
 
-# add_card I: a card that does not answer for x-msg-timeout is gone for QEMU; 5 seconds, the
-# default, can pass on a busy host
+# add_card I: QEMU treats a card as removed if it does not answer for x-msg-timeout; the
+# default of 5 seconds is too short on a busy host
 add_card()
 {
 	local id=dut$1
@@ -57,7 +57,7 @@ add_card()
 		\"socket\": {\"type\": \"unix\", \"path\": \"$tmp/card-$id\"}}"
 }
 
-# Hot plug by PCIe, not ACPI: QEMU then shows the link, which AER waits for
+# Hot plug by PCIe, not ACPI: only then QEMU reports the link state, which AER needs
 add_root_port()
 {
 	[ "$arch" != amd64 ] || add -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off

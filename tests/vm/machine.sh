@@ -4,7 +4,7 @@
 # Uses the variables of run's options.
 
 emulator_name=qemu-system-x86_64
-# s390x has a bus of its own; PCI is for the NIC alone there
+# On s390x all devices except the NIC are on the channel bus, and the NIC is on PCI
 virtio=pci
 
 use_arch()
@@ -15,19 +15,19 @@ use_arch()
 	esac
 }
 
-# card_product NAME: where a product lies that does not depend on the guest's processor
+# card_product NAME: path of a product that does not depend on the guest's processor
 card_product()
 {
 	[ "$arch" = amd64 ] && echo "$BUILD/$1" || echo "$TOP/build/$1"
 }
 
-# Our own QEMU is not built for arm64: a card outside does not need that
+# Our own QEMU is not built for arm64: a card in a process of its own does not need it
 usual_card()
 {
 	[ "$arch" = arm64 ] && echo vfio-user || echo in-qemu
 }
 
-# The emulator as words: a file, or Debian's newest, which the cache has
+# The command line of the emulator: a file, or Debian's newest QEMU from the cache
 choose_qemu()
 {
 	use_arch
@@ -40,8 +40,8 @@ choose_qemu()
 		die "Debian's QEMU has no vktls in it" "add --card vfio-user"
 }
 
-# /dev/kvm that opens proves nothing: only a guest that boots does. The answer
-# is kept until the host reboots.
+# Only a guest that boots proves that KVM works; to open /dev/kvm is not enough. The
+# result is stored until the host reboots.
 accelerator()
 {
 	local stamp
@@ -96,7 +96,7 @@ add_amd64()
 	if [ "$accel" = kvm ]; then
 		add -accel kvm -cpu host
 	elif [ "$accel" = icount ]; then
-		# time is what the guest executes: one instruction, one nanosecond
+		# the clock counts instructions: one instruction takes one nanosecond
 		add -accel tcg,thread=single -icount shift=0,sleep=off -cpu max
 		append+=" tsc_early_khz=1000000"
 	else
@@ -109,12 +109,12 @@ add_amd64()
 
 add_arm64()
 {
-	# the architecture's own way to sign pointers is slow to emulate
+	# the architecture's algorithm for signing pointers is slow to emulate
 	add -accel tcg,thread=multi -cpu max,pauth-impdef=on -machine virt,gic-version=3
 	add -append "$(kernel_words ttyAMA0 | tr '\n' ' ')"
 }
 
-# DMA goes through an address space of the kernel's own, which vfio-user does not carry
+# the kernel translates addresses of DMA, which vfio-user does not support
 add_s390x()
 {
 	add -accel tcg,thread=multi -cpu max -machine s390-ccw-virtio
