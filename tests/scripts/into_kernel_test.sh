@@ -13,7 +13,7 @@ unpack()
 {
 	local path list=()
 
-	for path in scripts/unifdef.c drivers/net/ethernet/{Kconfig,Makefile} net/tls/tls.h \
+	for path in scripts/unifdef.c drivers/net/ethernet/{Kconfig,Makefile} {net/tls,include/uapi/linux}/tls.h \
 		    include/linux/{dim,netdevice,ethtool}.h include/net/devlink.h \
 		    Documentation/networking/device_drivers/ethernet/index.rst \
 		    tools/testing/selftests/{Makefile,lib.mk,kselftest.h,kselftest_harness.h} \
@@ -69,6 +69,18 @@ nothing_for_older()
 		! grep -q 'vktls_ethtool_[gs]et_rxnfc' "$tree/$driver/ethtool.c"
 }
 
+# shellcheck disable=SC2016 # for make
+tls_too()
+{
+	scripts/into-kernel --tls "$tree" >"$work/out" 2>&1 &&
+		diff <(cd net/tls && ls -- *.[ch]) <(cd "$tree/net/tls" && ls -- *.[ch]) \
+			>"$work/out" &&
+		[ -f "$tree/include/uapi/linux/tls_ext.h" ] &&
+		grep -qxF 'obj-$(CONFIG_TLS) += tls.o' "$tree/net/tls/Makefile" &&
+		! grep -rnE 'COMPAT_|compat' "$tree/net/tls" --include=*.c --include=Makefile \
+			>"$work/out"
+}
+
 builds_tests()
 {
 	make -C "$tree/tools/testing/selftests/drivers/net/hw/tls" \
@@ -97,4 +109,5 @@ check "Makefile has its line once" once drivers/net/ethernet/Makefile \
 check "the tests are a target once" once tools/testing/selftests/Makefile \
 	'TARGETS += drivers/net/hw/tls'
 check "the tests' program builds there" builds_tests
+check "with --tls our net/tls too" tls_too
 end_of_cases
