@@ -19,6 +19,8 @@
 #include "rx_decrypt.h"
 #include "work.h"
 
+#define TLS_RX_EMPTY_MAX	128	/* records without content, in a row */
+
 /* State of one call of recvmsg. */
 struct tls_rx_call {
 	struct msghdr *msg;
@@ -28,6 +30,7 @@ struct tls_rx_call {
 	long timeo;
 	bool peek;
 	int held;		/* memory of records kept by MSG_PEEK */
+	unsigned int empty;	/* records in a row that gave the call nothing */
 	bool typed;		/* @type has been given to the caller */
 	u8 type;		/* content type of the call, once @typed */
 };
@@ -108,6 +111,31 @@ static int tls_rx_wait(struct sock *sk, struct tls_rx *rx, size_t copied,
 		if (err)
 			return err;
 	}
+}
+
+/*
+ * Ends a call, or lets others have the socket, after many records in a row without
+ * content: a peer that sends no others could keep a reader in the kernel for ever, and
+ * a program that does not wait away from its other sockets. Returns 0 to go on.
+ */
+static int tls_rx_pause(struct sock *sk, struct tls_rx *rx, unsigned int *empty,
+			long timeo)
+{
+	if (likely(*empty < TLS_RX_EMPTY_MAX) || !rx->ready)
+		return 0;
+	*empty = 0;
+	if (timeo && !signal_pending(current)) {
+		release_sock(sk);
+		cond_resched();
+		lock_sock(sk);
+		return 0;
+	}
+	/*
+	 * The next record was announced when it came, so announce it again, also to a
+	 * user in the kernel that has put its own callback before ours.
+	 */
+	sk->sk_data_ready(sk);
+	return timeo ? sock_intr_errno(timeo) : -EAGAIN;
 }
 
 /* Takes the socket lock, and waits until no other reader is at work. */
@@ -199,6 +227,8 @@ static int tls_rx_deliver(struct tls_rx *rx, struct sk_buff *skb,
 		return -EFAULT;
 
 	call->copied += n;
+	if (n)
+		call->empty = 0;
 	if (n == left)
 		call->msg->msg_flags |= MSG_EOR;
 	if (call->peek)
@@ -223,6 +253,7 @@ static int tls_rx_next(struct sock *sk, struct tls_rx *rx,
 					 call->len - call->copied);
 		if (ret > 0) {
 			call->copied += ret;
+			call->empty = 0;
 			call->msg->msg_flags |= MSG_EOR;
 			tls_rx_put_type(call, TLS_REC_DATA);
 			return 0;
@@ -230,6 +261,7 @@ static int tls_rx_next(struct sock *sk, struct tls_rx *rx,
 		if (ret < 0)
 			return ret;
 	}
+	call->empty++;
 	return tls_rx_rec_to_list(sk, rx, call->peek);
 }
 
@@ -269,7 +301,10 @@ static int tls_rx_recv(struct sock *sk, struct tls_rx *rx,
 		}
 		if (tls_rx_enough(sk, rx, call))
 			break;
-		err = tls_rx_wait(sk, rx, call->copied, &call->timeo);
+		err = tls_rx_pause(sk, rx, &call->empty,
+				   call->copied < call->target ? call->timeo :
+								 0);
+		err = err ?: tls_rx_wait(sk, rx, call->copied, &call->timeo);
 		if (err <= 0)
 			break;
 		err = tls_rx_next(sk, rx, call);
@@ -319,10 +354,11 @@ int tls_rx_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 static struct sk_buff *tls_rx_head(struct sock *sk, struct tls_rx *rx,
 				   size_t copied, long *timeo)
 {
+	unsigned int empty = 0;
 	struct sk_buff *skb;
 	int err;
 
-	for (;;) {
+	for (;; empty++) {
 		skb = skb_peek(&rx->list);
 		if (skb && (skb->len || TLS_RX_CB(skb)->type != TLS_REC_DATA))
 			return skb;
@@ -330,7 +366,8 @@ static struct sk_buff *tls_rx_head(struct sock *sk, struct tls_rx *rx,
 			tls_rx_consume(rx, skb);
 			continue;
 		}
-		err = tls_rx_wait(sk, rx, copied, timeo);
+		err = tls_rx_pause(sk, rx, &empty, *timeo) ?:
+		      tls_rx_wait(sk, rx, copied, timeo);
 		if (err > 0)
 			err = tls_rx_rec_to_list(sk, rx, false);
 		else if (!err)

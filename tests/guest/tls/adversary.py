@@ -5,11 +5,15 @@
 Whatever it sends, the reader gets the plaintext of the records that were whole
 and authentic before the fault, then a clear error that stays, never a byte more.
 """
+import array
 import errno
+import fcntl
 import os
 import select
 import socket
 import struct
+import termios
+import time
 
 import ktap
 import ktls
@@ -178,6 +182,30 @@ def empty_record(version):
     ktap.equal(tls.recv(1 << 16), GOOD, "after an empty record")
 
 
+def held_by_empty_records(version):
+    """A peer that sends records without content, one after another, does not keep a
+    program that does not wait in its call: it gets EAGAIN, and is told to come again."""
+    raw, tls, key = reader(version)
+    stream = b"".join(key.seal(b"") for _ in range(1000)) + key.seal(GOOD)
+    raw.sendall(stream)
+    here = array.array("i", [0])
+    while here[0] < len(stream):
+        fcntl.ioctl(tls, termios.FIONREAD, here)
+        time.sleep(0.01)
+    poll, left = select.epoll(), 0
+    ktap.defer(poll.close)
+    poll.register(tls, select.EPOLLIN | select.EPOLLET)
+    while len(poll.poll(20)) == 1:
+        try:
+            ktap.equal(tls.recv(1 << 16, socket.MSG_DONTWAIT), GOOD, "behind empty records")
+            break
+        except BlockingIOError:
+            left += 1
+    ktap.equal(4 <= left < 1000, True, f"{left} of many calls ended with EAGAIN")
+    raw.sendall(b"".join(key.seal(b"") for _ in range(1000)) + key.seal(GOOD))
+    ktap.equal(tls.recv(1 << 16), GOOD, "a reader that waits")
+
+
 def largest_record(version):
     """2^14 bytes of plaintext is the most a record may hold, and it may."""
     raw, tls, key = reader(version)
@@ -230,7 +258,7 @@ def register():
                 ktap.add(f"{damage.__name__} {name}", after_good, version,
                          damage, *errors)
         for shape in (truncate_each_byte, byte_by_byte, reset_in_record,
-                      empty_record, largest_record, sequence_wrap,
+                      empty_record, held_by_empty_records, largest_record, sequence_wrap,
                       control_without_room, types_never_mixed, told_once):
             ktap.add(f"{shape.__name__} {name}", shape, version, timeout=120)
 
