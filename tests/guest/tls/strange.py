@@ -182,7 +182,7 @@ def connection(lot):
     for number, sock in enumerate(ends):
         end = End(sock, keys[number], keys[1 - number])
         for name in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            sock.setsockopt(socket.SOL_SOCKET, name, struct.pack("ll", 0, 20000))
+            sock.setsockopt(socket.SOL_SOCKET, name, struct.pack("ll", 0, 5000))
         ktls.attach(sock, tx=end.tx, rx=end.rx)
         sock.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_TX_SECRET, end.tx.ext_secret())
         sock.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_RX_SECRET, end.rx.ext_secret())
@@ -193,7 +193,7 @@ def connection(lot):
     for thread in threads:
         thread.join()
     for sock in ends:
-        # an end that is in repair mode would keep the other waiting
+        # A socket in repair mode sends no reset.
         sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
