@@ -516,25 +516,6 @@ def records_wait(peer, before):
 
 
 @ktap.case(timeout=90)
-def request_survives_refused_send():
-    """The peer asks for a KeyUpdate while TCP is full, and a KeyUpdate of the program
-    is refused: the peer gets its answer all the same."""
-    peer, before = Peer(), ktls.tls_stat()
-    sent, sealed = records_wait(peer, before)
-    peer.update(ktls.KEY_UPDATE_ASKS)
-    peer.send(b"x")
-    hears(peer.near, b"x")
-    peer.near.setblocking(False)
-    ktap.fails(errno.EAGAIN, ktls.send_record, peer.near, ktls.KEY_UPDATE, ktls.HANDSHAKE)
-    peer.near.settimeout(60)
-    peer.drain(sent)
-    peer.expect(*sealed * [(ktls.HANDSHAKE, ktls.KEY_UPDATE)])
-    peer.near.send(b"behind")
-    peer.expect((ktls.HANDSHAKE, ktls.KEY_UPDATE), (ktls.DATA, b"behind"))
-    moved(before, TlsTxKeyUpdate=sealed + 1)
-
-
-@ktap.case(timeout=90)
 def records_cut_after_secret_is_taken_back():
     """A KeyUpdate that was asked for and not sent is forgotten with the secret:
     MSG_MORE joins calls into one record, as before."""
