@@ -185,7 +185,7 @@ def kallsyms():
 
 
 def tick():
-    """Where the clock's interrupt begins and ends, as the plugin's arguments."""
+    """Addresses of the clock's interrupt handler, begin and end, as arguments of the plugin."""
     found = {}
     for line in kallsyms().read_text().splitlines():
         words = line.split()

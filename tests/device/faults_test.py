@@ -33,7 +33,7 @@ def count(nic, kind):
 
 
 def refused(nic, name, wrong, *words):
-    """It is not taken, and the error says why."""
+    """Check that the value is refused with an error that gives the reason."""
     try:
         fault(nic, name, wrong)
     except QmpError as why:
@@ -101,7 +101,7 @@ class Bench:
 
 
 def both(check):
-    """The same case in each direction."""
+    """Register a case for each direction."""
     def one(tx):
         @case()
         def run(nic):
@@ -469,7 +469,7 @@ def resync_event_is_late(nic):
 
 @case()
 def receiving_context_is_forgotten(nic):
-    """Its packets come as they are, and its flow may be given again."""
+    """A forgotten context's packets arrive undecrypted, and its flow can be used again."""
     rx = start_receiving(nic)
     flow = ReceiveFlow(nic, rx, sizes=[300] * 3)
     flow.rec(0)

@@ -300,7 +300,7 @@ class World:
             peer.frame(begin, begin + self.any.randrange(1, 1400)))))
 
     def packet(self):
-        """One that is right, or nearly so, of the flow that sends."""
+        """A right or nearly right packet of the sending flow."""
         far = self.target()
         flow = self.flows[self.nics.index(far)]
         frame, offload = flow.packet(flow.record(SECRET * self.any.randrange(1, 60)),

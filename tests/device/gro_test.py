@@ -51,7 +51,7 @@ class Batching(Nic):
 
 
 def send_patiently(wire, frame):
-    """Until QEMU has taken it off the socket."""
+    """Send a frame, and wait until QEMU has read it from the socket."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
@@ -102,7 +102,7 @@ class Stream:
 
 
 def headers(packet):
-    """Where IP ends and TCP ends."""
+    """Offsets of the ends of the IP and TCP headers."""
     l4 = 14 + (20 if packet[14] >> 4 == 4 else 40)
     return l4, l4 + (packet[l4 + 12] >> 4) * 4
 
@@ -325,7 +325,7 @@ def hash_and_queue_stay(nic):
 
 @case(Batching)
 def most_of_everything(nic):
-    """No more buffers, bytes or frames than a host is told to expect."""
+    """A joined packet has at most the promised number of buffers, bytes and frames."""
     rx = start(nic, size=256)
     packets = delivered(nic, rx, Stream().frames(10))
     for packet, _ in packets:
@@ -342,7 +342,7 @@ def most_of_everything(nic):
 
 @case(Batching)
 def frames_of_more_buffers_than_a_packet_may_have(nic):
-    """Such a frame comes alone."""
+    """A frame of more buffers than a joined packet may have is not joined."""
     nic.boot().up(*ALL, mtu=9000)
     rx = Rx(nic, bufs=250, size=256, log2=8)
     assert flags_of(delivered(nic, rx, Stream().frames(5, size=8900))) == [OK] * 5
@@ -354,7 +354,7 @@ def frames_of_more_buffers_than_a_packet_may_have(nic):
 
 @case(Batching)
 def packet_ends_where_buffers_do(nic):
-    """Two buffers, three frames: two of them come, the third is lost whole."""
+    """Three frames with two buffers: two frames arrive, and the third is lost as a whole."""
     rx = start(nic, bufs=2)
     frames = Stream().frames(3)
     nic.batch(*frames[:2])
@@ -500,7 +500,7 @@ def any_frame(stream, any_):
 
 @case(Batching)
 def whatever_the_wire_brings(nic):
-    """Of any frames, each comes once, in order, as it was."""
+    """Random frames all arrive once, in order and unchanged."""
     rx, any_ = start(nic, *ALL, "PROMISC"), random.Random(SEED)
     streams = [Stream(4 + n % 2 * 2, 1000 + n) for n in range(4)]
     for _ in range(60):

@@ -33,7 +33,7 @@ def solution_passes(number):
 
 
 def one_own_answer_is_made_from_the_start():
-    """In a copy of the tree, for it writes there; the solution is not shown."""
+    """Run the lab in a copy of the tree, because it writes there; no solution is shown."""
     with tempfile.TemporaryDirectory() as top:
         shutil.copytree(LABS, f"{top}/docs/labs")
         for part in ("qemu-device", "tests", "drivers"):

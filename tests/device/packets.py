@@ -127,7 +127,7 @@ class Segment:
 
 
 def receive_tcp(nic, count=1):
-    """So many TCP frames from the wire, and no more."""
+    """Receive exactly this many TCP frames from the wire."""
     segments = []
     for _ in range(count):
         frame = nic.wire.receive()

@@ -49,7 +49,7 @@ class Slot(Nic):
         self.attach(Function(self.m, 0, bus=1))
 
     def unplug(self):
-        """As an operating system does when the button was pressed."""
+        """Unplug the NIC as an operating system does after its button was pressed."""
         self.m.qmp("device_del", id="nic")
         self.slot_control(POWER_OFF | INDICATOR_OFF)
         self.m.wait_event("DEVICE_DELETED")

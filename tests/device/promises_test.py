@@ -77,7 +77,7 @@ def older_firmware_on_newer_hardware(nic):
 
 @case(abi_minor=5)
 def older_hardware(nic):
-    """It takes no newer firmware, answers as its version had it, and works."""
+    """Older hardware refuses newer firmware, answers as its version did, and works."""
     assert version(nic) == 5
     assert nic.load(firmware()) == ABI.ST_FW_ABI
     nic.firmware = firmware(5)

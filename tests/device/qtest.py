@@ -70,7 +70,7 @@ class Guest:
     """Memory of a guest from next_ram on, and its time, which step() lets pass."""
 
     def wait(self, condition, what, step=0.001):
-        """Until CONDITION() is true; the guest's time passes meanwhile."""
+        """Wait until CONDITION() is true; the guest's clock runs meanwhile."""
         end = time.monotonic() + PATIENCE
         while not (value := condition()):
             assert time.monotonic() < end, f"{what} does not happen"
@@ -191,7 +191,7 @@ class Machine(Qmp, Guest):
     # QMP
 
     def wait_event(self, name):
-        """Until QEMU sent an event of that name."""
+        """Wait until QEMU has sent an event of that name."""
         def seen():
             self.qmp("query-status")
             return [e for e in self.events if e["event"] == name]

@@ -177,7 +177,7 @@ class Hub(Nic):
 
 
 class HubE1000e(Hub):
-    """The other one is of a model that sends its messages at once."""
+    """A hub with a NIC whose model sends interrupt messages at once."""
 
     @staticmethod
     def other_line():

@@ -151,7 +151,7 @@ def while_the_stream_goes_on(nic):
 
 @case()
 def whole_super_packet(nic):
-    """As much as a packet may carry, in as many descriptors as it may have."""
+    """A replay with the largest payload and the largest number of descriptors."""
     flow = Flow(nic, start(nic))
     for _ in range(6):
         flow.record(16384)
@@ -194,7 +194,7 @@ def another_plaintext_does_not_leave(nic):
 
 @case()
 def only_records_that_were_sent(nic):
-    """Not one to come, not one in progress, not one under another's number."""
+    """A replay of a future record, of one in progress, or with another number is refused."""
     flow = sent(nic, sizes=[100])
     flow.record(200).record(300)
     one, two = flow.starts[1:]
@@ -210,7 +210,7 @@ def only_records_that_were_sent(nic):
 
 @case()
 def record_numbers_of_tls13(nic):
-    """Without a nonce in the record, the number alone is wrong."""
+    """In TLS 1.3 the record has no explicit nonce: a wrong number alone is refused."""
     flow = sent(nic, SUITES[3])
     for number in (1, 3, 1 << 63, (1 << 64) - 1):
         flow.refused("TLS_REUSE", 5, 50, desc={"rec_no": number.to_bytes(8, "big")})
@@ -254,7 +254,7 @@ def not_a_whole_number_of_records(nic):
 
 @case()
 def many_records_back(nic):
-    """As far back as a window full of small records reaches."""
+    """Records can be replayed from a whole window of small records."""
     flow = Flow(nic, start(nic))
     for _ in range(400):
         flow.record(8)

@@ -443,7 +443,7 @@ def areas(pid):
 
 
 def key_in_memory(nic, key):
-    """Where the process of QEMU holds that key, None for nowhere."""
+    """Address of the key in the memory of the QEMU process, or None."""
     pid = nic.m.qemu_pid()
     fd = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
     try:

@@ -292,7 +292,7 @@ def wrong_byte_in_what_is_late(nic):
 
 @case()
 def late_header(nic):
-    """It leads to the record in progress, or to one that was followed."""
+    """A late header leads to the record in progress, or to a record that was followed."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[300] * 6):
         one, two = flow.starts[1], flow.starts[2]
@@ -499,7 +499,7 @@ def frame_without_buffers_did_not_happen(nic):
 
 @case()
 def numbers_that_run_out(nic):
-    """After the last record number everything comes as it is."""
+    """After the last record number all packets arrive undecrypted."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, rec_no=(1 << 64) - 2, sizes=[100, 100]):
         flow.rec(0, 1)

@@ -590,7 +590,7 @@ class Sender:
         self.ctx = take_apart("tls_ref", answer)["ctx"]
 
     def record(self, plain):
-        """As the host hands it over, and as it must be on the wire."""
+        """A record as the host passes it to the NIC, and as it must be on the wire."""
         inner = plain + b"\x17"
         head = b"\x17\3\3" + (len(inner) + 16).to_bytes(2, "big")
         nonce = self.iv[:4] + (int.from_bytes(self.iv[4:], "big") ^

@@ -28,7 +28,7 @@ def _kinds():
 
 
 def _back_on_nic(cfg, flow):
-    """After the new key, and at most some receive windows, the NIC works on."""
+    """Check that the NIC continues after the new key, within some receive windows."""
     for way in flow.directions:
         for _ in range(10):
             flow.exchange(20000)

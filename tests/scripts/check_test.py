@@ -39,7 +39,7 @@ def judged(script, limit=20):
 
 
 def fails_with(script, text, **more):
-    """It is one failure, which says that."""
+    """Check that there is one failure with this text."""
     result, _ = judged(script, **more)
     assert any(text in line for line in result.failed), (result.failed, text)
 
@@ -57,7 +57,7 @@ def no_end_is_a_failure():
 
 
 def signals_have_names():
-    """As the shell's user knows them."""
+    """A signal in the report has the shell's name."""
     fails_with("echo ok 1 it; kill -SEGV $$", "killed by SIGSEGV")
     fails_with("echo ok 1 it; exit 134", "killed by SIGABRT")
 
@@ -70,7 +70,7 @@ def last_words_are_shown():
 
 
 def program_that_is_not_there():
-    """It says so."""
+    """tests/check reports a program that does not exist."""
     fails_with("exec /no/such/program", "no such program")
 
 
@@ -165,7 +165,7 @@ def suites_are_named_by_tls():
 
 
 def whole_name_chooses_one():
-    """Not also the suites of other kernels and processors, with longer names."""
+    """A whole name does not choose suites of other kernels and processors with longer names."""
     name = "guest/offload/records-stock"
     for words, lines in (([name], [name]), ([name + "-vfio"], [name + "-vfio-user"])):
         said = subprocess.run([os.path.join(TOP, "tests/check"), "--full", "--list", *words],

@@ -86,7 +86,7 @@ def interrupts_without_end():
 
 
 def events_without_end():
-    """They are taken no faster than a ring in 100 ms; all else goes on."""
+    """The driver takes events no faster than a ring in 100 ms; everything else works."""
     ktap.defer(nicfault.end)
     mark, resets = dmesg_mark(), stats()["resets"]
     nicfault.event("flood", "link", f"1-{FOREVER}")

@@ -20,7 +20,7 @@ def bounce():
 
 
 def iommu():
-    """It is translated, and a page is out of the NIC's reach once it is unmapped."""
+    """DMA is translated, and the NIC cannot access a page after it is unmapped."""
     ktap.equal(read(f"{DEVICE}/iommu_group/type"), "DMA", "kind of translation")
     transfer(1 << 20)
     ktap.equal(os.path.exists("/sys/class/iommu/dmar0"), True, "the IOMMU")

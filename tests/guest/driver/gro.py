@@ -61,7 +61,7 @@ def off(v6):
 
 
 def needs_checksums():
-    """Without receive checksums there is no joining; it comes back with them."""
+    """Joining is off without receive checksums, and on again with them."""
     gro(True)
     ktap.defer(run, "ethtool", "-K", IF, "rx", "on")
     run("ethtool", "-K", IF, "rx", "off")

@@ -17,7 +17,7 @@ COMPLAINTS = ("WARNING", "BUG", "Oops", "Call Trace", "refused", "timeout")
 
 
 def hot_interface():
-    """Its name, None when it is not there, or just going."""
+    """Name of the plugged interface, or None if it is missing or being removed."""
     for name in os.listdir("/sys/class/net"):
         try:
             if read(f"/sys/class/net/{name}/address") == MAC:

@@ -43,7 +43,7 @@ def queues(number):
 
 
 def apart(number=4):
-    """So many queues, and everything to queue 0 unless a filter says otherwise."""
+    """Use this many queues, and send all packets without a filter to queue 0."""
     ktap.defer(queues, 2)
     queues(number)
     ktap.defer(run, "ethtool", "-X", IF, "default")
@@ -216,7 +216,7 @@ def filter_stays_after_reload_while_down():
 
 
 def switched_off():
-    """Without ntuple-filters nothing is steered, and nothing is forgotten."""
+    """With ntuple-filters off no filter acts, and the driver keeps all filters."""
     apart()
     add(*udp(), "action", 3)
     ktap.defer(run, "ethtool", "-K", IF, "ntuple", "on")
@@ -288,7 +288,7 @@ def table_full():
 
 
 def refused_by_the_nic():
-    """Of a command that fails nothing stays: not in the NIC, not in the driver."""
+    """A command that fails leaves nothing in the NIC and in the driver."""
     apart()
     ktap.defer(nicfault.end)
     for command, act in (("flow-set", lambda: fails("ethtool", "-N", IF, *udp(), "action", 1)),

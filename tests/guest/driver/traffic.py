@@ -267,7 +267,7 @@ def rss_spread(v6):
 
 
 def rss_table():
-    """All of the table to queue 2, and all goes there."""
+    """If the whole RSS table names queue 2, all packets go to queue 2."""
     channels(4)
     ktap.defer(run, "ethtool", "-X", IF, "default")
     run("ethtool", "-X", IF, "weight", "0", "0", "1", "0")

@@ -36,7 +36,7 @@ class Btf:
         self.end = self.first + len(self.offsets)
 
     def scan(self):
-        """Where each type is; a kernel has 150 000, and the guest is slow."""
+        """Find the offset of each type; a kernel has 150 000 types, and the guest is slow."""
         at, end, types = 0, len(self.types), self.types
         unpack, offsets = struct.Struct("<II").unpack_from, self.offsets
         while at < end:
@@ -65,7 +65,7 @@ class Btf:
         return name, kind, size, info >> 31, self.types[at + 12:at + 12 + more]
 
     def offset_of(self, name):
-        """Where a name is among the strings, -1 where it is not."""
+        """Offset of a name in the strings, or -1."""
         at = self.strings.find(f"\0{name}\0".encode())
         if at >= 0:
             return self.strings_at + at + 1

@@ -68,7 +68,7 @@ class Key:
         self.aead = self.cipher.aead(self.key)
 
     def clone(self):
-        """The same key at its first record: for the other side."""
+        """A copy of the key with the first record number, for the other side."""
         other = object.__new__(Key)
         other.__dict__.update(self.__dict__)
         other.seq = self.first

@@ -87,7 +87,7 @@ def forget_one(numbers):
 
 
 def end():
-    """No more of those that stay until they are taken back."""
+    """Remove all faults that stay until they are removed."""
     for direction in ("tx", "rx"):
         for kind in ("drop", "delay", "corrupt", "reorder", "duplicate"):
             ask(f"{direction}-{kind}-nth", 0)

@@ -117,7 +117,7 @@ class Watch:
         return counters()[name] - self.nic[name]
 
     def moved(self):
-        """By how much each of them moved, at one look."""
+        """Changes of all counters since the object was created, read once."""
         nic, tls = counters(), ktls.tls_stat()
         return ({name: nic[name] - self.nic[name] for name in nic} |
                 {name: tls[name] - self.tls[name] for name in tls})
@@ -231,7 +231,7 @@ class Flow:
         self.length += len(data)
 
     def send(self, data, flags=0):
-        """All of data."""
+        """Send all of data."""
         view = memoryview(data)
         while view:
             view = view[self.near.send(view, flags):]

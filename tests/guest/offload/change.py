@@ -19,7 +19,7 @@ def link(state):
 
 
 def pci_address():
-    """As devlink names the device."""
+    """PCI address in devlink's form."""
     return os.path.basename(os.readlink(f"/sys/class/net/{rig.IFACE}/device"))
 
 

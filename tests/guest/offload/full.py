@@ -11,7 +11,7 @@ ROOM = 4    # as said in full.vm
 
 @ktap.case()
 def table_full():
-    """Two more connections than there are places."""
+    """Open two more connections than the NIC's table has entries."""
     watch = rig.Watch()
     flows = [rig.Flow() for _ in range(ROOM + 2)]
     watch.expect(tx_tls_ctx=ROOM, tx_tls_no_space=2, TlsTxDevice=ROOM,

@@ -62,7 +62,7 @@ def deletion(fault, expected, *arguments):
 
 
 def deleting_fails():
-    """Three times, with longer and longer pauses between."""
+    """If deleting fails three times, the pauses between the attempts grow."""
     deletion("fail", {"tx_tls_del_failed": 1}, "1-3", nicfault.FAILS)
 
 
@@ -241,7 +241,7 @@ def restoring_fails():
 
 
 def a_flow_that_loses(flag):
-    """One that receives, in a given way of resync, and is in sync."""
+    """A receiving flow in sync, with the given way of resync."""
     if flag:
         rig.private_flag(flag, True)
         ktap.defer(rig.private_flag, flag, False)
@@ -277,7 +277,7 @@ def question_about_nothing(flag):
 
 
 def question_late(flag):
-    """It comes a second after it was asked, when the stream has gone on."""
+    """The NIC's question arrives a second late, when the stream has continued."""
     flow, watch = a_flow_that_loses(flag)
     before = nicfault.count("event-delay")
     nicfault.event("delay", "tls-resync", "1-2", 1000)
@@ -306,7 +306,7 @@ def trace_events():
 
 
 def question_again(flag):
-    """The same question several times, before and after it is answered."""
+    """The NIC asks the same question several times, before and after the answer."""
     flow, watch = a_flow_that_loses(flag)
     trace_events()
     rig.lose_header(flow)

@@ -139,7 +139,7 @@ def memory_is_back(before):
 
 
 def crowd():
-    """All of them are on the NIC, but for the last."""
+    """All connections except the last are on the NIC."""
     watch, before = rig.Watch(), memory_used()
     many = Many(COUNT)
     ktap.defer(many.close)
@@ -154,7 +154,7 @@ def crowd():
 
 
 def thousand():
-    """Those that came first are on the NIC, and it encrypts all of theirs."""
+    """The first connections are on the NIC, and it encrypts all of their bytes."""
     watch = rig.Watch()
     many = Many(COUNT)
     ktap.defer(many.close)

@@ -126,7 +126,7 @@ def both_bulk(version, cipher):
 
 
 def share(part, whole):
-    """As text."""
+    """The share as text."""
     return f"{100 * part / whole:.1f} % of {whole}" if whole else "none"
 
 

@@ -57,7 +57,7 @@ def prepare():
 
 
 def connect(address):
-    """As rig.connect(), to the one port."""
+    """Like rig.connect(), to the port of the matrix."""
     with rig.far_side():
         server = socket.create_server(
             (address, PORT),
@@ -85,7 +85,7 @@ class Session:
 
     @staticmethod
     def _far_end(far, *words):
-        """By OpenSSL, by the same with kernel TLS, or by GnuTLS."""
+        """Make the far end: OpenSSL, OpenSSL with kernel TLS, or GnuTLS."""
         if far == "gnutls":
             return matrix_tls.Gnutls(*words)
         return matrix_tls.Openssl(*words, ktls=far == "ktls")

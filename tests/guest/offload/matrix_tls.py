@@ -222,14 +222,14 @@ class Gnutls:
         return self._or_again(code, "handshake") is not None
 
     def read(self):
-        """As of Openssl."""
+        """See Openssl.read()."""
         got = _gnutls.gnutls_record_recv(self.session, self._buffer,
                                          ctypes.c_size_t(CHUNK))
         got = self._or_again(got, "read")
         return None if got is None else self._buffer.raw[:got]
 
     def write(self, data):
-        """As of Openssl; data that was not written is kept and goes first."""
+        """See Openssl.write(); data that could not be written is sent first by the next call."""
         if self._left:
             done = _gnutls.gnutls_record_send(self.session, None,
                                               ctypes.c_size_t(0))
@@ -240,7 +240,7 @@ class Gnutls:
         return self._or_again(done, "write")
 
     def key_update(self):
-        """As of Openssl, after all that was given to write() is written."""
+        """See Openssl.key_update(); first all data given to write() is written."""
         code = _gnutls.gnutls_session_key_update(self.session, 0)
         if self._or_again(code, "key update") is None:
             self._left = True
@@ -271,7 +271,7 @@ class Job:
 
     @property
     def written(self):
-        """All of it is with the library or the kernel."""
+        """True if the library or the kernel has all data."""
         return self.at == len(self.data)
 
     @property
@@ -312,7 +312,7 @@ class Job:
 
 
 def _wait(jobs):
-    """Until one of the ends may move."""
+    """Wait until one of the ends can read or write."""
     poll = select.poll()
     for job in jobs:
         poll.register(job.end.sock, select.POLLIN |

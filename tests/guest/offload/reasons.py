@@ -35,7 +35,7 @@ def ask(direction, cipher="aes-128-gcm", version=ktls.TLS12, pair=None):
 
 
 def both(reason, before=lambda direction: None, **about):
-    """That reason and no other, in both directions."""
+    """Check that only this reason is counted, in both directions."""
     for direction in ADD:
         before(direction)
         ktap.equal(ask(direction, **about), {reason: 1}, direction)
@@ -64,7 +64,7 @@ def not_this_version():
 
 
 def not_this_cipher():
-    """One that nobody's NIC takes; and one for which the driver did not ask."""
+    """A cipher that no NIC takes; and a cipher that the driver did not declare."""
     both("NotThisCipher", cipher="aes-128-ccm")
     ktap.defer(lambda: rig.fault(caps=ALL_CAPS))
     rig.fault(caps=0)

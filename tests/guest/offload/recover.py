@@ -88,7 +88,7 @@ class Load:
         return self.watch["tx_tls_encrypted_bytes"]
 
     def pause(self):
-        """Until all that was sent has arrived. Returns rounds in all."""
+        """Pause until all sent data has arrived. Returns the number of rounds."""
         self.paused = True
         rig.wait_for(lambda: self.errors or all(self.idle), PATIENCE,
                      lambda: "flows do not come to an end")
@@ -96,7 +96,7 @@ class Load:
         return sum(self.rounds)
 
     def go_on(self):
-        """After pause()."""
+        """Continue after pause()."""
         self.paused = False
         rig.wait_for(lambda: not any(self.idle), PATIENCE, lambda: "a thread is gone")
 
@@ -122,7 +122,7 @@ class Load:
                     f"{len(self.errors)} connections broken")
 
     def stop(self):
-        """No more data."""
+        """Stop sending data."""
         self.ended = True
         for thread in self.threads:
             thread.join(PATIENCE)
@@ -168,7 +168,7 @@ def firmware_hangs():
 
 
 def firmware_crashes():
-    """Its state says so."""
+    """Recovery after firmware has crashed, as its state in the status register shows."""
     through_a_reset("firmware crashes", lambda: nicfault.ask("fw-crash", 1))
 
 
@@ -258,7 +258,7 @@ def all_contexts_forgotten():
 
 
 def queues(count):
-    """So many queue pairs, for the time of the case."""
+    """Use this many queue pairs until the case ends."""
     ktap.defer(rig.run, "ethtool", "-L", rig.IFACE, "combined", "2")
     rig.run("ethtool", "-L", rig.IFACE, "combined", str(count))
 
@@ -327,7 +327,7 @@ def command_interrupts_lost():
 
 
 def carrier():
-    """As the kernel has it."""
+    """State of the carrier in sysfs."""
     with open(f"/sys/class/net/{rig.IFACE}/carrier", encoding="ascii") as file:
         return file.read().strip()
 
@@ -482,7 +482,7 @@ def frames(direction, kind, ppm):
 
 
 def pci_address():
-    """As sysfs names the device."""
+    """PCI address in sysfs's form."""
     return os.path.basename(os.readlink(f"/sys/class/net/{rig.IFACE}/device"))
 
 

@@ -241,7 +241,7 @@ def forced_fallback():
 
 
 def flags_exclude():
-    """Two of a kind cannot be forced at once."""
+    """Two flags of the same kind cannot be on at the same time."""
     for pair in (("tls-tx-replay-only", "tls-tx-fallback-only"),
                  ("tls-rx-resync-direct", "tls-rx-resync-hint")):
         rig.private_flag(pair[0], True)

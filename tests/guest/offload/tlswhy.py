@@ -58,7 +58,7 @@ def no_key():
 
 
 def sends_on_the_nic():
-    """By name, with version, cipher and program."""
+    """tlswhy prints the NIC's name, version, cipher and program of a socket on the NIC."""
     begin()
     flow_on()
     since = "" if rig.STOCK else SINCE
@@ -74,7 +74,7 @@ def receives_on_the_nic():
 
 
 def not_watched():
-    """Without the record of changes, the settings tell."""
+    """Without recorded changes, tlswhy takes the reason from the settings."""
     begin(watch=False)
     flow_on()
     says(r"send: +in the NIC eth0\n")
@@ -84,7 +84,7 @@ def not_watched():
 
 
 def feature_off():
-    """And how to switch it on, after which the socket comes to the NIC."""
+    """tlswhy prints how to switch the feature on; then the socket moves to the NIC."""
     begin()
     rig.offload(False)
     flow = flow_on()
@@ -116,7 +116,7 @@ def no_nic():
 
 
 def interface_down_and_up():
-    """It leaves the NIC, and comes back with the next record."""
+    """The socket leaves a NIC that goes down, and returns to it with the next record."""
     begin()
     flow = flow_on()
     says("in the NIC eth0")
@@ -183,7 +183,7 @@ def over_a_vlan():
 
 
 def key_changes():
-    """Until all of the old key is acknowledged."""
+    """tlswhy names the KeyUpdate until all bytes of the old key are acknowledged."""
     begin()
     rig.patient_tcp(ktap.defer)
     flow = flow_on(version=ktls.TLS13)

@@ -393,7 +393,7 @@ def redirected():
 
 
 def redirected_through_ifb():
-    """The same through an interface that gives packets back."""
+    """Packets redirected through ifb, which returns them to the NIC."""
     shell("modprobe ifb numifbs=0")
     waits("""
         ip link add ifb1 type ifb
@@ -637,7 +637,7 @@ def bond_of_vlans():
 
 
 def bond_in_bond():
-    """The same for a bond that is a slave."""
+    """A bond that is a slave of another bond."""
     rig.run("ip", "link", "add", "bond8", "type", "bond", "mode", "active-backup",
             "miimon", "50")
     ktap.defer(address_back)

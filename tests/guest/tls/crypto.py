@@ -92,7 +92,7 @@ def receive(sock, digest):
 
 
 def transfer(cipher, version, size=SIZE):
-    """That much both ways at once, and the same comes out."""
+    """Transfer this many bytes in both directions at once, and compare them."""
     ends = tls_pair(cipher, version)
     data = os.urandom(size)
     digests = [hashlib.sha256() for _ in ends]

@@ -89,13 +89,13 @@ class Expect:
             raise AssertionError(f"not by the card; {self.nic.report()}")
 
     def again(self):
-        """After new keys the card had both directions again."""
+        """Check that the card had both directions again after new keys."""
         if OFFLOAD:
             self.nic.some("TlsTxLeftRekey", "TlsRxLeftRekey", "TlsTxDeviceAgain",
                           "TlsRxDeviceAgain")
 
     def new_keys(self, end, sent, received):
-        """That end sent and received so many KeyUpdates."""
+        """Check that this end sent and received this many KeyUpdates."""
         now = stats()[end]
         ktap.equal([now[name] - self.before[end][name] for name in
                     ("TlsTxRekeyOk", "TlsRxRekeyOk", "TlsTxRekeyError",
@@ -219,7 +219,7 @@ def new_keys():
 
 
 def new_keys_alone():
-    """The same with a peer that does TLS in user space."""
+    """New keys with a peer that does TLS in user space."""
     expect = Expect()
     file, ends = f"send:{FILE}", f"receive:{SIZE}"
     far = serve(gtls("far", "1.3", "listen", "--plain", ends, "update", file, ends,

@@ -68,7 +68,7 @@ def ulp(sock):
 
 
 def take(raw, count):
-    """That many whole records from a raw socket."""
+    """Read this many whole records from a raw socket."""
     stream = b""
     while len(ktls.split(stream)[0]) < count:
         chunk = raw.recv(1 << 16)

@@ -84,7 +84,7 @@ def curl(*argv):
 
 
 def engaged(watch, card, sent, received=0):
-    """As many connections used kernel TLS; if asked, the card encrypted their data."""
+    """Check that this many connections used kernel TLS, and, if asked, that the card encrypted."""
     hardware = sent if card else 0
     watch.expect(TlsTxDevice=hardware, TlsTxSw=sent - hardware)
     if watch["TlsRxSw"] < received:

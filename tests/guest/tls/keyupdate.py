@@ -84,7 +84,7 @@ class Link:
         return got
 
     def counted(self, **wanted):
-        """Of the five counters, exactly these moved."""
+        """Check that exactly these of the five counters changed."""
         now = ktls.tls_stat()
         got = {name: now[name] - self.before[name] for name in COUNTERS}
         ktap.equal(got, dict.fromkeys(COUNTERS, 0) | wanted, "counters")

@@ -100,7 +100,7 @@ def wire():
 
 
 def patient(near, far):
-    """They are closed with the case, and do not wait for ever."""
+    """Sockets with a timeout, closed at the end of the case."""
     for sock in (near, far):
         ktap.defer(sock.close)
         sock.settimeout(20)
@@ -214,7 +214,7 @@ class KeyedEnd:
         self.key = ktls.Key("aes-128-gcm", self.version)
 
     def give(self):
-        """It to the kernel; True, so that it is told from a failure."""
+        """Give the key to the kernel. Return True, to distinguish it from a failure."""
         ulp = self.near.getsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, 16)
         if not ulp.startswith(b"tls"):
             self.near.setsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")

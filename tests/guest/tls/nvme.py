@@ -58,7 +58,7 @@ def tlshd():
 
 
 def add_key(data, keyring="%:.nvme"):
-    """Its number. Both ends look in the kernel's own keyring for NVMe."""
+    """Add a key to the kernel's keyring for NVMe, which both ends use; return its number."""
     done = subprocess.run(["keyctl", "padd", "psk", IDENTITY, keyring], input=data,
                           check=True, capture_output=True)
     return done.stdout.decode().strip()
@@ -222,7 +222,7 @@ def another_key():
 
 
 def key_updates():
-    """By the kernels of both ends: sent, and received."""
+    """Numbers of KeyUpdates that the kernels of both ends have sent and received."""
     stats = (ktls.tls_stat(), far_stat())
     return [sum(stat[name] for stat in stats) for name in ("TlsTxKeyUpdate", "TlsRxKeyUpdate")]
 

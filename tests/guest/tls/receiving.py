@@ -104,7 +104,7 @@ def many_small_buffers(version):
 
 
 def empty_records(version):
-    """They are not the end of the stream, nor data."""
+    """Empty records are neither data nor the end of the stream."""
     raw, tls, key = reader(version)
     raw.sendall(b"".join(key.seal(b"") for _ in range(50)) + key.seal(b"x"))
     ktap.equal(tls.recv(10), b"x", "payload")

@@ -32,7 +32,7 @@ class Sender(rig.Flow):
         self.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, self.key.crypto_info())
 
     def check(self, stream):
-        """As Flow's, a key further after each KeyUpdate."""
+        """Like Flow.check(), with the next key after each KeyUpdate."""
         if rig.MARK in stream:
             raise AssertionError("plaintext on the wire")
         keys, data = iter(self.keys), b""

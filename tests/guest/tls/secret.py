@@ -73,7 +73,7 @@ class Peer:
         return not unacked and not window
 
     def drain(self, size):
-        """So many bytes of data come."""
+        """Read this many bytes of data."""
         while size > 0:
             kind, data = self.receive()
             ktap.equal(kind, ktls.DATA, "type")
@@ -116,7 +116,7 @@ def moved(before, **expected):
 
 
 def hears(sock, data):
-    """So many bytes arrive."""
+    """Check that these bytes arrive."""
     got = b""
     while len(got) < len(data):
         more = sock.recv(len(data) - len(got))

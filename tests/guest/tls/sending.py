@@ -297,7 +297,7 @@ def fault_behind_whole_records(version, room=None):
 
 
 def fault_without_room(version):
-    """The same where the send buffer is full by then: the rest goes out by itself."""
+    """A fault while the send buffer is full: the kernel sends the rest later by itself."""
     fault_behind_whole_records(version, 4096)
 
 

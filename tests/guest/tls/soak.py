@@ -42,7 +42,7 @@ def settle():
 
 
 def most():
-    """By how many objects a cache may grow."""
+    """Largest number of objects by which a cache may grow."""
     return {name: max(MOST_OBJECTS, min(objects, LEAK * 9 // 10))
             for name, objects in slab.per_page().items()}
 

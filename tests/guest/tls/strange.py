@@ -202,7 +202,7 @@ def connection(lot):
 
 @ktap.case(timeout=300)
 def nothing_stays():
-    """After some connections that programs did what they liked to."""
+    """After connections with strange calls of programs, no memory stays."""
     lot, before = random.Random(SEED), left()
     done = sum(connection(lot) for _ in range(ROUNDS))
     print(f"# {done} of {ROUNDS * 4 * CALLS} calls succeeded, seed {SEED}")

@@ -126,7 +126,7 @@ class TlsEnv(NetDrvEpEnv):
             self.judge_missing(*key)
 
     def judge_missing(self, way, version, cipher):
-        """This kind of connection is not offloaded: is that said of the driver?"""
+        """Decide the result when the driver does not offload this kind of connection."""
         promised = (version, cipher) in getattr(self.driver, way)
         offered = cipher.startswith("aes-gcm") and (version == "1.2" or
                                                     OFFERS_13 in tls_counters())
@@ -189,7 +189,7 @@ class TlsEnv(NetDrvEpEnv):
         ksft_pr(f"evidence: {text}")
 
     def check_offloaded(self, watch, flow, size):
-        """After size bytes each way: all counters agree that the NIC did it."""
+        """Check by all counters that the NIC processed size bytes in each direction."""
         said = []
         for way in flow.directions:
             name = way.capitalize()

@@ -102,7 +102,7 @@ class Flow:
         return self.peer.ask("stat", self.id)
 
     def send(self, size, step=None, flags=0):
-        """So many bytes, in calls of step bytes each."""
+        """Send size bytes, step bytes in each call."""
         data, at = pattern(self.sent, size), 0
         while at < size:
             at += self.sock.send(data[at:at + (step or size)], flags)
@@ -134,7 +134,7 @@ class Flow:
                 return os.sendfile(self.sock.fileno(), file.fileno(), None, count)
 
     def wait_sent(self, timeout=PATIENCE):
-        """Until the peer has all data, each byte in its place."""
+        """Wait until the peer has all data, and check each byte."""
         def done():
             stat = self.stat()
             if stat["err"] or stat["bad"]:
@@ -149,7 +149,7 @@ class Flow:
         return struct.unpack("i", fcntl.ioctl(self.sock, SIOCOUTQ, bytes(4)))[0]
 
     def drain(self, timeout=PATIENCE):
-        """Until everything is acknowledged."""
+        """Wait until the peer has acknowledged everything."""
         wait_for(lambda: not self.unacked(), lambda: f"{self.unacked()} bytes not acked",
                  timeout)
 
@@ -169,7 +169,7 @@ class Flow:
             self.got += len(data)
 
     def exchange(self, size, step=16384):
-        """So many bytes in each direction that has TLS."""
+        """Send this many bytes in each direction with TLS."""
         if "rx" in self.directions:
             self.peer_sends(size, step)
             self.receive(size)

@@ -96,7 +96,7 @@ def tls_counters():
 
 
 class Watch:
-    """By how much counters moved since it was made."""
+    """Differences of counters since the object was created."""
 
     def __init__(self, cfg):
         self.cfg = cfg

@@ -65,9 +65,9 @@ class Witness:
         return sum(bool(re.search(pattern, line)) for line in text.splitlines())
 
     def packets_by_software(self):
-        """So many packets that the driver gave to software."""
+        """Number of packets that the driver gave to software."""
         return self._lines(r" software: ")
 
     def records_by_nic(self):
-        """So many records of which the NIC decrypted each byte."""
+        """Number of records that the NIC decrypted completely."""
         return self._lines(r" tls_device_decrypted: .*encrypted=0 decrypted=1")
