@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
  * The mailbox: fetches commands, completes them in order, passes events on, and
- * owns the DMA engine. No command is skipped and no event: an entry that cannot be
- * written waits, with all behind it, and is tried again with the next interrupt, at
- * the latest with the next heartbeat. Does not know the meaning of commands. A command is
+ * owns the DMA engine. No command and no event is skipped: an entry that cannot be
+ * written waits, with all later ones, and is tried again at the next interrupt, at
+ * the latest at the next heartbeat. cmd.c has the meaning of commands. A command is
  * wiped from SRAM as soon as it has run, since it may hold a key.
  */
 #include "fw.h"

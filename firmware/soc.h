@@ -153,7 +153,7 @@
 #define   FLOW_FILTER		0x00	/* W: 20 words, struct vktls_flow_filter */
 #define   FLOW_CMD		0x80
 #define     FLOW_SET		1
-#define     FLOW_DEL		2	/* by the place in FLOW_FILTER */
+#define     FLOW_DEL		2	/* uses only FLOW_FILTER.place */
 #define   FLOW_STATUS		0x84
 
 #define SOC_BLOCKS		11

@@ -25,7 +25,7 @@ enum tls_why {
 	TLS_WHY_SIGNS,		/* TCP-MD5 or TCP-AO */
 	TLS_WHY_NOT_WANTED,	/* the program wants none */
 	TLS_WHY_NOT_YET,	/* too few bytes so far */
-	TLS_WHY_FULL,		/* this and later reasons: asks again after a time */
+	TLS_WHY_FULL,		/* this and later reasons: the socket asks again later */
 	TLS_WHY_MEMORY,
 	TLS_WHY_REFUSED,
 };

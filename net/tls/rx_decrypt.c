@@ -14,7 +14,7 @@
 #include "rx_decrypt.h"
 
 #define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
-#define TLS_RX_OUTS	20	/* destination of one record */
+#define TLS_RX_OUTS	20	/* scatterlist entries for a destination */
 
 /* Pieces of @len bytes that begin anywhere in a page, and end in another. */
 #define TLS_RX_PIECES(len)	((len) / PAGE_SIZE + 2)

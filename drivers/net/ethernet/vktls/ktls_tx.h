@@ -11,7 +11,7 @@
 /* The NIC has encrypted the bytes from synced_at to expected. */
 struct vktls_ktls_tx_ctx {
 	struct vktls_ktls_ctx base;
-	bool in_sync;		/* the NIC expects the same byte as expected */
+	bool in_sync;		/* the NIC expects the byte at .expected next */
 	u32 expected;		/* next in-order byte; TCP sequence */
 	u32 synced_at;		/* place of the last resync; TCP sequence */
 

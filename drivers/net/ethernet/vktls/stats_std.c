@@ -9,7 +9,7 @@
 #include "stats.h"
 #include "vktls.h"
 
-#define STD_ABI_MINOR	7	/* the first that has all the counters */
+#define STD_ABI_MINOR	7	/* first ABI minor version with all these counters */
 
 /* The longest frame of the last range: MTU, Ethernet header, two tags, FCS. */
 #define STD_MAX		(VKTLS_MTU_MAX + ETH_HLEN + 2 * 4 + ETH_FCS_LEN)

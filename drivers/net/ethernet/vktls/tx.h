@@ -13,7 +13,7 @@
 #include "qp.h"
 
 /*
- * Room in free descriptors: the queue stops below TX_STOP, and starts again
+ * Limits in free descriptors: the queue stops below TX_STOP, and starts again
  * at vktls_tx_start().
  */
 #define TX_STOP		VKTLS_TX_MAX_DESCS

@@ -560,7 +560,7 @@ VKTLS_ABI_SIZE(vktls_flow_key, 36);
 
 /* Matches packets that are equal to value in the bits of mask. */
 struct vktls_flow_filter {
-	__le16 place;		/* of all that match, the lowest counts */
+	__le16 place;		/* the matching filter with the lowest place acts */
 	__u8 action;		/* VKTLS_FLOW_* */
 	__u8 rss_ctx;		/* FLOW_RSS: number of the RSS context */
 	__u8 queue;		/* FLOW_QUEUE: queue; FLOW_RSS: added to the table's */
