@@ -113,7 +113,7 @@
 #define   TLS_CAPACITY		0x00	/* R: places in the table */
 #define   TLS_CIPHERS		0x04	/* R: 1 << VKTLS_CIPHER_* */
 #define   TLS_VERSIONS		0x08	/* R: 1 << VKTLS_VERSION_* */
-#define   TLS_CTX		0x0c	/* place to work on */
+#define   TLS_CTX		0x0c	/* number of the context to work on */
 #define   TLS_VERSION		0x10
 #define   TLS_CIPHER		0x14
 #define   TLS_DIRECTION		0x18

@@ -13,7 +13,7 @@
 #include "rx_control.h"
 #include "rx_decrypt.h"
 
-#define TLS_RX_CHUNK	128	/* bytes looked at a time on the stack */
+#define TLS_RX_CHUNK	128	/* bytes copied to the stack at a time */
 #define TLS_RX_OUTS	20	/* scatterlist entries for a destination */
 
 /* Pieces of @len bytes that begin anywhere in a page, and end in another. */
