@@ -16,9 +16,10 @@ endif
 ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps modules firmware tlskeys qemu image selftests guest debian-qemu gnutls demo check check-full \
-	check-debug fuzz selftest-table selftests-nic kselftest-ssh recipes mutants bench \
-	bench-quick vm modules_install debs lab lint clean help
+.PHONY: all deps modules firmware tlskeys qemu image selftests guest debian-qemu gnutls demo \
+	check check-full check-debs check-debug fuzz selftest-table \
+	selftests-nic kselftest-ssh recipes mutants bench bench-quick vm modules_install \
+	debs lab lint clean help
 
 all: modules firmware qemu tlskeys image ## build everything: modules, firmware, QEMU, guest
 	@echo "built; next: make check, make demo or make vm"
@@ -79,6 +80,9 @@ check-full: all gnutls ## run all tests, the long ones too
 	@-$(MAKE) --no-print-directory guest ARCH=arm64
 	@-$(MAKE) --no-print-directory guest ARCH=s390x
 	@tests/check --full $(ARGS)
+
+check-debs: ## install the packages in a fresh Debian 13, boot it, remove them (make debs)
+	@tests/debs/run
 
 check-debug: ## run the TLS tests in a kernel with KASAN, lockdep and kmemleak
 	@$(asked) tests/check-debug $(ARGS)

@@ -38,6 +38,21 @@ quietly()
 	"$@" >"$work/out" 2>&1
 }
 
+# check_steps NAME COMMAND...: the same for a function of many commands: the first that
+# fails ends it. All output goes to $work/out. The caller runs without "set -e".
+check_steps()
+{
+	local name=$1 rc
+
+	shift
+	(
+		set -e
+		"$@"
+	) >"$work/out" 2>&1
+	rc=$?
+	check "$name" [ "$rc" = 0 ]
+}
+
 # Called as the last command of a test
 end_of_cases()
 {
