@@ -192,6 +192,29 @@ int tls_tx_control(struct sock *sk, struct tls_tx *tx, int flags)
 	return err ?: tls_tx_push(sk, tx, flags);
 }
 
+/*
+ * Returns true if one of a call's messages is a KeyUpdate. The call is taken to begin
+ * with a message; a part of one must not be refused for a byte that looks like the type.
+ */
+static bool tls_tx_has_update(struct iov_iter *messages)
+{
+	size_t left = iov_iter_count(messages), taken = 0, len;
+	bool found = false;
+	u8 hdr[4];
+
+	while (!found && left - taken >= sizeof(hdr) &&
+	       copy_from_iter_full(hdr, sizeof(hdr), messages)) {
+		taken += sizeof(hdr);
+		len = hdr[1] << 16 | hdr[2] << 8 | hdr[3];
+		found = hdr[0] == TLS_HS_KEY_UPDATE && len == 1;
+		len = min(len, left - taken);
+		iov_iter_advance(messages, len);
+		taken += len;
+	}
+	iov_iter_revert(messages, taken);
+	return found;
+}
+
 /**
  * tls_tx_own_update() - handle a KeyUpdate that the program sends
  * @sk:		the socket, locked, with tx_lock; no record is open
@@ -201,8 +224,9 @@ int tls_tx_control(struct sock *sk, struct tls_tx *tx, int flags)
  * If the kernel renews the keys of this direction, it takes the message, sends a
  * KeyUpdate of its own, and goes on with the next key.
  *
- * Return: bytes taken; 0 for any other message, or if the program renews the keys; or
- * an error of tls_tx_control().
+ * Return: bytes taken; 0 for any other message, or if the program renews the keys;
+ * -EINVAL for a KeyUpdate among other messages, or one with another value; or an error
+ * of tls_tx_control().
  */
 int tls_tx_own_update(struct sock *sk, struct tls_tx *tx,
 		      struct iov_iter *message)
@@ -211,14 +235,15 @@ int tls_tx_own_update(struct sock *sk, struct tls_tx *tx,
 	struct tls_ku_scan scan = {};
 	int bit, err;
 
-	if (!tls_renew_owns(tx->renew) ||
-	    iov_iter_count(message) != sizeof(bytes))
+	if (!tls_renew_owns(tx->renew))
 		return 0;
+	if (iov_iter_count(message) != sizeof(bytes))
+		return tls_tx_has_update(message) ? -EINVAL : 0;
 	if (!copy_from_iter_full(bytes, sizeof(bytes), message))
 		return -EFAULT;
 	if (tls_ku_scan(&scan, bytes, sizeof(bytes)) || !scan.found) {
 		iov_iter_revert(message, sizeof(bytes));
-		return 0;
+		return tls_tx_has_update(message) ? -EINVAL : 0;
 	}
 	/* Not the bits of the kernel's own requests, which outlive this call. */
 	bit = scan.request ? TLS_TX_OWN_REQUEST : TLS_TX_OWN_UPDATE;

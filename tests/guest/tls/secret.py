@@ -556,6 +556,21 @@ def long_message_ends_like_key_update():
 
 
 @ktap.case(timeout=90)
+def update_among_other_messages():
+    """A KeyUpdate that shares a call with other messages, or is none, would have the
+    peer change the key and the kernel not: it is refused, and nothing is sent."""
+    peer, before = Peer(), ktls.tls_stat()
+    peer.near.settimeout(None)
+    for messages in (TICKET + ktls.KEY_UPDATE, ktls.KEY_UPDATE + TICKET, 2 * ktls.KEY_UPDATE,
+                     bytes([24, 0, 0, 1, 2])):
+        ktap.fails(errno.EINVAL, ktls.send_record, peer.near, messages, ktls.HANDSHAKE)
+    ktls.send_record(peer.near, 2 * TICKET, ktls.HANDSHAKE)
+    peer.near.send(b"same key")
+    peer.expect((ktls.HANDSHAKE, 2 * TICKET), (ktls.DATA, b"same key"))
+    moved(before, TlsTxKeyUpdate=0)
+
+
+@ktap.case(timeout=90)
 def alert_is_lost_at_close():
     """The program closes as soon as it reads EPROTO, with TCP full: the peer gets all
     data, and then the alert."""
