@@ -268,6 +268,93 @@ def new_key(version, path, direction):
     some(nth.each(step))
 
 
+class OwnKeys:
+    """A socket whose keys the kernel renews, and the raw peer."""
+
+    def __init__(self, path):
+        self.near, self.far = path()
+        self.out, self.back = ktls.Traffic(), ktls.Traffic()
+        self.stream = b""
+        ktls.attach(self.near, tx=self.back, rx=self.out)
+        for name, traffic in ((ktls.TLS_EXT_TX_SECRET, self.back),
+                              (ktls.TLS_EXT_RX_SECRET, self.out)):
+            self.near.setsockopt(ktls.SOL_TLS, name, traffic.ext_secret())
+
+    def record(self):
+        """(type, data) of the kernel's next record."""
+        while not ktls.split(self.stream)[0]:
+            self.stream += self.far.recv(1 << 16)
+        end = 5 + int.from_bytes(self.stream[3:5], "big")
+        record, self.stream = self.stream[:end], self.stream[end:]
+        kind, data = self.back.open(record)
+        if kind == ktls.HANDSHAKE:
+            self.back.update()
+        return kind, data
+
+
+def own_update(path):
+    """A KeyUpdate that the kernel is asked for is sent once, now or later."""
+    end, nth = OwnKeys(path), Nth()
+
+    def ask():
+        end.near.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_KEY_UPDATE, 0)
+        return True
+
+    def step(number):
+        failed, _ = nth.call(number, ask)
+        end.near.send(b"!")
+        records = [end.record(), end.record()]
+        ktap.equal(sorted(records), [(ktls.HANDSHAKE, ktls.KEY_UPDATE), (ktls.DATA, b"!")],
+                   f"allocation {number}: records")
+        return failed
+
+    some(nth.each(step))
+
+
+def peers_update(path):
+    """A KeyUpdate of the peer is followed, and data behind it is read."""
+    end, nth = OwnKeys(path), Nth()
+
+    def step(number):
+        end.far.sendall(end.out.seal(ktls.KEY_UPDATE_ASKS, ktls.HANDSHAKE))
+        end.out.update()
+        end.far.sendall(end.out.seal(b"behind"))
+        rig.readable(end.near, 5)
+        failed, got = nth.call(number, end.near.recv, 99)
+        ktap.equal(got or end.near.recv(99), b"behind", f"allocation {number}: what arrives")
+        ktap.equal(end.record(), (ktls.HANDSHAKE, ktls.KEY_UPDATE), "answer")
+        return failed
+
+    count = nth.each(step)
+    if path is loopback:
+        some(count)
+
+
+def limit_passed_for_want_of_memory(path):
+    """A KeyUpdate of the program fails at the limit of a key: the kernel's own comes
+    all the same, before the limit."""
+    nth = Nth()
+
+    def step(number):
+        end = OwnKeys(path)
+        end.near.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_TX_LIMITS, ktls.ext_limits(64))
+        for _ in range(48):
+            end.near.send(b"!")
+        end.near.send(b"held", socket.MSG_MORE)
+        failed, _ = nth.call(number, ktls.send_record, end.near, ktls.KEY_UPDATE,
+                             ktls.HANDSHAKE)
+        for _ in range(20):
+            end.near.send(b"!")
+        kinds = [end.record()[0] for _ in range(64)]
+        ktap.equal(ktls.HANDSHAKE in kinds, True,
+                   f"allocation {number}: a KeyUpdate among 64 records")
+        end.near.close()
+        end.far.close()
+        return failed
+
+    some(nth.each(step))
+
+
 def anywhere(version):
     """Memory is scarce for TCP, TLS and the driver while data goes both ways over
     the NIC, and frames are lost."""
@@ -341,6 +428,11 @@ def main():
                 if text == "1.3":
                     add(f"new key {direction}", new_key, direction)
         ktap.add(f"anywhere {text}", anywhere, version, timeout=120)
+    for name, path in (("software", loopback), ("nic", wire)):
+        for fn in (own_update, peers_update):
+            ktap.add(f"{fn.__name__} {name}", fn, path, timeout=60)
+    ktap.add("limit_passed_for_want_of_memory", limit_passed_for_want_of_memory, loopback,
+             timeout=60)
     ktap.main()
 
 
