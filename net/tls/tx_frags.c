@@ -139,7 +139,7 @@ int tls_tx_grow(struct sock *sk, struct tls_tx_rec *rec,
 		if (gap && offset_in_page(pfrag->offset) + left > PAGE_SIZE &&
 		    pfrag->offset + gap + TLS_TX_PIECE_MIN <= pfrag->size)
 			pfrag->offset += gap;
-		n = min(left, pfrag->size - pfrag->offset);
+		n = min_t(u32, left, pfrag->size - pfrag->offset);
 		err = tls_frags_add(frags, max, pfrag->page, pfrag->offset, n);
 		if (err)
 			break;
