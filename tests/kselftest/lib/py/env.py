@@ -8,7 +8,9 @@ it, the case fails.
 
 import contextlib
 import os
+import shutil
 import socket
+import sys
 import time
 
 from . import (
@@ -28,6 +30,7 @@ from .nic import Watch, driver_of, tls_counters
 from .peer import Peer
 
 FEATURE = {"tx": "tls-hw-tx-offload", "rx": "tls-hw-rx-offload"}
+PROGRAMS = ("ethtool", "ip", "ss", "tc")
 # the NIC may need some records until it has found its place
 SETTLE_TRIES, SETTLED = 20, 0.9
 # a counter of every kernel that offers TLS 1.3 to drivers
@@ -39,6 +42,10 @@ class TlsEnv(NetDrvEpEnv):
 
     def __init__(self, src_path):
         super().__init__(src_path)
+        missing = [name for name in PROGRAMS if not shutil.which(name)]
+        if missing:
+            ksft_pr(f"not installed, or not in PATH: {', '.join(missing)}")
+            sys.exit(4)
         # the library of 6.12 has an attribute for each instead
         self.here = getattr(self, "addr_v", None) or {
             version: getattr(self, f"v{version}") for version in "46"}
