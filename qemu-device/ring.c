@@ -152,6 +152,7 @@ bool vkdev_cq_set_head(VkdevCq *cq, uint32_t value)
     }
     cq->ring.head = head;
     if (value & VKTLS_CQ_ARM) {
+        timer_del(cq->timer);   /* of an earlier arming */
         cq->armed = true;
         cq->frames = vkdev_ring_used(&cq->ring);
         cq_schedule(cq);

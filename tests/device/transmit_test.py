@@ -162,6 +162,32 @@ def moderation_waits(nic):
     assert nic.interrupted(1)
 
 
+@in_qemu_only("time goes on by itself")
+@case()
+def no_interrupt_for_what_was_consumed(nic):
+    """A new arming ends the wait of the one before: no interrupt comes for that, and the
+    wait of the next completion has its whole time."""
+    tx = start(nic)
+    nic.write(tx.mod_reg, 1000)
+
+    def send():
+        tx.data(PLAIN)
+        tx.ring_doorbell()
+        nic.m.wait(tx.cq.take, "completion", step=0)
+    tx.give_back(arm=True)
+    send()
+    nic.m.step(0.0005)
+    tx.give_back(arm=True)
+    nic.m.step(0.0006)
+    assert not nic.interrupted(1), "for a completion that was consumed"
+    assert nic.read(tx.cq_reg) & ABI.CQ_ARM
+    send()
+    nic.m.step(0.0009)
+    assert not nic.interrupted(1), "before the time"
+    nic.m.step(0.0002)
+    assert nic.interrupted(1)
+
+
 @case()
 def moderation_counts(nic):
     tx = start(nic)
