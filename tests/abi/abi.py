@@ -9,7 +9,9 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(os.environ.get("VKTLS_BUILD", os.path.join(TOP, "build")), "abi")
+# tests/check gives each suite a folder of its own, as suites run side by side
+BUILD = os.environ.get("O") or os.path.join(
+    os.environ.get("VKTLS_BUILD", os.path.join(TOP, "build")), "abi")
 ABI_H = os.path.join(TOP, "drivers/net/ethernet/vktls/vktls_abi.h")
 SOC_H = os.path.join(TOP, "firmware/soc.h")
 
