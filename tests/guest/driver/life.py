@@ -13,6 +13,7 @@ import ktap
 import nicfault
 
 MIB = 1 << 20
+LOSS_MAX = 8 * MIB
 DRIVER = "/sys/bus/pci/drivers/vktls"
 LEAST, MOST = 4, 20     # rounds of a change while a stream runs
 
@@ -220,8 +221,17 @@ def memory():
     return int(found["MemAvailable"]) * 1024
 
 
+def given_back(before, patience=20):
+    """Bytes that are missing; freed memory comes back late, after grace periods and works."""
+    end = time.monotonic() + patience
+    while (lost := before - memory()) > LOSS_MAX and time.monotonic() < end:
+        time.sleep(1)
+    return lost
+
+
 def no_leak():
-    """One ring of buffers lost in each round would be 40 MiB in the end."""
+    """One ring of buffers lost in each round would be 40 MiB in ten. The kernel's own use of
+    memory may grow once, a leak grows each time."""
     ktap.defer(bring_back)
 
     def cycle(rounds):
@@ -235,13 +245,16 @@ def no_leak():
             run("ip", "link", "set", IF, "mtu", 4000)
             transfer(MIB // 4, receive=True)
             run("devlink", "dev", "reload", f"pci/{pci()}")
-        time.sleep(1)
-        return memory()
     mark = dmesg_mark()
-    before = cycle(4)
-    lost = before - cycle(10)
-    if lost > 8 * MIB:
-        raise AssertionError(f"{lost} bytes less after 10 more rounds")
+    cycle(4)
+    lost = []
+    while not lost or lost[-1] > LOSS_MAX and len(lost) < 3:
+        time.sleep(1)
+        before = memory()
+        cycle(10)
+        lost.append(given_back(before))
+    if lost[-1] > LOSS_MAX:
+        raise AssertionError(f"bytes less after ten more rounds, and ten more: {lost}")
     if "stalled pool" in dmesg_since(mark):
         raise AssertionError("pages of a receive ring never came back")
 
@@ -296,7 +309,7 @@ def main():
     pci()
     setup_link()
     for fn in CASES:
-        ktap.add(fn.__name__.replace("_", " "), fn, timeout=180)
+        ktap.add(fn.__name__.replace("_", " "), fn, timeout=300)
     ktap.main()
 
 
