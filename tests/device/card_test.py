@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 import packets
 import vfio_user
@@ -107,6 +108,34 @@ def socket_of_a_dead_process_is_replaced(folder):
         line = process.stderr.readline()
         process.terminate()
     assert "waiting for a client" in line, line
+
+
+def children(pid):
+    """The processes that a process has started."""
+    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+
+
+def ended(pid):
+    """It is gone, or waits for its parent to look."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+@plain
+def qemu_is_left_by_a_killed_supervisor(folder):
+    with subprocess.Popen([CARD, "--socket", f"{folder}/card", "--qemu", os.environ["QEMU"]],
+                          stderr=subprocess.PIPE, text=True) as process:
+        while "waiting for a client" not in process.stderr.readline():
+            pass
+        qemu, = children(process.pid)
+        process.kill()
+        end = time.monotonic() + 60
+        while not ended(qemu):
+            assert time.monotonic() < end, "QEMU goes on without vktls-card"
+            time.sleep(0.05)
 
 
 @plain
