@@ -66,9 +66,10 @@ class Btf:
 
     def offset_of(self, name):
         """Offset of a name in the strings, or -1."""
-        at = self.strings.find(f"\0{name}\0".encode())
+        # a module's strings begin with the first one, the kernel's with an empty one
+        at = (b"\0" + self.strings).find(f"\0{name}\0".encode())
         if at >= 0:
-            return self.strings_at + at + 1
+            return self.strings_at + at
         return self.base.offset_of(name) if self.base else -1
 
     def find(self, kind, name):
