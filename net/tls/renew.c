@@ -332,9 +332,5 @@ void tls_tx_ask(struct tls_tx *tx, int bit)
  */
 void tls_tx_unask_updates(struct tls_tx *tx)
 {
-	unsigned long updates = TLS_TX_UPDATES;
-	int bit;
-
-	for_each_set_bit(bit, &updates, BITS_PER_LONG)
-		clear_bit(bit, &tx->control);
+	set_mask_bits(&tx->control, TLS_TX_UPDATES, 0UL);
 }
