@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """tools/vktls-card: the card in a process of its own, as a vfio-user client sees it."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -10,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import packets
@@ -25,6 +27,34 @@ class CardNic(Nic):
     """A NIC behind a vfio-user socket."""
 
     host = vfio_user
+
+
+class Stream:
+    """The far end of a cable that is a stream. It reads nothing before all()."""
+
+    def __init__(self, directory):
+        self.path, self.sock = f"{directory}/wire", socket.socket(socket.AF_UNIX)
+        self.netdev = f"stream,id=n0,server=on,addr.type=unix,addr.path={self.path}"
+
+    def all(self, count):
+        """The next COUNT frames, each with its length before it."""
+        with self.sock.makefile("rb") as stream:
+            return [stream.read(int.from_bytes(stream.read(4), "big")) for _ in range(count)]
+
+    def close(self):
+        self.sock.close()
+
+
+class StreamNic(CardNic):
+    """Its cable is as docs/vktls-card.rst says for another QEMU."""
+
+    def open(self, tempdir):
+        self.wire = Stream(tempdir)
+        self.m = self.host.Machine("-netdev", self.wire.netdev, "-device", self.device_line())
+        self.wire.sock.settimeout(60)
+        self.wire.sock.connect(self.wire.path)
+        self.attach(self.host.Function(self.m, 4))
+        return self
 
 
 def fill(write):
@@ -64,6 +94,45 @@ def wrong_arguments_are_said(folder):
                           capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 1 and "colour" in done.stderr, done.stderr
     assert not os.path.exists(f"{folder}/s"), "a socket is left"
+
+
+@plain
+def wrong_netdev_is_said_once_with_respawn(folder):
+    done = subprocess.run([CARD, "--socket", f"{folder}/s", "--netdev", "colour", "--respawn",
+                           "--qemu", os.environ["QEMU"]], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 1 and done.stderr.count("not accept value") == 1, done.stderr
+
+
+@plain
+def folder_that_may_not_be_written_is_said(folder):
+    """Without the capabilities of root, which would let it write all the same."""
+    limits = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
+    for mode in (0, 0o500):
+        closed = f"{folder}/{mode}"
+        os.mkdir(closed)
+        left = socket.socket(socket.AF_UNIX)
+        left.bind(f"{closed}/card")
+        left.close()
+        os.chmod(closed, mode)
+        for name in ("card", "other"):
+            done = subprocess.run([*limits, CARD, "--socket", f"{closed}/{name}", "--qemu",
+                                   os.environ["QEMU"]], capture_output=True, text=True,
+                                  timeout=60, check=False)
+            assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+            assert "Permission denied" in done.stderr, done.stderr
+        os.chmod(closed, 0o700)
+
+
+@plain
+def paths_with_commas(folder):
+    path, capture = f"{folder}/a,b", f"{folder}/c,d.pcap"
+    with running("--socket", path, "--qmp", path + ",q", "--pcap", capture,
+                 stderr=subprocess.PIPE, text=True) as process:
+        line = process.stderr.readline()
+        there = sorted(os.listdir(folder))
+    assert "waiting for a client" in line, line
+    assert there == ["a,b", "a,b,q", "c,d.pcap"], there
 
 
 @plain
@@ -108,6 +177,75 @@ def socket_of_a_dead_process_is_replaced(folder):
         line = process.stderr.readline()
         process.terminate()
     assert "waiting for a client" in line, line
+
+
+@contextlib.contextmanager
+def running(*args, **more):
+    """A vktls-card that is told to end after the block, and has to."""
+    with subprocess.Popen([CARD, *args, "--qemu", os.environ["QEMU"], "--", "-d",
+                           "guest_errors"], stdin=subprocess.DEVNULL, **more) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def wait_for_file(path, process):
+    end = time.monotonic() + 60
+    while not os.path.exists(path):
+        assert process.poll() is None and time.monotonic() < end, f"no {path}"
+        time.sleep(0.05)
+
+
+def next_client(path):
+    """A client that comes as soon as the card takes one."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return Client(path)
+        except (ConnectionError, FileNotFoundError):
+            assert time.monotonic() < end, "no client is served"
+            time.sleep(0.1)
+
+
+def much_talk(path):
+    """Writes to a register that is none: each is a line of the card's log."""
+    client = next_client(path)
+    client.write(CONFIG, 0x10, b"\0\0\0\xd0")
+    client.write(CONFIG, 4, b"\2\0")
+    for _ in range(2000):
+        client.write(0, 0x3000, b"word")
+    client.close()
+
+
+@plain
+def words_that_nobody_reads(folder):
+    """The reader of the log goes away, or the disk is full: the card goes on."""
+    with open("/dev/full", "wb") as full:
+        for name, words in (("gone", subprocess.PIPE), ("full", full)):
+            path = f"{folder}/{name}"
+            with running("--socket", path, "--pcap", "/dev/full", "--trace", "vkdev_*",
+                         "--trace-log", "/dev/full", stderr=words) as process:
+                if process.stderr:
+                    process.stderr.readline()
+                    process.stderr.close()
+                wait_for_file(path, process)
+                for _ in range(2):
+                    much_talk(path)
+            assert process.returncode == 0, f"{name}: status {process.returncode}"
+
+
+@plain
+def signals_leave_no_socket(folder):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        with running("--socket", f"{folder}/card", stderr=subprocess.PIPE, text=True) as process:
+            assert "waiting for a client" in process.stderr.readline()
+            process.send_signal(number)
+            process.send_signal(number)
+            said_so = process.stderr.read()
+        assert process.returncode == 0, f"{number}: status {process.returncode}: {said_so}"
+        assert not said_so and os.listdir(folder) == [], f"{number}: {said_so}"
 
 
 def children(pid):
@@ -169,6 +307,89 @@ def client_that_goes_in_its_first_words(_folder):
         card.end()
 
 
+@plain
+def client_that_dies_in_a_message(_folder):
+    """A message without its end, or the end of a client that waits for an answer: the reply
+    finds no reader, and the next client is served."""
+    config = struct.pack("<QII", 0, CONFIG, 4)
+    head = vfio_user.HEADER
+    words = [head.pack(7, vfio_user.REGION_WRITE, head.size + 100, 0, 0) + bytes(8),
+             head.pack(7, vfio_user.DEVICE_RESET, head.size, 0, 0)[:5],
+             head.pack(7, 99, head.size, 0, 0), os.urandom(40)]
+    words += [head.pack(7, vfio_user.REGION_READ, head.size + len(config), 0, 0) + config] * 20
+    card = Process()
+    try:
+        for number, word in enumerate(words, 1):
+            client = Client(card.path)
+            client.sock.sendall(word)
+            client.close()
+            card.until(lambda n=number: card.logged().count("waiting for another") == n,
+                       f"hang-up after {word}")
+        Client(card.path).close()
+    finally:
+        card.end()
+
+
+@plain
+def second_client_is_sent_away(_folder):
+    """It gets no answer beside the first, and a closed connection after it."""
+    card = Process()
+    try:
+        first = Client(card.path)
+        second = socket.socket(socket.AF_UNIX)
+        second.settimeout(0.5)
+        second.connect(card.path)
+        vendor = first.read(CONFIG, 0, 2)
+        try:
+            raise AssertionError(f"an answer: {second.recv(1)}")
+        except TimeoutError:
+            pass
+        assert vendor == first.read(CONFIG, 0, 2) == b"\xf4\x1a", vendor
+        first.close()
+        second.settimeout(60)
+        try:
+            assert second.recv(1) == b""
+        except ConnectionError:
+            pass
+        next_client(card.path).close()
+    finally:
+        card.end()
+
+
+@plain
+def silent_client_does_not_keep_the_card_alive(folder):
+    """A client that connects and says nothing."""
+    with socket.socket(socket.AF_UNIX) as silent, \
+         running("--socket", f"{folder}/card", stderr=subprocess.PIPE, text=True) as process:
+        assert "waiting for a client" in process.stderr.readline()
+        silent.connect(f"{folder}/card")
+        time.sleep(0.5)
+    assert process.returncode == 0 and os.listdir(folder) == [], process.returncode
+
+
+@plain
+def memory_that_is_cut_off(_folder):
+    """A client that shrinks its memory ends its card: the next card is there for another."""
+    card = Process("--respawn")
+    memory = os.memfd_create("ram")
+    try:
+        os.truncate(memory, 1 << 26)
+        client = Client(card.path)
+        client.share(0, 1 << 26, memory)
+        os.truncate(memory, 0)
+        client.write(CONFIG, 0x10, b"\0\0\0\xd0")
+        client.write(CONFIG, 4, b"\6\0")
+        try:
+            fill(lambda reg, value: client.write(0, reg, value.to_bytes(4, "little")))
+        except ConnectionError:
+            pass
+        card.until(lambda: "QEMU was killed by SIGBUS: starting again" in card.logged(), "its end")
+        next_client(card.path).close()
+    finally:
+        os.close(memory)
+        card.end()
+
+
 @case(CardNic)
 def vectors_arrive(nic):
     nic.boot().up()
@@ -203,6 +424,21 @@ def traffic_both_ways(nic):
     assert nic.wire.receive() == frame
     nic.wire.send(frame)
     assert rx.receive()[0] == frame
+
+
+@case(StreamNic)
+def cable_that_nobody_reads(nic):
+    """Its frames wait. The card answers meanwhile: the reader may wait for that answer."""
+    nic.boot().up()
+    tx, count = TxQueue(nic, log2=9), 500
+    frame = packets.ethernet(0x88b5, packets.payload(1500))
+    for _ in range(count):
+        tx.data(frame)
+    tx.ring_doorbell()
+    for _ in range(20):
+        assert nic.read(ABI.REG_MAGIC) == ABI.MAGIC
+        nic.m.step(0.05)
+    assert nic.wire.all(count) == [frame] * count
 
 
 @case(CardNic)
