@@ -2,7 +2,8 @@
 /*
  * The devices' side, as the sockets' side sees it: all that a socket, a key or a record
  * may ask of a device. The devices' own structures are in offload_link.h, offload_tx.h
- * and offload_rx.h, which only offload_*.c and fallback.c include.
+ * and offload_rx.h, which only offload_*.c and fallback.c include. In a kernel without
+ * CONFIG_TLS_DEVICE, offload_none.c implements the functions below.
  */
 #ifndef _TLS_OFFLOAD_PRIV_H
 #define _TLS_OFFLOAD_PRIV_H

@@ -2,7 +2,6 @@
 #ifndef _TLS_OFFLOAD_LINK_H
 #define _TLS_OFFLOAD_LINK_H
 
-#include <linux/module.h>
 #include <linux/workqueue.h>
 
 #include "offload_policy.h"
@@ -52,22 +51,7 @@ int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn);
 void tls_links_retire_dev(const struct net_device *dev);
 void tls_links_retire_strays(void);
 
-/**
- * tls_offload_hook() - keep the context until the socket is destroyed
- * @sk:		the socket, locked
- *
- * Drivers know an offloaded socket by its destructor.
- */
-static inline void tls_offload_hook(struct sock *sk)
-{
-	struct tls_context *ctx = tls_get_ctx(sk);
-
-	if (ctx->sk_destruct)
-		return;
-	__module_get(THIS_MODULE);
-	ctx->sk_destruct = sk->sk_destruct;
-	/* Pairs with the acquire in tls_is_sk_rx_device_offloaded(). */
-	smp_store_release(&sk->sk_destruct, tls_device_sk_destruct);
-}
+/* Function of offload_destruct.c */
+void tls_offload_hook(struct sock *sk);
 
 #endif /* _TLS_OFFLOAD_LINK_H */
