@@ -40,6 +40,8 @@ use_packaged_kernel()
 }
 
 KROOT=
+# a kernel that make deps does not install
+NAMED=${KDIR:-}${KVER:-}
 # of the user land
 SUITE=trixie
 CROSS='' CC=${CC:-gcc}
@@ -57,8 +59,12 @@ fi
 
 need_kernel_headers()
 {
+	local mend="make deps"
+
+	[ -z "$NAMED" ] ||
+		mend="apt-get install linux-headers-${KVER:-VERSION}, or make without KDIR= and KVER="
 	if [ -z "$KVER" ] || [ ! -f "$KDIR/Makefile" ]; then
-		die "there are no kernel headers in $KDIR" "make deps"
+		die "there are no kernel headers in $KDIR" "$mend"
 	fi
 	dpkg --compare-versions "$KVER" ge 6.12 ||
 		die "the kernel in $KDIR is $KVER; 6.12 is the oldest that this is for" \

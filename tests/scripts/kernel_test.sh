@@ -140,5 +140,6 @@ check "a folder whose kernel cannot offload TLS" \
 folder CONFIG_NET=y
 check "a folder whose kernel has no TLS" kdir "CONFIG_TLS is not set" CONFIG_TLS=m 6.12.1
 rm -rf "$work/kdir"
-check "a folder that is not there" kdir "no kernel headers" "make deps" 6.12.1
+check "a folder that is not there" \
+	kdir "no kernel headers" "apt-get install linux-headers-6.12.1, or make without" 6.12.1
 end_of_cases
