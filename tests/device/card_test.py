@@ -21,6 +21,8 @@ from vfio_user import CARD, CONFIG, DMA_UNMAP, Client, Process, Refused
 
 
 FRAME = packets.ethernet(0x88b5, packets.payload(100))
+# more than the cable holds
+BIG, MANY = packets.ethernet(0x88b5, packets.payload(1500)), 500
 
 
 class CardNic(Nic):
@@ -30,18 +32,19 @@ class CardNic(Nic):
 
 
 class Stream:
-    """The far end of a cable that is a stream. It reads nothing before all()."""
+    """The far end of a cable that is a stream. It reads nothing before next()."""
 
     def __init__(self, directory):
         self.path, self.sock = f"{directory}/wire", socket.socket(socket.AF_UNIX)
+        self.stream = self.sock.makefile("rb")
         self.netdev = f"stream,id=n0,server=on,addr.type=unix,addr.path={self.path}"
 
-    def all(self, count):
-        """The next COUNT frames, each with its length before it."""
-        with self.sock.makefile("rb") as stream:
-            return [stream.read(int.from_bytes(stream.read(4), "big")) for _ in range(count)]
+    def next(self):
+        """The next frame; its length is before it."""
+        return self.stream.read(int.from_bytes(self.stream.read(4), "big"))
 
     def close(self):
+        self.stream.close()
         self.sock.close()
 
 
@@ -426,19 +429,47 @@ def traffic_both_ways(nic):
     assert rx.receive()[0] == frame
 
 
+def send_big_frames(nic):
+    tx = TxQueue(nic, log2=9)
+    for _ in range(MANY):
+        tx.data(BIG)
+    tx.ring_doorbell()
+
+
 @case(StreamNic)
 def cable_that_nobody_reads(nic):
     """Its frames wait. The card answers meanwhile: the reader may wait for that answer."""
     nic.boot().up()
-    tx, count = TxQueue(nic, log2=9), 500
-    frame = packets.ethernet(0x88b5, packets.payload(1500))
-    for _ in range(count):
-        tx.data(frame)
-    tx.ring_doorbell()
+    send_big_frames(nic)
     for _ in range(20):
         assert nic.read(ABI.REG_MAGIC) == ABI.MAGIC
         nic.m.step(0.05)
-    assert nic.wire.all(count) == [frame] * count
+    for _ in range(MANY):
+        assert nic.wire.next() == BIG
+
+
+@case(StreamNic)
+def client_that_dies_in_the_middle_of_dma(nic):
+    """Its frames wait for the cable. The next client's frame follows those that had left."""
+    nic.boot().up()
+    send_big_frames(nic)
+    assert nic.read(ABI.REG_MAGIC) == ABI.MAGIC
+    nic.m.detach()
+    nic.m.attach()
+    nic.pci.place()
+    assert nic.fw_state() == ABI.FW_NONE, "firmware lives on"
+    again = StreamNic()
+    again.m, again.wire = nic.m, nic.wire
+    again.attach(vfio_user.Function(nic.m))
+    again.boot().up()
+    tx = TxQueue(again)
+    tx.data(FRAME)
+    tx.ring_doorbell()
+    frames = 0
+    while (frame := nic.wire.next()) != FRAME:
+        assert frame == BIG, f"a frame of {len(frame)} bytes"
+        frames += 1
+    assert 0 < frames < MANY, f"{frames} frames of the first client"
 
 
 @case(CardNic)
