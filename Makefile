@@ -17,7 +17,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := all
 .PHONY: all deps modules firmware tlskeys qemu image selftests guest debian-qemu gnutls demo \
-	check check-full check-debs check-in-tree check-debug fuzz selftest-table \
+	check check-full check-debs check-in-tree check-hosts check-debug fuzz selftest-table \
 	selftests-nic kselftest-ssh recipes mutants bench bench-quick vm modules_install \
 	debs lab lint clean help
 
@@ -86,6 +86,9 @@ check-debs: ## install the packages in a fresh Debian 13, boot it, remove them (
 
 check-in-tree: ## compile driver and net/tls within the newest kernel's tree, for four processors
 	@tests/in-tree $(ARGS)
+
+check-hosts: ## README.md's commands on a fresh Debian 12 and 13, as root (about an hour)
+	@tests/hosts $(ARGS)
 
 check-debug: ## run the TLS tests in a kernel with KASAN, lockdep and kmemleak
 	@$(asked) tests/check-debug $(ARGS)
