@@ -224,12 +224,14 @@ def much_talk(path):
 
 @plain
 def words_that_nobody_reads(folder):
-    """The reader of the log goes away, or the disk is full: the card goes on."""
+    """The reader of the log goes away, the disk is full, or the log is closed from the start:
+    the card goes on."""
     with open("/dev/full", "wb") as full:
-        for name, words in (("gone", subprocess.PIPE), ("full", full)):
+        for name, words in (("gone", subprocess.PIPE), ("full", full), ("closed", None)):
             path = f"{folder}/{name}"
             with running("--socket", path, "--pcap", "/dev/full", "--trace", "vkdev_*",
-                         "--trace-log", "/dev/full", stderr=words) as process:
+                         "--trace-log", "/dev/full", stderr=words,
+                         preexec_fn=None if words else lambda: os.close(2)) as process:
                 if process.stderr:
                     process.stderr.readline()
                     process.stderr.close()
