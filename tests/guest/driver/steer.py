@@ -3,7 +3,9 @@
 """Flow filters (ethtool -N) and RSS contexts (ethtool -X ... context): packets go
 where they say, they are kept over all that a NIC goes through, and one that the
 NIC cannot take is refused, with nothing left behind."""
+import os
 import re
+import shutil
 import socket
 
 from nic import (IF, V4, V6, counted, fails, features, namespace, peer, pci, ping, run,
@@ -12,6 +14,8 @@ import ktap
 import nicfault
 import rig
 
+FIRMWARE = "/lib/firmware/vktls/vktls.fw"
+OLDER = "/lib/firmware/vktls/vktls-1.5.fw"
 PORT = 5300
 PLACES = 256
 PACKETS = 20
@@ -40,6 +44,10 @@ def rules():
 
 def queues(number):
     run("ethtool", "-L", IF, "combined", number)
+
+
+def reload():
+    run("devlink", "dev", "reload", f"pci/{pci()}", "action", "fw_activate")
 
 
 def apart(number=4):
@@ -185,6 +193,34 @@ def set_while_down():
     setup_link()
     came(1)
     came(3, v6=True)
+
+
+def filters_outlive_older_firmware():
+    """Firmware of ABI 1.5 knows no filters and no contexts: the interface runs with it
+    all the same, without any reset, and newer firmware gets all of them back."""
+    apart()
+    number = context("start", 1, "equal", 1)
+    add(*udp(), "context", number)
+    add("flow-type", "udp6", "action", 3)
+    ktap.defer(setup_link)
+    ktap.defer(reload)
+    os.rename(FIRMWARE, FIRMWARE + ".newest")
+    ktap.defer(os.rename, FIRMWARE + ".newest", FIRMWARE)
+    shutil.copy(OLDER, FIRMWARE)
+    resets = stats()["resets"]
+    reload()
+    ktap.equal(features()["ntuple-filters"], False, "ntuple-filters with older firmware")
+    setup_link()
+    came(0)
+    came(0, v6=True)
+    os.rename(FIRMWARE + ".newest", FIRMWARE)
+    shutil.copy(FIRMWARE, FIRMWARE + ".newest")
+    reload()
+    ktap.equal(features()["ntuple-filters"], True, "ntuple-filters with newer firmware")
+    setup_link()
+    came(1)
+    came(3, v6=True)
+    ktap.equal(stats()["resets"] - resets, 2, "resets: the two reloads")
 
 
 def filter_stays_after_reload_while_down():
@@ -383,7 +419,8 @@ def tls_flow():
 
 
 CASES = (tcp_steered, dropped, order, by_context, kept, set_while_down,
-         filter_stays_after_reload_while_down, switched_off, refused,
+         filters_outlive_older_firmware, filter_stays_after_reload_while_down, switched_off,
+         refused,
          used_queues_stay, offset_keeps_the_table, table_full, refused_by_the_nic,
          not_given_back, filters_of_a_change_that_fails, flow_hash_of_context, symmetric, tls_flow)
 

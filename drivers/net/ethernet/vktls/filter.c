@@ -34,12 +34,17 @@ static int vktls_filter_withdraw(struct vktls_dev *vd, u32 place)
 			      0);
 }
 
-/*
- * Returns whether filters are in the NIC: firmware runs and NETIF_F_NTUPLE is on.
- */
-static bool vktls_filter_live(const struct vktls_dev *vd)
+/* Returns whether firmware runs that takes filters: older firmware does not. */
+static bool vktls_filter_able(const struct vktls_dev *vd)
 {
 	return test_bit(DEV_FW_UP, &vd->state) &&
+	       (le32_to_cpu(vd->caps.features) & VKTLS_CAP_FLOW_FILTER);
+}
+
+/* Returns whether filters are in the NIC: it takes them, and NETIF_F_NTUPLE is on. */
+static bool vktls_filter_live(const struct vktls_dev *vd)
+{
+	return vktls_filter_able(vd) &&
 	       (vd->netdev->features & NETIF_F_NTUPLE);
 }
 
@@ -76,7 +81,7 @@ void vktls_filter_clear(struct vktls_dev *vd)
 	unsigned int i;
 	int err = 0;
 
-	if (!test_bit(DEV_FW_UP, &vd->state))
+	if (!vktls_filter_able(vd))
 		return;
 	for (i = 0; i < VKTLS_FLOW_FILTERS && !err; i++) {
 		if (vd->filters[i])

@@ -269,6 +269,39 @@ static int vktls_netdev_change_mtu(struct net_device *netdev, int mtu)
 	return err;
 }
 
+static netdev_features_t vktls_netdev_cap_features(u32 caps)
+{
+	netdev_features_t features = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(netdev_caps); i++)
+		if (caps & netdev_caps[i].cap)
+			features |= netdev_caps[i].features;
+	return features;
+}
+
+/* Features that depend on a capability, of any NIC. */
+static netdev_features_t vktls_netdev_all_features(void)
+{
+	return vktls_netdev_cap_features(~0u) | NETIF_F_HW_TLS_TX |
+	       NETIF_F_HW_TLS_RX;
+}
+
+/* Those of them that this NIC can do with its firmware. */
+static netdev_features_t vktls_netdev_able_features(const struct vktls_dev *vd)
+{
+	return vktls_netdev_cap_features(le32_to_cpu(vd->caps.features)) |
+	       vktls_ktls_features(vd);
+}
+
+/* Switches off features that other firmware had. */
+static netdev_features_t
+vktls_netdev_fix_features(struct net_device *netdev, netdev_features_t features)
+{
+	return features & ~(vktls_netdev_all_features() &
+			    ~vktls_netdev_able_features(netdev_priv(netdev)));
+}
+
 /*
  * Tells the NIC about changed features. NETIF_F_GRO_HW changes the size of receive
  * buffers, and so needs new rings.
@@ -331,21 +364,11 @@ static const struct net_device_ops vktls_netdev_ops = {
 	.ndo_set_mac_address = vktls_netdev_set_mac,
 	.ndo_validate_addr = eth_validate_addr,
 	.ndo_change_mtu = vktls_netdev_change_mtu,
+	.ndo_fix_features = vktls_netdev_fix_features,
 	.ndo_set_features = vktls_netdev_set_features,
 	.ndo_tx_timeout = vktls_netdev_tx_timeout,
 	.ndo_get_stats64 = vktls_stats_get64,
 };
-
-static netdev_features_t vktls_netdev_cap_features(u32 caps)
-{
-	netdev_features_t features = 0;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(netdev_caps); i++)
-		if (caps & netdev_caps[i].cap)
-			features |= netdev_caps[i].features;
-	return features;
-}
 
 static void vktls_netdev_adopt_mac(struct vktls_dev *vd)
 {
@@ -370,32 +393,32 @@ static void vktls_netdev_adopt_mac(struct vktls_dev *vd)
  * vktls_netdev_adopt_caps() - offer the features of the NIC, now known
  * @vd: device with valid vd->caps
  *
- * New features are switched on, except TLS, which the user switches on.
+ * New features are switched on, except TLS, which the user switches on. The NIC is told
+ * of them, as it may run with other firmware than before.
  *
  * Context: RTNL, or probe before registration.
  */
 void vktls_netdev_adopt_caps(struct vktls_dev *vd)
 {
 	struct net_device *netdev = vd->netdev;
-	netdev_features_t ours = vktls_netdev_cap_features(~0u) |
-				 NETIF_F_HW_TLS_TX | NETIF_F_HW_TLS_RX;
 	u32 caps = le32_to_cpu(vd->caps.features);
 	netdev_features_t features = vktls_netdev_cap_features(caps);
 	netdev_features_t fresh = features & ~netdev->hw_features;
 
 	/* Features that the networking core has added must stay. */
-	netdev->hw_features &= ~ours;
-	netdev->hw_features |= features | vktls_ktls_features(vd);
+	netdev->hw_features &= ~vktls_netdev_all_features();
+	netdev->hw_features |= vktls_netdev_able_features(vd);
 	netdev->vlan_features = features & (NETIF_F_SG | NETIF_F_HW_CSUM |
 					    NETIF_F_ALL_TSO);
 	netdev->max_mtu = clamp_t(unsigned int, le16_to_cpu(vd->caps.mtu_max),
 				  VKTLS_MTU_MIN, VKTLS_MTU_MAX);
 	vktls_netdev_adopt_mac(vd);
-	netdev->features |= fresh;
-	if (netdev->reg_state == NETREG_REGISTERED) {
-		netdev->wanted_features |= fresh;
-		netdev_update_features(netdev);
+	if (netdev->reg_state != NETREG_REGISTERED) {
+		netdev->features |= fresh;
+		return;
 	}
+	netdev->wanted_features |= fresh;
+	netdev_update_features(netdev);
 }
 
 /**
