@@ -158,9 +158,10 @@ def raw_peer():
 
 
 class Transfer:
-    """Bytes from one end to the other, in threads; the digest is compared."""
+    """Bytes from one end to the other, in threads; the digest is compared. @options are
+    set on the sender's socket, as for setsockopt()."""
 
-    def __init__(self, size, receive=False, v6=False, pair=None):
+    def __init__(self, size, receive=False, v6=False, pair=None, options=()):
         server_ns, client_ns = (None, "peer") if receive else ("peer", None)
         address = (pair or (V6 if v6 else V4))[0 if receive else 1]
         self.size, self.sent, self.got, self.count = size, None, None, 0
@@ -171,6 +172,8 @@ class Transfer:
         self.listener.listen(1)
         self.client = fresh_socket(v6, client_ns)
         self.client.settimeout(60)
+        for option in options:
+            self.client.setsockopt(*option)
         self.client.connect(self.listener.getsockname())
         self.server, _ = self.listener.accept()
         self.server.settimeout(60)

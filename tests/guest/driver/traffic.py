@@ -13,6 +13,7 @@ from nic import (IF, V4, V6, Transfer, at_least, counted, fails, features, fresh
                  link_stats, mac, mac_bytes, peer, ping, raw_peer, registers, run, setup_link,
                  stats, traced, transfer, wait)
 import ktap
+import rig
 
 MIB = 1 << 20
 DEFAULTS = ("tso", "on", "tx", "on", "sg", "on", "rx", "on", "gso", "on", "gro", "on",
@@ -73,6 +74,43 @@ def no_tx_checksum(v6):
         transfer(2 * MIB, v6=v6)
     ktap.equal(grown["tx_csum_partial"], 0, "packets that the NIC summed")
     at_least(grown, "tx_packets", 2 * MIB // 1460)
+
+
+def behind_headers(option, value):
+    """TCP behind IPv6 headers with which the NIC does not cut a packet is cut by the stack:
+    the NIC gets no packet that it would refuse."""
+    with counted() as grown:
+        Transfer(MIB, v6=True, options=[(socket.IPPROTO_IPV6, option, value)]).finish()
+    ktap.equal(grown["dev_tx_errors"], 0, "refused packets")
+    ktap.equal(grown["dev_tx_tso_packets"], 0, "packets that the NIC cut")
+
+
+def behind_routing_header():
+    peer("sysctl", "-qw", "net.ipv6.conf.all.seg6_enabled=1")
+    peer("sysctl", "-qw", "net.ipv6.conf.eth0.seg6_enabled=1")
+    behind_headers(socket.IPV6_RTHDR, rig.segment_routing(V6[1]))
+
+
+def behind_source_route():
+    """TCP's checksum covers the last address of an IPv4 source route, not the header's."""
+    hop = "192.0.2.3"
+    ktap.defer(peer, "ip", "addr", "del", f"{hop}/24", "dev", "eth0")
+    peer("ip", "addr", "add", f"{hop}/24", "dev", "eth0")
+    peer("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    for name in "all", "eth0", "lo":
+        for ns in None, "peer":
+            run("sysctl", "-qw", f"net.ipv4.conf.{name}.accept_source_route=1", ns=ns)
+    route = bytes((131, 7, 4)) + socket.inet_aton(hop) + bytes(1)
+    before = wrong_checksums()
+    Transfer(MIB, options=[(socket.IPPROTO_IP, socket.IP_OPTIONS, route)]).finish()
+    ktap.equal(wrong_checksums() - before, 0, "segments with a wrong checksum")
+
+
+def wrong_checksums():
+    """Segments of TCP that the peer has thrown away for their checksum."""
+    names, values = (line.split() for line in peer("cat", "/proc/net/snmp").splitlines()
+                     if line.startswith("Tcp:"))
+    return int(values[names.index("InCsumErrors")])
 
 
 def no_scatter_gather():
@@ -416,6 +454,10 @@ def main():
         ktap.add(f"{name}: checksum off: the NIC only sends", no_tx_checksum, v6)
         ktap.add(f"{name}: RSS spreads flows", rss_spread, v6)
         ktap.add(f"{name}: receive hash is Toeplitz", rx_hash, v6)
+    ktap.add("long IPv6 headers before TCP", behind_headers, socket.IPV6_DSTOPTS,
+             rig.long_options(600), timeout=60)
+    ktap.add("IPv6 routing header before TCP", behind_routing_header, timeout=60)
+    ktap.add("IPv4 source route before TCP", behind_source_route, timeout=60)
     ktap.add("iperf3 out", iperf, "-c", V4[1])
     ktap.add("iperf3 in", iperf, "-c", V4[1], "-R")
     ktap.add("iperf3 v6, both ways at once", iperf, "-6", "-c", V6[1], "--bidir")

@@ -74,6 +74,22 @@ def connect(family=4):
     return near, far
 
 
+def long_options(size):
+    """IPV6_DSTOPTS of that many bytes, a multiple of 8: unknown options, to be skipped."""
+    body, left = b"", size - 2
+    while left:
+        part = min(left, 252)
+        body += bytes((0x1e, part - 2)) + bytes(part - 2)
+        left -= part
+    return bytes((0, size // 8 - 1)) + body
+
+
+def segment_routing(address):
+    """IPV6_RTHDR with one stop before the destination, at the same host."""
+    return (bytes((0, 4, 4, 1, 1, 0, 0, 0)) + bytes(16) +
+            socket.inet_pton(socket.AF_INET6, address))
+
+
 def control():
     """Send a message in the clear, which the check of the wire must find."""
     near, far = connect()

@@ -317,6 +317,27 @@ def wrapped_by_route(there):
         stops(there, ROUTE_BACK, "tx_tls_drop_tunnel")
 
 
+def behind_headers(option, value, lost):
+    """The socket puts IPv6 headers before TCP's. The NIC finds no TCP behind a routing
+    header: it refuses the packets that it has by then, and software encrypts from there
+    on. Behind other headers it encrypts, and the stack cuts."""
+    rig.far_run("sysctl", "-qw", "net.ipv6.conf.all.seg6_enabled=1")
+    rig.far_run("sysctl", "-qw", "net.ipv6.conf.eth0.seg6_enabled=1")
+    rig.patient_tcp(ktap.defer)
+    watch = rig.Watch()
+    near, far = rig.connect(6)
+    near.setsockopt(socket.IPPROTO_IPV6, option, value)
+    # the option has the socket forget its route: bytes before the offload bring it back
+    flow = rig.Flow(family=6, pair=(near, far), before=b"route")
+    for _ in range(5):
+        flow.send(rig.pattern(CHUNK))
+        flow.drain()
+    flow.finish()
+    watch.expect(tx_tls_lost_device=lost, tx_tls_resync_req=0, dev_tx_tso_packets=0)
+    if not lost:
+        watch.expect(tx_tls_encrypted_bytes=flow.wire, dev_tx_errors=0)
+
+
 def md5(address):
     """The option TCP_MD5SIG for a peer."""
     return address + struct.pack("=BBHi80s", 0, 0, 6, 0, b"secret")
@@ -700,6 +721,10 @@ def main():
     ktap.add("ipsec_meanwhile", ipsec_meanwhile, timeout=60)
     ktap.add("wrapped_by_segment_routing", wrapped_by_route, SEG6, timeout=60)
     ktap.add("wrapped_by_mpls", wrapped_by_route, MPLS, timeout=60)
+    ktap.add("behind_long_headers", behind_headers, socket.IPV6_DSTOPTS, rig.long_options(600),
+             0, timeout=60)
+    ktap.add("behind_routing_header", behind_headers, socket.IPV6_RTHDR,
+             rig.segment_routing(FAR6), 1, timeout=60)
     ktap.add("signed", signed, TCP_MD5SIG, md5)
     if knows_ao():  # the distribution's 6.12 has not
         ktap.add("authenticated", signed, TCP_AO_ADD_KEY, authenticated)

@@ -65,7 +65,7 @@ static enum vktls_ktls_stat vktls_ktls_tx_judge(struct vktls_ktls *ktls,
 		verdict = KTLS_FALLBACK_GAP;
 		ctx->in_sync = false;
 	}
-	if (!ctx->in_sync)
+	if (!ctx->in_sync && !ctx->unparsed)
 		vktls_ktls_tx_ask_resync(ktls, sk, seq, ctx->expected);
 	if (verdict == KTLS_FALLBACK_RETRANSMIT)
 		ctx->again += len;
@@ -267,6 +267,9 @@ struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
  * Notes that the NIC is out of sync, with status VKTLS_ST_* or 0 and the sequence
  * number up to which it has encrypted. A late report of an error that happened
  * before the last resync carries a sequence number from before that, and is void.
+ *
+ * The NIC finds no TCP behind an IPv6 routing header. Such a header is an option of the
+ * socket, so all later packets have it, and software encrypts them.
  */
 static void vktls_ktls_tx_lose(struct vktls_ktls *ktls,
 			       struct vktls_ktls_tx_ctx *ctx,
@@ -277,6 +280,8 @@ static void vktls_ktls_tx_lose(struct vktls_ktls *ktls,
 	u32 id;
 
 	spin_lock_irqsave(&ctx->base.lock, flags);
+	if (status == VKTLS_ST_TLS_NOT_TCP)
+		ctx->unparsed = true;
 	lost = ctx->in_sync && !before(seq, ctx->synced_at);
 	if (lost) {
 		ctx->in_sync = false;

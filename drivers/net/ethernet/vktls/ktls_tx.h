@@ -14,6 +14,7 @@ struct vktls_ktls_tx_ctx {
 	bool in_sync;		/* the NIC expects the byte at .expected next */
 	u32 expected;		/* next in-order byte; TCP sequence */
 	u32 synced_at;		/* place of the last resync; TCP sequence */
+	bool unparsed;		/* the NIC found no TCP in a packet: no resync any more */
 
 	bool lossy;		/* software encrypts retransmissions */
 	/* no replays until replay_at has passed and refused_end is acked */

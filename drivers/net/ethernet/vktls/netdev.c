@@ -7,6 +7,8 @@
 #include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <compat/vktls.h>
 
 #include "cmd.h"
@@ -356,10 +358,36 @@ static void vktls_netdev_tx_timeout(struct net_device *netdev,
 	vktls_reset_request(vd, RESET_TX);
 }
 
+/*
+ * Returns whether the NIC can cut the packet, if it is to be cut. IP options and
+ * extension headers can name an address that TCP's checksum covers in place of the
+ * header's (source routes, home addresses), and be longer than the NIC can repeat.
+ */
+static bool vktls_netdev_can_cut(const struct sk_buff *skb)
+{
+	unsigned int type = skb_shinfo(skb)->gso_type;
+
+	if (type & SKB_GSO_TCPV4)
+		return ip_hdr(skb)->ihl == sizeof(struct iphdr) / 4;
+	return !(type & SKB_GSO_TCPV6) ||
+	       ipv6_hdr(skb)->nexthdr == IPPROTO_TCP;
+}
+
+/* Leaves the segmentation that the NIC cannot do to the stack. */
+static netdev_features_t
+vktls_netdev_features_check(struct sk_buff *skb, struct net_device *netdev,
+			    netdev_features_t features)
+{
+	if (unlikely(!vktls_netdev_can_cut(skb)))
+		features &= ~NETIF_F_GSO_MASK;
+	return vlan_features_check(skb, features);
+}
+
 static const struct net_device_ops vktls_netdev_ops = {
 	.ndo_open = vktls_netdev_open,
 	.ndo_stop = vktls_netdev_stop,
 	.ndo_start_xmit = vktls_tx_xmit,
+	.ndo_features_check = vktls_netdev_features_check,
 	.ndo_set_rx_mode = vktls_netdev_set_rx_mode,
 	.ndo_set_mac_address = vktls_netdev_set_mac,
 	.ndo_validate_addr = eth_validate_addr,
