@@ -187,6 +187,25 @@ def receive_add_failed():
                      rx_tls_decrypted_bytes=0)
 
 
+def no_receive_buffers_at_start():
+    """There is no memory for receive buffers while the rings start: as soon as there is
+    some, a queue receives that has sent nothing."""
+    # the interface keeps its addresses over a change of its rings
+    ktap.defer(rig.run, "ethtool", "-G", rig.IFACE, "rx", "512")
+    ktap.defer(rig.run, "ethtool", "-X", rig.IFACE, "default")
+    ktap.defer(lambda: rig.fault(pool_empty=0))
+    ping = "ping", "-q", "-c", "1", "-W", "1", rig.NEAR[4]
+    for queue in range(int(rig.run("nproc"))):
+        rig.run("ethtool", "-X", rig.IFACE, "start", str(queue), "equal", "1")
+        watch = rig.Watch()
+        rig.fault(pool_empty=1)
+        rig.run("ethtool", "-G", rig.IFACE, "rx", str(256 << queue % 2))
+        watch.some("rx_alloc_fail")
+        rig.fault(pool_empty=0)
+        rig.wait_for(lambda: " 1 received" in rig.far_run(*ping, check=False), 20,
+                     lambda: f"queue {queue} does not receive")
+
+
 def wrong_sequence(distance, counter, warm_up):
     """A segment with a sequence number that far before the offload's first byte. It is
     plaintext, there is no record for it, and so it is dropped."""
@@ -225,7 +244,7 @@ def main():
     ktap.add("cipher_refused", refused, "cipher", "tx_tls_refused_cipher")
     for fn in (add_failed, resync_failed, context_gone, device_refuses,
                map_failed, fallback_failed, replay_unmapped,
-               receive_add_failed):
+               receive_add_failed, no_receive_buffers_at_start):
         ktap.add(fn.__name__, fn, timeout=60)
     for name, failure, counter in (
             ("question_unheard", {"asked_times": 1}, "rx_tls_resync_req_skip"),

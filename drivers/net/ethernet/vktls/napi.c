@@ -347,6 +347,17 @@ static void vktls_qps_set_xps(struct vktls_qp **qp, unsigned int num)
 	vd->xps_qps = num;
 }
 
+/*
+ * Polls once, which arms both queues. If there was no memory for receive buffers,
+ * polling goes on until there is some: no interrupt would come.
+ */
+static void vktls_qp_first_poll(struct vktls_qp *qp)
+{
+	local_bh_disable();
+	napi_schedule(&qp->napi);
+	local_bh_enable();
+}
+
 static int vktls_qp_start(struct vktls_qp *qp)
 {
 	int irq = vktls_irq_vector(qp->vd, VKTLS_VEC_QUEUE(qp->index));
@@ -372,7 +383,7 @@ static int vktls_qp_start(struct vktls_qp *qp)
 	vktls_qp_moderate(qp);
 	napi_enable(&qp->napi);
 	vktls_qp_set_napi(qp, &qp->napi);
-	vktls_qp_arm(qp);
+	vktls_qp_first_poll(qp);
 	return 0;
 
 del_rx_ring:

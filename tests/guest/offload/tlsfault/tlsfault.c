@@ -40,6 +40,10 @@ static int map_times;
 module_param(map_times, int, 0644);
 MODULE_PARM_DESC(map_times, "mappings for transmission that fail");
 
+static bool pool_empty;
+module_param(pool_empty, bool, 0644);
+MODULE_PARM_DESC(pool_empty, "the driver gets no page for received frames");
+
 static int cmd_times;
 module_param(cmd_times, int, 0644);
 MODULE_PARM_DESC(cmd_times, "device commands that never reach the device");
@@ -125,16 +129,18 @@ static int on_encrypt(struct kprobe *p, struct pt_regs *regs)
 	return divert(regs, &encrypt_times, encrypt_stand_in);
 }
 
-/*
- * True if the probed function was called from the module tls, by its return
- * address.
- */
-static bool called_by_tls(struct pt_regs *regs)
+/* True if the probed function was called from this module, by its return address. */
+static bool called_by(struct pt_regs *regs, const char *module)
 {
 	char caller[KSYM_SYMBOL_LEN];
 
 	sprint_symbol(caller, regs_get_kernel_stack_nth(regs, 0));
-	return strstr(caller, "[tls]");
+	return strstr(caller, module);
+}
+
+static bool called_by_tls(struct pt_regs *regs)
+{
+	return called_by(regs, "[tls]");
 }
 
 static int on_alloc(struct kprobe *p, struct pt_regs *regs)
@@ -160,6 +166,15 @@ static int on_seal(struct kprobe *p, struct pt_regs *regs)
 	if (seal_times <= 0 || !called_by_tls(regs))
 		return 0;
 	return divert(regs, &seal_times, seal_stand_in);
+}
+
+static int on_pool(struct kprobe *p, struct pt_regs *regs)
+{
+	int always = 1;
+
+	if (!pool_empty || !called_by(regs, "[vktls]"))
+		return 0;
+	return divert(regs, &always, alloc_stand_in);
 }
 
 static int on_map(struct kprobe *p, struct pt_regs *regs)
@@ -211,6 +226,7 @@ static struct kprobe probes[] = {
 	{ .symbol_name = "sk_page_frag_refill", .pre_handler = on_piece },
 	{ .symbol_name = "crypto_aead_encrypt", .pre_handler = on_seal },
 	{ .symbol_name = "dma_map_page_attrs", .pre_handler = on_map },
+	{ .symbol_name = "page_pool_alloc_pages", .pre_handler = on_pool },
 	{ .symbol_name = "vktls_cmd_exec", .pre_handler = on_cmd },
 	{ .symbol_name = "vktls_cmd_post", .pre_handler = on_cmd },
 	{ .symbol_name = "tls_tx_sendmsg", .pre_handler = on_send },
