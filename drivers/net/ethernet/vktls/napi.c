@@ -134,31 +134,38 @@ static u32 vktls_qp_mod_value(unsigned int usecs, unsigned int frames)
 	return usecs | frames << VKTLS_MOD_FRAMES_SHIFT;
 }
 
+/*
+ * NAPI may have asked net_dim just before the user switched adaptive moderation off:
+ * such a decision must not overwrite the user's values.
+ */
 static void vktls_qp_dim_apply(struct vktls_qp *qp, struct dim *dim, u32 reg,
-			       struct dim_cq_moder mod)
+			       struct dim_cq_moder mod, const bool *adaptive)
 {
-	vktls_qp_write(qp, reg, vktls_qp_mod_value(mod.usec, mod.pkts));
+	if (READ_ONCE(*adaptive))
+		vktls_qp_write(qp, reg, vktls_qp_mod_value(mod.usec, mod.pkts));
 	dim->state = DIM_START_MEASURE;
 }
 
 static void vktls_qp_rx_dim_work(struct work_struct *work)
 {
 	struct dim *dim = container_of(work, struct dim, work);
+	struct vktls_qp *qp = container_of(dim, struct vktls_qp, rx_dim);
 
-	vktls_qp_dim_apply(container_of(dim, struct vktls_qp, rx_dim), dim,
-			   VKTLS_QP_RX_MOD,
+	vktls_qp_dim_apply(qp, dim, VKTLS_QP_RX_MOD,
 			   net_dim_get_rx_moderation(dim->mode,
-						     dim->profile_ix));
+						     dim->profile_ix),
+			   &qp->vd->rx_mod.adaptive);
 }
 
 static void vktls_qp_tx_dim_work(struct work_struct *work)
 {
 	struct dim *dim = container_of(work, struct dim, work);
+	struct vktls_qp *qp = container_of(dim, struct vktls_qp, tx_dim);
 
-	vktls_qp_dim_apply(container_of(dim, struct vktls_qp, tx_dim), dim,
-			   VKTLS_QP_TX_MOD,
+	vktls_qp_dim_apply(qp, dim, VKTLS_QP_TX_MOD,
 			   net_dim_get_tx_moderation(dim->mode,
-						     dim->profile_ix));
+						     dim->profile_ix),
+			   &qp->vd->tx_mod.adaptive);
 }
 
 /**
@@ -174,7 +181,7 @@ void vktls_qp_moderate(struct vktls_qp *qp)
 	const struct vktls_moderation *rx = &qp->vd->rx_mod;
 	const struct vktls_moderation *tx = &qp->vd->tx_mod;
 
-	/* A late decision of net_dim must not overwrite the values below. */
+	/* A running work must not overwrite the values below. */
 	cancel_work_sync(&qp->rx_dim.work);
 	cancel_work_sync(&qp->tx_dim.work);
 	qp->rx_dim.state = DIM_START_MEASURE;
