@@ -35,10 +35,22 @@ tls_output_base(const struct sock *sk)
 			    ops)->base;
 }
 
-/* Returns the route of the packet; queue_xmit() will use the same. */
+static bool tls_output_is_ipv4(const struct inet_connection_sock_af_ops *base)
+{
+	return base->net_header_len == sizeof(struct iphdr);
+}
+
+/*
+ * Returns the route of the packet; queue_xmit() will use the same. An IPv4 route that
+ * is still good needs no call of rebuild_header().
+ */
 static const struct dst_entry *
 tls_output_route(struct sock *sk, const struct inet_connection_sock_af_ops *base)
 {
+	struct dst_entry *dst = __sk_dst_get(sk);
+
+	if (likely(dst && tls_output_is_ipv4(base) && dst_check(dst, 0)))
+		return dst;
 	return base->rebuild_header(sk) ? NULL : __sk_dst_get(sk);
 }
 
@@ -49,8 +61,7 @@ static u32 tls_output_max(const struct sock *sk, const struct sk_buff *skb,
 	const struct inet_connection_sock *icsk = inet_csk(sk);
 	u32 mtu, headers;
 
-	if (icsk->icsk_af_ops->net_header_len != sizeof(struct iphdr) ||
-	    ip_dont_fragment(sk, dst))
+	if (!tls_output_is_ipv4(icsk->icsk_af_ops) || ip_dont_fragment(sk, dst))
 		return 0;
 	headers = sizeof(struct iphdr) + icsk->icsk_ext_hdr_len +
 		  tcp_hdrlen(skb);

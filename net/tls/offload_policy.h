@@ -34,6 +34,7 @@ enum tls_why {
 int tls_sock_judge(struct sock *sk);
 struct net_device *tls_dev_below(struct sock *sk);
 const void *tls_offload_route(struct sock *sk);
+bool tls_offload_left(struct sock *sk, const struct net_device *dev);
 struct net_device *tls_dev_get(struct sock *sk, netdevice_tracker *tracker);
 
 /* Objects and functions of offload_policy.c */

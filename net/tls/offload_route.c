@@ -21,7 +21,7 @@ static const char tls_route_none;
  * tls_sock_judge() - tell whether any device may encrypt a socket's packets
  * @sk:		the socket, locked or kept from being freed
  *
- * Context: RCU.
+ * Context: RCU, unless the socket is locked.
  * Return: 0, or the enum tls_why that speaks against it.
  */
 int tls_sock_judge(struct sock *sk)
@@ -81,6 +81,27 @@ const void *tls_offload_route(struct sock *sk)
 					       (void *)tls_dev_below(sk);
 	rcu_read_unlock();
 	return route;
+}
+
+/**
+ * tls_offload_left() - tell whether a socket sends through another device now
+ * @sk:		the socket, locked
+ * @dev:	the device that it had
+ *
+ * A socket without a route sends nothing, and keeps its device.
+ *
+ * Return: true when it does.
+ */
+bool tls_offload_left(struct sock *sk, const struct net_device *dev)
+{
+	const struct dst_entry *dst = __sk_dst_get(sk);
+	const void *route;
+
+	/* Without a bond and a VLAN, a comparison of two pointers tells it. */
+	if (likely(dst && READ_ONCE(dst->dev) == dev && !tls_sock_judge(sk)))
+		return false;
+	route = tls_offload_route(sk);
+	return route && route != dev;
 }
 
 /**

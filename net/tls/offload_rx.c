@@ -202,13 +202,9 @@ void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx)
 void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 {
 	struct tls_link *link = rx->link;
-	const void *route;
 
-	if (link && !READ_ONCE(link->lost)) {
-		route = tls_offload_route(sk);
-		if (route && route != link->dev)
-			tls_link_drop(link, TLS_LEFT_ROUTE);
-	}
+	if (link && !READ_ONCE(link->lost) && tls_offload_left(sk, link->dev))
+		tls_link_drop(link, TLS_LEFT_ROUTE);
 	if (link && tls_off_rx_parted(sk, rx))
 		link = NULL;
 	/*

@@ -160,11 +160,9 @@ static bool tls_off_drained(struct sock *sk, const struct tls_off_tx *off)
 
 static void tls_off_look(struct sock *sk, struct tls_tx *tx)
 {
-	const void *route = tls_offload_route(sk);
 	struct tls_off_tx *off = tx->off;
 
-	/* Without a route nothing is sent: wait for the next one. */
-	if (route && route != off->link->dev)
+	if (tls_offload_left(sk, off->link->dev))
 		tls_link_retire(off->link, TLS_LEFT_ROUTE);
 	else if (off->draining && tls_off_drained(sk, off))
 		tls_link_retire(off->link, TLS_LEFT_REKEY);

@@ -104,7 +104,7 @@ static struct scatterlist *tls_tx_rec_to_sg(struct tls_tx *tx,
 		return sg->dst;
 
 	sg_init_table(sg->src, rec->src.nr + 2);
-	sg_set_buf(sg->src, fmt->is_13 ? tls_frags_at(&rec->wire, 0) : aead->aad,
+	sg_set_buf(sg->src, fmt->is_13 ? tls_frags_start(&rec->wire) : aead->aad,
 		   assoc);
 	n = 1 + tls_frags_to_sg(&rec->src, 0, sg->src + 1);
 	aead->tail = rec->type;
@@ -176,31 +176,30 @@ static int tls_tx_rec_protect(struct sock *sk, struct tls_tx *tx,
 	return err;
 }
 
-/* Sets @len bytes from offset @off on to zero, in pages of our own, which are mapped. */
-static void tls_frags_clear(const struct tls_frags *frags, u32 off, u32 len)
+/* Sets the last @len bytes to zero, in pages of our own, which are mapped. */
+static void tls_frags_clear_end(const struct tls_frags *frags, u32 len)
 {
-	const struct bio_vec *v = frags->v;
+	const struct bio_vec *v = &frags->v[frags->nr - 1];
 	u32 n;
 
-	while (off >= v->bv_len)
-		off -= v++->bv_len;
-	for (; len; len -= n, off = 0, v++) {
-		n = min(len, v->bv_len - off);
-		memset(page_address(v->bv_page) + v->bv_offset + off, 0, n);
+	for (; len; len -= n, v--) {
+		n = min(len, v->bv_len);
+		memset(page_address(v->bv_page) + v->bv_offset + v->bv_len - n,
+		       0, n);
 	}
 }
 
 static void tls_tx_rec_frame(struct tls_tx *tx, const struct tls_tx_rec *rec)
 {
 	const struct tls_rec_fmt *fmt = &tx->aead.fmt;
-	u32 end = fmt->prepend_len + rec->len;
+	u32 end = fmt->tail_len + fmt->tag_len;
 
-	tls_rec_hdr_build(tls_frags_at(&rec->wire, 0), fmt, rec->type, rec->len,
+	tls_rec_hdr_build(tls_frags_start(&rec->wire), fmt, rec->type, rec->len,
 			  tx->ctx->ctx.tx.iv + tx->aead.cipher->salt_len);
 	if (rec->plain)		/* never sent, but packet sockets see it */
-		tls_frags_clear(&rec->wire, end, fmt->tail_len + fmt->tag_len);
+		tls_frags_clear_end(&rec->wire, end);
 	if (fmt->tail_len)
-		*tls_frags_at(&rec->wire, end) = rec->type;
+		*tls_frags_from_end(&rec->wire, end) = rec->type;
 }
 
 /* Makes all bytes of the wire. After -ENOMEM the payload is as it was. */

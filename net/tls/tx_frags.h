@@ -66,19 +66,30 @@ static inline void tls_frags_put(struct tls_frags *frags)
 }
 
 /**
- * tls_frags_at() - address of a byte
+ * tls_frags_start() - address of the first byte
  * @frags:	bytes in pages of our own, which are mapped
- * @off:	the byte's offset
  *
  * Return: the address, good up to the end of the fragment.
  */
-static inline u8 *tls_frags_at(const struct tls_frags *frags, u32 off)
+static inline u8 *tls_frags_start(const struct tls_frags *frags)
 {
-	const struct bio_vec *v = frags->v;
+	return page_address(frags->v[0].bv_page) + frags->v[0].bv_offset;
+}
 
-	while (off >= v->bv_len)
-		off -= v++->bv_len;
-	return page_address(v->bv_page) + v->bv_offset + off;
+/**
+ * tls_frags_from_end() - address of one of the last bytes
+ * @frags:	bytes in pages of our own, which are mapped
+ * @n:		the byte's distance to the end; 1 for the last byte
+ *
+ * Return: the address, good up to the end of the fragment.
+ */
+static inline u8 *tls_frags_from_end(const struct tls_frags *frags, u32 n)
+{
+	const struct bio_vec *v = &frags->v[frags->nr - 1];
+
+	while (n > v->bv_len)
+		n -= (v--)->bv_len;
+	return page_address(v->bv_page) + v->bv_offset + v->bv_len - n;
 }
 
 void tls_frags_cut(struct tls_frags *frags, u32 len, bool put);
