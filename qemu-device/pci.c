@@ -8,11 +8,11 @@
 #include "qemu/units.h"
 #include "hw/pci/pcie.h"
 #include "compat.h"
-#include "migration/vmstate.h"
 #include "block/aio.h"
 #include "qemu/main-loop.h"
 #include "qapi/error.h"
 #include "qemu/module.h"
+#include "migrate.h"
 #include "trace.h"
 #include "vkdev.h"
 
@@ -26,7 +26,7 @@ void vkdev_reset(VkdevState *s)
 {
     trace_vkdev_reset();
     s->epoch++;
-    s->asleep = false;
+    s->asleep = s->stopped;
     vkdev_irq_reset(s);
     vkdev_soc_reset(s);
     vkdev_queue_reset(s);
@@ -43,14 +43,15 @@ static void pci_reset_hold(Object *obj, ResetType type)
 }
 
 /*
- * Apply a change of the power state. In D3hot the device reads and writes no
- * memory, sends no interrupt and loses all frames. On return to D0 the
- * packets, commands and interrupts that were pending continue.
+ * Apply a change of the power state or of the virtual machine's. In D3hot, and
+ * while the machine stands still, the device reads and writes no memory, sends
+ * no interrupt and loses all frames. Afterwards the packets, commands and
+ * interrupts that were pending continue.
  */
-static void pci_pm_changed(VkdevState *s)
+void vkdev_sleep_update(VkdevState *s)
 {
     uint16_t ctrl = pci_get_word(PCI_DEVICE(s)->config + CAP_PM + PCI_PM_CTRL);
-    bool asleep = ctrl & PCI_PM_CTRL_STATE_MASK;
+    bool asleep = s->stopped || (ctrl & PCI_PM_CTRL_STATE_MASK);
 
     if (asleep == s->asleep) {
         return;
@@ -129,7 +130,7 @@ static void pci_config_write(PCIDevice *pci, uint32_t addr, uint32_t value,
     pci_default_write_config(pci, addr, value, len);
     pci_flr_write_config(VKDEV(pci), addr, value, len);
     pci_unmask_vectors(VKDEV(pci));
-    pci_pm_changed(VKDEV(pci));
+    vkdev_sleep_update(VKDEV(pci));
 }
 
 static bool pci_check_properties(VkdevState *s, Error **errp)
@@ -225,6 +226,11 @@ static void pci_realize(PCIDevice *pci, Error **errp)
         pci_fini_capabilities(pci);
         return;
     }
+    if (!vkdev_migrate_init(s, errp)) {
+        vkdev_migrate_fini(s);
+        pci_fini_capabilities(pci);
+        return;
+    }
     vkdev_irq_init(s);
     vkdev_rx_init(s);
     vkdev_port_init(s);
@@ -247,6 +253,7 @@ static void pci_exit(PCIDevice *pci)
 {
     VkdevState *s = VKDEV(pci);
 
+    vkdev_migrate_fini(s);
     vkdev_reset(s);
     vkdev_queue_fini(s);
     vkdev_port_fini(s);
@@ -275,12 +282,6 @@ static void pci_instance_init(Object *obj)
     PCI_DEVICE(obj)->cap_present |= QEMU_PCI_CAP_EXPRESS;
 }
 
-/* Migration is refused, because a migration stream would contain TLS keys. */
-static const VMStateDescription pci_vmstate = {
-    .name = TYPE_VKDEV,
-    .unmigratable = 1,
-};
-
 static const Property pci_properties[] = {
     DEFINE_NIC_PROPERTIES(VkdevState, conf),
     DEFINE_PROP_UINT32("queues", VkdevState, queues, 4),
@@ -307,7 +308,7 @@ static void pci_class_init(ObjectClass *klass, VkdevClassData data)
     pc->class_id = PCI_CLASS_NETWORK_ETHERNET;
     RESETTABLE_CLASS(klass)->phases.hold = pci_reset_hold;
     dc->desc = "NIC with inline TLS";
-    dc->vmsd = &pci_vmstate;
+    dc->vmsd = &vkdev_vmstate;
     device_class_set_props(dc, pci_properties);
     set_bit(DEVICE_CATEGORY_NETWORK, dc->categories);
     vkdev_fault_class_init(klass);

@@ -100,6 +100,9 @@ void vkdev_tx_free(VkdevTxQueue *txq);
 void vkdev_tx_start(VkdevTxQueue *txq);
 void vkdev_tx_stop(VkdevTxQueue *txq);
 void vkdev_tx_kick(VkdevTxQueue *txq);
+
+/** Complete the current packet, if there is one; frames not sent are lost. */
+void vkdev_tx_abandon(VkdevTxQueue *txq);
 void vkdev_tx_frame(VkdevState *s, struct iovec *iov, int iovcnt);
 
 /* Functions of rx.c */

@@ -136,6 +136,11 @@ static void cq_schedule(VkdevCq *cq)
     }
 }
 
+void vkdev_cq_resume(VkdevCq *cq)
+{
+    cq_schedule(cq);
+}
+
 void vkdev_cq_signal(VkdevCq *cq)
 {
     cq->frames++;

@@ -83,6 +83,9 @@ bool vkdev_cq_push(VkdevCq *cq, void *entry);
  */
 void vkdev_cq_signal(VkdevCq *cq);
 
+/** Go on after cq->armed and the ring were set: an interrupt may be due. */
+void vkdev_cq_resume(VkdevCq *cq);
+
 /**
  * Handle the consumer index and arming bit that the host wrote. False when
  * the index is out of range.

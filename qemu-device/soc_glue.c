@@ -191,6 +191,15 @@ static const VkdevCoreOps soc_ops = {
     .stat_get = op_stat_get,
 };
 
+bool vkdev_soc_slice(VkdevState *s)
+{
+    /*
+     * Firmware may change port settings, so open packets are completed first.
+     */
+    vkdev_rx_settle(s);
+    return vkdev_core_run(s->core, SLICE);
+}
+
 static void soc_run(void *opaque)
 {
     VkdevState *s = opaque;
@@ -199,11 +208,7 @@ static void soc_run(void *opaque)
     if (s->asleep) {
         return;
     }
-    /*
-     * Firmware may change port settings, so open packets are completed first.
-     */
-    vkdev_rx_settle(s);
-    if (vkdev_core_run(s->core, SLICE)) {
+    if (vkdev_soc_slice(s)) {
         qemu_bh_schedule(s->core_bh);
         return;
     }

@@ -513,6 +513,13 @@ void vkdev_tx_stop(VkdevTxQueue *txq)
     txq->pkt.busy = false;
 }
 
+void vkdev_tx_abandon(VkdevTxQueue *txq)
+{
+    if (txq->pkt.busy) {
+        tx_complete(txq, VKTLS_ST_OK);
+    }
+}
+
 void vkdev_tx_kick(VkdevTxQueue *txq)
 {
     if (txq->q.live) {

@@ -56,7 +56,8 @@ struct VkdevState {
     uint64_t irq_pending;   /* vectors to be sent, one bit each */
     QEMUBH *irq_bh;
     uint32_t epoch;     /* number of resets so far */
-    bool asleep;        /* true in D3hot */
+    bool stopped;       /* the virtual machine stands still */
+    bool asleep;        /* true in D3hot, and while stopped is */
     bool tls_rx;        /* features that the device offers (properties) */
     bool tls_replay;
     bool rx_gro;
@@ -82,6 +83,9 @@ struct VkdevState {
     QEMUBH *core_bh;
     QEMUTimer *core_timer;
 
+    VMChangeStateEntry *vm_changed;
+    Error *migrate_blocker; /* NULL if the device may migrate */
+
     VkdevFaults faults;
     uint64_t stats[VKTLS_STAT_NUM];
 };
@@ -94,6 +98,9 @@ struct VkdevState {
  * tells the caller that its current packet is gone.
  */
 void vkdev_reset(VkdevState *s);
+
+/** To be called when a condition of s->asleep may have changed. */
+void vkdev_sleep_update(VkdevState *s);
 
 /* Functions of mmio.c */
 void vkdev_mmio_init(VkdevState *s);
@@ -140,5 +147,10 @@ void vkdev_soc_fini(VkdevState *s);
 void vkdev_soc_free(VkdevState *s);
 void vkdev_soc_reset(VkdevState *s);
 void vkdev_soc_wake(VkdevState *s);
+
+/**
+ * Run the embedded core for a slice. False when it waits for something.
+ */
+bool vkdev_soc_slice(VkdevState *s);
 
 #endif

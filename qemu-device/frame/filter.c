@@ -32,6 +32,26 @@ bool vkdev_filter_set(VkdevFilterTable *t, unsigned place,
     return true;
 }
 
+bool vkdev_filter_get(const VkdevFilterTable *t, unsigned place,
+                      struct vktls_flow_filter *flow)
+{
+    const VkdevFilter *f = &t->filter[place];
+
+    if (place >= t->end || !f->ip_version) {
+        return false;
+    }
+    *flow = (struct vktls_flow_filter) {
+        .action = f->action,
+        .rss_ctx = f->rss_ctx,
+        .queue = f->queue,
+        .ip_version = f->ip_version,
+        .proto = f->proto,
+    };
+    memcpy(&flow->value, f->value, sizeof(f->value));
+    memcpy(&flow->mask, f->mask, sizeof(f->mask));
+    return true;
+}
+
 bool vkdev_filter_del(VkdevFilterTable *t, unsigned place)
 {
     if (place >= VKTLS_FLOW_FILTERS || !t->filter[place].ip_version) {

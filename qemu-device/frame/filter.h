@@ -34,6 +34,10 @@ typedef struct VkdevFilterTable {
 bool vkdev_filter_set(VkdevFilterTable *t, unsigned place,
                       const struct vktls_flow_filter *flow);
 
+/** Set @flow to the filter in @place. False if there is none. */
+bool vkdev_filter_get(const VkdevFilterTable *t, unsigned place,
+                      struct vktls_flow_filter *flow);
+
 /** Empty @place. False if it is already empty, or does not exist. */
 bool vkdev_filter_del(VkdevFilterTable *t, unsigned place);
 

@@ -68,8 +68,17 @@ bool vkdev_rss_set(VkdevRss *rss, const struct vktls_rss_ctx *cfg)
     memcpy(rss->table, cfg->table, sizeof(rss->table));
     rss->input = cfg->input;
     rss->odd = odd;
+    memcpy(rss->raw_key, cfg->key, sizeof(rss->raw_key));
     vkdev_rss_key_set(&rss->key, cfg->key);
     return true;
+}
+
+void vkdev_rss_get(const VkdevRss *rss, struct vktls_rss_ctx *cfg)
+{
+    *cfg = (struct vktls_rss_ctx) { .input = rss->input };
+    memcpy(cfg->key, rss->raw_key, sizeof(cfg->key));
+    memcpy(cfg->fields, rss->fields, sizeof(cfg->fields));
+    memcpy(cfg->table, rss->table, sizeof(cfg->table));
 }
 
 uint32_t vkdev_rss_hash(const VkdevRssKey *k, size_t place, const uint8_t *in,

@@ -22,6 +22,7 @@ typedef struct VkdevRssKey {
  */
 typedef struct VkdevRss {
     VkdevRssKey key;
+    uint8_t raw_key[VKTLS_RSS_KEY_BYTES];
     uint8_t fields[VKTLS_RSS_TYPES];    /* VKTLS_RSS_SRC etc.; 0 = no hash */
     uint8_t input;      /* VKTLS_RSS_PLAIN, _XOR or _OR_XOR */
     uint8_t odd;        /* bit mask of types that need vkdev_rss_hash_odd() */
@@ -33,6 +34,9 @@ typedef struct VkdevRss {
  * values.
  */
 bool vkdev_rss_set(VkdevRss *rss, const struct vktls_rss_ctx *cfg);
+
+/** Set @cfg to the values that @rss was set from last; zeros if never. */
+void vkdev_rss_get(const VkdevRss *rss, struct vktls_rss_ctx *cfg);
 
 /** Compute the tables of @k for @key, which is VKTLS_RSS_KEY_BYTES long. */
 void vkdev_rss_key_set(VkdevRssKey *k, const uint8_t *key);

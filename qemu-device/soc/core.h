@@ -166,6 +166,24 @@ bool vkdev_core_crash(VkdevCore *core);
  */
 bool vkdev_core_run(VkdevCore *core, uint32_t budget);
 
+/* Bytes of a saved core. */
+#define VKDEV_CORE_SAVED (SOC_SRAM_SIZE + 8192)
+
+/**
+ * vkdev_core_save() - write the core's state to @to, VKDEV_CORE_SAVED bytes
+ *
+ * The bytes contain no key. A core that has not come to rest (it does so when
+ * vkdev_core_run() has returned false) is saved as crashed.
+ */
+void vkdev_core_save(const VkdevCore *core, uint8_t *to);
+
+/**
+ * vkdev_core_restore() - read the state that vkdev_core_save() wrote
+ *
+ * Return: false, with the core in reset, if the bytes are no state of a core.
+ */
+bool vkdev_core_restore(VkdevCore *core, const uint8_t *from);
+
 /** vkdev_core_deadline() - time to run next, in ns; UINT64_MAX = never */
 uint64_t vkdev_core_deadline(const VkdevCore *core);
 

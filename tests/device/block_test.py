@@ -307,16 +307,6 @@ def properties_out_of_range(_):
         raise AssertionError(f"{name}={value} is accepted")
 
 
-@case()
-def migration_is_refused(nic):
-    try:
-        nic.m.qmp("migrate", uri="exec:cat >/dev/null")
-    except QmpError as why:
-        assert "vktls" in str(why), why
-        return
-    raise AssertionError("migration starts")
-
-
 @case(fault_tx_drop_ppm=5)
 def faults_settable_at_run_time(nic):
     path = "/machine/peripheral/nic"

@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Migration: the card in a second QEMU goes on where that in the first one stopped, but
+without TLS contexts; no key is in the stream; a card that lacks something is refused."""
+
+import os
+import shutil
+import struct
+import sys
+
+import block_test as block
+import filter_test as filters
+import promises_test as promises
+import tls_test as tls
+from nic import ABI, MAC, PEER, RxQueue, TxQueue, case, in_qemu_only, main, pack
+from packets import payload
+from qtest import Function, Machine, QmpError
+
+ONE_QEMU = in_qemu_only("a card in a process of its own does not migrate")
+FRAME = PEER + MAC + b"\x88\xb5" + payload(400)
+
+
+def save(nic):
+    """Stop the machine and write its state. Return: the stream's path."""
+    path = os.path.join(os.path.dirname(nic.wire.near), "stream")
+    nic.m.qmp("migrate", uri=f"exec:cat >{path}")
+
+    def ended():
+        status = nic.m.qmp("query-migrate").get("status")
+        assert status != "failed", nic.m.logged()
+        return status == "completed"
+    nic.m.wait(ended, "end of the migration", step=0.02)
+    return path
+
+
+def skip_announcements(wire):
+    """QEMU sends RARP requests in the name of a NIC that has migrated."""
+    receive = wire.receive
+
+    def others(timeout=5.0):
+        while (frame := receive(timeout)) and frame[12:14] == b"\x80\x35":
+            pass
+        return frame
+    wire.receive = others
+
+
+def restore(nic, path, *queues, **properties):
+    """Go on from the stream in a new QEMU; NIC and QUEUES are those in it from now on."""
+    old = nic.m
+    old.close()
+    nic.m = None
+    nic.props |= properties
+    nic.m = Machine("-netdev", nic.wire.netdev, "-device", nic.device_line(),
+                    "-incoming", f"exec:cat {path}")
+    nic.m.next_ram = old.next_ram
+    nic.m.wait(lambda: nic.m.qmp("query-status")["status"] == "running",
+               "end of the migration", step=0.02)
+    pci = Function.__new__(Function)
+    pci.__dict__ |= nic.pci.__dict__
+    pci.m = nic.m
+    nic.pci = pci
+    for ring in filter(None, (nic.cmdq, nic.cplq, nic.evtq)):
+        ring.m = nic.m
+    skip_announcements(nic.wire)
+    for queue in queues:
+        queue.m = queue.ring.m = queue.cq.m = nic.m
+
+
+def move(nic, *queues):
+    restore(nic, save(nic), *queues)
+
+
+@case(queues=4)
+@ONE_QEMU
+def goes_on_at_the_target(nic):
+    nic.boot().up("PROMISC", mtu=3000)
+    tx, rx = TxQueue(nic, 1), RxQueue(nic, 0)
+    for _ in range(3):
+        tx.send_ok(FRAME)
+        assert nic.wire.receive() == FRAME
+        nic.wire.send(FRAME)
+        assert rx.receive()[0] == FRAME
+    before = nic.stats()
+    move(nic, tx, rx)
+    assert nic.fw_state() == ABI.FW_READY
+    nic.event("LINK")
+    nic.command("NOP")
+    after = nic.stats()
+    same = [name for name in before if name.startswith(("TX_F", "RX_F", "TX_B", "RX_B"))]
+    assert {n: before[n] for n in same} == {n: after[n] for n in same}
+    for _ in range(tx.ring.count + 3):
+        tx.send_ok(FRAME)
+        assert nic.wire.receive() == FRAME
+        nic.wire.send(FRAME)
+        assert rx.receive()[0] == FRAME
+        rx.fill()
+
+
+@case(queues=4)
+@ONE_QEMU
+def steering_goes_along(nic):
+    queues = filters.start(nic)
+    filters.rss_ctx(nic, 0, [1])
+    filters.rss_ctx(nic, 7, [2])
+    filters.flow(nic, 3, ABI.FLOW_RSS, ctx=7, dst_port=struct.pack(">H", 443))
+    filters.flow(nic, 200, ABI.FLOW_QUEUE, queue=3, src_port=struct.pack(">H", 80))
+    move(nic, *queues)
+    for ports, queue in (((5, 443), 2), ((80, 6), 3), ((5, 6), 1)):
+        filters.arrives(nic, queues, filters.frame(ports=ports), queue)
+
+
+@case()
+@ONE_QEMU
+def an_interrupt_that_is_due_comes(nic):
+    nic.boot().up("PROMISC")
+    rx = RxQueue(nic)
+    nic.write(rx.mod_reg, 500)      # microseconds
+    rx.give_back(arm=True)
+    nic.wire.send(FRAME)
+    nic.m.wait(lambda: nic.stats()["RX_FRAMES"] == 1, "the frame")
+    assert not nic.interrupted(1)
+    move(nic, rx)
+    nic.m.step(0.01)
+    assert nic.interrupted(1)
+    assert rx.receive()[0] == FRAME
+
+
+@case()
+@ONE_QEMU
+def no_key_is_in_the_stream(nic):
+    tx = tls.start(nic)
+    flow = tls.Flow(nic)
+    flow.send(tx, flow.record(tls.SECRET))
+    key = flow.records.key
+    path = save(nic)
+    with open(path, "rb") as f:
+        stream = f.read()
+    assert MAC in stream, "the stream has no state of the card"
+    ram = nic.m.read(0x100000, nic.m.next_ram - 0x100000)
+    assert stream.count(key) <= ram.count(key), "the card saves a key"
+
+
+@case()
+@ONE_QEMU
+def contexts_stay_behind(nic):
+    tx = tls.start(nic)
+    flow = tls.Flow(nic)
+    flow.send(tx, flow.record(tls.SECRET))
+    move(nic, tx)
+    frame, offload = flow.packet(flow.record(tls.SECRET))
+    tx.refused("NOENT", frame, **offload)
+    tls.no_secret(nic)
+    assert nic.stats()["TLS_CTX_LIVE"] == 0
+    nic.command("TLS_QUERY", flow.ref(), "NOENT")
+    again = tls.Flow(nic)
+    again.send(tx, again.record(tls.SECRET))
+    assert again.read()[1] == tls.SECRET
+
+
+@case()
+@ONE_QEMU
+def firmware_in_the_middle_of_work_crashes(nic):
+    """Its memory may hold a key, so it is not saved; the host resets the card."""
+    body = struct.pack("<I", 0x0000006f).ljust(64, b"\0")    # an endless loop
+    assert nic.load(block.sealed(block.good_header(body), body)) == ABI.ST_OK
+    assert nic.fw_state() == ABI.FW_BOOTING
+    move(nic)
+    assert nic.fw_state() == ABI.FW_CRASHED
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    nic.boot()
+    nic.command("NOP")
+
+
+def refused(nic, path, why, **properties):
+    """The QEMU that is to go on from the stream ends, and says WHY."""
+    try:
+        restore(nic, path, **properties)
+    except AssertionError:
+        said, status = nic.m.logged(), nic.m.process.wait()
+        for thing in (nic.m.qtest, nic.m.qmp_link, nic.m.log):
+            thing.close()
+        shutil.rmtree(nic.m.dir)
+        nic.m = None
+        assert why in said and status == 1, f"status {status}: {said}"
+        return
+    raise AssertionError(f"a card with {properties} takes the state")
+
+
+@case(abi_minor=ABI.ABI_MINOR)
+@ONE_QEMU
+def an_older_card_is_refused(nic):
+    nic.boot()
+    refused(nic, save(nic), "abi-minor", abi_minor=ABI.ABI_MINOR - 1)
+
+
+@case(abi_minor=5)
+@ONE_QEMU
+def a_newer_card_takes_an_older_ones_state(nic):
+    nic.firmware = promises.firmware(5)
+    nic.boot().up()
+    restore(nic, save(nic), abi_minor=ABI.ABI_MINOR)
+    nic.command("NOP")
+
+
+@case(queues=4)
+@ONE_QEMU
+def a_card_with_other_queues_is_refused(nic):
+    nic.boot()
+    refused(nic, save(nic), "queues", queues=2)
+
+
+@case()
+@ONE_QEMU
+def a_card_without_tls_receive_is_refused(nic):
+    nic.boot()
+    refused(nic, save(nic), "tls-rx", tls_rx="off")
+
+
+@case()
+@ONE_QEMU
+def a_damaged_state_is_refused(nic):
+    nic.boot()
+    version = nic.read(ABI.REG_FW_VERSION)
+    path = save(nic)
+    with open(path, "r+b") as f:
+        f.seek(f.read().rindex(struct.pack("<III", ABI.FW_READY, ABI.ST_OK, version)))
+        f.write(struct.pack("<I", 77))
+    refused(nic, path, "damaged")
+
+
+@case()
+@ONE_QEMU
+def a_stopped_machine_goes_on(nic):
+    """Nothing moves while it stands still, and nothing is lost by it."""
+    nic.boot().up("PROMISC")
+    tx, rx = TxQueue(nic), RxQueue(nic)
+    nic.m.qmp("stop")
+    tx.data(FRAME)
+    tx.ring_doorbell()
+    assert nic.wire.receive(0.2) is None
+    assert tx.cq.take() is None
+    nic.m.qmp("cont")
+    assert tx.completion()["status"] == ABI.ST_OK
+    assert nic.wire.receive() == FRAME
+    nic.wire.send(FRAME)
+    assert rx.receive()[0] == FRAME
+
+
+@case(vfio_user="on")
+@ONE_QEMU
+def half_a_card_is_refused(nic):
+    """The client of a vfio-user server has a part of the state."""
+    try:
+        save(nic)
+    except QmpError as why:
+        assert "vfio-user" in str(why), why
+        return
+    raise AssertionError("the card of a vfio-user client migrates")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.modules[__name__]))
