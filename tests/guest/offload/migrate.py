@@ -5,13 +5,64 @@ the card at each target has lost all contexts, and the flows are its own again, 
 byte lost. Tells the host by lines on stdout when it may migrate the machine. Started by
 tests/vm/migrate_test.py."""
 import os
+import threading
 import time
 
 import ktap
+import ktls
 import recover
 import rig
 
 ROUNDS = int(os.environ["ROUNDS"])
+CHUNK = 40000
+PATIENCE = 60
+
+
+class Incoming:
+    """Flows that receive one chunk after the other."""
+
+    def __init__(self):
+        self.flows = [rig.Inflow(version=version) for version in (ktls.TLS12, ktls.TLS13)]
+        self.ended, self.errors, self.rounds = False, [], 0
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        ktap.defer(self.stop)
+
+    def run(self):
+        """The sender and the reader of all flows."""
+        try:
+            while not self.ended:
+                for flow in self.flows:
+                    flow.push(flow.stream(CHUNK))
+                self.rounds += 1
+                time.sleep(0.05)
+        except (OSError, AssertionError) as err:
+            self.errors.append(repr(err))
+
+    def decrypted(self):
+        """Does the NIC decrypt most of a round?"""
+        watch, start = rig.Watch(), self.rounds
+        rig.wait_for(lambda: self.errors or self.rounds >= start + 2, PATIENCE,
+                     lambda: f"flows stand still at {self.rounds}")
+        ktap.equal(self.errors, [], "broken connections")
+        return watch["rx_tls_decrypted_bytes"] >= len(self.flows) * CHUNK
+
+    def back(self, what, start):
+        """All flows are the NIC's again; print how long that took."""
+        rig.wait_for(self.decrypted, PATIENCE, lambda: "the NIC decrypts too little")
+        ktap.figure(f"{what}: decrypted again after {time.monotonic() - start:.1f} s")
+
+    def stop(self):
+        """End the thread."""
+        self.ended = True
+        self.thread.join(PATIENCE)
+
+    def finish(self):
+        """The reader has got every byte."""
+        self.stop()
+        ktap.equal(self.errors, [], "broken connections")
+        for flow in self.flows:
+            flow.finish()
 
 
 def tell(line):
@@ -19,20 +70,25 @@ def tell(line):
     print(line, flush=True)
 
 
-@ktap.case(timeout=60 + 60 * ROUNDS)
+@ktap.case(timeout=120 + 120 * ROUNDS)
 def flows_survive_migration():
     """Each time the contexts stay behind, and come back."""
-    load = recover.Load()
-    if not load.offloaded():
-        raise AssertionError(f"no offload to begin with; {load.watch.report()}")
+    rig.offload()
+    rig.receive_offload()
+    outgoing, incoming = recover.Load(), Incoming()
+    if not outgoing.offloaded() or not incoming.decrypted():
+        raise AssertionError(f"no offload to begin with; {outgoing.watch.report()}")
     for number in range(1, ROUNDS + 1):
         watch = rig.Watch()
         tell(f"flowing {number}")
-        rig.wait_for(lambda watch=watch: load.errors or watch["tx_tls_lost_forgotten"], 300,
-                     lambda: "the machine does not migrate")
-        load.back(f"migration {number}", time.monotonic())
+        rig.wait_for(lambda watch=watch: outgoing.errors or watch["tx_tls_lost_forgotten"],
+                     300, lambda: "the machine does not migrate")
+        start = time.monotonic()
+        outgoing.back(f"migration {number}", start)
+        incoming.back(f"migration {number}", start)
         ktap.equal(watch["resets"], 0, "resets of the card")
-    load.finish()
+    outgoing.finish()
+    incoming.finish()
     tell("ended")
 
 

@@ -97,6 +97,20 @@ int vktls_dev_reset(struct vktls_dev *vd)
 }
 
 /**
+ * vktls_service_soon() - have the service work look after the device now
+ * @vd: device
+ *
+ * Otherwise it does so once a second. Does nothing while nobody watches the device.
+ *
+ * Context: any.
+ */
+void vktls_service_soon(struct vktls_dev *vd)
+{
+	cancel_delayed_work(&vd->service);
+	schedule_delayed_work(&vd->service, 0);
+}
+
+/**
  * vktls_reset_request() - have a health reporter recover the device soon
  * @vd: device
  * @reason: cause, for the reporter

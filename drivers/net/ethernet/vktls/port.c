@@ -230,6 +230,8 @@ void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
 	switch (type) {
 	case VKTLS_EVT_LINK:
 		vktls_port_link_sync(vd);
+		/* A virtual machine that has migrated: the NIC lacks its contexts. */
+		vktls_service_soon(vd);
 		break;
 	case VKTLS_EVT_QUEUE_ERROR:
 		if (net_ratelimit())

@@ -102,6 +102,7 @@ struct vktls_dev {
 bool vktls_dev_answers(struct vktls_dev *vd);
 bool vktls_dev_check(struct vktls_dev *vd);
 int vktls_dev_reset(struct vktls_dev *vd);
+void vktls_service_soon(struct vktls_dev *vd);
 void vktls_reset_request(struct vktls_dev *vd, enum vktls_reset_reason reason);
 
 /* Linux interrupt number of a VKTLS_VEC_*, for request_irq() */
