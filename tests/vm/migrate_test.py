@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# timeout 900
 """Live migration under TLS flows, from one QEMU to the next: three times, or as often as
 ROUNDS in the environment says. The guest's side is tests/guest/offload/migrate.py."""
 
