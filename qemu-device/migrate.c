@@ -13,6 +13,7 @@
 #include "migration/blocker.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
+#include "system/runstate.h"
 #include "compat.h"
 #include "migrate.h"
 #include "trace.h"

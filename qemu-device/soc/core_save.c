@@ -183,6 +183,15 @@ void vkdev_core_save(const VkdevCore *core, uint8_t *to)
     }
 }
 
+static bool cpu_is_sound(const VkdevRv32 *cpu)
+{
+    uint32_t lines = 1u << VKDEV_RV32_IRQ_TIMER | 1u << VKDEV_RV32_IRQ_EXTERNAL;
+
+    return cpu->state <= VKDEV_RV32_CRASHED && !cpu->x[0] &&
+           !(cpu->pc % 4) && !(cpu->mtvec & 2) && !(cpu->mepc % 4) &&
+           !((cpu->mie | cpu->mip) & ~lines);
+}
+
 static bool is_sound(const VkdevCore *core)
 {
     const VkdevCoreMbox *mbox = &core->mbox;
@@ -190,8 +199,7 @@ static bool is_sound(const VkdevCore *core)
 
     return core->fw_state <= VKTLS_FW_CRASHED && core->fw_code <= UINT8_MAX &&
            core->abi_minor <= core->config.abi_minor &&
-           core->cpu.state <= VKDEV_RV32_CRASHED && !core->cpu.x[0] &&
-           !(core->cpu.pc % 4) &&
+           cpu_is_sound(&core->cpu) &&
            mbox->cmdq_log2 <= VKTLS_CMDQ_MAX_LOG2 &&
            mbox->evtq_log2 <= VKTLS_EVTQ_MAX_LOG2 &&
            !(mbox->cmdq_tail >> mbox->cmdq_log2) &&

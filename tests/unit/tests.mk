@@ -10,13 +10,14 @@ rv32_test-src = $(rv32-src)
 rv32_priv_test-src = $(rv32-src)
 
 # the firmware image is $(BUILD)/firmware/vktls.fw
-core-src = $(addprefix qemu-device/soc/,core.c core_blocks.c core_load.c core_steer.c \
-					   sha256.c) $(rv32-src)
+core-src = $(addprefix qemu-device/soc/,core.c core_blocks.c core_load.c core_save.c \
+					   core_steer.c sha256.c) $(rv32-src)
 fw-src = tests/unit/fw_rig.c $(core-src)
 fw_cmd_test-src = $(fw-src)
 fw_refuse_test-src = $(fw-src)
 fw_mbox_test-src = $(fw-src)
 fw_load_test-src = $(fw-src)
+fw_save_test-src = $(fw-src)
 
 aead-any-src = qemu-device/tls/aead.c qemu-device/tls/poly.c
 ifeq ($(MACHINE),x86_64)
