@@ -246,6 +246,43 @@ def a_stopped_machine_goes_on(nic):
     assert rx.receive()[0] == FRAME
 
 
+def job(nic, command, **arguments):
+    """Run a job of QEMU to its end."""
+    nic.m.qmp(command, **{"job-id": "job"} | arguments)
+
+    def ended():
+        info, = nic.m.qmp("query-jobs")
+        assert "error" not in info, info["error"]
+        return info["status"] == "concluded"
+    nic.m.wait(ended, command, step=0.02)
+    nic.m.qmp("job-dismiss", id="job")
+
+
+@case()
+@ONE_QEMU
+def a_snapshot_holds_no_context(nic):
+    """The card goes back to the snapshot; the contexts of both times are gone."""
+    folder = os.path.dirname(nic.wire.near)
+    job(nic, "blockdev-create",
+        options={"driver": "file", "filename": f"{folder}/disk", "size": 0})
+    nic.m.qmp("blockdev-add", **{"driver": "file", "node-name": "file",
+                                 "filename": f"{folder}/disk"})
+    job(nic, "blockdev-create", options={"driver": "qcow2", "file": "file", "size": 1 << 26})
+    nic.m.qmp("blockdev-add", **{"driver": "qcow2", "node-name": "disk", "file": "file"})
+    tx = tls.start(nic)
+    flow = tls.Flow(nic)
+    at = (tx.ring.at, tx.cq.at, nic.cmdq.at, nic.cplq.at)
+    where = dict(tag="then", vmstate="disk", devices=["disk"])
+    job(nic, "snapshot-save", **where)
+    flow.send(tx, flow.record(tls.SECRET))
+    job(nic, "snapshot-load", **where)
+    tx.ring.at, tx.cq.at, nic.cmdq.at, nic.cplq.at = at
+    nic.m.qmp("cont")
+    frame, offload = flow.packet(flow.record(tls.SECRET))
+    tx.refused("NOENT", frame, **offload)
+    assert nic.stats()["TLS_CTX_LIVE"] == 0
+
+
 @case(vfio_user="on")
 @ONE_QEMU
 def half_a_card_is_refused(nic):
