@@ -7,6 +7,7 @@
  */
 
 #include <linux/if_vlan.h>
+#include <linux/local_lock.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <net/tcp.h>
@@ -18,10 +19,21 @@
 #include "offload_tx.h"
 #include "trace.h"
 
-/* Size of a per-CPU buffer for the ciphertext of one record; used with softirqs off. */
+/* Size of a per-CPU buffer for the ciphertext of one record. */
 #define TLS_SCRATCH	(TLS_REC_PAYLOAD_MAX + 64)
 
-static DEFINE_PER_CPU(u8 *, tls_scratch);
+/*
+ * The lock is taken with softirqs off, which is enough in most kernels. With PREEMPT_RT
+ * a task can be preempted by another one in that state.
+ */
+struct tls_scratch {
+	u8 *buf;
+	local_lock_t lock;
+};
+
+static DEFINE_PER_CPU(struct tls_scratch, tls_scratch) = {
+	.lock = INIT_LOCAL_LOCK(lock),
+};
 
 static u32 tls_fallback_to_sg(const struct tls_record_info *info, u32 skip,
 			      u32 len, struct scatterlist *sg)
@@ -93,7 +105,7 @@ static int tls_fallback_rec(struct tls_off_rec *rec, u32 from, u32 len,
 {
 	const struct tls_rec_fmt *fmt = &tls_off_rec_epoch(rec)->aead.fmt;
 	u32 body = rec->info.len - fmt->prepend_len - fmt->tag_len;
-	u8 hdr[TLS_REC_MAX_PREPEND], *scratch;
+	u8 hdr[TLS_REC_MAX_PREPEND], *buf;
 	u32 n, end = from + len;
 	int err = 0;
 
@@ -107,13 +119,15 @@ static int tls_fallback_rec(struct tls_off_rec *rec, u32 from, u32 len,
 	if (err || from == end)
 		return err;
 
-	scratch = __this_cpu_read(tls_scratch);
+	local_lock_nested_bh(&tls_scratch.lock);
+	buf = __this_cpu_read(tls_scratch.buf);
 	n = min(body, end - fmt->prepend_len);
-	err = tls_fallback_seal(rec, hdr, body, n, scratch);
-	if (err)
-		return err;
-	return skb_store_bits(skb, at, scratch + from - fmt->prepend_len,
-			      end - from);
+	err = tls_fallback_seal(rec, hdr, body, n, buf);
+	if (!err)
+		err = skb_store_bits(skb, at, buf + from - fmt->prepend_len,
+				     end - from);
+	local_unlock_nested_bh(&tls_scratch.lock);
+	return err;
 }
 
 static int tls_fallback_fill(struct tls_tx *tx, u32 seq, struct sk_buff *skb,
@@ -334,7 +348,7 @@ int tls_fallback_init(void)
 			tls_fallback_fini();
 			return -ENOMEM;
 		}
-		per_cpu(tls_scratch, cpu) = buf;
+		per_cpu(tls_scratch.buf, cpu) = buf;
 	}
 	return 0;
 }
@@ -347,7 +361,7 @@ void tls_fallback_fini(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		kfree_sensitive(per_cpu(tls_scratch, cpu));
-		per_cpu(tls_scratch, cpu) = NULL;
+		kfree_sensitive(per_cpu(tls_scratch.buf, cpu));
+		per_cpu(tls_scratch.buf, cpu) = NULL;
 	}
 }
