@@ -2,7 +2,8 @@
 /*
  * For tests only: "late(AEAD)" is the same cipher as an asynchronous engine. It answers
  * from a work, and its queue has room for one request; for kernels that are built
- * without cryptd.
+ * without cryptd. The parameter "make" has the kernel make any AEAD from its templates,
+ * as AF_ALG of 7.3 does not make asynchronous ones.
  */
 #include <crypto/internal/aead.h>
 #include <linux/module.h>
@@ -189,6 +190,27 @@ static struct crypto_template late_template = {
 	.create = late_create,
 	.module = THIS_MODULE,
 };
+
+static int late_set_make(const char *val, const struct kernel_param *param)
+{
+	char name[CRYPTO_MAX_ALG_NAME];
+	struct crypto_aead *tfm;
+
+	if (strscpy(name, val) < 0)
+		return -ENAMETOOLONG;
+	tfm = crypto_alloc_aead(strim(name), 0, 0);
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	crypto_free_aead(tfm);
+	return 0;
+}
+
+static const struct kernel_param_ops late_make_ops = {
+	.set = late_set_make,
+};
+
+module_param_cb(make, &late_make_ops, NULL, 0200);
+MODULE_PARM_DESC(make, "AEAD for the kernel to make");
 
 static int __init late_init(void)
 {
