@@ -34,7 +34,7 @@ refused()
 
 as_written()
 {
-	grep -qF "podman run --privileged --rm -it -v \"\$PWD\":/vktls vktls" Containerfile
+	grep -qF "podman run --rm -v \"\$PWD\":/vktls" Containerfile
 }
 
 apt="apt-get=touch $work/installed"
