@@ -6,7 +6,6 @@
  * and only up to the last byte that the packet needs.
  */
 
-#include <linux/if_vlan.h>
 #include <linux/local_lock.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
@@ -16,6 +15,7 @@
 
 #include "aead.h"
 #include "export.h"
+#include "offload_policy.h"
 #include "offload_tx.h"
 #include "trace.h"
 
@@ -301,13 +301,12 @@ struct sk_buff *tls_fallback_output(struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * Returns whether @dev is the device @owner, or a VLAN or bond on top of it that sends
+ * Returns whether @dev is the device @owner, or an interface on top of it that sends
  * the packet through @owner.
  */
 static bool tls_goes_to(struct net_device *owner, struct net_device *dev)
 {
-	while (is_vlan_dev(dev))
-		dev = vlan_dev_real_dev(dev);
+	dev = tls_dev_straight(dev);
 	return owner && (owner == dev || (netif_is_bond_master(dev) &&
 			 netdev_master_upper_dev_get_rcu(owner) == dev));
 }

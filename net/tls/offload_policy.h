@@ -2,6 +2,8 @@
 #ifndef _TLS_OFFLOAD_POLICY_H
 #define _TLS_OFFLOAD_POLICY_H
 
+#include <linux/if_macvlan.h>
+#include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 
 #include "tls_priv.h"
@@ -29,6 +31,28 @@ enum tls_why {
 	TLS_WHY_MEMORY,
 	TLS_WHY_REFUSED,
 };
+
+/*
+ * Returns the interface below VLANs and macvlans, which gets all of their packets
+ * unchanged. A macvlan in bridge mode is not looked through: it gives packets for
+ * another macvlan of the host to that macvlan, past every NIC.
+ */
+static inline struct net_device *tls_dev_straight(struct net_device *dev)
+{
+	const struct macvlan_dev *macvlan;
+
+	while (dev->priv_flags & (IFF_802_1Q_VLAN | IFF_MACVLAN)) {
+		if (is_vlan_dev(dev)) {
+			dev = vlan_dev_real_dev(dev);
+			continue;
+		}
+		macvlan = netdev_priv(dev);
+		if (READ_ONCE(macvlan->mode) == MACVLAN_MODE_BRIDGE)
+			break;
+		dev = macvlan->lowerdev;
+	}
+	return dev;
+}
 
 /* Functions of offload_route.c */
 int tls_sock_judge(struct sock *sk);

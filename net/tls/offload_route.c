@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device that a socket sends through, under VLANs and bonds, and whether its
- * packets get there as TCP made them. It does not know whether that device can do
+ * The device that a socket sends through, under VLANs, macvlans and bonds, and whether
+ * its packets get there as TCP made them. It does not know whether that device can do
  * TLS (see offload_policy.c).
  */
 
-#include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <net/bonding.h>
 #include <net/dst.h>
@@ -50,7 +49,7 @@ static struct net_device *tls_bond_slave(struct net_device *bond,
 }
 
 /**
- * tls_dev_below() - the device under bonds and VLANs that a socket sends through
+ * tls_dev_below() - the device under bonds, VLANs and macvlans that a socket sends through
  * @sk:		the socket, locked or kept from being freed
  *
  * Context: RCU.
@@ -61,8 +60,8 @@ struct net_device *tls_dev_below(struct sock *sk)
 	struct dst_entry *dst = __sk_dst_get(sk);
 	struct net_device *dev = dst ? READ_ONCE(dst->dev) : NULL;
 
-	while (dev && is_vlan_dev(dev))
-		dev = vlan_dev_real_dev(dev);
+	if (dev)
+		dev = tls_dev_straight(dev);
 	return dev && netif_is_bond_master(dev) ? tls_bond_slave(dev, sk) : dev;
 }
 

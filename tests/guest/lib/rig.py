@@ -50,17 +50,22 @@ def far_run(*argv, check=True):
 
 
 @contextlib.contextmanager
-def far_side():
-    """Sockets made inside belong to the peer; they stay there afterwards."""
+def inside(netns):
+    """Sockets made inside belong to that namespace; they stay there afterwards."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    peer = os.open("/run/netns/peer", os.O_RDONLY)
+    there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
     try:
-        os.setns(peer, CLONE_NEWNET)
+        os.setns(there, CLONE_NEWNET)
         yield
     finally:
         os.setns(home, CLONE_NEWNET)
-        os.close(peer)
+        os.close(there)
         os.close(home)
+
+
+def far_side():
+    """The namespace of the peer."""
+    return inside("peer")
 
 
 def connect(family=4):

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Sockets of a container, a network namespace of its own, whose route ends at the card:
+offloaded where each packet gets there unchanged, else in software, with a reason."""
+import socket
+import struct
+
+import ktap
+import ktls
+import rig
+
+BOX = "box"
+ADDRESS, NEIGHBOUR = "192.0.2.11", "192.0.2.12"
+CHUNK = 100000
+NO_DEVICE = 1       # TLS_EXT_WHY_NO_DEVICE
+TX, RX = ktls.TLS_EXT_TX_OFFLOAD, ktls.TLS_EXT_RX_OFFLOAD
+
+
+def box_run(*argv):
+    """A command in the container."""
+    return rig.run("ip", "netns", "exec", BOX, *argv)
+
+
+def box(name):
+    """A container with this interface and an address, until the case ends."""
+    rig.run("ip", "netns", "add", BOX)
+    ktap.defer(rig.run, "ip", "netns", "del", BOX)
+    rig.run("ip", "link", "set", name, "netns", BOX)
+    box_run("ip", "link", "set", "lo", "up")
+    box_run("ip", "link", "set", name, "up")
+    box_run("ip", "address", "add", f"{ADDRESS}/24", "dev", name)
+
+
+def macvlan(mode, name="mv0"):
+    """One on top of the card."""
+    rig.run("ip", "link", "add", name, "link", rig.IFACE, "type", "macvlan", "mode", mode)
+
+
+def connect(server, through=None):
+    """A socket of the container that is connected to @server, and the other end."""
+    with server, rig.inside(BOX):
+        near = socket.socket()
+        if through:
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, through.encode())
+        near.connect(server.getsockname()[:2])
+        far, _ = server.accept()
+    near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return near, far
+
+
+def pair(through=None):
+    """A connection of the container to the peer on the wire."""
+    with rig.far_side():
+        server = socket.create_server((rig.FAR[4], 0))
+    return connect(server, through)
+
+
+def place(sock, option):
+    """on_nic and why of struct tls_ext_offload_state."""
+    return struct.unpack("=IIII", sock.getsockopt(ktls.SOL_TLS, option, 16))[2:]
+
+
+def on_card(through=None):
+    """Both directions are the card's."""
+    watch = rig.Watch()
+    flow, inflow = rig.Flow(pair=pair(through)), rig.Inflow(pair=pair(through))
+    ktap.equal((place(flow.near, TX), place(inflow.near, RX)), ((1, 0), (1, 0)), "places")
+    flow.send(rig.pattern(CHUNK))
+    inflow.push(inflow.stream(CHUNK))
+    flow.finish()
+    inflow.finish()
+    if watch["tx_tls_encrypted_bytes"] < CHUNK or watch["rx_tls_decrypted_bytes"] < CHUNK // 2:
+        raise AssertionError(watch.report())
+
+
+def in_software(ends=pair):
+    """Neither direction is, and the socket says why."""
+    watch = rig.Watch()
+    flow, inflow = rig.Flow(pair=ends()), rig.Inflow(pair=ends())
+    none = (0, NO_DEVICE)
+    ktap.equal((place(flow.near, TX), place(inflow.near, RX)), (none, none), "places")
+    flow.send(rig.pattern(CHUNK))
+    inflow.push(inflow.stream(CHUNK))
+    flow.finish()
+    inflow.finish()
+    watch.expect(tx_tls_ctx=0, rx_tls_ctx=0, tx_tls_encrypted_bytes=0)
+
+
+def says(words):
+    """tlswhy in the container."""
+    flow = rig.Flow(pair=pair())
+    said = box_run("tlswhy")
+    ktap.equal(words in said, True, said)
+    flow.finish()
+
+
+def straight(mode):
+    """A macvlan that gives all packets to the card."""
+    macvlan(mode)
+    box("mv0")
+    on_card()
+    says("in the NIC below mv0")
+
+
+@ktap.case()
+def macvlan_of_a_bridge():
+    """One that may give a packet to its neighbour."""
+    macvlan("bridge")
+    box("mv0")
+    in_software()
+    says("mv0 (macvlan), which may give packets to others than a NIC")
+
+
+@ktap.case()
+def neighbours():
+    """Two containers over one card, whose packets never get there."""
+    macvlan("bridge")
+    macvlan("bridge", "mv1")
+    ktap.defer(rig.run, "ip", "link", "del", "mv1")
+    rig.run("ip", "link", "set", "mv1", "up")
+    rig.run("ip", "address", "add", f"{NEIGHBOUR}/32", "dev", "mv1")
+    rig.run("ip", "route", "add", f"{ADDRESS}/32", "dev", "mv1", "src", NEIGHBOUR)
+    box("mv0")
+    in_software(lambda: connect(socket.create_server((NEIGHBOUR, 0))))
+
+
+@ktap.case()
+def becomes_a_bridge():
+    """The mode changes under a connection, there and back."""
+    macvlan("private")
+    box("mv0")
+    watch = rig.Watch()
+    flow = rig.Flow(pair=pair())
+    for mode, on_nic in (("bridge", 0), ("private", 1)):
+        flow.send(rig.pattern(CHUNK))
+        box_run("ip", "link", "set", "mv0", "type", "macvlan", "mode", mode)
+        flow.send(rig.pattern(CHUNK))
+        flow.drain()
+        flow.send(rig.pattern(CHUNK))
+        ktap.equal(place(flow.near, TX)[0], on_nic, mode)
+    flow.finish()
+    watch.expect(tx_tls_ctx=2)
+
+
+@ktap.case()
+def ipvlan():
+    """It gives packets to its neighbours, too."""
+    rig.run("ip", "link", "add", "ipvl0", "link", rig.IFACE, "type", "ipvlan", "mode", "l2")
+    box("ipvl0")
+    in_software()
+    says("ipvl0 (ipvlan), which may give packets to others than a NIC")
+
+
+@ktap.case()
+def veth_and_bridge():
+    """A packet loses its socket on the way."""
+    rig.run("ip", "link", "add", "br0", "type", "bridge")
+    ktap.defer(rig.run, "ip", "link", "del", "br0")
+    rig.run("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1")
+    for name in (rig.IFACE, "veth1"):
+        rig.run("ip", "link", "set", name, "master", "br0")
+    for name in ("br0", "veth1"):
+        rig.run("ip", "link", "set", name, "up")
+    box("veth0")
+    in_software()
+    says("veth0 (veth), which may give packets to others than a NIC")
+
+
+@ktap.case()
+def vrf():
+    """A VRF of the container over a macvlan."""
+    macvlan("vepa")
+    box("mv0")
+    box_run("ip", "link", "add", "vrf0", "type", "vrf", "table", "10")
+    box_run("ip", "link", "set", "vrf0", "up")
+    box_run("ip", "link", "set", "mv0", "master", "vrf0")
+    on_card("vrf0")
+
+
+def main():
+    rig.offload()
+    rig.receive_offload()
+    rig.control()
+    for mode in "private", "vepa", "passthru":
+        ktap.add(f"macvlan {mode}", straight, mode)
+    ktap.main()
+
+
+main()
