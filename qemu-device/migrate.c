@@ -238,6 +238,14 @@ static bool restore_port(VkdevState *s, const Saved *saved)
     return restore_steering(s, saved);
 }
 
+/* Other registers are checked when their values are used. */
+static bool restore_regs(VkdevState *s, const Saved *saved)
+{
+    memcpy(&s->regs, saved->regs, sizeof(s->regs));
+    return s->regs.cmdq_log2 <= VKTLS_CMDQ_MAX_LOG2 &&
+           s->regs.evtq_log2 <= VKTLS_EVTQ_MAX_LOG2;
+}
+
 static int saved_post_load(void *opaque, int version)
 {
     Saved *saved = opaque;
@@ -247,8 +255,8 @@ static int saved_post_load(void *opaque, int version)
         return -EINVAL;
     }
     vkdev_reset(s);
-    memcpy(&s->regs, saved->regs, sizeof(s->regs));
-    if (!restore_port(s, saved) || !restore_queues(s, saved) ||
+    if (!restore_regs(s, saved) || !restore_port(s, saved) ||
+        !restore_queues(s, saved) ||
         !vkdev_core_restore(s->core, saved->core)) {
         error_report("vktls: the saved state is damaged");
         vkdev_reset(s);

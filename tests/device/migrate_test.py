@@ -216,15 +216,30 @@ def a_card_without_tls_receive_is_refused(nic):
     refused(nic, save(nic), "tls-rx", tls_rx="off")
 
 
+def damage(path, place, value):
+    """Put VALUE into the stream where PLACE comes last."""
+    with open(path, "r+b") as f:
+        f.seek(f.read().rindex(place))
+        f.write(value)
+
+
 @case()
 @ONE_QEMU
 def a_damaged_state_is_refused(nic):
     nic.boot()
-    version = nic.read(ABI.REG_FW_VERSION)
+    path, version = save(nic), nic.read(ABI.REG_FW_VERSION)
+    damage(path, struct.pack("<III", ABI.FW_READY, ABI.ST_OK, version),
+           struct.pack("<I", 77))
+    refused(nic, path, "damaged")
+
+
+@case()
+@ONE_QEMU
+def a_register_out_of_range_is_refused(nic):
+    nic.boot()
     path = save(nic)
-    with open(path, "r+b") as f:
-        f.seek(f.read().rindex(struct.pack("<III", ABI.FW_READY, ABI.ST_OK, version)))
-        f.write(struct.pack("<I", 77))
+    damage(path, struct.pack(">III", nic.cplq.addr, 0, 4),
+           struct.pack(">III", nic.cplq.addr, 0, 99))
     refused(nic, path, "damaged")
 
 
