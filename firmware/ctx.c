@@ -107,6 +107,11 @@ static u16 ctx_check(const struct vktls_tls_add *add, u8 direction)
 	return rest ? VKTLS_ST_RESERVED : VKTLS_ST_OK;
 }
 
+static bool ctx_can_follow(void)
+{
+	return io_read(SOC_SYS + SYS_FEATURES) & VKTLS_CAP_TLS_RX_NEXT;
+}
+
 /* Give version, place and key to the hardware; for receive, the caller has set the flow. */
 static u16 ctx_take(const struct vktls_tls_add *add, struct vktls_tls_ref *ref)
 {
@@ -187,18 +192,53 @@ u16 ctx_del(const void *payload, void *answer)
 	return status;
 }
 
+static u16 ctx_move(const struct vktls_tls_resync *resync, u32 cmd)
+{
+	if (!ctx_exists(resync->ctx))
+		return VKTLS_ST_NOENT;
+	io_write(SOC_TLS + TLS_TCP_SEQ, resync->tcp_seq);
+	io_write_words(SOC_TLS + TLS_REC_NO, resync->rec_no, sizeof(resync->rec_no));
+	return ctx_work(resync->ctx, cmd);
+}
+
 /**
  * ctx_resync() - handle VKTLS_CMD_TLS_RESYNC
  */
 u16 ctx_resync(const void *payload, void *answer)
 {
-	const struct vktls_tls_resync *resync = payload;
+	return ctx_move(payload, TLS_RESYNC);
+}
 
-	if (!ctx_exists(resync->ctx))
+/**
+ * ctx_resync_key() - handle VKTLS_CMD_TLS_RESYNC_KEY
+ */
+u16 ctx_resync_key(const void *payload, void *answer)
+{
+	const struct vktls_tls_resync_key *req = payload;
+
+	if (req->reserved)
+		return VKTLS_ST_RESERVED;
+	if (!ctx_can_follow())
+		return VKTLS_ST_UNSUPPORTED;
+	io_write(SOC_TLS + TLS_KEY_NO, req->key_no);
+	return ctx_move(&req->resync, TLS_RESYNC_KEY);
+}
+
+/**
+ * ctx_next_key() - handle VKTLS_CMD_TLS_NEXT
+ */
+u16 ctx_next_key(const void *payload, void *answer)
+{
+	const struct vktls_tls_next *next = payload;
+
+	if (!ctx_can_follow())
+		return VKTLS_ST_UNSUPPORTED;
+	if (!ctx_exists(next->ctx))
 		return VKTLS_ST_NOENT;
-	io_write(SOC_TLS + TLS_TCP_SEQ, resync->tcp_seq);
-	io_write_words(SOC_TLS + TLS_REC_NO, resync->rec_no, sizeof(resync->rec_no));
-	return ctx_work(resync->ctx, TLS_RESYNC);
+	io_write(SOC_TLS + TLS_KEY_NO, next->key_no);
+	io_write_words(SOC_TLS + TLS_IV, next->iv, sizeof(next->iv));
+	io_write_words(SOC_TLS + TLS_KEY, next->key, sizeof(next->key));
+	return ctx_work(next->ctx, TLS_NEXT);
 }
 
 /**

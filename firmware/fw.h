@@ -104,6 +104,8 @@ u16 ctx_add(const void *payload, void *answer);
 u16 ctx_add_rx(const void *payload, void *answer);
 u16 ctx_del(const void *payload, void *answer);
 u16 ctx_resync(const void *payload, void *answer);
+u16 ctx_resync_key(const void *payload, void *answer);
+u16 ctx_next_key(const void *payload, void *answer);
 u16 ctx_query(const void *payload, void *answer);
 
 /* Functions of port.c: identity, port, queues, counters */

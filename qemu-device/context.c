@@ -174,20 +174,54 @@ uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id)
     return VKTLS_ST_OK;
 }
 
+static uint16_t ctx_resynced(VkdevState *s, uint32_t id,
+                             const VkdevCoreTls *tls, uint16_t status)
+{
+    trace_vkdev_ctx_resync(id, tls->tcp_seq, ldq_be_p(tls->rec_no),
+                           tls->key_no, status);
+    if (status == VKTLS_ST_OK) {
+        s->stats[VKTLS_STAT_TLS_RESYNCS]++;
+    }
+    return status;
+}
+
 uint16_t vkdev_ctx_resync(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
 {
     VkdevContext *ctx = ctx_find(s, id);
-    uint64_t rec_no = ldq_be_p(tls->rec_no);
+
+    if (!ctx) {
+        return VKTLS_ST_NOENT;
+    }
+    return ctx_resynced(s, id, tls,
+                        vkdev_tls_resync(ctx->tls, tls->tcp_seq,
+                                         ldq_be_p(tls->rec_no)));
+}
+
+uint16_t vkdev_ctx_resync_key(VkdevState *s, uint32_t id,
+                              const VkdevCoreTls *tls)
+{
+    VkdevContext *ctx = ctx_find(s, id);
+
+    if (!ctx) {
+        return VKTLS_ST_NOENT;
+    }
+    return ctx_resynced(s, id, tls,
+                        vkdev_tls_resync_key(ctx->tls, tls->tcp_seq,
+                                             ldq_be_p(tls->rec_no),
+                                             tls->key_no));
+}
+
+/* Give context @id its next key. The caller wipes @tls. */
+uint16_t vkdev_ctx_next(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
+{
+    VkdevContext *ctx = ctx_find(s, id);
     uint16_t status;
 
     if (!ctx) {
         return VKTLS_ST_NOENT;
     }
-    status = vkdev_tls_resync(ctx->tls, tls->tcp_seq, rec_no);
-    trace_vkdev_ctx_resync(id, tls->tcp_seq, rec_no, status);
-    if (status == VKTLS_ST_OK) {
-        s->stats[VKTLS_STAT_TLS_RESYNCS]++;
-    }
+    status = vkdev_tls_next(ctx->tls, tls->key_no, tls->iv, tls->key);
+    trace_vkdev_ctx_next(id, tls->key_no, status);
     return status;
 }
 
@@ -341,6 +375,10 @@ static uint16_t ctx_received(VkdevState *s, uint32_t id, uint32_t len,
         s->stats[VKTLS_STAT_TLS_RX_AUTH_ERRORS]++;
     }
     s->stats[VKTLS_STAT_TLS_RX_FOUND] += res->found;
+    if (res->rekeys) {
+        s->stats[VKTLS_STAT_TLS_RX_REKEYS] += res->rekeys;
+        vkdev_event(s, VKTLS_EVT_TLS_KEY, VKTLS_ST_OK, id, res->key_no);
+    }
     if (res->lost) {
         vkdev_tls_query(ctx->tls, &state);
         s->stats[VKTLS_STAT_TLS_RX_LOST]++;

@@ -25,6 +25,9 @@ uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id);
 bool vkdev_ctx_forget(VkdevState *s, uint32_t id);
 uint16_t vkdev_ctx_resync(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
+uint16_t vkdev_ctx_resync_key(VkdevState *s, uint32_t id,
+                              const VkdevCoreTls *tls);
+uint16_t vkdev_ctx_next(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_query(VkdevState *s, uint32_t id, VkdevCoreTlsState *state);
 void vkdev_ctx_expect(VkdevState *s, uint32_t id, unsigned ahead);
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,

@@ -146,6 +146,17 @@ static uint16_t op_tls_resync(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
     return vkdev_ctx_resync(dev, ctx, tls);
 }
 
+static uint16_t op_tls_resync_key(void *dev, uint32_t ctx,
+                                  const VkdevCoreTls *tls)
+{
+    return vkdev_ctx_resync_key(dev, ctx, tls);
+}
+
+static uint16_t op_tls_next(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
+{
+    return vkdev_ctx_next(dev, ctx, tls);
+}
+
 static uint16_t op_tls_query(void *dev, uint32_t ctx, VkdevCoreTlsState *state)
 {
     return vkdev_ctx_query(dev, ctx, state);
@@ -187,6 +198,8 @@ static const VkdevCoreOps soc_ops = {
     .tls_add = op_tls_add,
     .tls_del = op_tls_del,
     .tls_resync = op_tls_resync,
+    .tls_resync_key = op_tls_resync_key,
+    .tls_next = op_tls_next,
     .tls_query = op_tls_query,
     .stat_get = op_stat_get,
 };
@@ -242,7 +255,8 @@ static void soc_config(VkdevState *s, VkdevCoreConfig *config)
     memcpy(config->mac, s->conf.macaddr.a, sizeof(config->mac));
     if (s->contexts) {
         config->features |= VKTLS_CAP_TLS_TX |
-                            (s->tls_rx ? VKTLS_CAP_TLS_RX : 0) |
+                            (s->tls_rx ? VKTLS_CAP_TLS_RX |
+                                         VKTLS_CAP_TLS_RX_NEXT : 0) |
                             (s->tls_replay ? VKTLS_CAP_TLS_REPLAY : 0);
         config->tls_ciphers = vkdev_tls_ciphers();
         config->tls_versions = vkdev_tls_versions();

@@ -328,12 +328,28 @@ static uint32_t tls_add(VkdevCore *core, uint32_t ctx)
     return status;
 }
 
-static uint32_t tls_resync(VkdevCore *core, uint32_t ctx)
+static uint32_t tls_resync(VkdevCore *core, uint32_t ctx, bool key)
 {
-    VkdevCoreTls tls = { .tcp_seq = core->regs.tls[TLS_TCP_SEQ / 4] };
+    VkdevCoreTls tls = {
+        .tcp_seq = core->regs.tls[TLS_TCP_SEQ / 4],
+        .key_no = core->regs.tls[TLS_KEY_NO / 4],
+    };
 
     unpack(tls.rec_no, core->regs.tls + TLS_REC_NO / 4, sizeof(tls.rec_no));
-    return core->ops->tls_resync(core->dev, ctx, &tls);
+    return key ? core->ops->tls_resync_key(core->dev, ctx, &tls) :
+                 core->ops->tls_resync(core->dev, ctx, &tls);
+}
+
+static uint32_t tls_next(VkdevCore *core, uint32_t ctx)
+{
+    VkdevCoreTls tls = { .key_no = core->regs.tls[TLS_KEY_NO / 4] };
+    uint32_t status;
+
+    unpack(tls.iv, core->regs.tls + TLS_IV / 4, sizeof(tls.iv));
+    unpack(tls.key, core->regs.tls + TLS_KEY / 4, sizeof(tls.key));
+    status = core->ops->tls_next(core->dev, ctx, &tls);
+    explicit_bzero(&tls, sizeof(tls));
+    return status;
 }
 
 static uint32_t tls_query(VkdevCore *core, uint32_t ctx)
@@ -367,7 +383,11 @@ static uint32_t tls_start(VkdevCore *core, uint32_t cmd)
     case TLS_DEL:
         return core->ops->tls_del(core->dev, ctx);
     case TLS_RESYNC:
-        return tls_resync(core, ctx);
+        return tls_resync(core, ctx, false);
+    case TLS_RESYNC_KEY:
+        return tls_resync(core, ctx, true);
+    case TLS_NEXT:
+        return tls_next(core, ctx);
     case TLS_QUERY:
         return tls_query(core, ctx);
     default:

@@ -94,12 +94,13 @@ static const VkdevTlsSuite *suite_find(const VkdevTlsParams *p)
     return NULL;
 }
 
-static bool key_tail_zero(const VkdevTlsParams *p, VkdevAeadAlg alg)
+/* True if VKDEV_AEAD_KEY_MAX bytes at @key end in zeros after a short key. */
+bool vkdev_tls_key_tail_zero(const uint8_t *key, VkdevAeadAlg alg)
 {
     uint8_t any = 0;
 
-    for (size_t i = vkdev_aead_key_len(alg); i < sizeof(p->key); i++) {
-        any |= p->key[i];
+    for (size_t i = vkdev_aead_key_len(alg); i < VKDEV_AEAD_KEY_MAX; i++) {
+        any |= key[i];
     }
     return !any;
 }
@@ -113,7 +114,7 @@ unsigned vkdev_tls_add(VkdevTlsEngine *engine, const VkdevTlsParams *p,
     if (!suite) {
         return VKTLS_ST_UNSUPPORTED;
     }
-    if (!key_tail_zero(p, suite->alg)) {
+    if (!vkdev_tls_key_tail_zero(p->key, suite->alg)) {
         return VKTLS_ST_RESERVED;
     }
     c = vkdev_aead_works() ? vkdev_tls_place_take(engine) : NULL;
@@ -121,10 +122,10 @@ unsigned vkdev_tls_add(VkdevTlsEngine *engine, const VkdevTlsParams *p,
         return VKTLS_ST_TLS_CRYPTO;
     }
     c->suite = suite;
-    c->serial = vkdev_tls_engine_serial(engine);
+    c->use.serial = vkdev_tls_engine_serial(engine);
     c->direction = p->direction;
-    memcpy(c->key, p->key, sizeof(c->key));
-    memcpy(c->iv, p->iv, sizeof(c->iv));
+    memcpy(c->use.key, p->key, sizeof(c->use.key));
+    memcpy(c->use.iv, p->iv, sizeof(c->use.iv));
     vkdev_tls_stream_move(c, p->tcp_seq, p->rec_no);
     if (c->direction == VKTLS_DIR_TX) {
         vkdev_tls_tx_init(c);
@@ -138,9 +139,10 @@ unsigned vkdev_tls_add(VkdevTlsEngine *engine, const VkdevTlsParams *p,
 void vkdev_tls_del(VkdevTlsCtx *c)
 {
     if (c) {
-        vkdev_tls_key_forget(c);
-        vkdev_tls_held_forget(c);
+        vkdev_tls_key_forget(c, &c->use);
+        vkdev_tls_held_forget(c, &c->use);
         vkdev_tls_cache_forget(c);
+        vkdev_tls_keys_free(c);
         vkdev_tls_place_free(c);
     }
 }
@@ -225,10 +227,10 @@ static size_t record_aad(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
  * Build the nonce. Suites with an explicit nonce: salt and explicit nonce.
  * Others: the IV, with its last 8 bytes XORed with the record number.
  */
-static void record_nonce(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
-                         uint8_t *nonce)
+static void record_nonce(const VkdevTlsCtx *c, const uint8_t *iv,
+                         const VkdevTlsCursor *at, uint8_t *nonce)
 {
-    memcpy(nonce, c->iv, VKDEV_AEAD_NONCE_LEN);
+    memcpy(nonce, iv, VKDEV_AEAD_NONCE_LEN);
     if (c->suite->shape.nonce_len) {
         memcpy(nonce + VKDEV_SALT_LEN,
                at->rec.head + VKDEV_RECORD_HEADER_LEN,
@@ -240,17 +242,18 @@ static void record_nonce(const VkdevTlsCtx *c, const VkdevTlsCursor *at,
 }
 
 /*
- * Start the AEAD of the record at the cursor, after the last byte of its
- * header and explicit nonce.
+ * Start the AEAD of the record at the cursor of @s with the key @k, after the
+ * last byte of its header and explicit nonce.
  */
-void vkdev_tls_record_start(const VkdevTlsCtx *c, VkdevTlsStream *s)
+void vkdev_tls_record_start(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                            VkdevTlsStream *s)
 {
     uint8_t nonce[VKDEV_AEAD_NONCE_LEN];
     uint8_t aad[AAD_MAX];
     size_t aad_len = record_aad(c, &s->at, aad);
 
-    record_nonce(c, &s->at, nonce);
-    vkdev_aead_start(vkdev_tls_key(c), &s->aead, nonce, aad, aad_len);
+    record_nonce(c, k->iv, &s->at, nonce);
+    vkdev_aead_start(vkdev_tls_key_of(c, k), &s->aead, nonce, aad, aad_len);
     vkdev_aead_wipe(nonce, sizeof(nonce)); /* it reveals the IV or the salt */
 }
 
@@ -258,7 +261,17 @@ unsigned vkdev_tls_resync(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no)
 {
     return c->direction == VKTLS_DIR_TX ?
            vkdev_tls_tx_resync(c, tcp_seq, rec_no) :
-           vkdev_tls_rx_resync(c, tcp_seq, rec_no);
+           vkdev_tls_rx_resync(c, tcp_seq, rec_no,
+                               c->keys ? c->keys->number : 0);
+}
+
+unsigned vkdev_tls_resync_key(VkdevTlsCtx *c, uint32_t tcp_seq,
+                              uint64_t rec_no, uint32_t key_no)
+{
+    if (c->direction != VKTLS_DIR_RX) {
+        return VKTLS_ST_UNSUPPORTED;
+    }
+    return vkdev_tls_rx_resync(c, tcp_seq, rec_no, key_no);
 }
 
 void vkdev_tls_query(const VkdevTlsCtx *c, VkdevTlsState *state)

@@ -39,10 +39,14 @@ static bool tag_part_differs(const uint8_t *a, const uint8_t *b, size_t len)
 static void rx_payload(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
                        uint32_t len)
 {
-    if (from) {
-        vkdev_aead_decrypt(vkdev_tls_key(c), &c->s.aead, to, from, len);
-    } else {
-        vkdev_tls_hole_pass(c, &c->s.aead, len);
+    if (!from) {
+        vkdev_tls_hole_pass(vkdev_tls_key(c), &c->s.aead, len);
+        c->scan.unsure = true;
+        return;
+    }
+    vkdev_aead_decrypt(vkdev_tls_key(c), &c->s.aead, to, from, len);
+    if (c->keys) {
+        vkdev_tls_scan(&c->scan, to, len);
     }
 }
 
@@ -79,7 +83,8 @@ static void rx_break(VkdevTlsCtx *c)
         vkdev_tls_hole_drop(c);
     }
     vkdev_aead_wipe(&c->s.aead, sizeof(c->s.aead));
-    c->rx.held = c->rx.trial = false;
+    c->rx.held = false;
+    vkdev_tls_trial_stop(c);
     c->rx.broken = true;
 }
 
@@ -101,6 +106,7 @@ static bool rx_record_end(VkdevTlsCtx *c, uint32_t start, bool *complete)
 static void rx_pass_broken(VkdevTlsCtx *c, uint32_t n)
 {
     VkdevTlsCursor *at = &c->s.at;
+    uint32_t len = at->rec.len;
 
     vkdev_record_skip(&at->rec, n);
     c->tcp_seq += n;
@@ -108,6 +114,9 @@ static void rx_pass_broken(VkdevTlsCtx *c, uint32_t n)
         at->rec_no++;
         at->used_up = !at->rec_no;
         c->rx.broken = false;
+        if (c->rx.mode == VKDEV_TLS_RX_TRACK) {
+            vkdev_tls_resync_passed(c, len);
+        }
     }
 }
 
@@ -135,9 +144,10 @@ static void rx_pass_held(VkdevTlsCtx *c, uint32_t n)
  * Skip @n missing bytes, which end inside or at the end of the record at the
  * cursor.
  */
-static void rx_gap_within(VkdevTlsCtx *c, uint32_t n)
+static void rx_gap_within(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
 {
     uint32_t head = VKDEV_RECORD_HEADER_LEN + c->suite->shape.nonce_len;
+    uint32_t len = c->s.at.rec.len;
 
     if (c->rx.mode != VKDEV_TLS_RX_SYNC || c->rx.broken ||
         c->s.at.rec.pos < head || !vkdev_tls_hole_open(c, n)) {
@@ -146,6 +156,9 @@ static void rx_gap_within(VkdevTlsCtx *c, uint32_t n)
     } else {
         c->rx.held = true;
         rx_pass_held(c, n);
+    }
+    if (!c->s.at.rec.pos && c->rx.mode == VKDEV_TLS_RX_SYNC) {
+        vkdev_tls_resync_doubt(c, len, res);
     }
 }
 
@@ -157,18 +170,27 @@ static void rx_gap(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
 
     if (rec->len) {
         left = left < n ? left : n;
-        rx_gap_within(c, left);
+        rx_gap_within(c, left, res);
         n -= left;
     }
     if (!n || c->s.at.used_up) {
         c->tcp_seq += n;
         return;
     }
-    if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
+    if (c->rx.mode == VKDEV_TLS_RX_SYNC || c->rx.exact) {
         vkdev_tls_resync_missing(c);
     }
     c->tcp_seq += n;
     vkdev_tls_resync_start(c, VKTLS_ST_TLS_GAP, res);
+}
+
+/* Return the records that were started since that of @h, at least. */
+static uint64_t rx_since(const VkdevTlsCtx *c, const VkdevTlsHeld *h)
+{
+    if (h->serial == c->use.serial) {
+        return c->rx.floor - h->rec_no;
+    }
+    return c->keys->old_records - h->rec_no + c->rx.floor;
 }
 
 /*
@@ -181,7 +203,7 @@ static bool rx_late(VkdevTlsCtx *c, uint32_t tcp_seq, const uint8_t *from,
     VkdevTlsHeld *h = vkdev_tls_held_find(c, tcp_seq);
     bool complete;
 
-    if (!h || c->rx.floor - h->rec_no > LATE_MAX ||
+    if (!h || rx_since(c, h) > LATE_MAX ||
         !vkdev_tls_hole_fits(h, tcp_seq, len)) {
         return false;
     }
@@ -247,8 +269,46 @@ static bool rx_begin(VkdevTlsCtx *c)
         return false;
     }
     c->rx.floor = c->s.at.rec_no + 1; /* becomes 0 after the last number */
-    vkdev_tls_record_start(c, &c->s);
+    vkdev_tls_record_start(c, &c->use, &c->s);
+    vkdev_tls_scan_start(c);
     return true;
+}
+
+/*
+ * The record of @len bytes ends with the last piece, of @n bytes, as the cursor
+ * has it. Tell whether it is proved.
+ */
+static void rx_ended(VkdevTlsCtx *c, uint32_t len, uint32_t n, bool proved,
+                     VkdevTlsRxResult *res)
+{
+    uint32_t seq = c->tcp_seq;
+
+    if (proved) {
+        vkdev_tls_rx_proved(c, n, res);
+        return;
+    }
+    c->tcp_seq += n;
+    vkdev_tls_resync_doubt(c, len, res);
+    c->tcp_seq = seq;
+}
+
+/*
+ * A wrong tag. After an earlier KeyUpdate that was not seen, the next record
+ * has the next key, which is tried first; else the stream is searched.
+ */
+static void rx_wrong(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
+                     VkdevTlsRxResult *res)
+{
+    uint64_t rec_no = c->s.at.rec_no;
+    uint32_t seq = c->tcp_seq;
+
+    res->auth = true;
+    vkdev_tls_resync_start(c, VKTLS_ST_TLS_AUTH, res);
+    if (c->keys && piece->part_ends) {
+        c->tcp_seq += piece->len;
+        vkdev_tls_resync_exact(c, rec_no, 1);
+        c->tcp_seq = seq;
+    }
 }
 
 /*
@@ -258,7 +318,7 @@ static bool rx_begin(VkdevTlsCtx *c)
 static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
                         size_t len, bool *whole, VkdevTlsRxResult *res)
 {
-    uint32_t start = c->tcp_seq - c->s.at.rec.pos;
+    uint32_t start = c->tcp_seq - c->s.at.rec.pos, record = c->s.at.rec.len;
     bool sync = !c->rx.broken, right = true, complete;
     VkdevRecordPiece piece;
 
@@ -276,10 +336,12 @@ static size_t rx_follow(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     if (right && piece.part == VKDEV_RECORD_TAG && piece.part_ends) {
         right = rx_record_end(c, start, &complete);
         res->records += right && complete;
+        if (right) {
+            rx_ended(c, record, piece.len, complete, res);
+        }
     }
     if (!right) {
-        res->auth = true;
-        vkdev_tls_resync_start(c, VKTLS_ST_TLS_AUTH, res);
+        rx_wrong(c, &piece, res);
     }
     *whole &= sync && right;
     return piece.len;
@@ -302,6 +364,9 @@ static void rx_decrypt_inside(VkdevTlsCtx *c, const uint8_t *from,
                               uint8_t *to, size_t len, VkdevTlsRxResult *res)
 {
     vkdev_aead_decrypt(vkdev_tls_key(c), &c->s.aead, to, from, len);
+    if (c->keys) {
+        vkdev_tls_scan(&c->scan, to, len);
+    }
     c->s.at.rec.pos += len;
     c->tcp_seq += len;
     res->decrypted = true;

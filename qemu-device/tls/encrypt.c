@@ -12,7 +12,7 @@
 
 void vkdev_tls_tx_init(VkdevTlsCtx *c)
 {
-    c->tx.nonce_base = vkdev_tls_explicit(c->iv + VKDEV_SALT_LEN) -
+    c->tx.nonce_base = vkdev_tls_explicit(c->use.iv + VKDEV_SALT_LEN) -
                        c->s.at.rec_no;
     c->tx.floor = c->s.at.rec_no;
 }
@@ -140,7 +140,7 @@ void vkdev_tls_tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
                         uint8_t *to)
 {
     if (piece->head_ends) {
-        vkdev_tls_record_start(c, s);
+        vkdev_tls_record_start(c, &c->use, s);
     }
     if (piece->part == VKDEV_RECORD_PAYLOAD) {
         tx_payload(c, s, src, to, piece->len);

@@ -50,8 +50,8 @@ typedef struct HeldSet {
  * cache.
  */
 typedef struct KeySlot {
-    uint64_t owner;         /* serial of the context with this key, or 0 */
-    uint64_t missed;        /* serial of the context that last missed, or 0 */
+    uint64_t owner;         /* serial of this key, or 0 */
+    uint64_t missed;        /* serial of the key that last missed, or 0 */
     VkdevAeadAlg alg;       /* algorithm of the key */
 } KeySlot;
 
@@ -60,7 +60,7 @@ struct VkdevTlsEngine {
     uint32_t contexts;      /* size of the array */
     uint32_t touched;       /* entries used so far, from the first on */
     VkdevTlsCtx *free;      /* list of contexts that were deleted */
-    uint64_t serial;        /* serial of the newest context; the first is 1 */
+    uint64_t serial;        /* serial of the newest key; the first is 1 */
     uint32_t key_mask;      /* key slots - 1; the spare slot is not counted */
     uint32_t set_mask;      /* sets of sent records - 1 */
     size_t key_size;
@@ -196,13 +196,14 @@ static uint32_t key_spare(const VkdevTlsEngine *e)
     return e->key_mask + 1;
 }
 
-void vkdev_tls_key_forget(const VkdevTlsCtx *c)
+/* Wipe the expanded form of @k. */
+void vkdev_tls_key_forget(const VkdevTlsCtx *c, const VkdevTlsKey *k)
 {
-    const uint32_t slots[] = { c->serial & c->engine->key_mask,
+    const uint32_t slots[] = { k->serial & c->engine->key_mask,
                                key_spare(c->engine) };
 
     for (int i = 0; i < 2; i++) {
-        if (c->engine->slots[slots[i]].owner == c->serial) {
+        if (c->engine->slots[slots[i]].owner == k->serial) {
             slot_clear(c->engine, slots[i]);
         }
     }
@@ -214,7 +215,7 @@ uint64_t vkdev_tls_engine_serial(VkdevTlsEngine *e)
 }
 
 /*
- * Choose the slot for the key of the context @serial, which missed in @slot:
+ * Choose the slot for the key @serial, which missed in @slot:
  * @slot itself or the spare slot.
  */
 static uint32_t key_miss(VkdevTlsEngine *e, uint64_t serial, uint32_t slot)
@@ -227,51 +228,59 @@ static uint32_t key_miss(VkdevTlsEngine *e, uint64_t serial, uint32_t slot)
 }
 
 /*
- * Expand the key of @c into a slot. A key of another algorithm in the slot is
- * wiped first, as the new key may not cover it.
+ * Expand @k into a slot. A key of another algorithm in the slot is wiped first,
+ * as the new key may not cover it.
  */
-static void slot_fill(const VkdevTlsCtx *c, uint32_t slot)
+static void slot_fill(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                      uint32_t slot)
 {
     KeySlot *s = &c->engine->slots[slot];
 
     if (s->owner && s->alg != c->suite->alg) {
         slot_clear(c->engine, slot);
     }
-    vkdev_aead_key_set(slot_key(c->engine, slot), c->suite->alg, c->key);
-    s->owner = c->serial;
+    vkdev_aead_key_set(slot_key(c->engine, slot), c->suite->alg, k->key);
+    s->owner = k->serial;
     s->alg = c->suite->alg;
 }
 
 /*
- * Return the expanded key of @c; valid until the next call for another
- * context.
+ * Return the expanded form of @k, a key of @c; valid until the next call for
+ * another key.
  */
-const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c)
+const VkdevAeadKey *vkdev_tls_key_of(const VkdevTlsCtx *c,
+                                     const VkdevTlsKey *k)
 {
     VkdevTlsEngine *e = c->engine;
-    uint32_t slot = c->serial & e->key_mask;
+    uint32_t slot = k->serial & e->key_mask;
 
-    if (e->slots[slot].owner == c->serial) {
+    if (e->slots[slot].owner == k->serial) {
         return slot_key(e, slot);
     }
     slot = key_spare(e);
-    if (e->slots[slot].owner != c->serial) {
-        slot = key_miss(e, c->serial, c->serial & e->key_mask);
-        slot_fill(c, slot);
+    if (e->slots[slot].owner != k->serial) {
+        slot = key_miss(e, k->serial, k->serial & e->key_mask);
+        slot_fill(c, k, slot);
     }
     return slot_key(e, slot);
+}
+
+/* Return the expanded key of the record at the cursor. */
+const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c)
+{
+    return vkdev_tls_key_of(c, vkdev_tls_key_now(c));
 }
 
 /* Prefetch the slot's state if @ahead > 1, otherwise the expanded key. */
 void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead)
 {
     const VkdevTlsEngine *e = c->engine;
-    uint32_t slot = c->serial & e->key_mask;
+    uint32_t slot = c->use.serial & e->key_mask;
     const char *key = (const char *)slot_key(e, slot);
 
     if (ahead > 1) {
         __builtin_prefetch(&e->slots[slot]);
-    } else if (e->slots[slot].owner == c->serial) {
+    } else if (e->slots[slot].owner == c->use.serial) {
         for (size_t at = 0; at < e->key_size; at += VKDEV_AEAD_KEY_ALIGN) {
             __builtin_prefetch(key + at);
         }
@@ -284,7 +293,7 @@ void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead)
  */
 static SentSet *sent_set(const VkdevTlsCtx *c, uint64_t rec_no)
 {
-    uint32_t at = (uint32_t)c->serial * 0x9e3779b1u + (uint32_t)rec_no;
+    uint32_t at = (uint32_t)c->use.serial * 0x9e3779b1u + (uint32_t)rec_no;
 
     return &c->engine->sets[at & c->engine->set_mask];
 }
@@ -304,7 +313,7 @@ void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,
     SentSet *set = sent_set(c, rec_no);
 
     memmove(&set->way[1], &set->way[0], sizeof(*set) - sizeof(set->way[0]));
-    set->way[0].serial = c->serial;
+    set->way[0].serial = c->use.serial;
     set->way[0].rec_no = rec_no;
     memcpy(set->way[0].tag, tag, sizeof(set->way[0].tag));
 }
@@ -317,7 +326,7 @@ const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no)
     const SentSet *set = sent_set(c, rec_no);
 
     for (int i = 0; i < WAYS; i++) {
-        if (set->way[i].serial == (uint32_t)c->serial &&
+        if (set->way[i].serial == (uint32_t)c->use.serial &&
             set->way[i].rec_no == (uint32_t)rec_no) {
             return set->way[i].tag;
         }
@@ -340,9 +349,9 @@ bool vkdev_tls_forgets(const VkdevTlsCtx *c)
     return c->engine->forgetful;
 }
 
-static HeldSet *held_set(const VkdevTlsCtx *c)
+static HeldSet *held_set(const VkdevTlsCtx *c, const VkdevTlsKey *k)
 {
-    return &c->engine->held[c->serial & c->engine->held_mask];
+    return &c->engine->held[k->serial & c->engine->held_mask];
 }
 
 /*
@@ -351,7 +360,7 @@ static HeldSet *held_set(const VkdevTlsCtx *c)
  */
 VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq)
 {
-    HeldSet *set = held_set(c);
+    HeldSet *set = held_set(c, &c->use);
     VkdevTlsHeld *h = NULL;
 
     for (int i = 0; i < HELD_WAYS && !h; i++) {
@@ -362,19 +371,19 @@ VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq)
     if (!h) {
         h = &set->way[set->next++ % HELD_WAYS];
     }
-    *h = (VkdevTlsHeld) { .serial = c->serial, .tcp_seq = tcp_seq };
+    *h = (VkdevTlsHeld) { .serial = c->use.serial, .tcp_seq = tcp_seq };
     return h;
 }
 
-/* Return the entry of the record that contains the byte @tcp_seq, or NULL. */
-VkdevTlsHeld *vkdev_tls_held_find(const VkdevTlsCtx *c, uint32_t tcp_seq)
+static VkdevTlsHeld *held_find_by(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                                  uint32_t tcp_seq)
 {
-    HeldSet *set = held_set(c);
+    HeldSet *set = held_set(c, k);
 
     for (int i = 0; i < HELD_WAYS; i++) {
         VkdevTlsHeld *h = &set->way[i];
 
-        if (h->serial == c->serial &&
+        if (h->serial == k->serial &&
             tcp_seq - h->tcp_seq < vkdev_record_full_len(h->head)) {
             return h;
         }
@@ -382,12 +391,34 @@ VkdevTlsHeld *vkdev_tls_held_find(const VkdevTlsCtx *c, uint32_t tcp_seq)
     return NULL;
 }
 
-void vkdev_tls_held_forget(const VkdevTlsCtx *c)
+static bool has_old_key(const VkdevTlsCtx *c)
 {
-    HeldSet *set = held_set(c);
+    return c->keys && c->keys->old.serial;
+}
+
+/* Return the entry of the record that contains the byte @tcp_seq, or NULL. */
+VkdevTlsHeld *vkdev_tls_held_find(const VkdevTlsCtx *c, uint32_t tcp_seq)
+{
+    VkdevTlsHeld *h = held_find_by(c, &c->use, tcp_seq);
+
+    return h || !has_old_key(c) ? h :
+           held_find_by(c, &c->keys->old, tcp_seq);
+}
+
+/* Return the key of the record of @h. */
+const VkdevTlsKey *vkdev_tls_held_key(const VkdevTlsCtx *c,
+                                      const VkdevTlsHeld *h)
+{
+    return h->serial == c->use.serial ? &c->use : &c->keys->old;
+}
+
+/* Wipe the entries of all records of the key @k. */
+void vkdev_tls_held_forget(const VkdevTlsCtx *c, const VkdevTlsKey *k)
+{
+    HeldSet *set = held_set(c, k);
 
     for (int i = 0; i < HELD_WAYS; i++) {
-        if (set->way[i].serial == c->serial) {
+        if (set->way[i].serial == k->serial) {
             vkdev_aead_wipe(&set->way[i], sizeof(set->way[i]));
         }
     }

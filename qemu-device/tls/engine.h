@@ -50,6 +50,8 @@ typedef struct VkdevTlsRxResult {
     bool resync_req;     /* ask the host if a record begins at resync_seq */
     uint32_t resync_seq; /* TCP sequence number of a possible header */
     uint32_t records;    /* records completed with a right tag */
+    uint32_t rekeys;     /* keys that gave way to the next one */
+    uint32_t key_no;     /* with @rekeys: number of the key in use */
 } VkdevTlsRxResult;
 
 typedef struct VkdevTlsState {
@@ -184,6 +186,27 @@ unsigned vkdev_tls_rx(VkdevTlsCtx *ctx, uint32_t tcp_seq, const uint8_t *from,
  * After an error the context is unchanged.
  */
 unsigned vkdev_tls_resync(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint64_t rec_no);
+
+/**
+ * Give a context of TLS 1.3 that receives its next key, with the number
+ * @key_no: the key of vkdev_tls_add() has the number 0, the first key of this
+ * function 1. After a record that is a KeyUpdate the context goes on with the
+ * next key, at record 0. Errors:
+ * - VKTLS_ST_UNSUPPORTED: not TLS 1.3, or @ctx transmits.
+ * - VKTLS_ST_PARAM: @key_no is not the number after the last key given.
+ * - VKTLS_ST_RESERVED: bytes after a short key are not zero.
+ * - VKTLS_ST_FULL: VKTLS_TLS_NEXT_KEYS keys wait already, or no memory.
+ */
+unsigned vkdev_tls_next(VkdevTlsCtx *ctx, uint32_t key_no, const uint8_t *iv,
+                        const uint8_t *key);
+
+/**
+ * As vkdev_tls_resync() for a context that receives; the record has the key
+ * @key_no. VKTLS_ST_TLS_KEY: that key is before the one in use, or was not
+ * given. VKTLS_ST_UNSUPPORTED: @ctx transmits.
+ */
+unsigned vkdev_tls_resync_key(VkdevTlsCtx *ctx, uint32_t tcp_seq,
+                              uint64_t rec_no, uint32_t key_no);
 
 /** Return the position of the context in the stream; no key material. */
 void vkdev_tls_query(const VkdevTlsCtx *ctx, VkdevTlsState *state);

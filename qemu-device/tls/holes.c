@@ -12,10 +12,11 @@
 #include "vktls_abi.h"
 
 /*
- * Advance the AEAD over @n zero bytes. The output is key stream, so it is
- * wiped.
+ * Advance the AEAD with @key over @n zero bytes. The output is key stream, so
+ * it is wiped.
  */
-void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead, uint32_t n)
+void vkdev_tls_hole_pass(const VkdevAeadKey *key, VkdevAeadState *aead,
+                         uint32_t n)
 {
     static const uint8_t zeros[2048];
     uint8_t junk[sizeof(zeros)];
@@ -23,7 +24,7 @@ void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead, uint32_t n)
 
     for (; n; n -= part) {
         part = n < sizeof(zeros) ? n : sizeof(zeros);
-        vkdev_aead_decrypt(vkdev_tls_key(c), aead, junk, zeros, part);
+        vkdev_aead_decrypt(key, aead, junk, zeros, part);
     }
     vkdev_aead_wipe(junk, sizeof(junk));
 }
@@ -80,7 +81,12 @@ static void hole_start(const VkdevTlsCtx *c, const VkdevTlsHeld *h,
 {
     s->at.rec_no = h->rec_no;
     memcpy(s->at.rec.head, h->head, sizeof(h->head));
-    vkdev_tls_record_start(c, s);
+    vkdev_tls_record_start(c, vkdev_tls_held_key(c, h), s);
+}
+
+static const VkdevAeadKey *hole_key(const VkdevTlsCtx *c, const VkdevTlsHeld *h)
+{
+    return vkdev_tls_key_of(c, vkdev_tls_held_key(c, h));
 }
 
 /* Finish @aead, and add its sum to the record's sum or subtract it. */
@@ -89,8 +95,8 @@ static void hole_sum(const VkdevTlsCtx *c, VkdevTlsHeld *h,
 {
     VkdevAeadSum sum;
 
-    vkdev_aead_sum(vkdev_tls_key(c), aead, &sum);
-    vkdev_aead_sum_add(vkdev_tls_key(c), &h->sum, &sum, minus);
+    vkdev_aead_sum(hole_key(c, h), aead, &sum);
+    vkdev_aead_sum_add(hole_key(c, h), &h->sum, &sum, minus);
     vkdev_aead_wipe(&sum, sizeof(sum));
 }
 
@@ -123,7 +129,7 @@ static bool hole_verdict(const VkdevTlsCtx *c, VkdevTlsHeld *h, bool *complete)
         return true;
     }
     hole_start(c, h, &s);
-    vkdev_aead_sum_tag(vkdev_tls_key(c), &s.aead, &h->sum, tag);
+    vkdev_aead_sum_tag(hole_key(c, h), &s.aead, &h->sum, tag);
     wrong = vkdev_aead_tag_differs(tag, h->tag);
     vkdev_aead_wipe(tag, sizeof(tag));
     vkdev_aead_wipe(h, sizeof(*h));
@@ -201,13 +207,13 @@ static void hole_decrypt(const VkdevTlsCtx *c, VkdevTlsHeld *h, uint32_t pos,
     for (int zero = 0; zero < 2; zero++) {
         hole_start(c, h, &s);
         all = vkdev_record_payload_len(&s.at.rec, &c->suite->shape);
-        vkdev_tls_hole_pass(c, &s.aead, pos);
+        vkdev_tls_hole_pass(hole_key(c, h), &s.aead, pos);
         if (zero) {
-            vkdev_tls_hole_pass(c, &s.aead, n);
+            vkdev_tls_hole_pass(hole_key(c, h), &s.aead, n);
         } else {
-            vkdev_aead_decrypt(vkdev_tls_key(c), &s.aead, to, from, n);
+            vkdev_aead_decrypt(hole_key(c, h), &s.aead, to, from, n);
         }
-        vkdev_tls_hole_pass(c, &s.aead, all - pos - n);
+        vkdev_tls_hole_pass(hole_key(c, h), &s.aead, all - pos - n);
         hole_sum(c, h, &s.aead, zero);
     }
 }

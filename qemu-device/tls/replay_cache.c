@@ -76,7 +76,7 @@ void vkdev_tls_cache_put(const VkdevTlsCtx *c, uint64_t rec_no,
 
     for (; k->count && len; p += n, len -= n, rec_no++) {
         n = vkdev_record_full_len(p);
-        cache_put(k, c->serial, rec_no, p, n);
+        cache_put(k, c->use.serial, rec_no, p, n);
     }
 }
 
@@ -85,7 +85,7 @@ void vkdev_tls_cache_forget(const VkdevTlsCtx *c)
     VkdevTlsCache *k = vkdev_tls_engine_cache(c);
 
     for (uint32_t i = 0; i < k->count; i++) {
-        if (k->record[i].serial == c->serial) {
+        if (k->record[i].serial == c->use.serial) {
             vkdev_aead_wipe(&k->record[i], sizeof(k->record[i]));
         }
     }
@@ -100,7 +100,7 @@ static bool cache_all(const VkdevTlsCtx *c, uint64_t rec_no, size_t len)
     const CachedRecord *r;
 
     for (; len; len -= r->len, rec_no++) {
-        r = cache_find(vkdev_tls_engine_cache(c), c->serial, rec_no);
+        r = cache_find(vkdev_tls_engine_cache(c), c->use.serial, rec_no);
         if (!r || r->len > len) {
             return false;
         }
@@ -119,7 +119,7 @@ bool vkdev_tls_resend(const VkdevTlsCtx *c, uint64_t rec_no, size_t before,
         return false;
     }
     for (; len; rec_no++) {
-        r = cache_find(vkdev_tls_engine_cache(c), c->serial, rec_no);
+        r = cache_find(vkdev_tls_engine_cache(c), c->use.serial, rec_no);
         if (before >= r->len) {
             before -= r->len;
             continue;

@@ -15,6 +15,7 @@
 #define GUESSES 8    /* guesses for the number of lost records */
 #define TRIES_MAX 64
 #define ASK_EVERY 16 /* headers between two questions, after the first */
+#define UPDATE_LEN 27 /* bytes of a record that is a KeyUpdate, unpadded */
 
 /*
  * Go to mode SEARCH for the reason @why. A question that this packet would ask
@@ -29,9 +30,13 @@ void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
     }
     if (why != VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_SYNC) {
         rx->missing = false; /* the known position may have been wrong */
-        vkdev_tls_held_forget(c);
+        vkdev_tls_held_forget(c, &c->use);
+        if (c->keys) {
+            vkdev_tls_held_forget(c, &c->keys->old);
+        }
     }
-    if (why == VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_TRACK) {
+    if (why == VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_TRACK &&
+        !rx->exact) {
         rx->walked &= rx->passed > 0; /* else the gap is before the candidate */
         rx->passed += c->s.at.rec_no + 1; /* + 1 for the lost record */
         rx->tries = 0;
@@ -40,23 +45,77 @@ void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
     vkdev_tls_stream_move(c, c->tcp_seq, 0);
     c->lost = true;
     rx->mode = VKDEV_TLS_RX_SEARCH;
-    rx->broken = rx->held = rx->trial = false;
+    rx->broken = rx->held = rx->exact = false;
+    vkdev_tls_trial_stop(c);
     rx->window_len = 0;
     rx->headers = rx->asked = 0;
+    rx->updates = 0;
 }
 
 /*
- * Store the position of the header at the cursor, which is lost, while still
- * in sync.
+ * Store the position of the header at the cursor, which is lost, while the
+ * number of its record is known.
  */
 void vkdev_tls_resync_missing(VkdevTlsCtx *c)
 {
+    uint64_t base = c->rx.exact ? c->rx.missed.rec_no : 0;
+
     c->rx.missing = !vkdev_tls_forgets(c);
     c->rx.missed = c->s.at;
+    c->rx.missed.rec_no += base;
     c->rx.missed_seq = c->tcp_seq;
     c->rx.passed = 0;
     c->rx.walked = false;
     c->rx.tries = 0;
+}
+
+/*
+ * Follow records from the cursor, which is between two records, without
+ * decrypting them for the host. If none of the records that passed was a
+ * KeyUpdate, the next one has the number @rec_no; @updates of them may have
+ * been. The tag of a record will tell.
+ */
+void vkdev_tls_resync_exact(VkdevTlsCtx *c, uint64_t rec_no, uint8_t updates)
+{
+    VkdevTlsRx *rx = &c->rx;
+
+    vkdev_tls_stream_move(c, c->tcp_seq, 0);
+    c->lost = true;
+    vkdev_tls_trial_stop(c);
+    rx->mode = VKDEV_TLS_RX_TRACK;
+    rx->exact = true;
+    rx->broken = rx->held = rx->missing = false;
+    rx->missed = (VkdevTlsCursor) { .rec_no = rec_no };
+    rx->headers = rx->asked = 0;
+    rx->tries = 0;
+    rx->updates = updates;
+    rx->update_at = 0;
+}
+
+/*
+ * A record of @len bytes was passed in mode TRACK; the cursor is behind it. It
+ * may have been a KeyUpdate if it is as long as one.
+ */
+void vkdev_tls_resync_passed(VkdevTlsCtx *c, uint32_t len)
+{
+    VkdevTlsRx *rx = &c->rx;
+
+    if (c->keys && len == UPDATE_LEN && rx->updates < UINT8_MAX) {
+        rx->updates++;
+        rx->update_at = c->s.at.rec_no;
+    }
+}
+
+/*
+ * A record of @len bytes ends at the cursor, of which the content type is not
+ * known. If it may have been a KeyUpdate, let the next records tell.
+ */
+void vkdev_tls_resync_doubt(VkdevTlsCtx *c, uint32_t len, VkdevTlsRxResult *res)
+{
+    if (c->keys && len <= VKDEV_TLS_UPDATE_MAX) {
+        vkdev_tls_resync_exact(c, c->s.at.rec_no, 1);
+        res->lost = VKTLS_ST_TLS_KEY;
+    }
 }
 
 /*
@@ -100,9 +159,9 @@ static void resync_log(VkdevTlsCtx *c, uint32_t end, VkdevTlsRxResult *res)
  * Guess the number of records from the lost header to the candidate. If the
  * distance is a multiple of the length of the record at the cursor, perhaps
  * all have this length. Otherwise try the lowest number possible for the
- * distance, then the next ones.
+ * distance, then the next ones. @turn counts the guesses.
  */
-static uint64_t guess(const VkdevTlsCtx *c)
+static uint64_t guess(const VkdevTlsCtx *c, uint32_t turn)
 {
     const VkdevRecordShape *shape = &c->suite->shape;
     uint32_t most = VKDEV_RECORD_HEADER_LEN + shape->nonce_len +
@@ -112,14 +171,60 @@ static uint64_t guess(const VkdevTlsCtx *c)
     uint64_t least = (distance + most - 1) / most;
     uint64_t known = rx->passed + !(rx->passed && rx->walked);
 
+    if (!distance) {
+        return 0; /* the walk has led to the candidate */
+    }
     if (least < known) {
         least = known;
     }
-    if (!rx->tries && distance % c->s.at.rec.len == 0 &&
+    if (!turn && distance % c->s.at.rec.len == 0 &&
         distance / c->s.at.rec.len >= least) {
         return distance / c->s.at.rec.len;
     }
-    return least + rx->tries % GUESSES;
+    return least + turn % GUESSES;
+}
+
+/* Guess that no KeyUpdate has come: the number goes on from the lost header. */
+static void try_same_key(VkdevTlsCtx *c, uint32_t turn)
+{
+    c->ahead = 0;
+    c->rx.trial_no = c->rx.missed.rec_no + c->s.at.rec_no +
+                     (c->rx.exact ? 0 : guess(c, turn));
+}
+
+/*
+ * Guess that all records with the length of a KeyUpdate were one, the last of
+ * them @update_at records after the candidate.
+ */
+static void try_updates(VkdevTlsCtx *c)
+{
+    c->ahead = c->rx.updates;
+    c->rx.trial_no = c->s.at.rec_no - c->rx.update_at;
+}
+
+/* Guess that a KeyUpdate was lost, and few of the records after it. */
+static void try_lost_update(VkdevTlsCtx *c, uint32_t turn)
+{
+    static const uint8_t lost[] = { 1, 0, 2, 3 };
+
+    c->ahead = 1;
+    c->rx.trial_no = c->s.at.rec_no + lost[turn % sizeof(lost)];
+}
+
+/* Choose a key and number for the tracked record, other ones at each try. */
+static void trial_choose(VkdevTlsCtx *c)
+{
+    VkdevTlsRx *rx = &c->rx;
+    uint32_t turn = c->keys ? rx->tries / 2 : rx->tries;
+    bool odd = c->keys && rx->tries % 2;
+
+    if (!odd && rx->updates) {
+        try_updates(c);
+    } else if (odd && !rx->exact && (!rx->updates || turn % 2)) {
+        try_lost_update(c, turn);
+    } else {
+        try_same_key(c, turn);
+    }
 }
 
 /*
@@ -131,13 +236,20 @@ static void trial_start(VkdevTlsCtx *c)
     uint64_t counted = c->s.at.rec_no;
     VkdevTlsRx *rx = &c->rx;
 
-    rx->trial = rx->missing && rx->tries < TRIES_MAX;
-    if (rx->trial) {
-        rx->trial_no = rx->missed.rec_no + guess(c) + counted;
-        c->s.at.rec_no = rx->trial_no;
-        vkdev_tls_record_start(c, &c->s);
-        c->s.at.rec_no = counted;
+    if (!(rx->missing || rx->exact) || rx->tries >= TRIES_MAX) {
+        return;
     }
+    trial_choose(c);
+    if (!vkdev_tls_key_there(c, c->ahead)) {
+        c->ahead = 0;
+        rx->tries++;
+        return;
+    }
+    rx->trial = true;
+    c->s.at.rec_no = rx->trial_no;
+    vkdev_tls_record_start(c, vkdev_tls_key_now(c), &c->s);
+    c->s.at.rec_no = counted;
+    vkdev_tls_scan_start(c);
 }
 
 /*
@@ -151,29 +263,104 @@ static void resync_end(VkdevTlsCtx *c, uint64_t rec_no)
     c->s.at.rec_no = rec_no;
     c->rx.broken = c->s.at.rec.pos >= head;
     c->rx.mode = VKDEV_TLS_RX_SYNC;
-    c->rx.missing = c->rx.trial = false;
+    c->rx.missing = c->rx.exact = false;
+    c->rx.updates = 0;
+    vkdev_tls_trial_stop(c);
     c->lost = false;
 }
 
 /*
- * Decrypt a piece of a tracked record with the guessed number. If the tag is
- * right, the context is in sync.
+ * Put the key in use that comes @steps keys after the present one; all but the
+ * last of them are there. @res is told, if not NULL.
  */
-static void trial_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
+void vkdev_tls_rx_keys(VkdevTlsCtx *c, uint32_t steps, VkdevTlsRxResult *res)
+{
+    for (uint32_t i = 0; i < steps; i++) {
+        vkdev_tls_key_step(c, c->rx.floor);
+        c->rx.floor = 0;
+    }
+    if (res && steps) {
+        res->rekeys += steps;
+        res->key_no = c->keys->number;
+    }
+}
+
+/* The key that was missing when a KeyUpdate came is in use now. */
+void vkdev_tls_rx_key_came(VkdevTlsCtx *c)
+{
+    VkdevTlsRx *rx = &c->rx;
+
+    if (rx->mode == VKDEV_TLS_RX_TRACK && rx->exact && !rx->updates &&
+        !c->s.at.rec_no && !c->s.at.rec.pos) {
+        resync_end(c, rx->missed.rec_no);
+    }
+}
+
+/*
+ * The next key, after a KeyUpdate or a guess of one. If it is missing, records
+ * are followed until it comes.
+ */
+static void key_next(VkdevTlsCtx *c, VkdevTlsRxResult *res)
+{
+    vkdev_tls_rx_keys(c, 1, res);
+    c->s.at.rec_no = 0;
+    c->s.at.used_up = false;
+    if (c->keys->missing) {
+        vkdev_tls_resync_exact(c, 0, 0);
+        res->lost = VKTLS_ST_TLS_KEY;
+    }
+}
+
+/*
+ * A record that ends @n bytes after c->tcp_seq was proved by its tag; the
+ * context is in sync. After a KeyUpdate go on with the next key. After another
+ * handshake message, in which a KeyUpdate may be hidden, let the next records
+ * tell.
+ */
+void vkdev_tls_rx_proved(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
+{
+    uint32_t seq = c->tcp_seq;
+
+    if (!c->keys) {
+        return;
+    }
+    c->tcp_seq += n;
+    if (vkdev_tls_scan_update(&c->scan)) {
+        key_next(c, res);
+    } else if (c->scan.type == VKDEV_TYPE_HANDSHAKE && !c->scan.unsure) {
+        vkdev_tls_resync_exact(c, c->s.at.rec_no, 1);
+        c->rx.tries = 1; /* most probably it was none */
+        res->lost = VKTLS_ST_TLS_KEY;
+    }
+    c->tcp_seq = seq;
+}
+
+/*
+ * Decrypt a piece of a tracked record with the guessed number. True: the tag is
+ * right, and the position known.
+ */
+static bool trial_piece(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                         const uint8_t *from, uint8_t *to,
                         VkdevTlsRxResult *res)
 {
     uint64_t next = c->rx.trial_no + 1;
+    uint32_t ahead = c->ahead;
 
     if (!vkdev_tls_rx_open(c, piece, from, to)) {
-        c->rx.trial = false;
+        vkdev_tls_trial_stop(c);
         c->rx.tries++;
-    } else if (piece->part == VKDEV_RECORD_TAG && piece->part_ends) {
-        resync_end(c, next);
-        c->s.at.used_up = !next;
-        res->found = true;
-        res->resync_req = false;
+        return false;
     }
+    if (piece->part != VKDEV_RECORD_TAG || !piece->part_ends) {
+        return false;
+    }
+    vkdev_tls_rx_keys(c, ahead, res);
+    resync_end(c, next);
+    c->s.at.used_up = !next;
+    res->found = true;
+    res->resync_req = false;
+    vkdev_tls_rx_proved(c, piece->len, res);
+    return true;
 }
 
 /*
@@ -228,7 +415,9 @@ void vkdev_tls_resync_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res)
 size_t vkdev_tls_resync_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
                               size_t len, VkdevTlsRxResult *res)
 {
+    uint32_t record = c->s.at.rec.len;
     VkdevRecordPiece piece;
+    bool proved = false;
 
     if (vkdev_tls_step(c, &c->s.at, from, len, &piece) != VKTLS_ST_OK) {
         vkdev_tls_resync_bad_header(c, res);
@@ -240,77 +429,12 @@ size_t vkdev_tls_resync_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
     if (piece.head_ends) {
         trial_start(c);
     } else if (c->rx.trial) {
-        trial_piece(c, &piece, from, to, res);
+        proved = trial_piece(c, &piece, from, to, res);
+    }
+    if (piece.part == VKDEV_RECORD_TAG && piece.part_ends && !proved) {
+        vkdev_tls_resync_passed(c, record);
     }
     return piece.len;
-}
-
-/*
- * True, and in sync again, if the walk from the lost header has reached a
- * tracked header.
- */
-static bool late_meets(VkdevTlsCtx *c)
-{
-    VkdevTlsRx *rx = &c->rx;
-
-    return !rx->missed.rec.pos && !rx->missed.used_up &&
-           vkdev_tls_rx_resync(c, rx->missed_seq, rx->missed.rec_no) ==
-           VKTLS_ST_OK;
-}
-
-/* Move @missed over the rest of its record, to the next header. */
-static void late_jump(VkdevTlsRx *rx)
-{
-    VkdevRecord *rec = &rx->missed.rec;
-    uint32_t n = rec->len - rec->pos;
-
-    if (vkdev_record_skip(rec, n)) {
-        rx->missed_seq += n;
-        rx->missed.rec_no++;
-        rx->missed.used_up = !rx->missed.rec_no;
-    }
-}
-
-/*
- * Walk from the lost header, which has arrived, over the packet's bytes. True:
- * in sync again.
- */
-static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len)
-{
-    VkdevTlsRx *rx = &c->rx;
-    VkdevRecordPiece piece;
-
-    for (; len; p += piece.len, len -= piece.len) {
-        if (vkdev_tls_step(c, &rx->missed, p, len, &piece) != VKTLS_ST_OK) {
-            rx->missing = false;
-            return false;
-        }
-        rx->missed_seq += piece.len;
-        if (late_meets(c)) {
-            return true;
-        }
-    }
-    late_jump(rx);
-    rx->walked = true;
-    rx->tries = 0;
-    return late_meets(c);
-}
-
-/*
- * True if the packet contains the lost header; then res->found tells if the
- * context is in sync again.
- */
-bool vkdev_tls_resync_late(VkdevTlsCtx *c, uint32_t tcp_seq,
-                           const uint8_t *from, size_t len,
-                           VkdevTlsRxResult *res)
-{
-    uint32_t skip = c->rx.missed_seq - tcp_seq;
-
-    if (!c->rx.missing || skip >= len) {
-        return false;
-    }
-    res->found = late_walk(c, from + skip, len - skip);
-    return true;
 }
 
 /*
@@ -332,21 +456,46 @@ static bool resync_asked(VkdevTlsRx *rx, uint32_t tcp_seq, uint64_t *n)
     return false;
 }
 
-unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
-                             uint64_t rec_no)
+/*
+ * The tracked header @n headers after the candidate is that of record @rec_no.
+ * If no KeyUpdate can have come since, the context is in sync.
+ */
+static void resync_tracked(VkdevTlsCtx *c, uint64_t n, uint64_t rec_no)
 {
+    VkdevTlsRx *rx = &c->rx;
+
+    if (!rx->updates || rx->update_at <= n) {
+        resync_end(c, c->s.at.rec_no + (rec_no - n));
+        return;
+    }
+    vkdev_tls_trial_stop(c);
+    rx->exact = true;
+    rx->missing = false;
+    rx->missed.rec_no = rec_no - n;
+    rx->tries = 0;
+}
+
+unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
+                             uint64_t rec_no, uint32_t key_no)
+{
+    uint32_t steps = key_no - (c->keys ? c->keys->number : 0);
     VkdevTlsCursor *at = &c->s.at;
     uint64_t n;
 
     if (c->rx.mode == VKDEV_TLS_RX_SYNC) {
         return VKTLS_ST_STATE;
     }
+    if (!vkdev_tls_key_there(c, steps)) {
+        return VKTLS_ST_TLS_KEY;
+    }
     if (c->rx.mode == VKDEV_TLS_RX_TRACK && resync_asked(&c->rx, tcp_seq, &n)) {
         if (rec_no > UINT64_MAX - (at->rec_no - n)) {
             return VKTLS_ST_PARAM;
         }
-        resync_end(c, at->rec_no + (rec_no - n));
+        vkdev_tls_rx_keys(c, steps, NULL);
+        resync_tracked(c, n, rec_no);
     } else if ((int32_t)(tcp_seq - c->tcp_seq) >= 0) {
+        vkdev_tls_rx_keys(c, steps, NULL);
         vkdev_tls_stream_move(c, tcp_seq, rec_no);
         resync_end(c, rec_no);
     } else {

@@ -9,6 +9,11 @@
 #define VKDEV_TLS_RX_LOG 8 /* resync questions stored, first and last ones */
 #define VKDEV_TLS_HOLES 6  /* maximum number of holes in a record */
 
+/*
+ * Longest record, in bytes, that may be a KeyUpdate if bytes of it are missing.
+ */
+#define VKDEV_TLS_UPDATE_MAX 64
+
 typedef enum VkdevTlsRxMode {
     VKDEV_TLS_RX_SYNC,   /* position and record number are known */
     VKDEV_TLS_RX_TRACK,  /* position assumed; records counted from 0 */
@@ -25,8 +30,11 @@ typedef struct VkdevTlsRx {
     bool held;       /* record at the cursor has a VkdevTlsHeld */
     bool missing;    /* @missed is valid; the lost header may still come */
     bool trial;      /* TRACK: record is decrypted with a guessed number */
+    bool exact;      /* TRACK: missed.rec_no is the candidate's number, if no
+                        KeyUpdate has passed */
     uint8_t tries:7;   /* wrong guesses since the candidate */
     uint8_t walked:1;  /* @missed has moved past the lost header */
+    uint8_t updates; /* TRACK: records with the length of a KeyUpdate */
     uint8_t window_len;
     uint8_t window[VKDEV_RECORD_HEADER_LEN]; /* SEARCH: the last bytes seen */
     uint32_t missed_seq;   /* TCP sequence number of the byte at @missed */
@@ -35,6 +43,7 @@ typedef struct VkdevTlsRx {
     uint64_t passed; /* records tracked since @missed, + 1 for each gap */
     uint64_t floor;  /* lowest record number that was never started */
     uint64_t headers; /* TRACK: headers seen, including the candidate */
+    uint64_t update_at; /* TRACK: records up to the last one in @updates */
     uint32_t candidate; /* TCP sequence number of the candidate */
     uint32_t asked;   /* number of questions sent to the host */
     uint32_t first[VKDEV_TLS_RX_LOG]; /* TCP seq of first questions */
@@ -47,7 +56,7 @@ typedef struct VkdevTlsHole {
 
 /* A received record in which bytes after the header are missing. */
 typedef struct VkdevTlsHeld {
-    uint64_t serial;  /* serial of the context; 0 = entry is free */
+    uint64_t serial;  /* serial of the key; 0 = entry is free */
     uint64_t rec_no;
     uint32_t tcp_seq; /* sequence number of the record's first byte */
     uint8_t holes;
@@ -60,7 +69,7 @@ typedef struct VkdevTlsHeld {
 
 /* Functions of holes.c */
 bool vkdev_tls_hole_open(VkdevTlsCtx *c, uint32_t n);
-void vkdev_tls_hole_pass(const VkdevTlsCtx *c, VkdevAeadState *aead,
+void vkdev_tls_hole_pass(const VkdevAeadKey *key, VkdevAeadState *aead,
                          uint32_t n);
 VkdevTlsHeld *vkdev_tls_hole_here(const VkdevTlsCtx *c);
 void vkdev_tls_hole_tag(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
@@ -82,16 +91,24 @@ size_t vkdev_tls_resync_track(VkdevTlsCtx *c, const uint8_t *from, uint8_t *to,
                               size_t len, VkdevTlsRxResult *res);
 void vkdev_tls_resync_bad_header(VkdevTlsCtx *c, VkdevTlsRxResult *res);
 void vkdev_tls_resync_missing(VkdevTlsCtx *c);
+void vkdev_tls_resync_exact(VkdevTlsCtx *c, uint64_t rec_no, uint8_t updates);
+void vkdev_tls_resync_passed(VkdevTlsCtx *c, uint32_t len);
+void vkdev_tls_resync_doubt(VkdevTlsCtx *c, uint32_t len,
+                            VkdevTlsRxResult *res);
+void vkdev_tls_rx_key_came(VkdevTlsCtx *c);
+void vkdev_tls_rx_keys(VkdevTlsCtx *c, uint32_t steps, VkdevTlsRxResult *res);
+unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
+                             uint64_t rec_no, uint32_t key_no);
+
+/* Functions of late.c */
 bool vkdev_tls_resync_late(VkdevTlsCtx *c, uint32_t tcp_seq,
                            const uint8_t *from, size_t len,
                            VkdevTlsRxResult *res);
-
-unsigned vkdev_tls_rx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
-                             uint64_t rec_no);
 
 /* Functions of decrypt.c */
 void vkdev_tls_rx_init(VkdevTlsCtx *c);
 bool vkdev_tls_rx_open(VkdevTlsCtx *c, const VkdevRecordPiece *piece,
                        const uint8_t *from, uint8_t *to);
+void vkdev_tls_rx_proved(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res);
 
 #endif

@@ -13,7 +13,7 @@ LIBRARIES = {"ipsec-mb": ("VKDEV_AEAD_IPSEC_MB", "aead_ipsec_mb", "-lIPSec_MB"),
              "nettle": ("VKDEV_AEAD_NETTLE", "aead_nettle", "-lnettle")}
 ENGINE = [f"qemu-device/tls/{name}.c" for name in
           ("ctx", "engine", "encrypt", "replay", "replay_cache", "decrypt", "holes",
-           "resync", "record", "aead", "poly")]
+           "resync", "keys", "late", "record", "aead", "poly")]
 WIRE = [f"qemu-device/frame/{name}.c" for name in ("wire", "rss", "sum")]
 STREAM = [f"{HOST}/stream.c", f"{HOST}/raw.c"]
 CONTEXTS = ["1", "1000", "20000", "100000", "1000000"]

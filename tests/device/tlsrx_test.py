@@ -7,7 +7,7 @@ import sys
 
 from nic import ABI, MAC, PEER, RxQueue, TxQueue, case, main, pack, unpack
 from packets import (HOP_BY_HOP, TCP, V4, V6, ethernet, ip, payload, tcp, tcp_frame)
-from records import GCM128, SUITES, TLS13, Records
+from records import GCM128, IV, SUITES, TLS13, Records
 from tls_test import SECRET, key_in_memory, wipe_commands
 
 EOP = ABI.RXC_EOP
@@ -584,11 +584,141 @@ def device_without_receive(nic):
     del rx
 
 
+UPDATE = bytes([24, 0, 0, 1, 0])
+HANDSHAKE = 22
+
+
+class KeyedFlow(Flow):
+    """A flow of TLS 1.3 whose peer sends KeyUpdates."""
+
+    def __init__(self, nic, rx, **more):
+        self.number, self.given = 0, 0
+        super().__init__(nic, rx, suite=(TLS13, GCM128), **more)
+
+    def key_of(self, number):
+        return bytes([0x40 + number] * 16)
+
+    def update(self):
+        """A KeyUpdate; the records behind it have the next key."""
+        self.record(0, kind=HANDSHAKE, plain=UPDATE)
+        self.number += 1
+        self.records = Records(TLS13, GCM128, -len(self.starts), self.key_of(self.number))
+
+    def next_key(self, number, key=None):
+        return pack("tls_next", ctx=self.ctx, key_no=number, iv=IV,
+                    key=key or self.key_of(number))
+
+    def give(self, status="OK"):
+        """The key after the last one."""
+        self.nic.command("TLS_NEXT", self.next_key(self.given + 1), status)
+        self.given += 1
+
+    def told(self, number):
+        """The device says which key it uses."""
+        event = self.nic.event("TLS_KEY")
+        assert (event["id"], event["arg"]) == (self.ctx, number)
+
+
+@case()
+def next_key_after_a_key_update(nic):
+    """Nothing of the new key comes undecrypted, and a second key waits already."""
+    flow = KeyedFlow(nic, start(nic), sizes=[100])
+    for size in (200, 300, 400):
+        flow.update()
+        flow.record(size)
+    flow.give()
+    flow.give()
+    flow.packet(0, flow.starts[2] + 20)
+    flow.told(1)
+    flow.packet(flow.starts[2] + 20, flow.starts[4])
+    flow.told(2)
+    flow.give()
+    flow.rec(4, 6)
+    flow.told(3)
+    assert nic.stats()["TLS_RX_REKEYS"] == 3 and flow.in_sync()
+
+
+@case()
+def key_update_without_a_next_key(nic):
+    flow = KeyedFlow(nic, start(nic), sizes=[100])
+    flow.update()
+    flow.record(100)
+    flow.update()
+    for _ in range(4):
+        flow.record(100)
+    flow.give()
+    flow.rec(0, 3)
+    flow.told(2)
+    flow.lost("KEY")
+    flow.rec(4, flags=TLS | ABI.RXC_TLS_ASK)
+    assert not flow.in_sync()
+    flow.give()
+    flow.rec(5, flags=TLS)
+    assert flow.in_sync()
+    flow.rec(6, 7)
+
+
+@case()
+def forged_key_update_changes_nothing(nic):
+    flow = KeyedFlow(nic, start(nic), sizes=[100, 5, 100, 100, 100])
+    flow.give()
+    flow.spoil(flow.starts[1] + 5)
+    flow.rec(0)
+    flow.rec(1, flags=TLS | ABI.RXC_TLS_AUTH)
+    flow.lost("AUTH")
+    flow.rec(2, flags=TLS | ABI.RXC_TLS_ASK)
+    flow.rec(3, flags=TLS)
+    flow.rec(4)
+    assert nic.stats()["TLS_RX_REKEYS"] == 0
+
+
+@case()
+def next_keys_that_are_refused(nic):
+    rx = start(nic)
+    flow = KeyedFlow(nic, rx)
+    other = Flow(nic, rx, suite=SUITES[0], ports=(443, 50001))
+    for number, status in ((0, "PARAM"), (2, "PARAM"), (1 << 31, "PARAM")):
+        nic.command("TLS_NEXT", flow.next_key(number), status)
+    nic.command("TLS_NEXT", flow.next_key(1, bytes([1] * 17)), "RESERVED")
+    nic.command("TLS_NEXT", pack("tls_next", ctx=other.ctx, key_no=1), "UNSUPPORTED")
+    nic.command("TLS_NEXT", pack("tls_next", ctx=99, key_no=1), "NOENT")
+    for _ in range(ABI.TLS_NEXT_KEYS):
+        flow.give()
+    flow.give("FULL")
+    flow.record(10)
+    for key, status in ((0, "STATE"), (9, "STATE")):
+        nic.command("TLS_RESYNC_KEY", flow.where(0) + key.to_bytes(8, "little"), status)
+    sender = unpack("tls_ref", nic.command("TLS_ADD", Records(TLS13, GCM128).add(
+        ABI.DIR_TX, 1)))["ctx"]
+    nic.command("TLS_NEXT", pack("tls_next", ctx=sender, key_no=1), "UNSUPPORTED")
+    nic.command("TLS_RESYNC_KEY", sender.to_bytes(4, "little") + bytes(20), "UNSUPPORTED")
+
+
+@case()
+def resync_to_a_later_key(nic):
+    """The host says which key the record has that the device asks about."""
+    flow = KeyedFlow(nic, start(nic), sizes=[300] * 3)
+    for _ in range(3):
+        flow.update()
+        for _ in range(8):
+            flow.record(300)
+        flow.give()
+    flow.rec(0)
+    at = 3 + 9 + 9 + 3
+    flow.rec(at, flags=TLS | ABI.RXC_TLS_ASK)
+    flow.lost("GAP")
+    flow.asked(at)
+    nic.command("TLS_RESYNC_KEY", flow.where(at) + (3).to_bytes(8, "little"))
+    assert flow.in_sync()
+    flow.rec(at + 1, at + 3)
+
+
 @case()
 def capabilities(nic):
     nic.boot()
     caps = unpack("caps", nic.command("CAPS"))
     assert caps["features"] & ABI.CAP_TLS_RX and caps["features"] & ABI.CAP_TLS_REPLAY
+    assert caps["features"] & ABI.CAP_TLS_RX_NEXT
     assert (caps["tls_ciphers"], caps["tls_versions"]) == (7, 3)
 
 
@@ -653,6 +783,32 @@ def keys_are_gone(nic):
             assert not area, f"key is left after {end}: {area}"
         if suite[0] == TLS13:
             rx = start(nic)
+
+
+@case()
+def keys_in_advance_are_gone(nic):
+    """The key in use, the one before and those that wait."""
+    rx = start(nic)
+    nic.m.write = nic.m.write_words
+    keys = [payload(16, 0xb3 + number) for number in range(4)]
+    for end in "delete", "reset":
+        flow = KeyedFlow(nic, rx, key=keys[0], sizes=[100])
+        flow.key_of = lambda number: keys[number]
+        flow.update()
+        flow.record(100)
+        for _ in range(3):
+            flow.give()
+        flow.rec(0, 1)
+        flow.packet(flow.starts[2], flow.starts[2] + 50)
+        wipe_commands(nic)
+        assert all(key_in_memory(nic, key) for key in keys), "the search finds too little"
+        if end == "delete":
+            nic.command("TLS_DEL", flow.ref())
+        else:
+            nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+        for number, key in enumerate(keys):
+            area = key_in_memory(nic, key)
+            assert not area, f"key {number} is left after {end}: {area}"
 
 
 if __name__ == "__main__":

@@ -338,6 +338,37 @@ static void test_tls_resync(void)
 	ktap_expect_mem(rig.ctx[resync.ctx].tls.rec_no, resync.rec_no, 8);
 }
 
+static void test_tls_resync_key(void)
+{
+	struct vktls_tls_resync_key req = {
+		.resync = {
+			.ctx = add_context(),
+			.tcp_seq = 0xfffffff0,
+			.rec_no = { 0xff, 0xee, 0, 0, 0, 0, 0x11, 0x22 },
+		},
+		.key_no = 0x12345678,
+	};
+	const VkdevCoreTls *tls = &rig.ctx[req.resync.ctx].tls;
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_RESYNC_KEY, &req, sizeof(req)), VKTLS_ST_OK);
+	ktap_expect_eq(tls->tcp_seq, 0xfffffff0);
+	ktap_expect_eq(tls->key_no, 0x12345678);
+	ktap_expect_mem(tls->rec_no, req.resync.rec_no, 8);
+}
+
+static void test_tls_next(void)
+{
+	struct vktls_tls_next next = { .ctx = add_context(), .key_no = 0x12345678 };
+	const VkdevCoreTls *tls = &rig.ctx[next.ctx].tls;
+
+	memcpy(next.iv, key + 3, sizeof(next.iv));
+	memcpy(next.key, key, sizeof(next.key));
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_NEXT, &next, sizeof(next)), VKTLS_ST_OK);
+	ktap_expect_eq(tls->key_no, 0x12345678);
+	ktap_expect_mem(tls->iv, next.iv, sizeof(next.iv));
+	ktap_expect_mem(tls->key, next.key, sizeof(next.key));
+}
+
 static void test_tls_query(void)
 {
 	const VkdevCoreTlsState lost = {
@@ -396,20 +427,24 @@ static void test_nic_lost_context(void)
 		{ VKTLS_CMD_TLS_DEL, sizeof(struct vktls_tls_ref) },
 		{ VKTLS_CMD_TLS_QUERY, sizeof(struct vktls_tls_ref) },
 		{ VKTLS_CMD_TLS_RESYNC, sizeof(resync) },
+		{ VKTLS_CMD_TLS_RESYNC_KEY, sizeof(struct vktls_tls_resync_key) },
+		{ VKTLS_CMD_TLS_NEXT, sizeof(struct vktls_tls_next) },
 	};
+	uint8_t payload[sizeof(struct vktls_tls_next)] = { 0 };
 
 	for (int i = 0; i < RIG_CONTEXTS; i++)
 		ids[i] = add_context();
 	ktap_expect_eq(add_context(), UINT32_MAX);
-	for (int i = 0; i < 3; i++) {
-		ctx = ids[i];
+	for (int i = 0; i < 5; i++) {
+		ctx = ids[i % RIG_CONTEXTS];
 		resync.ctx = ctx;
+		memcpy(payload, &resync, sizeof(resync));
 		rig.ctx[ctx].live = false;
 		rig.refuse = VKTLS_ST_NOENT;
-		ktap_expect_eq(rig_status(finder[i].opcode, &resync, finder[i].len),
+		ktap_expect_eq(rig_status(finder[i].opcode, payload, finder[i].len),
 			       VKTLS_ST_NOENT);
 		rig.refuse = VKTLS_ST_DMA;
-		ktap_expect_eq(rig_status(finder[i].opcode, &resync, finder[i].len),
+		ktap_expect_eq(rig_status(finder[i].opcode, payload, finder[i].len),
 			       VKTLS_ST_NOENT);
 		rig.refuse = VKTLS_ST_OK;
 		ktap_expect_eq(add_context(), ctx);
@@ -569,6 +604,8 @@ int main(void)
 	RUN(test_tls_places);
 	RUN(test_tls_reuse_order);
 	RUN(test_tls_resync);
+	RUN(test_tls_resync_key);
+	RUN(test_tls_next);
 	RUN(test_tls_query);
 	RUN(test_nic_refuses);
 	RUN(test_nic_lost_context);

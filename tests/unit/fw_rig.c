@@ -19,7 +19,7 @@ const VkdevCoreConfig rig_config = {
 	.queues = RIG_QUEUES,
 	.features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN | VKTLS_CAP_RX_CSUM |
 		    VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX | VKTLS_CAP_TLS_RX |
-		    VKTLS_CAP_RSS_CTX | VKTLS_CAP_FLOW_FILTER,
+		    VKTLS_CAP_RSS_CTX | VKTLS_CAP_FLOW_FILTER | VKTLS_CAP_TLS_RX_NEXT,
 	.mbps = RIG_MBPS,
 	.mac = { 0x02, 0x11, 0x22, 0x33, 0x44, 0x85 },
 	.tls_contexts = RIG_CONTEXTS,
@@ -231,6 +231,28 @@ static uint16_t op_tls_resync(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
 	return status;
 }
 
+static uint16_t op_tls_resync_key(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
+{
+	uint16_t status = op_tls_resync(dev, ctx, tls);
+
+	if (!status)
+		rig.ctx[ctx].tls.key_no = tls->key_no;
+	return status;
+}
+
+static uint16_t op_tls_next(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
+{
+	uint16_t status = refusal();
+
+	(void)dev;
+	if (!status) {
+		rig.ctx[ctx].tls.key_no = tls->key_no;
+		memcpy(rig.ctx[ctx].tls.iv, tls->iv, sizeof(tls->iv));
+		memcpy(rig.ctx[ctx].tls.key, tls->key, sizeof(tls->key));
+	}
+	return status;
+}
+
 static uint16_t op_tls_query(void *dev, uint32_t ctx, VkdevCoreTlsState *state)
 {
 	(void)dev;
@@ -267,6 +289,8 @@ static const VkdevCoreOps ops = {
 	.tls_add = op_tls_add,
 	.tls_del = op_tls_del,
 	.tls_resync = op_tls_resync,
+	.tls_resync_key = op_tls_resync_key,
+	.tls_next = op_tls_next,
 	.tls_query = op_tls_query,
 	.stat_get = op_stat_get,
 };

@@ -20,8 +20,11 @@ struct host {
 static struct host host;
 static uint8_t sent[STREAM];
 
-/* Seal a stream, once for each suite, and start a new context for each input. */
-static void begin(unsigned int suite)
+/*
+ * Seal a stream, once for each suite, and start a new context for each input, with a key
+ * that never comes in use if @next is set.
+ */
+static void begin(unsigned int suite, bool next)
 {
 	static unsigned int now = -1;
 
@@ -34,6 +37,8 @@ static void begin(unsigned int suite)
 		now = suite;
 	}
 	rig_again(&rig);
+	if (next)
+		vkdev_tls_next(rig.ctx, 1, rig.m.p.iv, rig.m.p.key);
 	memset(&host, 0, sizeof(host));
 }
 
@@ -135,7 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (!len)
 		return 0;
-	begin(data[0] % suites_num);
+	begin(data[0] % suites_num, data[0] & 0x80);
 	for (size_t i = 1; i + STEP <= len; i += STEP)
 		packet(data + i);
 	judge();

@@ -50,6 +50,7 @@ static const char *const vktls_status_names[] = {
 	[VKTLS_ST_TLS_CRYPTO] = "TLS engine failed",
 	[VKTLS_ST_TLS_AUTH] = "TLS tag is wrong",
 	[VKTLS_ST_TLS_GAP] = "TLS record header was not received",
+	[VKTLS_ST_TLS_KEY] = "TLS key of a record is not there, or not known",
 };
 
 /**

@@ -21,7 +21,7 @@
  * from the lowest that it can work with, and uses additions by capability.
  */
 #define VKTLS_ABI_MAJOR			1
-#define VKTLS_ABI_MINOR			7
+#define VKTLS_ABI_MINOR			8
 
 /* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
 #define VKTLS_PCI_VENDOR		0x1af4
@@ -51,6 +51,7 @@
 #define VKTLS_RSS_TYPES			6	/* VKTLS_RSS_IPV4 to _UDP6 */
 #define VKTLS_FLOW_FILTERS		256
 #define VKTLS_MAC_FILTERS		32	/* exact addresses beside the port's own */
+#define VKTLS_TLS_NEXT_KEYS		8	/* keys of a context after the one in use */
 #define VKTLS_FW_MAX_BYTES		0x30000	/* image, header included */
 
 /* Longest times, in milliseconds */
@@ -94,6 +95,7 @@
 #define VKTLS_ST_TLS_CRYPTO		55	/* the engine failed */
 #define VKTLS_ST_TLS_AUTH		56	/* received tag is wrong */
 #define VKTLS_ST_TLS_GAP		57	/* a record header was not received */
+#define VKTLS_ST_TLS_KEY		58	/* key of a record is not there, or not known */
 
 /* ---- Registers, BAR 0 ---- */
 
@@ -185,6 +187,7 @@
 #define VKTLS_CAP_RX_GRO		0x00000100u	/* with RX_CSUM */
 #define VKTLS_CAP_RSS_CTX		0x00000200u	/* with RSS */
 #define VKTLS_CAP_FLOW_FILTER		0x00000400u	/* with RSS_CTX */
+#define VKTLS_CAP_TLS_RX_NEXT		0x00000800u	/* with TLS_RX */
 
 /* Ciphers and versions: capability bit = 1 << value */
 #define VKTLS_CIPHER_AES_128_GCM	0
@@ -245,7 +248,9 @@
 #define VKTLS_CMD_RSS_CTX_DEL		17	/* struct vktls_rss_ref */
 #define VKTLS_CMD_FLOW_SET		18	/* struct vktls_flow_filter */
 #define VKTLS_CMD_FLOW_DEL		19	/* struct vktls_flow_ref */
-#define VKTLS_CMD_NUM			20
+#define VKTLS_CMD_TLS_NEXT		20	/* struct vktls_tls_next */
+#define VKTLS_CMD_TLS_RESYNC_KEY	21	/* struct vktls_tls_resync_key */
+#define VKTLS_CMD_NUM			22
 
 /* Queue types */
 #define VKTLS_QUEUE_TX			0
@@ -295,6 +300,7 @@
 #define VKTLS_EVT_TLS_LOST		4	/* id = context, arg = expected sequence */
 #define VKTLS_EVT_OVERFLOW		5	/* arg = events lost before this one */
 #define VKTLS_EVT_TLS_RESYNC		6	/* id = context, arg = where a header is */
+#define VKTLS_EVT_TLS_KEY		7	/* id = context, arg = number of the key in use */
 
 /* Counters, in the order of VKTLS_CMD_STATS */
 #define VKTLS_STAT_TX_FRAMES		0	/* on the wire, after TSO */
@@ -367,7 +373,8 @@
 #define VKTLS_STAT_RX_SIZE_1023		67	/* frames that came, of 512 to 1023 bytes */
 #define VKTLS_STAT_RX_SIZE_1518		68	/* frames that came, of 1024 to 1518 bytes */
 #define VKTLS_STAT_RX_SIZE_MAX		69	/* frames that came, longer */
-#define VKTLS_STAT_NUM			70
+#define VKTLS_STAT_TLS_RX_REKEYS	70	/* keys that gave way to the next one */
+#define VKTLS_STAT_NUM			71
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
 
@@ -633,6 +640,22 @@ struct vktls_tls_resync {
 	__u8 rec_no[8];		/* big-endian */
 };
 VKTLS_ABI_SIZE(vktls_tls_resync, 16);
+
+/* The same for a context that holds several keys. */
+struct vktls_tls_resync_key {
+	struct vktls_tls_resync resync;
+	__le32 key_no;		/* number of the record's key: 0 = that of tls_add */
+	__le32 reserved;
+};
+VKTLS_ABI_SIZE(vktls_tls_resync_key, 24);
+
+struct vktls_tls_next {
+	__le32 ctx;
+	__le32 key_no;		/* one more than that of the key given before */
+	__u8 iv[12];
+	__u8 key[32];		/* key, zeros after a shorter one */
+};
+VKTLS_ABI_SIZE(vktls_tls_next, 52);
 
 struct vktls_tls_state {
 	__le32 state;		/* VKTLS_TLS_* */
