@@ -6,6 +6,9 @@
 #include <linux/types.h>
 
 struct net_device;
+struct sock;
+struct tls_context;
+struct tls_crypto_info;
 struct tlsdev_ops;
 
 /*
@@ -16,6 +19,25 @@ struct tlsdev_ops;
 #define TLS_OFFLOAD_CAP_13	BIT(0)	/* checks the version, takes TLS 1.3 */
 #define TLS_OFFLOAD_CAP_CHACHA	BIT(1)	/* checks the cipher, takes ChaCha20 */
 
+/**
+ * struct tls_offload_next - a driver whose NICs hold keys of receiving sockets in advance
+ * @key:	gives the NIC the key @key_no, with the number of its first record in @info;
+ *		1 is the first one after that of tls_dev_add. Process context, may sleep;
+ *		between tls_dev_add and tls_dev_del. Returns 0, -ENOSPC without room now,
+ *		or another error
+ * @resync:	tls_dev_resync for a record of the key @key_no; RCU, does not sleep
+ */
+struct tls_offload_next {
+	int (*key)(struct net_device *dev, struct tls_context *ctx,
+		   const struct tls_crypto_info *info, u32 key_no);
+	int (*resync)(struct net_device *dev, struct sock *sk, u32 seq,
+		      u64 rec_no, u32 key_no);
+};
+
+int tls_offload_next_set(const struct tlsdev_ops *ops,
+			 const struct tls_offload_next *next);
+void tls_offload_key_used(struct sock *sk, u32 key_no);
+void tls_offload_key_lost(struct sock *sk);
 int tls_offload_caps_set(const struct tlsdev_ops *ops, u32 caps);
 void tls_offload_device_lost(struct net_device *dev);
 void tls_offload_device_ready(struct net_device *dev);

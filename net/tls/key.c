@@ -195,6 +195,9 @@ static int tls_key_next(struct sock *sk, bool tx, const struct tls_newkey *key)
 	/* The payload of an open record was written before the key changed. */
 	if (!err && tx)
 		err = tls_tx_finish(sk, tls_tx(sk));
+	/* The device must not go on with a key that was derived. */
+	if (!err && !tx)
+		tls_offload_next_stop(tls_rx(sk));
 	if (!err)
 		err = tls_rekey(sk, tx, key, &aead);
 	if (err) {

@@ -9,6 +9,7 @@
 #include <net/sock.h>
 
 #include "key_life.h"
+#include "offload.h"
 #include "renew.h"
 #include "rx_control.h"
 #include "tx.h"
@@ -100,6 +101,7 @@ static int tls_rx_secret(struct sock *sk, struct tls_rx *rx,
 	};
 	memcpy(rx->renew->scan.hdr, rx->hs.hdr, sizeof(rx->hs.hdr));
 	tls_rx_count_from(rx);
+	tls_offload_next_start(rx);
 	return 0;
 }
 

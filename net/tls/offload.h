@@ -38,6 +38,10 @@ int tls_offload_tx_note(struct sock *sk, struct tls_tx *tx,
 void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx);
 
+/* Functions of offload_next.c */
+void tls_offload_next_start(struct tls_rx *rx);
+void tls_offload_next_stop(struct tls_rx *rx);
+
 /* Functions of offload_resync.c */
 void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx);
 

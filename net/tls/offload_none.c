@@ -74,6 +74,14 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 {
 }
 
+void tls_offload_next_start(struct tls_rx *rx)
+{
+}
+
+void tls_offload_next_stop(struct tls_rx *rx)
+{
+}
+
 void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx)
 {
 }

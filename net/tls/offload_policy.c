@@ -23,6 +23,7 @@ DECLARE_RWSEM(tls_dev_sem);
 static struct {
 	const struct tlsdev_ops *ops;
 	u32 caps;
+	const struct tls_offload_next *next;
 } tls_caps[TLS_CAPS_MAX];	/* guarded by tls_dev_sem */
 
 static u32 tls_caps_of(const struct tlsdev_ops *ops)
@@ -118,8 +119,49 @@ int tls_offload_caps_set(const struct tlsdev_ops *ops, u32 caps)
 	if (slot >= 0) {
 		tls_caps[slot].ops = caps ? ops : NULL;
 		tls_caps[slot].caps = caps;
+		tls_caps[slot].next = NULL;
 	}
 	up_write(&tls_dev_sem);
 	return slot < 0 ? -ENOSPC : 0;
 }
 EXPORT_SYMBOL_GPL(tls_offload_caps_set);
+
+/**
+ * tls_offload_next_set() - declare that NICs hold keys of receiving sockets in advance
+ * @ops:	the driver's, after tls_offload_caps_set()
+ * @next:	operations; valid until tls_offload_caps_set() with 0
+ *
+ * Return: 0, or -ENOENT.
+ */
+int tls_offload_next_set(const struct tlsdev_ops *ops,
+			 const struct tls_offload_next *next)
+{
+	int i, err = -ENOENT;
+
+	down_write(&tls_dev_sem);
+	for (i = 0; i < TLS_CAPS_MAX; i++) {
+		if (tls_caps[i].ops != ops)
+			continue;
+		tls_caps[i].next = next;
+		err = 0;
+	}
+	up_write(&tls_dev_sem);
+	return err;
+}
+EXPORT_SYMBOL_GPL(tls_offload_next_set);
+
+/**
+ * tls_dev_next() - get a driver's operations for keys in advance
+ * @dev:	a device with a link that is not lost, so that its driver stays
+ *
+ * Return: them, or NULL.
+ */
+const struct tls_offload_next *tls_dev_next(const struct net_device *dev)
+{
+	int i;
+
+	for (i = 0; i < TLS_CAPS_MAX; i++)
+		if (tls_caps[i].ops == dev->tlsdev_ops)
+			return tls_caps[i].next;
+	return NULL;
+}

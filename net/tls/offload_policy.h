@@ -67,5 +67,6 @@ int tls_dev_judge_state(const struct net_device *dev,
 			enum tls_offload_ctx_dir dir);
 int tls_dev_judge(const struct net_device *dev, enum tls_offload_ctx_dir dir,
 		  const struct tls_crypto_info *info);
+const struct tls_offload_next *tls_dev_next(const struct net_device *dev);
 
 #endif /* _TLS_OFFLOAD_POLICY_H */

@@ -7,14 +7,18 @@
  */
 
 #include <linux/module.h>
+#include <linux/unaligned.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
 #include "export.h"
 #include "offload_link.h"
+#include "offload_next.h"
 #include "offload_rx.h"
 #include "offload_tx.h"
 #include "trace.h"
+
+#define TLS_UPDATE_REC_MAX	64	/* bytes of a record that may be a KeyUpdate */
 
 /* See tls_offload_tx_resync_request(). */
 void tls_off_resync_later(struct sock *sk, u32 got_seq, u32 exp_seq)
@@ -121,7 +125,8 @@ static bool tls_off_rx_searched(struct tls_rx *rx, u32 *seq, u8 *sn)
 		return false;
 	}
 	ago = tls_off_rx_answer(async, req, *seq);
-	if (ago < 0)
+	/* Records of an earlier key have numbers that are known no more. */
+	if (ago < 0 || ago > get_unaligned_be64(sn))
 		return false;
 	*seq = req >> 32;
 	tls_rec_counter_add(sn, -(u64)ago);
@@ -138,6 +143,9 @@ static bool tls_off_rx_foretell(struct sock *sk, struct tls_rx *rx, u32 *seq,
 	u32 have = tcp_inq(sk);
 
 	if (!rx->hw.resync_nh_do_now)
+		return false;
+	/* The front record may be a KeyUpdate, after which numbers begin again. */
+	if (rx->next && rx->rec.full_len <= TLS_UPDATE_REC_MAX)
 		return false;
 	if (have > rx->rec.full_len) {
 		trace_tls_device_rx_resync_nh_delay(sk, have,
@@ -182,7 +190,11 @@ void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx)
 
 	if (!link || rx->copy)
 		return;
-	memcpy(sn, tls_get_ctx(sk)->rx.rec_seq, sizeof(sn));
+	/* After a KeyUpdate the front record is the first one of the next key. */
+	if (rx->key_pending)
+		memset(sn, 0, sizeof(sn));
+	else
+		memcpy(sn, tls_get_ctx(sk)->rx.rec_seq, sizeof(sn));
 	rcu_read_lock();
 	/*
 	 * tls_dev_del comes a grace period after @lost is set, so a driver's
@@ -191,8 +203,10 @@ void tls_offload_rx_header(struct sock *sk, struct tls_rx *rx)
 	if (!READ_ONCE(link->lost) && tls_off_rx_wanted(sk, rx, &seq, sn)) {
 		trace_tls_device_rx_resync_send(sk, seq, sn,
 						rx->hw.resync_type);
-		link->dev->tlsdev_ops->tls_dev_resync(link->dev, sk, seq, sn,
-						      link->dir);
+		if (!tls_offload_next_resync(rx, sk, seq, sn, rx->key_pending))
+			link->dev->tlsdev_ops->tls_dev_resync(link->dev, sk,
+							      seq, sn,
+							      link->dir);
 		TLS_STAT_INC(sock_net(sk), LINUX_MIB_TLSRXDEVICERESYNC);
 	}
 	rcu_read_unlock();

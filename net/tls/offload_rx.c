@@ -12,6 +12,7 @@
 #include "aead.h"
 #include "epoch.h"
 #include "offload_link.h"
+#include "offload_next.h"
 #include "offload_rx.h"
 #include "reasm.h"
 #include "trace.h"
@@ -107,6 +108,7 @@ static bool tls_off_rx_try(struct sock *sk, struct tls_rx *rx, int why)
 	rx->met = true;
 	tls_get_ctx(sk)->rx_conf = TLS_HW;
 	tls_offload_hook(sk);
+	tls_offload_next_start(rx);
 	return true;
 }
 
@@ -156,8 +158,16 @@ static void tls_off_rx_rekeyed(struct sock *sk, struct tls_rx *rx, bool waits)
 	rx->rekeyed = waits;
 }
 
+/* Takes the side from its device; no key is on its way there any more. */
+static void tls_off_rx_drop(struct tls_rx *rx, enum tls_left reason)
+{
+	tls_offload_next_stop(rx);
+	tls_link_drop(rx->link, reason);
+}
+
 static void tls_off_rx_unlink(struct sock *sk, struct tls_rx *rx)
 {
+	tls_offload_next_free(rx);
 	tls_link_put(rx->link);
 	rx->link = NULL;
 	tls_get_ctx(sk)->rx_conf = TLS_SW;
@@ -190,7 +200,7 @@ void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx)
 		return;
 	set_bit(TLS_RX_DEV_CLOSED, &tls_get_ctx(sk)->flags);
 	tls_link_uncount(rx->link);
-	tls_link_drop(rx->link, TLS_LEFT_DEVICE);
+	tls_off_rx_drop(rx, TLS_LEFT_DEVICE);
 	tls_off_rx_unlink(sk, rx);
 }
 
@@ -203,8 +213,12 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
 {
 	struct tls_link *link = rx->link;
 
-	if (link && !READ_ONCE(link->lost) && tls_offload_left(sk, link->dev))
-		tls_link_drop(link, TLS_LEFT_ROUTE);
+	if (link && !READ_ONCE(link->lost)) {
+		if (tls_offload_left(sk, link->dev))
+			tls_off_rx_drop(rx, TLS_LEFT_ROUTE);
+		else if (tls_offload_next_forgotten(rx))
+			tls_off_rx_drop(rx, TLS_LEFT_DEVICE);
+	}
 	if (link && tls_off_rx_parted(sk, rx))
 		link = NULL;
 	/*
@@ -227,16 +241,34 @@ void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx)
  * @rx:		its receiving side
  *
  * Otherwise the device would decrypt records with the wrong key, and software would
- * have to restore the ciphertext of each.
+ * have to restore the ciphertext of each. A device that has the next key goes on.
  */
 void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx)
 {
-	if (!rx->link)
+	if (!rx->link || tls_offload_next_follows(rx))
 		return;
 	if (!READ_ONCE(rx->link->lost))
-		tls_link_drop(rx->link, TLS_LEFT_REKEY);
+		tls_off_rx_drop(rx, TLS_LEFT_REKEY);
 	if (!tls_off_rx_parted(sk, rx))
 		tls_off_rx_left(sk, rx);
+}
+
+/*
+ * The device goes on with the next key. The old key is kept as long as if it did not:
+ * if it has not recognised the KeyUpdate, it has "decrypted" the next records with the
+ * old key, until the first wrong tag.
+ */
+static int tls_off_rx_follow(struct sock *sk, struct tls_rx *rx)
+{
+	struct tls_rx_old *older = rx->old;
+
+	tls_off_rx_left(sk, rx);
+	if (tls_offload_rx_keep_key(sk, rx))
+		return -ENOMEM;
+	kfree_sensitive(older);
+	tls_offload_next_step(rx);
+	TLS_STAT_INC(sock_net(sk), TLS_MIB_RX_DEVICE_KEY_UPDATE);
+	return 0;
 }
 
 /**
@@ -248,6 +280,8 @@ void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx)
  */
 int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx)
 {
+	if (rx->link && tls_offload_next_follows(rx))
+		return tls_off_rx_follow(sk, rx);
 	tls_offload_rx_expired(sk, rx);
 	if (rx->met && before(tcp_sk(sk)->copied_seq, rx->met_end) &&
 	    tls_offload_rx_keep_key(sk, rx))

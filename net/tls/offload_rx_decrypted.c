@@ -18,8 +18,8 @@
 
 /*
  * The previous key of a receiving side, with which a device may have "decrypted"
- * records of the key in force. While it exists, no device gets the key in force. Its
- * cipher is allocated when needed.
+ * records of the key in force. While it exists, no other device gets the key in force.
+ * Its cipher is allocated when needed.
  */
 struct tls_rx_old {
 	union tls_crypto_context info;	/* the key; wiped with the structure */
@@ -31,7 +31,7 @@ struct tls_rx_old {
 /**
  * tls_offload_rx_keep_key() - keep the old key of a device before it changes
  * @sk:		the socket, locked by its owner
- * @rx:		its receiving side, without an old key
+ * @rx:		its receiving side; an older key in rx->old is left to the caller
  *
  * A device goes on with a key and its numbers until it is stopped. So it may
  * "decrypt" records of the next key with this one; the old key turns their bytes

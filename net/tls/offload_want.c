@@ -81,8 +81,10 @@ static void tls_want_leave(struct tls_tx *tx, struct tls_rx *rx)
 {
 	if (tx && tx->off && tx->off->link)
 		tls_link_retire(tx->off->link, TLS_LEFT_PROGRAM);
-	if (rx && rx->link && !READ_ONCE(rx->link->lost))
+	if (rx && rx->link && !READ_ONCE(rx->link->lost)) {
+		tls_offload_next_stop(rx);
 		tls_link_drop(rx->link, TLS_LEFT_PROGRAM);
+	}
 }
 
 static int tls_want_do(struct sock *sk, enum tls_offload_ctx_dir dir, u32 want)

@@ -10,6 +10,7 @@
 #include <net/tls.h>
 
 #include "aead.h"
+#include "offload.h"
 #include "renew.h"
 #include "work.h"
 
@@ -135,8 +136,10 @@ void tls_secrets_forget(struct sock *sk, bool tx)
 		clear_bit(TLS_TX_AGED, &tls_tx(sk)->control);
 		tls_tx_unask_updates(tls_tx(sk));
 	}
-	if (rx)
+	if (rx) {
+		tls_offload_next_stop(rx);
 		tls_renew_forget(rx->renew);
+	}
 }
 
 /* Writes key, IV and number 0 of @secret into @key, which has version and cipher. */
@@ -253,6 +256,39 @@ int tls_renew_derive(const struct tls_renew *renew, struct tls_successor *next,
 	if (err)
 		tls_successor_drop(next);
 	return err;
+}
+
+/**
+ * tls_renew_hash() - allocate the HMAC of a secret
+ * @hash:	TLS_EXT_HASH_*, of a secret that a direction has
+ *
+ * Return: the HMAC, to be freed by crypto_free_shash(), or NULL.
+ */
+struct crypto_shash *tls_renew_hash(u32 hash)
+{
+	struct crypto_shash *hmac;
+
+	hmac = crypto_alloc_shash(tls_hashes[hash].hmac, 0, 0);
+	return IS_ERR(hmac) ? NULL : hmac;
+}
+
+/**
+ * tls_renew_ahead() - derive the secret and key that follow a secret
+ * @hmac:	from tls_renew_hash(); used by one caller at a time
+ * @hash:	its hash
+ * @secret:	the secret
+ * @next:	TLS_SECRET_MAX bytes, to be wiped by the caller; not @secret
+ * @key:	has version and cipher; to be wiped by the caller
+ *
+ * Return: 0, or the crypto API's error.
+ */
+int tls_renew_ahead(struct crypto_shash *hmac, u32 hash, const u8 *secret,
+		    u8 *next, struct tls_newkey *key)
+{
+	struct tls_hkdf hkdf = tls_renew_hkdf(hmac, hash);
+
+	return tls_secret_next(&hkdf, secret, next) ?:
+	       tls_renew_fill(key, &hkdf, next);
 }
 
 /**

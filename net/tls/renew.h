@@ -68,6 +68,9 @@ int tls_renew_derive(const struct tls_renew *renew, struct tls_successor *next,
 		     const union tls_crypto_context *now,
 		     const struct tls_cipher *cipher);
 void tls_renew_done(struct tls_renew *renew, struct tls_successor *next);
+struct crypto_shash *tls_renew_hash(u32 hash);
+int tls_renew_ahead(struct crypto_shash *hmac, u32 hash, const u8 *secret,
+		    u8 *next, struct tls_newkey *key);
 void tls_successor_drop(struct tls_successor *next);
 u64 tls_renew_limit(const struct tls_renew *renew,
 		    const struct tls_cipher *cipher);

@@ -29,6 +29,7 @@
  * @renew:	life of the keys; NULL without an option for it
  * @sn_due:	record number at which tls_rx_due() is called
  * @link:	link to a device, or NULL
+ * @next:	keys that the device of @link has in advance, or NULL; offload_next.c
  * @ask:	time of the last search for a device
  * @met:	use of the key in force by a device, now or earlier
  * @met_end:	sequence number behind the last byte that device may have seen
@@ -62,6 +63,7 @@ struct tls_rx {
 	struct tls_renew *renew;
 	u64 sn_due;
 	struct tls_link *link;
+	struct tls_rx_next *next;
 	struct tls_ask ask;
 	bool met;
 	u32 met_end;

@@ -3,6 +3,7 @@
 """TLS receive through real firmware: records that another library encrypted, in frames
 right and wrong, and the information that the host gets about each."""
 
+import hashlib
 import sys
 
 from nic import ABI, MAC, PEER, RxQueue, TxQueue, case, main, pack, unpack
@@ -596,7 +597,7 @@ class KeyedFlow(Flow):
         super().__init__(nic, rx, suite=(TLS13, GCM128), **more)
 
     def key_of(self, number):
-        return bytes([0x40 + number] * 16)
+        return bytes([0x40 + number % 64] * 16)
 
     def update(self):
         """A KeyUpdate; the records behind it have the next key."""
@@ -790,7 +791,7 @@ def keys_in_advance_are_gone(nic):
     """The key in use, the one before and those that wait."""
     rx = start(nic)
     nic.m.write = nic.m.write_words
-    keys = [payload(16, 0xb3 + number) for number in range(4)]
+    keys = [hashlib.sha256(bytes([number])).digest()[:16] for number in range(4)]
     for end in "delete", "reset":
         flow = KeyedFlow(nic, rx, key=keys[0], sizes=[100])
         flow.key_of = lambda number: keys[number]

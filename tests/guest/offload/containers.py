@@ -182,7 +182,7 @@ def main():
     rig.receive_offload()
     rig.control()
     for mode in "private", "vepa", "passthru":
-        ktap.add(f"macvlan {mode}", straight, mode)
+        ktap.add(f"macvlan {mode}", straight, mode, timeout=180)
     ktap.main()
 
 

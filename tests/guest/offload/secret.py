@@ -4,6 +4,7 @@
 for programs without support for it, when libtlskeys.so gives their secrets to the
 kernel."""
 import os
+import struct
 import subprocess
 import threading
 import time
@@ -15,6 +16,7 @@ import servers
 
 LIBRARY = "/usr/local/lib/libtlskeys.so"
 CHUNK = 30000
+KEY_BYTES, ROUNDS = 100000, 20
 PORT = 4434
 
 
@@ -84,13 +86,17 @@ def renewed(cipher, rounds, loss):
     got = flow.opened()
     watch.expect(TlsRxKeyUpdate=rounds, TlsRxRekeyReceived=rounds, TlsDecryptError=0,
                  TlsRxKeyUpdateRefused=0, TlsTxKeyUpdate=got, TlsTxFallbackError=0)
+    if not loss:
+        watch.expect(TlsRxDeviceKeyUpdate=rounds, TlsRxLeftRekey=0, dev_tls_rx_rekeys=rounds,
+                     rx_tls_ctx=1, rx_tls_lost_key=0)
     ktap.equal(1 <= got <= (rounds + 1) // 2, True, f"{got} answers to {rounds // 2}")
     share(f"{cipher}, a KeyUpdate each {2 * CHUNK}, {loss} % lost", min(
         watch["rx_tls_decrypted_bytes"], flow.sent_bytes), flow.sent_bytes)
 
 
 def again_on_the_card():
-    """After a KeyUpdate of either side the card has the connection again."""
+    """After a KeyUpdate of this side the card has the connection again; after one of the
+    peer it goes on with the next key."""
     watch = rig.Watch()
     flow = Both("aes-128-gcm")
     for number in range(5):
@@ -98,12 +104,62 @@ def again_on_the_card():
         flow.near.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_KEY_UPDATE, 0)
         flow.push(flow.update(False) + flow.stream(CHUNK))
         end = time.monotonic() + 60
-        while min(watch["TlsTxDeviceAgain"], watch["TlsRxDeviceAgain"]) <= number:
+        while min(watch["TlsTxDeviceAgain"], watch["TlsRxDeviceKeyUpdate"]) <= number:
             flow.send(rig.pattern(1000))
             flow.push(flow.stream(1000))
             if time.monotonic() > end:
                 raise AssertionError(f"software for good; {watch.report()}")
     ktap.equal(flow.opened(), 5, "KeyUpdates sent")
+    watch.expect(rx_tls_ctx=1, TlsRxLeftRekey=0)
+
+
+def keys_in_advance(loss):
+    """All bytes between KeyUpdates of the peer are the card's, whatever the key."""
+    if loss:
+        ktap.defer(rig.far_netem_end)
+        rig.far_netem("loss", f"{loss}%")   # on the way to the card
+    watch = rig.Watch()
+    flow = Both("aes-128-gcm")
+    for _ in range(ROUNDS):
+        flow.push(flow.stream(KEY_BYTES) + flow.update(False))
+    flow.push(flow.stream(CHUNK))
+    flow.opened()
+    watch.expect(TlsRxKeyUpdate=ROUNDS, TlsDecryptError=0)
+    done, whole = watch["rx_tls_decrypted_bytes"], flow.sent_bytes
+    ktap.figure(f"secret: a KeyUpdate each {KEY_BYTES} bytes, {loss} % lost: the card "
+                f"decrypted {1000 * done // whole / 10} % of {whole}; "
+                f"{watch['TlsRxDeviceKeyUpdate']} keys by itself")
+    if 100 * done < whole * (80 if loss else 95):
+        raise AssertionError(watch.report())
+
+
+def reset_between_keys():
+    """The card loses its contexts between KeyUpdates, with the keys that it had in advance."""
+    watch = rig.Watch()
+    flow = Both("aes-128-gcm")
+    for number in range(6):
+        flow.push(flow.stream(CHUNK) + flow.update(False) + flow.stream(CHUNK))
+        if number % 2:
+            rig.run("devlink", "dev", "reload", "pci/" + os.path.basename(
+                os.readlink(f"/sys/class/net/{rig.IFACE}/device")))
+    flow.push(flow.stream(CHUNK))
+    flow.opened()
+    watch.expect(TlsRxKeyUpdate=6, TlsDecryptError=0)
+    if watch["rx_tls_ctx"] < 2:
+        raise AssertionError(f"the card did not get the connection again; {watch.report()}")
+
+
+def secret_taken_back():
+    """The program renews the keys itself again: the card does not go on by itself."""
+    watch = rig.Watch()
+    flow = Both("aes-128-gcm")
+    flow.push(flow.stream(CHUNK) + flow.update(False) + flow.stream(CHUNK))
+    rig.wait_for(lambda: watch["TlsRxDeviceKeyUpdate"] == 1, 60, watch.report)
+    flow.near.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_RX_SECRET,
+                         struct.pack("=I48x", 0))
+    flow.push(flow.stream(CHUNK))
+    flow.opened()
+    watch.expect(TlsRxDeviceKeyUpdate=1, TlsDecryptError=0)
 
 
 def library(records=None):
@@ -201,6 +257,10 @@ def main():
                            ("chacha20-poly1305", 10)):
         ktap.add(f"renewed {cipher}", renewed, cipher, rounds, 0, timeout=240)
     ktap.add("renewed, 1 % lost", renewed, "aes-128-gcm", 20, 1, timeout=300)
+    for loss in 0, 1:
+        ktap.add(f"keys in advance, {loss} % lost", keys_in_advance, loss, timeout=300)
+    ktap.add("reset between keys", reset_between_keys, timeout=240)
+    ktap.add("secret taken back", secret_taken_back, timeout=240)
     ktap.add("nginx, unchanged", nginx, 0, 2, timeout=240)
     ktap.add("nginx, unchanged, 1 % lost", nginx, 1, 1, timeout=240)
     ktap.add("s_server, unchanged", s_server, 5, timeout=400)

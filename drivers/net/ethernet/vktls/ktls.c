@@ -262,7 +262,7 @@ static int vktls_ktls_dev_resync(struct net_device *netdev, struct sock *sk,
 	u64 rec_no = get_unaligned_be64(rcd_sn);
 
 	if (direction == TLS_OFFLOAD_CTX_DIR_RX)
-		return vktls_ktls_rx_resync(vd->ktls, tls_ctx, seq, rec_no);
+		return vktls_ktls_rx_resync(vd->ktls, tls_ctx, seq, rec_no, 0);
 	return vktls_ktls_tx_resync(vd->ktls, tls_ctx, seq, rec_no);
 }
 
@@ -396,7 +396,7 @@ int vktls_ktls_flags_set(struct vktls_dev *vd, u32 flags)
  */
 void vktls_ktls_register(void)
 {
-	vktls_ktls_ext_opt_in(&vktls_tlsdev_ops, true);
+	vktls_ktls_ext_opt_in(&vktls_tlsdev_ops, &vktls_ktls_next, true);
 }
 
 /**
@@ -406,7 +406,7 @@ void vktls_ktls_register(void)
  */
 void vktls_ktls_unregister(void)
 {
-	vktls_ktls_ext_opt_in(&vktls_tlsdev_ops, false);
+	vktls_ktls_ext_opt_in(&vktls_tlsdev_ops, NULL, false);
 }
 
 /**

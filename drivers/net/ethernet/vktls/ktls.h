@@ -82,11 +82,12 @@ bool vktls_ktls_rx(struct vktls_dev *vd, struct sk_buff *skb, u16 flags,
 		   u32 frames);
 
 /*
- * Threaded interrupt: handle VKTLS_EVT_TLS_LOST, VKTLS_EVT_TLS_RESYNC and
- * VKTLS_EVT_OVERFLOW.
+ * Threaded interrupt: handle VKTLS_EVT_TLS_LOST, VKTLS_EVT_TLS_RESYNC,
+ * VKTLS_EVT_TLS_KEY and VKTLS_EVT_OVERFLOW.
  */
 void vktls_ktls_lost(struct vktls_dev *vd, u32 id, u16 status, u32 seq);
 void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq);
+void vktls_ktls_key_used(struct vktls_dev *vd, u32 id, u32 key_no);
 void vktls_ktls_events_missed(struct vktls_dev *vd);
 
 /*

@@ -159,3 +159,20 @@ void vktls_ktls_key_fill(struct vktls_tls_add *req,
 	}
 	memcpy(req->key, from + c->key, c->key_len);
 }
+
+/**
+ * vktls_ktls_key_fill_next() - fill in the NIC's form of a key in advance
+ * @req: key and IV are filled in; the caller wipes it after use
+ * @info: key of TLS 1.3, of a cipher that the NIC takes
+ */
+void vktls_ktls_key_fill_next(struct vktls_tls_next *req,
+			      const struct tls_crypto_info *info)
+{
+	const struct vktls_ktls_cipher *c =
+		vktls_ktls_cipher_find(info->cipher_type);
+	const u8 *from = (const u8 *)info;
+
+	memcpy(req->iv, from + c->salt, c->salt_len);
+	memcpy(req->iv + c->salt_len, from + c->iv, c->iv_len);
+	memcpy(req->key, from + c->key, c->key_len);
+}

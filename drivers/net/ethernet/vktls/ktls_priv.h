@@ -25,6 +25,8 @@
 #include "ktls_stats.h"
 #include "vktls_abi.h"
 
+struct tls_offload_next;
+
 /* Bits of vktls_ktls.flags, in the order of vktls_ktls_flag_names[]. */
 enum vktls_ktls_flag {
 	KTLS_REPLAY_ONLY,
@@ -95,9 +97,14 @@ u64 vktls_ktls_key_rec_no(const struct tls_crypto_info *info);
 void vktls_ktls_key_fill(struct vktls_tls_add *req,
 			 const struct tls_crypto_info *info, u8 direction,
 			 u32 seq, u64 rec_no);
+void vktls_ktls_key_fill_next(struct vktls_tls_next *req,
+			      const struct tls_crypto_info *info);
 
 /* Functions of ktls_ext.c */
-void vktls_ktls_ext_opt_in(const struct tlsdev_ops *ops, bool in);
+void vktls_ktls_ext_opt_in(const struct tlsdev_ops *ops,
+			   const struct tls_offload_next *next, bool in);
+void vktls_ktls_ext_key_used(struct sock *sk, u32 key_no);
+void vktls_ktls_ext_key_lost(struct sock *sk);
 bool vktls_ktls_ext(void);
 void vktls_ktls_ext_stop(struct net_device *netdev);
 void vktls_ktls_ext_start(struct net_device *netdev);

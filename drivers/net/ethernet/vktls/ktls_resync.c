@@ -68,30 +68,34 @@ static void vktls_ktls_rx_resync_done(struct vktls_dev *vd, u32 id, int err)
  * @seq: TCP sequence number of a record's first byte; in answer to a direct
  *	request, of the last byte of its header
  * @rec_no: number of that record
+ * @key_no: number of its key, if the NIC was given keys in advance
  *
  * Context: any but hard interrupt; between tls_dev_add and tls_dev_del.
  * Return: 0 when the NIC will be told, or errno.
  */
 int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
-			 u32 seq, u64 rec_no)
+			 u32 seq, u64 rec_no, u32 key_no)
 {
 	struct vktls_ktls_rx_ctx *rx = READ_ONCE(*vktls_ktls_rx_slot(tls_ctx));
-	struct vktls_tls_resync req = {};
+	struct vktls_tls_resync_key req = { .key_no = cpu_to_le32(key_no) };
+	bool keyed = READ_ONCE(rx->keyed);
 	int err = -ENETDOWN;
 	unsigned long flags;
 	u32 id;
 
 	if (rx->mode == TLS_OFFLOAD_SYNC_TYPE_DRIVER_REQ)
 		seq -= TLS_HEADER_SIZE - 1;
-	req.tcp_seq = cpu_to_le32(seq);
-	put_unaligned_be64(rec_no, req.rec_no);
+	req.resync.tcp_seq = cpu_to_le32(seq);
+	put_unaligned_be64(rec_no, req.resync.rec_no);
 	spin_lock_irqsave(&rx->base.lock, flags);
 	id = rx->base.id;
-	req.ctx = cpu_to_le32(id);
+	req.resync.ctx = cpu_to_le32(id);
 	if (id != NO_CTX)
-		err = vktls_cmd_post(ktls->vd, VKTLS_CMD_TLS_RESYNC, &req,
-				     sizeof(req), vktls_ktls_rx_resync_done,
-				     id);
+		err = vktls_cmd_post(ktls->vd,
+				     keyed ? VKTLS_CMD_TLS_RESYNC_KEY :
+					     VKTLS_CMD_TLS_RESYNC, &req,
+				     keyed ? sizeof(req) : sizeof(req.resync),
+				     vktls_ktls_rx_resync_done, id);
 	spin_unlock_irqrestore(&rx->base.lock, flags);
 	trace_vktls_tls_resync(ktls->vd, id, seq, rec_no, err);
 	if (err)
@@ -349,6 +353,8 @@ void vktls_ktls_rx_count_lost(struct vktls_ktls *ktls, u16 status)
 		why = KTLS_RX_LOST_AUTH;
 	else if (status == VKTLS_ST_TLS_HEADER)
 		why = KTLS_RX_LOST_HEADER;
+	else if (status == VKTLS_ST_TLS_KEY)
+		why = KTLS_RX_LOST_KEY;
 	vktls_ktls_count(ktls, why, 1);
 }
 

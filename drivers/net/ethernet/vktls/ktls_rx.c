@@ -166,7 +166,9 @@ void vktls_ktls_rx_del(struct vktls_ktls *ktls, struct tls_context *tls_ctx)
  * Gives the NIC a context again. Only the socket's reader knows the start of the
  * next record. So the NIC gets a sequence number just before the next byte; it
  * finds that a header was missed, searches for the next one, and asks, as after any
- * loss. The socket lives as long as the context is on rx_list.
+ * loss. The socket lives as long as the context is on rx_list. The key in force may
+ * change at any time if the NIC had keys in advance: kernel TLS then gives it the
+ * context anew.
  */
 static void vktls_ktls_rx_restore_one(struct vktls_ktls *ktls,
 				      struct vktls_ktls_rx_ctx *rx)
@@ -178,6 +180,10 @@ static void vktls_ktls_rx_restore_one(struct vktls_ktls *ktls,
 		vktls_ktls_gone(ktls, &rx->base, false);
 	if (rx->base.id != NO_CTX)
 		return;
+	if (rx->keyed) {
+		vktls_ktls_ext_key_lost(rx->sk);
+		return;
+	}
 	if (!vktls_ktls_rx_nic_add(ktls, rx, &tls_ctx->crypto_recv.info, seq)) {
 		vktls_ktls_count(ktls, KTLS_RX_READD, 1);
 		return;

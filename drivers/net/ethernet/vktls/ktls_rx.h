@@ -23,6 +23,7 @@ struct vktls_ktls_rx_ctx {
 	u32 asked_seq;		/* TCP sequence of the header that the event asks about */
 	u32 question;		/* TCP sequence of the header last asked of kernel TLS */
 	bool forgotten;		/* the NIC does not know the context; no lock */
+	bool keyed;		/* the NIC was given keys in advance; no lock */
 
 	struct vktls_tls_flow flow;	/* written once */
 	struct rhash_head node;		/* vktls_ktls.flows */
@@ -62,11 +63,14 @@ bool vktls_ktls_pkt_parse(const struct sk_buff *skb, struct vktls_ktls_pkt *pkt)
 
 /* Functions of ktls_resync.c */
 int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
-			 u32 seq, u64 rec_no);
+			 u32 seq, u64 rec_no, u32 key_no);
 void vktls_ktls_rx_cancel(struct vktls_ktls *ktls,
 			  struct vktls_ktls_rx_ctx *rx);
 void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
 void vktls_ktls_rx_count_lost(struct vktls_ktls *ktls, u16 status);
+
+/* Operations of ktls_next.c */
+extern const struct tls_offload_next vktls_ktls_next;
 
 /* Functions of ktls_rx.c */
 int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,

@@ -84,6 +84,9 @@ static const char vktls_ktls_stat_names[][ETH_GSTRING_LEN] = {
 	[KTLS_RX_REFUSED_CIPHER] = "rx_tls_refused_cipher",
 	[KTLS_RX_REFUSED_ROUTE] = "rx_tls_refused_route",
 	[KTLS_RX_REFUSED_SIGNED] = "rx_tls_refused_signed",
+	[KTLS_RX_LOST_KEY] = "rx_tls_lost_key",
+	[KTLS_RX_KEYS] = "rx_tls_keys_given",
+	[KTLS_RX_KEYS_REFUSED] = "rx_tls_keys_refused",
 	[KTLS_DEL_LATER] = "tls_del_later",
 	[KTLS_DEL_RESET] = "tls_del_reset",
 };

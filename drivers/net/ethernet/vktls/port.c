@@ -247,6 +247,9 @@ void vktls_port_event(struct vktls_dev *vd, const struct vktls_event *event)
 	case VKTLS_EVT_TLS_RESYNC:
 		vktls_ktls_asked(vd, id, arg);
 		break;
+	case VKTLS_EVT_TLS_KEY:
+		vktls_ktls_key_used(vd, id, arg);
+		break;
 	case VKTLS_EVT_OVERFLOW:
 		/*
 		 * Lost TX_ERROR and TLS_LOST do no harm: completions report both,
