@@ -15,6 +15,7 @@ compat-lacks = $(if $(call compat-find,$(2),$(3)),,-DCOMPAT_$(1))
 compat-has = $(if $(call compat-find,$(2),$(3)),-DCOMPAT_$(1))
 
 compat-vktls = $(call compat-lacks,NET_DIM,linux/dim.h,net_dim.*const struct dim_sample) \
+	$(call compat-lacks,XDP_ADD_FRAG,net/xdp.h,xdp_buff_add_frag) \
 	$(call compat-lacks,MAC_STORAGE,linux/netdevice.h,dev_set_mac_address.*sockaddr_storage) \
 	$(call compat-lacks,HEALTH_PERIOD,net/devlink.h,default_graceful_period) \
 	$(call compat-lacks,RXFH_FIELDS,linux/ethtool.h,.set_rxfh_fields.) \

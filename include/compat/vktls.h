@@ -10,10 +10,43 @@
 #include <linux/ethtool.h>
 #include <linux/netdevice.h>
 #include <net/devlink.h>
+#include <net/xdp.h>
 
 /* 6.13: net_dim() takes the sample by reference. */
 #ifdef COMPAT_NET_DIM
 #define net_dim(dim, sample)	net_dim(dim, *(sample))
+#endif
+
+/* 6.14: a helper adds a buffer to an XDP frame. */
+#ifdef COMPAT_XDP_ADD_FRAG
+static inline bool xdp_buff_add_frag(struct xdp_buff *xdp, netmem_ref netmem,
+				     u32 offset, u32 size, u32 truesize)
+{
+	struct skb_shared_info *info = xdp_get_shared_info_from_buff(xdp);
+
+	if (!xdp_buff_has_frags(xdp)) {
+		xdp_buff_set_frags_flag(xdp);
+		info->nr_frags = 0;
+		info->xdp_frags_size = 0;
+	}
+	if (info->nr_frags == MAX_SKB_FRAGS)
+		return false;
+	skb_frag_fill_netmem_desc(&info->frags[info->nr_frags++], netmem,
+				  offset, size);
+	info->xdp_frags_size += size;
+	if (page_is_pfmemalloc(netmem_to_page(netmem)))
+		xdp_buff_set_frag_pfmemalloc(xdp);
+	return true;
+}
+
+static inline u32 xdp_buff_get_skb_flags(const struct xdp_buff *xdp)
+{
+	return xdp->flags;
+}
+
+#define xdp_update_skb_frags_info(skb, frags, size, truesize, flags)	\
+	xdp_update_skb_shared_info(skb, frags, size, truesize,		\
+				   (flags) & XDP_FLAGS_FRAGS_PF_MEMALLOC)
 #endif
 
 /* 6.16: dev_set_mac_address() takes room for any address. */

@@ -192,12 +192,12 @@ void vktls_qp_moderate(struct vktls_qp *qp)
 		       vktls_qp_mod_value(tx->usecs, tx->frames));
 }
 
-static_assert((int)RXS_NUM <= (int)TXS_NUM);
+#define QP_STATS_MAX	MAX((int)RXS_NUM, (int)TXS_NUM)
 
 static void vktls_qp_sum(u64 *sum, const u64_stats_t *stats, unsigned int first,
 			 unsigned int end, const struct u64_stats_sync *sync)
 {
-	u64 copy[TXS_NUM];
+	u64 copy[QP_STATS_MAX];
 	unsigned int i, start;
 
 	do {

@@ -18,6 +18,7 @@
 #include "stats.h"
 #include "steer.h"
 #include "vktls.h"
+#include "xdp.h"
 
 /* Features of the interface by capability of the NIC. */
 static const struct {
@@ -261,6 +262,11 @@ static int vktls_netdev_change_mtu(struct net_device *netdev, int mtu)
 	unsigned int old = netdev->mtu;
 	int err;
 
+	if (!vktls_xdp_takes_mtu(vd, mtu)) {
+		netdev_err(netdev, "MTU %d is too much for the XDP program\n",
+			   mtu);
+		return -EINVAL;
+	}
 	WRITE_ONCE(netdev->mtu, mtu);
 	err = vktls_netdev_reconfigure(vd, &vd->cfg);
 	if (!err)
@@ -296,12 +302,19 @@ static netdev_features_t vktls_netdev_able_features(const struct vktls_dev *vd)
 	       vktls_ktls_features(vd);
 }
 
-/* Switches off features that other firmware had. */
+/*
+ * Switches off features that other firmware had, and joined frames while there is an XDP
+ * program, which could not see them.
+ */
 static netdev_features_t
 vktls_netdev_fix_features(struct net_device *netdev, netdev_features_t features)
 {
+	struct vktls_dev *vd = netdev_priv(netdev);
+
+	if (vd->xdp_prog)
+		features &= ~NETIF_F_GRO_HW;
 	return features & ~(vktls_netdev_all_features() &
-			    ~vktls_netdev_able_features(netdev_priv(netdev)));
+			    ~vktls_netdev_able_features(vd));
 }
 
 /*
@@ -315,7 +328,7 @@ static int vktls_netdev_apply_features(struct vktls_dev *vd,
 
 	if (err || !vd->active)
 		return err;
-	if (changed & NETIF_F_GRO_HW)
+	if (changed & NETIF_F_GRO_HW && !vktls_rx_fits(&vd->qp[0]->rx))
 		return vktls_netdev_reconfigure(vd, &vd->cfg);
 	return vktls_port_sync(vd);
 }
@@ -396,6 +409,8 @@ static const struct net_device_ops vktls_netdev_ops = {
 	.ndo_set_features = vktls_netdev_set_features,
 	.ndo_tx_timeout = vktls_netdev_tx_timeout,
 	.ndo_get_stats64 = vktls_stats_get64,
+	.ndo_bpf = vktls_xdp_bpf,
+	.ndo_xdp_xmit = vktls_xdp_xmit,
 };
 
 static void vktls_netdev_adopt_mac(struct vktls_dev *vd)
@@ -459,6 +474,8 @@ void vktls_netdev_init(struct vktls_dev *vd)
 
 	netdev->netdev_ops = &vktls_netdev_ops;
 	netdev->stat_ops = &vktls_stat_ops;
+	netdev->xdp_metadata_ops = &vktls_xdp_metadata_ops;
+	netdev->xdp_features = XDP_FEATURES;
 	netdev->watchdog_timeo = 5 * HZ;
 	netdev->min_mtu = VKTLS_MTU_MIN;
 	netdev->max_mtu = VKTLS_MTU_MAX;
@@ -466,6 +483,8 @@ void vktls_netdev_init(struct vktls_dev *vd)
 	eth_hw_addr_random(netdev);
 	INIT_WORK(&vd->rx_mode_work, vktls_netdev_rx_mode_work);
 	netif_carrier_off(netdev);
+	/* XDP sends without IFF_UP; a stopped queue has no ring. */
+	netif_tx_stop_all_queues(netdev);
 
 	vd->cfg.qps = min_t(unsigned int, vd->max_qps,
 			    netif_get_num_default_rss_queues());

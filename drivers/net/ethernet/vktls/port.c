@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 #include "ktls.h"
+#include "qp.h"
 #include "trace.h"
 #include "vktls.h"
 
@@ -39,6 +40,13 @@ static unsigned int vktls_port_filters_collect(struct net_device *netdev,
 	return num;
 }
 
+/* Rings with XDP, which may outlive their program, take no joined frames. */
+static bool vktls_port_joins(const struct vktls_dev *vd)
+{
+	return vd->netdev->features & NETIF_F_GRO_HW && vd->qp &&
+	       !vd->qp[0]->rx.xdp;
+}
+
 static u32 vktls_port_flags(const struct vktls_dev *vd)
 {
 	u32 caps = le32_to_cpu(vd->caps.features);
@@ -50,7 +58,7 @@ static u32 vktls_port_flags(const struct vktls_dev *vd)
 		flags |= VKTLS_PORT_RX_CSUM;
 	if (vd->netdev->features & NETIF_F_HW_VLAN_CTAG_RX)
 		flags |= VKTLS_PORT_VLAN_STRIP;
-	if (vd->netdev->features & NETIF_F_GRO_HW)
+	if (vktls_port_joins(vd))
 		flags |= VKTLS_PORT_RX_GRO;
 	if (caps & VKTLS_CAP_RSS)
 		flags |= VKTLS_PORT_RSS;

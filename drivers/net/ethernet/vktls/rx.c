@@ -16,10 +16,10 @@
 #include "qp.h"
 #include "trace.h"
 #include "vktls.h"
+#include "xdp.h"
 
 #define RX_HEADROOM	(NET_SKB_PAD + NET_IP_ALIGN)
-#define RX_OVERHEAD	(RX_HEADROOM + \
-			 SKB_DATA_ALIGN(sizeof(struct skb_shared_info)))
+#define RX_TAILROOM	SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
 /*
  * Size of the page pool, in rings. A reader frees up to a whole socket buffer at
  * once, and a page that does not fit the pool is unmapped and freed.
@@ -63,7 +63,7 @@ static void vktls_rx_post(struct vktls_rx_ring *rx, struct page *page,
 	buf->offset = offset;
 	desc += index;
 	desc->addr = cpu_to_le64(page_pool_get_dma_addr(page) + offset +
-				 RX_HEADROOM);
+				 rx->headroom);
 	desc->len = cpu_to_le32(rx->room);
 	desc->reserved = 0;
 	rx->tail++;
@@ -129,10 +129,10 @@ static struct sk_buff *vktls_rx_copy_buf(struct vktls_rx_ring *rx,
 
 	if (unlikely(!skb))
 		return NULL;
-	skb_put_data(skb, page_address(buf->page) + buf->offset + RX_HEADROOM,
+	skb_put_data(skb, page_address(buf->page) + buf->offset + rx->headroom,
 		     len);
 	dma_sync_single_range_for_device(&rx->qp->vd->pdev->dev, addr,
-					 buf->offset + RX_HEADROOM, len,
+					 buf->offset + rx->headroom, len,
 					 page_pool_get_dma_dir(rx->pool));
 	vktls_rx_post(rx, buf->page, buf->offset);
 	return skb;
@@ -149,7 +149,7 @@ static struct sk_buff *vktls_rx_first_buf(struct vktls_rx_ring *rx,
 	if (unlikely(!skb))
 		return NULL;
 	skb_mark_for_recycle(skb);
-	skb_reserve(skb, RX_HEADROOM);
+	skb_reserve(skb, rx->headroom);
 	skb_put(skb, len);
 	return skb;
 }
@@ -161,7 +161,7 @@ static bool vktls_rx_next_buf(struct vktls_rx_ring *rx, struct sk_buff *skb,
 
 	if (unlikely(frags == MAX_SKB_FRAGS))
 		return false;
-	skb_add_rx_frag(skb, frags, buf->page, buf->offset + RX_HEADROOM, len,
+	skb_add_rx_frag(skb, frags, buf->page, buf->offset + rx->headroom, len,
 			rx->buf_size);
 	return true;
 }
@@ -170,7 +170,7 @@ static struct sk_buff *vktls_rx_begin(struct vktls_rx_ring *rx,
 				      const struct vktls_rx_buf *buf, u32 len,
 				      bool last)
 {
-	net_prefetch(page_address(buf->page) + buf->offset + RX_HEADROOM);
+	net_prefetch(page_address(buf->page) + buf->offset + rx->headroom);
 	if (unlikely(len < ETH_HLEN))
 		return NULL;
 	if (len <= RX_COPY && last)
@@ -185,7 +185,7 @@ static void vktls_rx_take_buf(struct vktls_rx_ring *rx,
 	dma_addr_t addr = page_pool_get_dma_addr(buf->page);
 
 	dma_sync_single_range_for_cpu(&rx->qp->vd->pdev->dev, addr,
-				      buf->offset + RX_HEADROOM, len,
+				      buf->offset + rx->headroom, len,
 				      page_pool_get_dma_dir(rx->pool));
 	if (rx->drop) {
 		vktls_rx_put_buf(rx, buf);
@@ -297,8 +297,9 @@ static bool vktls_rx_gro_sane(const struct sk_buff *skb,
 	       DIV_ROUND_UP(skb->len - headers, seg_len) == cpl->segs;
 }
 
-static void vktls_rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
-			     const struct vktls_rx_cpl *cpl)
+static __always_inline void vktls_rx_give(struct vktls_rx_ring *rx,
+					  struct sk_buff *skb,
+					  const struct vktls_rx_cpl *cpl)
 {
 	struct net_device *netdev = rx->qp->vd->netdev;
 	netdev_features_t features = netdev->features;
@@ -306,8 +307,6 @@ static void vktls_rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
 	u32 frames = flags & VKTLS_RXC_GRO ? cpl->segs : 1;
 
 	trace_vktls_rx(rx, skb->len, flags);
-	vktls_rx_count(rx, RXS_PACKETS, frames);
-	vktls_rx_count(rx, RXS_BYTES, skb->len);
 	if (features & NETIF_F_RXCSUM)
 		vktls_rx_set_csum(rx, skb, flags, frames);
 	if (features & NETIF_F_RXHASH)
@@ -327,6 +326,20 @@ static void vktls_rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
 	napi_gro_receive(&rx->qp->napi, skb);
 }
 
+/**
+ * vktls_rx_hand_on() - give a frame to the stack, with what the NIC says of it
+ * @rx: ring
+ * @skb: frame, from its Ethernet header on; consumed
+ * @cpl: the frame's last completion
+ *
+ * Context: NAPI of the queue pair.
+ */
+void vktls_rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,
+		      const struct vktls_rx_cpl *cpl)
+{
+	vktls_rx_give(rx, skb, cpl);
+}
+
 static void vktls_rx_deliver(struct vktls_rx_ring *rx,
 			     const struct vktls_rx_cpl *cpl)
 {
@@ -341,22 +354,36 @@ static void vktls_rx_deliver(struct vktls_rx_ring *rx,
 		kfree_skb(skb);
 		return;
 	}
-	vktls_rx_hand_on(rx, skb, cpl);
+	vktls_rx_count(rx, RXS_PACKETS, cpl->flags & cpu_to_le16(VKTLS_RXC_GRO) ?
+					cpl->segs : 1);
+	vktls_rx_count(rx, RXS_BYTES, skb->len);
+	vktls_rx_give(rx, skb, cpl);
+}
+
+/**
+ * vktls_rx_refuse() - stop the queue pair after a completion that cannot be true
+ * @rx: ring
+ * @cpl: completion for which vktls_rx_is_next() is false
+ *
+ * Context: NAPI of the queue pair.
+ */
+void vktls_rx_refuse(struct vktls_rx_ring *rx, const struct vktls_rx_cpl *cpl)
+{
+	netdev_err(rx->qp->vd->netdev,
+		   "queue %u: buffer %u of %u bytes completed, %u is due\n",
+		   rx->qp->index, le16_to_cpu(cpl->index),
+		   le16_to_cpu(cpl->len), rx->head & rx->ring.mask);
+	vktls_ring_break(rx->qp);
 }
 
 static bool vktls_rx_complete(struct vktls_rx_ring *rx,
 			      const struct vktls_rx_cpl *cpl)
 {
 	u32 index = rx->head & rx->ring.mask;
-	u32 len = le16_to_cpu(cpl->len);
 	bool last;
 
-	if (unlikely(le16_to_cpu(cpl->index) != index || len > rx->room ||
-		     rx->head == rx->tail)) {
-		netdev_err(rx->qp->vd->netdev,
-			   "queue %u: buffer %u of %u bytes completed, %u is due\n",
-			   rx->qp->index, le16_to_cpu(cpl->index), len, index);
-		vktls_ring_break(rx->qp);
+	if (unlikely(!vktls_rx_is_next(rx, cpl))) {
+		vktls_rx_refuse(rx, cpl);
 		return false;
 	}
 	last = cpl->flags & cpu_to_le16(VKTLS_RXC_EOP);
@@ -364,10 +391,26 @@ static bool vktls_rx_complete(struct vktls_rx_ring *rx,
 	 * The place is free now, and a copied frame's buffer may be posted in it.
 	 */
 	rx->head++;
-	vktls_rx_take_buf(rx, &rx->bufs[index], len, last);
+	vktls_rx_take_buf(rx, &rx->bufs[index], le16_to_cpu(cpl->len), last);
 	if (last)
 		vktls_rx_deliver(rx, cpl);
 	return true;
+}
+
+/* Takes up to @budget frames of a ring without XDP. */
+static int vktls_rx_take(struct vktls_rx_ring *rx, int budget)
+{
+	struct vktls_rx_cpl cpl;
+	int frames = 0;
+
+	while (frames < budget && vktls_ring_take(&rx->ring, &cpl)) {
+		if (!vktls_rx_complete(rx, &cpl))
+			break;
+		if (cpl.flags & cpu_to_le16(VKTLS_RXC_EOP))
+			frames++;
+		rx->ring.cpl_head++;
+	}
+	return frames;
 }
 
 /**
@@ -381,16 +424,12 @@ static bool vktls_rx_complete(struct vktls_rx_ring *rx,
 int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
 {
 	struct vktls_qp *qp = rx->qp;
-	struct vktls_rx_cpl cpl;
-	int frames = 0;
+	int frames;
 
-	while (frames < budget && vktls_ring_take(&rx->ring, &cpl)) {
-		if (!vktls_rx_complete(rx, &cpl))
-			break;
-		if (cpl.flags & cpu_to_le16(VKTLS_RXC_EOP))
-			frames++;
-		rx->ring.cpl_head++;
-	}
+	if (unlikely(rx->xdp))
+		frames = vktls_xdp_poll(rx, budget);
+	else
+		frames = vktls_rx_take(rx, budget);
 	if (vktls_rx_unknown_places(rx) >= RX_FILL_BATCH) {
 		vktls_write(qp->vd, VKTLS_REG_QP(qp->index) + VKTLS_QP_RX_CQ,
 			    rx->ring.cpl_head & rx->ring.mask);
@@ -425,6 +464,8 @@ void vktls_rx_reset(struct vktls_rx_ring *rx)
 	kfree_skb(rx->skb);
 	rx->skb = NULL;
 	rx->drop = false;
+	if (rx->xdp)
+		vktls_xdp_ring_reset(rx);
 	rx->head = 0;
 	rx->tail = 0;
 	rx->rung = 0;
@@ -440,7 +481,8 @@ static struct page_pool *vktls_rx_pool_create(struct vktls_qp *qp, u8 log2)
 		.napi = &qp->napi,
 		.netdev = qp->vd->netdev,
 		.queue_idx = qp->index,
-		.dma_dir = DMA_FROM_DEVICE,
+		.dma_dir = qp->vd->xdp_prog ? DMA_BIDIRECTIONAL :
+					      DMA_FROM_DEVICE,
 		.max_len = PAGE_SIZE,
 	};
 
@@ -450,16 +492,31 @@ static struct page_pool *vktls_rx_pool_create(struct vktls_qp *qp, u8 log2)
 /*
  * A receive buffer is half a page if a frame of the largest size fits into that, and a
  * whole page otherwise, so that a jumbo frame takes few buffers. If the NIC joins
- * frames, buffers are whole pages.
+ * frames, or a program sees them, buffers are whole pages.
  */
-static unsigned int vktls_rx_buf_size(const struct net_device *netdev)
+static unsigned int vktls_rx_buf_size(const struct vktls_dev *vd)
 {
+	const struct net_device *netdev = vd->netdev;
 	unsigned int frame = netdev->mtu + ETH_HLEN + VLAN_HLEN;
 
-	if (frame + RX_OVERHEAD <= PAGE_SIZE / 2 &&
-	    !(netdev->features & NETIF_F_GRO_HW))
+	if (frame + RX_HEADROOM + RX_TAILROOM <= PAGE_SIZE / 2 &&
+	    !(netdev->features & NETIF_F_GRO_HW) && !vd->xdp_prog)
 		return PAGE_SIZE / 2;
 	return PAGE_SIZE;
+}
+
+/**
+ * vktls_rx_fits() - look if a ring is as vktls_rx_alloc() would make it now
+ * @rx: ring
+ *
+ * Context: RTNL.
+ * Return: true if the interface can keep it.
+ */
+bool vktls_rx_fits(const struct vktls_rx_ring *rx)
+{
+	const struct vktls_dev *vd = rx->qp->vd;
+
+	return !rx->xdp == !vd->xdp_prog && rx->buf_size == vktls_rx_buf_size(vd);
 }
 
 /**
@@ -467,7 +524,7 @@ static unsigned int vktls_rx_buf_size(const struct net_device *netdev)
  * @qp: queue pair
  * @log2: descriptors, as a power of two
  *
- * The interface's MTU and features count too.
+ * The interface's MTU, features and XDP program count too.
  * Return: 0 or errno.
  */
 int vktls_rx_alloc(struct vktls_qp *qp, u8 log2)
@@ -476,9 +533,10 @@ int vktls_rx_alloc(struct vktls_qp *qp, u8 log2)
 	int err;
 
 	rx->qp = qp;
-	rx->buf_size = vktls_rx_buf_size(qp->vd->netdev);
+	rx->buf_size = vktls_rx_buf_size(qp->vd);
+	rx->headroom = qp->vd->xdp_prog ? XDP_ROOM_BEFORE : RX_HEADROOM;
 	rx->per_page = PAGE_SIZE / rx->buf_size;
-	rx->room = rx->buf_size - RX_OVERHEAD;
+	rx->room = rx->buf_size - rx->headroom - RX_TAILROOM;
 	u64_stats_init(&rx->sync);
 	rx->bufs = kvcalloc(BIT(log2), sizeof(*rx->bufs), GFP_KERNEL);
 	if (!rx->bufs)
@@ -488,11 +546,19 @@ int vktls_rx_alloc(struct vktls_qp *qp, u8 log2)
 		err = PTR_ERR(rx->pool);
 		goto free_bufs;
 	}
+	if (qp->vd->xdp_prog) {
+		err = vktls_xdp_ring_alloc(rx);
+		if (err)
+			goto destroy_pool;
+	}
 	err = vktls_ring_alloc(qp->vd, &rx->ring, log2);
 	if (err)
-		goto destroy_pool;
+		goto free_xdp;
 	return 0;
 
+free_xdp:
+	if (rx->xdp)
+		vktls_xdp_ring_free(rx);
 destroy_pool:
 	page_pool_destroy(rx->pool);
 free_bufs:
@@ -507,6 +573,8 @@ free_bufs:
 void vktls_rx_free(struct vktls_qp *qp)
 {
 	vktls_ring_free(qp->vd, &qp->rx.ring);
+	if (qp->rx.xdp)
+		vktls_xdp_ring_free(&qp->rx);
 	page_pool_destroy(qp->rx.pool);
 	kvfree(qp->rx.bufs);
 }

@@ -23,6 +23,8 @@ static const char *const vktls_tx_names[TXS_NUM] = {
 	[TXS_DOORBELLS] = "doorbells",
 	[TXS_STOP] = "stop",
 	[TXS_DROPPED] = "dropped",
+	[TXS_XDP] = "xdp_packets",
+	[TXS_XDP_DROPPED] = "xdp_dropped",
 	[TXS_WAKE] = "wake",
 	[TXS_ERRORS] = "errors",
 };
@@ -39,6 +41,13 @@ static const char *const vktls_rx_names[RXS_NUM] = {
 	[RXS_CSUM_BAD] = "csum_bad",
 	[RXS_ALLOC_FAIL] = "alloc_fail",
 	[RXS_DROPPED] = "dropped",
+	[RXS_XDP_PASS] = "xdp_pass",
+	[RXS_XDP_DROP] = "xdp_drop",
+	[RXS_XDP_TX] = "xdp_tx",
+	[RXS_XDP_REDIRECT] = "xdp_redirect",
+	[RXS_XDP_ABORTED] = "xdp_aborted",
+	[RXS_XDP_ERRORS] = "xdp_errors",
+	[RXS_XDP_TLS_DROP] = "xdp_tls_drop",
 };
 
 static const char *const vktls_hw_names[VKTLS_STAT_NUM] = {

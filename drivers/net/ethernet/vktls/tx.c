@@ -25,14 +25,6 @@ struct vktls_tx_packet {
 	bool replay;		/* payload is in tx->replay */
 };
 
-static struct vktls_tx_desc *vktls_tx_desc_at(const struct vktls_tx_ring *tx,
-					      u32 index)
-{
-	struct vktls_tx_desc *desc = tx->ring.desc;
-
-	return &desc[index & tx->ring.mask];
-}
-
 static void vktls_tx_count(struct vktls_tx_ring *tx, enum vktls_tx_stat stat)
 {
 	u64_stats_update_begin(&tx->xmit_sync);
@@ -40,11 +32,16 @@ static void vktls_tx_count(struct vktls_tx_ring *tx, enum vktls_tx_stat stat)
 	u64_stats_update_end(&tx->xmit_sync);
 }
 
-/*
+/**
+ * vktls_tx_ring_doorbell() - give the NIC all packets that are in the ring
+ * @tx: ring; does nothing when the NIC has them
+ *
  * Asks for a completion of the last packet: the NIC does not read its descriptors
  * before the doorbell, so the flag can still be set.
+ *
+ * Context: under the queue's xmit lock, BH off.
  */
-static void vktls_tx_ring_doorbell(struct vktls_tx_ring *tx)
+void vktls_tx_ring_doorbell(struct vktls_tx_ring *tx)
 {
 	if (tx->rung == tx->tail)
 		return;
@@ -84,17 +81,6 @@ static void vktls_tx_offload_prepare(struct vktls_tx_packet *pkt, u32 tls_ctx)
 		off->hdr_len = cpu_to_le16(skb_tcp_all_headers(skb));
 	if (off->flags)
 		off->flags |= cpu_to_le16(VKTLS_TXD_OFFLOAD);
-}
-
-static void vktls_tx_write(struct vktls_tx_ring *tx, u32 index, dma_addr_t addr,
-			   unsigned int len)
-{
-	struct vktls_tx_desc *desc = vktls_tx_desc_at(tx, index);
-
-	desc->addr = cpu_to_le64(addr);
-	desc->len = cpu_to_le32(len);
-	desc->reserved = 0;
-	desc->flags = 0;
 }
 
 /* Writes a descriptor of memory that is mapped for it alone. */
@@ -175,7 +161,8 @@ static u32 vktls_tx_map_plan(struct vktls_tx_ring *tx, u32 index, int *err)
 					     skb_frag_size(frag));
 		if (*err)
 			break;
-		vktls_tx_buf(tx, index++)->held = skb_frag_page(frag);
+		vktls_tx_buf(tx, index)->hold = TX_HOLD_PAGE;
+		vktls_tx_buf(tx, index++)->page = skb_frag_page(frag);
 	}
 	vktls_tx_plan_drop(plan, i);
 	return index;

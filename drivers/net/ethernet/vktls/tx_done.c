@@ -7,12 +7,33 @@
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <net/netdev_queues.h>
+#include <net/xdp.h>
 
 #include "trace.h"
 #include "tx.h"
 #include "vktls.h"
 
-/* Totals of one vktls_tx_release(). */
+/**
+ * vktls_tx_give_back() - unmap a descriptor's memory, and give it to its owner
+ * @tx: ring
+ * @buf: descriptor with a hold
+ *
+ * Context: any but hard interrupt.
+ */
+void vktls_tx_give_back(const struct vktls_tx_ring *tx, struct vktls_tx_buf *buf)
+{
+	if (buf->hold != TX_HOLD_XDP_POOL)
+		dma_unmap_page(tx->dev, buf->addr, buf->len, DMA_TO_DEVICE);
+	if (buf->hold == TX_HOLD_PAGE)
+		put_page(buf->page);
+	else if (buf->frame)
+		xdp_return_frame(buf->frame);
+	buf->page = NULL;
+	buf->hold = TX_HOLD_NONE;
+	buf->len = 0;
+}
+
+/* Totals of one vktls_tx_release(), without XDP frames. */
 struct vktls_tx_freed {
 	unsigned int packets, bytes;
 };
@@ -57,8 +78,10 @@ static void vktls_tx_refused(struct vktls_tx_ring *tx, u32 end, u16 status)
  */
 static bool vktls_tx_was_sent(const struct vktls_tx_ring *tx, u32 head, u32 done)
 {
+	const struct vktls_tx_buf *last = vktls_tx_buf(tx, head + done - 1);
+
 	return done && done <= READ_ONCE(tx->rung) - head &&
-	       vktls_tx_buf(tx, head + done - 1)->skb;
+	       (last->skb || (last->hold > TX_HOLD_PAGE && last->frame));
 }
 
 /*
@@ -85,6 +108,25 @@ static bool vktls_tx_complete(struct vktls_tx_ring *tx,
 	return true;
 }
 
+static void vktls_tx_count_wake(struct vktls_tx_ring *tx)
+{
+	u64_stats_update_begin(&tx->poll_sync);
+	u64_stats_inc(&tx->stats[TXS_WAKE]);
+	u64_stats_update_end(&tx->poll_sync);
+}
+
+/* Wakes the queue after XDP frames, of which the stack's queue limits do not know. */
+static void vktls_tx_wake_after_xdp(struct vktls_tx_ring *tx)
+{
+	/* Partner of the barrier in vktls_tx_stop_if_full(). */
+	smp_mb();
+	if (netif_tx_queue_stopped(tx->txq) &&
+	    vktls_tx_room(tx) >= vktls_tx_start(tx)) {
+		netif_tx_wake_queue(tx->txq);
+		vktls_tx_count_wake(tx);
+	}
+}
+
 /**
  * vktls_tx_poll() - free completed packets
  * @tx: ring
@@ -98,6 +140,9 @@ void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
 	struct vktls_tx_freed freed;
 	u32 head = tx->head;
 
+	/* Under netpoll, which may be in a hard interrupt, no XDP frame can be freed. */
+	if (unlikely(!budget && READ_ONCE(tx->xdp)))
+		return;
 	while (vktls_ring_take(&tx->ring, &cpl)) {
 		if (!vktls_tx_complete(tx, &cpl, &head))
 			break;
@@ -106,14 +151,15 @@ void vktls_tx_poll(struct vktls_tx_ring *tx, int budget)
 	if (head == tx->head)
 		return;
 	freed = vktls_tx_release(tx, head, budget);
+	if (unlikely(!freed.packets)) {
+		vktls_tx_wake_after_xdp(tx);
+		return;
+	}
 	/* Barriers within: partner of those in vktls_tx_stop_if_full(). */
 	if (!__netif_txq_completed_wake(tx->txq, freed.packets, freed.bytes,
 					vktls_tx_room(tx), vktls_tx_start(tx),
-					false)) {
-		u64_stats_update_begin(&tx->poll_sync);
-		u64_stats_inc(&tx->stats[TXS_WAKE]);
-		u64_stats_update_end(&tx->poll_sync);
-	}
+					false))
+		vktls_tx_count_wake(tx);
 }
 
 /**
@@ -176,6 +222,7 @@ void vktls_tx_reset(struct vktls_tx_ring *tx)
 	tx->head = 0;
 	tx->tail = 0;
 	tx->rung = 0;
+	tx->xdp = false;
 }
 
 /**

@@ -11,12 +11,26 @@
 
 #include "ring.h"
 
+struct xdp_frame;
+
+/* Memory that a descriptor has to give back, besides its mapping */
+enum vktls_tx_hold {
+	TX_HOLD_NONE,
+	TX_HOLD_PAGE,		/* page of a replay */
+	TX_HOLD_XDP,		/* XDP frame of another interface */
+	TX_HOLD_XDP_POOL,	/* XDP frame of the own page pool, which stays mapped */
+};
+
 /* Packet data behind a transmit descriptor; all zero while there is none. */
 struct vktls_tx_buf {
 	struct sk_buff *skb;	/* on the packet's last descriptor, else NULL */
-	struct page *held;	/* page that a replay holds; put when unmapped */
+	union {
+		struct page *page;	/* TX_HOLD_PAGE */
+		struct xdp_frame *frame; /* TX_HOLD_XDP*: on the last descriptor, else NULL */
+	};
 	dma_addr_t addr;
-	u32 len;		/* bytes mapped at addr; 0 = none */
+	u32 len;		/* bytes at addr to unmap or give back; 0 = none */
+	u8 hold;		/* enum vktls_tx_hold */
 	bool replay;		/* the packet is a replay, if skb is set */
 };
 
@@ -31,6 +45,8 @@ enum vktls_tx_stat {
 	TXS_DOORBELLS,
 	TXS_STOP,
 	TXS_DROPPED,		/* never given to the NIC */
+	TXS_XDP,		/* XDP frames; PACKETS has them too */
+	TXS_XDP_DROPPED,	/* redirected frames without room */
 	TXS_WAKE,
 	TXS_ERRORS,		/* refused by the NIC */
 	TXS_NUM
@@ -73,6 +89,7 @@ struct vktls_tx_ring {
 	u32 rung;		/* tail in the last doorbell */
 	struct u64_stats_sync xmit_sync;
 	struct vktls_tx_plan replay;	/* plan of the packet being sent */
+	bool xdp;		/* XDP frames were sent since the ring's start */
 
 	/* consumer: NAPI */
 	u32 head ____cacheline_aligned_in_smp;
@@ -83,6 +100,7 @@ struct vktls_tx_ring {
 
 /* Functions of tx.c */
 netdev_tx_t vktls_tx_xmit(struct sk_buff *skb, struct net_device *netdev);
+void vktls_tx_ring_doorbell(struct vktls_tx_ring *tx);
 
 /* Functions of tx_done.c */
 void vktls_tx_poll(struct vktls_tx_ring *tx, int budget);

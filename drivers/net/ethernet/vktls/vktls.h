@@ -66,6 +66,7 @@ struct vktls_dev {
 	struct vktls_qp **qp;
 	unsigned int nqps;
 	bool active;		/* queue pairs run; RTNL */
+	struct bpf_prog *xdp_prog;	/* XDP program, read by NAPI; RTNL to change */
 	unsigned long placed;	/* queue pairs whose interrupt once got a CPU; RTNL */
 	unsigned int xps_qps;	/* queue pairs that the kernel has in XPS; RTNL */
 	struct vktls_config cfg;	/* RTNL */
