@@ -241,7 +241,8 @@ static struct sk_buff *vktls_ktls_tx_other(struct vktls_ktls *ktls,
  * way here (bridge, VLAN, tunnel), kernel TLS has encrypted it, and the tls.ko of
  * Linux 6.12 leaves the mark. A second encryption with the same key and nonce would
  * restore the plaintext. If the connection left the NIC while the packet waited in a
- * queue, software encrypts it.
+ * queue, software encrypts it. A marked packet without a socket was decrypted by a NIC, and
+ * sent back by the kernel's own XDP.
  *
  * Context: under the queue's xmit lock; bottom halves or interrupts off.
  * Return: packet to send; NULL if it cannot be encrypted and was dropped.
@@ -252,6 +253,9 @@ struct sk_buff *vktls_ktls_tx(struct vktls_tx_ring *tx, struct sk_buff *skb,
 	u32 hdr_len;
 
 	*id = NO_CTX;
+	if (unlikely(!skb->sk))
+		return vktls_ktls_tx_drop(tx->qp->vd->ktls, skb,
+					  KTLS_DROP_BYPASS);
 	if (unlikely(!tls_wire_is_tcp(skb)))
 		return vktls_ktls_tx_other(tx->qp->vd->ktls, skb);
 	hdr_len = skb_tcp_all_headers(skb);
