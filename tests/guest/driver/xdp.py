@@ -168,7 +168,10 @@ def redirected(v6, size):
     settled(grown, rx_xdp_redirect=COUNT, tx_xdp_packets=0)
     after = of(OUT)
     ktap.equal(after["tx_xdp_packets"] - before["tx_xdp_packets"], COUNT, "frames redirected here")
-    ktap.equal(after["dev_tx_frames"] - before["dev_tx_frames"], COUNT, "frames that it sent")
+    # IPv6 sends frames of its own now and then.
+    sent = after["dev_tx_frames"] - before["dev_tx_frames"]
+    if sent < COUNT:
+        raise AssertionError(f"the other NIC sent {sent} frames, not {COUNT}")
 
 
 def both_ways():
