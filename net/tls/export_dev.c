@@ -20,6 +20,7 @@
 #include <net/tls_prot.h>
 
 #include "export.h"
+#include "offload_link.h"
 
 /**
  * tls_device_sk_destruct() - free an offloaded socket that has no packet left
@@ -32,6 +33,24 @@ void tls_device_sk_destruct(struct sock *sk)
 	tls_sock_destruct(sk);
 }
 EXPORT_SYMBOL_GPL(tls_device_sk_destruct);
+
+/**
+ * tls_offload_hook() - keep the context until the socket is destroyed
+ * @sk:		the socket, locked
+ *
+ * Drivers know an offloaded socket by its destructor.
+ */
+void tls_offload_hook(struct sock *sk)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (ctx->sk_destruct)
+		return;
+	__module_get(THIS_MODULE);
+	ctx->sk_destruct = sk->sk_destruct;
+	/* Pairs with the acquire in tls_is_sk_rx_device_offloaded(). */
+	smp_store_release(&sk->sk_destruct, tls_device_sk_destruct);
+}
 
 /**
  * tls_offload_tx_resync_request() - ask for a resync of the sending side

@@ -12,6 +12,7 @@
 #include "aead.h"
 #include "ctx.h"
 #include "key.h"
+#include "key_life.h"
 #include "offload.h"
 #include "rekey.h"
 #include "renew.h"

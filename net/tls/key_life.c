@@ -61,6 +61,27 @@ static int tls_life_give(struct tls_renew **renew, struct tls_tx *tx,
 	return err;
 }
 
+/**
+ * tls_secrets_forget() - wipe the secret, as the program renews the keys itself
+ * @sk:		the socket, locked
+ * @tx:		direction; with the sending side's secret that of the receiving side
+ *		is wiped, too, since KeyUpdates could not be answered
+ */
+void tls_secrets_forget(struct sock *sk, bool tx)
+{
+	struct tls_rx *rx = tls_rx(sk);
+
+	if (tx && tls_tx(sk)) {
+		tls_renew_forget(tls_tx(sk)->renew);
+		clear_bit(TLS_TX_AGED, &tls_tx(sk)->control);
+		tls_tx_unask_updates(tls_tx(sk));
+	}
+	if (rx) {
+		tls_offload_next_stop(rx);
+		tls_renew_forget(rx->renew);
+	}
+}
+
 static int tls_tx_secret(struct sock *sk, struct tls_tx *tx,
 			 const struct tls_ext_secret *secret)
 {

@@ -9,6 +9,7 @@ struct sock;
 
 int tls_secret_set(struct sock *sk, bool tx, sockptr_t optval,
 		   unsigned int optlen);
+void tls_secrets_forget(struct sock *sk, bool tx);
 int tls_key_limits_set(struct sock *sk, bool tx, sockptr_t optval,
 		       unsigned int optlen);
 int tls_key_update_set(struct sock *sk, sockptr_t optval, unsigned int optlen);

@@ -19,24 +19,6 @@
 #include "work.h"
 
 /**
- * tls_offload_hook() - keep the context until the socket is destroyed
- * @sk:		the socket, locked
- *
- * Drivers know an offloaded socket by its destructor.
- */
-void tls_offload_hook(struct sock *sk)
-{
-	struct tls_context *ctx = tls_get_ctx(sk);
-
-	if (ctx->sk_destruct)
-		return;
-	__module_get(THIS_MODULE);
-	ctx->sk_destruct = sk->sk_destruct;
-	/* Pairs with the acquire in tls_is_sk_rx_device_offloaded(). */
-	smp_store_release(&sk->sk_destruct, tls_device_sk_destruct);
-}
-
-/**
  * tls_offload_tx_free() - free the offload state of a sending side
  * @tx:		sending side without a link and without packets
  */

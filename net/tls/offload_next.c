@@ -42,7 +42,7 @@
  */
 struct tls_rx_next {
 	struct tls_link *link;
-	struct mutex lock;
+	struct mutex lock;	/* of hmac, secret and given */
 	struct crypto_shash *hmac;
 	u8 secret[TLS_SECRET_MAX];
 	u32 hash;

@@ -121,27 +121,6 @@ void tls_renew_forget(struct tls_renew *renew)
 	cancel_delayed_work(&renew->age);
 }
 
-/**
- * tls_secrets_forget() - wipe the secret, as the program renews the keys itself
- * @sk:		the socket, locked
- * @tx:		direction; with the sending side's secret that of the receiving side
- *		is wiped, too, since KeyUpdates could not be answered
- */
-void tls_secrets_forget(struct sock *sk, bool tx)
-{
-	struct tls_rx *rx = tls_rx(sk);
-
-	if (tx && tls_tx(sk)) {
-		tls_renew_forget(tls_tx(sk)->renew);
-		clear_bit(TLS_TX_AGED, &tls_tx(sk)->control);
-		tls_tx_unask_updates(tls_tx(sk));
-	}
-	if (rx) {
-		tls_offload_next_stop(rx);
-		tls_renew_forget(rx->renew);
-	}
-}
-
 /* Writes key, IV and number 0 of @secret into @key, which has version and cipher. */
 static int tls_renew_fill(struct tls_newkey *key, const struct tls_hkdf *hkdf,
 			  const u8 *secret)

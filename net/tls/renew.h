@@ -60,7 +60,6 @@ void tls_renew_stop(struct tls_renew *renew);
 int tls_renew_secret(struct tls_renew *renew, const struct tls_newkey *now,
 		     const struct tls_ext_secret *secret);
 void tls_renew_forget(struct tls_renew *renew);
-void tls_secrets_forget(struct sock *sk, bool tx);
 void tls_renew_age_start(struct tls_renew *renew);
 int tls_renew_limits(struct tls_renew *renew,
 		     const struct tls_ext_key_limits *limits);
