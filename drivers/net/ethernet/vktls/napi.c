@@ -10,6 +10,7 @@
 
 #include "qp.h"
 #include "vktls.h"
+#include "xdp.h"
 
 /*
  * net_dim decides once in DIM_NEVENTS interrupts. Four samples in that time find
@@ -73,6 +74,15 @@ static noinline void vktls_qp_dim(struct vktls_qp *qp, u16 events)
 				    &qp->tx.stats[TXS_BYTES]);
 }
 
+/* Takes received frames, and posts buffers for them. */
+static int vktls_qp_receive(struct vktls_rx_ring *rx, int budget)
+{
+	int frames = unlikely(rx->xdp) ? vktls_xdp_poll(rx, budget) :
+					 vktls_rx_take(rx, budget);
+
+	return vktls_rx_refill(rx, frames, budget);
+}
+
 static int vktls_qp_poll(struct napi_struct *napi, int budget)
 {
 	struct vktls_qp *qp = container_of(napi, struct vktls_qp, napi);
@@ -82,7 +92,7 @@ static int vktls_qp_poll(struct napi_struct *napi, int budget)
 	if (likely(!qp->broken))
 		vktls_tx_poll(&qp->tx, budget);
 	if (likely(!qp->broken) && budget)
-		done = vktls_rx_poll(&qp->rx, budget);
+		done = vktls_qp_receive(&qp->rx, budget);
 	if (unlikely(qp->broken)) {
 		if (budget)
 			napi_complete(napi);

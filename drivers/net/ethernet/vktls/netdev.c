@@ -4,6 +4,7 @@
  * queue pairs while it runs. Transmission is stopped whenever vd->qp changes or
  * queue pairs do not run, so the transmit path needs no lock for either.
  */
+#include <linux/bpf.h>
 #include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
@@ -396,6 +397,69 @@ vktls_netdev_features_check(struct sk_buff *skb, struct net_device *netdev,
 	return vlan_features_check(skb, features);
 }
 
+/*
+ * Rings with XDP have other buffers. New rings are only needed for the first program, and
+ * after the last one; the interface keeps its carrier.
+ */
+static int vktls_netdev_xdp_first(struct vktls_dev *vd, struct bpf_prog *prog,
+			       struct netlink_ext_ack *extack)
+{
+	int err;
+
+	WRITE_ONCE(vd->xdp_prog, prog);
+	err = vktls_netdev_reconfigure(vd, &vd->cfg);
+	if (err) {
+		WRITE_ONCE(vd->xdp_prog, NULL);
+		NL_SET_ERR_MSG_MOD(extack, "no new rings");
+		return err;
+	}
+	/* The NIC does not join frames any more. */
+	netdev_update_features(vd->netdev);
+	return 0;
+}
+
+/* Succeeds always: if there are no new rings, frames pass through those with XDP. */
+static void vktls_netdev_xdp_clear(struct vktls_dev *vd)
+{
+	WRITE_ONCE(vd->xdp_prog, NULL);
+	if (vd->netdev->reg_state == NETREG_REGISTERED)
+		netdev_update_features(vd->netdev);
+	if (vd->active && !vktls_rx_fits(&vd->qp[0]->rx) &&
+	    vktls_netdev_reconfigure(vd, &vd->cfg))
+		netdev_warn(vd->netdev, "no new rings: buffers for XDP stay\n");
+}
+
+static int vktls_netdev_xdp_set(struct vktls_dev *vd, struct bpf_prog *prog,
+			 struct netlink_ext_ack *extack)
+{
+	struct bpf_prog *old = vd->xdp_prog;
+	int err = prog ? vktls_xdp_check(vd, prog, extack) : 0;
+
+	if (err)
+		return err;
+	if (old && prog) {
+		WRITE_ONCE(vd->xdp_prog, prog);
+	} else if (prog) {
+		err = vktls_netdev_xdp_first(vd, prog, extack);
+		if (err)
+			return err;
+	} else if (old) {
+		vktls_netdev_xdp_clear(vd);
+	}
+	/* NAPI may still run the old program: it is freed after a grace period. */
+	if (old)
+		bpf_prog_put(old);
+	return 0;
+}
+
+/* ndo_bpf: sets, replaces or removes the XDP program; a program is always removed. */
+static int vktls_netdev_bpf(struct net_device *netdev, struct netdev_bpf *bpf)
+{
+	if (bpf->command != XDP_SETUP_PROG)
+		return -EINVAL;
+	return vktls_netdev_xdp_set(netdev_priv(netdev), bpf->prog, bpf->extack);
+}
+
 static const struct net_device_ops vktls_netdev_ops = {
 	.ndo_open = vktls_netdev_open,
 	.ndo_stop = vktls_netdev_stop,
@@ -409,7 +473,7 @@ static const struct net_device_ops vktls_netdev_ops = {
 	.ndo_set_features = vktls_netdev_set_features,
 	.ndo_tx_timeout = vktls_netdev_tx_timeout,
 	.ndo_get_stats64 = vktls_stats_get64,
-	.ndo_bpf = vktls_xdp_bpf,
+	.ndo_bpf = vktls_netdev_bpf,
 	.ndo_xdp_xmit = vktls_xdp_xmit,
 };
 

@@ -397,8 +397,15 @@ static bool vktls_rx_complete(struct vktls_rx_ring *rx,
 	return true;
 }
 
-/* Takes up to @budget frames of a ring without XDP. */
-static int vktls_rx_take(struct vktls_rx_ring *rx, int budget)
+/**
+ * vktls_rx_take() - take received frames of a ring without XDP
+ * @rx: ring
+ * @budget: frames that may be handed on, from NAPI
+ *
+ * Context: NAPI of the queue pair.
+ * Return: frames that were handed on.
+ */
+int vktls_rx_take(struct vktls_rx_ring *rx, int budget)
 {
 	struct vktls_rx_cpl cpl;
 	int frames = 0;
@@ -414,22 +421,18 @@ static int vktls_rx_take(struct vktls_rx_ring *rx, int budget)
 }
 
 /**
- * vktls_rx_poll() - take received frames
+ * vktls_rx_refill() - post buffers for those that were taken
  * @rx: ring
- * @budget: frames that may be handed on, from NAPI
+ * @frames: frames that were taken
+ * @budget: frames that might have been taken
  *
  * Context: NAPI of the queue pair.
- * Return: frames that were handled, @budget to be called again.
+ * Return: @frames; @budget to be called again, as the ring lacks buffers.
  */
-int vktls_rx_poll(struct vktls_rx_ring *rx, int budget)
+int vktls_rx_refill(struct vktls_rx_ring *rx, int frames, int budget)
 {
 	struct vktls_qp *qp = rx->qp;
-	int frames;
 
-	if (unlikely(rx->xdp))
-		frames = vktls_xdp_poll(rx, budget);
-	else
-		frames = vktls_rx_take(rx, budget);
 	if (vktls_rx_unknown_places(rx) >= RX_FILL_BATCH) {
 		vktls_write(qp->vd, VKTLS_REG_QP(qp->index) + VKTLS_QP_RX_CQ,
 			    rx->ring.cpl_head & rx->ring.mask);

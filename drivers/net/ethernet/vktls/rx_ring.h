@@ -69,7 +69,8 @@ int vktls_rx_alloc(struct vktls_qp *qp, u8 log2);
 void vktls_rx_free(struct vktls_qp *qp);
 void vktls_rx_start(struct vktls_rx_ring *rx);
 void vktls_rx_reset(struct vktls_rx_ring *rx);
-int vktls_rx_poll(struct vktls_rx_ring *rx, int budget);
+int vktls_rx_take(struct vktls_rx_ring *rx, int budget);
+int vktls_rx_refill(struct vktls_rx_ring *rx, int frames, int budget);
 bool vktls_rx_fits(const struct vktls_rx_ring *rx);
 void vktls_rx_refuse(struct vktls_rx_ring *rx, const struct vktls_rx_cpl *cpl);
 void vktls_rx_hand_on(struct vktls_rx_ring *rx, struct sk_buff *skb,

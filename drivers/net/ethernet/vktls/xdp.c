@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * XDP: the program, receive rings for it, and its run over each received frame. A frame
+ * XDP: the program's conditions, and its run over each received frame. A frame
  * that the NIC decrypted is never sent or redirected. Does not know transmit rings.
  */
 #include <linux/bpf_trace.h>
@@ -11,7 +11,6 @@
 #include <net/page_pool/helpers.h>
 #include <compat/vktls.h>
 
-#include "netdev.h"
 #include "qp.h"
 #include "xdp.h"
 
@@ -291,78 +290,6 @@ const struct xdp_metadata_ops vktls_xdp_metadata_ops = {
 	.xmo_rx_vlan_tag = vktls_xdp_rx_vlan_tag,
 };
 
-/* Life */
-
-/**
- * vktls_xdp_ring_alloc() - set up XDP on a ring that is being allocated
- * @rx: ring, with its page pool
- *
- * Return: 0 or errno.
- */
-int vktls_xdp_ring_alloc(struct vktls_rx_ring *rx)
-{
-	struct vktls_qp *qp = rx->qp;
-	struct vktls_xdp *xdp = kzalloc(sizeof(*xdp), GFP_KERNEL);
-	int err;
-
-	if (!xdp)
-		return -ENOMEM;
-	err = __xdp_rxq_info_reg(&xdp->rxq, qp->vd->netdev, qp->index,
-				 qp->napi.napi_id, rx->buf_size);
-	if (err)
-		goto free_xdp;
-	err = xdp_rxq_info_reg_mem_model(&xdp->rxq, MEM_TYPE_PAGE_POOL,
-					 rx->pool);
-	if (err)
-		goto unreg;
-	rx->xdp = xdp;
-	return 0;
-
-unreg:
-	xdp_rxq_info_unreg(&xdp->rxq);
-free_xdp:
-	kfree(xdp);
-	return err;
-}
-
-/**
- * vktls_xdp_ring_reset() - drop a frame that has no end
- * @rx: ring with XDP
- *
- * xdp_return_buff() would do, but only in NAPI.
- *
- * Context: NAPI, or NAPI is disabled.
- */
-void vktls_xdp_ring_reset(struct vktls_rx_ring *rx)
-{
-	const struct xdp_buff *buff = &rx->xdp->buff;
-	const struct skb_shared_info *info;
-	unsigned int i;
-
-	if (rx->xdp->open && xdp_buff_has_frags(buff)) {
-		info = xdp_get_shared_info_from_buff(buff);
-		for (i = 0; i < info->nr_frags; i++)
-			page_pool_put_full_page(rx->pool,
-						skb_frag_page(&info->frags[i]),
-						false);
-	}
-	if (rx->xdp->open)
-		page_pool_put_full_page(rx->pool, virt_to_page(buff->data),
-					false);
-	rx->xdp->open = false;
-	rx->xdp->drop = false;
-}
-
-/**
- * vktls_xdp_ring_free() - undo vktls_xdp_ring_alloc()
- * @rx: ring, without buffers
- */
-void vktls_xdp_ring_free(struct vktls_rx_ring *rx)
-{
-	xdp_rxq_info_unreg(&rx->xdp->rxq);
-	kfree(rx->xdp);
-}
-
 static bool vktls_xdp_prog_takes_mtu(const struct bpf_prog *prog,
 				     unsigned int mtu)
 {
@@ -382,10 +309,17 @@ bool vktls_xdp_takes_mtu(const struct vktls_dev *vd, unsigned int mtu)
 	return vktls_xdp_prog_takes_mtu(vd->xdp_prog, mtu);
 }
 
-/* Refuses a program that cannot run. */
-static int vktls_xdp_check(const struct vktls_dev *vd,
-			   const struct bpf_prog *prog,
-			   struct netlink_ext_ack *extack)
+/**
+ * vktls_xdp_check() - refuse a program that cannot run
+ * @vd: device
+ * @prog: the program
+ * @extack: gets the reason
+ *
+ * Context: RTNL.
+ * Return: 0 or errno.
+ */
+int vktls_xdp_check(const struct vktls_dev *vd, const struct bpf_prog *prog,
+		    struct netlink_ext_ack *extack)
 {
 	if (!vktls_xdp_prog_takes_mtu(prog, vd->netdev->mtu)) {
 		NL_SET_ERR_MSG_FMT_MOD(extack,
@@ -398,74 +332,4 @@ static int vktls_xdp_check(const struct vktls_dev *vd,
 		return -ENETDOWN;
 	}
 	return 0;
-}
-
-/*
- * Rings with XDP have other buffers. New rings are only needed for the first program, and
- * after the last one; the interface keeps its carrier.
- */
-static int vktls_xdp_set_first(struct vktls_dev *vd, struct bpf_prog *prog,
-			       struct netlink_ext_ack *extack)
-{
-	int err;
-
-	WRITE_ONCE(vd->xdp_prog, prog);
-	err = vktls_netdev_reconfigure(vd, &vd->cfg);
-	if (err) {
-		WRITE_ONCE(vd->xdp_prog, NULL);
-		NL_SET_ERR_MSG_MOD(extack, "no new rings");
-		return err;
-	}
-	/* The NIC does not join frames any more. */
-	netdev_update_features(vd->netdev);
-	return 0;
-}
-
-/* Succeeds always: if there are no new rings, frames pass through those with XDP. */
-static void vktls_xdp_clear(struct vktls_dev *vd)
-{
-	WRITE_ONCE(vd->xdp_prog, NULL);
-	if (vd->netdev->reg_state == NETREG_REGISTERED)
-		netdev_update_features(vd->netdev);
-	if (vd->active && !vktls_rx_fits(&vd->qp[0]->rx) &&
-	    vktls_netdev_reconfigure(vd, &vd->cfg))
-		netdev_warn(vd->netdev, "no new rings: buffers for XDP stay\n");
-}
-
-static int vktls_xdp_set(struct vktls_dev *vd, struct bpf_prog *prog,
-			 struct netlink_ext_ack *extack)
-{
-	struct bpf_prog *old = vd->xdp_prog;
-	int err = prog ? vktls_xdp_check(vd, prog, extack) : 0;
-
-	if (err)
-		return err;
-	if (old && prog) {
-		WRITE_ONCE(vd->xdp_prog, prog);
-	} else if (prog) {
-		err = vktls_xdp_set_first(vd, prog, extack);
-		if (err)
-			return err;
-	} else if (old) {
-		vktls_xdp_clear(vd);
-	}
-	/* NAPI may still run the old program: it is freed after a grace period. */
-	if (old)
-		bpf_prog_put(old);
-	return 0;
-}
-
-/**
- * vktls_xdp_bpf() - ndo_bpf: set, replace or remove the program
- * @netdev: interface
- * @bpf: command
- *
- * Context: RTNL; sleeps.
- * Return: 0 or errno; a program is always removed.
- */
-int vktls_xdp_bpf(struct net_device *netdev, struct netdev_bpf *bpf)
-{
-	if (bpf->command != XDP_SETUP_PROG)
-		return -EINVAL;
-	return vktls_xdp_set(netdev_priv(netdev), bpf->prog, bpf->extack);
 }

@@ -37,12 +37,15 @@ extern const struct xdp_metadata_ops vktls_xdp_metadata_ops;
 				 NETDEV_XDP_ACT_NDO_XMIT_SG)
 
 /* Functions of xdp.c */
-int vktls_xdp_bpf(struct net_device *netdev, struct netdev_bpf *bpf);
+int vktls_xdp_check(const struct vktls_dev *vd, const struct bpf_prog *prog,
+		    struct netlink_ext_ack *extack);
 bool vktls_xdp_takes_mtu(const struct vktls_dev *vd, unsigned int mtu);
+int vktls_xdp_poll(struct vktls_rx_ring *rx, int budget);
+
+/* Functions of xdp_ring.c */
 int vktls_xdp_ring_alloc(struct vktls_rx_ring *rx);
 void vktls_xdp_ring_reset(struct vktls_rx_ring *rx);
 void vktls_xdp_ring_free(struct vktls_rx_ring *rx);
-int vktls_xdp_poll(struct vktls_rx_ring *rx, int budget);
 
 /* Functions of xdp_tx.c */
 int vktls_xdp_xmit(struct net_device *netdev, int num, struct xdp_frame **frames,
