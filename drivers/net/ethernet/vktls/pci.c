@@ -116,6 +116,7 @@ static struct vktls_dev *vktls_pci_dev_alloc(struct pci_dev *pdev)
 	vd->netdev = netdev;
 	vd->pdev = pdev;
 	mutex_init(&vd->port_lock);
+	mutex_init(&vd->stats_sync);
 	spin_lock_init(&vd->stats_lock);
 	vd->past = kzalloc(sizeof(*vd->past), GFP_KERNEL);
 	if (!vd->past) {

@@ -173,8 +173,10 @@ void vktls_port_link_sync(struct vktls_dev *vd)
  * vktls_port_stats_sync() - copy the NIC's counters to vd->hw_stats
  * @vd: device
  *
- * An older NIC writes fewer counters; those that it does not have stay zero.
- * Context: process; sleeps. Takes stats_lock.
+ * An older NIC writes fewer counters; those that it does not have stay zero. Of two
+ * callers, the later one's counters are kept.
+ *
+ * Context: process; sleeps. Takes stats_sync and stats_lock.
  * Return: 0 or errno of the command.
  */
 int vktls_port_stats_sync(struct vktls_dev *vd)
@@ -186,6 +188,7 @@ int vktls_port_stats_sync(struct vktls_dev *vd)
 	stats = kcalloc(VKTLS_STAT_NUM, sizeof(*stats), GFP_KERNEL);
 	if (!stats)
 		return -ENOMEM;
+	mutex_lock(&vd->stats_sync);
 	err = vktls_cmd_exec_buf(vd, VKTLS_CMD_STATS, 0, stats,
 				 VKTLS_STAT_NUM * sizeof(*stats), NULL, 0);
 	if (!err) {
@@ -194,20 +197,22 @@ int vktls_port_stats_sync(struct vktls_dev *vd)
 			vd->hw_stats[i] = le64_to_cpu(stats[i]);
 		spin_unlock_bh(&vd->stats_lock);
 	}
+	mutex_unlock(&vd->stats_sync);
 	kfree(stats);
 	return err;
 }
 
 /**
  * vktls_port_stats_keep() - save the counts of the NIC before a reset clears them
- * @vd: device that is about to be reset
+ * @vd: device that was reset; no command is answered any more
  *
- * Context: RTNL. Takes stats_lock.
+ * Context: RTNL; sleeps. Takes stats_sync and stats_lock.
  */
 void vktls_port_stats_keep(struct vktls_dev *vd)
 {
 	unsigned int i;
 
+	mutex_lock(&vd->stats_sync);
 	spin_lock_bh(&vd->stats_lock);
 	for (i = 0; i < VKTLS_STAT_NUM; i++) {
 		/*
@@ -219,6 +224,7 @@ void vktls_port_stats_keep(struct vktls_dev *vd)
 		vd->hw_stats[i] = 0;
 	}
 	spin_unlock_bh(&vd->stats_lock);
+	mutex_unlock(&vd->stats_sync);
 }
 
 /**

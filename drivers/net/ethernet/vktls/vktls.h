@@ -91,6 +91,7 @@ struct vktls_dev {
 	u64 resets;		/* RTNL */
 	atomic_long_t irqs_lost;	/* interrupts whose work was found by polling */
 
+	struct mutex stats_sync; /* held from VKTLS_CMD_STATS until its answer is kept */
 	spinlock_t stats_lock;	/* guards hw_stats, hw_stats_past, past and qp[] */
 	u64 hw_stats[VKTLS_STAT_NUM];	/* last copy of the NIC's counters */
 	u64 hw_stats_past[VKTLS_STAT_NUM];	/* up to the last reset */
