@@ -217,9 +217,10 @@ def documented_cases_are_registered():
 
 
 def programs_are_in_a_suite():
-    """A program that no .vm file names never runs."""
+    """A program that no .vm file names, and no host's program that starts a VM, never runs."""
     named = " ".join(pathlib.Path(path).read_text(encoding="utf-8")
-                     for path in glob.glob(os.path.join(TOP, "tests/guest/*/*.vm")))
+                     for kind in ("tests/guest/*/*.vm", "tests/vm/*_test.py")
+                     for path in glob.glob(os.path.join(TOP, kind)))
     left = [path for path in programs() if os.path.relpath(
         path, os.path.join(TOP, "tests/guest")) not in named]
     assert not left, f"no .vm file names {left}"

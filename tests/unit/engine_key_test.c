@@ -32,7 +32,8 @@ static bool begin(const struct suite *s, uint64_t seed)
 		p.rec_no = 0;
 		model_init(&keys[i], s, &p);
 	}
-	key = given = 0;
+	key = 0;
+	given = 0;
 	number = rig.m.p.rec_no;
 	return ok;
 }
@@ -45,7 +46,8 @@ static void put(const uint8_t *content, size_t len, uint8_t type, size_t pad)
 
 	memset(p, 0, total);
 	p[0] = DATA;
-	p[1] = p[2] = 3;
+	p[1] = 3;
+	p[2] = 3;
 	p[3] = (all + TAG_LEN) >> 8;
 	p[4] = (all + TAG_LEN) & 0xff;
 	memcpy(p + 5, content, len);
@@ -532,7 +534,8 @@ static void net_run(const struct net *net, const struct suite *s, uint64_t seed)
 	size_t packets, left, from;
 
 	net_stream(net, s, seed);
-	packets = left = (rig.len + MSS - 1) / MSS;
+	packets = (rig.len + MSS - 1) / MSS;
+	left = packets;
 	for (unsigned int now = 1; left; now++) {
 		if (now <= packets)
 			host.due[now - 1] = now + 1 +
