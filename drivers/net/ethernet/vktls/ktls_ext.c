@@ -3,8 +3,8 @@
  * Calls of functions that only our tls.ko exports: the opt-in to TLS 1.3 and
  * ChaCha20-Poly1305, reports that a NIC has lost its contexts or takes new
  * ones, and that it uses a key that it got in advance. The distribution's tls.ko lacks
- * the symbols, so they are looked up when they are needed. The driver depends on tls.ko: no other tls.ko can be loaded
- * while the driver is.
+ * the symbols, so they are looked up when they are needed. The driver depends on tls.ko:
+ * no other tls.ko can be loaded while the driver is.
  */
 #include <linux/module.h>
 #include <linux/netdevice.h>

@@ -402,7 +402,7 @@ vktls_netdev_features_check(struct sk_buff *skb, struct net_device *netdev,
  * after the last one; the interface keeps its carrier.
  */
 static int vktls_netdev_xdp_first(struct vktls_dev *vd, struct bpf_prog *prog,
-			       struct netlink_ext_ack *extack)
+				  struct netlink_ext_ack *extack)
 {
 	int err;
 
@@ -430,7 +430,7 @@ static void vktls_netdev_xdp_clear(struct vktls_dev *vd)
 }
 
 static int vktls_netdev_xdp_set(struct vktls_dev *vd, struct bpf_prog *prog,
-			 struct netlink_ext_ack *extack)
+				struct netlink_ext_ack *extack)
 {
 	struct bpf_prog *old = vd->xdp_prog;
 	int err = prog ? vktls_xdp_check(vd, prog, extack) : 0;
