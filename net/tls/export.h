@@ -23,4 +23,7 @@ struct sk_buff *tls_fallback(struct sock *sk, struct sk_buff *skb);
 struct sk_buff *tls_fallback_unless(struct sock *sk, struct net_device *dev,
 				    struct sk_buff *skb);
 
+/* Function of export_dev.c */
+void tls_offload_hook(struct sock *sk);
+
 #endif /* _TLS_EXPORT_H */

@@ -20,7 +20,6 @@
 #include <net/tls_prot.h>
 
 #include "export.h"
-#include "offload_link.h"
 
 /**
  * tls_device_sk_destruct() - free an offloaded socket that has no packet left

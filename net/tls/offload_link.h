@@ -51,7 +51,4 @@ int tls_link_resync(struct tls_link *link, struct sock *sk, u32 seq, u8 *sn);
 void tls_links_retire_dev(const struct net_device *dev);
 void tls_links_retire_strays(void);
 
-/* Function of offload_destruct.c */
-void tls_offload_hook(struct sock *sk);
-
 #endif /* _TLS_OFFLOAD_LINK_H */

@@ -11,6 +11,7 @@
 
 #include "aead.h"
 #include "epoch.h"
+#include "export.h"
 #include "offload_link.h"
 #include "offload_next.h"
 #include "offload_rx.h"
