@@ -577,9 +577,10 @@ def unbound():
     address = pci()
     attach(to_port(PORT).bounce().end(TX))
     attach(everything(PASS), dev=OUT, name="out")
+    frame = own_frame(400, 0)
     with raw_peer() as sock:
-        for n in range(500):
-            sock.send(own_frame(400, n))
+        for _ in range(500):
+            sock.send(frame)
         run("sh", "-c", f"echo {address} >/sys/bus/pci/drivers/vktls/unbind")
     run("sh", "-c", f"echo {address} >/sys/bus/pci/drivers/vktls/bind")
     wait("the NIC", lambda: IF in run("ip", "-br", "link"))
