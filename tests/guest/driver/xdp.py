@@ -3,6 +3,7 @@
 """XDP: what a program decides is done and counted, frames are whole however they were
 changed, and the NIC goes through all of its life with a program."""
 import contextlib
+import functools
 import json
 import re
 import socket
@@ -225,10 +226,15 @@ def aborted(verdict):
 
 # Frames that a program changes
 
+@functools.cache
+def own_header():
+    """From the peer to this NIC; asking for addresses takes time."""
+    return mac_bytes(mac()) + mac_bytes(mac(ns="peer")) + struct.pack("!H", OWN)
+
+
 def own_frame(length, n=0):
     """A frame to this NIC of so many bytes."""
-    return mac_bytes(mac()) + mac_bytes(mac(ns="peer")) + struct.pack("!H", OWN) + \
-        content(n, length - ETH)
+    return own_header() + content(n, length - ETH)
 
 
 def echo(program, frames):
@@ -577,10 +583,9 @@ def unbound():
     address = pci()
     attach(to_port(PORT).bounce().end(TX))
     attach(everything(PASS), dev=OUT, name="out")
-    frame = own_frame(400, 0)
     with raw_peer() as sock:
-        for _ in range(500):
-            sock.send(frame)
+        for n in range(500):
+            sock.send(own_frame(400, n))
         run("sh", "-c", f"echo {address} >/sys/bus/pci/drivers/vktls/unbind")
     run("sh", "-c", f"echo {address} >/sys/bus/pci/drivers/vktls/bind")
     wait("the NIC", lambda: IF in run("ip", "-br", "link"))
