@@ -560,12 +560,14 @@ def slow_sender():
     attach(turn().end(TX))
     stream = Transfer(4 << 20)
     ktap.defer(stream.close)
+    rounds = 0
     with raw_peer() as sock, counted() as grown:
-        while stream.threads[1].is_alive():
+        while stream.threads[1].is_alive() or rounds < 10:
             for n in range(200):
                 sock.send(own_frame(400, n))
+            rounds += 1
         stream.finish(60)
-    at_least(grown, "rx_xdp_tx", 200)
+    at_least(grown, "rx_xdp_tx", 64)    # the ring's size; of 2000, more or fewer are lost
     ktap.equal(grown["tx_xdp_packets"], grown["rx_xdp_tx"], "frames sent back")
 
 
