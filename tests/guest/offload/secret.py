@@ -142,11 +142,14 @@ def reset_between_keys():
         if number % 2:
             rig.run("devlink", "dev", "reload", "pci/" + os.path.basename(
                 os.readlink(f"/sys/class/net/{rig.IFACE}/device")))
-    flow.push(flow.stream(CHUNK))
+
+    def again():
+        flow.push(flow.stream(CHUNK))
+        return watch["rx_tls_ctx"] >= 2
+    rig.wait_for(again, 40, lambda: "the card did not get the connection again; "
+                 f"{watch.report()}")
     flow.opened()
     watch.expect(TlsRxKeyUpdate=6, TlsDecryptError=0)
-    if watch["rx_tls_ctx"] < 2:
-        raise AssertionError(f"the card did not get the connection again; {watch.report()}")
 
 
 def secret_taken_back():
