@@ -79,6 +79,12 @@ const struct tls_offload_next vktls_ktls_next = {
 	.resync = vktls_ktls_next_resync,
 };
 
+static void vktls_ktls_next_used(struct vktls_ktls *ktls,
+				 struct vktls_ktls_rx_ctx *rx, u32 key_no)
+{
+	vktls_ktls_ext_key_used(rx->sk, key_no);
+}
+
 /**
  * vktls_ktls_key_used() - tell kernel TLS that the NIC uses a key given in advance
  * @vd: device
@@ -89,17 +95,5 @@ const struct tls_offload_next vktls_ktls_next = {
  */
 void vktls_ktls_key_used(struct vktls_dev *vd, u32 id, u32 key_no)
 {
-	struct vktls_ktls_rx_ctx *rx;
-	struct vktls_ktls_ctx *ctx;
-
-	rcu_read_lock();
-	ctx = xa_load(&vd->ktls->ids, id);
-	if (ctx && ctx->rx) {
-		rx = vktls_ktls_rx_of(ctx);
-		spin_lock_irq(&ctx->lock);
-		if (rx->sk)
-			vktls_ktls_ext_key_used(rx->sk, key_no);
-		spin_unlock_irq(&ctx->lock);
-	}
-	rcu_read_unlock();
+	vktls_ktls_rx_event(vd, id, vktls_ktls_next_used, key_no);
 }

@@ -316,14 +316,18 @@ static void vktls_ktls_rx_asked(struct vktls_ktls *ktls,
 }
 
 /**
- * vktls_ktls_asked() - pass the NIC's question about a record on to kernel TLS
+ * vktls_ktls_rx_event() - handle an event about a receiving context
  * @vd: device
  * @id: context
- * @seq: TCP sequence number of a possible header
+ * @handle: called with the context's lock held and its socket set
+ * @arg: third argument of @handle
  *
  * Context: process.
  */
-void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq)
+void vktls_ktls_rx_event(struct vktls_dev *vd, u32 id,
+			 void (*handle)(struct vktls_ktls *ktls,
+					struct vktls_ktls_rx_ctx *rx, u32 arg),
+			 u32 arg)
 {
 	struct vktls_ktls_rx_ctx *rx;
 	struct vktls_ktls_ctx *ctx;
@@ -334,10 +338,23 @@ void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq)
 		rx = vktls_ktls_rx_of(ctx);
 		spin_lock_irq(&ctx->lock);
 		if (rx->sk)
-			vktls_ktls_rx_asked(vd->ktls, rx, seq);
+			handle(vd->ktls, rx, arg);
 		spin_unlock_irq(&ctx->lock);
 	}
 	rcu_read_unlock();
+}
+
+/**
+ * vktls_ktls_asked() - pass the NIC's question about a record on to kernel TLS
+ * @vd: device
+ * @id: context
+ * @seq: TCP sequence number of a possible header
+ *
+ * Context: process.
+ */
+void vktls_ktls_asked(struct vktls_dev *vd, u32 id, u32 seq)
+{
+	vktls_ktls_rx_event(vd, id, vktls_ktls_rx_asked, seq);
 }
 
 /**

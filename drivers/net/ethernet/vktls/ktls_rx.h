@@ -67,6 +67,10 @@ int vktls_ktls_rx_resync(struct vktls_ktls *ktls, struct tls_context *tls_ctx,
 void vktls_ktls_rx_cancel(struct vktls_ktls *ktls,
 			  struct vktls_ktls_rx_ctx *rx);
 void vktls_ktls_rx_gone(struct vktls_ktls *ktls, struct vktls_ktls_rx_ctx *rx);
+void vktls_ktls_rx_event(struct vktls_dev *vd, u32 id,
+			 void (*handle)(struct vktls_ktls *ktls,
+					struct vktls_ktls_rx_ctx *rx, u32 arg),
+			 u32 arg);
 void vktls_ktls_rx_count_lost(struct vktls_ktls *ktls, u16 status);
 
 /* Operations of ktls_next.c */

@@ -83,20 +83,6 @@ static void vktls_tx_offload_prepare(struct vktls_tx_packet *pkt, u32 tls_ctx)
 		off->flags |= cpu_to_le16(VKTLS_TXD_OFFLOAD);
 }
 
-/* Writes a descriptor of memory that is mapped for it alone. */
-static int vktls_tx_write_mapped(struct vktls_tx_ring *tx, u32 index,
-				 dma_addr_t addr, unsigned int len)
-{
-	struct vktls_tx_buf *buf = vktls_tx_buf(tx, index);
-
-	if (dma_mapping_error(tx->dev, addr))
-		return -ENOMEM;
-	vktls_tx_write(tx, index, addr, len);
-	buf->addr = addr;
-	buf->len = len;
-	return 0;
-}
-
 static phys_addr_t vktls_tx_frag_start(const skb_frag_t *frag)
 {
 	return page_to_phys(skb_frag_page(frag)) + skb_frag_off(frag);

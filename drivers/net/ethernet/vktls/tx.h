@@ -48,6 +48,20 @@ static inline void vktls_tx_write(struct vktls_tx_ring *tx, u32 index,
 	desc->flags = 0;
 }
 
+/* Writes a descriptor of memory that is mapped for it alone. */
+static inline int vktls_tx_write_mapped(struct vktls_tx_ring *tx, u32 index,
+					dma_addr_t addr, unsigned int len)
+{
+	struct vktls_tx_buf *buf = vktls_tx_buf(tx, index);
+
+	if (dma_mapping_error(tx->dev, addr))
+		return -ENOMEM;
+	vktls_tx_write(tx, index, addr, len);
+	buf->addr = addr;
+	buf->len = len;
+	return 0;
+}
+
 /* Function of tx_done.c: vktls_tx_unmap() of a descriptor that holds something */
 void vktls_tx_give_back(const struct vktls_tx_ring *tx,
 			struct vktls_tx_buf *buf);

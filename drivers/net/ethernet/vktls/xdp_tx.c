@@ -29,15 +29,11 @@ static int vktls_xdp_write(struct vktls_tx_ring *tx, u32 index,
 			   unsigned int len, enum vktls_tx_hold hold)
 {
 	dma_addr_t addr = vktls_xdp_map(tx, page, offset, len, hold);
-	struct vktls_tx_buf *buf = vktls_tx_buf(tx, index);
+	int err = vktls_tx_write_mapped(tx, index, addr, len);
 
-	if (dma_mapping_error(tx->dev, addr))
-		return -ENOMEM;
-	vktls_tx_write(tx, index, addr, len);
-	buf->addr = addr;
-	buf->len = len;
-	buf->hold = hold;
-	return 0;
+	if (!err)
+		vktls_tx_buf(tx, index)->hold = hold;
+	return err;
 }
 
 static int vktls_xdp_write_frags(struct vktls_tx_ring *tx, u32 *index,
