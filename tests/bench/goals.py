@@ -176,11 +176,20 @@ def firmware(rows):
                         row["instructions"], 2000, "{:.0f}")
 
 
+def lazy(rows):
+    """B10: a connection that goes to the card late, to the better of the two others."""
+    for row in rows:
+        if row["policy"] == "lazy":
+            short_or_long = row["bytes"] <= 2048 or row["bytes"] >= 1 << 20
+            yield below("B10", f"lazy, {row['bytes']} bytes: to the better of always and never",
+                        row["to_better"], 1.1 if short_or_long else 2.0)
+
+
 # which table each needs, by the name of the figure that makes it
 GOALS = {
     "tx": [rest_of_cost, software], "rx": [rest_of_cost, software],
     "driver": [driver], "setup": [setup], "bus": [bus],
-    "loss": [loss], "device": [device], "contexts": [contexts], "firmware": [firmware],
+    "lazy": [lazy], "loss": [loss], "device": [device], "contexts": [contexts], "firmware": [firmware],
 }
 
 

@@ -31,6 +31,7 @@ class Row:
     size: int
     count: int
     batches: int = 9
+    before: str = "true"    # command that the guest runs first
 
     @property
     def name(self):
@@ -39,7 +40,7 @@ class Row:
     @property
     def units(self):
         """The divisor for a batch: bytes, connections or round trips."""
-        return self.count if self.mode[:5] in ("setup", "rr") else \
+        return self.count if self.mode[:5] in ("setup", "rr", "life") else \
             self.size * self.count
 
 

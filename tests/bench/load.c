@@ -10,10 +10,11 @@
  *
  * FIGURE	number in the markers, 0..255
  * MODE		send, sendfile, sendfile_zc (without the copy), recv; rr: one byte
- *		there and one back; setup, setup_rx: TLS_TX or TLS_RX and close
+ *		there and one back; setup, setup_rx: TLS_TX or TLS_RX and close;
+ *		life: TLS_TX, SIZE bytes in records of up to 16 KiB, and close
  * TLS		plain, 1.2, 1.3 (AES-128-GCM)
- * SIZE		bytes in one call, and so in one record
- * COUNT	calls in one batch
+ * SIZE		bytes in one call, and so in one record; life: in one connection
+ * COUNT	calls in one batch; setup, life: connections
  * BATCHES	measured batches; two more go before, to warm up
  * PEER		address of tests/bench/peer.py
  *
@@ -50,6 +51,9 @@
 #define PORT		5001
 #define WARM_UP		2
 #define MAX_SIZE	(1 << 20)
+#define MAX_LIFE	(64 << 20)
+#define RECORD		16384
+#define CONFIRMED	(4 << 20)	/* bytes of a life that the peer confirms together */
 
 struct job {
 	unsigned int figure;
@@ -117,6 +121,17 @@ static void put(int fd, const void *data, size_t len)
 		die("write");
 }
 
+/* Return the bytes on the wire that the peer confirms. */
+static unsigned long confirmed(const struct job *job)
+{
+	unsigned long part;
+
+	if (!is(job->mode, "life"))
+		return job->count * (job->size + overhead(job));
+	part = job->size < CONFIRMED ? job->size : CONFIRMED;
+	return part + (part + RECORD - 1) / RECORD * overhead(job);
+}
+
 /* Connect to the peer, and tell it the job before TLS is set up. */
 static int dial(const struct job *job)
 {
@@ -124,7 +139,7 @@ static int dial(const struct job *job)
 		.sin_family = AF_INET,
 		.sin_port = htons(PORT),
 	};
-	unsigned long batch = job->count * (job->size + overhead(job));
+	unsigned long batch = confirmed(job);
 	char line[128];
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 	int len;
@@ -273,11 +288,42 @@ static void setup_batch(const struct job *job, const int *fds)
 	usleep(100000);		/* deferred work of the kernel counts, too */
 }
 
+static void life_send(const struct job *job, int fd)
+{
+	size_t done = 0, n;
+	char ack;
+
+	while (done < job->size) {
+		n = job->size - done < RECORD ? job->size - done : RECORD;
+		if (send(fd, job->buf, n, 0) != (ssize_t)n)
+			die("send");
+		done += n;
+		if ((done % CONFIRMED == 0 || done == job->size) && recv(fd, &ack, 1, 0) != 1)
+			die("no confirmation");
+	}
+}
+
+static void life_batch(const struct job *job, const int *fds)
+{
+	unsigned long i;
+
+	for (i = 0; i < job->count; i++) {
+		if (!is(job->tls, "plain"))
+			tls_start(fds[i], job->tls, TLS_TX);
+		life_send(job, fds[i]);
+		close(fds[i]);
+	}
+	usleep(100000);
+}
+
 /*
- * Measure set-up of TLS and close. The connections are made before the marker.
+ * Measure set-up of TLS and close, and with "life" the use in between. The connections
+ * are made before the marker.
  */
 static void setup(const struct job *job)
 {
+	void (*batch)(const struct job *job, const int *fds) =
+		is(job->mode, "life") ? life_batch : setup_batch;
 	int *fds = calloc(job->count, sizeof(*fds));
 	unsigned long n;
 	unsigned int i;
@@ -290,7 +336,7 @@ static void setup(const struct job *job)
 		usleep(100000);
 		if (i >= WARM_UP)
 			mark_start(job->figure);
-		setup_batch(job, fds);
+		batch(job, fds);
 		if (i >= WARM_UP)
 			mark_stop(job->figure);
 	}
@@ -314,6 +360,7 @@ static void prepare(struct job *job)
 
 int main(int argc, char **argv)
 {
+	unsigned long most;
 	struct job job;
 
 	if (argc != 8) {
@@ -325,12 +372,13 @@ int main(int argc, char **argv)
 		.size = atol(argv[4]), .count = atol(argv[5]),
 		.batches = atoi(argv[6]), .peer = argv[7],
 	};
-	if (!job.size || job.size > MAX_SIZE || job.figure > 63) {
-		fprintf(stderr, "load: SIZE is 1..%d, FIGURE 0..63\n", MAX_SIZE);
+	most = is(job.mode, "life") ? MAX_LIFE : MAX_SIZE;
+	if (!job.size || job.size > most || job.figure > 63) {
+		fprintf(stderr, "load: SIZE is 1..%lu, FIGURE 0..63\n", most);
 		return 2;
 	}
 	prepare(&job);
-	if (!strncmp(job.mode, "setup", 5))
+	if (!strncmp(job.mode, "setup", 5) || is(job.mode, "life"))
 		setup(&job);
 	else
 		move(&job);

@@ -149,7 +149,8 @@ def script(rows, offload, extra):
     lines += extra
     for number, row in enumerate(rows):
         lines.append(hold_acks(row.mode[:4] == "send"))
-        lines.append(moderate(row.mode[:4] in ("send", "recv")))
+        lines.append(moderate(row.mode[:4] in ("send", "recv", "life")))
+        lines.append(row.before)
         lines.append(f"load {number} {row.mode} {row.tls} {row.size} {row.count} "
                      f"{row.batches} {PEER}")
         lines.append(f"echo snap row{number} $(grep -E '^Tls(Tx|Rx)(Sw|Device) '"
