@@ -124,7 +124,9 @@ static struct tls_off_rec *tls_ring_at(const struct tls_off_tx *off, u32 i)
 /* Returns the first record that ends after @seq; hw.lock is held. */
 static struct tls_off_rec *tls_ring_find(const struct tls_off_tx *off, u32 seq)
 {
-	u32 low = off->head, high = off->tail, mid;
+	/* pairs with the release in tls_offload_tx_note(), which does not take hw.lock */
+	const u32 tail = smp_load_acquire(&off->tail);
+	u32 low = off->head, high = tail, mid;
 
 	while (low != high) {
 		mid = low + (high - low) / 2;
@@ -133,7 +135,7 @@ static struct tls_off_rec *tls_ring_find(const struct tls_off_tx *off, u32 seq)
 		else
 			low = mid + 1;
 	}
-	return low == off->tail ? NULL : tls_ring_at(off, low);
+	return low == tail ? NULL : tls_ring_at(off, low);
 }
 
 /* See tls_get_record(). */
@@ -242,7 +244,6 @@ int tls_offload_tx_note(struct sock *sk, struct tls_tx *tx,
 {
 	struct tls_off_tx *off = tx->off;
 	struct tls_off_rec *rec;
-	unsigned long flags;
 	unsigned int i;
 
 	if (tls_ring_prepare(tx))
@@ -260,9 +261,9 @@ int tls_offload_tx_note(struct sock *sk, struct tls_tx *tx,
 					wire->v[i].bv_offset,
 					wire->v[i].bv_len);
 
-	spin_lock_irqsave(&tx->hw.lock, flags);
-	off->ring[off->tail++ & off->mask] = rec;
-	spin_unlock_irqrestore(&tx->hw.lock, flags);
+	off->ring[off->tail & off->mask] = rec;
+	/* tls_ring_find() looks at no place beyond the tail */
+	smp_store_release(&off->tail, off->tail + 1);
 	return 0;
 }
 
