@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two of these NICs at both ends of a connection: each decrypts the records that the
-other has encrypted, in both directions at once."""
+"""Two vktls NICs, one at each end of a connection: each NIC decrypts the records that the
+other one encrypts, in both directions at once."""
 import json
 import socket
 
@@ -20,7 +20,7 @@ FEATURES = ("tls-hw-tx-offload", "on", "tls-hw-rx-offload", "on")
 
 
 def far_counters():
-    """ethtool -S of the far NIC, and the far side's kernel."""
+    """Counters of the far NIC (ethtool -S) and of the far side's kernel TLS."""
     out = {}
     for line in (rig.far_run("ethtool", "-S", "eth1").splitlines()[1:] +
                  rig.far_run("cat", "/proc/net/tls_stat").splitlines()):
@@ -31,22 +31,22 @@ def far_counters():
 
 
 class Both:
-    """Counters of both ends since it was made."""
+    """Increases of the counters of both ends since this object was made."""
 
     def __init__(self):
         self.near, self.far = rig.Watch(), far_counters()
 
     def moved(self):
-        """(near, far)."""
+        """(increases at the near end, increases at the far end)."""
         now = far_counters()
         return (self.near.moved(),
                 {name: now[name] - old for name, old in self.far.items()})
 
 
 def prepare():
-    """The second NIC goes to the peer, with addresses that only these two have. The
-    peer's first NIC is on the same wire and would answer ARP for them as well; where
-    its answer comes first, nothing over IPv4 gets to the second one."""
+    """Move the second NIC to the peer's namespace, with addresses that only these two NICs
+    use. The peer's first NIC is on the same wire, and by default would answer ARP for those
+    addresses too; IPv4 packets would then go to the wrong NIC."""
     rig.run("ip", "link", "set", "eth1", "netns", "peer")
     rig.far_run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
     for family in (4, 6):
@@ -66,7 +66,7 @@ def prepare():
 
 
 def ask_for_far():
-    """Send something, so that the kernel asks for an address."""
+    """Send a datagram to the far NIC, so that the kernel resolves its address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.sendto(b"who has this?", (FAR[4], 9))
 
@@ -78,8 +78,9 @@ def far_neighbour():
 
 
 def arp_answered_by_the_other_nic():
-    """The NIC that has the address is kept from answering for it: nobody does. Then
-    it is not, and is the one that is found."""
+    """While the NIC that owns the address cannot answer ARP requests, no NIC answers them:
+    the neighbour entry is FAILED. As soon as it can answer, the neighbour entry has its
+    MAC."""
     mac = json.loads(rig.far_run("ip", "-j", "link", "show", "eth1"))[0]["address"]
     rig.run("ip", "neigh", "flush", "dev", "eth0")
     ktap.defer(rig.far_run, "tc", "qdisc", "del", "dev", "eth1", "clsact")
@@ -94,7 +95,7 @@ def arp_answered_by_the_other_nic():
 
 
 def warm_up(session):
-    """Until both NICs decrypt, see matrix_rig.warm_up()."""
+    """Send until both NICs decrypt, see matrix_rig.warm_up()."""
     for _ in range(40):
         watch = Both()
         session.exchange(rig.pattern(5000), rig.pattern(5000))
@@ -104,8 +105,8 @@ def warm_up(session):
 
 
 def transfer(version, cipher, family):
-    """Bulk in both directions at once. Returns the increases of each end's counters,
-    and the number of bytes."""
+    """Send bulk data in both directions at once. Returns the increases of each end's
+    counters, and the number of bytes each way."""
     watch = Both()
     session = matrix_rig.Session(version, cipher, FAR[family], family == 4,
                                  "ktls")
@@ -133,7 +134,7 @@ def told(end):
 
 
 def clean(version, cipher, family):
-    """Each byte is encrypted by one NIC and decrypted by the other."""
+    """Without loss, each byte is encrypted by one NIC and decrypted by the other."""
     (near, far), sizes = transfer(version, cipher, family)
     for end, sent, received in ((near, *sizes), (far, *sizes[::-1])):
         if (end["tx_tls_encrypted_bytes"] < sent or
@@ -142,7 +143,8 @@ def clean(version, cipher, family):
 
 
 def lossy(version, cipher, family):
-    """1 % of the frames lost at each NIC's receiver."""
+    """With 1 % of the frames lost in the receiver of each NIC, all bytes arrive, the NICs
+    encrypt all of them, and decrypt at least a tenth."""
     for nic in ("dut0", "dut1"):
         nicfault.ask("seed", matrix_rig.SEED, nic)
         nicfault.ask("rx-drop-ppm", 10000, nic)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Changes of the NIC, and of the socket, in the middle of a flow: no byte is lost, none
-is in the clear, and connections come back to the NIC if they can."""
+"""The configuration of the NIC, or the state of the socket, changes in the middle of a
+flow: no byte is lost, none leaves in the clear, and connections return to the NIC if they
+can."""
 import os
 import socket
 import struct
@@ -14,7 +15,7 @@ CHUNK = 200000
 
 
 def link(state):
-    """ip link set, up or down."""
+    """Set the interface up or down."""
     rig.run("ip", "link", "set", rig.IFACE, state)
 
 
@@ -24,7 +25,7 @@ def pci_address():
 
 
 def sends_by_nic(watch, flow):
-    """After at most a few records, the NIC encrypts this flow again."""
+    """The NIC encrypts this flow completely, after at most three sends."""
     for _ in range(3):
         flow.send(rig.pattern(20000))
         flow.drain()
@@ -37,7 +38,8 @@ def sends_by_nic(watch, flow):
 
 
 def feature_toggled():
-    """Old connections keep their offload, new ones follow the present setting."""
+    """The TLS feature is switched off and on: existing connections keep their offload, a
+    new connection follows the setting at its start."""
     watch = rig.Watch()
     old = rig.Flow()
     old.send(rig.pattern(CHUNK))
@@ -57,7 +59,8 @@ def feature_toggled():
 
 
 def other_offloads(*names):
-    """Offloads that TLS builds upon, off for a while."""
+    """Offloads that TLS offload depends on are switched off in the middle of a flow: the
+    NIC encrypts its records all the same."""
     for name in names:
         ktap.defer(rig.offload, True)
         ktap.defer(rig.feature, name, True)
@@ -76,7 +79,9 @@ def other_offloads(*names):
 
 
 def down_up():
-    """Device down: the kernel takes the flow. Stock keeps it, ours gives it back."""
+    """The device goes down in the middle of a flow, and up again: software takes the flow
+    over. Our tls.ko then gives it back to the NIC, the distribution's does not; a new
+    connection is on the NIC with both."""
     watch = rig.Watch()
     flow = rig.Flow()
     flow.send(rig.pattern(CHUNK))
@@ -105,7 +110,8 @@ def down_up():
 
 
 def down_up_many():
-    """Twenty flows in both families, the device down and up three times."""
+    """The device goes down and up three times under twenty flows of both families: all data
+    arrives, and each context is deleted."""
     watch = rig.Watch()
     flows = [rig.Flow(family=4 + i % 2 * 2) for i in range(20)]
     data = rig.pattern(1 << 18)
@@ -125,10 +131,8 @@ def down_up_many():
 
 
 def in_mid_flow(change, undo, contexts=1):
-    """
-    Something that takes the rings down, twice, while a flow is under way, which
-    then has had so many contexts.
-    """
+    """A change that stops the rings is made, and undone, each time in the middle of a flow:
+    nothing is dropped, and the flow is on the NIC in the end. It has had CONTEXTS contexts."""
     watch = rig.Watch()
     flow = rig.Flow()
     for step in (change, undo):
@@ -150,25 +154,24 @@ def in_mid_flow(change, undo, contexts=1):
 
 
 def channels(count):
-    """ethtool -L."""
+    """A function that sets the number of channels (ethtool -L)."""
     return lambda: rig.run("ethtool", "-L", rig.IFACE, "combined", str(count))
 
 
 def rings(count):
-    """ethtool -G."""
+    """A function that sets the size of the transmit rings (ethtool -G)."""
     return lambda: rig.run("ethtool", "-G", rig.IFACE, "tx", str(count))
 
 
 def reload():
-    """The function is reset, and all contexts with it."""
+    """Reset the function by a devlink reload; the NIC loses all contexts."""
     rig.run("devlink", "dev", "reload", f"pci/{pci_address()}")
 
 
 def function_reset():
-    """
-    Contexts lost in a reset are given to the NIC anew: by the driver, or by our
-    tls.ko, which is told.
-    """
+    """The function is reset twice under a flow: each time the NIC gets the lost context
+    anew, from the driver with the distribution's tls.ko, and from our tls.ko, which the
+    driver tells."""
     watch = rig.Watch()
     in_mid_flow(reload, reload, 1 if rig.STOCK else 3)
     watch.some("tx_tls_lost_reset",
@@ -177,7 +180,8 @@ def function_reset():
 
 
 def close_unacknowledged():
-    """Closed by the program while nothing is acknowledged yet."""
+    """The program closes a connection of which no byte is acknowledged: its context is
+    deleted only after all data has arrived."""
     watch = rig.Watch()
     flow = rig.Flow()
     ktap.defer(rig.far_loss("loss", "100%"))
@@ -191,7 +195,7 @@ def close_unacknowledged():
 
 
 def reset_by_program():
-    """Aborted by the program with much on its way."""
+    """The program aborts a connection with much data on its way: the context is deleted."""
     watch = rig.Watch()
     flow = rig.Flow(reading=False)
     flow.send(rig.pattern(30000))
@@ -203,7 +207,7 @@ def reset_by_program():
 
 
 def reset_by_peer():
-    """Aborted by the peer with much on its way."""
+    """The peer aborts a connection with much data on its way: the context is deleted."""
     watch = rig.Watch()
     flow = rig.Flow(reading=False)
     flow.send(rig.pattern(30000))
@@ -215,7 +219,7 @@ def reset_by_peer():
 
 
 def driver_removed():
-    """The module goes while flows are open; they end when it is back."""
+    """The driver is unloaded under open flows: they end in order when it is loaded again."""
     flows = [rig.Flow() for _ in range(5)]
     for flow in flows:
         flow.send(rig.pattern(CHUNK))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sockets of a container, a network namespace of its own, whose route ends at the card:
-offloaded where each packet gets there unchanged, else in software, with a reason."""
+"""Sockets of a container (a network namespace) whose route ends at the NIC. A socket is
+offloaded if every packet is sure to reach the NIC unchanged; otherwise software does the
+records, and the socket gives the reason."""
 import socket
 import struct
 
@@ -17,12 +18,12 @@ TX, RX = ktls.TLS_EXT_TX_OFFLOAD, ktls.TLS_EXT_RX_OFFLOAD
 
 
 def box_run(*argv):
-    """A command in the container."""
+    """Run a command in the container."""
     return rig.run("ip", "netns", "exec", BOX, *argv)
 
 
 def box(name):
-    """A container with this interface and an address, until the case ends."""
+    """Make a container with this interface and an address, until the case ends."""
     rig.run("ip", "netns", "add", BOX)
     ktap.defer(rig.run, "ip", "netns", "del", BOX)
     rig.run("ip", "link", "set", name, "netns", BOX)
@@ -32,7 +33,7 @@ def box(name):
 
 
 def macvlan(mode, name="mv0"):
-    """One on top of the card."""
+    """Make a macvlan on top of the NIC."""
     rig.run("ip", "link", "add", name, "link", rig.IFACE, "type", "macvlan", "mode", mode)
 
 
@@ -49,19 +50,19 @@ def connect(server, through=None):
 
 
 def pair(through=None):
-    """A connection of the container to the peer on the wire."""
+    """A connection from the container to the peer on the wire."""
     with rig.far_side():
         server = socket.create_server((rig.FAR[4], 0))
     return connect(server, through)
 
 
 def place(sock, option):
-    """on_nic and why of struct tls_ext_offload_state."""
+    """(on_nic, why) of struct tls_ext_offload_state."""
     return struct.unpack("=IIII", sock.getsockopt(ktls.SOL_TLS, option, 16))[2:]
 
 
 def on_card(through=None):
-    """Both directions are the card's."""
+    """Both directions are offloaded, and data is encrypted and decrypted by the NIC."""
     watch = rig.Watch()
     flow, inflow = rig.Flow(pair=pair(through)), rig.Inflow(pair=pair(through))
     ktap.equal((place(flow.near, TX), place(inflow.near, RX)), ((1, 0), (1, 0)), "places")
@@ -74,7 +75,8 @@ def on_card(through=None):
 
 
 def in_software(ends=pair):
-    """Neither direction is, and the socket says why."""
+    """Neither direction is offloaded, the reason is NO_DEVICE, and data arrives all the
+    same."""
     watch = rig.Watch()
     flow, inflow = rig.Flow(pair=ends()), rig.Inflow(pair=ends())
     none = (0, NO_DEVICE)
@@ -87,7 +89,7 @@ def in_software(ends=pair):
 
 
 def says(words):
-    """tlswhy in the container."""
+    """tlswhy, run in the container, prints these words."""
     flow = rig.Flow(pair=pair())
     said = box_run("tlswhy")
     ktap.equal(words in said, True, said)
@@ -95,7 +97,8 @@ def says(words):
 
 
 def straight(mode):
-    """A macvlan that gives all packets to the card."""
+    """A macvlan of a mode that sends every packet to the NIC: both directions are
+    offloaded."""
     macvlan(mode)
     box("mv0")
     on_card()
@@ -104,7 +107,7 @@ def straight(mode):
 
 @ktap.case()
 def macvlan_of_a_bridge():
-    """One that may give a packet to its neighbour."""
+    """A macvlan in bridge mode may hand a packet to a neighbouring macvlan: no offload."""
     macvlan("bridge")
     box("mv0")
     in_software()
@@ -113,7 +116,8 @@ def macvlan_of_a_bridge():
 
 @ktap.case()
 def neighbours():
-    """Two containers over one card, whose packets never get there."""
+    """Two containers talk over macvlans of one NIC, and no packet reaches the NIC: no
+    offload."""
     macvlan("bridge")
     macvlan("bridge", "mv1")
     ktap.defer(rig.run, "ip", "link", "del", "mv1")
@@ -126,7 +130,8 @@ def neighbours():
 
 @ktap.case()
 def becomes_a_bridge():
-    """The mode changes under a connection, there and back."""
+    """A macvlan changes its mode to bridge under an offloaded connection, and back: the
+    connection leaves the NIC, and returns to it."""
     macvlan("private")
     box("mv0")
     watch = rig.Watch()
@@ -144,7 +149,7 @@ def becomes_a_bridge():
 
 @ktap.case()
 def ipvlan():
-    """It gives packets to its neighbours, too."""
+    """An ipvlan hands packets to its neighbours: no offload."""
     rig.run("ip", "link", "add", "ipvl0", "link", rig.IFACE, "type", "ipvlan", "mode", "l2")
     box("ipvl0")
     in_software()
@@ -153,7 +158,8 @@ def ipvlan():
 
 @ktap.case()
 def veth_and_bridge():
-    """A packet loses its socket on the way."""
+    """A veth pair and a bridge lead to the NIC, and a packet loses its socket in the veth
+    pair: no offload."""
     rig.run("ip", "link", "add", "br0", "type", "bridge")
     ktap.defer(rig.run, "ip", "link", "del", "br0")
     rig.run("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1")
@@ -168,7 +174,7 @@ def veth_and_bridge():
 
 @ktap.case()
 def vrf():
-    """A VRF of the container over a macvlan."""
+    """A VRF in the container over a macvlan: both directions are offloaded."""
     macvlan("vepa")
     box("mv0")
     box_run("ip", "link", "add", "vrf0", "type", "vrf", "table", "10")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's half of tests/demo: nginx with kernel TLS on port 443, and on port 8080 a
-server for the host's questions and requests, a word in each."""
+"""The guest's half of tests/demo: nginx with kernel TLS on port 443; on port 8080 a small
+server for the host, with one word per question or request."""
 import hashlib
 import http.server
 import json
@@ -28,7 +28,7 @@ http {{
 
 
 def prepare():
-    """An incompressible file, a certificate, a server."""
+    """Make an incompressible file and a certificate, and start nginx."""
     os.makedirs("/tmp/www", exist_ok=True)
     rig.run("dd", "if=/dev/urandom", f"of={FILE}", "bs=1M",
             f"count={SIZE >> 20}")
@@ -42,7 +42,7 @@ def prepare():
 
 
 def about():
-    """Data that the host needs for its requests and checks."""
+    """Answer with the data that the host needs for its requests and checks."""
     with open(FILE, "rb") as file:
         data = file.read()
     with open(CERT, encoding="ascii") as file:
@@ -57,7 +57,7 @@ def about():
 
 
 def offload(word):
-    """Run ethtool; answer with the present setting."""
+    """Switch the TLS feature by ethtool; answer with the setting now in force."""
     rig.run("ethtool", "-K", rig.IFACE, "tls-hw-tx-offload", word)
     return [line.strip() for line in
             rig.run("ethtool", "-k", rig.IFACE).splitlines()
@@ -65,7 +65,7 @@ def offload(word):
 
 
 def loss(ppm):
-    """Have the NIC lose frames, per million, after they left its engine."""
+    """Have the NIC lose this many frames per million, after its engine has encrypted them."""
     command = {"execute": "qom-set", "arguments": {
         "path": "/machine/peripheral/dut0", "property": "fault-tx-drop-ppm",
         "value": int(ppm)}}
@@ -76,7 +76,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """GET /WORD[/ARGUMENT] answers with JSON."""
 
     def do_GET(self):   # pylint: disable=invalid-name
-        """One request."""
+        """Answer one request."""
         word, _, argument = self.path.strip("/").partition("/")
         action = {"about": about,
                   "counters": lambda: {**rig.counters(), **ktls.tls_stat()},

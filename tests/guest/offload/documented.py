@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""On the host: docs/tls.rst explains every TLS counter that the driver has, and
-no other, and those that the kernel's document lists are there by that name.
+"""Run on the host: docs/tls.rst explains exactly the TLS counters that the driver has, and
+the counters that the kernel's document lists exist under the same names.
 
-    documented.py COUNTERS      a file with their names
+documented.py COUNTERS      a file with their names
 """
 import pathlib
 import re

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Failures under the offload, one at a time, each with the counter that names it:
-refused contexts, commands that fail, packets with wrong sequence numbers, memory
-that is not there. No byte is lost and none leaves in the clear."""
+"""Faults under the offload, one at a time: refused contexts, failing commands, wrong
+sequence numbers, missing memory. Each moves the counter that names it; no byte is lost, and
+none leaves in the clear."""
 import errno
 import time
 
@@ -14,7 +14,8 @@ TLS_ADD, TLS_RESYNC, TLS_ADD_RX = 9, 11, 15     # VKTLS_CMD_*
 
 
 def refused(what, counter):
-    """An offload that no kernel asks for so far."""
+    """tlsfault.ko asks the driver for an offload that no kernel asks for today: the driver
+    refuses, and counts it."""
     watch = rig.Watch()
     try:
         rig.fault(ask=what)
@@ -26,7 +27,7 @@ def refused(what, counter):
 
 
 def add_failed():
-    """The NIC does not take a context: the connection is the kernel's."""
+    """The command that adds a context fails: software encrypts the connection."""
     watch = rig.Watch()
     rig.fault(cmd_opcode=TLS_ADD, cmd_result=-errno.EIO, cmd_times=1)
     flow = rig.Flow()
@@ -37,7 +38,8 @@ def add_failed():
 
 
 def resync_failed():
-    """Two resyncs fail, with a pause that spares the NIC; the third succeeds."""
+    """Two resyncs fail and the third succeeds: the driver pauses before each new attempt,
+    and the NIC then encrypts everything."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -61,7 +63,8 @@ def resync_failed():
 
 
 def context_gone():
-    """The NIC does not know the context any more: it is given anew."""
+    """A resync fails because the NIC has no such context: the driver adds the context
+    again, and resyncs."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -75,8 +78,8 @@ def context_gone():
 
 
 def device_refuses():
-    """A resync that only seems to succeed: the NIC refuses an unexpected packet,
-    nothing is sent, and the stream recovers by itself."""
+    """A resync is reported as done and is not done: the NIC refuses the next packet, sends
+    none of it, and the flow recovers by itself."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -91,7 +94,8 @@ def device_refuses():
 
 
 def map_failed():
-    """A packet that could not be mapped never gets to the NIC."""
+    """A packet cannot be mapped for DMA, so the NIC never gets it: the driver notices the
+    gap and resyncs."""
     watch = rig.Watch()
     flow = rig.Flow()
     flow.send(rig.pattern(700))
@@ -108,7 +112,8 @@ def map_failed():
 
 
 def fallback_failed():
-    """Software could not encrypt a retransmission: it is dropped, and repaired."""
+    """Software fails to encrypt a retransmission: the packet is dropped, and a later
+    retransmission takes its place."""
     rig.far_loss("loss", "100%")
     ktap.defer(rig.far_loss_end)
     watch = rig.Watch()
@@ -129,7 +134,8 @@ def fallback_failed():
 
 
 def replay_unmapped():
-    """A replay that does not get to the NIC: nothing is lost but the packet."""
+    """A retransmission for the NIC to replay cannot be mapped: only that packet is lost,
+    and the context stays in sync."""
     ktap.defer(rig.far_loss_end)
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
@@ -139,7 +145,8 @@ def replay_unmapped():
     rig.far_loss("loss", "100%")
     flow.send(rig.pattern(700))
     def met():
-        """The fault may meet a packet of somebody else: then once more."""
+        """The retransmission has met the fault. If another packet met it, set the fault
+        again."""
         if watch["tx_tls_replay_unsent"]:
             return True
         rig.fault(map_times=1)
@@ -155,7 +162,8 @@ def replay_unmapped():
 
 
 def not_answered(failure, expected):
-    """A question or its answer is lost: the NIC asks about a later header."""
+    """The NIC's resync request, or the answer to it, is lost: the NIC asks again at a later
+    header, and gets in sync."""
     ktap.defer(rig.far_netem_end)
     rig.patient_tcp(ktap.defer, rig.far_run)
     rig.receive_offload()
@@ -174,7 +182,7 @@ def not_answered(failure, expected):
 
 
 def receive_add_failed():
-    """The NIC does not take a context: the kernel decrypts."""
+    """The command that adds a receiving context fails: the kernel decrypts the connection."""
     rig.receive_offload()
     for result, counter in ((-errno.EIO, "rx_tls_add_failed"),
                             (-errno.ENOSPC, "rx_tls_no_space")):
@@ -188,8 +196,8 @@ def receive_add_failed():
 
 
 def no_receive_buffers_at_start():
-    """There is no memory for receive buffers while the rings start: as soon as there is
-    some, a queue receives that has sent nothing."""
+    """No memory for receive buffers is to be had while the rings start: as soon as there is
+    some, each queue receives, even if it sends nothing."""
     # the interface keeps its addresses over a change of its rings
     ktap.defer(rig.run, "ethtool", "-G", rig.IFACE, "rx", "512")
     ktap.defer(rig.run, "ethtool", "-X", rig.IFACE, "default")
@@ -207,8 +215,9 @@ def no_receive_buffers_at_start():
 
 
 def wrong_sequence(distance, counter, warm_up):
-    """A segment with a sequence number that far before the offload's first byte. It is
-    plaintext, there is no record for it, and so it is dropped."""
+    """A segment with a sequence number that lies DISTANCE before the offload's first byte
+    (negative: behind it). Its payload is plaintext and has no record, so the driver drops
+    it."""
     near, far = rig.connect()
     start = rig.send_sequence(near)
     watch = rig.Watch()
@@ -220,7 +229,8 @@ def wrong_sequence(distance, counter, warm_up):
     rig.rewrite_sequence(rig.IFACE, port, (start - distance) & 0xffffffff)
     ktap.defer(rig.rewrite_end, rig.IFACE)
     flow.send(rig.pattern(700))
-    # ours may have forgotten where the offload began, and drops all the same
+    # our tls.ko may have forgotten where the offload began; the segment is dropped all the
+    # same
     names = [counter] if rig.STOCK else [counter, "tx_tls_drop_no_sync_data"]
     rig.wait_for(lambda: any(watch[name] for name in names), 10,
                  lambda: f"{names} stand still")

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A card with a full table of contexts: further connections are encrypted by the
-kernel, and a place that becomes free is used."""
+"""A NIC with a full context table: further connections are encrypted by software, and an
+entry that becomes free is used again."""
 
 import ktap
 import rig
 
-ROOM = 4    # as said in full.vm
+ROOM = 4    # the table's entries, as full.vm sets them
 
 
 @ktap.case()
 def table_full():
-    """Open two more connections than the NIC's table has entries."""
+    """Two more connections are opened than the NIC's table has entries: the last two are
+    encrypted by software."""
     watch = rig.Watch()
     flows = [rig.Flow() for _ in range(ROOM + 2)]
     watch.expect(tx_tls_ctx=ROOM, tx_tls_no_space=2, TlsTxDevice=ROOM,
@@ -27,7 +28,7 @@ def table_full():
 
 @ktap.case()
 def place_freed():
-    """The place of a connection that ended goes to the next."""
+    """A connection ends, and the next one gets its table entry, ten times in a row."""
     watch = rig.Watch()
     flows = [rig.Flow() for _ in range(ROOM)]
     for number in range(10):
@@ -41,8 +42,8 @@ def place_freed():
 
 
 def place_taken_later():
-    """A place that becomes free goes to one of those that found none, at its next
-    record."""
+    """A table entry becomes free: one of the connections that found the table full gets it,
+    at its next record."""
     watch = rig.Watch()
     flows = [rig.Flow() for _ in range(ROOM + 2)]
     watch.expect(TlsTxDevice=ROOM, TlsTxDeviceFull=2, tx_tls_no_space=2)

@@ -21,7 +21,8 @@ KERNEL = ("TlsCurrTxDevice", "TlsCurrRxDevice")
 
 
 class Updating(matrix_tls.Job):
-    """Takes a new key when half of the data is written."""
+    """Data of one end of a connection; with `update` set, the end takes a new key when half
+    of its data is written."""
 
     update = False
 
@@ -34,7 +35,7 @@ class Updating(matrix_tls.Job):
 
 
 def round_of(session, updating, number):
-    """Load in both directions; one end, or both, take a new key within it."""
+    """Send LOAD bytes in both directions; one end, or both, take a new key half-way."""
     out, back = (rig.pattern(LOAD + number), rig.pattern(LOAD)[::-1])
     near = Updating(session.near, out, len(back))
     far = Updating(session.far, back, len(out))
@@ -44,8 +45,8 @@ def round_of(session, updating, number):
 
 
 def on_the_nic(session, what):
-    """Both directions are there, and get through it; a few records may not. The NIC gets
-    a new key for receiving when a window of the old one has passed."""
+    """Exchange data until the NIC handles both directions again; it may miss a few records.
+    The NIC gets a new receive key when a window of the old key's data has passed."""
     for _ in range(60):
         before = rig.counters()
         session.exchange(rig.pattern(20000), rig.pattern(60000))
@@ -60,7 +61,8 @@ def on_the_nic(session, what):
 
 
 def updates(count, cipher, peer, near_serves):
-    """Each end in turn takes a new key, so many times."""
+    """Each end in turn takes a new key, COUNT times, with 1 % of the frames lost: both
+    directions return to the NIC after each new key."""
     matrix_rig.Wire.set("loss_1")
     matrix_rig.features("both")
     watch = rig.Watch()
@@ -86,7 +88,7 @@ def updates(count, cipher, peer, near_serves):
 
 
 def both_at_once(cipher, peer):
-    """Both ends take a new key in the same moment."""
+    """Both ends take a new key at the same time: both directions return to the NIC."""
     matrix_rig.Wire.set("loss_1")
     matrix_rig.features("both")
     session = matrix_rig.Session("1.3", cipher, rig.FAR[6], True, peer)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The labs of docs/labs that are checked in a guest: each check fails on the start and
-passes on the solution."""
+"""The labs of docs/labs that are checked in a guest: the check of each lab fails on its
+start and passes on its solution."""
 import glob
 import os
 import subprocess
@@ -12,7 +12,7 @@ LABS = "/opt/vktls/labs"
 
 
 def check(lab, answer, status, word):
-    """The check of a lab says so of this answer."""
+    """The lab's check gives this answer file this exit status and this last line."""
     path, = glob.glob(f"{lab}/{answer}.*")
     done = subprocess.run([f"{lab}/check.py", path], capture_output=True, text=True,
                           check=False)
@@ -22,8 +22,8 @@ def check(lab, answer, status, word):
 
 
 def capture():
-    """The connection of the lab on records; the check of the capture is the check of
-    the lab."""
+    """Make the connection of the lab on records, for the capture; labs_wire.py checks the
+    lab with it."""
     subprocess.run([f"{LABS}/3-record/send"], check=True)
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""On the host, after labs.py: checks the lab on records with the capture."""
+"""Run on the host after labs.py: the check of the lab on records, with the guest's capture."""
 import os
 import subprocess
 import sys

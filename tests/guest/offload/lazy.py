@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Connections that are on the card when they, or the administrator, want it: the wish
-of a program, lazy offload, and a card that is drained."""
+"""Connections that are on the NIC only when the program or the administrator wants it: the
+TLS_EXT_*_OFFLOAD options, lazy offload (only after some bytes), and a drained NIC."""
 import errno
 import struct
 import time
@@ -21,7 +21,7 @@ def wish(sock, option, want, lazy=0):
 
 
 def state(sock, option):
-    """want, lazy_bytes, on_nic, why."""
+    """(want, lazy_bytes, on_nic, why) of struct tls_ext_offload_state."""
     return struct.unpack("=IIII", sock.getsockopt(ktls.SOL_TLS, option, 16))
 
 
@@ -30,14 +30,14 @@ def fails(code, sock, option, want, lazy=0):
 
 
 def lazy(**values):
-    """Settings of net.tls, until the case ends."""
+    """Set the sysctls net.tls.lazy_*_bytes until the case ends."""
     for name, value in values.items():
         rig.run("sysctl", "-qw", f"net.tls.lazy_{name}_bytes={value}")
         ktap.defer(rig.run, "sysctl", "-qw", f"net.tls.lazy_{name}_bytes=0")
 
 
 def unattached(want, option):
-    """A flow for which the option was set before the key."""
+    """A connection with the ULP, without a key, and with the option set."""
     near, far = rig.connect(4)
     near.setsockopt(rig.socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")
     wish(near, option, want)
@@ -45,7 +45,7 @@ def unattached(want, option):
 
 
 class Flow(rig.Flow):
-    """A flow with a wish from before its key."""
+    """A flow with the offload option set before its key."""
 
     def __init__(self, want):
         pair = rig.connect(4)
@@ -64,7 +64,7 @@ class Flow(rig.Flow):
 
 @ktap.case(timeout=90)
 def never():
-    """Software, and the reason."""
+    """With NEVER, software encrypts, and the reason is NOT_WANTED."""
     watch = rig.Watch()
     flow = Flow(NEVER)
     flow.send(rig.pattern(SIZE))
@@ -75,7 +75,8 @@ def never():
 
 @ktap.case(timeout=120)
 def leaves_and_comes_back():
-    """A wish that changes while data flows, in both directions."""
+    """The option changes to NEVER and back to PREFER while data flows: both directions
+    leave the NIC, and return to it, three times."""
     watch = rig.Watch()
     flow, inflow = rig.Flow(), rig.Inflow()
     for number in range(3):
@@ -98,7 +99,8 @@ def leaves_and_comes_back():
 
 @ktap.case(timeout=90)
 def require():
-    """The card now, or an error that says why, with which nothing has changed."""
+    """With REQUIRE, a connection is on the NIC when the call returns. If that is
+    impossible, the call fails with an errno that tells why, and changes nothing."""
     flow = rig.Flow()
     wish(flow.near, TX, REQUIRE)
     ktap.equal(state(flow.near, TX), (REQUIRE, 0, 1, 0), "on the card")
@@ -124,7 +126,7 @@ def require():
 
 @ktap.case(timeout=90)
 def errors():
-    """Values that are none, and a wish that needs a key."""
+    """Values that do not exist give EINVAL; REQUIRE before a key is set gives ENOKEY."""
     near, far = unattached(PREFER, TX)
     ktap.defer(near.close)
     ktap.defer(far.close)
@@ -138,7 +140,8 @@ def errors():
 
 @ktap.case(timeout=90)
 def lazy_sending():
-    """Short connections never meet the card; long ones do when they are long."""
+    """With lazy_tx_bytes, a connection that sends fewer bytes never gets a context; a
+    longer one gets it after that many bytes."""
     lazy(tx=SIZE)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -158,7 +161,8 @@ def lazy_sending():
 
 @ktap.case(timeout=90)
 def lazy_receiving():
-    """The same for receiving."""
+    """With lazy_rx_bytes, a connection that receives fewer bytes never gets a context; a
+    longer one gets it after that many bytes."""
     lazy(rx=SIZE)
     watch = rig.Watch()
     flow = rig.Inflow()
@@ -177,7 +181,8 @@ def lazy_receiving():
 
 @ktap.case(timeout=90)
 def lazy_by_connection():
-    """A connection's own number, and one that does not want to wait."""
+    """A connection's own option overrides lazy_tx_bytes: with PREFER it is on the NIC at
+    once, with a number of its own after that many bytes."""
     lazy(tx=1 << 30)
     watch = rig.Watch()
     flow = Flow(PREFER)
@@ -196,7 +201,7 @@ def lazy_by_connection():
 
 @ktap.case(timeout=90)
 def tlswhy_knows():
-    """The reasons in tlswhy's words."""
+    """tlswhy prints the reasons NOT_WANTED and NOT_YET in words."""
     rig.run("tlswhy", "--watch")
     ktap.defer(rig.run, "tlswhy", "--forget")
     lazy(tx=SIZE)
@@ -209,7 +214,8 @@ def tlswhy_knows():
 
 @ktap.case(timeout=180)
 def drain():
-    """All flows leave the card, none comes until it is resumed; then all are back."""
+    """With the private flag tls-drain, all flows leave the NIC and no new one comes; when
+    the flag is cleared, all flows are back."""
     watch = rig.Watch()
     flows, inflows = [rig.Flow() for _ in range(8)], [rig.Inflow() for _ in range(8)]
 

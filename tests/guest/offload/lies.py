@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A NIC with false answers: it forgets contexts, keeps some that it should have
-deleted, and asks about records that do not exist. The driver notices, and living
-connections come back to the NIC."""
+"""A NIC that gives false answers: it forgets contexts, keeps contexts that it should have
+deleted, and asks for resyncs of records that do not exist. The driver notices, and living
+connections return to the NIC."""
 import re
 import time
 
@@ -13,33 +13,31 @@ import rig
 EVENTS = "/sys/kernel/tracing/events/vktls/vktls_event/enable"
 TRACE = "/sys/kernel/tracing/trace"
 BEHIND_THE_TABLE = (1024, 0xffffffff)
-NO_SUCH = 900       # number of a context that there is not
+NO_SUCH = 900       # index of a context that does not exist
 CHUNK = 30000
 
 
 def held():
-    """Contexts in the NIC, as it says itself."""
+    """Number of contexts in the NIC, by its own counter."""
     return rig.counters()["dev_tls_ctx_live"]
 
 
 def back_to(number, timeout=40):
-    """Wait until the NIC holds no more than that."""
+    """Wait until the NIC holds NUMBER contexts."""
     rig.wait_for(lambda: held() == number, timeout,
                  lambda: f"{held()} contexts in the NIC, not {number}")
 
 
 def one_flow():
-    """A connection that comes, sends and goes."""
+    """Open a connection, send data, close it."""
     flow = rig.Flow()
     flow.send(rig.pattern(CHUNK))
     flow.finish()
 
 
 def deletion(fault, expected, *arguments):
-    """
-    A connection ends, and its context stays in the NIC, with its key. The driver
-    finds that and deletes it, and nobody else is disturbed.
-    """
+    """A connection ends, and its context stays in the NIC, with its key. The driver finds
+    the context and deletes it; another connection is not disturbed."""
     ktap.defer(nicfault.end)
     before = held()
     bystander = rig.Flow()
@@ -62,20 +60,19 @@ def deletion(fault, expected, *arguments):
 
 
 def deleting_fails():
-    """If deleting fails three times, the pauses between the attempts grow."""
+    """Deleting fails three times: the driver tries again until it succeeds, with growing
+    pauses."""
     deletion("fail", {"tx_tls_del_failed": 1}, "1-3", nicfault.FAILS)
 
 
 def deleting_seems_to_work():
-    """The NIC says that it did, and did not."""
+    """The NIC reports a context as deleted and keeps it: the driver finds and deletes it."""
     deletion("fail", {"tx_tls_del_failed": 0}, 1, 0)
 
 
 def added_where_no_place_is():
-    """
-    The NIC has added a context, and says that it is behind the end of its table. The
-    driver takes that for a failure; the audit finds the context and deletes it.
-    """
+    """The NIC adds a context, and reports an index behind the end of its table. The driver
+    takes that for a failure; the audit finds the context and deletes it."""
     ktap.defer(nicfault.end)
     before = held()
     watch = rig.Watch()
@@ -97,7 +94,7 @@ def added_where_no_place_is():
 
 
 def receive_deleting_fails():
-    """The same for a connection that received."""
+    """Deleting a receiving context fails: the driver tries again, and succeeds."""
     ktap.defer(nicfault.end)
     before = held()
     watch = rig.Watch()
@@ -111,7 +108,8 @@ def receive_deleting_fails():
 
 
 def deleting_never_works():
-    """At last the function is reset, and living connections come back to the NIC."""
+    """Deleting fails again and again: the driver resets the function in the end, and living
+    connections return to the NIC."""
     ktap.defer(nicfault.end)
     bystander = rig.Flow()
     watch = rig.Watch()
@@ -130,7 +128,8 @@ def deleting_never_works():
 
 
 def deleting_what_is_not_there():
-    """No context is no failure."""
+    """Deleting a context that the NIC has already forgotten is no failure: nothing is
+    counted."""
     ktap.defer(nicfault.end)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -145,7 +144,7 @@ def deleting_what_is_not_there():
 
 
 def in_force(flow, watch):
-    """Send until the NIC encrypts all of it."""
+    """Send until the NIC encrypts a whole chunk of the flow."""
     for _ in range(100):
         before = watch["tx_tls_encrypted_bytes"]
         flow.send(rig.pattern(CHUNK))
@@ -157,7 +156,7 @@ def in_force(flow, watch):
 
 
 def decrypts(flow, watch):
-    """Receive until the NIC decrypts all of it."""
+    """Receive until the NIC decrypts a whole chunk of the flow."""
     for _ in range(100):
         before = watch["rx_tls_decrypted_bytes"]
         flow.push(flow.stream(CHUNK, 3000))
@@ -168,10 +167,9 @@ def decrypts(flow, watch):
 
 
 def receiver_forgotten(flag):
-    """
-    The NIC forgets one that receives and is in sync. Nothing asks then: the driver
-    sees by the number of contexts. The other flow does not notice.
-    """
+    """The NIC forgets a receiving context that is in sync, so no resync request will come.
+    The driver notices by the number of contexts, and adds it again; the other flow is not
+    disturbed."""
     if flag:
         rig.private_flag(flag, True)
         ktap.defer(rig.private_flag, flag, False)
@@ -197,7 +195,8 @@ def receiver_forgotten(flag):
 
 
 def all_forgotten():
-    """All contexts of flows that send, that receive, and that are idle."""
+    """The NIC forgets all contexts, of sending, receiving and idle flows: all flows return
+    to the NIC, without a reset."""
     inflows = [rig.Inflow(family=4 + i % 2 * 2) for i in range(4)]
     flows = [rig.Flow(family=4 + i % 2 * 2) for i in range(4)]
     for flow in inflows:
@@ -225,7 +224,8 @@ def all_forgotten():
 
 
 def restoring_fails():
-    """A receiver that was forgotten is not taken at first: tried again."""
+    """The NIC forgets a receiving context, and adding it again fails three times: the
+    driver repeats it until it succeeds."""
     ktap.defer(nicfault.end)
     flow = rig.Inflow()
     flow.push(flow.stream(CHUNK))
@@ -255,7 +255,8 @@ def a_flow_that_loses(flag):
 
 
 def survives(flow, watch, *moved):
-    """The NIC decrypts again, nothing was wrong on the way, these moved."""
+    """The NIC decrypts the flow again, without an error on the way, and these counters
+    moved."""
     nicfault.end()
     decrypts(flow, watch)
     flow.finish()
@@ -265,7 +266,8 @@ def survives(flow, watch, *moved):
 
 
 def question_about_nothing(flag):
-    """The place in the question is another one: no record begins there."""
+    """The NIC's resync request names a sequence number at which no record begins: the flow
+    is in sync again in the end."""
     flow, watch = a_flow_that_loses(flag)
     before = nicfault.count("event-alter")
     nicfault.event("alter", "tls-resync", "1-2", 0x12345678)
@@ -277,7 +279,8 @@ def question_about_nothing(flag):
 
 
 def question_late(flag):
-    """The NIC's question arrives a second late, when the stream has continued."""
+    """The NIC's resync request arrives a second late, when the stream has continued: the
+    flow is in sync again in the end."""
     flow, watch = a_flow_that_loses(flag)
     before = nicfault.count("event-delay")
     nicfault.event("delay", "tls-resync", "1-2", 1000)
@@ -291,14 +294,14 @@ def question_late(flag):
 
 
 def questions():
-    """(context, place) of the questions that the driver got."""
+    """(context, sequence number) of each resync request that the driver got."""
     with open(TRACE, encoding="ascii") as file:
         return [(int(i, 16), int(arg, 16)) for i, arg in
                 re.findall(r"vktls_event: .* type=6 .*id=(\S+) arg=(\S+)", file.read())]
 
 
 def trace_events():
-    """Note events for the time of the case."""
+    """Trace the driver's events until the case ends."""
     for name, value in ((TRACE, ""), (EVENTS, "1")):
         with open(name, "w", encoding="ascii") as file:
             file.write(value)
@@ -306,7 +309,8 @@ def trace_events():
 
 
 def question_again(flag):
-    """The NIC asks the same question several times, before and after the answer."""
+    """The NIC repeats a resync request, before and after the answer: the flow is in sync
+    again in the end."""
     flow, watch = a_flow_that_loses(flag)
     trace_events()
     rig.lose_header(flow)
@@ -321,10 +325,8 @@ def question_again(flag):
 
 
 def questions_unasked(flag):
-    """
-    About places anywhere, in contexts that are in sync, that send, and that there
-    are not.
-    """
+    """Resync requests arrive for contexts that are in sync, that send, and that do not
+    exist, with any sequence numbers: flows stay in sync."""
     flow, watch = a_flow_that_loses(flag)
     sender = rig.Flow()
     trace_events()
@@ -356,7 +358,7 @@ def main():
     for mode, flag in (("async", None), ("direct", "tls-rx-resync-direct"),
                        ("hint", "tls-rx-resync-hint")):
         ktap.add(f"receiver_forgotten_{mode}", receiver_forgotten, flag, timeout=60)
-        if mode == "hint":      # in this way the NIC's questions are not used
+        if mode == "hint":      # in this mode the NIC sends no resync requests
             continue
         for fn in (question_about_nothing, question_late, question_again,
                    questions_unasked):

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Loss and reordering, on the wire and before the driver: the far end gets every
-byte, retransmissions do not disturb the stream that the NIC encrypts, and a
-stream with a gap comes back to the NIC."""
+"""Loss and reordering, on the wire and between TCP and the driver: the far end gets every
+byte, retransmissions do not disturb the stream that the NIC encrypts, and a stream with a
+gap returns to the NIC."""
 import time
 
 import ktap
 import rig
 
-# tx_tls_drop_no_sync_data is not among these: a segment may be acknowledged, by
-# an earlier copy of it, while it waits
+# tx_tls_drop_no_sync_data is left out: a segment may wait in the queue until an earlier
+# copy of it is acknowledged
 NO_DROPS = {"tx_tls_drop_bypass_req": 0, "tx_tls_fallback_failed": 0,
             "tx_tls_lost_device": 0}
 
 
 def transfer(size, family=4, cipher="aes-128-gcm"):
-    """Send so many bytes in records of many sizes and check them."""
+    """Send SIZE bytes in records of many sizes; the far end checks them."""
     data = rig.pattern(size)
     flow = rig.Flow(cipher, family)
     at, step = 0, 1
@@ -28,14 +28,12 @@ def transfer(size, family=4, cipher="aes-128-gcm"):
 
 
 def wire_loss(percent, size):
-    """
-    Segments lost after the NIC sent them. Each byte is encrypted by the NIC, each
-    retransmission by the NIC again or by software, and nobody asks for a resync.
-    """
+    """Segments are lost after the NIC sent them: the NIC encrypts each byte once, and each
+    retransmission is encrypted by the NIC or by software, without a resync."""
     ktap.defer(rig.far_loss("loss", f"{percent}%"))
     for cipher, family in (("aes-128-gcm", 4), ("aes-256-gcm", 6)):
         watch, wire = rig.Watch(), 0
-        # with few losses there are now and then none at all
+        # at a low rate, one transfer may lose no segment at all
         for _ in range(5):
             wire += transfer(size, family, cipher).wire
             if watch["tx_tls_ooo"]:
@@ -50,7 +48,8 @@ def wire_loss(percent, size):
 
 
 def wire_reorder():
-    """Segments that overtake others on the wire; some are sent twice for it."""
+    """Segments overtake others on the wire, so that TCP sends some of them twice: the NIC
+    encrypts the whole stream, without a resync."""
     ktap.defer(rig.far_loss("delay", "20ms", "reorder", "75%", "50%"))
     watch = rig.Watch()
     flow = transfer(1 << 20)
@@ -60,10 +59,8 @@ def wire_reorder():
 
 
 def near_loss(percent, size):
-    """
-    Segments lost before the driver. The NIC cannot go on at the next one, so
-    software does up to the record at which the NIC is put in sync.
-    """
+    """Segments are lost before the driver. The NIC cannot continue behind such a gap, so
+    software encrypts up to the record at which the NIC is resynced."""
     rig.segments_at_once(1)
     ktap.defer(rig.segments_at_once, 65535)
     ktap.defer(rig.near_qdisc("loss", f"{percent}%"))
@@ -74,7 +71,7 @@ def near_loss(percent, size):
                "tx_tls_fallback_lost", "tx_tls_encrypted_bytes")
     if watch["tx_tls_encrypted_bytes"] >= flow.wire:
         raise AssertionError(f"no byte in software; {watch.report()}")
-    # the last one may still have been under way at the end
+    # the last resync may still be under way at the end
     if not 0 <= watch["tx_tls_resync_req"] - watch["tx_tls_resync_ok"] <= 1:
         raise AssertionError(f"requests unanswered; {watch.report()}")
     ktap.equal(watch["tx_tls_resync_failed"], 0, "tx_tls_resync_failed")
@@ -82,7 +79,8 @@ def near_loss(percent, size):
 
 
 def near_reorder():
-    """Segments that reach the driver in another order than they were made."""
+    """Segments reach the driver in another order than TCP sent them: software encrypts some
+    of them, and the NIC is resynced."""
     rig.feature("tso", False)
     ktap.defer(rig.feature, "tso", True)
     ktap.defer(rig.near_reorder())
@@ -95,7 +93,7 @@ def near_reorder():
 
 
 def recovery():
-    """After one gap and a resync the NIC encrypts everything again."""
+    """After one gap and one resync, the NIC encrypts everything again."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -121,7 +119,8 @@ def recovery():
 
 
 def tail_loss():
-    """The last segment lost before the driver comes again, and is in order."""
+    """The last segment is lost before the driver, and TCP sends it again: it is in order
+    for the NIC, which encrypts it without a resync."""
     watch = rig.Watch()
     flow = rig.Flow()
     undo = rig.near_qdisc("loss", "100%")
@@ -134,8 +133,8 @@ def tail_loss():
 
 
 def handshake_lost():
-    """Bytes sent before the keys, lost and sent again: the NIC does not encrypt
-    them."""
+    """Bytes sent before the keys were set are lost and sent again: the NIC sends them as
+    they are, and encrypts only later bytes."""
     rig.far_loss("loss", "0%")
     ktap.defer(rig.far_loss_end)
     watch = rig.Watch()

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Many connections at once. All content is right, the counters tell which side
-encrypted it, and nothing is left in the end.
+"""Many connections at once: all content is right, the counters tell which side encrypted
+it, and in the end no context, socket or memory is left.
 
-    many.py             a thousand, on a card with room for a quarter of them
-    many.py crowd       as many as the card has room for, and one more
+many.py             a thousand, on a NIC with room for a quarter of them
+many.py crowd       as many as the NIC has room for, and one more
 """
 import resource
 import socket
@@ -16,10 +16,10 @@ import rig
 import slab
 
 CROWD = sys.argv[1:] == ["crowd"]
-ROOM = 20000 if CROWD else 256      # as said in many-crowd.vm and many.vm
+ROOM = 20000 if CROWD else 256      # contexts of the NIC, as set in many-crowd.vm and many.vm
 COUNT = ROOM + 1 if CROWD else 1000
-AT_ONCE = 500       # connections, one record each, that a queue has place for
-SIZES = (1, 700, 5000)      # records of one round; TCP's buffers hold them all
+AT_ONCE = 500       # connections whose records, one each, fit into a transmit queue
+SIZES = (1, 700, 5000)      # bytes of a round's records; TCP's buffers hold all of them
 DATA = {size: rig.pattern(size) for size in SIZES}
 CURRENT = ("TlsCurrTxSw", "TlsCurrRxSw", "TlsCurrTxDevice", "TlsCurrRxDevice")
 
@@ -45,7 +45,7 @@ class Many:
         return iter(self.flows)
 
     def round(self, flows=None):
-        """Some records on each, all of them under way before one is read."""
+        """Send three records on each connection, all before the first is read."""
         flows = self.flows if flows is None else flows
         for size in SIZES:
             for flow in flows:
@@ -71,12 +71,12 @@ class Many:
         ktap.equal(stream, b"", "after the last record")
 
     def rounds(self):
-        """round(), some of them at a time."""
+        """A round() on all connections, AT_ONCE of them at a time."""
         for first in range(0, len(self.flows), AT_ONCE):
             self.round(self.flows[first:first + AT_ONCE])
 
     def close(self, flows=None):
-        """Both ends."""
+        """Close both ends of these connections."""
         for flow in list(self.flows if flows is None else flows):
             flow.near.close()
             flow.far.close()
@@ -84,7 +84,7 @@ class Many:
 
 
 def on_the_nic(watch, flows):
-    """Contexts that these got; no reason but the full table keeps one out."""
+    """ROOM connections got a context; the full table is the only reason for the rest."""
     watch.expect(tx_tls_ctx=ROOM, TlsTxDevice=ROOM, TlsTxSw=COUNT - ROOM,
                  TlsCurrTxDevice=ROOM, TlsCurrTxSw=COUNT - ROOM,
                  tx_tls_add_failed=0)
@@ -96,8 +96,8 @@ def on_the_nic(watch, flows):
 
 
 def by_the_nic(watch, flows):
-    """The NIC has encrypted the data of these connections, except for packets that a
-    full queue before it dropped."""
+    """The NIC encrypted the data of these connections, except for packets that were dropped
+    at the full queue before it."""
     sent, done = sum(flow.wire for flow in flows), watch["tx_tls_encrypted_bytes"]
     print(f"# figure: {len(flows)} connections on the NIC: {done} of {sent} bytes")
     if not 0.8 * sent <= done <= sent:
@@ -105,7 +105,8 @@ def by_the_nic(watch, flows):
 
 
 def all_gone(watch):
-    """The numbers of contexts and sockets are as before."""
+    """Wait until the numbers of contexts and sockets are as they were at the start of
+    WATCH."""
     def is_gone():
         moved = watch.moved()
         return (moved["tx_tls_ctx"] == moved["tx_tls_del"] and
@@ -129,8 +130,8 @@ def kmalloc():
 
 
 def memory_is_back(before):
-    """Of the memory that the kernel used for records of each connection, nothing is
-    left."""
+    """Wait until the kernel has freed the memory that it used for each connection's
+    records."""
     def grown():
         return {name: used - before[name] for name, used in kmalloc().items()
                 if used - before[name] >= 2 * ROOM}
@@ -139,7 +140,7 @@ def memory_is_back(before):
 
 
 def crowd():
-    """All connections except the last are on the NIC."""
+    """On a NIC with 20000 contexts, all connections except the last are on the NIC."""
     watch, before = rig.Watch(), memory_used()
     many = Many(COUNT)
     ktap.defer(many.close)
@@ -154,7 +155,8 @@ def crowd():
 
 
 def thousand():
-    """The first connections are on the NIC, and it encrypts all of their bytes."""
+    """Of a thousand connections, the first 256 fill the NIC's table, and the NIC encrypts
+    their bytes; when they end, others take their entries."""
     watch = rig.Watch()
     many = Many(COUNT)
     ktap.defer(many.close)
@@ -168,14 +170,15 @@ def thousand():
 
 
 def others_follow(many):
-    """The places of those that end go to others, which lose nothing by it."""
+    """The connections with contexts end: other connections get the table entries, and lose
+    no data."""
     watch = rig.Watch()
     many.close(many.flows[:ROOM])
     before = sum(flow.wire for flow in many)
 
     def all_taken():
         many.round()
-        return watch["TlsCurrTxDevice"] == 0    # as many as before
+        return watch["TlsCurrTxDevice"] == 0    # as many as when WATCH began
 
     rig.wait_for(all_taken, 200, lambda: f"places are free; "
                  f"{watch['TlsCurrTxDevice']}; {watch.report()}")
@@ -186,7 +189,8 @@ def others_follow(many):
 
 
 def again():
-    """Nothing of the thousand is in the way of the next, and nothing of those is left."""
+    """Connections fill the table and end, four times: each time all get contexts, and in
+    the end nothing of them is left in the NIC or in memory."""
     before = kmalloc()
     for _ in range(4):
         watch = rig.Watch()

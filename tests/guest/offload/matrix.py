@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every combination of direction, version, cipher, address family, peer and
-trouble on the wire: OpenSSL over kernel TLS and the NIC at the near end, a real
-library without either at the far end.
+"""Every combination of direction, version, cipher, address family, peer and trouble on the
+wire: OpenSSL over kernel TLS and the NIC at the near end, and a TLS library that uses
+neither at the far end.
 
-    matrix.py pairs     each two values of two columns meet in some case
-    matrix.py all       all of them
+matrix.py pairs     any two values of two columns meet in at least one case
+matrix.py all       all combinations
 
-In each case there is a handshake, bulk in the direction that is offloaded (in
-both at once where both are), a few requests and answers, and a look at digests
-and counters. The wire is looked at afterwards, on the host.
+Each case makes a handshake, sends bulk data in the offloaded direction (in both at
+once if both are offloaded), then a few requests and answers, and checks digests and
+counters. The host checks the wire after the run.
 """
 import itertools
 import random
@@ -20,7 +20,7 @@ import matrix_rig
 import rig
 
 BULK = 384 << 10
-ROUNDS = 4      # requests and answers
+ROUNDS = 4      # requests with answers, after the bulk data
 
 DIRECTIONS = ("tx", "rx", "both")
 VERSIONS = ("1.2", "1.3")
@@ -30,11 +30,11 @@ PEERS = ("openssl", "gnutls")
 COLUMNS = (tuple(matrix_rig.TROUBLE), DIRECTIONS, CIPHERS, VERSIONS, FAMILIES,
            PEERS)
 
-figures = {}    # by trouble: [bytes sent, by the NIC, received, by the NIC]
+figures = {}    # trouble: [bytes sent, encrypted by the NIC, received, decrypted by it]
 
 
 def pairs(columns, seed):
-    """Few rows in which every two values of two columns meet."""
+    """A small set of rows in which any two values of two columns meet."""
     rng = random.Random(seed)
     rows = list(itertools.product(*columns))
     rng.shuffle(rows)
@@ -48,33 +48,32 @@ def pairs(columns, seed):
         best = max(rows, key=lambda row: len(meetings(row) & left))
         chosen.append(best)
         left -= meetings(best)
-    # by trouble: to change that takes longer than anything else
+    # sorted by trouble, because changing the trouble takes longest
     return sorted(chosen, key=lambda row: columns[0].index(row[0]))
 
 
 def sockets(watch, session, want):
-    """The kernel does records of both directions; these on the NIC."""
+    """The kernel does the records of both directions; those in WANT are on the NIC."""
     ktap.equal(session.near.ktls(), (True, True), "kernel TLS sends, receives")
     watch.expect(TlsTxDevice=int(want[0]), TlsTxSw=int(not want[0]),
                  TlsRxDevice=int(want[1]), TlsRxSw=int(not want[1]))
 
 
 def begin(session, want, version):
-    """
-    Once it returns, all is the NIC's that nothing happens to. Returns the bytes
-    that were received before.
-    """
+    """Bring the receive direction of TLS 1.2 into sync. Returns the number of bytes that
+    were received before that."""
     if not want[1] or version != "1.2":
         return 0
     return matrix_rig.warm_up(session)
 
 
 def judge(watch, session, want, trouble, late):
-    """Counters after the transfer."""
+    """The NIC handled enough bytes: all that it sends, all that it receives without
+    trouble, and at least one byte with trouble."""
     moved, sizes = watch.moved(), session.sizes
     nic = [moved.get(name, 0) for name in ("tx_tls_encrypted_bytes",
                                            "rx_tls_decrypted_bytes")]
-    # behind the NIC nothing disturbs its place in the stream that it sends
+    # trouble is behind the NIC, and so cannot disturb the stream that the NIC sends
     least = (sizes[0], sizes[1] - late if trouble == "clean" else 1)
     note = figures.setdefault(trouble, [0] * 4)
     for way in (0, 1):
@@ -88,7 +87,7 @@ def judge(watch, session, want, trouble, late):
 
 
 def combination(row, near_serves):
-    """One case."""
+    """One row of the matrix: all data arrives, in the places that the row asks for."""
     trouble, direction, cipher, version, family, peer = row
     matrix_rig.Wire.set(trouble)
     matrix_rig.features(direction)
@@ -111,7 +110,7 @@ def combination(row, near_serves):
 
 
 def both_bulk(version, cipher):
-    """A connection that is busy in both directions for longer."""
+    """Four megabytes in both directions at once: the NIC handles all of them."""
     matrix_rig.Wire.set("clean")
     matrix_rig.features("both")
     able = matrix_rig.able(version, cipher)
@@ -126,12 +125,12 @@ def both_bulk(version, cipher):
 
 
 def share(part, whole):
-    """The share as text."""
+    """PART of WHOLE as text."""
     return f"{100 * part / whole:.1f} % of {whole}" if whole else "none"
 
 
 def report():
-    """Figures: the NIC's share of the content, by trouble."""
+    """Print the NIC's share of the content, for each kind of trouble."""
     for trouble, (out, encrypted, back, decrypted) in figures.items():
         print(f"# figure: {trouble}: by the NIC: {share(encrypted, out)} bytes "
               f"encrypted, {share(decrypted, back)} decrypted", flush=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sessions between real libraries over the NIC, with trouble on the wire: parts that
-several programs share."""
+"""Sessions between real TLS libraries over the NIC, with trouble on the wire: parts that
+matrix.py, keyupdate.py and others share."""
 import os
 import socket
 
@@ -9,10 +9,10 @@ import matrix_tls
 import rig
 
 SEED = 20240611
-PORT = 4433     # so that the host knows the files to open
+PORT = 4433     # fixed, so that the host can find the sessions in the capture
 DIGESTS = "/mnt/host/digests"
 
-# netem's words for faults of frames behind the NIC, in both directions
+# netem's words for trouble on the far side of the NIC, in both directions
 TROUBLE = {
     "clean": (),
     "loss_0.1": ("loss", "0.1%"),
@@ -25,13 +25,13 @@ TROUBLE = {
 
 
 class Wire:
-    """Faults that netem makes on the far side, in each direction."""
+    """Trouble that netem makes on the far side, in each direction."""
 
     now = None
 
     @classmethod
     def set(cls, trouble):
-        """Nothing to do when it is so already."""
+        """Set the trouble, unless it is already in force."""
         if cls.now == trouble:
             return
         words = TROUBLE[trouble]
@@ -45,10 +45,8 @@ class Wire:
 
 
 def prepare():
-    """
-    Once: certificate, places for netem, single frames for it to lose, and no
-    frames lost where nobody asked for it, for want of buffers in a slow guest.
-    """
+    """Once per run: make a certificate, set up netem so that it loses single frames, and
+    give the NIC enough buffers that a slow guest loses no frames by itself."""
     print(f"# seed {SEED}")
     matrix_tls.certificate()
     rig.far_loss("loss", "0%")
@@ -57,7 +55,7 @@ def prepare():
 
 
 def connect(address):
-    """Like rig.connect(), to the port of the matrix."""
+    """Like rig.connect(), to PORT."""
     with rig.far_side():
         server = socket.create_server(
             (address, PORT),
@@ -91,12 +89,12 @@ class Session:
         return matrix_tls.Openssl(*words, ktls=far == "ktls")
 
     def jobs(self, out, back):
-        """Arguments for pump() for both ends."""
+        """The jobs of both ends, for pump()."""
         return (matrix_tls.Job(self.near, out, len(back)),
                 matrix_tls.Job(self.far, back, len(out)))
 
     def arrived(self, near, far):
-        """Jobs that are done: each end got the data that the other sent."""
+        """The jobs are done: check that each end got the data that the other sent."""
         for job, sent, log in ((far, near.data, self.out),
                                (near, far.data, self.back)):
             ktap.equal(job.digest.hexdigest(), matrix_tls.digest(sent),
@@ -104,13 +102,13 @@ class Session:
             log.append(sent)
 
     def exchange(self, out, back):
-        """Both at once, each arrives as it was sent."""
+        """Send OUT and BACK at the same time; each arrives unchanged."""
         jobs = self.jobs(out, back)
         matrix_tls.pump(*jobs, timeout=100)
         self.arrived(*jobs)
 
     def close(self):
-        """The near end first; leaves digests for the host."""
+        """Close the near end first, and leave the digests of the data for the host."""
         self.near.bye()
         self.drop()
         if os.path.isdir(os.path.dirname(DIGESTS)):
@@ -119,22 +117,20 @@ class Session:
                         for sent in (self.out, self.back)), file=file)
 
     def drop(self):
-        """Both ends."""
+        """Close both ends at once, without close_notify."""
         self.near.close()
         self.far.close()
 
     @property
     def sizes(self):
-        """Bytes of content: out, back."""
+        """Bytes of content so far: (out, back)."""
         return tuple(sum(map(len, sent)) for sent in (self.out, self.back))
 
 
 def warm_up(session):
-    """
-    The first record of TLS 1.2 comes in one segment with the message that starts
-    encryption, before the NIC can know of it, so that it has to be told a later
-    record. Returns the bytes that were received before it was at work.
-    """
+    """Exchange data until the NIC decrypts. The first record of TLS 1.2 shares a segment
+    with the message that starts encryption, so it arrives before the NIC has a key, and the
+    NIC is told a later record. Returns the number of bytes received before that."""
     before = session.sizes[1]
     for _ in range(40):
         watch = rig.Watch()
@@ -151,12 +147,13 @@ def features(direction):
 
 
 def able(version, cipher):
-    """Does kernel TLS offer this to a driver?"""
+    """Does kernel TLS offer this version and cipher to a driver?"""
     return not rig.STOCK or (version, cipher[:3]) == ("1.2", "aes")
 
 
 def gone(watch, want):
-    """Nothing is left of a connection that was on the NIC for (tx, rx)."""
+    """Wait until nothing is left of a connection that was on the NIC in the directions
+    WANT, (tx, rx)."""
     left = {f"TlsCurr{name}": 0 for name in ("TxSw", "RxSw", "TxDevice",
                                              "RxDevice")}
     for direction, wanted in zip(("tx", "rx"), want):

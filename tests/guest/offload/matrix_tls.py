@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""OpenSSL and GnuTLS as ends of a connection, through ctypes: the libraries that
-programs use, without a program around them, so that a test can control when each end
-writes, reads and takes a new key.
+"""OpenSSL and GnuTLS as ends of a connection, called through ctypes. A test can so decide
+when each end writes, reads and takes a new key, which no ready-made program allows.
 
-An end does not block: read() and write() return None when they would. pump() moves
-several ends."""
+An end does not block: read() and write() return None if they would have to wait.
+pump() moves several ends.
+"""
 import ctypes
 import hashlib
 import os
@@ -40,7 +40,7 @@ GNUTLS_TRANSIENT = (GNUTLS_E_AGAIN, GNUTLS_E_INTERRUPTED)
 
 
 class Broken(AssertionError):
-    """The library gave the connection up."""
+    """The library reports that the connection is broken."""
 
 
 def _library(name, **returns):
@@ -69,11 +69,11 @@ def _note_key(_session, line):
             file.write(line.decode() + "\n")
 
 
-secrets = []    # lines of the key log, to continue by hand
+secrets = []    # lines of a key log for tshark, completed by hand
 
 
 class Openssl:
-    """One end, by OpenSSL; with ktls=True the kernel does records if it can."""
+    """One end, made with OpenSSL; with ktls=True the kernel does the records if it can."""
 
     _contexts = {}
 
@@ -116,10 +116,11 @@ class Openssl:
         return ctx
 
     def _again(self, result, what):
-        """None to try again later; raises when there is no later."""
+        """Return None if the call is to be repeated later; raise if the connection is
+        broken."""
         code = _ssl.SSL_get_error(self.ssl, result)
         reason = _crypto.ERR_get_error()
-        _crypto.ERR_clear_error()   # the other end may share this queue
+        _crypto.ERR_clear_error()   # the library's error queue is shared with the other end
         if code in (SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE):
             return None
         if code == SSL_ERROR_ZERO_RETURN:
@@ -136,7 +137,8 @@ class Openssl:
         return result == 1 or self._again(result, "handshake") is True
 
     def read(self):
-        """The data that is there; b"" at the end; None when nothing is there yet."""
+        """The bytes that are there; b"" at the end of the stream; None if nothing is there
+        yet."""
         got = _ssl.SSL_read(self.ssl, self._buffer, CHUNK)
         if got > 0:
             return self._buffer.raw[:got]
@@ -156,25 +158,25 @@ class Openssl:
             self._again(result, "key update")
 
     def ktls(self):
-        """(sends, receives) by the kernel."""
+        """(sending, receiving): True if the kernel does it."""
         return tuple(
             _crypto.BIO_ctrl(_ptr(bio(self.ssl)), what, _long(0), None) == 1
             for bio, what in ((_ssl.SSL_get_wbio, BIO_CTRL_GET_KTLS_SEND),
                               (_ssl.SSL_get_rbio, BIO_CTRL_GET_KTLS_RECV)))
 
     def bye(self):
-        """close_notify, if it gets out."""
+        """Send close_notify, unless that would block."""
         _ssl.SSL_shutdown(self.ssl)
 
     def close(self):
-        """Forget it; more than once does no harm."""
+        """Free the connection; may be called several times."""
         _ssl.SSL_free(self.ssl)
-        self.ssl = None     # which OpenSSL takes for nothing to do
+        self.ssl = None     # SSL_free(NULL) does nothing
         self.sock.close()
 
 
 class Gnutls:
-    """One end, by GnuTLS, without the kernel's help."""
+    """One end, made with GnuTLS, without kernel TLS."""
 
     _credentials = None
 
@@ -240,17 +242,17 @@ class Gnutls:
         return self._or_again(done, "write")
 
     def key_update(self):
-        """See Openssl.key_update(); first all data given to write() is written."""
+        """See Openssl.key_update(); data given to write() earlier is written out first."""
         code = _gnutls.gnutls_session_key_update(self.session, 0)
         if self._or_again(code, "key update") is None:
             self._left = True
 
     def bye(self):
-        """close_notify, if it gets out."""
+        """Send close_notify, unless that would block."""
         _gnutls.gnutls_bye(self.session, 1)
 
     def close(self):
-        """Forget it; more than once does no harm."""
+        """Free the connection; may be called several times."""
         _gnutls.gnutls_deinit(self.session)
         self.session = None
         self.sock.close()
@@ -271,12 +273,12 @@ class Job:
 
     @property
     def written(self):
-        """True if the library or the kernel has all data."""
+        """True if all data has been given to the library or the kernel."""
         return self.at == len(self.data)
 
     @property
     def done(self):
-        """Nothing left to do."""
+        """True if all data is written and all expected data is read."""
         return self.written and self.length >= self.expect
 
     def _next_piece(self):
@@ -285,10 +287,10 @@ class Job:
         return bytes(self.data[self.at:self.at + size])
 
     def write(self):
-        """One piece; True if something moved."""
+        """Write one piece of the data. True if something moved."""
         if self.written:
             return False
-        # a piece that was refused is tried again as it was
+        # a refused piece has to be repeated unchanged
         self.piece = self.piece or self._next_piece()
         count = self.end.write(self.piece)
         if count is None:
@@ -335,7 +337,7 @@ def pump(*jobs, timeout=60):
 
 
 def handshake(*ends, timeout=30):
-    """Both ends to the end of their handshake."""
+    """Move both ends until their handshake is complete."""
     left, end = set(ends), time.monotonic() + timeout
     while left:
         left = {one for one in left if not one.handshake()}
@@ -346,7 +348,7 @@ def handshake(*ends, timeout=30):
 
 
 def certificate():
-    """For whichever end is the server."""
+    """Make a certificate for the end that is the server."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=vktls",
                     "-keyout", KEY, "-out", CERT], check=True,

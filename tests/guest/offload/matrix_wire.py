@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""On the host, after a run: tshark opens every session in a capture with the log of
-their keys, and finds in each direction the data that the guest says was sent.
+"""Run on the host after a guest: tshark decrypts every session of a capture with the log of
+its keys, and finds in each direction the data that the guest sent.
 
-    matrix_wire.py CAPTURE KEYS DIGESTS
+matrix_wire.py CAPTURE KEYS DIGESTS
 
-DIGESTS has a line for each session: digests of the data that the two ends sent. tshark
-itself follows KeyUpdates."""
+DIGESTS has one line per session: digests of the data that the two ends sent. tshark
+itself follows KeyUpdates.
+"""
 import hashlib
 import subprocess
 import sys
@@ -17,7 +18,7 @@ OPTIONS = ("-o", "tcp.check_checksum:TRUE", "-o",
 
 
 def tshark(capture, keys, *words):
-    """Lines of its output."""
+    """Run tshark; the lines of its output."""
     done = subprocess.run(["tshark", "-r", capture, "-n", *OPTIONS, "-o",
                            f"tls.keylog_file:{keys}", *words], check=True,
                           capture_output=True, text=True)
@@ -25,7 +26,7 @@ def tshark(capture, keys, *words):
 
 
 def sessions(capture, keys):
-    """Numbers that tshark gives to the connections to PORT."""
+    """The numbers by which tshark calls the connections to PORT."""
     lines = tshark(capture, keys, "-T", "fields", "-e", "tcp.stream", "-Y",
                    f"tcp.dstport=={PORT} && tcp.flags.syn==1")
     return sorted(set(map(int, lines)))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS flows in a virtual machine that migrates, as often as ROUNDS in the environment says:
-the card at each target has lost all contexts, and the flows are its own again, without a
-byte lost, although one segment of a hundred is. Tells the host by lines on stdout when it may migrate the machine. Started by
-tests/vm/migrate_test.py."""
+"""TLS flows in a virtual machine that migrates ROUNDS times (environment). The NIC at each
+target starts without contexts; all flows return to the NIC, and no byte is lost, although
+one segment of a hundred is. The program tells the host by lines on stdout when it may
+migrate the machine. tests/vm/migrate_test.py starts it."""
 import os
 import threading
 import time
@@ -29,7 +29,7 @@ class Incoming:
         ktap.defer(self.stop)
 
     def run(self):
-        """The sender and the reader of all flows."""
+        """Send and read on all flows in turn, until stop()."""
         try:
             while not self.ended:
                 for flow in self.flows:
@@ -40,7 +40,7 @@ class Incoming:
             self.errors.append(repr(err))
 
     def decrypted(self):
-        """Does the NIC decrypt most of a round?"""
+        """Does the NIC decrypt most of a round of all flows?"""
         watch, start = rig.Watch(), self.rounds
         rig.wait_for(lambda: self.errors or self.rounds >= start + 2, PATIENCE,
                      lambda: f"flows stand still at {self.rounds}")
@@ -48,7 +48,7 @@ class Incoming:
         return watch["rx_tls_decrypted_bytes"] >= len(self.flows) * CHUNK
 
     def back(self, what, start):
-        """All flows are the NIC's again; print how long that took."""
+        """Wait until the NIC decrypts the flows again; print how long that took."""
         rig.wait_for(self.decrypted, PATIENCE, lambda: "the NIC decrypts too little")
         ktap.figure(f"{what}: decrypted again after {time.monotonic() - start:.1f} s")
 
@@ -58,7 +58,7 @@ class Incoming:
         self.thread.join(PATIENCE)
 
     def finish(self):
-        """The reader has got every byte."""
+        """Every byte has been read."""
         self.stop()
         ktap.equal(self.errors, [], "broken connections")
         for flow in self.flows:
@@ -66,13 +66,14 @@ class Incoming:
 
 
 def tell(line):
-    """A line for the host, which reads it before the next migration."""
+    """Print a line for the host, which waits for it before the next migration."""
     print(line, flush=True)
 
 
 @ktap.case(timeout=120 + 120 * ROUNDS)
 def flows_survive_migration():
-    """Each time the contexts stay behind, and come back."""
+    """The machine migrates ROUNDS times under flows in both directions: each time the
+    contexts are lost, and all flows return to the NIC without a reset."""
     rig.offload()
     rig.receive_offload()
     outgoing, incoming = recover.Load(), Incoming()

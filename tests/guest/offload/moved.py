@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A flow that the NIC encrypts gets another interface on top of the NIC for its
-way out. Kernel TLS then encrypts in software, and the kernel's own leaves its mark
-on the packet; a NIC that encrypted it once more would put the plaintext on the
-wire. Our tls.ko clears the mark, goes through VLANs, and comes back with a new
-context."""
+"""The route of a flow that the NIC encrypts moves to another interface on top of the NIC.
+Kernel TLS then encrypts in software. The distribution's tls.ko leaves the mark on such a
+packet; a NIC that encrypted it again would put plaintext on the wire. Our tls.ko clears the
+mark, goes through VLANs, and returns to the NIC with a new context."""
 
 import ktap
 import rig
@@ -14,13 +13,13 @@ NEAR, FAR = rig.NEAR[4], rig.FAR[4]
 
 
 def shell(commands):
-    """One command a line."""
+    """Run each line as a shell command."""
     for line in commands.strip().splitlines():
         rig.run("sh", "-c", line.strip())
 
 
 def while_moved(watch, by_nic, vlan):
-    """Increases of counters during the time on another interface."""
+    """Check the counters for the time when the flow was on the other interface."""
     if not rig.STOCK and vlan:
         watch.settle("tx_tls_encrypted_bytes", 2 * by_nic)
         return
@@ -32,7 +31,9 @@ def while_moved(watch, by_nic, vlan):
 
 
 def moved(there, back, vlan):
-    """Before, after, and when it has moved back to the NIC itself."""
+    """A flow sends before the move, after it, and when it has moved back: software encrypts
+    in between (with our tls.ko and a VLAN, the NIC does), and the NIC encrypts again
+    afterwards."""
     watch = rig.Watch()
     flow = rig.Flow()
     flow.send(rig.pattern(CHUNK))
@@ -48,7 +49,7 @@ def moved(there, back, vlan):
     shell(back)
 
     def again():
-        """The NIC takes over at a record, some time after the route is back."""
+        """The NIC encrypts a record again, some time after the route is back."""
         flow.send(rig.pattern(CHUNK))
         flow.drain()
         return watch["tx_tls_encrypted_bytes"] > before

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS 1.3 and ChaCha20-Poly1305 are offered to a driver that says that it looks,
-also after the driver, or both modules, were exchanged."""
+"""TLS 1.3 and ChaCha20-Poly1305 are offered to a driver that declares that it checks
+version and cipher, also after the driver or both modules have been reloaded."""
 import os
 import time
 
@@ -11,7 +11,7 @@ import rig
 
 
 def nic_up():
-    """The interface as the guest had it."""
+    """Bring the interface up again with its addresses."""
     rig.run("ip", "link", "set", rig.IFACE, "up")
     rig.run("ip", "addr", "replace", rig.NEAR[4] + "/24", "dev", rig.IFACE)
     rig.run("ip", "addr", "replace", rig.NEAR[6] + "/64", "dev", rig.IFACE,
@@ -21,7 +21,7 @@ def nic_up():
 
 
 def unload_tls():
-    """tls.ko may be held for a moment by the last socket."""
+    """Unload tls.ko; the last socket may hold it for a moment."""
     for _ in range(100):
         rig.run("modprobe", "-r", "tls", check=False)
         if not os.path.exists("/sys/module/tls"):
@@ -32,7 +32,7 @@ def unload_tls():
 
 
 def offloaded():
-    """All versions and ciphers, both directions, go to the NIC."""
+    """Connections of all versions and ciphers, in both directions, are on the NIC."""
     for version in (ktls.TLS12, ktls.TLS13):
         for cipher in ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"):
             watch = rig.Watch()
@@ -55,7 +55,7 @@ def driver_back():
 
 
 def driver_exchanged():
-    """The driver goes and comes again while tls.ko stays."""
+    """The driver is unloaded and loaded again while tls.ko stays: everything is offloaded."""
     rig.run("modprobe", "-r", "vktls")
     rig.run("modprobe", "tls")
     driver_back()
@@ -63,7 +63,7 @@ def driver_exchanged():
 
 
 def both_exchanged():
-    """tls.ko goes after the driver that had opted in, and comes before it."""
+    """tls.ko is unloaded after the driver, and loaded before it: everything is offloaded."""
     rig.run("modprobe", "-r", "vktls")
     unload_tls()
     rig.run("modprobe", "tls")
@@ -72,7 +72,7 @@ def both_exchanged():
 
 
 def driver_brings_tls():
-    """The driver needs a tls.ko, and brings it along."""
+    """Loading the driver loads tls.ko too, because the driver depends on it."""
     rig.run("modprobe", "-r", "vktls")
     unload_tls()
     driver_back()

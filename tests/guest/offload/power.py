@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS flows while the PCI core resets the NIC, recovers from an error of the link (AER),
+"""TLS flows while the PCI core resets the NIC, while it recovers from a link error (AER),
 and while the host sleeps: the NIC encrypts them again within a second of the end, and no
 byte is lost."""
 import os
@@ -14,10 +14,10 @@ import ktap
 import nicfault
 import rig
 
-SOON = 1.0      # seconds from the end to offload in force
+SOON = 1.0      # seconds from the end of the outage until offload must be in force
 POWER = "/sys/power/"
 COMPLAINTS = ("device is gone", "do not answer", "no answer", "NETDEV WATCHDOG")
-MEMORY = 2      # bit of a port's command register: memory behind it answers
+MEMORY = 2      # bit of a port's command register: forward accesses to memory behind it
 
 
 def write(path, text):
@@ -30,8 +30,8 @@ def nic():
 
 
 def through(name, outage, times=1, silent=COMPLAINTS):
-    """Offload is in force again soon after outage() has returned, and the kernel does not
-    complain."""
+    """Flows run through an outage: offload is in force again within a second after outage()
+    has returned, and the kernel does not complain."""
     load, log = recover.begin()
     late = []
     for _ in range(times):
@@ -51,12 +51,13 @@ def through(name, outage, times=1, silent=COMPLAINTS):
 
 
 def pci_reset():
-    """echo 1 > reset"""
+    """The user resets the NIC through sysfs."""
     through("PCI reset", lambda: write(nic() + "/reset", "1"), 6)
 
 
 def reset_of_a_closed_interface():
-    """Nothing runs then; it can be opened afterwards."""
+    """The NIC is reset while its interface is down: the interface can be opened afterwards,
+    and works."""
     ktap.defer(rig.run, "ip", "link", "set", rig.IFACE, "up")
     rig.run("ip", "link", "set", rig.IFACE, "down")
     write(nic() + "/reset", "1")
@@ -68,7 +69,8 @@ def reset_of_a_closed_interface():
 
 
 def link_error(error):
-    """The root port above the NIC reports that error; the kernel recovers all below it."""
+    """The root port above the NIC reports that error; the kernel recovers all devices below
+    it."""
     log = recover.Log()
     nicfault.monitor(f"pcie_aer_inject_error rp {error}")
     log.expect("AER: device recovery")
@@ -76,7 +78,7 @@ def link_error(error):
 
 
 def before(order, first, second):
-    """The kernel called FIRST, and then SECOND for the first time."""
+    """The kernel called FIRST, and later SECOND for the first time."""
     ktap.equal([name in order for name in (first, second)], [True, True],
                f"{first} and {second} were called")
     ktap.equal(order.index(first) < order.index(second), True,
@@ -84,7 +86,8 @@ def before(order, first, second):
 
 
 def buffers_of_a_nic_in_error():
-    """A NIC with an error may go on writing: it is kept from memory before that is freed."""
+    """After an error the NIC may still write to memory: the driver clears bus mastering
+    before it frees the buffers."""
     load, _ = recover.begin()
     with calls.calls("pci_clear_master", "vktls:vktls_rx_reset") as order:
         link_error("COMP_TIME")
@@ -94,8 +97,8 @@ def buffers_of_a_nic_in_error():
 
 
 def probe_of_a_nic_at_work():
-    """A kernel before this one may have crashed: the NIC is reset before it may reach
-    memory."""
+    """The kernel before this one may have crashed and left the NIC running: the probe
+    resets the NIC before it enables bus mastering."""
     address = recover.pci_address()
     ktap.defer(recover.come_back, address)
     recover.driver("unbind", address)
@@ -105,7 +108,7 @@ def probe_of_a_nic_at_work():
 
 
 def port_memory(answers):
-    """Whether the registers behind the root port answer."""
+    """Set whether the root port forwards accesses to the registers behind it."""
     with open(os.path.dirname(nic()) + "/config", "r+b", buffering=0) as file:
         file.seek(4)
         command, = struct.unpack("<H", file.read(2))
@@ -114,7 +117,7 @@ def port_memory(answers):
 
 
 def not_recovered():
-    """An error while the NIC does not answer: the kernel gives up."""
+    """An error comes while the NIC does not answer: the kernel fails to recover it."""
     log = recover.Log()
     ktap.defer(port_memory, True)
     port_memory(False)
@@ -124,22 +127,20 @@ def not_recovered():
 
 
 def error_after_one_not_recovered():
-    """The next error is recovered from, as if it were the first."""
+    """An error was not recovered; the next error is recovered as if it were the first."""
     not_recovered()
     link_error("COMP_TIME")
 
 
 def reset_after_error_not_recovered():
-    """The user resets the NIC that the kernel gave up."""
+    """An error was not recovered; the user resets the NIC."""
     not_recovered()
     write(nic() + "/reset", "1")
 
 
 def devices_test(state):
-    """
-    All devices are put to sleep and woken, up to the point where firmware would switch
-    the host off: the VM boots without the firmware that would wake it from S3.
-    """
+    """All devices are put to sleep and woken, up to the point where firmware would switch
+    the host off (the VM has no firmware that could wake it from S3)."""
     if state not in open(POWER + "state", encoding="ascii").read().split():
         raise ktap.Skip(f"this kernel does not know {state}")
     ktap.defer(write, POWER + "pm_test", "none")
@@ -154,7 +155,7 @@ def main():
     rig.run("ethtool", "-L", rig.IFACE, "combined", "2")
     ktap.add("PCI reset", pci_reset, timeout=150)
     ktap.add("PCI reset of a closed interface", reset_of_a_closed_interface, timeout=60)
-    # the uncorrectable errors of the PCI Express specification: fatal ones reset the link
+    # uncorrectable errors of the PCI Express specification; a fatal error resets the link
     for kind, error in (("fatal", "DLP"), ("not fatal", "COMP_TIME")):
         ktap.add(f"AER, {kind}", through, f"AER, {kind}",
                  lambda error=error: link_error(error), 3, timeout=150)

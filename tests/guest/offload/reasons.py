@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every reason for which our tls.ko does not offload a connection, takes it back, or
-encrypts a packet itself has a counter of its own, and moves that one."""
+"""Our tls.ko has one counter for each reason not to offload a connection, to take it from
+the NIC, or to encrypt a packet itself; each case moves the one counter that it is about."""
 import errno
 import socket
 import threading
@@ -21,8 +21,8 @@ CHUNK = 20000
 
 
 def ask(direction, cipher="aes-128-gcm", version=ktls.TLS12, pair=None):
-    """Make a connection with a key in one direction. Return the counters of reasons
-    that increased."""
+    """Make a connection with a key in one direction. Return the counters of reasons that
+    increased."""
     watch = rig.Watch()
     near, far = pair or rig.connect()
     key = ktls.Key(cipher, version)
@@ -42,13 +42,13 @@ def both(reason, before=lambda direction: None, **about):
 
 
 def no_device():
-    """Over the loopback interface."""
+    """A connection over the loopback interface is counted as NoDevice."""
     for direction in ADD:
         ktap.equal(ask(direction, pair=ktls.tcp_pair()), {"NoDevice": 1}, direction)
 
 
 def feature_off():
-    """Switched off by the user."""
+    """With the TLS features off, a connection is counted as FeatureOff."""
     ktap.defer(rig.offload, True)
     ktap.defer(rig.receive_offload, True)
     rig.offload(False)
@@ -57,14 +57,16 @@ def feature_off():
 
 
 def not_this_version():
-    """A driver that does not say that it looks at the version."""
+    """A driver that does not declare that it checks the version gets no TLS 1.3:
+    NotThisVersion."""
     ktap.defer(lambda: rig.fault(caps=ALL_CAPS))
     rig.fault(caps=0)
     both("NotThisVersion", version=ktls.TLS13)
 
 
 def not_this_cipher():
-    """A cipher that no NIC takes; and a cipher that the driver did not declare."""
+    """A cipher that no NIC takes, and a cipher that the driver did not declare, are counted
+    as NotThisCipher."""
     both("NotThisCipher", cipher="aes-128-ccm")
     ktap.defer(lambda: rig.fault(caps=ALL_CAPS))
     rig.fault(caps=0)
@@ -72,31 +74,31 @@ def not_this_cipher():
 
 
 def device_full():
-    """No place in the NIC's table."""
+    """With the NIC's table full, a connection is counted as DeviceFull."""
     ktap.defer(nicfault.end)
     both("DeviceFull", lambda d: nicfault.command("fail", ADD[d][1], 1, FULL))
 
 
 def device_no_memory():
-    """The driver has no memory for it."""
+    """A connection for which the driver finds no memory is counted as DeviceNoMemory."""
     both("DeviceNoMemory", lambda d: rig.fault(cmd_opcode=ADD[d][0],
                                            cmd_result=-errno.ENOMEM, cmd_times=1))
 
 
 def device_refused():
-    """Another failure."""
+    """A connection that the NIC refuses for any other reason is counted as DeviceRefused."""
     ktap.defer(nicfault.end)
     both("DeviceRefused",
          lambda d: nicfault.command("fail", ADD[d][1], 1, nicfault.FAILS))
 
 
 def link(word):
-    """The interface, up or down."""
+    """Set the interface up or down."""
     rig.run("ip", "link", "set", rig.IFACE, word)
 
 
 def left_device():
-    """The card goes down under flows that send and receive."""
+    """The NIC goes down under flows that send and receive: both are counted as LeftDevice."""
     flow, inflow = rig.Flow(), rig.Inflow()
     flow.send(rig.pattern(CHUNK))
     flow.drain()
@@ -114,7 +116,8 @@ def left_device():
 
 
 def fallback_lost():
-    """Packets built for the card, and sent again when the card had gone."""
+    """Packets built for the NIC are sent again after the NIC lost its contexts: software
+    encrypts them, counted as FallbackLost."""
     rig.patient_tcp(ktap.defer)
     flow = rig.Flow()
     undo = rig.send_lost(flow)
@@ -130,8 +133,8 @@ def fallback_lost():
 
 
 def other_way():
-    """The route leads over another interface on top of the card; undone at the end,
-    when the far end must forget that interface's address."""
+    """Move the route to a macvlan on top of the NIC. At the end of the case the far end
+    must forget the macvlan's address."""
     far = rig.FAR[4]
     ktap.defer(rig.far_run, "ip", "neigh", "flush", "dev", "eth0")
     rig.run("ip", "link", "add", "mv0", "link", rig.IFACE, "type", "macvlan",
@@ -143,8 +146,9 @@ def other_way():
 
 
 def left_route():
-    """A connection with a route that leaves the card; packets built for the card and
-    sent again leave over the other interface, encrypted by software."""
+    """The route of a flow moves to another interface: both directions are counted as
+    LeftRoute; packets that were built for the NIC are sent again over the new route,
+    encrypted by software."""
     rig.patient_tcp(ktap.defer)
     flow, inflow = rig.Flow(), rig.Inflow()
     inflow.push(inflow.stream(CHUNK))
@@ -165,7 +169,8 @@ def left_route():
 
 
 def fallback_driver():
-    """The driver asks: a gap, then retransmissions; and tells the card later."""
+    """The driver asks software to encrypt, after a gap and for retransmissions: counted as
+    FallbackDriver; the NIC is resynced later."""
     ktap.defer(rig.private_flag, "tls-tx-fallback-only", False)
     rig.private_flag("tls-tx-fallback-only", True)
     rig.patient_tcp(ktap.defer)
@@ -181,7 +186,8 @@ def fallback_driver():
 
 
 def fallback_error():
-    """No memory to encrypt with: dropped, and sent again by TCP."""
+    """Software finds no memory to encrypt a packet: it is dropped, counted as
+    FallbackError, and TCP sends it again."""
     ktap.defer(rig.private_flag, "tls-tx-fallback-only", False)
     rig.private_flag("tls-tx-fallback-only", True)
     flow = rig.Flow()
@@ -198,8 +204,8 @@ def fallback_error():
 
 
 def fallback_acknowledged():
-    """The kernel keeps nothing of acknowledged data: a segment with such a number is
-    dropped."""
+    """A segment with a sequence number that is already acknowledged has no record any more:
+    it is dropped, counted as FallbackAcked."""
     flow = rig.Flow()
     flow.send(rig.pattern(5000))
     flow.drain()
@@ -216,7 +222,8 @@ def fallback_acknowledged():
 
 
 def send_short(flow, piece):
-    """Send a record; for its Nth piece there is no memory the first time."""
+    """Send a record in two calls, while the allocation of its Nth piece fails the first
+    time."""
     before = flow.receiver.count
     rig.fault(piece_skip=piece, piece_times=1)
     flow.send(b"that goes ", socket.MSG_MORE)
@@ -228,8 +235,8 @@ def send_short(flow, piece):
 
 
 def device_again_without_io():
-    """A socket that memory is written out through, as a block device's, gets its device
-    back within a send: nothing on that way may wait for IO."""
+    """A socket through which memory is written out (as a network block device does) returns
+    to the NIC within a send: no allocation on that path may wait for IO."""
     ktap.defer(lambda: rig.fault(noio=0))
     flow = rig.Flow()
     ktap.defer(link, "up")
@@ -237,7 +244,7 @@ def device_again_without_io():
     link("up")
     watch = rig.Watch()
     rig.fault(noio=1, noio_kept=0, noio_broken=0)
-    for _ in range(4):      # the first one finds the route
+    for _ in range(4):      # the first send finds the route
         flow.send(rig.pattern(1000))
         flow.drain()
     flow.finish()
@@ -247,8 +254,9 @@ def device_again_without_io():
 
 
 def seal_later(by_nic):
-    """No memory for the content of a record, and the header with it: the program waits.
-    None for its end: it stays open, and goes out by itself, without another call."""
+    """No memory for a piece of a record. For its content or header, the program's call
+    waits. For its end, the record stays open and is sent later without another call:
+    counted as SealLater."""
     ktap.defer(rig.offload, True)
     rig.offload(by_nic)
     ktap.defer(lambda: rig.fault(piece_times=0, piece_skip=0))
@@ -265,9 +273,9 @@ def seal_later(by_nic):
 
 
 def cipher_without_memory():
-    """The cipher has no memory for a record. A record with payload in the sender's own
-    pages is encrypted later; a record encrypted in place may be half encrypted and ends
-    the stream, and no sender waits for that."""
+    """The cipher has no memory for a record. If the payload is in the sender's own pages,
+    the record is encrypted later. A record encrypted in place may be half encrypted, so it
+    ends the stream: the calls fail with EIO at once."""
     rig.offload(False)
     ktap.defer(rig.offload, True)
     ktap.defer(lambda: rig.fault(seal_times=0))
@@ -289,7 +297,8 @@ def cipher_without_memory():
 
 
 def time_of_failures(times, step):
-    """Call step() until it returns True; how long the failures of allocations took at least."""
+    """Call step() until it returns True. Returns the least time that the failures of
+    allocations took, or None."""
     begin, end = time.monotonic(), None
     done = False
     while not done:
@@ -304,7 +313,7 @@ def time_of_failures(times, step):
 
 def gather_without_memory():
     """No memory for the copy of a record that is larger than TCP's window: the work that
-    gathers the record tries again, with a pause, and nobody has to call."""
+    gathers the record tries again after a pause, without another call of the program."""
     times, pause, count = 50, 0.01, 10
     ktap.defer(lambda: rig.fault(fallback_times=0))
     key = ktls.Key()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Receiving through the NIC's TLS engine: records of all shapes are decrypted by the
-NIC; where segments are lost, late or wrong, software helps, and the NIC finds its place
-again in each of the kernel's three ways. The far end seals its records without the
-kernel's TLS, and the data read at the near end is compared with them."""
+"""Receiving through the NIC's TLS engine: the NIC decrypts records of all shapes; where
+segments are lost, late or wrong, software helps, and the NIC is resynced in each of the
+kernel's three ways. The far end seals its records without kernel TLS, and the data read at
+the near end is compared with them."""
 import errno
 import os
 import random
@@ -27,7 +27,7 @@ CHUNK = 60000
 
 
 def all_by_nic(watch, *flows):
-    """The NIC decrypted these flows, all of them and nothing else."""
+    """The NIC decrypted all bytes of these flows, and nothing else."""
     watch.settle("rx_tls_del", len(flows))
     watch.expect(rx_tls_ctx=len(flows), TlsRxDevice=len(flows), TlsRxSw=0,
                  rx_tls_decrypted_bytes=sum(f.wire for f in flows),
@@ -37,7 +37,7 @@ def all_by_nic(watch, *flows):
 
 
 def sizes(version, cipher, family):
-    """A stream of each size, each on a connection of its own."""
+    """Streams of many sizes, each on a connection of its own: the NIC decrypts all of them."""
     for size in SIZES:
         watch = rig.Watch()
         flow = rig.Inflow(cipher, family, version)
@@ -47,7 +47,8 @@ def sizes(version, cipher, family):
 
 
 def record_sizes(version, cipher):
-    """Records of 1 to 2000 bytes: several in a packet, and cut by packets."""
+    """Records of 1 to 2000 bytes, so that a packet holds several records and a record spans
+    packets: the NIC decrypts all of them."""
     dice = random.Random(1)
     watch = rig.Watch()
     flow = rig.Inflow(cipher, 4, version)
@@ -57,7 +58,7 @@ def record_sizes(version, cipher):
 
 
 def record_types():
-    """Alerts and handshake messages between data, each with its type."""
+    """Alerts and handshake messages between data: each record is read with its type."""
     watch = rig.Watch()
     flow = rig.Inflow()
     sent = [(ktls.DATA, b"one"), (ktls.ALERT, b"\1\0"), (ktls.DATA, b"two"),
@@ -71,7 +72,7 @@ def record_types():
 
 
 def merged_by_gro():
-    """Decrypted packets are joined by GRO, and none with one that is not."""
+    """GRO joins decrypted packets: less than half as many reach IP as the NIC decrypted."""
     def delivered():
         with open("/proc/net/snmp", encoding="ascii") as file:
             names, values = [line.split() for line in file
@@ -89,7 +90,7 @@ def merged_by_gro():
 
 
 def hundred_connections():
-    """A hundred connections at once, half of them IPv6."""
+    """A hundred connections at once, half of them IPv6: the NIC decrypts all of them."""
     watch = rig.Watch()
     flows = [rig.Inflow("aes-128-gcm", 4 if i % 2 else 6) for i in range(100)]
     ktap.equal(watch["TlsCurrRxDevice"], 100, "TlsCurrRxDevice")
@@ -102,8 +103,8 @@ def hundred_connections():
 
 
 def over_vlan():
-    """The NIC looks below a VLAN tag, and our tls.ko too; the distribution's does
-    not, and keeps the connection."""
+    """A connection over a VLAN: with our tls.ko the NIC decrypts it; the distribution's
+    tls.ko does not look below a VLAN, and software decrypts."""
     rig.vlan(7)
     ktap.defer(rig.vlan_end, 7)
     watch = rig.Watch()
@@ -122,7 +123,7 @@ def over_vlan():
 
 
 def off_means_off():
-    """With the feature off, the connection is the kernel's."""
+    """With the feature off, software decrypts the connection."""
     rig.receive_offload(False)
     ktap.defer(rig.receive_offload, True)
     watch = rig.Watch()
@@ -134,7 +135,7 @@ def off_means_off():
 
 
 def checksums_off():
-    """A flow that is on the NIC stays there with rx-checksumming off."""
+    """rx-checksumming is switched off under a flow on the NIC: the NIC decrypts all of it."""
     watch = rig.Watch()
     flow = rig.Inflow()
     flow.push(flow.stream(CHUNK))
@@ -147,7 +148,7 @@ def checksums_off():
 
 
 def choose(mode):
-    """The way of resync for new connections, as a private flag."""
+    """Choose the way of resync for new connections, by its private flag."""
     flag = MODES[mode]
     if flag:
         rig.private_flag(flag, True)
@@ -155,14 +156,15 @@ def choose(mode):
 
 
 def single_frames():
-    """The far end's netem gets frames, not packets of many."""
+    """The far end hands netem single frames, not packets that are segmented later."""
     rig.far_run("ip", "link", "set", "eth0", "gso_max_segs", "1")
     ktap.defer(rig.far_run, "ip", "link", "set", "eth0", "gso_max_segs", "65535")
 
 
 def bad_wire(mode, size, floor, *netem):
-    """Streams over a bad wire: every byte arrives, so many per cent of all decrypted.
-    (One that loses its place early may have to wait for the kernel.)"""
+    """Streams over a bad wire: every byte arrives, and the NIC decrypts at least FLOOR per
+    cent of all streams together. (A single stream may do worse: if it is lost early, it has
+    to wait for the kernel.)"""
     choose(mode)
     single_frames()
     rig.far_netem(*netem)
@@ -184,12 +186,13 @@ def bad_wire(mode, size, floor, *netem):
 
 
 def drop_next():
-    """Everything that the far end sends from now on is lost."""
+    """Lose everything that the far end sends from now on."""
     rig.far_netem("loss", "100%")
 
 
 def lose(flow, data, lost, then):
-    """Send data, of which the part called lost is late, and then is not."""
+    """Send DATA, of which the bytes LOST = (first, last) are lost and arrive later by
+    retransmission; then send THEN."""
     first, last = lost
     flow.far.sendall(data[:first])
     time.sleep(0.2)
@@ -204,9 +207,9 @@ def lose(flow, data, lost, then):
 
 
 def partly_decrypted(version, cipher):
-    """The middle of a record is late, and the NIC does not remember the gap: the part
-    that it has decrypted is made ciphertext again and opened by the kernel, and the NIC
-    goes on at the next record."""
+    """The middle of a record comes late, and the NIC does not remember gaps: the kernel
+    turns the part that the NIC decrypted into ciphertext again and decrypts the record, and
+    the NIC continues at the next record."""
     nicfault.forgetful(ktap.defer)
     rig.patient_tcp(ktap.defer, rig.far_run)
     ktap.defer(rig.far_netem_end)
@@ -226,7 +229,7 @@ def partly_decrypted(version, cipher):
 
 
 def late_piece(version, cipher):
-    """The middle of a record is late: the NIC decrypts it when it comes."""
+    """The middle of a record comes late: the NIC decrypts it when it comes."""
     rig.patient_tcp(ktap.defer, rig.far_run)
     ktap.defer(rig.far_netem_end)
     watch = rig.Watch()
@@ -240,7 +243,7 @@ def late_piece(version, cipher):
 
 
 def late_header():
-    """A header is late: the NIC finds its place without the kernel."""
+    """A record header comes late: the NIC gets in sync by itself, without the kernel."""
     rig.patient_tcp(ktap.defer, rig.far_run)
     ktap.defer(rig.far_netem_end)
     watch = rig.Watch()
@@ -256,7 +259,8 @@ def late_header():
 
 
 def lost_header(mode):
-    """A header is late, and the NIC does not remember: it is told where it is."""
+    """A record header comes late, and the NIC does not remember gaps: it asks the kernel,
+    and is in sync after the answer."""
     nicfault.forgetful(ktap.defer)
     choose(mode)
     rig.patient_tcp(ktap.defer, rig.far_run)
@@ -264,7 +268,7 @@ def lost_header(mode):
     watch = rig.Watch()
     flow = rig.Inflow()
     flow.push(flow.stream(1000))
-    # four records; the header of the second one is in the lost part
+    # four records; the lost part holds the header of the second
     data = flow.stream(4000, 1000)
     lose(flow, data, (900, 1800), None)
     watch.expect(rx_tls_lost_gap=1)
@@ -272,14 +276,14 @@ def lost_header(mode):
     flow.finish()
     watch.expect(TlsDecryptError=0)
     watch.some("rx_tls_resync_res_ok", "TlsRxDeviceResync")
-    # the distribution's tls.ko hints at the record before the one it means
+    # the distribution's tls.ko names the record before the right one in its hint
     if mode != "hint" or not rig.STOCK:
         watch.expect(rx_tls_err=0)
     return watch
 
 
 def in_sync_again(watch, flow):
-    """Send records, one or some at a time, until the NIC decrypts all of them."""
+    """Push one to three records at a time, until the NIC decrypts all of a step."""
     for step in range(60):
         before = watch["rx_tls_decrypted_bytes"]
         flow.push(flow.stream(3000 if step % 3 else 9000, 3000))
@@ -289,7 +293,8 @@ def in_sync_again(watch, flow):
 
 
 def resync_async():
-    """The default: kernel TLS keeps a log while the NIC's question travels."""
+    """Asynchronous resync, the default: kernel TLS logs record headers while the NIC's
+    request is under way."""
     watch = lost_header("async")
     watch.some("rx_tls_resync_req_pkt", "rx_tls_resync_req_start",
                "rx_tls_resync_req_end")
@@ -297,24 +302,23 @@ def resync_async():
 
 
 def resync_direct():
-    """The NIC's question goes to kernel TLS as it is."""
+    """Direct resync: the driver passes the NIC's request to kernel TLS unchanged."""
     watch = lost_header("direct")
     watch.some("rx_tls_resync_req_pkt", "rx_tls_resync_req_direct")
     watch.expect(rx_tls_resync_req_start=0)
 
 
 def resync_hint():
-    """Kernel TLS sees ciphertext and tells where the next record is."""
+    """Resync by hint: kernel TLS sees ciphertext, and tells the NIC where the next record
+    is."""
     watch = lost_header("hint")
     watch.expect(rx_tls_resync_req_start=0, rx_tls_resync_req_direct=0)
 
 
 def late_start(records, size):
-    """
-    So many records arrive before the key is set, and one in part: our tls.ko has the
-    NIC begin behind them. With the distribution's it misses all of their headers, and
-    the first whole record tells by its tag how many they were.
-    """
+    """RECORDS records and a part of the next arrive before the key is set. Our tls.ko has
+    the NIC begin behind them. With the distribution's tls.ko the NIC misses all of their
+    headers; the first whole record tells it by the tag how many records there were."""
     near, far = rig.connect()
     watch = rig.Watch()
     flow = rig.Inflow(pair=(near, far), attach=False)
@@ -344,13 +348,14 @@ def flipped(data, at):
 
 
 def wrong_tag():
-    """A forged record is given up as it came, and the kernel refuses it."""
+    """A record with a wrong tag: the NIC passes it on as it came, the kernel refuses it
+    with EBADMSG, and counters of both tell."""
     watch = rig.Watch()
     flow = rig.Inflow()
     flow.push(flow.stream(CHUNK))
     flow.far.sendall(flipped(flow.seal(b"forged" * 100), -1))
     ktap.fails(errno.EBADMSG, flow.near.recv, 1000)
-    # the outcome for a context that is gone is not always reported
+    # the result for a context that is already deleted is not always reported
     watch.settle("rx_tls_lost_auth", 1)
     flow.far.close()
     flow.near.close()
@@ -359,7 +364,8 @@ def wrong_tag():
 
 
 def impossible_header():
-    """A header that is none ends the stream for NIC and kernel."""
+    """A record header with an impossible version ends the stream, for the NIC and for the
+    kernel."""
     watch = rig.Watch()
     flow = rig.Inflow()
     flow.push(flow.stream(CHUNK))
@@ -371,7 +377,8 @@ def impossible_header():
 
 
 def reset_under_flow():
-    """The NIC forgets everything, and decrypts the flow again soon after."""
+    """The function is reset under a receiving flow: the NIC loses its context, and decrypts
+    the flow again soon after."""
     device = os.path.basename(os.readlink(f"/sys/class/net/{rig.IFACE}/device"))
     watch = rig.Watch()
     flow = rig.Inflow()
@@ -385,7 +392,7 @@ def reset_under_flow():
 
 
 def both_directions():
-    """The NIC encrypts and decrypts for one connection at the same time."""
+    """One connection is busy in both directions: the NIC encrypts and decrypts all of it."""
     watch = rig.Watch()
     flow = rig.Inflow()
     key = ktls.Key()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Record shapes through the NIC's TLS engine, without loss: the data at the far end is
-opened without the kernel's TLS, and every byte of it was encrypted by the NIC."""
+"""Record shapes through the NIC's TLS engine, without loss: the NIC encrypts every byte,
+and the far end opens the records without kernel TLS."""
 import errno
 import os
 import re
@@ -15,18 +15,19 @@ import rig
 SIZES = [1, 15, 16, 17, 1399, 1448, 1449, 16383, 16384, 16385, 65536, 300000]
 BOTH = [("aes-128-gcm", 4), ("aes-256-gcm", 4),
         ("aes-128-gcm", 6), ("aes-256-gcm", 6)]
-# offered to a driver by our tls.ko only
+# our tls.ko alone offers these to a driver
 OURS = [] if rig.STOCK else [
     (ktls.TLS12, "chacha20-poly1305"), (ktls.TLS13, "aes-128-gcm"),
     (ktls.TLS13, "aes-256-gcm"), (ktls.TLS13, "chacha20-poly1305")]
 TRACING = "/sys/kernel/tracing"
-# a slow guest may retransmit without a loss, and find it acknowledged by then
+# none of these may move; a slow guest may retransmit without a loss, which is acknowledged
+# by the time it reaches the driver
 CLEAN = {"tx_tls_fallback_gap": 0, "tx_tls_resync_req": 0,
          "tx_tls_drop_bypass_req": 0, "tx_tls_lost_device": 0}
 
 
 def all_by_nic(watch, *flows):
-    """These flows were encrypted by the NIC, all of them and nothing else."""
+    """The NIC encrypted all bytes of these flows, and nothing else."""
     count = len(flows)
     wire = sum(flow.wire for flow in flows)
     watch.settle("tx_tls_del", count)
@@ -35,7 +36,7 @@ def all_by_nic(watch, *flows):
 
 
 def sizes(cipher, family, version=ktls.TLS12):
-    """One send of each size, each on a connection of its own."""
+    """One send of each size, each on a connection of its own: the NIC encrypts all of them."""
     for size in SIZES:
         watch = rig.Watch()
         flow = rig.Flow(cipher, family, version=version)
@@ -45,7 +46,7 @@ def sizes(cipher, family, version=ktls.TLS12):
 
 
 def sendfile(cipher, family, size, version=ktls.TLS12):
-    """A file, by sendfile."""
+    """A file sent by sendfile: the NIC encrypts all of it."""
     path = "/tmp/file"
     with open(path, "wb") as file:
         file.write(rig.pattern(size))
@@ -58,7 +59,8 @@ def sendfile(cipher, family, size, version=ktls.TLS12):
 
 
 def zerocopy():
-    """sendfile without the copy that protects the record from the file."""
+    """A file sent by sendfile with TLS_TX_ZEROCOPY_RO, which omits the copy that protects a
+    record from changes of the file: the NIC encrypts all of it."""
     path = "/tmp/file"
     with open(path, "wb") as file:
         file.write(rig.pattern(1 << 20))
@@ -72,7 +74,8 @@ def zerocopy():
 
 
 def small_records(cipher, family, version=ktls.TLS12):
-    """Several records in one packet: 1000 sends of 1 to 64 bytes, corked."""
+    """1000 corked sends of 1 to 64 bytes: packets hold several records, and the NIC
+    encrypts all of them."""
     watch = rig.Watch()
     flow = rig.Flow(cipher, family, version=version)
     flow.near.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
@@ -87,7 +90,7 @@ def small_records(cipher, family, version=ktls.TLS12):
 
 
 def one_record_of_many_sends():
-    """MSG_MORE keeps the record open."""
+    """160 sends with MSG_MORE make a single record."""
     watch = rig.Watch()
     flow = rig.Flow()
     data = rig.pattern(16000)
@@ -100,7 +103,7 @@ def one_record_of_many_sends():
 
 
 def record_types():
-    """Alerts and handshake messages between data."""
+    """Alerts and handshake messages between data: each record arrives with its type."""
     watch = rig.Watch()
     flow = rig.Flow()
     flow.send(b"one")
@@ -115,7 +118,8 @@ def record_types():
 
 
 def record_number():
-    """A stream that does not begin with record 0, near a carry."""
+    """A stream whose first record number is just below 2^32: the NIC carries into the upper
+    half."""
     watch = rig.Watch()
     flow = rig.Flow(seq=(1 << 32) - 2)
     for _ in range(5):
@@ -125,8 +129,8 @@ def record_number():
 
 
 def last_number():
-    """The last record number of a key is not used, and the call says so; the record
-    before it is sent, and said to be sent."""
+    """The record number 2^64 - 1 is not used: the send fails with EBADMSG. The record with
+    the number before it is sent, and its call succeeds."""
     watch = rig.Watch()
     flow = rig.Flow(seq=(1 << 64) - 2)
     flow.send(b"last")
@@ -136,8 +140,8 @@ def last_number():
 
 
 def last_numbers_of_a_call():
-    """A call has more records than the key has numbers left. No number is used twice:
-    records with a number are sent, and nothing behind them."""
+    """A call needs more record numbers than the key has left: records that have a number
+    are sent, the rest is not, and no number is used twice."""
     watch = rig.Watch()
     flow = rig.Flow(seq=(1 << 64) - 3)
     data = rig.pattern(3 * ktls.MAX_PLAIN)
@@ -148,12 +152,13 @@ def last_numbers_of_a_call():
 
 
 def open_record_lost():
-    """A record that MSG_MORE held open and the whole ones behind it are sent by one
-    call and lost on the wire: sent again, each is found where it is in the stream."""
+    """One call sends the record that MSG_MORE held open and the whole records behind it,
+    and all are lost on the wire: TCP sends them again, and each is found at its right place
+    in the stream."""
     rig.patient_tcp(ktap.defer)
     for size in (1, 9000):
         flow = rig.Flow()
-        flow.send(rig.pattern(2 << 20))     # so that the window has room for it
+        flow.send(rig.pattern(2 << 20))     # so that the window has room for all of it
         flow.drain()
         watch = rig.Watch()
         flow.send(rig.pattern(size), socket.MSG_MORE)
@@ -167,7 +172,8 @@ def open_record_lost():
 
 
 def data_before():
-    """Bytes that were sent before the keys were set stay as they are."""
+    """Bytes that were sent before the key was set arrive in the clear; later bytes are
+    encrypted by the NIC."""
     watch = rig.Watch()
     flow = rig.Flow(before=b"in the clear, on purpose" * 100)
     flow.send(rig.pattern(50000))
@@ -176,7 +182,8 @@ def data_before():
 
 
 def hundred_connections():
-    """A hundred connections at once, half of them IPv6, both ciphers."""
+    """A hundred connections at once, half of them IPv6, with both ciphers: the NIC encrypts
+    all of them."""
     watch = rig.Watch()
     flows = [rig.Flow(*BOTH[i % 4]) for i in range(100)]
     ktap.equal(watch["TlsCurrTxDevice"], 100, "TlsCurrTxDevice")
@@ -190,7 +197,8 @@ def hundred_connections():
 
 
 def both_directions():
-    """A connection with the other direction open, and used, meanwhile."""
+    """A connection that also receives plaintext data while it sends: the NIC encrypts all
+    that it sends."""
     watch = rig.Watch()
     flow = rig.Flow()
     for i in range(20):
@@ -202,7 +210,8 @@ def both_directions():
 
 
 def frame_size(size):
-    """A megabyte with this MTU, with segmentation by the NIC and without."""
+    """A megabyte with this MTU, with and without segmentation by the NIC: the NIC encrypts
+    all of it."""
     rig.mtu(size)
     ktap.defer(rig.mtu, 1500)
     ktap.defer(rig.feature, "tso", True)
@@ -216,7 +225,7 @@ def frame_size(size):
 
 
 def off_means_off():
-    """With the feature off, the connection is the kernel's."""
+    """With the feature off, software encrypts the connection."""
     rig.offload(False)
     ktap.defer(rig.offload, True)
     watch = rig.Watch()
@@ -228,7 +237,8 @@ def off_means_off():
 
 
 def reset_flows(count):
-    """Connections with contexts in use, of which this end puts nothing on the wire."""
+    """COUNT connections with contexts, reset by the far end, so that closing them sends no
+    packet."""
     flows = [rig.Flow(reading=False) for _ in range(count)]
     for flow in flows:
         flow.send(rig.pattern(100))
@@ -239,25 +249,26 @@ def reset_flows(count):
 
 
 def deleted_together():
-    """The contexts of connections that are closed at once are deleted by a few
+    """40 connections are closed at once: their contexts are deleted with at most ten
     doorbells and interrupts."""
     flows = reset_flows(40)
     watch = rig.Watch()
     for flow in flows:
         flow.near.close()
-    # to look is a command, which takes along those that wait
+    # reading the counters is a command, and would take waiting commands along
     time.sleep(0.5)
     moved = watch.moved()
     ktap.equal((moved["tx_tls_del"], moved["dev_tls_ctx_live"]), (40, -40), "deleted")
-    # nor by the comparison of both tables, which would mend what was forgotten
+    # the comparison of both tables did not delete them either; it would hide a forgotten
+    # delete
     ktap.equal(moved["tls_del_later"], 0, "tls_del_later")
     for name in ("dev_doorbells", "dev_interrupts"):
         ktap.equal(moved[name] <= 10, True, f"{name}: {moved[name]} for 40 contexts")
 
 
 def deleted_in_time():
-    """Contexts that are too few to be deleted at once, and that no later command takes
-    along, are deleted when the driver looks after its queues."""
+    """Three contexts, too few for a batch, wait to be deleted, and no later command takes
+    them along: they are deleted when the driver looks after its queues."""
     flows = reset_flows(3)
     event = f"{TRACING}/events/vktls/vktls_tls_del/enable"
     ktap.defer(put, event, "0")
@@ -280,7 +291,7 @@ def put(path, text):
 
 
 def leave_names():
-    """Names of the TLS counters, for the host to look up."""
+    """Leave the names of the TLS counters for documented.py on the host."""
     names = [name for name in rig.counters()
              if name.startswith(("tx_tls_", "rx_tls_"))]
     with open("/mnt/host/counters", "w", encoding="ascii") as file:
@@ -288,12 +299,12 @@ def leave_names():
 
 
 def records_share_packets():
-    """The records of one call leave together, where TCP has room for each alone:
-    64 KiB are two packets, or three where the window ends."""
-    # a packet is to be as large as it can be, however slow the guest
+    """The records of one call share packets, although TCP had room to send each at once: 64
+    KiB make two packets, or three at the end of the window."""
+    # makes packets as large as they can be, however slow the guest is
     rig.sysctl(ktap.defer, "net.ipv4.tcp_tso_rtt_log", "31")
     flow = rig.Flow()
-    flow.send(rig.pattern(2 << 20))     # so that the window has room for it
+    flow.send(rig.pattern(2 << 20))     # so that the window has room for all of it
     for _ in range(5):
         flow.drain()
         watch = rig.Watch()
@@ -307,7 +318,8 @@ def records_share_packets():
 
 
 def stacks(function, call):
-    """The callers of a kernel's function during a call, one list for each time."""
+    """The callers of a kernel function while call() runs, one list for each time that it is
+    called."""
     for path, value, later in (("set_ftrace_filter", function, ""),
                                ("current_tracer", "function", "nop"),
                                ("options/func_stack_trace", "1", "0")):
@@ -321,7 +333,8 @@ def stacks(function, call):
 
 
 def frames_to_tcp():
-    """At most six functions of ours lie between the system call and TCP."""
+    """At most six functions of our tls.ko lie between the system call and TCP, for each
+    kind of send."""
     flow = rig.Flow()
     flow.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX_ZEROCOPY_RO, 1)
     path = "/tmp/file"
@@ -368,7 +381,7 @@ def main():
         ktap.add("records_share_packets", records_share_packets)
         for fn in (last_number, last_numbers_of_a_call, frames_to_tcp):
             ktap.add(fn.__name__, fn)
-        # TCP's timer, of 5 s, doubles as long as "tc" is slow to end the loss
+        # TCP's timer starts at 5 s, and doubles if "tc" is slow to end the loss
         ktap.add("open_record_lost", open_record_lost, timeout=200)
     for fn in (deleted_together, deleted_in_time):
         ktap.add(fn.__name__, fn)

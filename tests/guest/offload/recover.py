@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Faults of the NIC under live TLS flows: each is noticed, repaired, and the flows
-are encrypted by the NIC again, without a byte lost. Prints, for each, the guest's
-seconds from the fault to that moment. With the word "long" behind it: the cases
-that take their time."""
+"""Faults of the NIC under live TLS flows: each is noticed and repaired, and the NIC
+encrypts the flows again, without a byte lost. The program prints for each fault the guest's
+seconds from the fault to that moment. With the word "long" as an argument: the cases that
+take longest."""
 import os
 import random
 import socket
@@ -22,7 +22,7 @@ PATIENCE = 60
 
 
 class Log:
-    """The kernel's log from now on."""
+    """The kernel's log from the creation of this object on."""
 
     def __init__(self):
         self.file = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
@@ -31,7 +31,7 @@ class Log:
         ktap.defer(os.close, self.file)
 
     def has(self, words):
-        """Did the kernel say that?"""
+        """Has the kernel logged these words?"""
         try:
             while True:
                 self.text += os.read(self.file, 8192).decode(errors="replace")
@@ -40,13 +40,13 @@ class Log:
         return words in self.text
 
     def expect(self, words, timeout=PATIENCE):
-        """Wait until it has."""
+        """Wait until the kernel has logged these words."""
         rig.wait_for(lambda: self.has(words), timeout,
                      lambda: f"the kernel does not say: {words}")
 
 
 class Load:
-    """Flows that send one chunk after the other, both families in turn."""
+    """Flows that send one chunk after another, alternately IPv4 and IPv6, each in a thread."""
 
     def __init__(self, flows=4):
         self.watch, self.ended, self.errors = rig.Watch(), False, []
@@ -61,7 +61,7 @@ class Load:
         self.goes_on()
 
     def run(self, number):
-        """One flow's sender."""
+        """Send on one flow until stop()."""
         try:
             while not self.ended:
                 self.idle[number] = self.paused
@@ -76,7 +76,7 @@ class Load:
             self.errors.append(f"flow {number}: {err!r}")
 
     def goes_on(self, rounds=2):
-        """Every flow gets through so many times more."""
+        """Wait until every flow has sent ROUNDS more chunks."""
         goal = [n + rounds for n in self.rounds]
         rig.wait_for(lambda: self.errors or
                      all(n >= g for n, g in zip(self.rounds, goal)),
@@ -84,7 +84,7 @@ class Load:
         ktap.equal(self.errors, [], "broken connections")
 
     def encrypted(self):
-        """Bytes that the NIC encrypted so far."""
+        """Bytes that the NIC has encrypted so far."""
         return self.watch["tx_tls_encrypted_bytes"]
 
     def pause(self):
@@ -101,8 +101,8 @@ class Load:
         rig.wait_for(lambda: not any(self.idle), PATIENCE, lambda: "a thread is gone")
 
     def offloaded(self):
-        """Does the NIC encrypt all that the flows send for a while? Then since when,
-        at the latest."""
+        """If the NIC encrypts everything that the flows send for two rounds: the time
+        before those rounds. Otherwise None."""
         start = self.pause()
         since = time.monotonic()
         before = self.encrypted()
@@ -114,7 +114,7 @@ class Load:
         return since if got >= sent else None
 
     def back(self, fault, start):
-        """All flows are the NIC's again; print how long that took."""
+        """Wait until the NIC encrypts all flows again; print how long that took."""
         while not (since := self.offloaded()):
             if time.monotonic() - start > PATIENCE:
                 raise AssertionError(f"offload does not come back; {self.watch.report()}")
@@ -128,7 +128,7 @@ class Load:
             thread.join(PATIENCE)
 
     def finish(self):
-        """The far end has got every byte."""
+        """Stop; the far end has got every byte of every flow."""
         self.stop()
         ktap.equal(self.errors, [], "broken connections")
         for flow in self.flows:
@@ -136,7 +136,7 @@ class Load:
 
 
 def begin():
-    """Flows that the NIC encrypts, and the kernel's log."""
+    """Start flows that the NIC encrypts, and watch the kernel's log."""
     ktap.defer(nicfault.end)
     load, log = Load(), Log()
     if not load.offloaded():
@@ -145,7 +145,8 @@ def begin():
 
 
 def through_a_reset(name, fault, *before):
-    """A fault that ends in a reset of the function, which is seen in the log."""
+    """A fault makes the driver reset the function: the log says so, each context is added
+    again, and the flows are back on the NIC."""
     load, log = begin()
     for prepare in before:
         prepare()
@@ -163,17 +164,19 @@ def through_a_reset(name, fault, *before):
 
 
 def firmware_hangs():
-    """Heartbeat and answers stay away."""
+    """Firmware hangs, so that heartbeat and answers stop: the driver resets the function."""
     through_a_reset("firmware hangs", lambda: nicfault.ask("fw-hang", 1))
 
 
 def firmware_crashes():
-    """Recovery after firmware has crashed, as its state in the status register shows."""
+    """Firmware crashes, which its state in the status register shows: the driver resets the
+    function."""
     through_a_reset("firmware crashes", lambda: nicfault.ask("fw-crash", 1))
 
 
 def firmware_crashes_and_queues_fail():
-    """The first attempt to start again fails, another is made."""
+    """Firmware crashes, and the first attempt to start the NIC again fails: the next one
+    succeeds."""
     through_a_reset("firmware crashes, a queue fails to come back",
                     lambda: nicfault.ask("fw-crash", 1),
                     lambda: nicfault.command("fail", "queue-create", 2, nicfault.FAILS))
@@ -181,20 +184,22 @@ def firmware_crashes_and_queues_fail():
 
 
 def firmware_hangs_as_it_comes_back():
-    """A command of the recovery itself is never answered."""
+    """Firmware crashes, and a command of the recovery is never answered: the recovery is
+    repeated, and succeeds."""
     through_a_reset("firmware crashes, then is silent at start",
                     lambda: nicfault.ask("fw-crash", 1),
                     lambda: nicfault.command("lose", "queue-create", 1))
 
 
 def users_of_tls():
-    """Sockets that hold the module; ours is held until the last packet is gone."""
+    """Number of users of tls.ko. Our tls.ko is held by a socket until its last packet is
+    freed."""
     with open("/sys/module/tls/refcnt", encoding="ascii") as file:
         return int(file.read())
 
 
 def send_on(flow):
-    """All the time, until nothing goes out for a second."""
+    """Send until the socket accepts nothing for a second."""
     try:
         while True:
             flow.near.send(bytes(CHUNK))
@@ -203,8 +208,8 @@ def send_on(flow):
 
 
 def recovery_fails():
-    """No attempt to start again succeeds, and the interface is closed: no packet stays
-    in a ring, so that sockets which are closed then are freed."""
+    """Every attempt to start the NIC again fails: the interface is closed, and no packet
+    stays in a ring, so that sockets closed afterwards are freed."""
     ktap.defer(come_back, pci_address())
     ktap.defer(nicfault.end)
     before, log = users_of_tls(), Log()
@@ -228,7 +233,8 @@ def recovery_fails():
 
 
 def one_context_forgotten():
-    """One flow comes back; the others never left."""
+    """The NIC forgets one context: the driver adds it again, without a reset, and the other
+    flows stay on the NIC."""
     load, _ = begin()
     start = time.monotonic()
     nicfault.forget_one(range(1024))
@@ -240,13 +246,13 @@ def one_context_forgotten():
 
 
 def all_places_free():
-    """No context stayed behind."""
+    """Wait until no context is left in the NIC."""
     rig.wait_for(lambda: not rig.counters()["dev_tls_ctx_live"], 10,
                  lambda: "contexts stay in the NIC")
 
 
 def all_contexts_forgotten():
-    """Everyone comes back, without a reset."""
+    """The NIC forgets all contexts: the driver adds all of them again, without a reset."""
     load, _ = begin()
     start = time.monotonic()
     nicfault.ask("ctx-forget-all", 1)
@@ -264,7 +270,8 @@ def queues(count):
 
 
 def queue_interrupts_lost():
-    """No queue stalls: the watch finds completions that wait."""
+    """Interrupts of the only queue pair are lost: the watch finds the waiting completions,
+    and the flows continue without a reset."""
     queues(1)
     load, _ = begin()
     for _ in range(2):
@@ -279,7 +286,8 @@ def queue_interrupts_lost():
 
 
 def interrupt_lost_before_silence():
-    """One packet each way, then nothing that would make up for the loss."""
+    """An interrupt is lost, and no later packet would cause another: the driver still finds
+    the packet, and an answer gets through."""
     queues(1)
     near, far = rig.connect()
     with near, far:
@@ -304,7 +312,8 @@ def interrupt_lost_before_silence():
 
 
 def command_interrupts_lost():
-    """A caller that waits for an answer polls by itself; events are found, too."""
+    """Interrupts of commands and events are lost: a caller that waits for an answer polls
+    by itself, and the driver finds a link event without its interrupt."""
     ktap.defer(nicfault.end)
     ktap.defer(nicfault.link, True)
     watch = rig.Watch()
@@ -333,7 +342,7 @@ def carrier():
 
 
 def spurious_interrupts():
-    """Interrupts for nothing, of every vector: nothing happens."""
+    """Every vector gets spurious interrupts: the flows stay on the NIC."""
     load, _ = begin()
     for _ in range(20):
         for vector in range(3):
@@ -346,7 +355,8 @@ def spurious_interrupts():
 
 
 def failing(command, what):
-    """One kind of command fails three times while what() makes use of it."""
+    """A kind of command fails three times while what() needs it: the flows return to the
+    NIC without a reset, and new connections work."""
     watch = rig.Watch()
     load, _ = begin()
     nicfault.command("fail", command, "1-3", nicfault.FAILS)
@@ -363,7 +373,8 @@ def failing(command, what):
 
 
 def new_flows(count=3, end=True):
-    """Connections that come and go; the NIC is not needed for them. Returns them."""
+    """Open COUNT connections and send on them, on the NIC or not; close them if END is set.
+    Returns them."""
     flows = []
     for _ in range(count):
         flow = rig.Flow()
@@ -375,12 +386,12 @@ def new_flows(count=3, end=True):
 
 
 def lose_contexts():
-    """So that flows ask for them again."""
+    """Make the NIC forget all contexts, so that the driver adds them again."""
     nicfault.ask("ctx-forget-all", 1)
 
 
 def lose_places():
-    """So that a flow asks for resync: segments are dropped before the NIC."""
+    """Drop segments before the NIC, so that a flow needs a resync."""
     watch = rig.Watch()
     rig.segments_at_once(1)
     undo = rig.near_qdisc("loss", "20%")
@@ -393,12 +404,13 @@ def lose_places():
 
 
 def stats_fail():
-    """Counters stand still for a while, nothing else."""
+    """Reading the NIC's counters fails: the flows are not disturbed."""
     failing("stats", lambda: None)
 
 
 def add_fails():
-    """New connections go on in software, and get a context later, by our tls.ko."""
+    """Adding contexts fails: new connections send by software; with our tls.ko they get a
+    context later."""
     watch, kept = rig.Watch(), []
     failing("tls-add", lambda: kept.extend(new_flows(3, False)))
     watch.expect(tx_tls_add_failed=3)
@@ -420,23 +432,27 @@ def on_the_nic(flow):
 
 
 def add_fails_again():
-    """Contexts that are to be given anew."""
+    """The NIC forgets all contexts, and adding them again fails three times: the flows
+    return to the NIC in the end."""
     failing("tls-add", lose_contexts)
 
 
 def resync_fails():
-    """The flow asks again, later."""
+    """Resyncs fail three times: the driver asks again later, and the flow returns to the
+    NIC."""
     failing("tls-resync", lose_places)
 
 
 def del_fails():
-    """Contexts that stay in the NIC harm nobody, and are deleted later."""
+    """Deleting contexts fails three times: they are deleted later, and no flow is
+    disturbed."""
     failing("tls-del", new_flows)
     all_places_free()
 
 
 def queue_create_fails():
-    """A change of rings fails; the old ones, or a reset, carry on."""
+    """Creating a queue fails three times during a change of rings: the NIC goes on with the
+    old rings or after a reset, and the flows return to it."""
     load, _ = begin()
     nicfault.command("fail", "queue-create", "1-3", nicfault.FAILS)
     start = time.monotonic()
@@ -448,13 +464,13 @@ def queue_create_fails():
 
 
 def command_times_out(command, what):
-    """No answer for ten seconds: the function is reset."""
+    """A command is not answered for ten seconds: the driver resets the function."""
     through_a_reset(f"{command} is not answered", what,
                     lambda: nicfault.command("lose", command, 1))
 
 
 def resync_is_slow():
-    """An answer that takes two seconds is waited for."""
+    """The answer to a resync takes two seconds: the driver waits for it, without a reset."""
     load, _ = begin()
     nicfault.command("delay", "tls-resync", "1-4", 2000)
     start = time.monotonic()
@@ -465,7 +481,8 @@ def resync_is_slow():
 
 
 def frames(direction, kind, ppm):
-    """A rate of it in one direction, until a frame was hit."""
+    """Frames of one direction suffer this fault at this rate, until one is hit: all data
+    arrives, without a reset."""
     load, _ = begin()
     nicfault.ask("seed", 1)
     nicfault.ask(f"{direction}-{kind}-ppm", ppm)
@@ -487,13 +504,13 @@ def pci_address():
 
 
 def driver(what, address):
-    """Bind or unbind."""
+    """Write to the driver's file "bind" or "unbind"."""
     with open(f"{DRIVER}/{what}", "w", encoding="ascii") as file:
         file.write(address)
 
 
 def come_back(address):
-    """A driver for a NIC that is there again, and the interface as it was."""
+    """Bring the NIC back, bind the driver, and set up the interface as it was."""
     nicfault.ask("gone", 0)
     if not os.path.exists(f"{DRIVER}/{address}"):
         driver("bind", address)
@@ -507,8 +524,8 @@ def come_back(address):
 
 
 def gone():
-    """Registers read all ones under flows: noticed, unbound without waiting, and data
-    that was on its way arrives when there is a NIC again."""
+    """All registers read all ones under flows: the driver notices, an unbind does not wait
+    for the NIC, and when the NIC is back, all data arrives."""
     load, log = begin()
     address = pci_address()
     ktap.defer(come_back, address)
@@ -536,7 +553,8 @@ def gone():
 
 
 def hit(dice):
-    """One fault that the dice choose; the NIC may have been reset meanwhile."""
+    """Inject one fault, chosen by the dice. The NIC may refuse it, when it has just been
+    reset."""
     opcode = dice.choice([n for n in nicfault.CMD if n != "caps"])
     vector = dice.randrange(3)
     name, value = dice.choice((
@@ -560,7 +578,8 @@ def hit(dice):
 
 
 def anything_from_a_seed():
-    """Faults of all kinds, one upon the other; SEED=n repeats them."""
+    """For a minute, faults of all kinds hit the NIC one after another: the flows return to
+    the NIC in the end. SEED=n repeats a run."""
     dice = random.Random(int(os.environ.get("SEED", "1")))
     load, _ = begin()
     end = time.monotonic() + 60

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Retransmissions that the NIC encrypts again: wherever a segment cuts records, when it
-is not possible, and on flows with many losses. A check of the wire compares each
-retransmission with the first copy, byte by byte."""
+"""Retransmissions that the NIC encrypts again (replays): wherever a segment cuts records,
+where a replay is impossible, and on flows with many losses. A check of the wire compares
+each retransmission with the first copy, byte by byte."""
 import os
 import socket
 
@@ -23,7 +23,7 @@ CLEAN = {"tx_tls_replay_refused": 0, "tx_tls_replay_unsent": 0,
 
 
 def small_mtu():
-    """So that a few hundred bytes are several segments."""
+    """Set a small MTU, so that a few hundred bytes make several segments."""
     rig.mtu(MTU)
     ktap.defer(rig.mtu, 1500)
 
@@ -36,15 +36,13 @@ def overhead(flow):
 
 
 def cork(flow, value):
-    """Records are put into full segments while it is set."""
+    """Set TCP_CORK; while it is set, records are sent in full segments."""
     flow.near.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
 
 
 def lost_once(flow, *wire_lengths):
-    """
-    Send records of these lengths on the wire, in full segments, all of which are
-    lost, and sent again.
-    """
+    """Send records of these lengths on the wire, in full segments. All segments are lost
+    once, and TCP sends them again."""
     undo = rig.far_loss("loss", "100%")
     ktap.defer(undo)
     cork(flow, 1)
@@ -57,10 +55,8 @@ def lost_once(flow, *wire_lengths):
 
 
 def cut(version, cipher, places):
-    """
-    Segments end so many bytes after the beginning of a record. Both halves are
-    lost and encrypted by the NIC again.
-    """
+    """A segment boundary lies PLACE bytes behind the beginning of a record. Both segments
+    are lost, and the NIC encrypts both again."""
     small_mtu()
     rig.private_flag("tls-tx-replay-only", True)
     ktap.defer(rig.private_flag, "tls-tx-replay-only", False)
@@ -79,8 +75,8 @@ def cut(version, cipher, places):
 
 
 def middle(version, cipher):
-    """A record of many segments, all of them lost: the first replay reads all of it,
-    the card keeps it for the others."""
+    """All segments of a long record are lost: the first replay reads the whole record from
+    memory, and the NIC keeps it for the replays of the other segments."""
     small_mtu()
     watch = rig.Watch()
     flow = rig.Flow(cipher, version=version)
@@ -91,7 +87,7 @@ def middle(version, cipher):
 
 
 def many_records():
-    """A segment with some twenty records in it."""
+    """A segment with about twenty records is lost: the NIC encrypts all of them again."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -105,10 +101,8 @@ def many_records():
 
 
 def half_acknowledged(tail):
-    """
-    Only a record's last bytes are lost: its beginning was acknowledged, and is
-    still there to be read.
-    """
+    """Only the last TAIL bytes of a record are lost. Its beginning is acknowledged, but
+    still in memory, so the NIC can replay the rest."""
     small_mtu()
     watch = rig.Watch()
     flow = rig.Flow()
@@ -126,7 +120,8 @@ def half_acknowledged(tail):
 
 
 def by_sendfile():
-    """Records that lie in many pages of a file."""
+    """A file is sent by sendfile with 3 % loss, so that its records lie in many pages: the
+    NIC replays them."""
     path = "/tmp/file"
     with open(path, "wb") as file:
         file.write(rig.pattern(1 << 20))
@@ -141,7 +136,8 @@ def by_sendfile():
 
 
 def open_record():
-    """A record that the NIC has not finished cannot be replayed: software."""
+    """A record that the NIC has not finished yet is lost in part: the NIC cannot replay it,
+    and software encrypts it."""
     small_mtu()
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
@@ -149,7 +145,7 @@ def open_record():
     flow.far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     undo = rig.far_loss("loss", "100%")
     ktap.defer(undo)
-    # more than the first window takes
+    # more than the peer's first window
     sent = flow.near.send(rig.pattern(16000))
     flow.note(rig.pattern(sent))
     rig.wait_for(lambda: watch["tx_tls_encrypted_bytes"] > SEGMENT, 10,
@@ -162,7 +158,8 @@ def open_record():
 
 
 def before_resync():
-    """Data that the NIC did not encrypt, it cannot encrypt again."""
+    """A segment is lost before the NIC. When it is sent again, the NIC cannot replay it,
+    because it never encrypted it."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -174,7 +171,8 @@ def before_resync():
 
 
 def older_than_resync():
-    """Nor data sent before the last resync, when it is sent again."""
+    """Data that the NIC has never encrypted, from before its last resync, is sent again:
+    software encrypts it."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -186,8 +184,8 @@ def older_than_resync():
     ktap.defer(undo_near)
     flow.send(rig.pattern(700))
     undo_near()
-    flow.send(rig.pattern(700))     # a gap: by software
-    flow.send(rig.pattern(700))     # in sync from here on
+    flow.send(rig.pattern(700))     # a gap: software encrypts it
+    flow.send(rig.pattern(700))     # the NIC is in sync from here on
     watch.settle("tx_tls_resync_ok", 1)
     undo()
     flow.finish()
@@ -196,7 +194,8 @@ def older_than_resync():
 
 
 def no_context():
-    """The NIC has forgotten it since."""
+    """The NIC has forgotten the context since it encrypted the data: software encrypts the
+    retransmission."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow = rig.Flow()
@@ -210,7 +209,8 @@ def no_context():
 
 
 def no_room():
-    """A segment of so many records that a packet has too few descriptors."""
+    """A segment holds so many records that a packet has too few descriptors for them:
+    software encrypts the retransmission."""
     rig.mtu(4000)
     ktap.defer(rig.mtu, 1500)
     rig.patient_tcp(ktap.defer)
@@ -225,7 +225,7 @@ def no_room():
 
 
 def forced_fallback():
-    """With the flag, software encrypts all retransmissions."""
+    """With the private flag tls-tx-fallback-only, software encrypts all retransmissions."""
     rig.private_flag("tls-tx-fallback-only", True)
     ktap.defer(rig.private_flag, "tls-tx-fallback-only", False)
     ktap.defer(rig.far_loss("loss", "3%"))
@@ -241,7 +241,7 @@ def forced_fallback():
 
 
 def flags_exclude():
-    """Two flags of the same kind cannot be on at the same time."""
+    """Two private flags that exclude each other cannot be on at the same time."""
     for pair in (("tls-tx-replay-only", "tls-tx-fallback-only"),
                  ("tls-rx-resync-direct", "tls-rx-resync-hint")):
         rig.private_flag(pair[0], True)
@@ -254,7 +254,8 @@ def flags_exclude():
 
 
 def share(percent, at_least, size):
-    """How much of a lossy stream the NIC encrypts, replays included."""
+    """On a stream with PERCENT loss, the NIC encrypts at least AT_LEAST per cent of all
+    bytes, retransmissions included."""
     ktap.defer(rig.far_loss("loss", f"{percent}%"))
     for version, cipher in (KINDS[0], KINDS[-1]):
         watch = rig.Watch()
@@ -270,7 +271,8 @@ def share(percent, at_least, size):
 
 
 def policy():
-    """A flow that loses much is software's until it is better."""
+    """A flow with much loss gets its retransmissions from software, and from the NIC again
+    when the loss has ended."""
     ktap.defer(rig.far_loss("loss", "25%"))
     watch = rig.Watch()
     flow = rig.Flow()
@@ -295,10 +297,8 @@ def policy():
 
 
 def lost_file(size):
-    """
-    A file that a flow has sent as one record by reference, all of it lost so far:
-    (flow, its file open for writing, the end of the loss).
-    """
+    """A flow has sent a file by zero-copy sendfile as one record, and all of it is lost so
+    far. Returns (flow, its file open for writing, a function that ends the loss)."""
     path = "/tmp/file"
     with open(path, "wb") as file:
         file.write(rig.pattern(size))
@@ -314,12 +314,11 @@ def lost_file(size):
 
 
 def refused():
-    """
-    Of a record that has changed under sendfile the tag comes out differently: the
-    NIC refuses, nothing leaves, and software has the flow for a while. (Software
-    would encrypt the changed record, so it is changed back in time. Before the first
-    replay: after one the NIC has no need to look.)
-    """
+    """A file changes after a record of it was sent by zero-copy sendfile, so the record's
+    tag would differ: the NIC refuses the replay and sends nothing of it, and for a while
+    software encrypts the flow's retransmissions. The test changes the file back in time,
+    since software would encrypt the changed record. The change comes before the first
+    replay; after one the NIC has kept the record."""
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     flow, file, undo = lost_file(8192)
@@ -338,8 +337,8 @@ def refused():
 
 
 def changed_after_a_replay():
-    """A record that the NIC has replayed is sent again unchanged, even if the file has
-    changed since."""
+    """The NIC has replayed a record, and then its file changes: later retransmissions still
+    have the first bytes."""
     watch = rig.Watch()
     flow, file, undo = lost_file(8192)
     rig.wait_for(lambda: watch["dev_tls_tx_replays"], 20, watch.report)

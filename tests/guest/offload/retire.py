@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Connections that leave the NIC one by one after a KeyUpdate: a send that takes its
-connection from the NIC does not wait for a grace period, nor for the other connections.
+"""Connections leave the NIC one by one after a KeyUpdate: the send that takes its
+connection from the NIC waits neither for a grace period nor for other connections.
 
-    retire.py [CONNECTIONS [ROUNDS]]        (200, 2)
+retire.py [CONNECTIONS [ROUNDS]]        (200, 2)
 """
 import resource
 import sys
@@ -18,16 +18,17 @@ del sys.argv[1:]
 
 
 class Flow(rig.Flow):
-    """A connection of which nobody checks the content."""
+    """A connection of which the content is not checked."""
 
     def rekey(self):
-        """All bytes of the old key are acknowledged soon after this."""
+        """Send a KeyUpdate and set the next key. All bytes of the old key are acknowledged
+        soon afterwards."""
         ktls.send_record(self.near, ktls.KEY_UPDATE, ktls.HANDSHAKE)
         key = ktls.Key(version=ktls.TLS13)
         self.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, key.crypto_info())
 
     def take(self):
-        """Whatever the far end has."""
+        """Read all that the far end has received."""
         self.far.setblocking(False)
         try:
             while self.far.recv(1 << 16):
@@ -37,7 +38,7 @@ class Flow(rig.Flow):
 
 
 def back(watch, flows, wanted):
-    """Send on each until all are on the NIC again."""
+    """Send on each flow until the flows have returned to the NIC WANTED times in all."""
     end = time.monotonic() + 120
     while watch["TlsTxDeviceAgain"] < wanted:
         for flow in flows:
@@ -49,7 +50,8 @@ def back(watch, flows, wanted):
 
 @ktap.case(timeout=850)
 def one_by_one():
-    """The time of all retirements, among as many connections."""
+    """COUNT connections leave the NIC after a KeyUpdate each, and all return: prints the
+    time of the sends that do it, and the longest of them."""
     watch = rig.Watch()
     flows = [Flow(version=ktls.TLS13, reading=False) for _ in range(COUNT)]
     watch.expect(TlsTxDevice=COUNT)

@@ -34,21 +34,21 @@ class Both(rig.Inflow):
         self.out, self.out_bytes = rig.hashlib.sha256(), 0
 
     def update(self, asks):
-        """A KeyUpdate record, and the next key."""
+        """A KeyUpdate record of the peer; `self.key` becomes the next key."""
         record = self.seal(ktls.KEY_UPDATE_ASKS if asks else ktls.KEY_UPDATE,
                            ktls.HANDSHAKE)
         self.key.update()
         return record
 
     def send(self, data):
-        """All of data, from the near end."""
+        """Send data from the near end."""
         self.near.sendall(data)
         self.out.update(data)
         self.out_bytes += len(data)
 
     def opened(self):
-        """Close, and open the records that the far end got. Returns the number of
-        KeyUpdates."""
+        """Close the near end, and open the records that the far end got. Returns the number
+        of KeyUpdates."""
         self.near.close()
         data, got = b"", 0
         for record in rig.split(self.receiver.finish(120)):
@@ -69,7 +69,9 @@ def share(what, part, whole):
 
 
 def renewed(cipher, rounds, loss):
-    """KeyUpdates of the peer, each of which asks for one, while both ends send."""
+    """The peer sends KeyUpdates while both ends send data, and every second one requests an
+    answer: all data is right, the kernel follows each KeyUpdate and answers the requests,
+    and without loss the NIC takes each next key by itself."""
     if loss:
         ktap.defer(rig.far_netem_end)
         ktap.defer(rig.far_loss("loss", f"{loss}%"))
@@ -95,8 +97,8 @@ def renewed(cipher, rounds, loss):
 
 
 def again_on_the_card():
-    """After a KeyUpdate of this side the card has the connection again; after one of the
-    peer it goes on with the next key."""
+    """After a KeyUpdate of this end, the NIC gets the connection again; after a KeyUpdate
+    of the peer, the NIC continues with the next key."""
     watch = rig.Watch()
     flow = Both("aes-128-gcm")
     for number in range(5):
@@ -114,10 +116,11 @@ def again_on_the_card():
 
 
 def keys_in_advance(loss):
-    """All bytes between KeyUpdates of the peer are the card's, whatever the key."""
+    """The peer changes its key 20 times: the NIC decrypts 95 % of all bytes (80 % with
+    loss), because it has the next keys in advance."""
     if loss:
         ktap.defer(rig.far_netem_end)
-        rig.far_netem("loss", f"{loss}%")   # on the way to the card
+        rig.far_netem("loss", f"{loss}%")   # on the way to the NIC
     watch = rig.Watch()
     flow = Both("aes-128-gcm")
     for _ in range(ROUNDS):
@@ -134,7 +137,8 @@ def keys_in_advance(loss):
 
 
 def reset_between_keys():
-    """The card loses its contexts between KeyUpdates, with the keys that it had in advance."""
+    """The function is reset between KeyUpdates, and the NIC loses its contexts with the
+    next keys: it gets the connection again, and all data is right."""
     watch = rig.Watch()
     flow = Both("aes-128-gcm")
     for number in range(6):
@@ -153,7 +157,8 @@ def reset_between_keys():
 
 
 def secret_taken_back():
-    """The program renews the keys itself again: the card does not go on by itself."""
+    """The program takes the secret back, to renew the keys itself: the NIC uses no further
+    key by itself."""
     watch = rig.Watch()
     flow = Both("aes-128-gcm")
     flow.push(flow.stream(CHUNK) + flow.update(False) + flow.stream(CHUNK))
@@ -166,7 +171,7 @@ def secret_taken_back():
 
 
 def library(records=None):
-    """The environment of a program that hands its secrets over."""
+    """The environment of a program whose secrets libtlskeys.so gives to the kernel."""
     env = dict(os.environ, LD_PRELOAD=LIBRARY, TLSKEYS_VERBOSE="1")
     if records:
         env["TLSKEYS_RECORDS"] = str(records)
@@ -174,7 +179,7 @@ def library(records=None):
 
 
 def start(argv, port, env):
-    """A server that listens, until the case ends."""
+    """Start a server that listens on PORT, and ends with the case."""
     with open("/tmp/server.log", "wb") as log:
         # pylint: disable-next=consider-using-with
         server = subprocess.Popen(argv, cwd=servers.ROOT, env=env, stdout=log, stderr=log,
@@ -190,7 +195,8 @@ def start(argv, port, env):
 
 
 def nginx(loss, count):
-    """nginx as it is: its keys are renewed each 64 records, and curl reads on."""
+    """nginx, unchanged: the kernel renews its keys every 64 records, and curl reads all
+    files."""
     if loss:
         ktap.defer(rig.far_loss("loss", f"{loss}%"))
     conf = servers.NGINX.format(sendfile="on", root=servers.ROOT, cert=servers.CERT,
@@ -219,7 +225,7 @@ def server_log():
 
 
 def ask(client, word):
-    """A line, and the server's answer to it: the line backwards."""
+    """Send a line; the server answers with the line backwards."""
     client.stdin.write(word + b" olleh\n")
     client.stdin.flush()
     wanted = (word + b" olleh")[::-1]
@@ -229,7 +235,7 @@ def ask(client, word):
 
 
 def s_server(rounds):
-    """OpenSSL's server as it is answers a client that asks for KeyUpdates."""
+    """OpenSSL's s_server, unchanged: the kernel answers a client that requests KeyUpdates."""
     start(["openssl", "s_server", "-ktls", "-tls1_3", "-cert", servers.CERT, "-key",
            servers.KEY, "-rev", "-accept", str(PORT)], PORT, library())
     watch = rig.Watch()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Programs that people use: nginx and OpenSSL's s_server send by kernel TLS, and
-curl on the other side opens it with its own TLS. Session keys and digests are
-left for the host, which looks at the wire."""
+"""Programs that people use: nginx and OpenSSL's s_server send by kernel TLS, and curl at
+the far end decrypts with its own TLS. Session keys and digests are left for the host, which
+checks the wire."""
 import hashlib
 import os
 import signal
@@ -44,7 +44,7 @@ def make_file(name, size):
 
 
 def prepare():
-    """Certificate, files, and data for the host's check of the wire."""
+    """Make the certificate, the files, and the data for the host's check of the wire."""
     os.makedirs(ROOT, exist_ok=True)
     rig.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=vktls",
@@ -57,7 +57,7 @@ def prepare():
 
 
 def start(argv, port):
-    """A server, up and listening, that ends with the case."""
+    """Start a server, wait until it listens, and stop it when the case ends."""
     # pylint: disable-next=consider-using-with
     server = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL,
@@ -73,7 +73,7 @@ def start(argv, port):
 
 
 def nginx(bits, sendfile):
-    """nginx, with kernel TLS."""
+    """Start nginx with kernel TLS."""
     with open("/tmp/nginx.conf", "w", encoding="ascii") as file:
         file.write(NGINX.format(sendfile="on" if sendfile else "off", root=ROOT,
                                 cert=CERT, key=KEY, suite=SUITES[bits]))
@@ -81,14 +81,14 @@ def nginx(bits, sendfile):
 
 
 def s_server(bits, sendfile):
-    """OpenSSL's test server, with kernel TLS."""
+    """Start OpenSSL's test server with kernel TLS."""
     start(["openssl", "s_server", "-ktls", "-tls1_2", "-cipher", SUITES[bits],
            "-cert", CERT, "-key", KEY, "-WWW", "-quiet", "-accept", "4433"] +
           (["-sendfile"] if sendfile else []), PORT["s_server"])
 
 
 def curl(*argv):
-    """The peer's curl; its session keys go to the host."""
+    """Run curl at the peer; its session keys go to the host."""
     env = dict(os.environ)
     if os.path.isdir(SHARE):
         env["SSLKEYLOGFILE"] = f"{SHARE}/keys.log"
@@ -109,7 +109,7 @@ def fetch(server, family, name):
 
 
 def serve(server, bits, sendfile, family):
-    """Every size from this server; all records are the NIC's."""
+    """Download a file of each size from this server: the NIC encrypts all records."""
     {"nginx": nginx, "s_server": s_server}[server](bits, sendfile)
     for name, size in SIZES.items():
         watch = rig.Watch()
@@ -124,7 +124,8 @@ def serve(server, bits, sendfile, family):
 
 
 def hundred():
-    """A hundred downloads at once."""
+    """A hundred downloads at once from nginx: all arrive, and all connections are on the
+    NIC."""
     nginx(128, True)
     watch = rig.Watch()
     urls = f"https://{HOST[4]}/odd?[1-100]"

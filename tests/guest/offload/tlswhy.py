@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""tools/tlswhy on a socket in each state that docs/tlswhy.rst names."""
+"""tools/tlswhy, run on a socket in each state that docs/tlswhy.rst names."""
 import re
 import socket
 
@@ -14,7 +14,7 @@ SINCE = r", since \d+\.\d s"
 
 
 def begin(watch=True):
-    """Both features on, and changes noted from now on."""
+    """Switch both features on, and have tlswhy record changes from now on."""
     for name in ("tls-hw-tx-offload", "tls-hw-rx-offload"):
         rig.feature(name, True)
     if watch and not rig.STOCK:
@@ -23,14 +23,14 @@ def begin(watch=True):
 
 
 def says(pattern, run=rig.run, timeout=10):
-    """Wait until tlswhy says so."""
+    """Wait until tlswhy prints this pattern."""
     def said():
         return re.search(pattern, run("tlswhy"))
     rig.wait_for(said, timeout, lambda: f"no {pattern!r} in:\n{run('tlswhy')}")
 
 
 def close(flow):
-    """The end of a flow whatever became of it."""
+    """Close both ends of a flow, in any state."""
     flow.near.close()
     flow.far.close()
 
@@ -43,12 +43,12 @@ def flow_on(pair=None, **more):
 
 
 def no_socket():
-    """Nothing to tell of."""
+    """Without a TLS socket, tlswhy says so."""
     ktap.equal("no TLS socket here" in rig.run("tlswhy"), True, "output")
 
 
 def no_key():
-    """The ULP is set, and no key."""
+    """A socket has the ULP and no key: tlswhy says that no key is set."""
     begin()
     near, far = rig.connect()
     ktap.defer(near.close)
@@ -66,7 +66,7 @@ def sends_on_the_nic():
 
 
 def receives_on_the_nic():
-    """Over IPv6."""
+    """A socket that receives over IPv6: tlswhy says that it is in the NIC."""
     begin()
     flow = rig.Inflow(family=6)
     ktap.defer(close, flow)
@@ -96,7 +96,7 @@ def feature_off():
 
 
 def receive_feature_off():
-    """Each direction has its own."""
+    """tls-hw-rx-offload is off: tlswhy prints its own reason for the receive direction."""
     begin()
     rig.receive_offload(False)
     flow = rig.Inflow()
@@ -105,7 +105,8 @@ def receive_feature_off():
 
 
 def no_nic():
-    """The loopback device, and the peer's virtio-net."""
+    """Sockets over the loopback device and over the peer's virtio-net: tlswhy says that the
+    driver does no TLS."""
     begin()
     flow_on(ktls.tcp_pair())
     says(rf"in software{SINCE}: the route led to no NIC that does TLS; the route leads to "
@@ -126,7 +127,7 @@ def interface_down_and_up():
          "(eth0 is down|there is no route)")
     rig.run("ip", "link", "set", "eth0", "up")
     says(rf"in software{SINCE}: the NIC went down, or lost its contexts\n")
-    # the first record finds the route, the next one the NIC at its end
+    # the first record finds the route; at its end the next one is on the NIC
     for _ in range(2):
         flow.send(b"x")
         flow.drain()
@@ -134,7 +135,7 @@ def interface_down_and_up():
 
 
 def full():
-    """The NIC has no room."""
+    """The NIC has no room for another context: tlswhy says so."""
     begin()
     ktap.defer(nicfault.end)
     nicfault.command("fail", "tls-add", "1-9", FULL)
@@ -143,7 +144,7 @@ def full():
 
 
 def refused():
-    """The NIC fails the command."""
+    """The NIC fails the command that adds a context: tlswhy says that the driver refused."""
     begin()
     ktap.defer(nicfault.end)
     nicfault.command("fail", "tls-add", "1-9", nicfault.FAILS)
@@ -152,7 +153,7 @@ def refused():
 
 
 def refused_unwatched():
-    """Only counters can tell."""
+    """Without recorded changes, tlswhy can only point at the counters of a refusal."""
     begin(watch=False)
     ktap.defer(nicfault.end)
     nicfault.command("fail", "tls-add", "1-9", nicfault.FAILS)
@@ -162,14 +163,14 @@ def refused_unwatched():
 
 
 def other_cipher():
-    """AES-CCM is offered to no NIC."""
+    """A socket with AES-CCM: tlswhy says that the driver does not take this cipher."""
     begin()
     flow_on(cipher="aes-128-ccm")
     says(rf"in software{SINCE}: the driver does not take this cipher")
 
 
 def over_a_vlan():
-    """The NIC below is named."""
+    """A socket over a VLAN: tlswhy names the NIC below the VLAN."""
     begin()
     ktap.defer(rig.vlan_end, 7)
     rig.vlan(7)
@@ -203,14 +204,14 @@ def key_changes():
 
 
 def stock_offers_tls12_only():
-    """The distribution's tls.ko."""
+    """With the distribution's tls.ko, tlswhy says that it offers only TLS 1.2 with AES-GCM."""
     begin()
     flow_on(version=ktls.TLS13)
     says("in software: the distribution's tls.ko offers TLS 1.2 with AES-GCM only")
 
 
 def stock_does_not_look_below_a_vlan():
-    """The distribution's tls.ko."""
+    """With the distribution's tls.ko, tlswhy says that it does not look below a VLAN."""
     begin()
     ktap.defer(rig.vlan_end, 7)
     rig.vlan(7)
@@ -224,7 +225,7 @@ def stock_does_not_look_below_a_vlan():
 
 
 def stock_never_comes_back():
-    """The distribution's tls.ko."""
+    """With the distribution's tls.ko, tlswhy says that it will not ask the NIC again."""
     begin()
     ktap.defer(nicfault.end)
     nicfault.command("fail", "tls-add", "1", FULL)

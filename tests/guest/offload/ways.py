@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every way in which the stack copies, cuts, wraps or turns a packet between TCP and
-the NIC, with a flow on it that the NIC encrypts. The wire is looked at outside the
-guest (wire.py): plaintext must not be on it, whatever became of the flow. The table
-in docs/tls.rst has a line for each case."""
+"""Every way in which the stack copies, cuts, wraps or redirects a packet between TCP and
+the NIC, under a flow that the NIC encrypts. The host checks the wire (wire.py): no
+plaintext may be on it, even where the flow itself stops. The table in docs/tls.rst has a
+line for each case."""
 import errno
 import socket
 import struct
@@ -26,13 +26,13 @@ KINDS = [(ktls.TLS12, "aes-128-gcm")] + ([(ktls.TLS13, "aes-256-gcm")] if OURS e
 
 
 def shell(commands):
-    """One command a line."""
+    """Run each line as a shell command."""
     for line in commands.strip().splitlines():
         rig.run("sh", "-c", line.strip())
 
 
 def begun(pair=None, version=ktls.TLS12, cipher="aes-128-gcm", family=4):
-    """A flow of which the NIC has encrypted something, and counters since then."""
+    """A flow of which the NIC has encrypted something, and a Watch from then on."""
     before = rig.Watch()
     flow = rig.Flow(cipher, family, pair=pair, version=version)
     flow.send(rig.pattern(CHUNK))
@@ -42,8 +42,8 @@ def begun(pair=None, version=ktls.TLS12, cipher="aes-128-gcm", family=4):
 
 
 def goes_on(there, back, **pair):
-    """Sends before, during and after; the far end gets all. Returns counters since
-    the way has changed."""
+    """Send before, during and after a change (commands THERE and BACK); the far end gets
+    all data. Returns a Watch from the change on."""
     flow, watch = begun(**pair)
     ktap.defer(shell, back)
     shell(there)
@@ -60,7 +60,8 @@ def goes_on(there, back, **pair):
 
 
 def stops(there, back, counter):
-    """Nothing gets through meanwhile, and the counter tells why; then it goes on."""
+    """During a change (commands THERE and BACK) nothing gets through, and COUNTER moves;
+    afterwards the flow continues."""
     flow, watch = begun()
     ktap.defer(shell, back)
     shell(there)
@@ -74,8 +75,8 @@ def stops(there, back, counter):
 
 
 def waits(there, back):
-    """The core drops all packets meanwhile, as it does with a copy that has no socket;
-    then it goes on."""
+    """During a change (commands THERE and BACK) the core drops all packets of the flow, as
+    it does with a marked packet without a socket; afterwards the flow continues."""
     flow, watch = begun()
     ktap.defer(shell, back)
     shell(there)
@@ -88,23 +89,24 @@ def waits(there, back):
     flow.finish()
 
 
-# Cut
+# Packets are cut
 
 def route_mtu(value, *lock):
-    """The route to the far end from now on."""
+    """Give the route to the far end this MTU."""
     rig.run("ip", "route", "replace", f"{FAR}/32", "dev", rig.IFACE, "src", NEAR,
             "mtu", *lock, str(value))
 
 
 def route_end():
-    """The route as it was."""
+    """Restore the route to the far end."""
     rig.run("ip", "route", "del", f"{FAR}/32", check=False)
     rig.run("ip", "route", "flush", "cache", check=False)
 
 
 def sends_on(flow, watch):
-    """At the new MSS. Our tls.ko makes smaller segments, which the NIC encrypts; with
-    the distribution's the driver drops the fragments, and TCP sends again."""
+    """Send with the smaller MSS. Our tls.ko cuts the packets into smaller segments, which
+    the NIC encrypts; with the distribution's tls.ko the driver drops the fragments, and TCP
+    sends the data again."""
     flow.send(rig.pattern(SHORT))
     flow.drain()
     if OURS:
@@ -121,7 +123,7 @@ def sends_on(flow, watch):
 
 
 def cut_by_locked_route(version, cipher):
-    """The route's MTU shrinks and is locked."""
+    """The route's MTU shrinks and is locked: the flow continues, see sends_on()."""
     flow, watch = begun(version=version, cipher=cipher)
     ktap.defer(route_end)
     route_mtu(600, "lock")
@@ -129,7 +131,8 @@ def cut_by_locked_route(version, cipher):
 
 
 def cut_without_discovery():
-    """A socket that asked for no MTU discovery."""
+    """The route's MTU shrinks under a socket without path MTU discovery: the flow
+    continues, see sends_on()."""
     near, far = rig.connect()
     near.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, 0)
     flow, watch = begun(pair=(near, far))
@@ -139,7 +142,8 @@ def cut_without_discovery():
 
 
 def cut_mapped():
-    """IPv4 of an IPv6 socket."""
+    """The route's MTU shrinks under an IPv6 socket that speaks IPv4 (mapped address): the
+    flow continues, see sends_on()."""
     with rig.far_side():
         server = socket.create_server((FAR, 0))
     with server:
@@ -161,7 +165,7 @@ def icmp_sum(data):
 
 
 def too_big(mtu):
-    """The far end claims that an answer to a ping was too big."""
+    """The far end sends an ICMP message that an answer to a ping was too big."""
     inner = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 1500, 1, 0x4000, 64, 1, 0,
                         socket.inet_aton(NEAR), socket.inet_aton(FAR))
     inner += struct.pack(">BBHHH", 0, 0, 0, 1, 1)
@@ -175,7 +179,8 @@ def too_big(mtu):
 
 
 def cut_by_icmp():
-    """A message about somebody else's packet locks the route."""
+    """An ICMP message about another program's packet locks the route's MTU: the flow
+    continues, see sends_on()."""
     flow, watch = begun()
     ktap.defer(route_end)
     too_big(500)
@@ -185,8 +190,8 @@ def cut_by_icmp():
 
 
 def cut_retransmission():
-    """Nothing has arrived when the route shrinks: retransmissions have the same
-    bytes."""
+    """The route's MTU shrinks while all data is lost so far: all data arrives by
+    retransmissions, with the same bytes on the wire."""
     rig.sysctl(ktap.defer, "net.ipv4.tcp_early_retrans", 0)
     flow, _ = begun()
     undo = rig.far_loss("loss", "100%")
@@ -201,7 +206,8 @@ def cut_retransmission():
 
 
 def cut_never_ipv6(discover):
-    """IPv6 never sends a packet that is too long in pieces."""
+    """With any setting of IPV6_MTU_DISCOVER, IPv6 makes no fragments of TCP's packets when
+    the MTU shrinks."""
     near, far = rig.connect(6)
     near.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, discover)
     flow, watch = begun(pair=(near, far), family=6)
@@ -225,14 +231,14 @@ def snmp6(name):
         return int(dict(line.split() for line in file)[name])
 
 
-# Wrapped
+# Packets are wrapped
 
 ESP = "proto esp spi 0x%x mode %s enc 'cbc(aes)' 0x%s auth 'hmac(sha256)' 0x%s"
 AH = "proto ah spi 0x%x mode %s auth 'hmac(sha256)' 0x%s%s"
 
 
 def policies(kind, mode):
-    """IPsec between both ends, and its end."""
+    """Commands that set up IPsec between both ends, and commands that end it."""
     there, keys = [], ("11" * 16, "22" * 32)
     if kind == "ah":
         keys = ("33" * 32, "")
@@ -251,12 +257,13 @@ def policies(kind, mode):
 
 
 def refused(reason, driver):
-    """Why a flow that is being set up has no NIC."""
+    """The counter that must move when a flow gets no NIC at its start."""
     return {reason: 1} if OURS else {driver: 1}
 
 
 def ipsec_before(kind, mode):
-    """There is a policy when the key is set."""
+    """An IPsec policy exists when the key is set: the NIC encrypts nothing, and data
+    arrives."""
     there, back = policies(kind, mode)
     ktap.defer(shell, back)
     shell(there)
@@ -269,7 +276,9 @@ def ipsec_before(kind, mode):
 
 
 def ipsec_later(kind, mode):
-    """A policy comes while the NIC encrypts."""
+    """An IPsec policy comes while the NIC encrypts: with our tls.ko software takes over,
+    and the NIC returns when the policy has gone; with the distribution's tls.ko the driver
+    drops the packets in the meantime."""
     there, back = policies(kind, mode)
     if OURS:
         watch = goes_on(there, back)
@@ -280,7 +289,8 @@ def ipsec_later(kind, mode):
 
 
 def ipsec_meanwhile():
-    """A policy comes while data is on its way: it is sent again, wrapped."""
+    """An IPsec policy comes while data is on its way and lost: it is sent again in ESP, and
+    arrives."""
     rig.patient_tcp(ktap.defer)
     there, back = policies("esp", "transport")
     flow = rig.Flow()
@@ -310,7 +320,8 @@ ROUTE_BACK = f"ip route del {FAR}/32 || true"
 
 
 def wrapped_by_route(there):
-    """The route itself puts the packet into another."""
+    """The route wraps the flow's packets: with our tls.ko software takes over; with the
+    distribution's tls.ko the driver drops the packets in the meantime."""
     if OURS:
         goes_on(there, ROUTE_BACK).some("TlsTxFallbackWrapped", "TlsTxLeftRoute")
     else:
@@ -318,16 +329,17 @@ def wrapped_by_route(there):
 
 
 def behind_headers(option, value, lost):
-    """The socket puts IPv6 headers before TCP's. The NIC finds no TCP behind a routing
-    header: it refuses the packets that it has by then, and software encrypts from there
-    on. Behind other headers it encrypts, and the stack cuts."""
+    """The socket puts IPv6 extension headers before the TCP header. The NIC finds no TCP
+    header behind a routing header: it refuses such packets, and software encrypts from
+    there on. Behind other headers the NIC encrypts, and the stack cuts the packets."""
     rig.far_run("sysctl", "-qw", "net.ipv6.conf.all.seg6_enabled=1")
     rig.far_run("sysctl", "-qw", "net.ipv6.conf.eth0.seg6_enabled=1")
     rig.patient_tcp(ktap.defer)
     watch = rig.Watch()
     near, far = rig.connect(6)
     near.setsockopt(socket.IPPROTO_IPV6, option, value)
-    # the option has the socket forget its route: bytes before the offload bring it back
+    # setting the option makes the socket forget its route; bytes before the offload find it
+    # again
     flow = rig.Flow(family=6, pair=(near, far), before=b"route")
     for _ in range(5):
         flow.send(rig.pattern(CHUNK))
@@ -339,19 +351,19 @@ def behind_headers(option, value, lost):
 
 
 def md5(address):
-    """The option TCP_MD5SIG for a peer."""
+    """The argument of TCP_MD5SIG for a peer."""
     return address + struct.pack("=BBHi80s", 0, 0, 6, 0, b"secret")
 
 
 def authenticated(address):
-    """The option TCP_AO_ADD_KEY for a peer, of any port."""
+    """The argument of TCP_AO_ADD_KEY for a peer, any port."""
     address = address[:2] + b"\0\0" + address[4:]
     return address + struct.pack("=64siIHBBBBBB80s", b"hmac(sha256)", 0, 0, 0, 32, 100, 100,
                                  0, 0, 6, b"secret")
 
 
 def knows_ao():
-    """Has this kernel TCP-AO?"""
+    """Does this kernel have TCP-AO?"""
     with socket.socket() as sock:
         try:
             sock.setsockopt(socket.IPPROTO_TCP, TCP_AO_ADD_KEY, bytes(4))
@@ -361,7 +373,8 @@ def knows_ao():
 
 
 def signed(option, make):
-    """TCP-MD5 and TCP-AO: signatures cover the bytes that leave the stack."""
+    """A connection with TCP-MD5 or TCP-AO, whose signatures cover the bytes that leave the
+    stack, is not offloaded in either direction."""
     with rig.far_side():
         server = socket.create_server((FAR, 0))
     near = socket.socket()
@@ -383,14 +396,14 @@ def signed(option, make):
                  **refused("TlsRxTcpSigns", "rx_tls_refused_signed"))
 
 
-# Turned
+# Packets are copied or redirected
 
 MV = """
     ip link add mv0 link eth0 type macvlan mode bridge
     ip link set mv0 up
 """
 MV_BACK = "ip link del mv0 || true"
-# at eth0; a packet that comes back through it is let pass
+# set up at eth0; packets that come back through eth0 pass
 EGRESS = """
     tc qdisc add dev eth0 clsact
     tc filter add dev eth0 egress prio 1 protocol ip handle 9 fw action pass
@@ -404,17 +417,19 @@ EGRESS_BACK = "tc qdisc del dev eth0 clsact || true"
 
 
 def mirrored():
-    """tc sends a copy of each packet out of another interface over the NIC."""
+    """tc mirrors each packet to a macvlan over the NIC: the flow continues."""
     goes_on(MV + EGRESS + "mirred egress mirror dev mv0", EGRESS_BACK + "\n" + MV_BACK)
 
 
 def redirected():
-    """tc sends a copy of each packet there, and forgets the packet."""
+    """tc redirects each packet to a macvlan over the NIC: the core drops it there, and the
+    flow waits until the filter is removed."""
     waits(MV + EGRESS + "mirred egress redirect dev mv0", EGRESS_BACK + "\n" + MV_BACK)
 
 
 def redirected_through_ifb():
-    """Packets redirected through ifb, which returns them to the NIC."""
+    """tc redirects each packet to ifb, which returns it to the NIC: the core drops it, and
+    the flow waits until the filter is removed."""
     shell("modprobe ifb numifbs=0")
     waits("""
         ip link add ifb1 type ifb
@@ -424,7 +439,8 @@ def redirected_through_ifb():
 
 
 def by_bpf(program):
-    """A BPF program sends each packet, or a copy, out of another interface."""
+    """A BPF program redirects each packet, or a copy of it, to a macvlan over the NIC: the
+    flow continues."""
     ktap.defer(shell, EGRESS_BACK + "\n" + MV_BACK)
     shell(MV)
     path = bpf.pin("way", program(socket.if_nametoindex("mv0")))
@@ -439,13 +455,14 @@ NFT_BACK = "nft delete table ip ways || true"
 
 
 def teed():
-    """netfilter copies each packet to another interface."""
+    """netfilter copies each packet to a macvlan over the NIC: the flow continues."""
     goes_on(MV + NFT + f"nft add rule ip ways out tcp dport != 22 dup to {FAR} "
             "device mv0", NFT_BACK + "\n" + MV_BACK)
 
 
 def queued(rewrite):
-    """A program lets each packet pass, or gives it back with the same bytes."""
+    """A program gets each packet by nfqueue and accepts it, or returns it with the same
+    bytes: the flow continues."""
     flow, watch = begun()
     queue = nfqueue.Queue(rewrite)
     ktap.defer(queue.stop)
@@ -461,14 +478,15 @@ def queued(rewrite):
 
 
 def rerouted_by_mark():
-    """netfilter marks each packet, and the mark has another route."""
+    """netfilter marks each packet, and the mark selects a route over a macvlan: the flow
+    continues."""
     goes_on(MV + f"ip route add {FAR}/32 dev mv0 src {NEAR} table 7\n"
             "ip rule add fwmark 7 table 7\n"
             + MARKED,
             NFT_BACK + "\nip rule del fwmark 7 || true\n" + MV_BACK)
 
 
-# Cut or wrapped behind TCP's back: netfilter chooses another route afterwards
+# Packets are cut or wrapped without TCP's knowledge: netfilter selects another route later
 
 MARKED = """
     nft add table ip ways
@@ -478,7 +496,8 @@ MARKED = """
 
 
 def cut_by_netfilter():
-    """The other route has a smaller MTU; the socket lets IP make fragments."""
+    """netfilter selects a route with a smaller MTU, and the socket allows fragments: they
+    are dropped and counted, and the flow continues when the rule has gone."""
     near, far = rig.connect()
     near.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, 0)
     flow, watch = begun(pair=(near, far))
@@ -502,18 +521,21 @@ MPLS_PUSH = """
 
 
 def wrapped_by_tc():
-    """tc puts a label before the IP header."""
+    """tc puts an MPLS label before the IP header: the driver drops and counts the packets,
+    and the flow continues when the filter has gone."""
     stops(MPLS_PUSH.format("eth0"), EGRESS_BACK, "tx_tls_drop_tunnel")
 
 
 def wrapped_elsewhere():
-    """The same at another interface, where kernel TLS would encrypt."""
+    """tc puts an MPLS label before the IP header at a macvlan, where kernel TLS would have
+    to encrypt: our tls.ko drops and counts the packets."""
     stops(MV + f"ip route replace {FAR}/32 dev mv0 src {NEAR}" + MPLS_PUSH.format("mv0"),
           MV_BACK, "TlsTxDropWrapped")
 
 
 def put_together():
-    """tc puts fragments together, which have lost the mark."""
+    """tc reassembles fragments, which lost the mark when they were cut: the driver finds that
+    the payload is plaintext, counts tx_tls_plain_unmarked, and has it encrypted."""
     near, far = rig.connect()
     near.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, 0)
     flow, watch = begun(pair=(near, far))
@@ -534,10 +556,11 @@ def put_together():
     flow.finish()
 
 
-# A checksum that is made already
+# The checksum is complete before the encryption
 
 def checksum_made(retransmitted):
-    """tc makes the checksum, of plaintext; NIC or software encrypts after that."""
+    """tc computes the checksum over the plaintext, and the NIC or software encrypts after
+    that: the far end gets right checksums, and all data."""
     ktap.defer(rig.private_flag, "tls-tx-fallback-only", False)
     rig.private_flag("tls-tx-fallback-only", True)
     rig.run("ethtool", "-K", rig.IFACE, "tso", "off", "gso", "off")
@@ -562,7 +585,8 @@ def checksum_made(retransmitted):
 
 
 def checksum_made_elsewhere():
-    """The route moves to a macvlan that cannot make checksums."""
+    """The route moves to a macvlan without checksum offload, and tc computes the checksum
+    there: all data arrives."""
     goes_on(MV + f"""
         ethtool -K mv0 tx off
         tc qdisc add dev mv0 clsact
@@ -571,7 +595,7 @@ def checksum_made_elsewhere():
     """, MV_BACK)
 
 
-# Other interfaces over the NIC, see also moved.py
+# Other interfaces on top of the NIC, see also moved.py
 
 IPVLAN = f"""
     ip link add ipvl0 link eth0 type ipvlan mode l2
@@ -593,7 +617,7 @@ VRF_BACK = f"""
 
 
 def netns_moved():
-    """The NIC goes to another namespace, and comes back."""
+    """The NIC moves to another namespace under a flow, and back: all data arrives."""
     flow, watch = begun()
     rig.run("ip", "netns", "add", "other")
     ktap.defer(rig.run, "ip", "netns", "del", "other")
@@ -608,16 +632,18 @@ def netns_moved():
 
 
 def cut_by_software(feature):
-    """Software cuts TCP's packets, and each segment that the NIC gets has the mark."""
+    """An offload is switched off, so that software cuts TCP's packets: each segment that
+    the NIC gets has the mark, and the NIC encrypts."""
     watch = goes_on(f"ethtool -K eth0 {feature} off", f"ethtool -K eth0 {feature} on")
     watch.expect(tx_tls_skip_encrypted=0, tx_tls_plain_unmarked=0)
     watch.some("tx_tls_encrypted_bytes")
 
 
-# Bytes seen by packet sockets
+# The bytes that packet sockets see
 
 def tag_room():
-    """The room for the tag is empty in a record that the NIC has yet to encrypt."""
+    """A packet socket sees a record that the NIC has yet to encrypt: the room for its tag
+    is zero."""
     flow, _ = begun()
     spy = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
     spy.bind((rig.IFACE, 3))
@@ -633,10 +659,10 @@ def tag_room():
     flow.finish()
 
 
-# Under a bond
+# A bond on top of the NIC
 
 def bond_of(*slaves):
-    """A bond of other interfaces over the NIC takes the address; its end."""
+    """Make a bond of other interfaces that lie on top of the NIC."""
     for slave in slaves:
         rig.run("ip", "link", "set", slave, "down")
     rig.run("ip", "link", "add", "bond9", "type", "bond", "mode", "active-backup",
@@ -647,7 +673,8 @@ def bond_of(*slaves):
 
 
 def bond_of_vlans():
-    """A bond gives TLS packets to a direct slave only: the NIC below is not one."""
+    """A bond over a VLAN over the NIC. A bond gives TLS packets only to a direct slave,
+    which the NIC is not: no offload, and data arrives."""
     rig.vlan(6)
     ktap.defer(rig.vlan_end, 6)
     rig.run("ip", "addr", "flush", "dev", "vlan6")
@@ -658,7 +685,7 @@ def bond_of_vlans():
 
 
 def bond_in_bond():
-    """A bond that is a slave of another bond."""
+    """A bond that is a slave of another bond: no offload, and data arrives."""
     rig.run("ip", "link", "add", "bond8", "type", "bond", "mode", "active-backup",
             "miimon", "50")
     ktap.defer(address_back)
@@ -675,7 +702,7 @@ def bond_in_bond():
 
 
 def address_back():
-    """eth0 as it was."""
+    """Restore eth0: up, with its addresses and features."""
     rig.run("ip", "link", "set", "eth0", "up")
     rig.run("ip", "addr", "replace", f"{NEAR}/24", "dev", "eth0")
     rig.run("ip", "addr", "replace", f"{NEAR6}/64", "dev", "eth0", "nodad")
@@ -684,7 +711,7 @@ def address_back():
 
 
 def in_software(address):
-    """A flow to that address is not offloaded, and gets through."""
+    """A flow to that address is not offloaded, and its data arrives."""
     rig.run("ping", "-c", "1", "-W", "10", address)
     watch = rig.Watch()
     with rig.far_side():
@@ -726,7 +753,7 @@ def main():
     ktap.add("behind_routing_header", behind_headers, socket.IPV6_RTHDR,
              rig.segment_routing(FAR6), 1, timeout=60)
     ktap.add("signed", signed, TCP_MD5SIG, md5)
-    if knows_ao():  # the distribution's 6.12 has not
+    if knows_ao():  # the distribution's 6.12 does not
         ktap.add("authenticated", signed, TCP_AO_ADD_KEY, authenticated)
     for fn in cut_by_netfilter, put_together, wrapped_by_tc:
         ktap.add(fn.__name__, fn, timeout=60)
@@ -746,7 +773,7 @@ def main():
         ktap.add(f"cut_by_software_{feature}", cut_by_software, feature, timeout=60)
     for fn in bond_of_vlans, bond_in_bond, netns_moved:
         ktap.add(fn.__name__, fn, timeout=60)
-    if OURS:    # faults of the distribution's tls.ko, out of the driver's reach
+    if OURS:    # with the distribution's tls.ko these fail, and the driver cannot help it
         for fn in wrapped_elsewhere, checksum_made_elsewhere, tag_room:
             ktap.add(fn.__name__, fn, timeout=60)
     ktap.main()

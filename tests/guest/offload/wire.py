@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""On the host, after a run: look at what was on the wire.
+"""Run on the host after a guest: check its bytes on the wire.
 
-    wire.py CAPTURE                      no plaintext, retransmissions equal
-    wire.py CAPTURE KEYS DIGESTS         tshark opens it with the sessions' keys,
-                                         and the files in it have these digests
+wire.py CAPTURE                      no plaintext, retransmissions equal
+wire.py CAPTURE KEYS DIGESTS         tshark decrypts it with the sessions' keys,
+                                     and the files in it have these digests
 
-The capture also holds one message that was sent in the clear on purpose. If it is
-not found, the search does not work.
+The capture also holds one message that was sent in the clear on purpose. If the search
+does not find it, the search itself is broken.
 """
 import array
 import hashlib
@@ -25,7 +25,7 @@ SYN = 2
 
 
 def frames(data):
-    """Frames of a little-endian pcap file."""
+    """The frames of a little-endian pcap file."""
     at = 24
     while at + 16 <= len(data):
         _, _, length, _ = struct.unpack_from("<IIII", data, at)
@@ -34,8 +34,8 @@ def frames(data):
 
 
 def network(frame):
-    """(Offset of the TCP header, end of the packet, addresses), or None; fragments
-    are left to no_plaintext()."""
+    """(offset of the TCP header, end of the packet, addresses), or None if the frame holds
+    no whole TCP segment; no_plaintext() checks fragments."""
     kind, at = struct.unpack_from(">H", frame, 12)[0], 14
     if kind == ETH_VLAN:
         kind, at = struct.unpack_from(">H", frame, 16)[0], 18
@@ -51,13 +51,14 @@ def network(frame):
 
 
 class Stream:
-    """One direction of one connection; the first copy of each byte."""
+    """One direction of one connection: the first copy of each byte."""
 
     def __init__(self, first):
         self.first, self.data, self.have = first, bytearray(), bytearray()
 
     def add(self, seq, payload):
-        """Returns the number of bytes seen before, or raises if they differ."""
+        """Add a segment. Returns the number of its bytes that were seen before; raises if
+        one of them differs."""
         at = (seq - self.first) & 0xffffffff
         if at > 1 << 31:
             return 0
@@ -80,7 +81,7 @@ class Stream:
 
 
 def intact(frame, tcp, end, addresses):
-    """Is the TCP checksum right? A wire may change bits."""
+    """Is the TCP checksum right? A bad wire changes bits."""
     segment = frame[tcp:end]
     words = array.array("H", segment + bytes(len(segment) & 1) + addresses +
                         struct.pack(">HH", TCP, len(segment)))
@@ -88,7 +89,7 @@ def intact(frame, tcp, end, addresses):
 
 
 def walk(data):
-    """All TCP streams of a capture: (bytes, bytes sent again, frames left out)."""
+    """Follow all TCP streams of a capture: (bytes, bytes sent again, frames left out)."""
     streams, total, again, out = {}, 0, 0, 0
     for frame in frames(data):
         place = network(frame)
@@ -111,7 +112,7 @@ def walk(data):
 
 
 def no_plaintext(data):
-    """The mark of the test data is nowhere, the control message is there."""
+    """The capture has the control message, and nowhere the marker of the test data."""
     if data.find(CONTROL) < 0:
         raise AssertionError("the control message is not in the capture")
     at = data.find(MARK)
@@ -120,7 +121,7 @@ def no_plaintext(data):
 
 
 def retransmissions_equal(data):
-    """Each copy of a byte is the same, encrypted by the NIC or by software."""
+    """All copies of a byte are equal, no matter if the NIC or software encrypted them."""
     total, again, out = walk(data)
     print(f"# {total} bytes of TCP payload, {again} of them sent again; "
           f"{out} frames have a wrong checksum")
@@ -131,7 +132,7 @@ def retransmissions_equal(data):
 
 
 def decrypts(capture, keys, digests):
-    """With the keys, tshark decrypts the capture to our files."""
+    """With the sessions' keys, tshark decrypts the capture to exactly our files."""
     with open(digests, encoding="ascii") as file:
         wanted = set(file.read().split())
     with tempfile.TemporaryDirectory() as out:
@@ -155,7 +156,7 @@ def decrypts(capture, keys, digests):
 
 
 def main():
-    """One KTAP line per look."""
+    """Print one KTAP line per check."""
     with open(sys.argv[1], "rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     checks = [("no_plaintext", no_plaintext, (data,)),

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""XDP beside TLS in the NIC: programs see decrypted frames, which may pass and be dropped;
-they are neither sent nor redirected, and the connection goes on without the program."""
+"""XDP together with TLS in the NIC. A program sees decrypted frames, and may pass or drop
+them; XDP_TX and XDP_REDIRECT of a decrypted frame drop it, and the connection continues
+when the program has gone."""
 import socket
 import time
 
@@ -21,7 +22,7 @@ def attach(program, **more):
 
 
 def to_flow(flow, family):
-    """A program for the frames with data of that connection, from 200 bytes on."""
+    """A program that acts on frames of 200 bytes or more of this connection."""
     port = flow.near.getsockname()[1]
     program = xdpprog.to_port(port, family == 6, socket.IPPROTO_TCP)
     return program.room(200)
@@ -35,7 +36,8 @@ def inflow(family, version):
 
 
 def passes(family, version):
-    """Decrypted frames pass with their mark: the socket gets all, the NIC decrypts on."""
+    """A program passes all frames: they keep their mark, the socket gets all data, and the
+    NIC goes on decrypting."""
     attach(Program().end(PASS))
     watch = rig.Watch()
     flow = inflow(family, version)
@@ -48,7 +50,8 @@ def passes(family, version):
 
 
 def held_back(flow, program, counter, **more):
-    """Send data to that program until frames were held back; then without the program."""
+    """Send data with the program attached until COUNTER shows dropped frames; then detach
+    the program and send the rest."""
     watch = rig.Watch()
     attach(program, **more)
     data = flow.stream(SIZE)
@@ -62,12 +65,12 @@ def held_back(flow, program, counter, **more):
 
 
 def sees_plaintext(family, version):
-    """The program finds the plaintext in a frame; it may drop the frame."""
+    """A program finds the plaintext of a record in a frame, and drops the frame."""
     flow = inflow(family, version)
     l4 = xdpprog.ETH + (xdpprog.V6 if family == 6 else xdpprog.V4) + 32
     mark = int.from_bytes(rig.MARK[:4], "little")
     program = to_flow(flow, family)
-    # the record's header, and the explicit nonce that TLS 1.2 has
+    # the record's header and, in TLS 1.2, the explicit nonce
     program.only(xdpprog.WORD, l4 + (13 if version == ktls.TLS12 else 5), mark)
     data = rig.MARK * 90
     flow_data = flow.seal(data)
@@ -81,7 +84,8 @@ def sees_plaintext(family, version):
 
 
 def not_sent(family, version):
-    """Nothing that the NIC decrypted is sent back. Repetitions are not decrypted, and may be."""
+    """A program answers XDP_TX: frames that the NIC decrypted are dropped and counted.
+    (Retransmitted frames are not decrypted, and may be sent.)"""
     flow = inflow(family, version)
     held_back(flow, to_flow(flow, family).bounce(family == 6).end(TX),
               "rx_xdp_tls_drop")
@@ -89,7 +93,7 @@ def not_sent(family, version):
 
 
 def not_redirected(family, version):
-    """Nothing that the NIC decrypted is redirected."""
+    """A program redirects frames: frames that the NIC decrypted are dropped and counted."""
     flow = inflow(family, version)
     index = socket.if_nametoindex(OTHER)
     held_back(flow, to_flow(flow, family).bounce(family == 6).redirect(index),
@@ -98,7 +102,8 @@ def not_redirected(family, version):
 
 
 def generic_not_sent(family, version):
-    """The kernel's own XDP would send a decrypted skb; the driver drops it."""
+    """With the kernel's generic XDP, a program sends decrypted skbs: the driver drops and
+    counts them."""
     flow = inflow(family, version)
     held_back(flow, to_flow(flow, family).bounce(family == 6).end(TX), "tx_tls_drop_bypass_req",
               mode="xdpgeneric", flags=0)
@@ -106,7 +111,7 @@ def generic_not_sent(family, version):
 
 
 def sends():
-    """A sending connection is encrypted by the NIC with a program, too."""
+    """With a program attached, the NIC encrypts a sending connection as usual."""
     attach(Program().end(PASS))
     watch = rig.Watch()
     flow = rig.Flow()
@@ -119,7 +124,7 @@ def sends():
 def main():
     rig.offload()
     rig.receive_offload()
-    # the other NIC is on the same wire, and must not answer for this one
+    # the other NIC is on the same wire, and must not answer for this NIC
     rig.run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
     rig.run("ip", "link", "set", OTHER, "up")
     versions = [("1.2", ktls.TLS12)]
