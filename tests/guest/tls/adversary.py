@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A peer that speaks broken TLS over raw TCP.
-
-Whatever it sends, the reader gets the plaintext of the records that were whole
-and authentic before the fault, then a clear error that stays, never a byte more.
-"""
+"""A peer that speaks broken TLS over raw TCP. Whatever the peer sends, the reader gets the
+plaintext of the whole and authentic records before the fault, then a clear error that
+stays, and never a byte more."""
 import array
 import errno
 import fcntl
@@ -29,13 +27,14 @@ def reader(version, cipher="aes-128-gcm", seq=0):
     ktap.defer(raw.close)
     ktap.defer(tls.close)
     ktls.attach(tls, rx=key.clone())
-    # a reader that waits; Python's own timeouts would make it one that does not
+    # makes the read wait in the kernel; Python's own timeout would set the socket
+    # nonblocking
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 10, 0))
     return raw, tls, key
 
 
 def expect_error(tls, *wanted):
-    """Reading fails with one of these errors, twice: it stays broken."""
+    """Two reads fail with one of these errors: the stream stays broken."""
     for turn in ("first", "second"):
         try:
             got = tls.recv(1 << 16)
@@ -47,7 +46,8 @@ def expect_error(tls, *wanted):
 
 
 def after_good(version, damage, *wanted):
-    """One good record, then the result of damage(key): the good one arrives."""
+    """One good record arrives, then the bytes of damage(key): the good record is read, then
+    the error."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(GOOD))
     raw.sendall(damage(key))
@@ -56,9 +56,9 @@ def after_good(version, damage, *wanted):
 
 
 def told_once(version):
-    """A header that makes no sense, and a reader that does not wait: as ever, it
-    gets the error once and then sleeps in poll, while one that waits gets it
-    again, not a hang."""
+    """A header without a meaning, and a reader that does not wait: it gets the error once
+    and then sleeps in poll, as with stock. A reader that waits gets the error again, and
+    does not hang."""
     raw, tls, _ = reader(version)
     raw.sendall(b"\xff" * 64)
     poll = select.poll()
@@ -111,13 +111,13 @@ def garbage(_key):
 
 
 def replayed(key):
-    """The same sealed record twice: the second is out of sequence."""
+    """The same sealed record twice: the second one has the wrong record number."""
     key.seq -= 1
     return key.seal(GOOD)
 
 
 def only_padding(key):
-    """TLS 1.3: no content type in the whole record."""
+    """A TLS 1.3 record of padding only, without a content type."""
     inner = bytes(32)
     aad = header(ktls.DATA, ktls.TLS12, len(inner) + 16)
     return aad + key.aead.encrypt(key._nonce(b""), inner, aad)
@@ -137,7 +137,8 @@ FAULTS = [
 
 
 def truncate_each_byte(version):
-    """FIN after each byte of a record: nothing of it comes out, then the end."""
+    """FIN comes behind each byte of a record: nothing of the record is read, then the
+    stream ends."""
     size = len(ktls.Key(version=version).seal(b"y" * 32))
     for cut in range(1, size):
         raw, tls, key = reader(version)
@@ -150,7 +151,7 @@ def truncate_each_byte(version):
 
 
 def byte_by_byte(version):
-    """Two records, one byte in each segment: both come out whole."""
+    """Two records, one byte in each segment: both are read whole."""
     raw, tls, key = reader(version)
     for byte in key.seal(GOOD) + key.seal(GOOD[::-1]):
         raw.send(bytes([byte]))
@@ -162,7 +163,7 @@ def byte_by_byte(version):
 
 
 def reset_in_record(version):
-    """RST in mid-record: the reader gets ECONNRESET and no plaintext."""
+    """RST comes in the middle of a record: the reader gets ECONNRESET and no plaintext."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(b"z" * 1000)[:500])
     linger = struct.pack("ii", 1, 0)
@@ -176,15 +177,16 @@ def reset_in_record(version):
 
 
 def empty_record(version):
-    """A record with no data in it is legal and does not look like the end."""
+    """A record without data is legal, and does not look like the end of the stream."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(b"") + key.seal(GOOD))
     ktap.equal(tls.recv(1 << 16), GOOD, "after an empty record")
 
 
 def held_by_empty_records(version):
-    """A peer that sends records without content, one after another, does not keep a
-    program that does not wait in its call: it gets EAGAIN, and is told to come again."""
+    """A peer sends a thousand empty records in a row: a nonblocking read does not stay in
+    its call, but gets EAGAIN, and poll tells it to come again. A blocking read gets the
+    data behind them."""
     raw, tls, key = reader(version)
     stream = b"".join(key.seal(b"") for _ in range(1000)) + key.seal(GOOD)
     raw.sendall(stream)
@@ -207,7 +209,7 @@ def held_by_empty_records(version):
 
 
 def largest_record(version):
-    """2^14 bytes of plaintext is the most a record may hold, and it may."""
+    """A record may hold 2^14 bytes of plaintext, and such a record is read."""
     raw, tls, key = reader(version)
     data = os.urandom(ktls.MAX_PLAIN)
     raw.sendall(key.seal(data))
@@ -218,7 +220,7 @@ def largest_record(version):
 
 
 def sequence_wrap(version):
-    """The record number after 2^64 - 1 does not exist."""
+    """A record whose number would be behind 2^64 - 1 is refused with EBADMSG."""
     raw, tls, key = reader(version, seq=(1 << 64) - 1)
     last = key.seal(GOOD)
     raw.sendall(last + last)
@@ -230,7 +232,7 @@ def sequence_wrap(version):
 
 
 def control_without_room(version):
-    """A control record and a reader that gave no room for its type: EIO."""
+    """A control record meets a reader without a buffer for its type: EIO."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(b"\x01\x00", ktls.ALERT))
     try:
@@ -242,7 +244,7 @@ def control_without_room(version):
 
 
 def types_never_mixed(version):
-    """data, alert, data in one segment: three reads, types told apart."""
+    """Data, an alert and data in one segment: three reads, each of one type."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(b"one") + key.seal(b"\x01\x00", ktls.ALERT) +
                 key.seal(b"two"))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The distribution's bonding over two NICs: TLS flows are offloaded to the one that
-carries them, go on when it fails, and are offloaded again."""
+"""The distribution's bonding over two NICs: TLS flows are offloaded to the NIC that carries
+them, go on when it fails, and are offloaded again."""
 import json
 import socket
 import struct
@@ -36,7 +36,8 @@ def build(*mode):
 
 
 def deaf(slave, yes=True):
-    """One hub: each frame reaches both NICs, and one copy is enough."""
+    """Drop all frames that one NIC receives. Both NICs are on one hub, so each frame
+    reaches both, and one copy is enough."""
     if yes:
         rig.run("tc", "qdisc", "add", "dev", slave, "clsact")
         rig.run("tc", "filter", "add", "dev", slave, "ingress", "matchall",
@@ -46,13 +47,13 @@ def deaf(slave, yes=True):
 
 
 def carrier(slave, on):
-    """Plug the NIC's cable in or out."""
+    """Plug the NIC's cable in, or pull it out."""
     rig.run("qmp", json.dumps({"execute": "set_link", "arguments": {
         "name": "dut" + slave[-1], "up": on}}))
 
 
 def counter(slave, name):
-    """One line of ethtool -S."""
+    """One counter of ethtool -S."""
     for line in rig.run("ethtool", "-S", slave).splitlines():
         word, _, value = line.strip().partition(": ")
         if word == name:
@@ -66,7 +67,8 @@ def encrypted():
 
 @ktap.case(timeout=120)
 def flows_over_both():
-    """Every flow is on a card, both cards have some, all content is right."""
+    """Flows over a bond that spreads them: every flow is offloaded, both NICs have some,
+    and all content is right."""
     before, stat = encrypted(), ktls.tls_stat()
     flows = [rig.Flow() for _ in range(FLOWS)]
     now = ktls.tls_stat()
@@ -83,14 +85,14 @@ def flows_over_both():
 
 @ktap.case(timeout=60)
 def card_goes_down():
-    """If a flow's card is taken down, the flow goes on over the other one, and nothing
-    of it is in the clear."""
+    """The NIC of a flow is taken down: the flow continues over the other NIC, and nothing
+    leaves in the clear."""
     before = encrypted()
     flow = rig.Flow()
     flow.send(rig.pattern(SIZE))
     flow.drain()
     used = 0 if encrypted()[0] > before[0] else 1
-    if used == 0:       # the other one must hear now
+    if used == 0:       # the other NIC has to receive now
         deaf("eth1", False)
     rig.run("ip", "link", "set", SLAVES[used], "down")
     ktap.defer(rig.run, "ip", "link", "set", SLAVES[used], "up")
@@ -99,7 +101,7 @@ def card_goes_down():
 
 
 def on_cards():
-    """Sending sockets on a device now, by the kernel's count."""
+    """Sockets that send by a device now, as the kernel counts them."""
     return ktls.tls_stat()["TlsCurrTxDevice"]
 
 
@@ -110,14 +112,14 @@ def busy(flow, stop):
 
 
 def other_encrypts(old, before, what):
-    """The flow gets to the card that did not have it."""
+    """Wait until the NIC that did not have the flow encrypts it."""
     new = 1 - old
     rig.wait_for(lambda: encrypted()[new] > before[new] + SIZE, 40,
                  lambda: f"{what}: {before} {encrypted()} {on_cards()} on cards")
 
 
 def vlan():
-    """A VLAN on top of the bond, and at the far end; undone with the case."""
+    """Make a VLAN on top of the bond, and one at the far end, until the case ends."""
     for add, link, addr in ((rig.run, "bond0", VLAN_NEAR),
                             (rig.far_run, "eth0", rig.VLAN_FAR)):
         add("ip", "link", "add", "link", link, "name", "vlan9", "type", "vlan", "id",
@@ -128,7 +130,7 @@ def vlan():
 
 
 def connect_vlan():
-    """A connection over it."""
+    """A connection over vlan()."""
     with rig.far_side():
         server = socket.create_server((rig.VLAN_FAR, 0))
     with server:
@@ -139,8 +141,8 @@ def connect_vlan():
 
 
 def carrier_lost(over_vlan, *mode):
-    """A flow that sends all the time, so that its card loses the carrier with
-    bytes on their way, is on the other card soon, and back when that fails."""
+    """A flow sends all the time while its NIC loses the carrier: it is soon on the other
+    NIC, and returns when that NIC loses its carrier."""
     build(*mode)
     deaf("eth1", False)
     if over_vlan:
@@ -177,8 +179,8 @@ def carrier_lost(over_vlan, *mode):
 
 
 def chosen():
-    """An active-backup bond is told to use the other card, and then the first
-    again, with both alive: the flow follows."""
+    """An active-backup bond is told to use the other NIC, and then the first one again,
+    with both alive: the flow follows."""
     build("active-backup")
     deaf("eth1", False)
     flow = rig.Flow()
@@ -196,15 +198,15 @@ def chosen():
 
 
 def slaves_without_carrier():
-    """Keys for a bond with slaves that have just lost their carriers, which the bond
-    has not noticed: neither direction is given to a card that cannot send."""
+    """Both slaves lose their carriers, and the bond has not noticed yet when the keys are
+    set: neither direction is offloaded, counted as DeviceDown."""
     build("active-backup")
     deaf("eth1", False)
     near, far = rig.connect()
-    for end in (near, far):     # their last words would find no way out
+    for end in (near, far):     # their last packets would find no way out
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     rig.run("ip", "link", "set", "bond0", "type", "bond", "miimon", "20000")
-    time.sleep(2)   # the bond looks once more at once
+    time.sleep(2)   # the bond checks its links once more, at once
     stat = ktls.tls_stat()
     for slave in SLAVES:
         ktap.defer(carrier, slave, True)

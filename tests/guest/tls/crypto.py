@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Engines that answer later: cryptd, with a queue of one request, and pcrypt are
-laid around the kernel's own ciphers, one around the other. They outrank them, so
-that TLS sockets get them without asking. late.ko, of this folder, has the kernel make
-them, and is itself such an engine for a kernel without cryptd, as Debian's 7.3.4 is."""
+"""Crypto engines that answer later. cryptd, with a queue of one request, and pcrypt are
+laid around the kernel's own ciphers, one around the other. Their priority is higher, so TLS
+sockets get them without asking for them. late.ko (in this folder) makes the kernel create
+them; for a kernel without cryptd, as Debian's 7.3.4, late.ko is itself such an engine."""
 import errno
 import hashlib
 import os
@@ -21,17 +21,17 @@ ALGORITHMS = {"aes-128-gcm": "gcm(aes)", "aes-128-ccm": "ccm(aes)",
               "chacha20-poly1305": "rfc7539(chacha20,poly1305)"}
 SIZE = 1 << 20
 FLOWS = 6
-REST = {}   # references to each engine without a socket
+REST = {}   # algorithm: references to its engine without any socket
 
 
 def probe(name):
-    """Have the kernel find or make an AEAD of that name."""
+    """Make the kernel find or create an AEAD of that name."""
     with open("/sys/module/late/parameters/make", "w", encoding="ascii") as file:
         file.write(name)
 
 
 def best(algorithm):
-    """The implementation that a user of the algorithm gets, by /proc/crypto."""
+    """The implementation of an algorithm that a user gets, from /proc/crypto."""
     with open("/proc/crypto", encoding="ascii") as file:
         blocks = file.read().strip().split("\n\n")
     found = []
@@ -50,8 +50,8 @@ def has_module(name):
 
 
 def only_generic():
-    """Without an accelerated GHASH, which cryptd does not take inside; 7.x has no module
-    of it."""
+    """Unload the accelerated GHASH, since cryptd does not take it as its inner algorithm.
+    7.x has no module of it."""
     with open("/etc/modprobe.d/vktls.conf", "w", encoding="ascii") as file:
         file.write("blacklist ghash_clmulni_intel\n")
     if has_module("ghash_clmulni_intel"):
@@ -59,8 +59,9 @@ def only_generic():
 
 
 def wrap(template):
-    """Lay an asynchronous engine around the best cipher there is. Sockets that are
-    closed now leave theirs, which no later one may get."""
+    """Lay an asynchronous engine around the best implementation of each cipher. Sockets
+    that are closed here leave their ciphers behind for reuse; a later socket must not get
+    such a cipher."""
     subprocess.run(["modprobe", template], check=True)
     for cipher, algorithm in ALGORITHMS.items():
         for end in tls_pair(cipher, ktls.TLS13):
@@ -75,7 +76,7 @@ def wrap(template):
 
 
 def tls_pair(cipher, version):
-    """Two TLS sockets, keys in both directions."""
+    """Two TLS sockets with keys in both directions."""
     ends = ktls.tcp_pair()
     there, back = (ktls.Key(cipher, version) for _ in range(2))
     for end, tx, rx in ((ends[0], there, back), (ends[1], back, there)):
@@ -87,7 +88,7 @@ def tls_pair(cipher, version):
 
 
 def in_use(cipher, version):
-    """Four directions hold four references to the engine."""
+    """Two sockets with both directions hold four references to the engine."""
     algorithm = ALGORITHMS[cipher]
     tls_pair(cipher, version)
     ktap.equal(int(best(algorithm)["refcnt"]) - REST[algorithm], 4,
@@ -100,7 +101,7 @@ def receive(sock, digest):
 
 
 def transfer(cipher, version, size=SIZE):
-    """Transfer this many bytes in both directions at once, and compare them."""
+    """Data goes in both directions at once through the engine, and arrives unchanged."""
     ends = tls_pair(cipher, version)
     data = os.urandom(size)
     digests = [hashlib.sha256() for _ in ends]
@@ -120,7 +121,8 @@ def transfer(cipher, version, size=SIZE):
 
 
 def crowd(cipher, version):
-    """More requests at a time than the engine's queue holds."""
+    """Several connections at once make more requests than the engine's queue holds: all
+    data arrives."""
     def guarded():
         try:
             transfer(cipher, version, SIZE // 4)
@@ -138,7 +140,8 @@ def crowd(cipher, version):
 
 
 def bad_tag(cipher, version):
-    """The engine's late verdict reaches the reader, and no content does."""
+    """A record with a wrong tag: the reader gets EBADMSG from the engine's late verdict,
+    and none of the content."""
     key = ktls.Key(cipher, version)
     raw, tls = ktls.tcp_pair()
     ktap.defer(raw.close)
@@ -157,7 +160,7 @@ def bad_tag(cipher, version):
 
 
 def close_while_sending(cipher, version):
-    """The peer goes away while requests are with the engine."""
+    """Both ends close while the engine still has requests: the kernel survives."""
     for _ in range(10):
         near, far = tls_pair(cipher, version)
         near.setblocking(False)
@@ -168,7 +171,7 @@ def close_while_sending(cipher, version):
 
 
 def let_go():
-    """Memory of closed sockets, kept for the next ones, is freed after a short time."""
+    """Memory of closed sockets is kept for later ones, and freed after a short time."""
     end = time.monotonic() + 10
     while any(int(best(name)["refcnt"]) != rest for name, rest in REST.items()):
         if time.monotonic() > end:
@@ -193,9 +196,9 @@ def register(engine):
 
 
 def queue_of_one(engine):
-    """The queue is as short as this test wants it."""
+    """Load the engine with a queue of one request."""
     subprocess.run(["modprobe", "-a", "late", engine], check=True)
-    if engine == "late":    # built so
+    if engine == "late":    # always has a queue of one request
         return
     with open("/proc/cmdline", encoding="ascii") as file:
         if "cryptd.cryptd_max_cpu_qlen=1" not in file.read().split():

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The example programs of tools/examples, which docs/ktls.rst quotes: one end of each
-connection is on the card, the other one in software."""
+connection is on the NIC, the other end in software."""
 import os
 import subprocess
 
@@ -15,14 +15,14 @@ PEER = ["ip", "netns", "exec", "peer"]
 
 
 def both_ways():
-    """Both features, off again afterwards."""
+    """Switch both features on until the case ends."""
     for name in ("tls-hw-tx-offload", "tls-hw-rx-offload"):
         rig.feature(name, True)
         ktap.defer(rig.feature, name, False)
 
 
 def listening(prefix):
-    """Does somebody listen on the port?"""
+    """Does a program listen on PORT?"""
     return PORT in rig.run(*prefix, "ss", "-Hltn", f"sport = {PORT}")
 
 
@@ -41,7 +41,8 @@ def talk(server, client, to_peer):
 
 
 def transfer(version, to_peer):
-    """tls_send and tls_recv. Returns the counters."""
+    """tls_send sends a file to tls_recv, which gets it unchanged. Returns a Watch on the
+    near end."""
     both_ways()
     with open("/tmp/file", "wb") as file:
         file.write(rig.pattern(SIZE))
@@ -57,7 +58,7 @@ def transfer(version, to_peer):
 
 
 def sender_on_the_card(version):
-    """All that tls_send sends is encrypted by the NIC."""
+    """The NIC encrypts all data that tls_send sends."""
     watch = transfer(version, True)
     watch.settle("tx_tls_del", 1)
     watch.expect(TlsTxDevice=1, TlsTxSw=0, tx_tls_ctx=1, tx_tls_fallback_bytes=0)
@@ -67,15 +68,16 @@ def sender_on_the_card(version):
 
 
 def receiver_on_the_card(version):
-    """The NIC decrypted all data of tls_recv, except data that came before the key was
-    set."""
+    """The NIC decrypts data that tls_recv reads. (Data that came before the key was set is
+    decrypted by software.)"""
     watch = transfer(version, False)
     watch.expect(TlsRxDevice=1, TlsRxSw=0, rx_tls_ctx=1, TlsDecryptError=0)
     watch.some("rx_tls_decrypted_bytes")
 
 
 def control_records(to_peer):
-    """Types arrive as they were sent; data is told apart from other records."""
+    """tls_control sends data and control records: they arrive with their types, and data is
+    told apart."""
     both_ways()
     address = rig.FAR[4] if to_peer else rig.NEAR[4]
     out = talk(["tls_control", "listen", PORT], ["tls_control", address, PORT], to_peer)
@@ -84,7 +86,8 @@ def control_records(to_peer):
 
 
 def rekey(to_peer):
-    """Three KeyUpdates, as the kernel counts them."""
+    """tls_rekey sends three KeyUpdates: the kernel counts three, and data with each key
+    arrives."""
     both_ways()
     watch = rig.Watch()
     address = rig.FAR[4] if to_peer else rig.NEAR[4]
@@ -96,12 +99,12 @@ def rekey(to_peer):
     else:
         watch.expect(TlsRxRekeyError=0, TlsRxRekeyReceived=3, TlsRxDevice=1)
         keys = watch["TlsRxRekeyOk"] + watch["TlsRxRekeyAborted"]
-    # the program may have ended before the NIC had the last one
+    # a key whose program ended before the NIC got it counts as aborted
     ktap.equal(keys, 3, "new keys")
 
 
 def a_stream_that_is_cut_is_an_error():
-    """tls_recv does not take TCP's end for that of the TLS stream."""
+    """A TCP connection is closed without close_notify: tls_recv reports an error."""
     both_ways()
     with subprocess.Popen([*PEER, "tls_recv", PORT, "/tmp/got"], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True) as process:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""GnuTLS with kernel TLS (tests/guest/tools/gtls.c) as client and server: with itself,
-with OpenSSL's kernel TLS, and with peers that do TLS on their own. TLS 1.2 and 1.3, new
-keys on the way; digests at both ends, and the counters of both namespaces tell the side
-with kernel TLS. With the word "offload" the near end's is the card's."""
+"""GnuTLS with kernel TLS (tests/guest/tools/gtls.c) as client and server: with itself, with
+OpenSSL's kernel TLS, and with peers that do TLS in user space. TLS 1.2 and 1.3, and new
+keys in between. Digests are compared at both ends, and the counters of both namespaces show
+which side used kernel TLS. With the word "offload", the near end's TLS is on the NIC."""
 import hashlib
 import os
 import pathlib
@@ -49,23 +49,23 @@ def file_digest(times=1):
 
 
 def stats():
-    """/proc/net/tls_stat of both namespaces: near, far."""
+    """/proc/net/tls_stat of both namespaces: (near, far)."""
     words = rig.far_run("cat", "/proc/net/tls_stat").split()
     far = {name: int(value) for name, value in zip(words[::2], words[1::2])}
     return ktls.tls_stat(), far
 
 
 class Expect:
-    """Counters of both ends over a case."""
+    """Increases of the counters of both ends during a case."""
 
     def __init__(self):
         self.before = stats()
         self.nic = rig.Watch() if OFFLOAD else None
 
     def sockets(self, near, far, least=(2 * SIZE, SIZE)):
-        """So many sockets sent by kernel TLS at each end, and as many received;
-        none met an error or is left. The card, if there is one, encrypted and
-        decrypted at least so much for the near end."""
+        """NEAR and FAR sockets used kernel TLS in both directions at each end, without an
+        error. With "offload", the NIC encrypted and decrypted at least LEAST bytes for the
+        near end."""
         now = stats()
         for end, name, count in zip((0, 1), ("near", "far"), (near, far)):
             moved = {key: value - self.before[end][key]
@@ -78,7 +78,8 @@ class Expect:
                 self.by_the_card(moved, count, least)
 
     def by_the_card(self, moved, count, least):
-        """The near end's sockets were on the card, and it did its share."""
+        """The near end's sockets were on the NIC, which encrypted and decrypted at least
+        LEAST bytes."""
         ktap.equal((moved["TlsTxDevice"], moved["TlsRxDevice"]), (count, count),
                    "on the card: sending, receiving")
         sent = self.nic["tx_tls_encrypted_bytes"]
@@ -89,13 +90,13 @@ class Expect:
             raise AssertionError(f"not by the card; {self.nic.report()}")
 
     def again(self):
-        """Check that the card had both directions again after new keys."""
+        """The NIC got both directions again after new keys."""
         if OFFLOAD:
             self.nic.some("TlsTxLeftRekey", "TlsRxLeftRekey", "TlsTxDeviceAgain",
                           "TlsRxDeviceAgain")
 
     def new_keys(self, end, sent, received):
-        """Check that this end sent and received this many KeyUpdates."""
+        """This end sent and received this many KeyUpdates."""
         now = stats()[end]
         ktap.equal([now[name] - self.before[end][name] for name in
                     ("TlsTxRekeyOk", "TlsRxRekeyOk", "TlsTxRekeyError",
@@ -103,7 +104,7 @@ class Expect:
 
 
 def start(argv, where=()):
-    """A program with pipes, which ends with the case."""
+    """Start a program with pipes, which ends with the case."""
     # pylint: disable-next=consider-using-with
     program = subprocess.Popen([*where, *argv], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -114,7 +115,7 @@ def start(argv, where=()):
 
 
 def serve(argv, where=()):
-    """A program that listens."""
+    """Start a program, and wait until it listens."""
     program = start(argv, where)
     rig.wait_for(lambda: f":{PORT} " in rig.run(*where, "ss", "-Hltn"), 30,
                  lambda: f"{argv[0]} does not listen: {program.poll()}")
@@ -122,7 +123,7 @@ def serve(argv, where=()):
 
 
 def gtls(where, version, *words):
-    """The command line of a client, or of a server where it is to listen."""
+    """The command line of gtls: a server if WORDS has "listen", otherwise a client."""
     at = ("--listen", NEAR_AT if where == "near" else FAR_AT, "--cert", CERT,
           "--key", KEY) if "listen" in words else (
               "--connect", FAR_AT if where == "near" else NEAR_AT)
@@ -130,7 +131,7 @@ def gtls(where, version, *words):
 
 
 def done(program, received):
-    """The program ended well, and it got the file as many times as it was sent."""
+    """The program ended with status 0, and received the file RECEIVED times."""
     out, err = program.communicate(timeout=60)
     ktap.equal((program.returncode, err.decode()), (0, ""), "status")
     got = [line.split()[1:] for line in out.decode().splitlines()
@@ -139,7 +140,7 @@ def done(program, received):
 
 
 def itself(version, cipher):
-    """Client and server with kernel TLS, by send and sendfile in both directions."""
+    """Both ends use kernel TLS, and send the file by send and sendfile in both directions."""
     expect = Expect()
     far = serve(gtls("far", version, "listen", "--cipher", cipher, *RECEIVE, *SEND,
                      "bye"), FAR)
@@ -150,7 +151,7 @@ def itself(version, cipher):
 
 
 def alone(version, role):
-    """The peer's GnuTLS does TLS in user space."""
+    """The near end uses kernel TLS, and the peer's GnuTLS does TLS in user space."""
     expect = Expect()
     near, far = (RECEIVE + SEND, SEND + RECEIVE)
     if role == "server":
@@ -165,7 +166,8 @@ def alone(version, role):
 
 
 def openssl(version, role, kernel):
-    """GnuTLS is the near end in this role, OpenSSL the far one."""
+    """The near end is GnuTLS with kernel TLS in this role, the far end OpenSSL, with kernel
+    TLS or without."""
     expect = Expect()
     options = [*OPENSSL[version], "-quiet", *(["-ktls"] if kernel else [])]
     words = [*RECEIVE, *SEND, "bye-send"]
@@ -177,7 +179,7 @@ def openssl(version, role, kernel):
                        CERT, "-key", KEY, "-accept", FAR_AT], FAR)
         gnutls = start(gtls("near", version, *words))
     while not gnutls.stdout.readline().startswith(b"session"):
-        pass    # s_server would send before the handshake
+        pass    # before the handshake is complete, s_server would send in the clear
     content = pathlib.Path(FILE).read_bytes() * 2
     threading.Thread(target=feed, args=(other, content), daemon=True).start()
     got = read_all(other, len(content))
@@ -199,10 +201,10 @@ def read_all(program, size):
 
 
 def new_keys():
-    """Both ends change their keys, by themselves and on the other's demand, while files
-    flow; the kernel goes on with each of them. The demand is answered with "update" and
-    sendfile: with kernel TLS, GnuTLS 3.8.9 does not leave the state in which its send()
-    does that, and sends the first piece for ever."""
+    """Both ends change their keys, unasked and on request, while files flow: all data
+    arrives. gtls answers a request by "update" and sendfile, because GnuTLS 3.8.9 with
+    kernel TLS does not leave the state in which its own send() answers, and sends the first
+    piece for ever."""
     expect = Expect()
     file, ends = f"send:{FILE}", f"receive:{SIZE}"
     far = serve(gtls("far", "1.3", "listen", ends, ends, "update", file, ends,
@@ -213,13 +215,13 @@ def new_keys():
     done(far, 3)
     expect.sockets(1, 1, (SIZE // 2, SIZE // 4))
     expect.again()
-    # the far end's own, and the one that it was asked for
+    # one of the far end's own, and one on request
     expect.new_keys(0, 2, 2)
     expect.new_keys(1, 2, 2)
 
 
 def new_keys_alone():
-    """New keys with a peer that does TLS in user space."""
+    """The peer does TLS in user space, and both ends change their keys: all data arrives."""
     expect = Expect()
     file, ends = f"send:{FILE}", f"receive:{SIZE}"
     far = serve(gtls("far", "1.3", "listen", "--plain", ends, "update", file, ends,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Requests of a program to a TLS socket, and their answers: socket options, control
-messages, ss, /proc/net/tls_stat."""
+"""The interface of a TLS socket for programs: socket options, control messages, ss and
+/proc/net/tls_stat."""
 import contextlib
 import errno
 import os
@@ -16,9 +16,9 @@ import ktls
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
 INET_DIAG_INFO, INET_DIAG_ULP_INFO = 2, 19
 INET_ULP_INFO_TLS, TLS_INFO_TX_MAX_PAYLOAD_LEN = 2, 7
-HEADER = 4      # struct tls_crypto_info
+HEADER = 4      # bytes of struct tls_crypto_info
 VERSIONS = {"1.2": ktls.TLS12, "1.3": ktls.TLS13}
-# linux/tls.h: number, bytes of the structure, the algorithm in the kernel
+# cipher of linux/tls.h: (its number, bytes of its structure, the kernel's algorithm)
 OTHERS = {"sm4-gcm": (55, 40, "gcm(sm4)"), "sm4-ccm": (56, 40, "ccm(sm4)"),
           "aria-128-gcm": (57, 40, "gcm(aria)"),
           "aria-256-gcm": (58, 56, "gcm(aria)")}
@@ -34,7 +34,7 @@ CLONE_NEWNET = 0x40000000
 
 
 def pair():
-    """Two connected sockets that end with the case."""
+    """Two connected sockets, closed when the case ends."""
     near, far = ktls.tcp_pair()
     for end in (near, far):
         ktap.defer(end.close)
@@ -44,7 +44,7 @@ def pair():
 
 
 def tls_pair(version=ktls.TLS12, cipher="aes-128-gcm"):
-    """(raw socket, TLS socket, the key it sends with, the one it reads)."""
+    """(raw socket, TLS socket, the key that it sends with, the key that it reads with)."""
     raw, tls = pair()
     tx, rx = ktls.Key(cipher, version), ktls.Key(cipher, version)
     ktls.attach(tls, tx.clone(), rx.clone())
@@ -53,7 +53,7 @@ def tls_pair(version=ktls.TLS12, cipher="aes-128-gcm"):
 
 @contextlib.contextmanager
 def refused(*wanted):
-    """The body fails with one of these errors."""
+    """The body of the "with" fails with one of these errors."""
     try:
         yield
     except OSError as err:
@@ -82,7 +82,7 @@ def take(raw, count):
 
 @ktap.case()
 def ulp_needs_a_connection():
-    """Neither a fresh nor a listening socket can be a TLS socket."""
+    """A socket that is fresh, or that listens, cannot get the ULP: ENOTCONN."""
     with socket.socket() as fresh, refused(errno.ENOTCONN):
         ulp(fresh)
     with socket.create_server(("127.0.0.1", 0)) as server, \
@@ -112,7 +112,7 @@ def ulp_alone_is_tcp():
 
 @ktap.case()
 def no_disconnect():
-    """A TLS socket cannot be used for another connection."""
+    """A TLS socket cannot be disconnected for another connection: EOPNOTSUPP."""
     _, tls, _, _ = tls_pair()
     done = subprocess.run(
         [sys.executable, "-c", "import ctypes, sys\n"
@@ -125,7 +125,7 @@ def no_disconnect():
 
 @ktap.case()
 def key_sizes():
-    """A key has one size; nothing else is taken, and then the right one is."""
+    """A key of any wrong size is refused with EINVAL; then one of the right size is taken."""
     for option in (ktls.TLS_TX, ktls.TLS_RX):
         near, _ = pair()
         ulp(near)
@@ -140,7 +140,8 @@ def key_sizes():
 
 @ktap.case()
 def key_kinds():
-    """Versions and ciphers that do not exist; two directions of two kinds."""
+    """Versions and ciphers that do not exist are refused, and so is a key of another
+    version or cipher than that of the other direction: EINVAL."""
     near, _ = pair()
     ulp(near)
     for version, cipher in ((0x0302, 51), (0x0305, 51), (0, 51), (0x0303, 0),
@@ -167,8 +168,9 @@ def known_to_kernel(algorithm):
 
 
 def other_cipher(version, name):
-    """A cipher that the kernel does not have is refused with ENOENT, one that it
-    has is taken, and the socket is as good as before. TLS 1.3 has no ARIA."""
+    """A cipher that the kernel does not have is refused with ENOENT, and the socket can
+    still get another key; a cipher that the kernel has is taken. TLS 1.3 has no ARIA:
+    EINVAL."""
     number, size, algorithm = OTHERS[name]
     near, _ = pair()
     ulp(near)
@@ -188,7 +190,8 @@ def other_cipher(version, name):
 
 @ktap.case()
 def second_key_of_12():
-    """TLS 1.2 has no KeyUpdate: the key stays, and works."""
+    """TLS 1.2 has no KeyUpdate: a second key is refused with EBUSY, and the first still
+    works."""
     raw, tls, tx, rx = tls_pair()
     for option in (ktls.TLS_TX, ktls.TLS_RX):
         with refused(errno.EBUSY):
@@ -200,7 +203,7 @@ def second_key_of_12():
 
 
 def live_sequence(version, cipher):
-    """getsockopt gives the header, or the key with the next record's number."""
+    """getsockopt returns the header alone, or the key with the number of the next record."""
     raw, tls, tx, rx = tls_pair(version, cipher)
     for count in range(3):
         for option, key in ((ktls.TLS_TX, tx), (ktls.TLS_RX, rx)):
@@ -232,8 +235,8 @@ def key_not_set():
 
 @ktap.case()
 def switches():
-    """TLS_TX_ZEROCOPY_RO and TLS_RX_EXPECT_NO_PAD take 0 and 1 alone; the second
-    is for TLS 1.3 with a key to read with."""
+    """TLS_TX_ZEROCOPY_RO and TLS_RX_EXPECT_NO_PAD take only 0 and 1; the latter needs TLS
+    1.3 and a key for receiving."""
     _, tls, _, _ = tls_pair(ktls.TLS13)
     for option in (ktls.TLS_TX_ZEROCOPY_RO, ktls.TLS_RX_EXPECT_NO_PAD):
         for value in (1, 0, 1):
@@ -264,7 +267,8 @@ def no_such_option():
 
 
 def largest_payload(version, lowest):
-    """TLS_TX_MAX_PAYLOAD_LEN: RFC 8449's limit holds for send and sendfile."""
+    """TLS_TX_MAX_PAYLOAD_LEN (RFC 8449): the limit holds for send and sendfile, values out
+    of range are refused, and so is a change while a record is open."""
     raw, tls, tx, _ = tls_pair(version)
 
     def limit(value):
@@ -301,7 +305,8 @@ def largest_payload(version, lowest):
 
 @ktap.case()
 def payload_before_key():
-    """As in 7.3: the limit may be set first, and holds for the key that comes."""
+    """As in Linux 7.3, TLS_TX_MAX_PAYLOAD_LEN may be set before the key, and then holds for
+    that key."""
     near, far = pair()
     ulp(near)
     near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX_MAX_PAYLOAD_LEN, struct.pack("=H", 1000))
@@ -344,7 +349,7 @@ def diag(sock):
 
 @ktap.case()
 def payload_in_diag():
-    """ss shows the limit, also before there is a key."""
+    """ss shows TLS_TX_MAX_PAYLOAD_LEN, also before there is a key."""
     near, _ = pair()
     ulp(near)
     for value in (ktls.MAX_PLAIN, 1000):
@@ -355,7 +360,8 @@ def payload_in_diag():
 
 
 def record_types(version):
-    """Every type by cmsg, both ways; an open data record goes out first."""
+    """Records of every type are sent and received with their type, as a control message; an
+    open data record goes out first."""
     raw, tls, tx, rx = tls_pair(version)
     tls.send(b"held", socket.MSG_MORE)
     for kind in (ktls.ALERT, ktls.HANDSHAKE, 24, 255):
@@ -371,7 +377,8 @@ def record_types(version):
 
 @ktap.case()
 def bad_control_messages():
-    """A type with MSG_MORE, of no size, or unknown; none sends anything."""
+    """A record type together with MSG_MORE, of no size, or as an unknown control message is
+    refused with EINVAL, and nothing is sent."""
     raw, tls, tx, _ = tls_pair()
     alert = (ktls.SOL_TLS, ktls.TLS_SET_RECORD_TYPE, bytes([ktls.ALERT]))
     with refused(errno.EINVAL):
@@ -386,8 +393,7 @@ def bad_control_messages():
 
 @ktap.case()
 def padding_and_no_pad():
-    """With TLS_RX_EXPECT_NO_PAD, padded records still come out right, and are
-    counted."""
+    """With TLS_RX_EXPECT_NO_PAD, padded records are still read right, and are counted."""
     raw, tls, _, rx = tls_pair(ktls.TLS13)
     tls.setsockopt(ktls.SOL_TLS, ktls.TLS_RX_EXPECT_NO_PAD, 1)
     before = ktls.tls_stat()
@@ -409,8 +415,8 @@ def ss(sock, user=None):
 
 @ktap.case()
 def socket_diagnostics():
-    """ss -tie: version, cipher, both directions and the switches, for the
-    administrator; to others kernels before 6.15 tell nothing of it."""
+    """For the administrator, ss -tie shows version, cipher, both directions and the
+    options. To other users, kernels before 6.15 show nothing of them."""
     raw, tls, _, _ = tls_pair(ktls.TLS13, "aes-256-gcm")
     tls.setsockopt(ktls.SOL_TLS, ktls.TLS_RX_EXPECT_NO_PAD, 1)
     said = ss(tls)
@@ -426,7 +432,7 @@ def socket_diagnostics():
 
 @ktap.case()
 def half_diagnostics():
-    """One direction alone."""
+    """ss on a socket with a key for one direction only."""
     near, _ = pair()
     ktls.attach(near, rx=ktls.Key("aes-128-gcm", ktls.TLS12))
     said = ss(near)
@@ -438,7 +444,8 @@ def half_diagnostics():
 
 @ktap.case()
 def statistic_names():
-    """The kernel's names first, as stock has them; then those of later ones."""
+    """/proc/net/tls_stat has the names of stock first and in its order, then the names of
+    later kernels; no name twice."""
     with open("/proc/net/tls_stat", encoding="ascii") as stat:
         names = [line.split()[0] for line in stat]
     ktap.equal(names[:12], STOCK_NAMES, "names of stock")
@@ -448,7 +455,8 @@ def statistic_names():
 
 @ktap.case()
 def statistics():
-    """One socket counts in each direction while it lives, and once for ever."""
+    """A socket is counted once per direction: in TlsCurr* while it lives, in the other
+    counters for ever."""
     names = ("TlsCurrTxSw", "TlsCurrRxSw", "TlsTxSw", "TlsRxSw")
 
     def read():
@@ -464,7 +472,7 @@ def statistics():
 
 @ktap.case()
 def statistics_of_a_namespace():
-    """Sockets count where they were made."""
+    """A socket is counted in the network namespace in which it was made."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     ktap.defer(os.close, home)
     before = ktls.tls_stat()

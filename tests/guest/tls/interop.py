@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""OpenSSL and nginx use kernel TLS here; curl and Python's ssl, with TLS of
-their own, are the other end. TLS 1.2 and 1.3, in software and on the NIC; digests
-at both ends, and the kernel's counters say that it did the work."""
+"""OpenSSL and nginx with kernel TLS at the near end; curl and Python's ssl, which do TLS in
+user space, at the far end. TLS 1.2 and 1.3, in software and on the NIC. Digests are
+compared at both ends, and the kernel's counters show that kernel TLS did the work."""
 import hashlib
 import http.server
 import os
@@ -46,7 +46,7 @@ def digest(data):
 
 
 def prepare():
-    """Certificate, configurations and files."""
+    """Make the certificate, the configurations and the files."""
     os.makedirs(ROOT, exist_ok=True)
     rig.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=vktls",
@@ -59,7 +59,7 @@ def prepare():
 
 
 def start(argv, port):
-    """A server, listening, that ends with the case."""
+    """Start a server, wait until it listens, and stop it when the case ends."""
     # pylint: disable-next=consider-using-with
     server = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL,
@@ -75,7 +75,7 @@ def start(argv, port):
 
 
 def curl(*argv):
-    """The peer's curl: its output."""
+    """Run curl at the peer. Returns its output."""
     done = subprocess.run(["ip", "netns", "exec", "peer", "curl", "-sSk",
                            *argv], capture_output=True, check=False)
     if done.returncode:
@@ -84,7 +84,8 @@ def curl(*argv):
 
 
 def engaged(watch, card, sent, received=0):
-    """Check that this many connections used kernel TLS, and, if asked, that the card encrypted."""
+    """This many connections sent and received by kernel TLS, the sending ones on the NIC if
+    CARD is set."""
     hardware = sent if card else 0
     watch.expect(TlsTxDevice=hardware, TlsTxSw=sent - hardware)
     if watch["TlsRxSw"] < received:
@@ -96,7 +97,8 @@ def url(server, name):
 
 
 def serve(server, version, card):
-    """Each file by a connection of its own, to curl."""
+    """curl fetches each file from the server by a connection of its own: all arrive
+    unchanged."""
     rig.offload(card)
     if server == "nginx":
         start(["nginx", "-c", f"{ROOT}/nginx.conf"], PORT[server])
@@ -114,7 +116,8 @@ def serve(server, version, card):
 
 
 def one_connection(protocol, version, card):
-    """nginx sends all files over one connection, by HTTP/1.1 or 2."""
+    """nginx sends all files over one connection, by HTTP/1.1 or HTTP/2: all arrive
+    unchanged."""
     rig.offload(card)
     start(["nginx", "-c", f"{ROOT}/nginx.conf"], PORT["nginx"])
     watch = rig.Watch()
@@ -133,7 +136,7 @@ def one_connection(protocol, version, card):
 
 
 class Digester(http.server.BaseHTTPRequestHandler):
-    """Answers with the digest of the posted data."""
+    """A web server that answers a POST with the digest of its data."""
 
     def do_POST(self):      # pylint: disable=invalid-name
         answer = digest(self.rfile.read(int(self.headers["Content-Length"])))
@@ -147,7 +150,8 @@ class Digester(http.server.BaseHTTPRequestHandler):
 
 
 def upload(protocol, version, card):
-    """nginx receives all files over one connection, and hands them on."""
+    """nginx receives all files over one connection, and passes them to a server that
+    returns their digests: all digests are right."""
     rig.offload(card)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Digester)
     ktap.defer(server.server_close)
@@ -168,7 +172,7 @@ def upload(protocol, version, card):
 
 
 def context(purpose, version):
-    """Python's TLS, of one version."""
+    """A context of Python's ssl for one TLS version."""
     made = ssl.SSLContext(purpose)
     made.minimum_version = made.maximum_version = VERSIONS[version]
     if purpose == ssl.PROTOCOL_TLS_SERVER:
@@ -181,7 +185,8 @@ def context(purpose, version):
 
 
 def far_server(version, data, seen):
-    """A server of Python's ssl on the far side: sends data, reads to the end."""
+    """Start a server of Python's ssl at the far side; it reads as many bytes as DATA has,
+    then sends DATA."""
     with rig.far_side():
         server = socket.create_server((rig.FAR[4], 0))
     ktap.defer(server.close)
@@ -221,7 +226,7 @@ def client(version, card):
 
 
 def both_ends(version, card):
-    """OpenSSL with kernel TLS at both ends, each sending a file to the other."""
+    """OpenSSL with kernel TLS at both ends: each sends a file to the other."""
     rig.offload(card)
     words = ["-ktls", "-quiet", OPENSSL[version], "-cipher", SUITE, "-ciphersuites",
              "TLS_AES_128_GCM_SHA256"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS 1.3 KeyUpdate with every cipher: the key of each record, the results of read and
-poll between the message and the new key, and the counters."""
+"""TLS 1.3 KeyUpdate with every cipher: the key of each record, the results of read and poll
+between the KeyUpdate and the new key, and the counters."""
 import errno
 import select
 import socket
@@ -20,7 +20,7 @@ UPDATE = (ktls.HANDSHAKE, ktls.KEY_UPDATE)
 
 
 class Link:
-    """A raw socket and a TLS 1.3 one, and the counters since it was made."""
+    """A raw TCP socket and a TLS 1.3 socket, and the counters since the object was made."""
 
     def __init__(self, cipher="aes-128-gcm", tx=True, rx=True):
         self.cipher = cipher
@@ -49,11 +49,11 @@ class Link:
         self.set(ktls.TLS_TX, self.tx)
 
     def send(self, *records):
-        """Sealed, in one segment."""
+        """Send these sealed records in one segment."""
         self.raw.sendall(b"".join(records))
 
     def expired(self, flags=0):
-        """Reading fails for want of a key."""
+        """A read fails with EKEYEXPIRED."""
         try:
             got = self.tls.recv(1 << 15, flags)
         except OSError as err:
@@ -67,12 +67,13 @@ class Link:
         return [event for _, event in poll.poll(timeout)]
 
     def received(self, *wanted):
-        """The next records are these (type, data)."""
+        """The TLS socket's next records are these (type, data)."""
         for one in wanted:
             ktap.equal(ktls.recv_record(self.tls), one, "record")
 
     def arrived(self, *keys):
-        """(type, data) of so many records at the raw end, each with its key."""
+        """[(type, data)] of the next records at the raw end, opened with these keys in
+        turn."""
         stream, got = b"", []
         while len(got) < len(keys):
             chunk = self.raw.recv(1 << 16)
@@ -91,7 +92,8 @@ class Link:
 
 
 def receive(cipher):
-    """Old key, KeyUpdate, new key: content in order, an error in between."""
+    """Data, a KeyUpdate, and data with the new key: all is read in order, and reads between
+    the KeyUpdate and the new key fail with EKEYEXPIRED."""
     link = Link(cipher, tx=False)
     link.send(link.rx.seal(b"old"), link.rx.seal(*UPDATE[::-1]))
     link.received((ktls.DATA, b"old"), UPDATE)
@@ -107,7 +109,7 @@ def receive(cipher):
 
 
 def send(cipher):
-    """Records have the key that was set when they were written, also one that
+    """A record has the key that was in force when it was written, also a record that
     MSG_MORE held open."""
     link = Link(cipher, rx=False)
     old = link.tx
@@ -125,8 +127,8 @@ def send(cipher):
 
 @ktap.case()
 def open_record_and_no_room():
-    """A new key while MSG_MORE holds a record open and TCP is full: it is taken, and
-    the record is sent with the old one."""
+    """A new key is set while MSG_MORE holds a record open and TCP's buffer is full: the key
+    is taken, and the open record is sent with the old key."""
     link = Link(rx=False)
     link.raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     link.tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -145,8 +147,8 @@ def open_record_and_no_room():
 
 @ktap.case()
 def queued_behind_the_update():
-    """New records are in the queue before the new key is: nothing is lost, and
-    poll is silent until the key is there."""
+    """Records of the new key are in the queue before the key is set: poll reports nothing
+    until then, and nothing is lost."""
     link = Link()
     after = link.new_key()
     link.send(link.rx.seal(b"old"), link.rx.seal(*UPDATE[::-1]),
@@ -181,7 +183,7 @@ def poll_wakes_up():
 
 @ktap.case()
 def both_directions():
-    """Fifty generations of both keys."""
+    """Fifty new keys in each direction: all data is right."""
     link = Link()
     for number in range(50):
         data = b"%d" % number * 500
@@ -196,7 +198,7 @@ def both_directions():
 
 @ktap.case()
 def failures_change_nothing():
-    """A new key of another kind is refused and counted; the old one goes on."""
+    """A new key of another version or cipher is refused and counted, and the old key stays."""
     link = Link()
     for option in (ktls.TLS_TX, ktls.TLS_RX):
         for other in (ktls.Key("aes-256-gcm", ktls.TLS13),
@@ -216,7 +218,7 @@ def failures_change_nothing():
 
 @ktap.case()
 def wrong_new_key():
-    """Data under another key than the new one breaks the stream."""
+    """Data that is sealed with a key other than the new one ends the stream with EBADMSG."""
     link = Link()
     link.send(link.rx.seal(*UPDATE[::-1]))
     link.received(UPDATE)
@@ -232,7 +234,8 @@ def wrong_new_key():
 
 
 def cut(first, second):
-    """A KeyUpdate that is not alone in its record, or not in one record."""
+    """A KeyUpdate that shares its record with another message, or that spans two records,
+    is recognised: reads need a new key from there on."""
     link = Link()
     after = link.new_key()
     link.send(*(link.rx.seal(part, ktls.HANDSHAKE) for part in (first, second)
@@ -247,9 +250,8 @@ def cut(first, second):
 
 
 def begun(part):
-    """A record with the beginning of a KeyUpdate: its rest never comes, and is not
-    taken for the beginning of the next message.
-    """
+    """A record ends in the middle of a KeyUpdate: reads need a new key, and the message's
+    missing rest is not looked for in the records of the new key."""
     link = Link()
     for _ in range(2):
         link.send(link.rx.seal(part, ktls.HANDSHAKE))
@@ -263,7 +265,7 @@ def begun(part):
 
 @ktap.case()
 def looks_like_one():
-    """The bytes of a KeyUpdate inside a ticket, in data and in an alert."""
+    """The bytes of a KeyUpdate inside a ticket, as data or in an alert are no KeyUpdate."""
     link = Link()
     fake = bytes([4, 0, 0, 40]) + (ktls.KEY_UPDATE * 8)
     records = [(ktls.HANDSHAKE, fake), (ktls.DATA, ktls.KEY_UPDATE),
@@ -276,7 +278,7 @@ def looks_like_one():
 
 @ktap.case()
 def none_in_12():
-    """TLS 1.2 knows no KeyUpdate: a record like that is content."""
+    """TLS 1.2 has no KeyUpdate: a handshake record with those bytes is read like any other."""
     key = ktls.Key()
     raw, tls = ktls.tcp_pair()
     ktap.defer(raw.close)
@@ -289,7 +291,8 @@ def none_in_12():
 
 @ktap.case()
 def peeked():
-    """Peeking at a KeyUpdate does not take it; records behind it cannot be read."""
+    """MSG_PEEK shows a KeyUpdate again and again, and leaves it; records behind it cannot
+    be read without a new key."""
     link = Link()
     after = link.new_key()
     link.send(link.rx.seal(*UPDATE[::-1]), after.seal(b"new"))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel has no memory: the first allocation of a system call fails, then the
-second, and so on until a call has none left to fail. Each time the call says so
-or does its work all the same, and the stream goes on, every byte in its place.
+"""The kernel has no memory: the first allocation of a system call fails, in the next turn
+the second one, and so on until a call has no allocation left to fail. Each call reports the
+failure or does its work all the same, and the stream goes on with every byte in its place.
 
 Needs a kernel with fault injection (Documentation/fault-injection): "make
 check-debug" builds it.
@@ -28,7 +28,7 @@ EXCUSES = (errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN)
 
 
 def prepare():
-    """Allocations that may sleep fail as well, and single pages."""
+    """Let fault injection also hit allocations that may sleep, and single pages."""
     for where, settings in (("failslab", {"ignore-gfp-wait": "N"}),
                             ("fail_page_alloc", {"ignore-gfp-wait": "N",
                                                  "ignore-gfp-highmem": "N",
@@ -39,15 +39,16 @@ def prepare():
 
 
 class Nth:
-    """Lets the Nth allocation of a call fail."""
+    """Makes the Nth allocation of a call fail."""
 
     def __init__(self):
         self.file = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
         ktap.defer(os.close, self.file)
-        self.refused = 0    # calls that failed for it
+        self.refused = 0    # calls that returned an error for a failed allocation
 
     def call(self, number, function, *args):
-        """(True if an allocation failed, result of the call or None)."""
+        """Call function(*args) with its allocation NUMBER failing. Returns (True if one
+        failed, the result of the call, or None after an error)."""
         os.pwrite(self.file, b"%d" % number, 0)
         try:
             result = function(*args)
@@ -63,9 +64,8 @@ class Nth:
         return not left, result
 
     def each(self, step):
-        """Call step(number) until it reports that no allocation failed. Returns how
-        often one failed; data that the NIC has decrypted is received without a failed
-        allocation."""
+        """Call step(1), step(2), ... until it reports that no allocation failed. Returns
+        how often one failed; 0 is right for data that the NIC has decrypted."""
         for number in range(1, MOST):
             if not step(number):
                 print(f"# figure: {number - 1} allocations failed, "
@@ -76,8 +76,7 @@ class Nth:
 
 @contextlib.contextmanager
 def scarce():
-    """Some allocations fail, in any process, but not in the one that ends the
-    faults."""
+    """Some allocations fail, in any process, except in the one that ends the faults."""
     for name, value in (("interval", "1"), ("times", "-1")):
         (DEBUG / "failslab" / name).write_text(value, "ascii")
     with open(DEBUG / "failslab" / "probability", "wb", buffering=0) as often:
@@ -89,7 +88,7 @@ def scarce():
 
 
 def loopback():
-    """(near, far) without a NIC that could do TLS."""
+    """(near, far) over loopback, where no NIC does TLS."""
     near, far = ktls.tcp_pair()
     return patient(near, far)
 
@@ -100,7 +99,7 @@ def wire():
 
 
 def patient(near, far):
-    """Sockets with a timeout, closed at the end of the case."""
+    """The sockets with a timeout, closed when the case ends."""
     for sock in (near, far):
         ktap.defer(sock.close)
         sock.settimeout(20)
@@ -113,13 +112,14 @@ def take(far, key, size):
 
 
 def some(count):
-    """Had there been none to fail, nothing would have been tested."""
+    """At least one allocation failed; otherwise the case would have tested nothing."""
     ktap.equal(count > 0, True, "an allocation failed")
 
 
 def sending(version, path, act):
-    """act(near) -> (call to fail, data, data held open before it). Bytes that the call
-    took are sent without a further call, unless they are held back."""
+    """act(near) returns (call, its data, data that was held open before). With each
+    allocation of the call failing in turn: bytes that the call counted are sent, without a
+    further call unless they are held open, and the stream goes on."""
     near, far = path()
     key, nth = ktls.Key("aes-128-gcm", version), Nth()
     ktls.attach(near, tx=key)
@@ -152,14 +152,14 @@ def by_small_pieces(near):
 
 
 def holding(near):
-    """Data held back by MSG_MORE is not lost with the call that fails."""
+    """A call fails while MSG_MORE holds earlier data open."""
     near.send(b"held", socket.MSG_MORE)
     data = os.urandom(SIZE)
     return lambda: near.send(data, socket.MSG_MORE), data, b"held"
 
 
 def ending(near):
-    """The end of a record that was held open."""
+    """A call that ends a record which was held open."""
     near.send(b"held", socket.MSG_MORE)
     data = os.urandom(900)
     return lambda: near.send(data), data, b"held"
@@ -177,7 +177,8 @@ def control(near):
 
 
 def receiving(version, path, size, flags=0):
-    """recv() fails and is called again: nothing is lost, nothing comes twice."""
+    """recv() with each of its allocations failing in turn: nothing is lost, and nothing is
+    read twice."""
     near, far = path()
     key, nth = ktls.Key("aes-128-gcm", version), Nth()
     ktls.attach(near, rx=key)
@@ -201,7 +202,7 @@ def receiving(version, path, size, flags=0):
 
 
 class KeyedEnd:
-    """A socket that is to get keys for one direction, and the raw peer."""
+    """A socket that gets keys for one direction, and its raw peer."""
 
     def __init__(self, version, path, direction):
         self.near, self.far = path()
@@ -210,11 +211,11 @@ class KeyedEnd:
         self.key = None
 
     def draw(self):
-        """A key of the next epoch, for give()."""
+        """Make the next key, for give()."""
         self.key = ktls.Key("aes-128-gcm", self.version)
 
     def give(self):
-        """Give the key to the kernel. Return True, to distinguish it from a failure."""
+        """Give the key to the kernel. Returns True, to be told apart from a failure."""
         ulp = self.near.getsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, 16)
         if not ulp.startswith(b"tls"):
             self.near.setsockopt(socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")
@@ -222,7 +223,7 @@ class KeyedEnd:
         return True
 
     def check(self, kind=ktls.DATA, data=b"with this key"):
-        """A record arrives."""
+        """A record with this key arrives."""
         if self.direction == "tx":
             ktls.send_record(self.near, data, kind)
             ktap.equal(take(self.far, self.key, len(data)), data, "what arrives")
@@ -232,7 +233,8 @@ class KeyedEnd:
 
 
 def key_given(version, path, direction):
-    """A key that was refused can be given again."""
+    """Setting the first key fails with each of its allocations in turn: the key can be set
+    again, and works."""
     nth = Nth()
 
     def step(number):
@@ -251,7 +253,8 @@ def key_given(version, path, direction):
 
 
 def new_key(version, path, direction):
-    """A KeyUpdate that was refused can be done again."""
+    """Setting the next key of TLS 1.3 fails with each of its allocations in turn: the key
+    can be set again, and works."""
     end, nth = KeyedEnd(version, path, direction), Nth()
     end.draw()
     end.give()
@@ -269,7 +272,7 @@ def new_key(version, path, direction):
 
 
 class OwnKeys:
-    """A socket whose keys the kernel renews, and the raw peer."""
+    """A socket whose keys the kernel renews, and its raw peer."""
 
     def __init__(self, path):
         self.near, self.far = path()
@@ -293,7 +296,8 @@ class OwnKeys:
 
 
 def own_update(path):
-    """A KeyUpdate that the kernel is asked for is sent once, now or later."""
+    """TLS_EXT_KEY_UPDATE with each of its allocations failing in turn: exactly one
+    KeyUpdate is sent, at once or later."""
     end, nth = OwnKeys(path), Nth()
 
     def ask():
@@ -312,7 +316,8 @@ def own_update(path):
 
 
 def peers_update(path):
-    """A KeyUpdate of the peer is followed, and data behind it is read."""
+    """A KeyUpdate of the peer arrives, with each allocation of the read failing in turn:
+    the kernel follows it, and data behind it is read."""
     end, nth = OwnKeys(path), Nth()
 
     def step(number):
@@ -331,8 +336,8 @@ def peers_update(path):
 
 
 def limit_passed_for_want_of_memory(path):
-    """A KeyUpdate of the program fails at the limit of a key: the kernel's own comes
-    all the same, before the limit."""
+    """The program's own KeyUpdate fails for lack of memory shortly before the limit of a
+    key: the kernel sends its own before the limit."""
     nth = Nth()
 
     def step(number):
@@ -356,8 +361,8 @@ def limit_passed_for_want_of_memory(path):
 
 
 def anywhere(version):
-    """Memory is scarce for TCP, TLS and the driver while data goes both ways over
-    the NIC, and frames are lost."""
+    """Memory is scarce for TCP, TLS and the driver while data goes both ways over the NIC
+    and frames are lost: all data arrives."""
     near, far = wire()
     out, back = (ktls.Key("aes-128-gcm", version) for _ in "12")
     ktls.attach(near, tx=out, rx=back)

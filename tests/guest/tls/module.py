@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Our tls.ko beside the distribution's: the same exports with the same versions,
-the same aliases, the distribution's modules on top; loaded when needed, kept while
-used, and nothing left behind."""
+"""Our tls.ko in place of the distribution's: the same exports with the same versions, the
+same aliases, and the distribution's modules work on top of it. It is loaded when needed,
+stays while it is used, and leaves nothing behind."""
 import errno
 import os
 import pathlib
@@ -20,7 +20,7 @@ OURS = TREE / "updates/tls.ko"
 USERS = ("bonding", "nfp", "cxgb4")
 ROUNDS, SOCKETS = 15, 40
 NAMESPACES = 500
-# structures that drivers look into, by <net/tls.h>
+# structures that drivers look into, through <net/tls.h>
 SHARED = ("tls_context", "tls_offload_context_tx", "tls_offload_context_rx",
           "tls_record_info", "tls_prot_info", "cipher_context", "tls_crypto_info",
           "tls12_crypto_info_aes_gcm_128", "tlsdev_ops")
@@ -36,7 +36,7 @@ def run(*argv, check=True):
 
 
 def stock():
-    """The distribution's module file."""
+    """The file of the distribution's module."""
     return next((TREE / "kernel/net/tls").glob("tls.ko*"))
 
 
@@ -45,7 +45,7 @@ def loaded(name="tls"):
 
 
 def unload(name="tls", patience=10):
-    """A closed connection may hold the module until its last packet is gone."""
+    """Unload a module. A closed connection may hold tls.ko until its last packet is gone."""
     end = time.monotonic() + patience
     while run("rmmod", name, check=False).returncode:
         if time.monotonic() > end:
@@ -54,7 +54,7 @@ def unload(name="tls", patience=10):
 
 
 def fresh():
-    """The module tls is not loaded, nor modules that need it."""
+    """Unload tls and the modules that need it."""
     for name in (*USERS, "vktls", "tls"):
         if loaded(name):
             unload(name)
@@ -74,7 +74,7 @@ def tls_socket(keys=True):
 
 
 def exports(path):
-    """{symbol: version} of a module file."""
+    """{symbol: version} of a module's file."""
     lines = run("modprobe", "--show-exports", str(path)).stdout.splitlines()
     return {symbol: version for version, symbol in map(str.split, lines)
             if symbol.startswith("tls_")}
@@ -82,7 +82,7 @@ def exports(path):
 
 @ktap.case()
 def same_exports():
-    """Each export of the distribution's module, with its version."""
+    """Our module exports each symbol of the distribution's module, with the same version."""
     theirs, ours = exports(stock()), exports(OURS)
     ktap.equal(len(theirs), 5, "exports of the distribution's module")
     ktap.equal({symbol: ours.get(symbol) for symbol in theirs}, theirs,
@@ -90,7 +90,8 @@ def same_exports():
 
 
 def layouts(symbols, kernel):
-    """Layouts of structures that modules on top rely on, of the loaded module."""
+    """{name: layout or prototype} of the loaded module, for structures and symbols that
+    other modules rely on."""
     types = btf.Btf("tls", kernel)
     return {**{name: types.layout(name) for name in SHARED},
             **{name: types.prototype(name) for name in symbols}}
@@ -98,8 +99,8 @@ def layouts(symbols, kernel):
 
 @ktap.case(timeout=120)
 def same_layouts():
-    """Structures and prototypes, as BTF has them: a kernel without MODVERSIONS does
-    not compare them when it loads a module."""
+    """Structures and prototypes of both modules are equal in BTF. (A kernel without
+    MODVERSIONS does not compare them when it loads a module.)"""
     symbols = exports(stock())
     if not btf.available():
         versions = {version for version in symbols.values() if int(version, 16)}
@@ -127,7 +128,7 @@ def same_aliases():
 
 @ktap.case()
 def replaces_stock():
-    """By name, modprobe takes ours."""
+    """"modprobe tls" loads our module."""
     fresh()
     run("modprobe", "tls")
     taint = pathlib.Path("/sys/module/tls/taint").read_text("ascii")
@@ -135,7 +136,7 @@ def replaces_stock():
 
 
 def trace_events():
-    """{name: declarations of its fields} of the loaded module."""
+    """{name: declarations of its fields} of the loaded module's trace events."""
     folder = pathlib.Path("/sys/kernel/tracing/events/tls")
     return {path.parent.name: [line.split(";")[0].strip()
                                for line in path.read_text("ascii").splitlines()
@@ -145,8 +146,8 @@ def trace_events():
 
 @ktap.case(timeout=60)
 def same_trace_events():
-    """Each trace event of the distribution's module, with its fields in their order;
-    ours may have more."""
+    """Our module has each trace event of the distribution's module, with its fields in the
+    same order; it may have further fields."""
     fresh()
     run("insmod", str(stock()))
     theirs = trace_events()
@@ -159,7 +160,7 @@ def same_trace_events():
 
 
 def carries(user):
-    """A module of the distribution loads on it, and goes again."""
+    """A module of the distribution loads on top of ours, holds it, and is unloaded again."""
     fresh()
     run("modprobe", user)
     holders = os.listdir("/sys/module/tls/holders")
@@ -172,7 +173,8 @@ def carries(user):
 
 @ktap.case()
 def loads_itself():
-    """A socket that asks for it gets it; one without privileges does not."""
+    """A socket that asks for the ULP makes the kernel load our module; without privileges
+    it gets ENOENT."""
     fresh()
     near, far = ktls.tcp_pair()
     ktap.defer(near.close)
@@ -193,7 +195,7 @@ def loads_itself():
 
 @ktap.case()
 def alias_by_name():
-    """The alias that the kernel asks for."""
+    """The kernel's alias tcp-ulp-tls loads our module."""
     fresh()
     run("modprobe", "tcp-ulp-tls")
     ktap.equal(loaded(), True, "loaded")
@@ -201,8 +203,8 @@ def alias_by_name():
 
 @ktap.case()
 def stays_while_used():
-    """rmmod is refused while a socket lives, with keys or without; data still
-    flows after that, and then it goes."""
+    """rmmod is refused while a socket lives, with keys or without, and data still flows;
+    when the socket is closed, the module can be unloaded."""
     fresh()
     for keys in (False, True):
         near, far = tls_socket(keys)
@@ -218,8 +220,8 @@ def stays_while_used():
 
 @ktap.case()
 def data_outlives_socket():
-    """Data that a closed socket had not sent arrives, whole and in order, even if the
-    module is to be unloaded in the meantime; afterwards it can be unloaded."""
+    """A closed socket still has unsent data, and rmmod is tried: all data arrives in order,
+    and afterwards the module can be unloaded."""
     fresh()
     near, far = ktls.tcp_pair()
     ktap.defer(far.close)
@@ -248,20 +250,20 @@ def data_outlives_socket():
 
 
 def slab():
-    """Objects in use by cache."""
+    """Objects in use, by cache."""
     lines = pathlib.Path("/proc/slabinfo").read_text("ascii").splitlines()[2:]
     return {line.split()[0]: int(line.split()[1]) for line in lines}
 
 
 def percpu():
-    """KiB of per-processor memory."""
+    """KiB of per-CPU memory."""
     with open("/proc/meminfo", encoding="ascii") as file:
         return next(int(line.split()[1]) for line in file
                     if line.startswith("Percpu:"))
 
 
 def life():
-    """Load it, use it, and unload it."""
+    """The module is loaded, used by SOCKETS connections, and unloaded."""
     for _ in range(SOCKETS):
         ends = ktls.tcp_pair()
         key = ktls.Key()
@@ -276,15 +278,15 @@ def life():
 
 
 def settle():
-    """Let deferred frees happen."""
+    """Wait for deferred frees."""
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("3", "ascii")
     time.sleep(1)
 
 
 @ktap.case(timeout=120)
 def leaves_nothing():
-    """Loaded, used by many sockets, and gone again: one object left by each
-    socket would show."""
+    """The module is loaded, used and unloaded many times: no cache grows by an object for
+    every second socket."""
     fresh()
     life()
     settle()
@@ -298,7 +300,7 @@ def leaves_nothing():
 
 
 def namespaces(count):
-    """Make that many and leave them."""
+    """Make COUNT network namespaces, and leave them."""
     child = os.fork()
     if not child:
         for _ in range(count):
@@ -308,7 +310,7 @@ def namespaces(count):
 
 
 def growth_of_namespaces():
-    """KiB of per-CPU memory that making and leaving namespaces cost in the end."""
+    """KiB by which per-CPU memory has grown after namespaces were made and left."""
     before = percpu()
     namespaces(NAMESPACES)
     settle()
@@ -317,9 +319,9 @@ def growth_of_namespaces():
 
 @ktap.case(timeout=240)
 def namespaces_leave_nothing():
-    """The counters of a namespace go with it: of 26 numbers for each processor,
-    half of them left would show in every round. The kernel cleans namespaces up
-    later and keeps pages that are partly used, so one quiet round is enough."""
+    """The counters of a namespace are freed with it: if half of the 26 numbers per CPU were
+    left, every round would show it. The kernel cleans namespaces up later and keeps pages
+    that are partly used, so one round without growth is enough."""
     run("modprobe", "tls")
     limit = NAMESPACES * 26 * 8 * os.cpu_count() // 1024 // 2
     grown = []

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""NVMe over TCP with TLS 1.3, host and target of the distribution's kernel: the
-host reads by read_sock(), the target by recvmsg() with the record's type. tlshd
-does the handshakes, with a key that both ends know. With the word "offload" the
-host's TLS is the card's. With "secrets N", tlshd hands the connections' secrets over
-by libtlskeys.so, and the kernels of both ends renew their keys N times or more."""
+"""NVMe over TCP with TLS 1.3, host and target of the distribution's kernel. The host reads
+by read_sock(), the target by recvmsg() with the record's type. tlshd does the handshakes,
+with a key that both ends have. With the word "offload", the host's TLS is on the NIC. With
+"secrets N", tlshd gives the connections' secrets to the kernel by libtlskeys.so, and the
+kernels of both ends renew their keys at least N times."""
 import hashlib
 import mmap
 import os
@@ -24,8 +24,8 @@ IDENTITY = f"NVMe0R01 {HOST} {SUBSYSTEM}"
 PORT = "4420"
 CONFIGFS = pathlib.Path("/tmp/configfs/nvmet")
 TARGET = CONFIGFS / "subsystems" / SUBSYSTEM
-DISK = "/dev/ram0"      # content that the target serves
-QUEUES = 2              # the host's: one for commands, one for data
+DISK = "/dev/ram0"      # the disk that the target serves
+QUEUES = 2              # of the host: one for commands, one for data
 SIZE = 6 << 20
 OFFLOAD = "offload" in sys.argv
 SECRETS = int(sys.argv[sys.argv.index("secrets") + 1]) if "secrets" in sys.argv else 0
@@ -43,7 +43,7 @@ def far_stat():
 
 
 def tlshd():
-    """The handshake daemon, here and in the peer's namespace."""
+    """Start the handshake daemon, here and in the peer's namespace."""
     pathlib.Path("/tmp/tlshd.conf").write_text(
         "[authenticate]\nkeyrings=.nvme\n", "ascii")
     argv = ["tlshd", "-s", "-c", "/tmp/tlshd.conf"]
@@ -65,7 +65,7 @@ def add_key(data, keyring="%:.nvme"):
 
 
 def make_target():
-    """One disk on the peer's address, served over TLS only."""
+    """Serve one disk on the peer's address, over TLS only."""
     os.makedirs("/tmp/configfs")
     rig.run("mount", "-t", "configfs", "none", "/tmp/configfs")
     TARGET.mkdir()
@@ -79,7 +79,7 @@ def make_target():
                         ("addr_traddr", rig.FAR[4]), ("addr_trsvcid", PORT),
                         ("addr_tsas", "tls1.3"), ("addr_treq", "required")):
         write(port / name, value)
-    with rig.far_side():        # it listens where the link is made
+    with rig.far_side():        # the target listens in the namespace in which the link is made
         (port / "subsystems" / SUBSYSTEM).symlink_to(TARGET)
 
 
@@ -115,7 +115,7 @@ def detach(controller):
 
 
 def block_device(controller):
-    """The disk that came with it."""
+    """The controller's disk."""
     disks = []
 
     def there():
@@ -137,7 +137,7 @@ def digest(path):
 
 
 def nothing_left():
-    """No TLS socket here or there."""
+    """Wait until both ends have no TLS socket left."""
     def total():
         return sum(stat[name] for stat in (ktls.tls_stat(), far_stat())
                    for name in CURRENT)
@@ -146,8 +146,8 @@ def nothing_left():
 
 
 def by_the_card(watch):
-    """The host's sockets are on the card, which encrypted all writes and decrypted most
-    of the reads."""
+    """The host's sockets are on the NIC, which encrypted all writes and decrypted at least
+    nine tenths of the reads."""
     watch.expect(TlsTxDevice=QUEUES, TlsRxDevice=QUEUES, TlsTxSw=0, TlsRxSw=0)
     sent, got = watch["tx_tls_encrypted_bytes"], watch["rx_tls_decrypted_bytes"]
     ktap.figure(f"NVMe: the card encrypted {sent} and decrypted {got} bytes of {SIZE} "
@@ -158,8 +158,8 @@ def by_the_card(watch):
 
 @ktap.case(timeout=120)
 def disk_over_tls():
-    """Written data arrives on the target's disk, and comes back; both ends use kernel
-    TLS."""
+    """Data written by the host is on the target's disk, and is read back unchanged; both
+    ends use kernel TLS."""
     data = "/tmp/data"
     pathlib.Path(data).write_bytes(rig.pattern(SIZE))
     before, there = ktls.tls_stat(), far_stat()
@@ -187,7 +187,8 @@ def disk_over_tls():
 
 @ktap.case(timeout=120)
 def small_reads():
-    """Many small transfers: records shorter and longer than the reads."""
+    """Reads of many sizes, so that records are shorter and longer than a read: all data is
+    right."""
     controller = attach()
     ktap.defer(nothing_left)
     ktap.defer(detach, controller)
@@ -204,11 +205,11 @@ def small_reads():
 
 @ktap.case(timeout=120)
 def another_key():
-    """A host with a key that is not the target's: no connection, nothing is left,
-    and one with the right key gets in afterwards."""
+    """A host with another key than the target's gets no connection and leaves nothing;
+    afterwards a host with the right key connects."""
     before = ktls.tls_stat()
     serial = add_key(os.urandom(32), "@u")
-    rig.run("keyctl", "setperm", serial, "0x3f3f0000")  # for tlshd to read
+    rig.run("keyctl", "setperm", serial, "0x3f3f0000")  # lets tlshd read the key
     try:
         detach(attach(f",tls_key={serial}"))
     except OSError:
@@ -222,13 +223,14 @@ def another_key():
 
 
 def key_updates():
-    """Numbers of KeyUpdates that the kernels of both ends have sent and received."""
+    """Numbers of KeyUpdates that the kernels of both ends have sent and received: [sent,
+    received]."""
     stats = (ktls.tls_stat(), far_stat())
     return [sum(stat[name] for stat in stats) for name in ("TlsTxKeyUpdate", "TlsRxKeyUpdate")]
 
 
 def slowest_read(disk, count):
-    """Seconds that the slowest of so many reads past the page cache takes."""
+    """Seconds that the slowest of COUNT direct reads takes."""
     page, slowest = mmap.mmap(-1, 4096), 0
     here = os.open(disk, os.O_RDONLY | os.O_DIRECT)
     try:
@@ -242,8 +244,8 @@ def slowest_read(disk, count):
 
 
 def keys_change():
-    """Both ends change their keys again and again while the disk is read and written:
-    no error, and all data is right."""
+    """Both kernels renew their keys again and again while the disk is read and written: no
+    error, and all data is right."""
     before, errors = key_updates(), ktls.tls_stat()["TlsDecryptError"]
     data = rig.pattern(SIZE)
     pathlib.Path("/tmp/data").write_bytes(data)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Results of reads, their time and their form: records that were sealed without the
-kernel's TLS, in segments of any shape, into buffers of any shape."""
+"""Reads of a TLS socket: result, time and form. The records were sealed without kernel TLS,
+come in segments of any shape, and are read into buffers of any shape."""
 import ctypes
 import errno
 import os
@@ -32,7 +32,7 @@ def reader(version, cipher="aes-128-gcm", rcvbuf=0):
 
 
 def recv_all(tls, size):
-    """Exactly that many bytes, or fewer at the end."""
+    """Read SIZE bytes, or fewer at the end of the stream."""
     data = b""
     while len(data) < size:
         more = tls.recv(min(size - len(data), 1 << 16))
@@ -43,7 +43,8 @@ def recv_all(tls, size):
 
 
 def byte_by_byte(version):
-    """Segments of one byte each; poll tells of whole records alone."""
+    """A record comes in segments of one byte: poll reports the socket readable only when
+    the record is whole."""
     raw, tls, key = reader(version)
     record = key.seal(b"slowly")
     for i, byte in enumerate(record):
@@ -54,7 +55,8 @@ def byte_by_byte(version):
 
 
 def small_buffer(version):
-    """A receive buffer that cannot hold one record."""
+    """A receive buffer that is smaller than a record: records become whole by copying, and
+    all data is read."""
     before = ktls.tls_stat()["TlsRxCopy"]
     raw, tls, key = reader(version, rcvbuf=2304)
     data = os.urandom(10 * ktls.MAX_PLAIN)
@@ -62,7 +64,7 @@ def small_buffer(version):
                     for i in range(0, len(data), ktls.MAX_PLAIN))
     thread = threading.Thread(target=raw.sendall, args=(wire,))
     thread.start()
-    # nobody reads: the record has to become whole all the same
+    # without a read, the record must become whole all the same
     ktap.equal(bool(select.select([tls], [], [], 20)[0]), True, "readable")
     ktap.equal(recv_all(tls, len(data)), data, "payload")
     thread.join()
@@ -70,7 +72,7 @@ def small_buffer(version):
 
 
 def odd_reads(version):
-    """Reads that end in, at and behind the ends of records."""
+    """Reads that end within a record, at its end and behind it: all data in order."""
     raw, tls, key = reader(version)
     data = os.urandom(40000)
     raw.sendall(b"".join(key.seal(data[i:i + 997])
@@ -83,7 +85,7 @@ def odd_reads(version):
 
 
 def scattered(version):
-    """Buffers of one byte up to more than a page, in one call."""
+    """One read into buffers from one byte to more than a page: the record is in them."""
     raw, tls, key = reader(version)
     data = os.urandom(ktls.MAX_PLAIN)
     raw.sendall(key.seal(data))
@@ -94,7 +96,7 @@ def scattered(version):
 
 
 def many_small_buffers(version):
-    """More buffers than fit a scatterlist kept ready."""
+    """One read into 500 buffers, more than the scatterlist kept ready has entries."""
     raw, tls, key = reader(version)
     data = os.urandom(8000)
     raw.sendall(key.seal(data))
@@ -104,7 +106,7 @@ def many_small_buffers(version):
 
 
 def empty_records(version):
-    """Empty records are neither data nor the end of the stream."""
+    """Empty records give neither data nor the end of the stream."""
     raw, tls, key = reader(version)
     raw.sendall(b"".join(key.seal(b"") for _ in range(50)) + key.seal(b"x"))
     ktap.equal(tls.recv(10), b"x", "payload")
@@ -117,7 +119,8 @@ def empty_records(version):
 
 
 def end_of_record(version):
-    """MSG_EOR says that a read ended where a record did."""
+    """MSG_EOR is set for a read that ended where a record ended, and not for one that ended
+    within."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(b"12345"))
     ktap.equal(tls.recvmsg(3)[2] & socket.MSG_EOR, 0, "in the middle")
@@ -125,7 +128,8 @@ def end_of_record(version):
 
 
 def types_apart(version):
-    """One call returns content of one type."""
+    """One read returns content of one type; a read without room for the type of a control
+    record fails with EIO."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(b"data") + key.seal(b"\1\0", ktls.ALERT) +
                 key.seal(b"more"))
@@ -138,7 +142,8 @@ def types_apart(version):
 
 
 def padded(version):
-    """Padding of TLS 1.3, up to a whole record of it."""
+    """Padded records of TLS 1.3, up to 5000 bytes of padding: the padding is removed, with
+    TLS_RX_EXPECT_NO_PAD and without."""
     if version != ktls.TLS13:
         return
     for no_pad in (0, 1):
@@ -152,7 +157,7 @@ def padded(version):
 
 
 def two_readers(version):
-    """Readers share a stream without loss and without duplicates."""
+    """Three threads read one stream: each record is read once."""
     raw, tls, key = reader(version)
     total, got = 3000, []
 
@@ -176,7 +181,7 @@ def two_readers(version):
 
 
 def nonblocking_beside_blocked(version):
-    """A reader that will not wait is not held up by one that does."""
+    """A nonblocking read does not wait for a read that blocks."""
     raw, tls, key = reader(version)
     tls.settimeout(None)
     thread = threading.Thread(target=tls.recv, args=(1,))
@@ -197,8 +202,8 @@ def raw_recv(tls, size, flags=0):
 
 
 def interrupted(version):
-    """A signal ends a read that waits: with the bytes so far, or with EINTR. The next
-    read goes on behind that."""
+    """A signal interrupts a blocking read: it returns the bytes so far, or EINTR, and the
+    next read continues behind them."""
     raw, tls, key = reader(version)
     tls.settimeout(None)
     stop = ktap.interrupt_waits()
@@ -211,8 +216,8 @@ def interrupted(version):
 
 
 def spliced(version):
-    """To a pipe, in pieces of any size: records in order, nothing of another
-    type, which stays for a read that can tell it."""
+    """splice to a pipe in pieces of any size: data in order. A control record is left for a
+    read that can return its type."""
     raw, tls, key = reader(version)
     tls.settimeout(None)
     read, write = os.pipe()
@@ -231,7 +236,7 @@ def spliced(version):
 
 
 def low_water(version):
-    """SO_RCVLOWAT: a read waits for that much, over the ends of records."""
+    """SO_RCVLOWAT: a read waits for that many bytes, across records."""
     raw, tls, key = reader(version)
     tls.settimeout(None)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 30)
@@ -246,7 +251,8 @@ def low_water(version):
 
 
 def wait_for_all(version):
-    """MSG_WAITALL over several records, and no further."""
+    """MSG_WAITALL: a read waits for all bytes that it asked for, across records, and takes
+    no more."""
     raw, tls, key = reader(version)
     tls.settimeout(None)
     raw.sendall(key.seal(b"a" * 20))
@@ -258,7 +264,7 @@ def wait_for_all(version):
 
 
 def peeked(version):
-    """MSG_PEEK shows the bytes that the next read takes, also over a record's end."""
+    """MSG_PEEK shows the bytes that the next read returns, across records."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(b"one") + key.seal(b"two"))
     first = tls.recv(2, socket.MSG_PEEK)
@@ -268,9 +274,9 @@ def peeked(version):
 
 
 def one_buffer_again(version):
-    """One buffer given four times, for records that came in many segments: they are
-    not authentic there, but they are when they are read elsewhere.
-    """
+    """One buffer is given four times in a read, for records that came in many segments.
+    Decrypted in that buffer a record would not be authentic, so it is decrypted elsewhere:
+    the read succeeds, without an error counted."""
     raw, tls, key = reader(version)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if version == ktls.TLS13:
@@ -291,7 +297,8 @@ def one_buffer_again(version):
 
 
 def written_meanwhile(version):
-    """Another thread writes to the buffer while records are decrypted."""
+    """Another thread writes to the buffer while records are decrypted: all reads succeed,
+    because records are authenticated elsewhere."""
     raw, tls, key = reader(version)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if version == ktls.TLS13:
@@ -302,7 +309,7 @@ def written_meanwhile(version):
     def scribble():
         where = (ctypes.c_char * len(buffer)).from_buffer(buffer)
         while not stop.is_set():
-            # ctypes lets go of the interpreter's lock
+            # ctypes releases the interpreter's lock during the call
             LIBC.memcpy(where, noise, ctypes.c_size_t(len(buffer)))
 
     thread = threading.Thread(target=scribble)
@@ -321,13 +328,14 @@ def written_meanwhile(version):
 
 
 def reset(raw):
-    """Close so that the peer gets a reset."""
+    """Close the socket so that the peer gets a reset."""
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
     raw.close()
 
 
 def reset_after_part(version):
-    """A reset while a reader waits for more: a count, then ECONNRESET, then the end."""
+    """A reset comes while a read waits for more: the read returns the bytes so far, the
+    next fails with ECONNRESET, then the stream has ended."""
     for option in (socket.MSG_WAITALL, 0):
         raw, tls, key = reader(version)
         if not option:
@@ -341,7 +349,7 @@ def reset_after_part(version):
 
 
 def reset_told_to_both(version):
-    """A failed send leaves the error for the reader."""
+    """A reset makes sends fail; the error is left for the reader, too."""
     key = ktls.Key(version=version)
     raw, tls = ktls.tcp_pair()
     ktap.defer(tls.close)
@@ -355,14 +363,15 @@ def reset_told_to_both(version):
 
 
 def buffers():
-    """Socket buffers that the kernel has."""
+    """Socket buffers in use in the kernel."""
     with open("/proc/slabinfo", encoding="ascii") as file:
         return next(int(line.split()[1]) for line in file
                     if line.startswith("skbuff_head_cache"))
 
 
 def peek_at_crumbs(version):
-    """Peeking at many empty and one-byte records takes no more than SO_RCVBUF."""
+    """MSG_PEEK over 3000 empty or one-byte records takes no more memory than SO_RCVBUF
+    allows."""
     for content in (b"", b"x"):
         raw, tls, key = reader(version, rcvbuf=1 << 16)
         wire = b"".join(key.seal(content) for _ in range(3000)) + key.seal(b"end")
@@ -380,7 +389,7 @@ def peek_at_crumbs(version):
 
 
 def empty_then_control(version):
-    """Empty data records end the call with 0 before a record of another type."""
+    """Empty data records in front of a control record: the read of data returns 0."""
     raw, tls, key = reader(version)
     raw.sendall(key.seal(b"") + key.seal(b"") + key.seal(b"\1\0", ktls.ALERT))
     ktap.equal(ktls.recv_record(tls), (ktls.DATA, b""), "empty data")
@@ -388,7 +397,7 @@ def empty_then_control(version):
 
 
 def live_state(version):
-    """getsockopt tells the number of the next record."""
+    """getsockopt returns the number of the next record to receive."""
     raw, tls, key = reader(version)
     for i in range(3):
         raw.sendall(key.seal(b"x"))

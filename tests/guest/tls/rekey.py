@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS 1.3 KeyUpdate in both directions, beyond the kernel's own selftest: messages that
-share a record or are cut by records, errors, counters."""
+"""TLS 1.3 KeyUpdate in both directions, beyond the kernel's own selftest: KeyUpdates that
+share a record or span two, errors, and counters."""
 import errno
 import os
 import select
@@ -10,7 +10,7 @@ import socket
 import ktap
 import ktls
 
-TICKET = bytes([4, 0, 0, 5, 24, 0, 0, 1, 0])    # its content looks like one
+TICKET = bytes([4, 0, 0, 5, 24, 0, 0, 1, 0])    # its content looks like a KeyUpdate
 
 
 def pair(direction):
@@ -26,7 +26,7 @@ def pair(direction):
 
 
 def moved(before, **expected):
-    """Counters that moved by so much."""
+    """Check that these counters moved by so much."""
     now = ktls.tls_stat()
     ktap.equal({n: now[n] - before[n] for n in expected}, expected, "counters")
 
@@ -39,7 +39,8 @@ def change(tls, name):
 
 
 def expired(tls):
-    """The next key is awaited."""
+    """The socket waits for its next key: it is not readable, and a read fails with
+    EKEYEXPIRED."""
     ktap.equal(select.select([tls], [], [], 0)[0], [], "readable")
     tls.settimeout(None)
     ktap.fails(errno.EKEYEXPIRED, tls.recv, 1)
@@ -47,7 +48,7 @@ def expired(tls):
 
 @ktap.case()
 def behind_another_message():
-    """A KeyUpdate that shares its record with a ticket is found."""
+    """A KeyUpdate that shares its record with a ticket is recognised."""
     raw, tls, key = pair("rx")
     before = ktls.tls_stat()
     raw.sendall(key.seal(TICKET + ktls.KEY_UPDATE, ktls.HANDSHAKE))
@@ -63,7 +64,7 @@ def behind_another_message():
 
 @ktap.case()
 def no_false_alarm():
-    """A ticket that contains the bytes of a KeyUpdate is none."""
+    """A ticket that contains the bytes of a KeyUpdate is not taken for one."""
     raw, tls, key = pair("rx")
     raw.sendall(key.seal(TICKET, ktls.HANDSHAKE) + key.seal(b"on"))
     ktap.equal(ktls.recv_record(tls), (ktls.HANDSHAKE, TICKET), "record")
@@ -72,7 +73,8 @@ def no_false_alarm():
 
 @ktap.case()
 def cut_by_records():
-    """A ticket over two records, the KeyUpdate at the second one's end."""
+    """A ticket spans two records, and a KeyUpdate is behind it in the second: it is
+    recognised."""
     raw, tls, key = pair("rx")
     raw.sendall(key.seal(TICKET[:3], ktls.HANDSHAKE) +
                 key.seal(TICKET[3:] + ktls.KEY_UPDATE, ktls.HANDSHAKE))
@@ -83,7 +85,7 @@ def cut_by_records():
 
 @ktap.case()
 def old_key_survives():
-    """A refused key changes nothing."""
+    """A new key of another version or cipher is refused, and the old key stays."""
     raw, tls, key = pair("tx")
     before = ktls.tls_stat()
     info = bytearray(ktls.Key("aes-128-gcm", ktls.TLS12).crypto_info())
@@ -98,7 +100,7 @@ def old_key_survives():
 
 @ktap.case()
 def open_record_keeps_its_key():
-    """Data that MSG_MORE held was written before the key changed."""
+    """Data that MSG_MORE holds has the key that was in force when it was written."""
     raw, tls, key = pair("tx")
     tls.send(b"before", socket.MSG_MORE)
     new = change(tls, ktls.TLS_TX)
@@ -113,7 +115,7 @@ def open_record_keeps_its_key():
 
 @ktap.case(timeout=120)
 def hundred_updates():
-    """A hundred changes while data flows and fills the buffers."""
+    """A hundred new keys for receiving, while data flows: all data is right."""
     raw, tls, key = pair("rx")
     for i in range(100):
         data = os.urandom(5000 + i)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS 1.3 KeyUpdate on connections that the card encrypts or decrypts: each record has
-the right key, encrypted by card or software, also when it is sent again; and the card
-has the connection again after each KeyUpdate. The argument is their number."""
+"""TLS 1.3 KeyUpdate on connections that the NIC encrypts or decrypts: each record has the
+right key, whether the NIC or software encrypts it, and also when it is sent again; and the
+NIC gets the connection again after each KeyUpdate. The argument is the number of
+KeyUpdates."""
 import re
 import sys
 import threading
@@ -17,7 +18,7 @@ ROUNDS = int(sys.argv.pop(1)) if sys.argv[1:] and sys.argv[1].isdigit() else 20
 
 
 class Sender(rig.Flow):
-    """The near end sends, with one key after the other."""
+    """A connection of which the near end sends, with one key after another."""
 
     def __init__(self, cipher):
         super().__init__(cipher, version=ktls.TLS13)
@@ -25,14 +26,14 @@ class Sender(rig.Flow):
         self.keys = [self.opener]
 
     def rekey(self):
-        """Send a KeyUpdate; later data has the next key."""
+        """Send a KeyUpdate, and set the next key for later data."""
         ktls.send_record(self.near, ktls.KEY_UPDATE, ktls.HANDSHAKE)
         self.key = ktls.Key(self.cipher, ktls.TLS13)
         self.keys.append(self.key.clone())
         self.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, self.key.crypto_info())
 
     def check(self, stream):
-        """Like Flow.check(), with the next key after each KeyUpdate."""
+        """Like Flow.check(), with the next key behind each KeyUpdate."""
         if rig.MARK in stream:
             raise AssertionError("plaintext on the wire")
         keys, data = iter(self.keys), b""
@@ -50,8 +51,8 @@ class Sender(rig.Flow):
 
 
 def send(cipher, rounds, loss):
-    """The card is on again after each KeyUpdate, with bytes of the old key on
-    their way."""
+    """The near end changes its key ROUNDS times while bytes of the old key are on their
+    way: the NIC encrypts again after each KeyUpdate."""
     if loss:
         ktap.defer(rig.far_loss("loss", f"{loss}%"))
     watch = rig.Watch()
@@ -78,7 +79,7 @@ def send(cipher, rounds, loss):
 
 
 class Reader(threading.Thread):
-    """The near end reads and sets the next key when it must."""
+    """A thread that reads at the near end and sets the next key behind each KeyUpdate."""
 
     def __init__(self, flow, keys):
         super().__init__(daemon=True)
@@ -107,7 +108,7 @@ class Reader(threading.Thread):
 
 
 class Rekeyed(rig.Inflow):
-    """The far end sends, with one key after the other."""
+    """A connection of which the far end sends, with one key after another."""
 
     def __init__(self, cipher, count):
         super().__init__(cipher, version=ktls.TLS13)
@@ -132,8 +133,9 @@ class Rekeyed(rig.Inflow):
 
 
 def receive(cipher, rounds, loss):
-    """Data behind a KeyUpdate is on its way already, and the card decrypts it with the
-    wrong key; then it gets the right one."""
+    """The far end changes its key ROUNDS times. Data behind a KeyUpdate arrives before the
+    NIC has the new key, so the NIC decrypts it with the old one: software mends it, all
+    data is right, and the NIC decrypts again after each KeyUpdate."""
     if loss:
         ktap.defer(rig.far_netem_end)
         rig.far_netem("loss", f"{loss}%")
@@ -164,8 +166,8 @@ def receive(cipher, rounds, loss):
 
 
 def many_at_once(cipher, size):
-    """Several KeyUpdates in one go: all but the first stretch of records meets the
-    card with a key that is one or more too old."""
+    """Nine stretches of records with eight KeyUpdates between them arrive at once, so that
+    the NIC's key is up to eight keys too old: all data is right."""
     watch = rig.Watch()
     flow = Rekeyed(cipher, 8)
     data = flow.stream(size, 3000)
@@ -178,8 +180,8 @@ def many_at_once(cipher, size):
 
 
 def one_old_key():
-    """The peer's KeyUpdates follow one another faster than a receive window passes: one
-    old key is kept, so the card does not get the keys that come before its end."""
+    """KeyUpdates of the peer follow one another faster than a receive window passes. Only
+    one old key is kept, so the NIC gets no new key until all its bytes have passed."""
     watch = rig.Watch()
     flow = Rekeyed("aes-128-gcm", 6)
     for number in range(6):
@@ -197,8 +199,8 @@ def one_old_key():
 
 
 def aborted_sending():
-    """A socket that is closed while bytes of the old key are not acknowledged: its key is
-    counted as aborted, and the one before, which the card had, is not."""
+    """A socket is closed while bytes of the old key are not acknowledged: the new key is
+    counted as aborted, the earlier one, which the NIC had, is not."""
     watch = rig.Watch()
     flow = Sender("aes-128-gcm")
     flow.rekey()
@@ -215,8 +217,8 @@ def aborted_sending():
 
 
 def aborted_receiving():
-    """The same of a socket that is closed before a receive window of the old key has
-    passed."""
+    """A socket is closed before a receive window of the old key has passed: the new key is
+    counted as aborted."""
     watch = rig.Watch()
     flow = Rekeyed("aes-128-gcm", 1)
     flow.far.sendall(flow.stream(500) + flow.update() + flow.stream(500))
@@ -228,14 +230,14 @@ def aborted_receiving():
 
 
 def socket_info(flow):
-    """The states that ss shows for the near end: sending, receiving."""
+    """[sending, receiving]: "sw" or "hw", as ss shows it for the near end."""
     line = rig.run("ss", "-Htieno", f"sport = :{flow.near.getsockname()[1]}")
     return [re.search(f"{way}conf: ?(\\S+)", line)[1] for way in ("tx", "rx")]
 
 
 def ss_sending():
-    """ss says that software sends as long as bytes of the old key are not
-    acknowledged, and that the card does afterwards."""
+    """ss shows software for sending while bytes of the old key are not acknowledged, and
+    the NIC afterwards."""
     watch = rig.Watch()
     flow = Sender("aes-128-gcm")
     flow.send(rig.pattern(CHUNK))
@@ -258,7 +260,8 @@ def ss_sending():
 
 
 def ss_receiving():
-    """The same for receiving, from the KeyUpdate to the record after the new key."""
+    """ss shows software for receiving from the KeyUpdate on, and the NIC again when it has
+    the new key."""
     watch = rig.Watch()
     flow = Rekeyed("aes-128-gcm", 0)
     flow.far.sendall(flow.stream(CHUNK))

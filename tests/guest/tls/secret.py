@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel owns KeyUpdate: with the traffic secrets of a connection it derives the
-next keys, answers requests, and renews its own keys before their limit. The peer is
-played here, byte by byte. The argument is how many KeyUpdates come in the long cases.
-"""
+"""The kernel owns KeyUpdate: from the traffic secrets of a connection it derives the next
+keys, answers requests, and renews its own keys before their limit. The test itself plays
+the peer, byte by byte. The argument is the number of KeyUpdates in the long cases."""
 import errno
 import os
 import select
@@ -20,11 +19,11 @@ TICKET = bytes([4, 0, 0, 5, 24, 0, 0, 1, 0])    # its content looks like a KeyUp
 ROUNDS = int(sys.argv.pop(1)) if sys.argv[1:] and sys.argv[1].isdigit() else 100
 UNEXPECTED, ILLEGAL, DECODE = 10, 47, 50        # alerts
 TCPI_UNACKED, TCPI_SND_WND = 24, 228            # offsets in struct tcp_info
-WARN, LIMIT = 17794925, 23726566                # of AES-GCM: three quarters, all
+WARN, LIMIT = 17794925, 23726566                # records of AES-GCM: 3/4 of the limit, the limit
 
 
 class Peer:
-    """The far end, which knows both secrets; near is the kernel's socket."""
+    """The far end, which has both secrets. `near` is the kernel's socket."""
 
     def __init__(self, cipher="aes-128-gcm", secrets=True, seq=0):
         self.out, self.back = ktls.Traffic(cipher, seq), ktls.Traffic(cipher, seq)
@@ -38,20 +37,20 @@ class Peer:
             give(self.near, ktls.TLS_EXT_TX_SECRET, self.back)
             give(self.near, ktls.TLS_EXT_RX_SECRET, self.out)
         self.stream = b""
-        self.most = seq     # records under one key
+        self.most = seq     # most records under one key so far
 
     def send(self, data, kind=ktls.DATA):
         self.raw.sendall(self.out.seal(data, kind))
 
     def update(self, message=ktls.KEY_UPDATE):
-        """A KeyUpdate, and the next key."""
+        """Send a KeyUpdate; later records have the next key."""
         self.send(message, ktls.HANDSHAKE)
         self.out.update()
 
     def fill(self):
-        """The kernel's socket sends until TCP is full, and stays so while the peer does
-        not read: its window is closed, and all sent bytes are acknowledged. Returns the
-        bytes of data."""
+        """Make the kernel's socket send until TCP is full, and stays full while the peer
+        does not read: the peer's window is closed, and all bytes on the wire are
+        acknowledged. Returns the number of bytes of data."""
         self.near.setblocking(False)
         sent, more = 0, 1
         while more or not self.closed():
@@ -66,7 +65,7 @@ class Peer:
         return sent
 
     def closed(self):
-        """The peer's window is closed, and no byte is on its way to it."""
+        """The peer's window is closed, and no byte is on its way to the peer."""
         info = self.near.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
         unacked, = struct.unpack_from("=I", info, TCPI_UNACKED)
         window, = struct.unpack_from("=I", info, TCPI_SND_WND)
@@ -96,7 +95,7 @@ class Peer:
         return kind, data
 
     def expect(self, *records):
-        """These records come."""
+        """The next records are these."""
         for record in records:
             ktap.equal(self.receive(), record, "record of the kernel")
 
@@ -110,7 +109,7 @@ def limits(sock, name=ktls.TLS_EXT_TX_LIMITS, **values):
 
 
 def moved(before, **expected):
-    """Counters that moved by so much."""
+    """Check that these counters moved by so much."""
     now = ktls.tls_stat()
     ktap.equal({n: now[n] - before[n] for n in expected}, expected, "counters")
 
@@ -132,7 +131,8 @@ def refused(option, error, value, sock):
 
 @ktap.case(timeout=90)
 def state_and_errors():
-    """Secrets are checked against the key in force, and are not read back."""
+    """A secret is accepted only if it belongs to the key in force, wrong values give
+    errors, and a secret cannot be read back."""
     peer = Peer(secrets=False)
     before, near = ktls.tls_stat(), peer.near
     ktap.equal((ktls.key_state(near)["hash"], ktls.key_state(near)["limit"]), (0, LIMIT),
@@ -163,7 +163,7 @@ def state_and_errors():
 
 @ktap.case(timeout=90)
 def wrong_sockets():
-    """No key yet, TLS 1.2, no TLS: a clear error."""
+    """A secret for a socket without a key gives ENOKEY, one for TLS 1.2 gives EINVAL."""
     secret = ktls.Traffic()
     raw, near = ktls.tcp_pair()
     ktap.defer(raw.close)
@@ -178,7 +178,8 @@ def wrong_sockets():
 
 
 def receive_many(cipher, rounds):
-    """The program reads data, and meets neither a KeyUpdate nor EKEYEXPIRED."""
+    """The peer sends ROUNDS KeyUpdates: the program reads data only, and meets neither a
+    KeyUpdate nor EKEYEXPIRED."""
     peer, before = Peer(cipher), ktls.tls_stat()
     for number in range(rounds):
         data = os.urandom(100 + number * 37 % 17000)
@@ -195,7 +196,8 @@ def receive_many(cipher, rounds):
 
 
 def answer_many(cipher, rounds):
-    """Each request is answered, and both directions go on."""
+    """Each of ROUNDS KeyUpdates of the peer requests one: the kernel answers each, and both
+    directions go on."""
     peer, before = Peer(cipher), ktls.tls_stat()
     for number in range(rounds):
         peer.update(ktls.KEY_UPDATE_ASKS)
@@ -210,8 +212,8 @@ def answer_many(cipher, rounds):
 
 @ktap.case(timeout=90)
 def requests_are_joined():
-    """Twenty requests of a peer that does not read get one answer, or two when
-    the first one was on its way already."""
+    """A peer that does not read sends twenty KeyUpdates with requests: they get one answer,
+    or two if the first was already under way."""
     peer, before = Peer(), ktls.tls_stat()
     sent = peer.fill()
     for _ in range(20):
@@ -234,7 +236,7 @@ def requests_are_joined():
 
 @ktap.case(timeout=90)
 def on_request():
-    """A program has the key renewed, with and without that of the peer."""
+    """TLS_EXT_KEY_UPDATE renews the key, with and without a request to the peer."""
     peer, before = Peer(), ktls.tls_stat()
     for value, message in ((0, ktls.KEY_UPDATE), (1, ktls.KEY_UPDATE_ASKS)):
         peer.near.send(b"before")
@@ -250,7 +252,7 @@ def on_request():
 
 @ktap.case(timeout=90)
 def open_record_keeps_its_key():
-    """Payload that MSG_MORE holds was written before the key changed."""
+    """Data that MSG_MORE holds has the key that was in force when it was written."""
     peer = Peer()
     peer.near.send(b"held", socket.MSG_MORE)
     peer.update(ktls.KEY_UPDATE_ASKS)
@@ -263,7 +265,7 @@ def open_record_keeps_its_key():
 
 @ktap.case(timeout=90)
 def by_age():
-    """A key that has been used is renewed in time; one that has not is left."""
+    """A key that is used is renewed when it reaches its age limit; an unused key is not."""
     peer, before = Peer(), ktls.tls_stat()
     limits(peer.near, age_ms=300)
     time.sleep(0.7)
@@ -278,7 +280,7 @@ def by_age():
 
 
 def before_limit(cipher):
-    """No key protects more records than it may."""
+    """With a limit of 64 records, no key protects more than 64 records, and at least 48."""
     peer, before = Peer(cipher), ktls.tls_stat()
     limits(peer.near, records=64)
     data = os.urandom(1000)
@@ -305,8 +307,8 @@ def before_limit(cipher):
 
 @ktap.case(timeout=90)
 def limit_without_secret():
-    """The limit is told of; with the option it is an error until the program has
-    sent its own KeyUpdate and set a key."""
+    """Without a secret, the limit is only counted. With the option STRICT, sends fail with
+    EKEYEXPIRED at the limit, until the program has sent its own KeyUpdate and set a key."""
     peer, before = Peer(secrets=False, seq=WARN - 1), ktls.tls_stat()
     for _ in range(3):
         peer.near.send(b"data")
@@ -336,8 +338,8 @@ def limit_without_secret():
 
 @ktap.case(timeout=90)
 def limit_of_received_records():
-    """Near the limit of the peer's key it is asked for another; without a secret,
-    and with the option, reading stops at the limit."""
+    """Near the limit of the peer's key, the kernel requests a KeyUpdate. Without a secret
+    and with STRICT, reads fail with EKEYEXPIRED at the limit."""
     peer, before = Peer(), ktls.tls_stat()
     limits(peer.near, ktls.TLS_EXT_RX_LIMITS, records=64)
     for number in range(60):
@@ -360,7 +362,7 @@ def limit_of_received_records():
 
 
 def ends(peer, alert):
-    """The reader gets EPROTO, for good, the peer the alert."""
+    """Reads and sends fail with EPROTO for good, and the peer gets this alert."""
     for _ in range(2):
         ktap.fails(errno.EPROTO, peer.near.recv, 99)
     while (record := peer.receive())[0] == ktls.HANDSHAKE:
@@ -371,7 +373,8 @@ def ends(peer, alert):
 
 @ktap.case(timeout=90)
 def flood_in_a_row():
-    """More KeyUpdates without another record than a peer may send."""
+    """The peer sends 33 KeyUpdates with no other record in between, more than allowed:
+    EPROTO, and an alert."""
     peer, before = Peer(), ktls.tls_stat()
     for _ in range(33):
         peer.update()
@@ -381,7 +384,8 @@ def flood_in_a_row():
 
 @ktap.case(timeout=90)
 def flood_per_second():
-    """More KeyUpdates, with data between, than the program allows in a second."""
+    """The peer sends more KeyUpdates per second than the program allows, with data in
+    between: EPROTO, and an alert."""
     peer, before = Peer(), ktls.tls_stat()
     limits(peer.near, ktls.TLS_EXT_RX_LIMITS, per_second=2)
     for _ in range(18):
@@ -392,7 +396,8 @@ def flood_per_second():
 
 
 def refuse(content, alert):
-    """A record with messages that must not be."""
+    """The peer sends a record with handshake messages that are not allowed: EPROTO, and
+    this alert."""
     peer, before = Peer(), ktls.tls_stat()
     peer.send(b"before")
     hears(peer.near, b"before")
@@ -403,7 +408,8 @@ def refuse(content, alert):
 
 @ktap.case(timeout=90)
 def behind_a_ticket():
-    """Of a record with a ticket and a KeyUpdate, the program reads the ticket."""
+    """A record holds a ticket and a KeyUpdate: the program reads the ticket, and the kernel
+    follows the KeyUpdate."""
     peer = Peer()
     peer.send(TICKET + ktls.KEY_UPDATE, ktls.HANDSHAKE)
     peer.out.update()
@@ -414,7 +420,8 @@ def behind_a_ticket():
 
 @ktap.case(timeout=90)
 def cut_by_records():
-    """A KeyUpdate in pieces has one key; the next one is in force behind it."""
+    """A KeyUpdate spans two records, both with the old key: the kernel uses the next key
+    behind them."""
     peer, before = Peer(), ktls.tls_stat()
     for cut in range(1, 5):
         peer.send(TICKET + ktls.KEY_UPDATE_ASKS[:cut], ktls.HANDSHAKE)
@@ -429,7 +436,7 @@ def cut_by_records():
 
 @ktap.case(timeout=90)
 def readers_wake():
-    """Each way to wait and to read goes over a KeyUpdate: poll, peek, splice."""
+    """poll, MSG_PEEK and splice find data behind a KeyUpdate without an error."""
     peer = Peer()
     for number in range(20):
         peer.update()
@@ -452,7 +459,7 @@ def readers_wake():
 
 @ktap.case(timeout=90)
 def silent_reader():
-    """A program that waits in recv() for data still has requests answered."""
+    """A program waits in recv() for data: requests of the peer are answered all the same."""
     peer = Peer()
     thread = threading.Thread(target=hears, args=(peer.near, b"end"), daemon=True)
     thread.start()
@@ -466,8 +473,8 @@ def silent_reader():
 
 @ktap.case(timeout=90)
 def library_that_renews():
-    """A program that sends a KeyUpdate itself, and then sets the next key or does
-    not: the kernel has gone on with that key, and keeps the secret."""
+    """A program sends a KeyUpdate itself, and then sets the next key or does not: the
+    kernel has switched to the same key in both cases, and keeps the secret."""
     peer, before = Peer(), ktls.tls_stat()
     for number in range(4):
         ktls.send_record(peer.near, ktls.KEY_UPDATE, ktls.HANDSHAKE)
@@ -484,7 +491,9 @@ def library_that_renews():
 
 @ktap.case(timeout=90)
 def taken_back():
-    """A program that sets a key itself renews the keys from then on."""
+    """A program sets a key that is not the kernel's next: the kernel forgets the secrets,
+    and the program renews the keys from then on. A secret of hash 0 does the same for one
+    direction."""
     peer = Peer()
     key = ktls.Key("aes-128-gcm", ktls.TLS13)
     peer.near.setsockopt(ktls.SOL_TLS, ktls.TLS_TX, key.crypto_info())
@@ -503,8 +512,8 @@ def taken_back():
 
 
 def records_wait(peer, before):
-    """TCP is full, and a record waits for it: of small ones, KeyUpdates, it takes some
-    more. Returns the bytes of data, and how many KeyUpdates are behind them."""
+    """Fill TCP, then ask for KeyUpdates until one has to wait. (TCP takes a few more small
+    records when it is full.) Returns (bytes of data, KeyUpdates behind them)."""
     sent, now = peer.fill(), ktls.tls_stat()
     while True:
         last = now
@@ -517,8 +526,8 @@ def records_wait(peer, before):
 
 @ktap.case(timeout=90)
 def records_cut_after_secret_is_taken_back():
-    """A KeyUpdate that was asked for and not sent is forgotten with the secret:
-    MSG_MORE joins calls into one record, as before."""
+    """A KeyUpdate that was asked for and is not sent yet is forgotten with the secret:
+    calls with MSG_MORE make one record, as before."""
     peer, before = Peer(), ktls.tls_stat()
     sent, sealed = records_wait(peer, before)
     peer.near.setsockopt(ktls.SOL_TLS, ktls.TLS_EXT_KEY_UPDATE, 0)
@@ -538,8 +547,8 @@ def records_cut_after_secret_is_taken_back():
 
 @ktap.case(timeout=90)
 def long_message_ends_like_key_update():
-    """A handshake message that takes two records, with a second one that reads like a
-    KeyUpdate: it is sent as it is, and the key stays."""
+    """A handshake message takes two records, and the second looks like a KeyUpdate: both
+    are sent as they are, and the key stays."""
     peer, before = Peer(), ktls.tls_stat()
     size = ktls.MAX_PLAIN + len(ktls.KEY_UPDATE)
     message = (b"\x04" + (size - 4).to_bytes(3, "big") +
@@ -557,8 +566,9 @@ def long_message_ends_like_key_update():
 
 @ktap.case(timeout=90)
 def update_among_other_messages():
-    """A KeyUpdate that shares a call with other messages, or is none, would have the
-    peer change the key and the kernel not: it is refused, and nothing is sent."""
+    """The program sends a KeyUpdate in one call with other messages, or a message that is
+    not quite a KeyUpdate. The peer would change its key and the kernel would not, so the
+    call fails with EINVAL and sends nothing."""
     peer, before = Peer(), ktls.tls_stat()
     peer.near.settimeout(None)
     for messages in (TICKET + ktls.KEY_UPDATE, ktls.KEY_UPDATE + TICKET, 2 * ktls.KEY_UPDATE,
@@ -572,8 +582,8 @@ def update_among_other_messages():
 
 @ktap.case(timeout=90)
 def alert_is_lost_at_close():
-    """The program closes as soon as it reads EPROTO, with TCP full: the peer gets all
-    data, and then the alert."""
+    """The program reads EPROTO with TCP full, and closes at once: the peer gets all data,
+    and then the alert."""
     for leave in (lambda sock: sock.close(),
                   lambda sock: sock.shutdown(socket.SHUT_WR)):
         peer = Peer()
@@ -588,13 +598,13 @@ def alert_is_lost_at_close():
 
 @ktap.case(timeout=90)
 def limit_is_passed_by_alerts():
-    """At a strict limit some records are left for a KeyUpdate of the program, and not
-    more than the limit."""
+    """With STRICT, data stops at the limit with a few record numbers left for a KeyUpdate
+    of the program; alerts may use them, but do not pass the limit either."""
     peer = Peer(secrets=False)
     limits(peer.near, records=64, flags=ktls.STRICT)
 
     def until_refused(send, *args):
-        """How many records go until the limit refuses one."""
+        """The number of records that are sent until the limit refuses one."""
         for count in range(65):
             try:
                 send(peer.near, *args)
@@ -615,8 +625,8 @@ def limit_is_passed_by_alerts():
 
 @ktap.case(timeout=90)
 def earlier_key_comes_back():
-    """A library that has not seen the kernel's own KeyUpdate sets a key with record
-    numbers that were used: it is refused, and the keys go on."""
+    """A library that does not know of the kernel's KeyUpdates sets a key whose record
+    numbers were used before: EKEYREJECTED, and the keys in force stay."""
     peer, before = Peer(), ktls.tls_stat()
     first = peer.back.crypto_info()
     for number in range(2):
@@ -637,7 +647,8 @@ def earlier_key_comes_back():
 
 @ktap.case(timeout=180)
 def both_at_once():
-    """Both ends send and renew their keys meanwhile."""
+    """Both ends send and renew their keys at the same time: all data arrives, and no key
+    protects more than 64 records."""
     peer = Peer()
     limits(peer.near, records=64)
     data = os.urandom(3000)

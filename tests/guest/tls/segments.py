@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """TLS records in TCP segments that overlap, repeat, come in any order, or end the
-connection in the middle of a record. Where TCP has a byte already, a later copy in its
-place is different: code that reads the later copy gets a record that is not authentic.
-A plain TCP socket gets the same segments first, to prove that they make the stream."""
+connection in the middle of a record. A later copy of a byte that TCP already has is
+different: code that reads the later copy gets a record that is not authentic. A plain TCP
+socket gets the same segments first, to prove that they make the stream."""
 import errno
 import os
 import random
@@ -22,7 +22,7 @@ MODES = ("read at the end", "read at once", "small buffer")
 
 
 def cut(stream, step=SEGMENT):
-    """Segments in order: [(offset, bytes)]."""
+    """The segments in order: [(offset, bytes)]."""
     return [(at, stream[at:at + step]) for at in range(0, len(stream), step)]
 
 
@@ -45,14 +45,13 @@ def shuffled(stream, dice):
 
 
 def repeated(stream, _dice):
-    """Each segment again, with other bytes: all of it is old."""
+    """Each segment comes a second time with other bytes, which TCP must ignore."""
     return [segment for at, data in cut(stream)
             for segment in ((at, data), (at, noise(len(data))))]
 
 
 def overlapping_what_came(stream, dice):
-    """Each segment begins in the one before it, or further back, and is noise up
-    to where the new bytes begin."""
+    """Each segment begins within an earlier one, and is noise up to the bytes that are new."""
     out = []
     for at, data in cut(stream, 900):
         back = dice.choice((1, 4, 5, 13, 300, 899, 901, 2500))
@@ -62,8 +61,9 @@ def overlapping_what_came(stream, dice):
 
 
 def overlapping_what_waits(stream, dice):
-    """Every second segment comes first; those that fill the gaps reach into the next
-    one, of which the beginning is noise."""
+    """Every second segment comes first, and its beginning is noise. The segments that fill
+    the gaps come later and reach into those beginnings, so that TCP's stream has the right
+    bytes where the noise lies."""
     segments = cut(stream, 600)
     early, late = [], []
     for number, (at, data) in enumerate(segments):
@@ -78,7 +78,7 @@ def overlapping_what_waits(stream, dice):
 
 
 def covering(stream, dice):
-    """Segments that hold others, which wait, as a whole."""
+    """Large segments cover smaller ones that arrived before and wait behind a gap."""
     segments = cut(stream, 500)
     holes = [segment for number, segment in enumerate(segments) if number % 3]
     dice.shuffle(holes)
@@ -86,7 +86,7 @@ def covering(stream, dice):
 
 
 def in_crumbs(stream, dice):
-    """One to seven bytes each, some of them twice."""
+    """Segments of one to seven bytes, some bytes of them twice."""
     out, at = [], 0
     for _ in range(400):
         size = dice.randint(1, 7)
@@ -118,7 +118,7 @@ def read_some(near, out):
 
 
 def send_rest(near, peer, stream, out):
-    """Send data that did not fit into the window, again until it is acknowledged."""
+    """Send the data that did not fit into the window, again until it is acknowledged."""
     while peer.acked < len(stream):
         before = peer.acked
         peer.send(before, stream[before:before + SEGMENT])
@@ -128,7 +128,7 @@ def send_rest(near, peer, stream, out):
 
 
 def deliver(near, peer, segments, mode, size, stream):
-    """Data that near reads: all along, or only when all was sent."""
+    """Send the segments. Returns the data that NEAR reads, either all along or at the end."""
     got = bytearray()
     for at, data in segments:
         peer.send(at, data)
@@ -144,7 +144,8 @@ def deliver(near, peer, segments, mode, size, stream):
 
 
 def pattern(version, make, mode):
-    """One pattern, with several seeds; the small buffer holds no large record."""
+    """One pattern of segments, with three seeds: the data is right. In the mode "small
+    buffer", the receive buffer is smaller than a large record."""
     rcvbuf = 4096 if mode == "small buffer" else 0
     copied = ktls.tls_stat()["TlsRxCopy"]
     for seed in range(3):
@@ -164,7 +165,7 @@ def pattern(version, make, mode):
 
 
 def two_records(version):
-    """(TLS socket, its peer, the first record's length, both records)."""
+    """(TLS socket, its peer, length of the first record, both records)."""
     key = ktls.Key(version=version)
     near, peer = connect()
     ktls.attach(near, rx=key.clone())
@@ -173,7 +174,7 @@ def two_records(version):
 
 
 def end_comes_first(version):
-    """The FIN overtakes the data; all of it is read before the end."""
+    """The FIN arrives before the data: all data is read before the end of the stream."""
     near, peer, _, stream = two_records(version)
     peer.send(len(stream), flags=rawtcp.FIN | rawtcp.ACK)
     for at, data in cut(stream, 100)[::-1]:
@@ -184,7 +185,8 @@ def end_comes_first(version):
 
 
 def end_in_record(version):
-    """FIN with each part of a record, in order or before it: nothing of it."""
+    """The FIN comes within a record, at different places, in order or before the record's
+    data: nothing of that record is read, then the stream ends."""
     for cut_at in (1, 4, 5, 6, 13, 20, 500):
         for overtakes in (False, True):
             near, peer, first, stream = two_records(version)
@@ -198,7 +200,8 @@ def end_in_record(version):
 
 
 def reset_in_record(version):
-    """RST in the middle of a record: an error, nothing of the record."""
+    """A RST comes in the middle of a record: nothing of the record is read, then
+    ECONNRESET."""
     for cut_at in (1, 5, 20, 500):
         near, peer, first, stream = two_records(version)
         peer.send(0, stream[:first + cut_at])
@@ -209,8 +212,8 @@ def reset_in_record(version):
 
 
 def reset_while_blocked(version):
-    """A whole record that nobody has read, then RST: as TCP does, no more data
-    than was read, one error, no hang."""
+    """A whole record is unread when a RST comes: as with plain TCP, the read returns the
+    record or fails with ECONNRESET, and does not hang."""
     near, peer, first, stream = two_records(version)
     peer.send(0, stream[:first])
     peer.send(first, flags=rawtcp.RST | rawtcp.ACK)
@@ -221,8 +224,8 @@ def reset_while_blocked(version):
 
 
 def garbage_in_the_gap(version):
-    """The gap is filled with bytes that are no record: the error comes then, not
-    before, and the data behind the gap is never read."""
+    """A gap before a record is filled with bytes that are no header: only then the reads
+    fail, and the data behind the gap is never read."""
     near, peer, first, stream = two_records(version)
     peer.send(first + 5, stream[first + 5:])
     peer.send(0, stream[:first])
@@ -234,8 +237,9 @@ def garbage_in_the_gap(version):
 
 
 def into_scattered_memory(version):
-    """A record in many segments, read into buffers of odd lengths at odd places in
-    one call; then the same with a wrong tag, and the record behind it is not read."""
+    """A record in many segments is read by one call into buffers of odd lengths at odd
+    places: the data is right, and memory beside the buffers stays. With a wrong tag, the
+    read fails with EBADMSG."""
     key = ktls.Key(version=version)
     data = os.urandom(ktls.MAX_PLAIN)
     wrong = bytearray(key.clone().seal(data))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The sender's bytes on the wire, opened by the raw TCP peer without the kernel's TLS:
-records, their types, their content, and the time at which they are sent."""
+"""The bytes that a TLS socket puts on the wire, opened by the raw TCP peer without kernel
+TLS: records, their types, their content, and the time at which they are sent."""
 import ctypes
 import errno
 import mmap
@@ -32,7 +32,7 @@ def sender(version, cipher="aes-128-gcm"):
 
 
 def quiet(raw, seconds=0.2):
-    """Nothing arrives."""
+    """Nothing arrives at the raw socket for a while."""
     raw.settimeout(seconds)
     try:
         ktap.equal(raw.recv(1), b"", "unexpected byte")
@@ -57,7 +57,7 @@ def more_then_shutdown(version):
 
 
 def more_then_control(version):
-    """A record of another type ends the open one and keeps the order."""
+    """A record of another type ends the open record, and the order stays."""
     raw, tls, key = sender(version)
     tls.send(b"held", socket.MSG_MORE)
     ktls.send_record(tls, b"\1\0", ktls.ALERT)
@@ -66,7 +66,7 @@ def more_then_control(version):
 
 
 def more_then_nothing(version):
-    """A message without payload and without MSG_MORE ends the record."""
+    """A send without payload and without MSG_MORE ends the open record."""
     raw, tls, key = sender(version)
     tls.send(b"held", socket.MSG_MORE)
     tls.send(b"")
@@ -97,7 +97,8 @@ def type_with_more(version):
 
 
 def many_fragments(version):
-    """More iovecs and spliced pieces than a record has segments."""
+    """A call with 200 iovecs, and 30 spliced pieces, more than a record has segments: all
+    data arrives."""
     raw, tls, key = sender(version)
     pieces = [os.urandom(37) for _ in range(200)]
     tls.sendmsg(pieces)
@@ -117,7 +118,7 @@ def many_fragments(version):
 
 
 def nonblocking(version):
-    """All that send() took arrives, and it takes no more than it says."""
+    """Nonblocking sends: exactly the bytes that send() counted arrive."""
     raw, tls, key = sender(version)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     tls.setblocking(False)
@@ -135,7 +136,8 @@ def nonblocking(version):
 
 
 def full_buffer_then_close(version):
-    """A record that TCP had no room for is not lost by close()."""
+    """TCP has no room for a record when the socket is closed: the record arrives all the
+    same."""
     raw, tls, key = sender(version)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     tls.setblocking(False)
@@ -152,7 +154,7 @@ def full_buffer_then_close(version):
 
 
 def two_senders(version):
-    """Blocked senders do not mix their messages' bytes inside a record."""
+    """Two senders that block: no record mixes bytes of both."""
     raw, tls, key = sender(version)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     size = 20 * ktls.MAX_PLAIN
@@ -169,8 +171,8 @@ def two_senders(version):
 
 
 def interrupted(version):
-    """A signal ends a send that waits. Bytes that the call counted arrive once, and the
-    stream goes on."""
+    """A signal interrupts a blocking send: the bytes that the call counted arrive once, and
+    the stream goes on."""
     raw, tls, key = sender(version)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -194,7 +196,8 @@ def interrupted(version):
 
 
 def send_until_full(tls, size):
-    """Nonblocking sends that hold the record open: the bytes that were taken."""
+    """Nonblocking sends with MSG_MORE until there is no room. Returns the bytes that were
+    counted."""
     sent = b""
     for _ in range(2000):
         part = os.urandom(size)
@@ -207,7 +210,8 @@ def send_until_full(tls, size):
 
 
 def arrives(raw, tls, key, sent):
-    """Bytes that were taken arrive, once and in order, and so do bytes sent next."""
+    """The bytes that were counted arrive once and in order, and so do bytes sent
+    afterwards."""
     tls.settimeout(20)
     thread = threading.Thread(target=tls.sendall, args=(b"end",))
     thread.start()
@@ -217,8 +221,8 @@ def arrives(raw, tls, key, sent):
 
 
 def more_without_room(version):
-    """No room in the send buffer while a record is held open: bytes that were taken are
-    kept, and no others."""
+    """The send buffer is full while a record is held open: the bytes that were counted are
+    kept, and no others are sent."""
     raw, tls, key = sender(version)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -231,15 +235,15 @@ def more_without_room(version):
 
 
 def shortages():
-    """How often TCP found that it uses too much memory."""
+    """How often TCP came under memory pressure."""
     lines = pathlib.Path("/proc/net/netstat").read_text("ascii").splitlines()
     names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
     return int(dict(zip(names, values))["TCPMemoryPressures"])
 
 
 def more_without_memory(version):
-    """TCP has no memory left while a record is held open: sends fail, bytes taken
-    before stay, and are sent when there is memory again."""
+    """TCP has no memory while a record is held open: sends fail, and bytes counted before
+    are sent when there is memory again."""
     raw, tls, key = sender(version)
     tls.send(b"held", socket.MSG_MORE)
     old, before = TCP_MEM.read_text("ascii"), shortages()
@@ -252,8 +256,8 @@ def more_without_memory(version):
 
 
 def file_past_its_end(version):
-    """sendfile that asks for more than the file has: its last bytes are sent without
-    waiting for more. The same with zero copy, where it has a meaning."""
+    """sendfile asks for more bytes than the file has: the last bytes are sent without
+    waiting for more, also with TLS_TX_ZEROCOPY_RO."""
     data = os.urandom(2 * ktls.MAX_PLAIN + 777)
     pathlib.Path("/tmp/tail").write_bytes(data)
     for zero_copy in (0, 1):
@@ -267,7 +271,8 @@ def file_past_its_end(version):
 
 
 def pipe_end(version):
-    """A splice from a pipe that has less than was asked for."""
+    """splice asks for more bytes than the pipe has: the pipe's bytes are sent without
+    waiting for more."""
     raw, tls, key = sender(version)
     read, write = os.pipe()
     ktap.defer(os.close, read)
@@ -278,8 +283,8 @@ def pipe_end(version):
 
 
 def fault_behind_whole_records(version, room=None):
-    """Memory that faults in the fourth record of a call: all bytes before the fault are
-    sent, with the records before it."""
+    """A call's memory faults in its fourth record: all bytes before the fault are counted
+    and arrive."""
     raw, tls, key = sender(version)
     if room:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
@@ -297,13 +302,14 @@ def fault_behind_whole_records(version, room=None):
 
 
 def fault_without_room(version):
-    """A fault while the send buffer is full: the kernel sends the rest later by itself."""
+    """A call's memory faults while the send buffer is full: all bytes before the fault
+    arrive, without a further call."""
     fault_behind_whole_records(version, 4096)
 
 
 def fault_at_once(version):
-    """A message of which nothing can be read leaves no record behind, whatever is
-    sent next, and none when the socket is closed."""
+    """A call fails with EFAULT before any byte is read: it leaves no record behind, neither
+    for the next send nor for the close."""
     for size in (5, 3 * ktls.MAX_PLAIN):
         raw, tls, key = sender(version)
         name = struct.pack("=QiiB7x", 17, ktls.SOL_TLS, ktls.TLS_SET_RECORD_TYPE,
@@ -323,7 +329,7 @@ def fault_at_once(version):
 
 
 def large_call_without_room(version):
-    """The send buffer is full in the middle of a call's records: bytes that the call
+    """The send buffer becomes full in the middle of a large call: the bytes that the call
     counted arrive once and in order."""
     raw, tls, key = sender(version)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -343,7 +349,8 @@ def end_of_record(version):
 
 
 def largest_payload(version):
-    """TLS_TX_MAX_PAYLOAD_LEN, after RFC 8449."""
+    """TLS_TX_MAX_PAYLOAD_LEN (RFC 8449): records are no longer than the limit, values out
+    of range are refused, and so is a change while a record is open."""
     raw, tls, key = sender(version)
     name = ktls.TLS_TX_MAX_PAYLOAD_LEN
     low = 64 if version == ktls.TLS12 else 63
@@ -362,7 +369,8 @@ def largest_payload(version):
 
 
 def last_number(version):
-    """The last record number is not used: no other record could follow."""
+    """The record number 2^64 - 1 is not used, because no other could follow it: the send
+    fails with EBADMSG."""
     key = ktls.Key("aes-128-gcm", version, (1 << 64) - 2)
     raw, tls = ktls.tcp_pair()
     ktap.defer(raw.close)

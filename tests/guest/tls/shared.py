@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""One socket in several hands: processes that write and read at once, and 32-bit
-callers. Each record is whole, in one place, and comes once."""
+"""One socket used by several processes at once, and by 32-bit programs: each record is
+whole, in one place, and is read once."""
 import os
 import socket
 import struct
@@ -15,7 +15,7 @@ READERS, RECORDS = 4, 200
 
 
 def tls_pair(version):
-    """(raw socket, TLS socket, the key it sends with, the one it reads)."""
+    """(raw socket, TLS socket, the key that it sends with, the key that it reads with)."""
     raw, tls = ktls.tcp_pair()
     for end in (raw, tls):
         ktap.defer(end.close)
@@ -27,7 +27,7 @@ def tls_pair(version):
 
 
 def fork(work, *args):
-    """work(*args) in a process of its own; returns its id."""
+    """Run work(*args) in a child process. Returns its process id."""
     child = os.fork()
     if not child:
         status = 1
@@ -46,7 +46,7 @@ def join(children):
 
 
 def message(writer, number):
-    """Recognisable, and of a length of its own."""
+    """A message that can be recognised, with a length of its own."""
     size = 200 + (writer * 1009 + number * 733) % 9000
     return (b"%d.%d;" % (writer, number) * size)[:size]
 
@@ -57,8 +57,8 @@ def write_all(sock, writer):
 
 
 def writers(version):
-    """Messages of several processes: no record mixes two, each one's order
-    stays, nothing is lost or doubled."""
+    """Several processes send at once: no record mixes two messages, each process's messages
+    keep their order, and nothing is lost or doubled."""
     raw, tls, tx, _ = tls_pair(version)
     children = [fork(write_all, tls, number) for number in range(WRITERS)]
     wanted = WRITERS * MESSAGES
@@ -77,7 +77,7 @@ def writers(version):
 
 
 def read_all(sock, path):
-    """Read to the end of the stream; the result of each call goes to a file."""
+    """Read to the end of the stream; write the result of each call to a file."""
     with open(path, "wb") as out:
         while data := sock.recv(6 * 5000):
             out.write(struct.pack("=I", len(data)) + data)
@@ -90,8 +90,8 @@ def pieces(path):
 
 
 def readers(version):
-    """Several processes read: each byte comes to one of them, whole records in
-    order for each."""
+    """Several processes read at once: each byte is read by one of them, and each gets whole
+    records in order."""
     raw, tls, _, rx = tls_pair(version)
     paths = [f"/tmp/reader{number}" for number in range(READERS)]
     children = [fork(read_all, tls, path) for path in paths]
@@ -111,7 +111,7 @@ def readers(version):
 
 
 def both_ways(version):
-    """One process writes while another reads."""
+    """One process writes while another one reads: all data is right in both directions."""
     raw, tls, tx, rx = tls_pair(version)
     reader = fork(read_all, tls, "/tmp/reader")
     writer = fork(write_all, tls, 0)
@@ -133,7 +133,7 @@ def both_ways(version):
 
 
 def compat(sock, *words, data=b""):
-    """One system call of a 32-bit program on this socket."""
+    """Make one system call on this socket from a 32-bit program. Returns its output."""
     done = subprocess.run(["compat", str(sock.fileno()), *map(str, words)],
                           input=data, capture_output=True, check=False,
                           pass_fds=[sock.fileno()])
@@ -142,7 +142,7 @@ def compat(sock, *words, data=b""):
 
 
 def compat_program(version):
-    """A 32-bit program: keys, records with their types, both ways."""
+    """A 32-bit program sets keys, and sends and receives records with their types."""
     raw, tls = ktls.tcp_pair()
     ktap.defer(raw.close)
     ktap.defer(tls.close)

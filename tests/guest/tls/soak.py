@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Many connections, opened, used and closed (tests/guest/tools/soak.c); the kernel
-is afterwards as it was after the first thousand.
+"""Many connections are opened, used and closed (tests/guest/tools/soak.c): afterwards the
+kernel uses no more memory and sockets than after the first thousand.
 
-    soak.py [COUNT]
+soak.py [COUNT]
 """
 import os
 import pathlib
@@ -21,10 +21,11 @@ import slab
 WARM_UP = 1024
 COUNT = int(sys.argv.pop(1)) if sys.argv[1:] else 2048
 MOST_OBJECTS, LEAK = COUNT // 32, COUNT // 16
-# One number for each processor from one way of sixteen; the kernel gives whole
-# pages of such memory back, so a part of one may stay
+# One counter per CPU for one of the sixteen ways; the kernel returns only whole pages of
+# per-CPU memory, so a part may stay
 MOST_PERCPU_KIB = max(16, COUNT // 16 * 8 * os.cpu_count() // 1024)
-# One page from one way of sixteen, and other users of memory in this VM
+# One page per connection of one of the sixteen ways, and a margin for other users of memory
+# in this VM
 MOST_FREE_KIB = 4096 + COUNT // 16 * 4
 
 
@@ -33,7 +34,7 @@ def read(path):
 
 
 def settle():
-    """Let TIME_WAIT and deferred frees pass, and empty each processor's stock of
+    """Wait until TIME_WAIT and deferred frees have passed, and empty the CPUs' stocks of
     free objects, which /proc/slabinfo counts as used."""
     time.sleep(2)
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("3", "ascii")
@@ -48,24 +49,24 @@ def most():
 
 
 def growth(before, after):
-    """Objects more in use, by cache."""
+    """{cache: increase of the objects in use}."""
     return {name: count - before.slab.get(name, 0) for name, count in after.slab.items()}
 
 
 def too_many(before, after, allowed):
-    """The caches that grew by more than is allowed, and by how much."""
+    """{cache: increase}, for the caches that grew by more than is allowed."""
     return {name: more for name, more in growth(before, after).items()
             if more > allowed.get(name, MOST_OBJECTS)}
 
 
 def memory(name):
-    """KiB of one line of /proc/meminfo."""
+    """KiB, one line of /proc/meminfo."""
     return next(int(line.split()[1]) for line in read("/proc/meminfo").splitlines()
                 if line.startswith(name + ":"))
 
 
 def sockets():
-    """Numbers of all sockets and of TCP's, by /proc/net/sockstat."""
+    """Numbers of all sockets and of TCP sockets, from /proc/net/sockstat."""
     words = [line.split() for line in read("/proc/net/sockstat").splitlines()]
     return {f"{line[0]} {name}": int(value) for line in words
             if line[0] in ("sockets:", "TCP:")
@@ -79,7 +80,7 @@ def connections(first, count):
 
 
 class State:
-    """The kernel, when nothing happens."""
+    """Memory and sockets in use when nothing happens."""
 
     def __init__(self):
         settle()
@@ -89,8 +90,8 @@ class State:
 
 @ktap.case(timeout=1500)
 def stable():
-    """No cache of objects, memory of each processor, page or socket is more than
-    it was; no TLS socket is counted any more; and the module can go."""
+    """After COUNT connections, caches, per-CPU memory, pages and sockets have not grown, no
+    TLS socket is counted, and the module can be unloaded."""
     stat = ktls.tls_stat()
     connections(0, WARM_UP)
     before, start = State(), time.monotonic()
@@ -124,7 +125,7 @@ def stable():
 
 def main():
     subprocess.run(["modprobe", "tls"], check=True)
-    # a connection that waits for its last segment is not a leak
+    # a connection that waits in TIME_WAIT is not a leak
     subprocess.run(["sysctl", "-qw", "net.ipv4.tcp_max_tw_buckets=16"], check=True)
     ktap.main()
 

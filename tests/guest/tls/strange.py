@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Programs that call whatever they like: two threads at each end of a connection, keys
-renewed by the kernel, and options, flags, lengths and system calls chosen by lot. No
-call may harm the kernel; of a connection nothing stays once it is closed. The argument
-is how many connections there are; SEED in the environment chooses other lots.
-"""
+"""Programs that make arbitrary calls: two threads at each end of a connection, keys renewed
+by the kernel, and options, flags, lengths and system calls chosen at random. No call may
+harm the kernel, and a closed connection leaves nothing behind. The argument is the number
+of connections; SEED in the environment changes the random choices."""
 import ctypes
 import mmap
 import os
@@ -20,7 +19,7 @@ import ktls
 
 ROUNDS = int(sys.argv.pop(1)) if sys.argv[1:] and sys.argv[1].isdigit() else 12
 SEED = int(os.environ.get("SEED", "1"))
-CALLS = 120             # of one thread
+CALLS = 120             # of one thread, on one connection
 TCP_ZEROCOPY_RECEIVE, TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 35, 19, 20, 21
 TCP_MD5SIG, MSG_OOB, MSG_ERRQUEUE, MSG_ZEROCOPY = 14, 1, 0x2000, 0x4000000
 SENDS = (0, 0, socket.MSG_MORE, socket.MSG_DONTWAIT, socket.MSG_EOR, MSG_OOB, MSG_ZEROCOPY)
@@ -34,7 +33,7 @@ FAILED = ctypes.c_void_p(-1).value
 
 
 class End:
-    """One end of a connection, and all that a thread may do to it."""
+    """One end of a connection, with all calls that a thread may make on it."""
 
     def __init__(self, sock, tx, rx):
         self.sock, self.tx, self.rx = sock, tx, rx
@@ -120,7 +119,7 @@ class End:
         self.sock.setsockopt(socket.SOL_SOCKET, name, value)
 
     def zerocopy(self, lot):
-        """Takes bytes out of TCP's queue, past TLS."""
+        """Take bytes out of TCP's queue by TCP_ZEROCOPY_RECEIVE, without TLS."""
         size, number = 1 << 16, self.sock.fileno()
         copy = ctypes.create_string_buffer(1 << 14)
         area = LIBC.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, number, 0)
@@ -134,7 +133,7 @@ class End:
         LIBC.munmap(ctypes.c_void_p(area), size)
 
     def again(self, lot):
-        """Connects, listens, parts, or looks from a second descriptor."""
+        """Connect again, listen, shut down, or send through a second descriptor."""
         act = lot.randrange(8)
         if act == 0:
             LIBC.connect(self.sock.fileno(), bytes(16), 16)
@@ -153,7 +152,7 @@ ACTS = (End.send, End.send, End.send, End.record, End.scattered, End.receive, En
 
 
 def at_will(end, lot, done):
-    """One thread's calls; errors are what most of them are."""
+    """The calls of one thread; most of them fail with an error."""
     for _ in range(CALLS):
         try:
             lot.choice(ACTS + (End.again,) * (lot.random() < 0.1))(end, lot)
@@ -163,8 +162,8 @@ def at_will(end, lot, done):
 
 
 def left():
-    """Sockets that there are. Of memory that one does not give back, the kernel's own
-    warnings tell, which end the test."""
+    """Numbers of TLS and TCP sockets. (Leaked memory would cause warnings of the kernel,
+    which end the test.)"""
     stat = ktls.tls_stat()
     with open("/proc/net/sockstat", encoding="ascii") as file:
         words = next(line for line in file if line.startswith("TCP:")).split()
@@ -174,7 +173,7 @@ def left():
 
 
 def connection(lot):
-    """One connection, and how many calls succeeded."""
+    """Make and close one connection. Returns the number of calls that succeeded."""
     ends = ktls.tcp_pair(lot.choice(("127.0.0.1", "::1")))
     cipher = lot.choice(("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305", "aes-128-ccm"))
     keys = ktls.Traffic(cipher), ktls.Traffic(cipher)
@@ -202,7 +201,7 @@ def connection(lot):
 
 @ktap.case(timeout=300)
 def nothing_stays():
-    """After connections with strange calls of programs, no memory stays."""
+    """After ROUNDS connections with arbitrary calls, no socket is left."""
     lot = random.Random(SEED)
     connection(lot)     # loads the module
     before = left()
