@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A NIC that is silent or wrong: completions of packets that were not sent, completions
-of buffers that it does not have, answers that come twice, events without end. The
-driver logs the fault once, stops using the queue, and a reset makes the NIC work
-again."""
+"""A NIC that is silent or gives wrong answers: completions of packets that were not sent or
+of buffers that it does not have, answers that come twice, events without end. The driver
+logs the fault once and stops using the queue, and a reset makes the NIC work again."""
 import os
 import time
 
@@ -14,9 +13,9 @@ import nicfault
 
 MIB = 1 << 20
 DRIVER = "/sys/bus/pci/drivers/vktls"
-MEMORY = 2      # bit of the command register: the registers answer
+MEMORY = 2      # bit of the command register: the NIC's registers answer
 FOREVER = 0xffffffff
-EVENTS = 2560   # a second: the ring has 256, the driver takes one in 100 ms
+EVENTS = 2560   # per second: the driver takes a ring of 256 in 100 ms
 
 
 def reporters(setting):
@@ -31,7 +30,8 @@ def recover():
 
 
 def silent_at_probe():
-    """The first answers never come; the NIC is bound, recovers and works."""
+    """The NIC does not answer the first commands of the probe: it is bound all the same,
+    recovers, and works."""
     ktap.defer(nicfault.end)
     write(f"{DRIVER}/unbind", pci())
     nicfault.command("lose", "caps", "1-2")
@@ -49,7 +49,8 @@ def one_queue():
 
 
 def believed(fault, text, says):
-    """A lie under streams both ways: said once, one reset, the streams arrive whole."""
+    """The NIC lies once while streams run both ways: the driver logs one message and resets
+    the NIC once, and both streams arrive whole."""
     ktap.defer(nicfault.end)
     one_queue()
     mark, resets = dmesg_mark(), stats()["resets"]
@@ -65,7 +66,8 @@ def believed(fault, text, says):
 
 
 def interrupts_without_end():
-    """Nobody recovers the NIC: its broken queue is neither polled nor armed."""
+    """A queue is broken and recovery is switched off: the driver neither polls nor arms the
+    queue, so interrupts stop."""
     ktap.defer(nicfault.end)
     one_queue()
     ktap.defer(recover)
@@ -86,7 +88,8 @@ def interrupts_without_end():
 
 
 def events_without_end():
-    """The driver takes events no faster than a ring in 100 ms; everything else works."""
+    """The NIC sends events without end: the driver takes no more than one ring of them in
+    100 ms, and everything else works."""
     ktap.defer(nicfault.end)
     mark, resets = dmesg_mark(), stats()["resets"]
     nicfault.event("flood", "link", f"1-{FOREVER}")
@@ -105,7 +108,8 @@ def events_without_end():
 
 
 def registers_that_do_not_answer():
-    """For some seconds, with config space intact: the NIC is not taken for removed."""
+    """The NIC's registers do not answer for some seconds, while its config space does: the
+    driver resets the NIC, and does not take it for removed."""
     mark, resets = dmesg_mark(), stats()["resets"]
     stream = Transfer(16 * MIB)
     wait("the stream", lambda: stream.count > MIB)
@@ -121,8 +125,8 @@ def registers_that_do_not_answer():
 
 
 def channels_between_failure_and_reset():
-    """Neither new rings nor the old ones start, and the reset is not there yet: RSS
-    still spreads over the queues that come back with it."""
+    """Neither new rings nor the old ones start, and the reset has not come yet: further
+    changes are refused, and after the reset both queues work."""
     ktap.defer(nicfault.end)
     ktap.defer(recover)
     ktap.defer(reporters, "true")

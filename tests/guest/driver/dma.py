@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The NIC reaches memory as this boot asks for: dma.py bounce, or dma.py iommu. Says
-nothing else; the programs that run before it in the same boot made the traffic."""
+"""The NIC reaches memory in the way that this boot asks for: "dma.py bounce" or "dma.py
+iommu". The programs that ran before in the same boot made the traffic; dma.py only checks."""
 import os
 import sys
 
@@ -20,14 +20,15 @@ def bounce():
 
 
 def iommu():
-    """DMA is translated, and the NIC cannot access a page after it is unmapped."""
+    """An IOMMU translates DMA, and the NIC cannot access a page after it is unmapped."""
     ktap.equal(read(f"{DEVICE}/iommu_group/type"), "DMA", "kind of translation")
     transfer(1 << 20)
     ktap.equal(os.path.exists("/sys/class/iommu/dmar0"), True, "the IOMMU")
 
 
 def faults():
-    """No access was refused, nor any API misused."""
+    """The kernel logged no refused access, no full bounce buffer and no misuse of the DMA
+    API."""
     log = os.popen("dmesg").read()
     for words in ("DMAR: [DMA", "DMAR:[DMA", "swiotlb buffer is full", "DMA-API:"):
         ktap.equal(words in log, False, f"the kernel says: {words}")

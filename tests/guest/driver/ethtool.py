@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every ethtool option of the driver: values shown, changes, and refusals."""
+"""Every ethtool option of the driver: the values it shows, changes, and refusals."""
 import json
 import re
 
@@ -10,7 +10,7 @@ import ktap
 
 MIB = 1 << 20
 MAGIC = 0x4c544b56
-QUEUES = 4      # of the device, unless told otherwise
+QUEUES = 4      # of the device by default
 KEY = ":".join(f"{n:02x}" for n in range(40))
 
 
@@ -19,12 +19,12 @@ def show(option, *more):
 
 
 def shown(option):
-    """The JSON of an option that has it."""
+    """The JSON output of an ethtool option."""
     return json.loads(run("ethtool", "--json", option, IF))[0]
 
 
 def queues():
-    """Most queues and queues in use, from ethtool -l."""
+    """[most queues, queues in use], from ethtool -l."""
     return [int(n) for n in re.findall(r"Combined:\s+(\d+)", show("-l"))]
 
 
@@ -46,7 +46,7 @@ def link_state():
 
 
 def link_follows_qemu():
-    """The link goes and comes by event, with no polling."""
+    """QEMU takes the link away and gives it back: the carrier follows, by event."""
     def carrier():
         return read(f"/sys/class/net/{IF}/carrier")
     ktap.defer(lambda: qmp("set_link", name="dut0", up=True))
@@ -72,7 +72,7 @@ def default_features():
 
 
 def toggle_every_feature():
-    """Each can be switched off and on again, and the link survives."""
+    """Each feature is switched off and on: a ping works in each state."""
     for name in ("rx", "tx", "sg", "tso", "gro", "rxvlan", "txvlan", "rxhash",
                  "tls-hw-tx-offload"):
         ktap.defer(run, "ethtool", "-K", IF, name, "off" if "tls" in name else "on")
@@ -82,7 +82,7 @@ def toggle_every_feature():
 
 
 def tls_needs_checksum():
-    """The core's rule for the feature holds on this driver."""
+    """TLS offload needs checksum offload: it is switched off together with it."""
     ktap.defer(run, "ethtool", "-K", IF, "tls-hw-tx-offload", "off")
     ktap.defer(run, "ethtool", "-K", IF, "tx", "on", "sg", "on", "tso", "on")
     run("ethtool", "-K", IF, "tls-hw-tx-offload", "on")
@@ -112,7 +112,7 @@ def counters():
 
 
 def tls_counters_exist():
-    """The names that the kernel's tls-offload document lists for transmit."""
+    """The driver has the transmit counters that the kernel's tls-offload document lists."""
     found = stats()
     for name in ("encrypted_packets", "encrypted_bytes", "ctx", "ooo", "skip_no_sync_data",
                  "drop_no_sync_data", "drop_bypass_req"):
@@ -160,7 +160,7 @@ def channels_refused():
 
 
 def coalesce():
-    """A value that was set is shown, and is in the NIC's registers."""
+    """Values set by ethtool -C are shown again, and are in the NIC's registers."""
     settings = {"rx-usecs": 77, "rx-frames": 33, "tx-usecs": 99, "tx-frames": 44}
     flat = [item for pair in settings.items() for item in pair]
     ktap.defer(run, "ethtool", "-C", IF, "adaptive-rx", "on", "adaptive-tx", "on")
@@ -189,7 +189,8 @@ def register_dump():
 
 
 def self_test():
-    """Online it disturbs nothing; offline it tests all and the link comes back."""
+    """Both self-tests pass: the online one, and the offline one, after which the link is up
+    again."""
     for mode in ("online", "offline"):
         text = run("ethtool", "-t", IF, mode)
         if "The test result is PASS" not in text:
@@ -233,7 +234,7 @@ def rss_table():
 
 
 def ring_count():
-    """The table is shown with the number of rings that it chooses from."""
+    """ethtool -x shows the RSS table with the number of rings in use."""
     if "with 2 RX ring(s)" not in show("-x"):
         raise AssertionError(show("-x"))
     ktap.defer(run, "ethtool", "-L", IF, "combined", 2)
@@ -243,7 +244,7 @@ def ring_count():
 
 
 def rss_survives():
-    """Settings of the user outlive a change of rings and an offline test."""
+    """RSS settings stay over a change of rings and an offline test."""
     ktap.defer(run, "ethtool", "-G", IF, "rx", 512)
     ktap.defer(run, "ethtool", "-X", IF, "default")
     run("ethtool", "-X", IF, "weight", 3, 1)
@@ -274,7 +275,7 @@ def flow_hash():
 
 
 def standard_statistics():
-    """rtnetlink and the queue statistics agree with ethtool -S."""
+    """The packet counters of rtnetlink agree with ethtool -S."""
     transfer(MIB)
     link = json.loads(run("ip", "-j", "-s", "-s", "link", "show", IF))[0]["stats64"]
     now = stats()

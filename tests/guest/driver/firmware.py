@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Firmware that is absent or wrong: the driver names the file and the fault, the
-interface exists but stays down, and devlink mends it without a reboot."""
+"""Firmware that is absent or wrong: the driver names the file and the fault, the interface
+exists but stays down, and devlink mends it without a reboot."""
 import hashlib
 import os
 import re
@@ -24,7 +24,7 @@ def image():
 
 
 def signed(data):
-    """The image with a digest that matches its present content."""
+    """The image with a digest that matches its changed content."""
     data[DIGEST] = bytes(32)
     data[DIGEST] = hashlib.sha256(data).digest()
     return data
@@ -127,7 +127,8 @@ def contains(text, words):
 
 
 def is_down_and_there(words):
-    """The state of a NIC without running firmware, as a user sees it."""
+    """The NIC has no running firmware: its interface exists and cannot be set up, and
+    devlink and the log name the fault."""
     contains(devlink_info(), words)
     contains(fails("ip", "link", "set", IF, "up"), "down")
     contains(run("ethtool", "-i", IF), "firmware-version: none")
@@ -174,7 +175,7 @@ def refused_at_probe():
 
 
 def absent_at_reload():
-    """Nothing is stopped for a file that is not there."""
+    """A reload without a firmware file fails, and the running firmware goes on."""
     ktap.defer(mend)
     setup_link()
     os.remove(FILE)
@@ -184,7 +185,8 @@ def absent_at_reload():
 
 
 def recovery_reads_no_file():
-    """The root file system may be behind the NIC: the image that ran starts again."""
+    """Firmware crashes and its file is gone (the root file system may be behind the NIC):
+    the driver starts the image that ran before."""
     ktap.defer(mend)
     setup_link()
     os.remove(FILE)
@@ -200,8 +202,8 @@ def abi():
 
 
 def older_firmware():
-    """An image of ABI 1.5 on newer hardware: the version in force is 1.5, the driver works
-    with it, and an answer that this firmware does not give is missed by nobody."""
+    """An image of ABI 1.5 on newer hardware: the version in force is 1.5, and the driver
+    works with it, without the parts of answers that this firmware does not give."""
     ktap.defer(mend)
     newest = abi()
     with open(OLDER, "rb") as file:
@@ -219,8 +221,8 @@ def older_firmware():
 
 
 def interface_up_at_reload():
-    """A running interface is closed, and does not hang, if firmware does not come
-    back."""
+    """A reload with a wrong image while the interface is up: the reload fails, the
+    interface is closed, and nothing hangs."""
     ktap.defer(mend)
     setup_link()
     put(wrong_magic())

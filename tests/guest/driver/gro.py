@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Hardware GRO: programs read the right data with it and without, counters tell which
-frames were joined, and forwarded packets are sent as the original frames."""
+"""Hardware GRO: programs read the right data with it and without it, counters tell which
+frames were joined, and forwarded packets leave as the original frames."""
 import contextlib
 import socket
 import struct
@@ -14,7 +14,7 @@ import ktap
 import nicfault
 
 MIB = 1 << 20
-OUT = "eth1"            # where eth0 routes to
+OUT = "eth1"            # the interface to which eth0 routes
 FAR = ("198.51.100.1", "198.51.100.2")
 FAR6 = ("2001:db8:1::1", "2001:db8:1::2")
 VLAN = ("203.0.113.1", "203.0.113.2")
@@ -23,13 +23,13 @@ SIZE = 1400
 
 
 def gro(on):
-    """ethtool -K, and back to the default after the case."""
+    """Switch rx-gro-hw for this case; the default is restored."""
     ktap.defer(run, "ethtool", "-K", IF, "rx-gro-hw", "on")
     run("ethtool", "-K", IF, "rx-gro-hw", "on" if on else "off")
 
 
 def settled(grown):
-    """Driver and NIC count the same frames."""
+    """The driver and the NIC counted the same frames and packets."""
     ktap.equal(grown["rx_packets"], grown["dev_rx_frames"], "frames that driver and NIC count")
     ktap.equal(grown["rx_bytes"], grown["dev_rx_bytes"], "bytes that driver and NIC count")
     ktap.equal(grown["rx_gro_packets"], grown["dev_rx_gro_packets"], "packets")
@@ -37,7 +37,7 @@ def settled(grown):
 
 
 def received(on, size, v6):
-    """Counters of a bulk transfer, with joining on or off."""
+    """Increases of counters during a bulk transfer, with hardware GRO on or off."""
     gro(on)
     with counted() as grown:
         transfer(size, receive=True, v6=v6)
@@ -61,7 +61,7 @@ def off(v6):
 
 
 def needs_checksums():
-    """Joining is off without receive checksums, and on again with them."""
+    """Hardware GRO is off while receive checksums are off, and on again with them."""
     gro(True)
     ktap.defer(run, "ethtool", "-K", IF, "rx", "on")
     run("ethtool", "-K", IF, "rx", "off")
@@ -85,7 +85,7 @@ def switched_under_traffic():
 
 
 def with_faults(*rates):
-    """Frames lost, late, changed or doubled: each byte comes once, and is right."""
+    """Frames are lost, late, changed or doubled: each byte is read once, and is right."""
     gro(True)
     ktap.defer(nicfault.end)
     nicfault.ask("seed", 5)
@@ -108,8 +108,8 @@ def jumbo():
 
 
 def vlan():
-    """Frames of a VLAN are joined if the NIC removes the tag, and not joined
-    otherwise."""
+    """Frames of a VLAN are joined if the NIC removes the tag, and not joined if it does
+    not."""
     gro(True)
     ktap.defer(run, "ethtool", "-K", IF, "rxvlan", "on")
     for ns in (None, "peer"):
@@ -127,7 +127,7 @@ def vlan():
             ktap.equal(grown["rx_gro_packets"], 0, "packets joined with a tag in them")
 
 
-# Routed on
+# Forwarded packets
 
 def ones_sum(data):
     data += b"\0" * (len(data) % 2)
@@ -138,7 +138,7 @@ def ones_sum(data):
 
 
 def frame(dst, src, v6, n, size, flags, hops, step):
-    """The nth frame of a stream of the peer to the far address."""
+    """The nth frame of a stream from the peer to the far address."""
     family, far = (socket.AF_INET6, FAR6) if v6 else (socket.AF_INET, FAR)
     near = (V6 if v6 else V4)[1]
     pair = socket.inet_pton(family, near) + socket.inet_pton(family, far[1])
@@ -162,7 +162,8 @@ def stream_of(dst, src, v6, hops, step, count=40):
 
 @contextlib.contextmanager
 def burst():
-    """Packets that the peer sends in the block leave in one go."""
+    """netem at the peer delays the packets that it sends during the block, so that they
+    leave at once."""
     peer("tc", "qdisc", "replace", "dev", IF, "root", "netem", "delay", "200ms")
     try:
         yield
@@ -172,7 +173,7 @@ def burst():
 
 
 class Sniffer:
-    """TCP frames from one address that the peer receives, as they came."""
+    """TCP frames with one source address, as they arrive at the peer."""
 
     def __init__(self, source):
         ktap.defer(peer, "ethtool", "-K", IF, "gro", "on")
@@ -201,7 +202,7 @@ class Sniffer:
 
 
 def route(tso):
-    """eth0 routes to the far addresses, over eth1, which is on the peer's wire, too."""
+    """Make eth0 forward to the far addresses through eth1, which is on the peer's wire too."""
     run("ip", "link", "set", OUT, "up")
     for sysctl in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
         run("sysctl", "-qw", f"net.{sysctl}=1")
@@ -212,15 +213,15 @@ def route(tso):
         run("ip", "addr", "replace", f"{own}/{bits}", "dev", OUT,
             *(("nodad",) if bits == 64 else ()))
         run("ip", "neigh", "replace", other, "lladdr", mac(ns="peer"), "dev", OUT)
-    # not "tso": that would switch on the changing of identifications, too
+    # not "tso", which would also allow mangled IP identifications
     for feature in ("tx-tcp-segmentation", "tx-tcp6-segmentation"):
         ktap.defer(run, "ethtool", "-K", OUT, feature, "on")
         run("ethtool", "-K", OUT, feature, "on" if tso else "off")
 
 
 def routed(v6, tso, step=1):
-    """A packet of joined frames that goes on leaves as these frames, cut by the other
-    port, or by the kernel; checksums, identifications and all."""
+    """A packet of joined frames is forwarded: it leaves as the original frames, with their
+    checksums and identifications, cut by the other NIC or by the kernel."""
     gro(True)
     route(tso)
     here, there, via = mac_bytes(mac()), mac_bytes(mac(ns="peer")), mac_bytes(mac(OUT))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Three boots: the second kernel is started by the first (kexec), the third when the
-second one panics (kdump), both times while TLS flows. The NIC works in each."""
+"""Three boots: the first kernel starts the second one (kexec), and a panic of the second
+one starts the third (kdump), both times while TLS flows. The NIC works in each boot."""
 import ctypes
 import os
 import pathlib
@@ -15,14 +15,14 @@ import rig      # noqa: E402  pylint: disable=wrong-import-position
 
 NEXT = "/run/vktls/next/"
 WORD = "vktls.boot="
-KEXEC_FILE_LOAD = 320       # of x86-64
+KEXEC_FILE_LOAD = 320       # number of the system call on x86-64
 ON_CRASH = 2                # KEXEC_FILE_ON_CRASH
 REBOOT = (0xfee1dead, 0x28121969, 0x45584543)   # LINUX_REBOOT_MAGIC*, _CMD_KEXEC
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def boot():
-    """Which of the three this is."""
+    """Number of this boot, 1 to 3."""
     words = [word for word in command_line() if word.startswith(WORD)]
     return int(words[0][len(WORD):]) if words else 1
 
@@ -33,12 +33,12 @@ def command_line():
 
 
 def results(number):
-    """The file in which a boot leaves its results."""
+    """The file in which a boot leaves its result."""
     return pathlib.Path(f"/root/boot{number}")
 
 
 def load_next(number, *more, flags=0):
-    """The kernel of the next boot."""
+    """Load the kernel of the next boot, with these further words on its command line."""
     words = [word for word in command_line() if not word.startswith(WORD)]
     line = " ".join([*words, *more, f"{WORD}{number}"]).encode()
     kernel, initrd = (os.open(NEXT + name, os.O_RDONLY) for name in ("vmlinuz", "initrd"))
@@ -49,7 +49,7 @@ def load_next(number, *more, flags=0):
 
 
 def works():
-    """TLS by the NIC, both families, and nothing that the driver complains about."""
+    """The NIC encrypts TLS flows of both families, and the driver logs no error."""
     rig.offload()
     watch = rig.Watch()
     for family in (4, 6):
@@ -63,11 +63,11 @@ def works():
 
 
 def begin(number):
-    """Check this boot, leave word of it, and let TLS flow while the kernel ends."""
+    """Check this boot, save the result, and let TLS flow while the kernel ends."""
     try:
         works()
         results(number).write_text("works", "ascii")
-    except Exception as err:        # told in the third boot
+    except Exception as err:        # reported in the third boot
         results(number).write_text(repr(err), "utf-8")
     load = recover.Load()
     load.goes_on()
@@ -81,12 +81,12 @@ def begin(number):
 
 
 def worked(number):
-    """As that boot has left word."""
+    """The saved result of a boot is good."""
     ktap.equal(results(number).read_text("utf-8"), "works", f"boot {number}")
 
 
 def main():
-    """Boots 1 and 2 do not come back from here."""
+    """Run this boot's part. Boots 1 and 2 end within begin()."""
     number = boot()
     if number == 1:
         load_next(2)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The driver's life under traffic: rings and channels that change, resets, hangs,
-removal. A stream that is open meanwhile arrives whole; nothing is leaked."""
+"""The driver's life under traffic: changes of rings and channels, resets, hangs, removal. A
+stream that runs in the meantime arrives whole, and nothing is leaked."""
 import os
 import re
 import socket
@@ -15,13 +15,13 @@ import nicfault
 MIB = 1 << 20
 LOSS_MAX = 8 * MIB
 DRIVER = "/sys/bus/pci/drivers/vktls"
-LEAST, MOST = 4, 20     # rounds of a change while a stream runs
+LEAST, MOST = 4, 20     # rounds of a change while streams run
 
 
 def during_a_stream(fn, size=24 * MIB):
-    """Call fn(round) again and again while a stream runs each way; both arrive whole.
-    On a fast machine more streams follow until there were enough rounds; after MOST of
-    them nothing more is changed, so that no stream ends by a time-out of TCP."""
+    """Call fn(round) again and again while a stream runs each way; both arrive whole. On a
+    fast machine further streams follow until there were LEAST rounds. After MOST rounds
+    there are no further changes, so that no stream runs into a TCP time-out."""
     rounds = 0
     while rounds < LEAST:
         streams = [Transfer(size), Transfer(size, receive=True)]
@@ -36,7 +36,7 @@ def during_a_stream(fn, size=24 * MIB):
 
 def rings():
     sizes = ((64, 64), (4096, 128), (128, 4096), (512, 512))
-    # which fails when they are so already
+    # fails if the sizes are the same already
     ktap.defer(lambda: run("ethtool", "-G", IF, "rx", 512, "tx", 512, check=False))
     during_a_stream(lambda n: run("ethtool", "-G", IF, "rx", sizes[n % 4][0],
                                   "tx", sizes[n % 4][1]))
@@ -62,7 +62,7 @@ def toggled_features():
 
 
 def offline_tests():
-    """A reset of the function in mid-stream costs retransmissions, nothing else."""
+    """Offline self-tests reset the function in the middle of streams: both arrive whole."""
     before = stats()["resets"]
     during_a_stream(lambda n: run("ethtool", "-t", IF, "offline") and time.sleep(1))
     if stats()["resets"] - before < 4:
@@ -87,13 +87,13 @@ def down_and_up():
 
 
 def set_bus_master(on):
-    """The NIC's right to reach memory."""
+    """Allow the NIC to access memory, or forbid it."""
     config(pci(), 4, 4 if on else 0)
 
 
 def hang():
-    """A NIC that cannot reach memory any more, with a stream that waits for it, and more
-    packets than its ring takes; returns the stream and a mark in the log."""
+    """Make the NIC hang: it cannot access memory while a stream runs and more packets wait
+    than its ring takes. Returns the stream and a mark in the kernel's log."""
     mark = dmesg_mark()
     ktap.defer(run, "ethtool", "-G", IF, "tx", 512)
     run("ethtool", "-G", IF, "tx", 64)
@@ -109,13 +109,14 @@ def hang():
 
 
 def health(word):
-    """A number of devlink's health reporters, summed."""
+    """The sum of one number ("error", "recover") over devlink's health reporters."""
     text = run("devlink", "health", "show", f"pci/{pci()}")
     return sum(int(n) for n in re.findall(rf"\b{word} (\d+)", text))
 
 
 def tx_timeout():
-    """A NIC that cannot reach memory hangs; the watchdog resets it; the stream goes on."""
+    """The NIC cannot access memory and hangs: the watchdog of the core fires, the driver
+    resets the NIC, and the stream arrives whole."""
     resets, recovered = stats()["resets"], health("recover")
     stream, mark = hang()
     wait("the watchdog", lambda: "NETDEV WATCHDOG" in dmesg_since(mark), 30)
@@ -126,7 +127,8 @@ def tx_timeout():
 
 
 def recover_by_hand():
-    """With automatic recovery off, the error stays until the user asks for recovery."""
+    """The NIC hangs with automatic recovery off: the error stays until the user asks for
+    recovery; then the stream arrives whole."""
     for reporter in ("fw", "tx"):
         ktap.defer(run, "devlink", "health", "set", f"pci/{pci()}", "reporter", reporter,
                    "auto_recover", "true")
@@ -142,7 +144,7 @@ def recover_by_hand():
         run("devlink", "health", "recover", f"pci/{pci()}", "reporter", reporter)
     stream.finish(90)
     at_least(stats(), "resets", resets + 1)
-    # a reporter left so would never recover by itself again
+    # a reporter that stayed in error would never recover by itself again
     wait("both reporters", lambda: "state error" not in
          run("devlink", "health", "show", f"pci/{pci()}"))
 
@@ -160,7 +162,7 @@ def health_reports():
 
 
 def lost_interrupts():
-    """Messages of the NIC that get lost delay a stream, and stop none."""
+    """Interrupts of each vector are lost: streams arrive whole, without a reset."""
     ktap.defer(nicfault.end)
     resets, lost = stats()["resets"], nicfault.count("irq-lose")
     during_a_stream(lambda n: nicfault.ask("irq-lose", f"{n % 3}:1-3"), 8 * MIB)
@@ -170,7 +172,8 @@ def lost_interrupts():
 
 
 def firmware_crash():
-    """Noticed within seconds, whatever runs."""
+    """Firmware crashes again and again under streams: each time the driver recovers within
+    20 s, and the streams arrive whole."""
     resets = stats()["resets"]
 
     def crash(_):
@@ -182,7 +185,7 @@ def firmware_crash():
 
 
 def bring_back():
-    """Whatever state it is in: driver loaded and bound, link up."""
+    """Load and bind the driver if needed, and set the link up."""
     if not os.path.exists(DRIVER):
         run("modprobe", "vktls")
     if not os.path.exists(f"{DRIVER}/{pci()}"):
@@ -215,14 +218,15 @@ def remove_module():
 
 
 def memory():
-    """Bytes of memory that are free or could be."""
+    """Bytes of available memory, after the caches have been dropped."""
     write("/proc/sys/vm/drop_caches", "3")
     found = dict(re.findall(r"^(\w+):\s+(\d+)", read("/proc/meminfo"), re.M))
     return int(found["MemAvailable"]) * 1024
 
 
 def given_back(before, patience=20):
-    """Bytes that are missing; freed memory comes back late, after grace periods and works."""
+    """Bytes of memory that are missing. Freed memory comes back late, after grace periods
+    and work items."""
     end = time.monotonic() + patience
     while (lost := before - memory()) > LOSS_MAX and time.monotonic() < end:
         time.sleep(1)
@@ -230,8 +234,9 @@ def given_back(before, patience=20):
 
 
 def no_leak():
-    """One ring of buffers lost in each round would be 40 MiB in ten. The kernel's own use of
-    memory may grow once, a leak grows each time."""
+    """Ten rounds of a whole life of the driver cost no memory. (Losing one ring of buffers
+    per round would cost 40 MiB. The kernel's own use of memory may grow once; a leak grows
+    each time.)"""
     ktap.defer(bring_back)
 
     def cycle(rounds):
@@ -260,7 +265,7 @@ def no_leak():
 
 
 def counters_outlive_rings():
-    """rtnetlink never counts backwards, whatever happens to queues and NIC."""
+    """Counters never go backwards over changes of rings, channels and MTU, and over resets."""
     ktap.defer(run, "ethtool", "-L", IF, "combined", 2)
     last = stats()
     for step in (("ethtool", "-L", IF, "combined", 4), ("ethtool", "-G", IF, "tx", 256),
@@ -288,7 +293,8 @@ def link_flaps():
 
 
 def sent_while_down():
-    """Packets that the NIC refuses for want of a link are counted, not lost track of."""
+    """Packets are sent while the link is down: the NIC refuses them, and the driver needs
+    no reset."""
     ktap.defer(setup_link)
     ktap.defer(lambda: qmp("set_link", name="dut0", up=True))
     with counted() as grown:

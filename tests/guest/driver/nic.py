@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The NIC under test, eth0, and its peer at the other end of the wire, eth0 of
-the namespace "peer": commands, counters, and traffic with content that is checked."""
+"""The NIC under test, eth0, and its peer at the other end of the wire, eth0 in the
+namespace "peer": commands, counters, and traffic with content that is checked."""
 import contextlib
 import hashlib
 import json
@@ -55,12 +55,12 @@ def wait(what, test, seconds=15):
 
 
 def qmp(command, **arguments):
-    """Have our own QEMU do something."""
+    """Send a QMP command to the QEMU that runs this guest. Returns the answer."""
     return json.loads(run("qmp", json.dumps({"execute": command, "arguments": arguments})))
 
 
 def pci():
-    """Address of the NIC; remembered, for when it has no driver."""
+    """PCI address of the NIC, remembered for times without a driver."""
     if not pci.address:
         pci.address = os.path.basename(os.path.realpath(f"/sys/class/net/{IF}/device"))
     return pci.address
@@ -70,7 +70,7 @@ pci.address = None
 
 
 def config(device, mask, value):
-    """Set these bits of the command register of a PCI device."""
+    """Set the bits MASK of a PCI device's command register to VALUE."""
     with open(f"/sys/bus/pci/devices/{device}/config", "r+b", buffering=0) as file:
         file.seek(4)
         command, = struct.unpack("<H", file.read(2))
@@ -124,14 +124,13 @@ def features():
 
 
 def ping(address=V4[1], size=56, count=2, ns=None, more=()):
-    """Ping until count answers came; loss is a failure."""
+    """Ping until COUNT answers came; a lost answer is a failure."""
     run("ping", "-q", "-c", count, "-i", "0.05", "-W", "3", "-s", size, *more, address, ns=ns)
 
 
 @contextlib.contextmanager
 def namespace(name):
-    """Sockets and files that this thread opens in the block belong to that
-    namespace."""
+    """In the block, this thread opens sockets and files in that network namespace."""
     if not name:
         yield
         return
@@ -150,7 +149,7 @@ def fresh_socket(v6=False, ns=None, kind=socket.SOCK_STREAM):
 
 
 def raw_peer():
-    """A socket that sends whole frames from the peer."""
+    """A packet socket of the peer, which sends whole frames."""
     with namespace("peer"):
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         sock.bind((IF, 0))
@@ -158,8 +157,8 @@ def raw_peer():
 
 
 class Transfer:
-    """Bytes from one end to the other, in threads; the digest is compared. @options are
-    set on the sender's socket, as for setsockopt()."""
+    """SIZE bytes from one end to the other, in threads, with their digest compared. OPTIONS
+    are set on the sender's socket, each as for setsockopt()."""
 
     def __init__(self, size, receive=False, v6=False, pair=None, options=()):
         server_ns, client_ns = (None, "peer") if receive else ("peer", None)
@@ -206,7 +205,7 @@ class Transfer:
         self.got = digest.hexdigest()
 
     def finish(self, seconds=25):
-        """Wait for the end; every byte has come through, once and in order."""
+        """Wait for the end: every byte came, once and in order."""
         seconds *= ktap.SLOW
         end = time.monotonic() + seconds
         for thread in self.threads:
@@ -227,7 +226,7 @@ class Transfer:
 
 
 def snapshot():
-    """All there is to know about a connection that stalls."""
+    """Everything that helps to explain a connection that stalls, as text."""
     busy = {name: value for name, value in stats().items() if value}
     regs = {hex(reg): hex(value) for reg, value in registers().items()}
     return "\n".join((run("ss", "-tinom"), peer("ss", "-tinom"), str(busy), str(regs),
@@ -265,20 +264,20 @@ class Noise:
 
 
 def registers():
-    """ethtool -d as a dictionary of offset to value."""
+    """ethtool -d as a dictionary {offset: value}."""
     done = subprocess.run(["ethtool", "-d", IF, "raw", "on"], stdout=subprocess.PIPE, check=True)
     words = [word for word, in struct.iter_unpack("<I", done.stdout)]
     return dict(zip(words[::2], words[1::2]))
 
 
 def link_stats():
-    """Packets as rtnetlink counts them."""
+    """{"tx": packets, "rx": packets}, as rtnetlink counts them."""
     found = json.loads(run("ip", "-j", "-s", "link", "show", IF))[0]["stats64"]
     return {way: found[way]["packets"] for way in ("tx", "rx")}
 
 
 def setup_link():
-    """Addresses and link as every VM starts with."""
+    """Set up addresses and link on both sides, as at the start of a VM."""
     for i, ns in enumerate((None, "peer")):
         run("ip", "link", "set", IF, "up", ns=ns)
         run("ip", "addr", "replace", V4[i] + "/24", "dev", IF, ns=ns)
@@ -301,7 +300,7 @@ def write(path, text):
 
 @contextlib.contextmanager
 def traced(*events):
-    """Lines that the events printed while the block ran; filled in at its end."""
+    """Lines of these trace events from the time of the block; filled in at its end."""
     lines = []
     if not os.path.exists(f"{TRACING}/events"):
         run("mount", "-t", "tracefs", "none", TRACING)

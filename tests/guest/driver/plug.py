@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Hot plug and unplug of a NIC that carries traffic; the other NIC does not
-notice, and the kernel's log has no complaint."""
+"""Hot plug and unplug of a second NIC, also under traffic: the first NIC is not disturbed,
+and the kernel logs no complaint."""
 import os
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ COMPLAINTS = ("WARNING", "BUG", "Oops", "Call Trace", "refused", "timeout")
 
 
 def hot_interface():
-    """Name of the plugged interface, or None if it is missing or being removed."""
+    """Name of the plugged interface; None if it is missing or being removed."""
     for name in os.listdir("/sys/class/net"):
         try:
             if read(f"/sys/class/net/{name}/address") == MAC:
@@ -34,7 +34,7 @@ def insert(**properties):
 
 
 def plug(**properties):
-    """Plug the NIC in. Return: its interface, up and with an address."""
+    """Plug the NIC in. Returns its interface, which is up and has an address."""
     insert(**properties)
     wait("the interface", hot_interface, 30)
     name = hot_interface()
@@ -72,7 +72,7 @@ def comes_and_goes_idle():
 
 
 def streams(count):
-    """Traffic both ways over the hot NIC that nobody ends."""
+    """Start traffic both ways over the plugged NIC; it runs until the case ends."""
     server = subprocess.Popen(["ip", "netns", "exec", "peer", "iperf3", "-s"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     ktap.defer(server.kill)
@@ -107,7 +107,7 @@ def goes_with_the_link_down():
 
 
 def older_card():
-    """A card of ABI 1.5, which takes no newer firmware, with firmware of 1.5."""
+    """A NIC of ABI 1.5, which takes no newer firmware, gets firmware of ABI 1.5: it works."""
     os.rename(FILE, FILE + ".newest")
     ktap.defer(os.rename, FILE + ".newest", FILE)
     shutil.copy(OLDER, FILE)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Flow filters (ethtool -N) and RSS contexts (ethtool -X ... context): packets go
-where they say, they are kept over all that a NIC goes through, and one that the
-NIC cannot take is refused, with nothing left behind."""
+"""Flow filters (ethtool -N) and RSS contexts (ethtool -X ... context): packets go to the
+queues that they name, they are kept over everything that happens to a NIC, and a filter
+that the NIC cannot take is refused and leaves nothing behind."""
 import os
 import re
 import shutil
@@ -22,7 +22,7 @@ PACKETS = 20
 
 
 def add(*spec):
-    """ethtool -N: the place of the new filter, which goes with the case."""
+    """Add a filter by ethtool -N; it is deleted with the case. Returns its place (ID)."""
     told = re.search(r"ID (\d+)", run("ethtool", "-N", IF, *spec))
     place = int(told[1]) if told else spec[spec.index("loc") + 1]
     ktap.defer(lambda: run("ethtool", "-N", IF, "delete", place, check=False))
@@ -30,7 +30,7 @@ def add(*spec):
 
 
 def context(*spec):
-    """A new RSS context: its number."""
+    """Make an RSS context. Returns its number."""
     number = int(re.search(r"context is (\d+)", run("ethtool", "-X", IF, "context", "new",
                                                     *spec))[1])
     ktap.defer(lambda: run("ethtool", "-X", IF, "context", number, "delete", check=False))
@@ -38,7 +38,7 @@ def context(*spec):
 
 
 def rules():
-    """Places of all filters."""
+    """The places of all filters."""
     return sorted(int(n) for n in re.findall(r"^Filter: (\d+)", run("ethtool", "-n", IF), re.M))
 
 
@@ -59,7 +59,7 @@ def apart(number=4):
 
 
 def datagrams(port=PORT, v6=False, source=0, count=PACKETS):
-    """UDP from the peer, which nobody reads."""
+    """Send UDP packets from the peer; no program reads them."""
     family, pair = (socket.AF_INET6, V6) if v6 else (socket.AF_INET, V4)
     with namespace("peer"):
         sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -70,7 +70,8 @@ def datagrams(port=PORT, v6=False, source=0, count=PACKETS):
 
 
 def came(number, **which):
-    """These datagrams come in that queue."""
+    """datagrams(**which) arrive in queue NUMBER. Returns increases of
+    counters."""
     with counted() as grown:
         before = stats()[f"rx{number}_packets"]
         datagrams(**which)
@@ -80,12 +81,12 @@ def came(number, **which):
 
 
 def udp(v6=False, port=PORT, *more):
-    """Words of a filter for those datagrams."""
+    """The words of a filter that matches datagrams()."""
     return ("flow-type", "udp6" if v6 else "udp4", "dst-port", port, *more)
 
 
 def fields(v6):
-    """Ports, addresses and prefixes, each alone and together, choose the queue."""
+    """Ports, addresses and prefixes, each alone and all together, choose the queue."""
     apart()
     near, far = (V6 if v6 else V4)
     net = ("2001:db8::", "ffff:ffff::") if v6 else ("192.0.2.0", "255.255.255.0")
@@ -102,13 +103,13 @@ def fields(v6):
 
 
 def inverse(mask):
-    """ethtool's masks have the bits that are not compared."""
+    """ethtool's form of a mask: a set bit is not compared."""
     family = socket.AF_INET6 if ":" in mask else socket.AF_INET
     return socket.inet_ntop(family, bytes(255 - b for b in socket.inet_pton(family, mask)))
 
 
 def tcp_steered():
-    """A TCP connection in the queue of its filter, its content right."""
+    """A TCP connection arrives in the queue of its filter, and its content is right."""
     apart()
     add("flow-type", "tcp4", "src-ip", V4[1], "action", 2)
     with counted() as grown:
@@ -119,7 +120,7 @@ def tcp_steered():
 
 
 def dropped():
-    """Packets of a filter that drops are counted, and never seen."""
+    """A filter with the action -1 drops its packets, and the NIC counts them."""
     add(*udp(), "action", -1)
     with counted() as grown:
         datagrams()
@@ -129,7 +130,8 @@ def dropped():
 
 
 def order():
-    """The lowest place counts; a filter of the same packets takes the place."""
+    """Of two filters that match, the one at the lower place acts; a filter for the same
+    packets replaces an older one."""
     apart()
     first = add(*udp(), "action", 1)
     again = add(*udp(), "action", 2)
@@ -141,7 +143,8 @@ def order():
 
 
 def by_context():
-    """A context's queues, its own key and fields, an offset, and no other queue."""
+    """Packets of a filter with an RSS context go to the context's queues, with an offset to
+    later queues, and to no other queue."""
     apart(6)
     number = context("start", 2, "equal", 2)
     add("flow-type", "udp4", "dst-port", PORT, "context", number)
@@ -160,7 +163,8 @@ def by_context():
 
 
 def kept():
-    """Filters and contexts outlive new rings, down and up, a reset and a reload."""
+    """Filters and contexts are kept over new rings, down and up, a change of queues, a
+    reset and a reload."""
     apart()
     number = context("equal", 1, "start", 3)
     add(*udp(), "context", number)
@@ -183,7 +187,7 @@ def kept():
 
 
 def set_while_down():
-    """Filters set while the interface is down work when it is up."""
+    """Filters are set while the interface is down: they act when it is up."""
     apart()
     ktap.defer(setup_link)
     run("ip", "link", "set", IF, "down")
@@ -196,8 +200,8 @@ def set_while_down():
 
 
 def filters_outlive_older_firmware():
-    """Firmware of ABI 1.5 knows no filters and no contexts: the interface runs with it
-    all the same, without any reset, and newer firmware gets all of them back."""
+    """Firmware of ABI 1.5 has no filters and no contexts: the interface works with it
+    without them and without a further reset, and newer firmware gets all of them again."""
     apart()
     number = context("start", 1, "equal", 1)
     add(*udp(), "context", number)
@@ -224,9 +228,9 @@ def filters_outlive_older_firmware():
 
 
 def filter_stays_after_reload_while_down():
-    """Filters and contexts are in the NIC again when it is reloaded while the interface
-    is down, and when filters are switched on then: they can be deleted, and filters can
-    lead to a context."""
+    """The NIC is reloaded, and filters are switched off and on, while the interface is
+    down: the filters and contexts are in the NIC again, can be deleted, and a new filter
+    can use a context."""
     apart()
     number = context("start", 1, "equal", 1)
     places = [add(*udp(port=1 + n), "action", 1) for n in range(2)]
@@ -252,7 +256,7 @@ def filter_stays_after_reload_while_down():
 
 
 def switched_off():
-    """With ntuple-filters off no filter acts, and the driver keeps all filters."""
+    """With ntuple-filters off no filter acts, and the driver keeps the filters for later."""
     apart()
     add(*udp(), "action", 3)
     ktap.defer(run, "ethtool", "-K", IF, "ntuple", "on")
@@ -265,7 +269,7 @@ def switched_off():
 
 
 def refused():
-    """A filter that the NIC cannot do is refused, and leaves nothing behind."""
+    """Filters and contexts that the NIC cannot do are refused, and leave nothing behind."""
     apart()
     number = context("start", 2, "equal", 2)
     for spec in (udp() + ("action", 4), udp() + ("action", 100), udp() + ("context", 60),
@@ -283,7 +287,8 @@ def refused():
 
 
 def used_queues_stay():
-    """A queue that a filter or a context uses cannot be taken away; the kernel says why."""
+    """A queue that a filter or a context uses cannot be taken away, and the error tells the
+    reason."""
     apart()
     add(*udp(), "action", 3)
     text = fails("ethtool", "-L", IF, "combined", 3)
@@ -300,18 +305,18 @@ def used_queues_stay():
 
 
 def offset_keeps_the_table():
-    """A table that a filter's offset would take past the last queue is refused."""
+    """An RSS table that a filter's offset would take past the last queue is refused."""
     apart()
     number = context("equal", 2)
     add(*udp(), "context", number, "action", 2)
     text = fails("ethtool", "-X", IF, "context", number, "equal", 3)
-    if "Invalid argument" not in text:      # by ioctl, which passes no words on
+    if "Invalid argument" not in text:      # by ioctl, which has no error text
         raise AssertionError(text)
     fails("ethtool", "-X", IF, "context", number, "delete")
 
 
 def table_full():
-    """256 filters fit, the next one is refused, and all of them are shown."""
+    """256 filters fit and are all shown; the next one is refused."""
     ktap.defer(run, "ethtool", "-K", IF, "ntuple", "on")
     places = [add(*udp(port=1000 + n), "action", n % 2) for n in range(PLACES)]
     ktap.equal(rules(), sorted(places), "places")
@@ -324,7 +329,8 @@ def table_full():
 
 
 def refused_by_the_nic():
-    """A command that fails leaves nothing in the NIC and in the driver."""
+    """A command for a filter or a context fails: nothing of it is left in the NIC or in the
+    driver, and a changed context keeps its old queues."""
     apart()
     ktap.defer(nicfault.end)
     for command, act in (("flow-set", lambda: fails("ethtool", "-N", IF, *udp(), "action", 1)),
@@ -341,7 +347,8 @@ def refused_by_the_nic():
 
 
 def not_given_back():
-    """A filter or a context that the NIC does not give back goes with a reset."""
+    """Deleting a filter or a context fails in the NIC: the driver resets the NIC, and it is
+    gone."""
     apart()
     ktap.defer(nicfault.end)
     ktap.defer(run, "ethtool", "-K", IF, "ntuple", "on")
@@ -359,7 +366,7 @@ def not_given_back():
 
 
 def filters_of_a_change_that_fails():
-    """Filters that cannot all be switched on are all off, and are on at the next try."""
+    """Switching the filters on fails at the second one: none acts; at the next try all act."""
     apart()
     ktap.defer(run, "ethtool", "-K", IF, "ntuple", "on")
     ktap.defer(nicfault.end)
@@ -370,14 +377,15 @@ def filters_of_a_change_that_fails():
     fails("ethtool", "-K", IF, "ntuple", "on")
     ktap.equal(features()["ntuple-filters"], False, "ntuple-filters")
     came(0)
-    # The kernel keeps a wish that failed, and does not try it again when it is repeated.
+    # The kernel remembers the wish that failed, and ignores it when it is repeated.
     run("ethtool", "-K", IF, "ntuple", "off")
     run("ethtool", "-K", IF, "ntuple", "on")
     came(1)
 
 
 def flow_hash_of_context():
-    """Fields by type, for the port and for a context, and only fields that there are."""
+    """The hash fields of a context are set without a change of the port's own; a field that
+    does not exist is refused."""
     number = context()
     run("ethtool", "-N", IF, "rx-flow-hash", "udp4", "s", "context", number)
     text = run("ethtool", "-n", IF, "rx-flow-hash", "udp4", "context", number)
@@ -389,7 +397,8 @@ def flow_hash_of_context():
 
 
 def symmetric():
-    """A symmetric hash wants both of a pair, and is kept over a reset."""
+    """A symmetric hash refuses one field of a pair without the other, and is kept over a
+    reset."""
     ktap.defer(run, "ethtool", "-X", IF, "xfrm", "none")
     run("ethtool", "-X", IF, "xfrm", "symmetric-xor")
     fails("ethtool", "-N", IF, "rx-flow-hash", "tcp4", "s")
@@ -401,7 +410,8 @@ def symmetric():
 
 
 def tls_flow():
-    """A flow that the NIC decrypts, steered to a queue, is still all by the NIC."""
+    """A flow with TLS receive offload is steered to a queue: the NIC decrypts all of it
+    there."""
     apart()
     ktap.defer(run, "ethtool", "-K", IF, "tls-hw-rx-offload", "off")
     run("ethtool", "-K", IF, "tls-hw-rx-offload", "on")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A NIC that is gone without notice: every read is all ones. The driver notices it at
-one place, ends all calls that wait, and can be removed at once."""
+"""A NIC that vanishes without notice, so that every read returns all ones: the driver
+notices it in one place, ends all calls that wait, and can be removed at once."""
 import os
 import struct
 import time
@@ -10,8 +10,8 @@ import plug
 from nic import config, dmesg_mark, dmesg_since, peer, ping, read, run, setup_link, wait, write
 import ktap
 
-MEMORY = 2      # bit of a port's command register: memory behind it answers
-BUSES = 0x18    # primary, secondary and subordinate bus of a port
+MEMORY = 2      # bit of a port's command register: forward accesses to memory behind it
+BUSES = 0x18    # config space of a port: its primary, secondary and subordinate bus
 
 
 def address_of(name):
@@ -23,7 +23,7 @@ def port_above(device):
 
 
 def vanish(name):
-    """Return the PCI device of an interface that has just lost its NIC."""
+    """Take the NIC of an interface away. Returns its PCI device."""
     device = address_of(name)
     port = port_above(device)
     ktap.defer(config, port, MEMORY, MEMORY)
@@ -34,7 +34,8 @@ def vanish(name):
 
 
 def buses(port, numbers):
-    """Change the bus numbers of a port; 0: nothing is behind it. Return: those before."""
+    """Set the bus numbers of a port; with 0 nothing is behind it. Returns the numbers
+    before."""
     with open(f"/sys/bus/pci/devices/{port}/config", "r+b", buffering=0) as file:
         file.seek(BUSES)
         before, = struct.unpack("<I", file.read(4))
@@ -44,7 +45,7 @@ def buses(port, numbers):
 
 
 def come_back(device):
-    """The slot works again, and the kernel finds the NIC there."""
+    """Make the slot work again; the kernel finds the NIC by a rescan."""
     buses(port_above_of[device], buses_of[device])
     config(port_above_of[device], MEMORY, MEMORY)
     write("/sys/bus/pci/rescan", "1")

@@ -21,7 +21,7 @@ DEFAULTS = ("tso", "on", "tx", "on", "sg", "on", "rx", "on", "gso", "on", "gro",
 
 
 def switch(*what):
-    """ethtool -K now, and back to the defaults after the case."""
+    """Switch features (ethtool -K) for this case; the defaults are restored."""
     ktap.defer(run, "ethtool", "-K", IF, *DEFAULTS)
     run("ethtool", "-K", IF, *what)
 
@@ -52,7 +52,7 @@ def tso(v6):
     switch("tso", "on")
     with counted() as grown:
         transfer(4 * MIB, v6=v6)
-        time.sleep(0.5)     # the last acknowledgement is on its way
+        time.sleep(0.5)     # the last acknowledgement may be on its way
     at_least(grown, "dev_tx_tso_packets", 50)
     at_least(grown, "dev_tx_frames", 4 * MIB // 1460)
     ktap.equal(grown["tx_packets"], grown["dev_tx_frames"], "frames that driver and NIC count")
@@ -77,8 +77,8 @@ def no_tx_checksum(v6):
 
 
 def behind_headers(option, value):
-    """TCP behind IPv6 headers with which the NIC does not cut a packet is cut by the stack:
-    the NIC gets no packet that it would refuse."""
+    """TCP behind IPv6 extension headers with which the NIC cannot cut a packet: the stack
+    cuts, and the NIC gets no packet that it would refuse."""
     with counted() as grown:
         Transfer(MIB, v6=True, options=[(socket.IPPROTO_IPV6, option, value)]).finish()
     ktap.equal(grown["dev_tx_errors"], 0, "refused packets")
@@ -92,7 +92,8 @@ def behind_routing_header():
 
 
 def behind_source_route():
-    """TCP's checksum covers the last address of an IPv4 source route, not the header's."""
+    """TCP with an IPv4 source route: the checksum covers the route's last address, and is
+    right."""
     hop = "192.0.2.3"
     ktap.defer(peer, "ip", "addr", "del", f"{hop}/24", "dev", "eth0")
     peer("ip", "addr", "add", f"{hop}/24", "dev", "eth0")
@@ -107,7 +108,7 @@ def behind_source_route():
 
 
 def wrong_checksums():
-    """Segments of TCP that the peer has thrown away for their checksum."""
+    """Number of TCP segments that the peer dropped for a wrong checksum."""
     names, values = (line.split() for line in peer("cat", "/proc/net/snmp").splitlines()
                      if line.startswith("Tcp:"))
     return int(values[names.index("InCsumErrors")])
@@ -131,7 +132,7 @@ def scatter_gather():
 
 
 def batched_doorbells():
-    """Segments cut in software come in a bunch, and share a doorbell."""
+    """Segments that software cuts come in batches: one doorbell serves several of them."""
     switch("tso", "off")
     with counted() as grown:
         transfer(4 * MIB)
@@ -171,8 +172,8 @@ def ones_sum(data):
 
 
 def send_frames(frames, expect=None, seconds=10):
-    """Send frames from the peer. Return the increase of ethtool -S, once `expect` has
-    increased enough."""
+    """Send frames from the peer. Returns increases of ethtool -S counters, after the
+    counter `expect[0]` has increased by `expect[1]`."""
     before = stats()
     with raw_peer() as sock:
         for frame in frames:
@@ -247,7 +248,7 @@ def vlan(offload):
 
 
 def vlan_stream(offload):
-    """A TCP stream inside a VLAN, cut by the NIC."""
+    """A TCP stream over a VLAN arrives; the NIC cuts its packets if VLAN offload is on."""
     vlan(offload)
     with counted() as grown:
         Transfer(2 * MIB, pair=("198.51.100.1", "198.51.100.2")).finish()
@@ -281,13 +282,13 @@ def channels(number):
 
 
 def ports(count):
-    """Ports that differ in many bits. The hash is linear: of ports that differ in eight
-    only, one key in a hundred makes two queues."""
+    """Source ports that differ in many bits. (The hash is linear: if the ports differ in
+    only eight bits, one key in a hundred spreads them over just two queues.)"""
     return range(20000, 20000 + 211 * count, 211)
 
 
 def flows(count, v6=False):
-    """One UDP packet from each of count ports of the peer, to port 9."""
+    """Send one UDP packet from each of COUNT ports of the peer to port 9."""
     for port in ports(count):
         with fresh_socket(v6, "peer", socket.SOCK_DGRAM) as sock:
             sock.bind((V6[1] if v6 else V4[1], port))
@@ -318,7 +319,8 @@ def rss_table():
 
 
 def rx_hash(v6):
-    """The hash that the stack gets is Toeplitz with our key, and chose the queue."""
+    """The hash that the stack gets is the Toeplitz hash with our key, and it selected the
+    queue."""
     channels(4)
     key, table = rss_settings()
     family = socket.AF_INET6 if v6 else socket.AF_INET
@@ -350,7 +352,7 @@ def no_rx_hash():
 
 
 def interrupts(rx_usecs, rx_frames=0):
-    """Interrupts for 300 packets that arrive 0.5 ms apart."""
+    """Number of interrupts for 300 packets that arrive 0.5 ms apart."""
     run("ethtool", "-C", IF, "adaptive-rx", "off", "adaptive-tx", "off", "rx-usecs", rx_usecs,
         "rx-frames", rx_frames)
     frame = udp_frame(b"tick")
@@ -374,13 +376,14 @@ def moderation():
 
 
 def moderation_registers():
-    """RX_MOD and TX_MOD of the queues in use."""
+    """The registers RX_MOD and TX_MOD of the queues in use."""
     now = registers()
     return [now[0x1000 + 0x40 * queue + reg] for queue in (0, 1) for reg in (0x10, 0x14)]
 
 
 def adaptive():
-    """net_dim turns the NIC's knobs under load, and only if it is told to."""
+    """net_dim changes the NIC's moderation under load, if adaptive moderation is on, and
+    only then."""
     settings = ("rx-usecs", 100, "rx-frames", 10, "tx-usecs", 200, "tx-frames", 20)
     ktap.defer(run, "ethtool", "-C", IF, "adaptive-rx", "on", "adaptive-tx", "on", *settings)
     run("ethtool", "-C", IF, "adaptive-rx", "off", "adaptive-tx", "off", *settings)
@@ -395,7 +398,7 @@ def adaptive():
 
 
 def filters():
-    """Frames for others stay out, unless asked for."""
+    """Frames to another address are dropped by the NIC, except in promiscuous mode."""
     other = udp_frame(b"other", dst=mac_bytes("02:00:00:00:00:99"))
     grown = send_frames([other] * 5, ("dev_rx_filtered", 5))
     ktap.equal(grown["rx_packets"], 0, "frames for another address")
@@ -421,7 +424,8 @@ def multicast():
 
 
 def more_groups_than_places():
-    """Past the NIC's 32 places all groups are let in, none is lost."""
+    """More multicast groups are joined than the NIC's 32 entries: the packets of all of
+    them arrive."""
     group = "01:00:5e:00:01:%02x"
     for n in range(40):
         ktap.defer(run, "ip", "maddr", "del", group % n, "dev", IF)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A NIC in a process of its own, to which QEMU is connected by vfio-user: interrupts,
-resets, a client that comes and goes, and the end of the process under TLS flows."""
+"""A NIC in a process of its own, which QEMU reaches by vfio-user: interrupts, resets, a
+client that comes and goes, and the end of the process under TLS flows."""
 import json
 import os
 import subprocess
@@ -24,7 +24,7 @@ def wait_for_carrier(value):
 
 
 def interrupts():
-    """Interrupts so far, by vector of the NIC."""
+    """Numbers of interrupts so far, one for each vector of the NIC."""
     lines = [line.split() for line in read("/proc/interrupts").splitlines() if pci() in line]
     return [sum(int(word) for word in line[1:1 + os.cpu_count()]) for line in lines]
 
@@ -34,7 +34,7 @@ def every_vector_arrives():
     run("ethtool", "-t", IF)
     wait_for_carrier("1")
     before = interrupts()
-    for number in range(12):        # other ports, so other queues
+    for number in range(12):        # each with other ports, and so other queues
         transfer(100_000 + number, v6=number % 2 == 1)
         transfer(100_000 + number, receive=True)
     after = interrupts()
@@ -49,7 +49,8 @@ def every_vector_arrives():
 
 @ktap.case(timeout=400)
 def function_level_reset():
-    """The reset goes to the card's process, and the driver sets the card up again."""
+    """The kernel resets the function, which reaches the NIC's process: the driver sets the
+    NIC up again, and traffic goes on."""
     mark = dmesg_mark()
     methods = read(f"/sys/bus/pci/devices/{pci()}/reset_method").split()
     ktap.equal(methods[0], "flr", "first way of reset")
@@ -82,7 +83,7 @@ def hot_plug():
 
 
 class Sender(threading.Thread):
-    """Sends on a flow until it is told to end."""
+    """A thread that sends on a flow until finish()."""
 
     def __init__(self, flow):
         super().__init__(daemon=True)
@@ -99,7 +100,7 @@ class Sender(threading.Thread):
             self.error = err
 
     def finish(self):
-        """The far end gets every byte, each record under its key."""
+        """Stop; the far end got every byte, each record under its own key."""
         self.ended = True
         self.join(2 * PATIENCE)
         if self.is_alive() or self.error:
@@ -108,7 +109,7 @@ class Sender(threading.Thread):
 
 
 class Wire:
-    """All that reaches the peer, by a packet socket of its own."""
+    """Everything that reaches the peer, captured by tcpdump there."""
 
     def __init__(self):
         with namespace("peer"):
@@ -137,7 +138,7 @@ def use_for_tls(name):
 
 
 def remove(name):
-    """Take the dead NIC out of the kernel. (QEMU 11.1's client aborts on device_del.)"""
+    """Remove the dead NIC from the kernel. (QEMU 11.1's client aborts on device_del.)"""
     device = os.path.realpath(f"/sys/class/net/{name}/device")
     write(f"{device}/remove", "1")
     wait("the interface to go", lambda: not plug.hot_interface(), PATIENCE)
@@ -145,7 +146,8 @@ def remove(name):
 
 @ktap.case(timeout=800)
 def killed_under_tls_flows():
-    """The card's process ends. The flows wait, and go on through the card's next life."""
+    """The process of the NIC ends under TLS flows: the flows wait, continue through a new
+    NIC's process, and no plaintext is on the wire."""
     ktap.defer(setattr, rig, "IFACE", rig.IFACE)
     ktap.defer(setattr, rig, "FAR", rig.FAR)
     rig.FAR = {4: plug.THERE}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""XDP: what a program decides is done and counted, frames are whole however they were
-changed, and the NIC goes through all of its life with a program."""
+"""XDP: each verdict of a program is carried out and counted, frames are right however a
+program changed them, and a program stays through everything that happens to the NIC."""
 import contextlib
 import functools
 import json
@@ -21,16 +21,16 @@ from xdpprog import (ABORTED, ADJUST_HEAD, ADJUST_META, ADJUST_TAIL, DROP, ETH, 
 OUT = "eth1"            # the other NIC, on the same wire
 PORT, PORT2 = 5400, 5401
 COUNT = 50
-OWN = 0x88b5            # an Ethernet type of ours
-MTU_MAX = 3498          # of a program without fragments
-ROOM = 4096 - 256 - 320  # bytes of a frame in one buffer
+OWN = 0x88b5            # an Ethernet type for experiments
+MTU_MAX = 3498          # largest MTU for a program without fragments
+ROOM = 4096 - 256 - 320  # bytes of a frame that fit into one buffer
 
 
 _ATTACHED = set()
 
 
 def attach(program, dev=IF, **more):
-    """Attach the program for this case, in place of the one before."""
+    """Attach the program until the case ends, in place of an earlier one."""
     if dev not in _ATTACHED:
         _ATTACHED.add(dev)
         ktap.defer(release, dev, more.get("mode", "xdpdrv"))
@@ -47,7 +47,7 @@ def everything(verdict):
 
 
 def mtu(value, *devices):
-    """MTU on both sides for this case, and of these other NICs."""
+    """Set the MTU on both sides until the case ends, and on these other NICs."""
     for dev, ns in [(IF, None), (IF, "peer")] + [(dev, None) for dev in devices]:
         ktap.defer(lambda d=dev, n=ns: run("ip", "link", "set", d, "mtu", 1500, ns=n))
         run("ip", "link", "set", dev, "mtu", value, ns=ns)
@@ -59,13 +59,14 @@ def carriers():
 
 
 def of(dev):
-    """ethtool -S of another NIC."""
+    """ethtool -S of another NIC, as a dictionary."""
     return {name: int(value) for name, value in
             re.findall(r"^ +(\w+): (\d+)$", run("ethtool", "-S", dev), re.M)}
 
 
 class Sniffer:
-    """Frames that the peer gets from this NIC's address, whichever NIC sent them."""
+    """Frames that the peer gets with this NIC's address as their source, from whichever
+    NIC."""
 
     def __init__(self, ethertype):
         ktap.defer(peer, "ethtool", "-K", IF, "gro", "on")
@@ -78,7 +79,7 @@ class Sniffer:
         self.source = mac_bytes(mac())
 
     def take(self, count):
-        """The next frames of that address."""
+        """The next COUNT such frames."""
         frames = []
         while len(frames) < count:
             frame = self.sock.recv(70000)
@@ -99,7 +100,7 @@ def ends(v6=False, port=PORT):
 
 
 def here(v6=False, port=PORT):
-    """This side's socket."""
+    """A datagram socket on this side."""
     sock = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(((V6 if v6 else V4)[0], port))
     sock.settimeout(15)
@@ -111,7 +112,8 @@ def content(n, size):
 
 
 def settled(grown, **more):
-    """Driver and NIC count the same frames; and these counters grew by that."""
+    """The driver and the NIC counted the same frames, and the counters in MORE grew by
+    exactly that much."""
     ktap.equal(grown["rx_packets"], grown["dev_rx_frames"], "frames that driver and NIC count")
     ktap.equal(grown["rx_bytes"], grown["dev_rx_bytes"], "bytes that driver and NIC count")
     ktap.equal({name: grown[name] for name in more}, more, "counters")
@@ -120,7 +122,8 @@ def settled(grown, **more):
 # Verdicts
 
 def passes(v6):
-    """TCP both ways, and pings, through a program that lets all of it through."""
+    """With a program that passes all frames, TCP arrives in both directions, and pings
+    work."""
     attach(everything(PASS))
     with counted() as grown:
         transfer(4 << 20, receive=True, v6=v6)
@@ -132,7 +135,8 @@ def passes(v6):
 
 
 def drops(v6, size):
-    """Datagrams to a port are dropped, each is counted, and the next port hears."""
+    """A program drops the datagrams of one port: each is counted, and those of the next
+    port arrive."""
     attach(to_port(PORT, v6).end(DROP))
     with here(v6) as deaf, here(v6, PORT2) as hears, ends(v6) as sock, \
             ends(v6, PORT2) as other, counted() as grown:
@@ -147,7 +151,8 @@ def drops(v6, size):
 
 
 def bounced(v6, size):
-    """Each datagram comes back whole, and is counted both ways."""
+    """A program answers each datagram with XDP_TX: it comes back whole, and is counted as
+    received and as sent."""
     attach(to_port(PORT, v6).bounce(v6).end(TX))
     with ends(v6) as sock, counted() as grown:
         for n in range(COUNT):
@@ -158,7 +163,7 @@ def bounced(v6, size):
 
 
 def redirected(v6, size):
-    """Each datagram leaves through the other NIC, whole."""
+    """A program redirects each datagram to the other NIC, which sends it whole."""
     program = to_port(PORT, v6).bounce(v6).redirect(socket.if_nametoindex(OUT))
     attach(program)
     before = of(OUT)
@@ -169,14 +174,15 @@ def redirected(v6, size):
     settled(grown, rx_xdp_redirect=COUNT, tx_xdp_packets=0)
     after = of(OUT)
     ktap.equal(after["tx_xdp_packets"] - before["tx_xdp_packets"], COUNT, "frames redirected here")
-    # IPv6 sends frames of its own now and then.
+    # IPv6 sends some frames of its own.
     sent = after["dev_tx_frames"] - before["dev_tx_frames"]
     if sent < COUNT:
         raise AssertionError(f"the other NIC sent {sent} frames, not {COUNT}")
 
 
 def both_ways():
-    """Two NICs that redirect to each other, with bulk through the stack beside."""
+    """Two NICs redirect frames to each other while a stream passes through the stack: all
+    frames and the stream arrive."""
     out, back = socket.if_nametoindex(OUT), socket.if_nametoindex(IF)
     attach(to_port(PORT).bounce().redirect(out))
     attach(of_type(OWN, 60).swap(WORD, 0, 6).swap(HALF, 4, 10).redirect(back), dev=OUT,
@@ -197,7 +203,8 @@ def both_ways():
 
 
 def redirected_nowhere():
-    """Frames for a NIC that is down, or not there, are lost and counted; nothing else is."""
+    """Frames are redirected to a NIC that is down, or that does not exist: they are lost
+    and counted, and other frames are not disturbed."""
     ktap.defer(run, "ip", "link", "set", OUT, "up")
     run("ip", "link", "set", OUT, "down")
     for index in (socket.if_nametoindex(OUT), 9999):
@@ -212,7 +219,8 @@ def redirected_nowhere():
 
 
 def aborted(verdict):
-    """An abort, or a verdict that does not exist, drops the frame and is traced."""
+    """XDP_ABORTED, or a verdict that does not exist, drops the frame and makes a trace
+    event."""
     attach(to_port(PORT).end(verdict))
     least = stats()["rx_xdp_aborted"] + COUNT
     with traced("xdp/xdp_exception") as lines, ends() as sock, counted() as grown:
@@ -228,12 +236,13 @@ def aborted(verdict):
 
 @functools.cache
 def own_header():
-    """From the peer to this NIC; asking for addresses takes time."""
+    """Ethernet header from the peer to this NIC; cached, because asking for the addresses
+    takes time."""
     return mac_bytes(mac()) + mac_bytes(mac(ns="peer")) + struct.pack("!H", OWN)
 
 
 def own_frame(length, n=0):
-    """A frame to this NIC of so many bytes."""
+    """A frame of LENGTH bytes to this NIC."""
     return own_header() + content(n, length - ETH)
 
 
@@ -256,7 +265,8 @@ def turn():
 
 
 def sizes():
-    """Frames around each limit of one and more buffers come back as they came."""
+    """Frames of lengths around each limit of one and of several buffers come back
+    unchanged."""
     mtu(9000, OUT)
     lengths = [60, 61, 255, 256, 257, 1514, ROOM - 1, ROOM, ROOM + 1, ROOM + 2, 2 * ROOM - 1,
                2 * ROOM, 2 * ROOM + 1, 9014]
@@ -266,7 +276,8 @@ def sizes():
 
 
 def head_grows():
-    """A frame with more bytes in front leaves whole, up to the last byte of the room."""
+    """A program adds bytes at the front of a frame, up to all of the headroom: the frame is
+    sent whole."""
     for more in (8, 64, 200):
         program = turn().adjust(ADJUST_HEAD, -more).room(more + ETH)
         for at in (0, 4, 8):
@@ -281,7 +292,8 @@ def head_grows():
 
 
 def head_shrinks():
-    """Bytes in front are taken away, and the stack gets the datagram behind them."""
+    """A program removes bytes at the front of a frame: the stack gets the datagram behind
+    them."""
     program = of_type(OWN, ETH + 8)
     for at in (8, 4, 0):
         program.move(WORD, at + 4, at)
@@ -301,7 +313,8 @@ def head_shrinks():
 
 
 def tail_changes():
-    """Bytes are added at the end, zero, and taken away; also in the last fragment."""
+    """A program adds bytes at the end of a frame, which are zero, or removes some, also in
+    the last fragment: the frame is sent so."""
     mtu(9000, OUT)
     for by in (-40, -1, 1, 100):
         for length in (100, 1514, ROOM - 100, ROOM + 300, 2 * ROOM + 400):
@@ -313,7 +326,7 @@ def tail_changes():
 
 
 def fragment_goes():
-    """A frame shrinks by all of its second buffer, and more."""
+    """A program removes the whole second buffer of a frame, and more: the frame is sent so."""
     mtu(9000, OUT)
     for by in (300, 301, 1000):
         sent = own_frame(ROOM + 300)
@@ -322,7 +335,7 @@ def fragment_goes():
 
 
 def limits():
-    """A frame grows up to the last byte of its buffer, and not beyond."""
+    """A frame can grow up to the last byte of its buffer, and not beyond."""
     mtu(9000, OUT)
     for length, room in ((100, ROOM - 100), (ROOM, 0), (ROOM + 1000, 4096 - 256 - 1000)):
         if room:
@@ -337,7 +350,8 @@ def limits():
 
 
 def too_long_to_send():
-    """A frame that grew over the MTU is refused by the NIC, and the queue goes on."""
+    """A program makes frames longer than the MTU allows: the NIC refuses to send them, and
+    the queue goes on."""
     attach(turn().adjust(ADJUST_TAIL, 1000).end(TX))
     with raw_peer() as sock, counted() as grown:
         for n in range(COUNT):
@@ -350,7 +364,7 @@ def too_long_to_send():
 
 
 def metadata():
-    """Bytes of a program before the frame do not get into the stack's way."""
+    """Metadata that a program puts in front of a frame does not disturb the stack."""
     attach(Program().adjust(ADJUST_META, -16).end(PASS))
     transfer(2 << 20, receive=True)
     ping()
@@ -359,7 +373,7 @@ def metadata():
 # Hints
 
 def hash_hint():
-    """The program gets the NIC's hash: one for each pair of ports, and its type."""
+    """A program gets the NIC's hash and its type: one hash for each pair of ports."""
     seen = set()
     with contextlib.ExitStack() as stack:
         program = to_port(PORT).bounce().hint("bpf_xdp_metadata_rx_hash", (WORD, WORD), 42)
@@ -379,7 +393,8 @@ def hash_hint():
 
 
 def vlan_hint():
-    """The program gets the tag that the NIC has taken off, and an error without one."""
+    """A program gets the VLAN tag that the NIC removed, and an error for a frame without a
+    tag."""
     program = of_type(OWN, 60).swap(WORD, 0, 6).swap(HALF, 4, 10)
     program.hint("bpf_xdp_metadata_rx_vlan_tag", (HALF, HALF), 20).end(TX)
     sniffer = Sniffer(OWN)
@@ -394,10 +409,10 @@ def vlan_hint():
     ktap.equal(other[2], -61, "result without a tag")    # ENODATA
 
 
-# Life
+# The life of the NIC with a program
 
 def announced():
-    """User space is told what the driver can do."""
+    """Netlink tells user space which XDP features and hints the driver has."""
     info = json.loads(run("python3", "-c", FEATURES))
     ktap.equal(sorted(info["xdp-features"]), ["basic", "ndo-xmit", "ndo-xmit-sg", "redirect",
                                               "rx-sg"], "features")
@@ -417,8 +432,8 @@ print(json.dumps({key: sorted(got[key]) for key in got if key.startswith("xdp") 
 
 
 def replaced_under_traffic():
-    """Programs come and go under TCP; the carrier stays. While one takes another's place,
-    no frame is lost."""
+    """Programs are attached and detached under TCP: the carrier stays. While one program
+    replaces another, no frame is lost."""
     stream, before = Transfer(24 << 20, receive=True), carriers()
     ktap.defer(stream.close)
     for _ in range(4):
@@ -438,8 +453,9 @@ def replaced_under_traffic():
 
 
 def refused():
-    """A program without fragments is refused at a large MTU, with words, and a large MTU
-    with such a program; joining of frames is off as long as there is a program."""
+    """A program without fragments is refused at a large MTU, with a message, and a large
+    MTU is refused with such a program. Hardware GRO is off as long as a program is
+    attached."""
     mtu(9000)
     for value, flags in ((9000, 0), (MTU_MAX + 1, 0)):
         run("ip", "link", "set", IF, "mtu", value)
@@ -468,7 +484,7 @@ def refused():
 
 
 def no_memory_for_rings():
-    """If new rings do not start, the program is refused, and the old rings run on."""
+    """New rings do not start: the program is refused, and the old rings go on."""
     ktap.defer(nicfault.end)
     nicfault.command("fail", "queue-create", 1, nicfault.FAILS)
     try:
@@ -484,7 +500,7 @@ def no_memory_for_rings():
 
 
 def kept(change):
-    """The program works on after the change, under traffic."""
+    """A program goes on working after a change that happens under traffic."""
     attach(to_port(PORT).bounce().end(TX))
     stream = Transfer(8 << 20, receive=True)
     ktap.defer(stream.close)
@@ -538,7 +554,7 @@ def function_reset():
 
 
 def set_while_down():
-    """A program that is set while the interface is down, sees frames when it is up."""
+    """A program is attached while the interface is down: it sees frames when it is up."""
     run("ip", "link", "set", IF, "down")
     ktap.defer(setup_link)
     attach(to_port(PORT).bounce().end(TX))
@@ -567,12 +583,12 @@ def slow_sender():
                 sock.send(own_frame(400, n))
             rounds += 1
         stream.finish(60)
-    at_least(grown, "rx_xdp_tx", 64)    # the ring's size; of 2000, more or fewer are lost
+    at_least(grown, "rx_xdp_tx", 64)    # the ring's size; others may be lost
     ktap.equal(grown["tx_xdp_packets"], grown["rx_xdp_tx"], "frames sent back")
 
 
 def generic():
-    """Without native XDP the kernel's own way still works."""
+    """The kernel's generic XDP still works."""
     attach(to_port(PORT).end(DROP), mode="xdpgeneric")
     with ends() as sock:
         for n in range(COUNT):
@@ -581,7 +597,8 @@ def generic():
 
 
 def unbound():
-    """A NIC that is taken away with a program under traffic is back without one."""
+    """The driver is unbound with a program attached under traffic: the NIC comes back
+    without a program, and works."""
     address = pci()
     attach(to_port(PORT).bounce().end(TX))
     attach(everything(PASS), dev=OUT, name="out")
@@ -598,7 +615,7 @@ def unbound():
 
 
 def main():
-    # the other NIC is on the same wire, and must not answer for this one
+    # the other NIC is on the same wire, and must not answer for this NIC
     run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
     setup_link()
     run("ip", "link", "set", OUT, "up")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Run programs of tests/kselftest in the guest, and compare each result with the one that
-this NIC and this tls.ko must have: a skip or an expected failure that is not listed here
-is a failure.
+this NIC and this tls.ko must give: a skip or an expected failure that is not listed here is
+a failure.
 
-    judge.py PROGRAM...         on vktls
-    judge.py --none PROGRAM...  on a NIC without TLS: everything skips
+judge.py PROGRAM...         on vktls
+judge.py --none PROGRAM...  on a NIC without TLS: everything skips
 
 The output of each program is left for the host, for docs/kselftest-verdict.*.
 """
@@ -18,12 +18,12 @@ FOLDER = "/opt/selftests/drivers/net/hw/tls"
 POINT = re.compile(r"(not ok|ok) \d+ (\S+?)(?: # (SKIP|XFAIL) (.*))?$")
 PLAN = re.compile(r"1\.\.(\d+)$")
 NEVER = r"not permitted: set TLS_SUSPEND=1"
-# reasons to skip, by tls.ko
+# by tls.ko: reasons for which a case may skip
 SKIPS = {
     "ours": re.compile(NEVER),
     "stock": re.compile(rf"{NEVER}|does not take TLS (1\.3|1\.2 chacha)|without KeyUpdate"),
 }
-# mistakes of the distribution's tls.ko for which our driver cannot make up
+# by tls.ko: cases in which the distribution's tls.ko fails and our driver cannot help it
 XFAILS = {
     "ours": set(),
     "stock": {"tls_known.counted_after_link_down", "tls_known.never_again_after_link_down",
@@ -32,13 +32,13 @@ XFAILS = {
 
 
 def tls_module():
-    """Which tls.ko the guest has."""
+    """The guest's tls.ko: "stock" or "ours"."""
     with open("/run/vktls/env", encoding="ascii") as env:
         return "stock" if "TLS=stock" in env.read().split() else "ours"
 
 
 def wrong(name, status, directive, why, none):
-    """Text when a result is not the expected one."""
+    """None if the result is the expected one, otherwise a text about it."""
     module = tls_module()
     if status != "ok":
         return "failed"
@@ -52,7 +52,8 @@ def wrong(name, status, directive, why, none):
 
 
 def run(program):
-    """Output of one program, line by line, copied to the host; it ends when nobody reads on."""
+    """Run one program. Yields its output line by line, and copies it to the host; the
+    program is killed when the caller stops reading."""
     with open(f"/mnt/host/{program}.log", "w", encoding="utf-8") as log, subprocess.Popen(
             [f"{FOLDER}/{program}.py"], cwd=FOLDER, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace") as process:
@@ -65,7 +66,8 @@ def run(program):
 
 
 def points(program, none):
-    """(is it right?, name, text) of each case of a program; one more if it ended early."""
+    """(is it right?, name, text) of each case of a program, and one more if the program
+    ended early."""
     plan, count = None, 0
     for line in run(program):
         if (match := POINT.match(line)):
@@ -82,7 +84,7 @@ def points(program, none):
 
 
 def main():
-    """All programs, as one KTAP stream."""
+    """Run all programs as one KTAP stream."""
     args = sys.argv[1:]
     none = args[0] == "--none"
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")

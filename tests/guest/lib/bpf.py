@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""BPF programs of some instructions, loaded and pinned without a compiler: for tc here,
-for XDP in xdpprog.py."""
+"""BPF programs of a few instructions, loaded and pinned without a compiler: the ones for tc
+are here, the ones for XDP in xdpprog.py."""
 import contextlib
 import ctypes
 import os
 import struct
 
-BPF_SYSCALL = 321   # x86-64
+BPF_SYSCALL = 321   # number of the system call on x86-64
 PROG_LOAD, OBJ_PIN = 5, 6
 SCHED_CLS, XDP = 3, 6   # types of programs
 FOLDER = "/sys/fs/bpf"
@@ -24,7 +24,7 @@ def _bpf(command, attr):
 
 
 def insn(code, dst=0, src=0, imm=0, off=0):
-    """One instruction."""
+    """One instruction, encoded."""
     return struct.pack("<BBhi", code, dst | src << 4, off, imm)
 
 
@@ -37,18 +37,18 @@ def _call(helper):
 
 
 def redirect(ifindex):
-    """All packets leave through that interface instead."""
+    """A program that sends each packet out of that interface instead."""
     return (_move(1, ifindex) + _move(2, 0) + _call(REDIRECT) + insn(0x95))
 
 
 def clone_redirect(ifindex):
-    """A copy of each packet leaves through that interface too."""
+    """A program that also sends a copy of each packet out of that interface."""
     return (_move(2, ifindex) + _move(3, 0) + _call(CLONE_REDIRECT) +
             _move(0, 0) + insn(0x95))
 
 
 def pin(name, code, kind=SCHED_CLS, flags=0, ifindex=0):
-    """Load a program; returns the path under which it is found."""
+    """Load a program and pin it. Returns its path."""
     if not os.path.ismount(FOLDER):
         os.system(f"mount -t bpf bpf {FOLDER}")
     insns = ctypes.create_string_buffer(code, len(code))

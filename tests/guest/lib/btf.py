@@ -11,13 +11,13 @@ INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, \
     FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(1, 20)
 WORDS = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum"}
 QUALIFIERS = (VOLATILE, CONST, RESTRICT, TYPE_TAG)
-# bytes behind a type's record, and for each of its vlen members
+# bytes behind a type's record; MEMBER has the bytes for each of its vlen members
 TAIL = {INT: 4, ARRAY: 12, VAR: 4, DECL_TAG: 4}
 MEMBER = {STRUCT: 12, UNION: 12, ENUM: 8, FUNC_PROTO: 8, DATASEC: 12, ENUM64: 12}
 
 
 class Btf:
-    """The types of NAME: "vmlinux", or a loaded module above base."""
+    """The types of NAME: "vmlinux", or a loaded module, whose types continue those of BASE."""
 
     def __init__(self, name, base=None):
         data = (FOLDER / name).read_bytes()
@@ -65,23 +65,23 @@ class Btf:
         return name, kind, size, info >> 31, self.types[at + 12:at + 12 + more]
 
     def offset_of(self, name):
-        """Offset of a name in the strings, or -1."""
-        # a module's strings begin with the first one, the kernel's with an empty one
+        """Offset of a name in the string section, or -1."""
+        # a module's section begins with its first string, the kernel's with an empty one
         at = (b"\0" + self.strings).find(f"\0{name}\0".encode())
         if at >= 0:
             return self.strings_at + at
         return self.base.offset_of(name) if self.base else -1
 
     def find(self, kind, name):
-        """Number of the structure or function, here or below; None without one."""
+        """Number of the structure or function, in this BTF or its base; None if there is
+        none."""
         number = self.named.get((kind, self.offset_of(name)))
         if number is None and self.base:
             return self.base.find(kind, name)
         return number
 
     def text(self, number, name=""):
-        """A declaration of NAME with that type, as in C. Types that have a name are
-        not opened."""
+        """A declaration of NAME with that type, as in C. Named types are not expanded."""
         if not number:
             return f"void {name}".strip()
         label, kind, size, _, more = self.get(number)
@@ -126,5 +126,5 @@ class Btf:
 
 
 def available():
-    """Whether kernel and modules are described at all."""
+    """Does the kernel describe its types and those of its modules?"""
     return (FOLDER / "vmlinux").exists()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The order in which the kernel calls some of its functions: events of kprobes."""
+"""The order in which the kernel calls some of its functions, found by kprobe events."""
 import contextlib
 import os
 import pathlib
@@ -22,8 +22,8 @@ def _probe(line):
 
 @contextlib.contextmanager
 def calls(*functions):
-    """A list that gets, at the end, the names of these functions, "module:name" for those
-    of modules, in the order of their calls meanwhile."""
+    """A list that is filled in at the end of the block: the names of these functions
+    ("module:name" for functions of modules) in the order in which they were called."""
     names = [function.rpartition(":")[2] for function in functions]
     out = []
     for name, function in zip(names, functions):

@@ -2,8 +2,8 @@
 """Cases as plain functions, results as KTAP.
 
 A case is registered by @case(), or by add() when a table makes it. It fails by an
-exception, skips by raising Skip and is cut off after its timeout; deferred calls run
-in reverse order, however it ended.
+exception, skips by raising Skip, and is ended after its timeout. Deferred calls run in
+reverse order, however the case ended.
 """
 import ast
 import errno
@@ -15,16 +15,16 @@ import traceback
 
 
 class Skip(Exception):
-    """This case cannot run here; the text says why."""
+    """Raised by a case that cannot run here; the text tells the reason."""
 
 
 class Timeout(Exception):
-    """The case ran past its limit."""
+    """Raised in a case that ran past its limit."""
 
 
-# exit status of a program that has nothing to do, see tests/check
+# exit status of a program that has no case to run, see tests/check
 SKIPPED = 4
-# how many times slower than usual this guest is, see tests/check
+# factor by which this guest is slower than usual, see tests/check
 SLOW = int(os.environ.get("SLOW", "1"))
 # end at the first failure
 FIRST = bool(os.environ.get("FIRST"))
@@ -34,7 +34,7 @@ _figures = []
 
 
 def case(timeout=30):
-    """Register a function as a case; its docstring, or name, is the title."""
+    """Register a function as a case; its name is the title."""
     def register(fn):
         _cases.append((fn, timeout))
         return fn
@@ -55,7 +55,7 @@ def defer(fn, *args):
 
 
 def figure(text):
-    """A line with a measured figure; printed together with the others at the end."""
+    """Note a line with a measured figure; all such lines are printed at the end."""
     _figures.append(f"# figure: {text}")
 
 
@@ -66,7 +66,7 @@ def equal(got, expected, what="value"):
 
 
 def fails(code, fn, *args):
-    """fn(*args) fails with this errno."""
+    """Check that fn(*args) fails with this errno."""
     try:
         fn(*args)
     except OSError as err:
@@ -76,9 +76,8 @@ def fails(code, fn, *args):
 
 
 def interrupt_waits(every=0.5):
-    """Send signals to this thread, again and again, so that one of them interrupts a
-    system call that waits. They end with the case, or when the returned function is
-    called."""
+    """Send signals to this thread again and again, so that one of them interrupts a system
+    call that waits. They end with the case, or when the returned function is called."""
     me, stop = threading.get_ident(), threading.Event()
 
     def work():
@@ -94,10 +93,8 @@ def interrupt_waits(every=0.5):
 
 
 def unregistered(path):
-    """
-    Functions of a program that have a docstring, and that nothing calls, registers
-    or decorates: cases, most likely, that never run.
-    """
+    """Functions of a program that have a docstring and that the program neither calls nor
+    registers: most likely cases that never run."""
     with open(path, encoding="utf-8") as file:
         tree = ast.parse(file.read())
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -112,7 +109,7 @@ def _cleanup():
         fn, args = _deferred.pop()
         try:
             fn(*args)
-        except Exception as err:    # a cleanup must not hide the others
+        except Exception as err:    # must not hide the other problems
             problems.append(f"cleanup {fn.__name__}: {err}")
     return problems
 
@@ -122,7 +119,7 @@ def _expire(_signo, _frame):
 
 
 def _outcome(fn, timeout):
-    """Run one case: (word, directive, diagnostics)."""
+    """Run one case. Returns (word, directive, diagnostics)."""
     signal.signal(signal.SIGALRM, _expire)
     signal.alarm(timeout * SLOW)
     try:
@@ -141,7 +138,7 @@ def _outcome(fn, timeout):
 
 
 def main():
-    """Run every registered case, or those that the arguments name; never returns."""
+    """Run every registered case, or the cases that the arguments name; never returns."""
     forgotten = unregistered(sys.argv[0])
     if forgotten:
         sys.exit(f"no case of {', '.join(forgotten)}(): @ktap.case() or ktap.add() is missing")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS records and the kernel's TLS socket interface, for tests that need to say
-exactly which bytes are on the wire.
+"""TLS records and the kernel's TLS socket interface, for tests that decide exactly which
+bytes are on the wire.
 
 Records are sealed and opened by the 'cryptography' package, never by the kernel
 under test (RFC 5246, 5288, 7905, 8446).
@@ -36,8 +36,8 @@ KEY_UPDATE_ASKS = bytes([24, 0, 0, 1, 1])
 
 
 class Cipher:
-    """One row of linux/tls.h: number and field sizes, and the library that computes
-    it."""
+    """One row of linux/tls.h: number, sizes of the fields, and the class that computes the
+    AEAD."""
 
     def __init__(self, number, key, salt, iv, aead):
         self.number, self.key, self.salt, self.iv = number, key, salt, iv
@@ -57,7 +57,7 @@ CIPHERS = {
 
 
 class Key:
-    """One direction's traffic key: seals and opens records, one after another."""
+    """A traffic key of one direction: seals and opens records, one after another."""
 
     def __init__(self, cipher="aes-128-gcm", version=TLS12, seq=0):
         self.cipher, self.version, self.seq = CIPHERS[cipher], version, seq
@@ -81,7 +81,7 @@ class Key:
 
     @property
     def explicit(self):
-        """Does a nonce travel in each record?"""
+        """Does each record carry an explicit nonce?"""
         return self.version == TLS12 and self.cipher.salt != 0
 
     def _nonce(self, explicit):
@@ -102,7 +102,7 @@ class Key:
         return step.to_bytes(8, "big")
 
     def seal(self, data, kind=DATA, pad=0):
-        """The next record on the wire; pad: TLS 1.3 zero bytes."""
+        """Seal the next record; PAD is the number of zero bytes that pad it (TLS 1.3)."""
         if self.version == TLS13:
             inner = data + bytes([kind]) + bytes(pad)
             aad = self._aad(DATA, len(inner) + 16)
@@ -132,7 +132,7 @@ class Key:
 
 
 class Traffic(Key):
-    """A direction of TLS 1.3 with its traffic secret (RFC 8446 section 7.2)."""
+    """A key of TLS 1.3 with its traffic secret (RFC 8446 section 7.2)."""
 
     def __init__(self, cipher="aes-128-gcm", seq=0):
         super().__init__(cipher, TLS13, seq)
@@ -152,7 +152,7 @@ class Traffic(Key):
         self.aead = self.cipher.aead(self.key)
 
     def update(self):
-        """The next key, from its first record on."""
+        """Become the next key, with record number 0."""
         self.secret = self._expand(b"traffic upd", len(self.secret))
         self._derive()
         self.seq = self.first = 0
@@ -188,7 +188,7 @@ def split(stream):
 
 
 def drain(raw, key, until):
-    """Open records until that many bytes of content came: [(type, data)]."""
+    """Open records until UNTIL bytes of content came: [(type, data)]."""
     stream, got, total = b"", [], 0
     while total < until:
         more = raw.recv(1 << 16)
@@ -215,7 +215,7 @@ def tcp_pair(host="127.0.0.1"):
 
 
 def attach(sock, tx=None, rx=None):
-    """Put the TLS protocol on sock and hand it the keys given."""
+    """Set the ULP on a socket, and the given keys."""
     sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")
     if tx:
         sock.setsockopt(SOL_TLS, TLS_TX, tx.crypto_info())
@@ -230,7 +230,7 @@ def send_record(sock, data, kind):
 
 
 def recv_record(sock, size=MAX_PLAIN, flags=0):
-    """(type, data) of one recvmsg; type is None when none was reported."""
+    """(type, data) of one recvmsg; the type is None if the kernel reported none."""
     data, control, _, _ = sock.recvmsg(size, socket.CMSG_SPACE(1), flags)
     for level, name, value in control:
         if (level, name) == (SOL_TLS, TLS_GET_RECORD_TYPE):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Accepts every packet of one netfilter queue, with the bytes that came."""
+"""Accept every packet of one netfilter queue, unchanged."""
 import socket
 import struct
 import threading
@@ -27,7 +27,7 @@ def _attrs(data):
 
 
 class Queue(threading.Thread):
-    """Takes queue 0 until stop()."""
+    """A thread that serves queue 0 until stop()."""
 
     def __init__(self, rewrite):
         super().__init__(daemon=True)
@@ -63,7 +63,7 @@ class Queue(threading.Thread):
             self._send(VERDICT, verdict)
 
     def stop(self):
-        """Let go of the queue: packets that wait in it are dropped."""
+        """Leave the queue; packets that still wait in it are dropped."""
         self.ending = True
         self.join()
         self.nl.close()

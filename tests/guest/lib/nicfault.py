@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Faults of the NIC under test, asked for from inside the guest: docs/device.rst
-lists them. The NIC is the device's id in QEMU, dut0 for eth0."""
+"""Faults of the NIC under test, requested from inside the guest; docs/device.rst lists
+them. A NIC is named by its id in QEMU: dut0 is eth0."""
 import json
 import subprocess
 
@@ -11,11 +11,11 @@ CMD = {"nop": 0, "caps": 1, "port-set": 2, "queue-create": 7, "queue-destroy": 8
 EVENT = {"link": 1, "queue-error": 2, "tx-error": 3, "tls-lost": 4, "overflow": 5,
          "tls-resync": 6}
 ASYNC = 0       # the vector of commands and events
-FAILS = 55      # VKTLS_ST_TLS_CRYPTO: a status that says nothing about why
+FAILS = 55      # VKTLS_ST_TLS_CRYPTO, a status that tells no reason
 
 
 def queue(number):
-    """The vector of a queue pair."""
+    """The vector of a queue pair's interrupts."""
     return 1 + number
 
 
@@ -32,51 +32,53 @@ def _qmp(command, name, nic, **more):
 
 
 def monitor(line):
-    """A line for the human monitor, which has commands that QMP lacks."""
+    """Run a line in QEMU's human monitor, which has commands that QMP lacks."""
     said = _send("human-monitor-command", **{"command-line": line})
     if "rror:" in said or "unknown command" in said:
         raise AssertionError(f"{line}: {said}")
 
 
 def link(up, nic="dut0"):
-    """The carrier."""
+    """Switch the carrier."""
     _send("set_link", name=nic, up=up)
 
 
 def ask(name, value, nic="dut0"):
-    """Set fault-NAME: a number, or a text."""
+    """Set the property fault-NAME to a number or a text."""
     _qmp("qom-set", name, nic, value=value)
 
 
 def left(name, nic="dut0"):
-    """The present value of a fault's property."""
+    """The present value of the property fault-NAME."""
     return _qmp("qom-get", name, nic)
 
 
 def count(kind, nic="dut0"):
-    """How many of a kind there were so far."""
+    """Number of faults of this kind so far."""
     return left("count-" + kind, nic)
 
 
 def command(fault, opcode, which=1, *value):
-    """The Nth commands of a kind: command("fail", "tls-add", "1-3", FAILS)."""
+    """Make commands of one kind go wrong: command("fail", "tls-add", "1-3", FAILS) fails
+    the first to the third."""
     ask("cmd-" + fault, ":".join(map(str, (CMD[opcode], which, *value))))
 
 
 def event(fault, kind, *numbers):
-    """event("delay", "tls-resync", "1-9", 200), event("send", "link", 0, 1)."""
+    """Make events of one kind go wrong, or send one: event("delay", "tls-resync", "1-9",
+    200), event("send", "link", 0, 1)."""
     ask("event-" + fault, ":".join(map(str, (EVENT[kind], *numbers))))
 
 
 def forgetful(test_over, nic="dut0"):
-    """The NIC does not remember gaps in TLS streams, so the kernel must help; test_over
-    gets the function that undoes that."""
+    """Make the NIC forget gaps in TLS streams, so that it needs the kernel's help.
+    TEST_OVER gets the function that undoes that."""
     test_over(ask, "rx-forgetful", 0, nic)
     ask("rx-forgetful", 1, nic)
 
 
 def forget_one(numbers):
-    """The NIC forgets the first of these contexts that there is."""
+    """Make the NIC forget one context: the first of these numbers that exists."""
     for number in numbers:
         try:
             ask("ctx-forget", number)
@@ -87,7 +89,7 @@ def forget_one(numbers):
 
 
 def end():
-    """Remove all faults that stay until they are removed."""
+    """Remove all faults that would stay."""
     for direction in ("tx", "rx"):
         for kind in ("drop", "delay", "corrupt", "reorder", "duplicate"):
             ask(f"{direction}-{kind}-nth", 0)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The other end of a TCP connection, segment by segment: a peer behind a TUN device
-that sends the segments that a test gives it, in any order and any number of times.
+"""The other end of a TCP connection, segment by segment: a peer behind a TUN device that
+sends the segments that a test gives it, in any order and any number of times.
 
-It knows no retransmission and no window: a test must not send more than fits."""
+The peer has no retransmission and ignores windows: a test must not send more than fits.
+"""
 import fcntl
 import os
 import select
@@ -19,7 +20,7 @@ WINDOW = 65000
 
 
 def checksum(data):
-    """The Internet's, of any number of bytes."""
+    """The Internet checksum of any number of bytes."""
     data += bytes(len(data) % 2)
     total = sum(struct.unpack(f">{len(data) // 2}H", data))
     while total >> 16:
@@ -28,7 +29,7 @@ def checksum(data):
 
 
 class Tun:
-    """The device; one for all connections of a test."""
+    """The TUN device, one for all connections of a test."""
 
     def __init__(self, name="raw0"):
         subprocess.run(["modprobe", "tun"], check=True)
@@ -56,14 +57,14 @@ class Tun:
 
 
 class Peer:
-    """One connection. Offsets count the bytes of the stream it sends, from 0."""
+    """One connection. Offsets count the bytes of the stream that the peer sends, from 0."""
 
     def __init__(self, fd, near, far):
         self.fd, self.ports = fd, (far, near)
         self.first = int.from_bytes(os.urandom(4), "big")
-        self.seen = 0       # the next sequence number of the kernel's side
-        self.acked = 0      # how much of our stream it has
-        self.reset = False  # it has ended the connection
+        self.seen = 0       # next sequence number of the kernel's side
+        self.acked = 0      # bytes of the peer's stream that the kernel has acknowledged
+        self.reset = False  # the kernel's side has reset the connection
 
     def packet(self, offset, data, flags):
         """IPv4 and TCP headers for a segment that begins at offset."""
@@ -89,7 +90,7 @@ class Peer:
             pass
 
     def look(self, timeout=0):
-        """Take one packet of this connection; its flags, 0 when there is none."""
+        """Take one packet of this connection. Returns its TCP flags, 0 if there is none."""
         end = time.monotonic() + timeout
         while select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
             packet = os.read(self.fd, 1 << 16)
@@ -112,11 +113,12 @@ class Peer:
         return flags
 
     def wait_for_ack(self, offset):
-        """The kernel acknowledges later, to say it once for several segments."""
+        """Wait until the kernel acknowledges OFFSET bytes; it may delay that for further
+        segments."""
         while self.acked < offset:
             self.look(5)
 
     def drain(self):
-        """Take all that is there."""
+        """Take all packets that are there."""
         while self.look():
             pass

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Shared parts of the cases of TLS in the NIC: sockets on both ends of the wire, data
-that can be recognised on it, counters before and after, and a receiver that opens
-records without the kernel's TLS.
+"""Shared parts of the cases on TLS in the NIC: sockets on both ends of the wire, data that
+can be recognised on it, counters before and after, and a receiver that opens records
+without kernel TLS.
 
-Names follow the wire: "near" is the NIC under test, "far" its peer."""
+Names follow the wire: "near" is the NIC under test, "far" its peer.
+"""
 import contextlib
 import fcntl
 import hashlib
@@ -26,10 +27,10 @@ CLONE_NEWNET = 0x40000000
 MARK = b"VKTLSPLAIN"    # must never be seen on the wire
 CONTROL = b"VKTLSCONTROL"   # must be seen on the wire: proof that the search works
 BLOCK = 1 << 16
-STUCK = 8192    # fits any send buffer: a flow that gets nothing through must not block
+STUCK = 8192    # bytes that fit any send buffer: a stuck flow takes them without blocking
 _BASE = b"".join(MARK + b"%06x" % i for i in range(BLOCK // 16))
 with open("/run/vktls/env", encoding="ascii") as _env:
-    STOCK = "TLS=stock" in _env.read().split()  # "stock" or "ours": the tls.ko in use
+    STOCK = "TLS=stock" in _env.read().split()  # True for stock, False for ours
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
 SEND_QUEUE, REPAIR_OFF_NO_PROBE = 2, -1
 TCP_CLOSE = 7
@@ -51,7 +52,7 @@ def far_run(*argv, check=True):
 
 @contextlib.contextmanager
 def inside(netns):
-    """Sockets made inside belong to that namespace; they stay there afterwards."""
+    """Sockets made in the block belong to that namespace, also later."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
     try:
@@ -80,7 +81,8 @@ def connect(family=4):
 
 
 def long_options(size):
-    """IPV6_DSTOPTS of that many bytes, a multiple of 8: unknown options, to be skipped."""
+    """The value of IPV6_DSTOPTS with SIZE bytes, a multiple of 8, of unknown options to
+    skip."""
     body, left = b"", size - 2
     while left:
         part = min(left, 252)
@@ -90,7 +92,7 @@ def long_options(size):
 
 
 def segment_routing(address):
-    """IPV6_RTHDR with one stop before the destination, at the same host."""
+    """The value of IPV6_RTHDR with one stop before the destination, at the same host."""
     return (bytes((0, 4, 4, 1, 1, 0, 0, 0)) + bytes(16) +
             socket.inet_pton(socket.AF_INET6, address))
 
@@ -106,7 +108,7 @@ def control():
 
 
 def pattern(size):
-    """Bytes in which MARK occurs every 16, and no two blocks are alike."""
+    """SIZE bytes in which MARK occurs in every 16 bytes, and no two blocks are alike."""
     blocks = []
     for number in range((size + BLOCK - 1) // BLOCK):
         block = bytearray(_BASE)
@@ -127,7 +129,7 @@ def counters():
 
 
 class Watch:
-    """Counters of the driver and of the kernel's TLS since it was made."""
+    """Increases of the counters of the driver and of kernel TLS since the object was made."""
 
     def __init__(self):
         self.nic, self.tls = counters(), ktls.tls_stat()
@@ -138,13 +140,13 @@ class Watch:
         return counters()[name] - self.nic[name]
 
     def moved(self):
-        """Changes of all counters since the object was created, read once."""
+        """All increases, read at one time."""
         nic, tls = counters(), ktls.tls_stat()
         return ({name: nic[name] - self.nic[name] for name in nic} |
                 {name: tls[name] - self.tls[name] for name in tls})
 
     def expect(self, **exact):
-        """Fail unless every named counter moved by exactly that much."""
+        """Fail unless every named counter increased by exactly that much."""
         moved = self.moved()
         for name, value in exact.items():
             if moved[name] != value:
@@ -153,26 +155,26 @@ class Watch:
                     f"{self.report()}")
 
     def some(self, *names):
-        """Fail if any of the counters stood still."""
+        """Fail if one of the counters did not increase."""
         moved = self.moved()
         for name in names:
             if not moved[name] > 0:
                 raise AssertionError(f"{name} stood still; {self.report()}")
 
     def settle(self, name, value, timeout=10):
-        """Wait for a counter that moves behind our back."""
+        """Wait until a counter, which may still move, has increased by VALUE."""
         wait_for(lambda: self[name] == value, timeout,
                  lambda: f"{name} is {self[name]}, not {value}")
 
     def report(self):
-        """All TLS counters that moved."""
+        """Text with all TLS counters of the driver that increased."""
         now = counters()
         return ", ".join(f"{n}={now[n] - self.nic[n]}" for n in now
                          if "tls" in n and now[n] != self.nic[n])
 
 
 def figures(what, watch):
-    """Print the NIC's part of the work on a flow that has arrived whole."""
+    """Print the NIC's share of the work on a flow that has arrived whole."""
     moved = watch.moved()
     nic = moved["tx_tls_encrypted_bytes"] + moved["tx_tls_replay_bytes"]
     everything = nic + moved["tx_tls_fallback_bytes"]
@@ -183,7 +185,7 @@ def figures(what, watch):
 
 
 def wait_for(condition, timeout, what):
-    """Poll a condition; what() is the text of the failure."""
+    """Poll until condition() is true; what() is the text of the failure."""
     end = time.monotonic() + timeout * ktap.SLOW
     while not condition():
         if time.monotonic() > end:
@@ -192,8 +194,7 @@ def wait_for(condition, timeout, what):
 
 
 class Receiver(threading.Thread):
-    """Stores the bytes that arrive at the far end, as they were on the wire, to the
-    end."""
+    """A thread that stores all bytes that arrive at the far end, as they were on the wire."""
 
     def __init__(self, far):
         super().__init__(daemon=True)
@@ -209,11 +210,11 @@ class Receiver(threading.Thread):
 
     @property
     def count(self):
-        """Bytes so far."""
+        """Number of bytes so far."""
         return sum(map(len, self.chunks))
 
     def finish(self, timeout=120):
-        """The whole stream."""
+        """Wait for the end of the stream. Returns the whole stream."""
         self.join(timeout)
         if self.is_alive():
             raise AssertionError(f"stream did not end; {self.count} bytes")
@@ -223,8 +224,8 @@ class Receiver(threading.Thread):
 
 
 class Flow:
-    """One connection with kernel TLS for sending at the near end; the test knows the
-    keys."""
+    """A connection with kernel TLS for sending at the near end. The test has the key, so it
+    can open the records."""
 
     def __init__(self, cipher="aes-128-gcm", family=4, seq=0, before=b"",
                  pair=None, reading=True, version=ktls.TLS12):
@@ -247,7 +248,7 @@ class Flow:
         self.receiver = Receiver(self.far)
 
     def note(self, data):
-        """Data that was handed to the kernel."""
+        """Note data that the kernel took from the program."""
         self.sent.update(data)
         self.length += len(data)
 
@@ -259,7 +260,7 @@ class Flow:
         self.note(data)
 
     def sendfile(self, path, size):
-        """The file at path, from its start."""
+        """Send SIZE bytes of the file at PATH, from its start, by sendfile."""
         with open(path, "rb") as file:
             done = 0
             while done < size:
@@ -273,12 +274,12 @@ class Flow:
         return struct.unpack("i", answer)[0]
 
     def unsent_never(self):
-        """Bytes that TCP has not sent for the first time."""
+        """Bytes that TCP has not sent even once."""
         answer = fcntl.ioctl(self.near, SIOCOUTQNSD, struct.pack("i", 0))
         return struct.unpack("i", answer)[0]
 
     def drain(self, timeout=60):
-        """Wait until all that was sent is acknowledged."""
+        """Wait until all bytes are acknowledged."""
         wait_for(lambda: not self.unsent(), timeout,
                  lambda: f"{self.unsent()} bytes are not acknowledged")
 
@@ -289,7 +290,8 @@ class Flow:
         self.far.close()
 
     def check(self, stream):
-        """Open the records of a stream; returns (type, data) of each."""
+        """Open the records of a stream, and compare the data with the data sent. Returns
+        [(type, length)]."""
         if stream[:len(self.before)] != self.before:
             raise AssertionError("bytes from before the offload differ")
         stream = stream[len(self.before):]
@@ -321,7 +323,7 @@ def split(stream):
 
 
 def feature(name, value):
-    """ethtool -K, on or off."""
+    """Switch a feature (ethtool -K)."""
     run("ethtool", "-K", IFACE, name, "on" if value else "off")
 
 
@@ -331,8 +333,8 @@ def offload(value=True):
 
 
 class Inflow:
-    """One connection with kernel TLS for receiving at the near end; the far end sends
-    records that the test seals."""
+    """A connection with kernel TLS for receiving at the near end. The far end sends records
+    that the test seals."""
 
     def __init__(self, cipher="aes-128-gcm", family=4, version=ktls.TLS12,
                  seq=0, pair=None, attach=True):
@@ -346,11 +348,11 @@ class Inflow:
             self.attach()
 
     def attach(self):
-        """Hand the key to the kernel."""
+        """Set the key at the near end."""
         ktls.attach(self.near, rx=self.key.clone())
 
     def seal(self, data, kind=ktls.DATA):
-        """The next record; counted as sent."""
+        """Seal the next record, and count it as sent."""
         record = self.key.seal(data, kind)
         self.wire += len(record)
         self.records += 1
@@ -360,7 +362,7 @@ class Inflow:
         return record
 
     def stream(self, size, step=ktls.MAX_PLAIN):
-        """Records with so much data, each of step bytes or of step() bytes."""
+        """Seal records with SIZE bytes of data, each with STEP bytes, or with step() bytes."""
         data, at, out = pattern(size), 0, []
         while at < size:
             length = step() if callable(step) else step
@@ -369,7 +371,7 @@ class Inflow:
         return b"".join(out)
 
     def push(self, data):
-        """Send these bytes as they are, while the near end reads."""
+        """Send these bytes from the far end while the near end reads."""
         pusher = threading.Thread(target=self.far.sendall, args=(data,),
                                   daemon=True)
         pusher.start()
@@ -377,7 +379,7 @@ class Inflow:
         pusher.join()
 
     def take(self, timeout=60):
-        """Read at the near end the data that was sent."""
+        """Read at the near end until all data that was sent has come."""
         self.near.settimeout(timeout)
         while self.got_bytes < self.sent_bytes:
             data = self.near.recv(1 << 18)
@@ -391,7 +393,7 @@ class Inflow:
                 f"sent {self.sent_bytes} bytes, got {self.got_bytes} or others")
 
     def finish(self):
-        """Close both ends."""
+        """Close both ends, and compare the data."""
         self.far.close()
         if self.near.recv(1):
             raise AssertionError("more than was sent")
@@ -402,7 +404,7 @@ TLSFAULT = "/sys/module/tlsfault/parameters/"
 
 
 def fault(**settings):
-    """Set parameters of tlsfault.ko, which makes functions fail."""
+    """Set parameters of tlsfault.ko, which makes kernel functions fail."""
     for name, value in settings.items():
         file = os.open(TLSFAULT + name, os.O_WRONLY)
         try:
@@ -412,7 +414,7 @@ def fault(**settings):
 
 
 def fault_left(name):
-    """How many failures are still to come."""
+    """The present value of a parameter of tlsfault.ko: failures that are still to come."""
     with open(TLSFAULT + name, encoding="ascii") as file:
         return int(file.read())
 
@@ -421,7 +423,7 @@ VLAN_FAR = "198.51.100.2"
 
 
 def vlan(number):
-    """A VLAN between both ends; the far one is VLAN_FAR."""
+    """Make a VLAN between both ends; the far address is VLAN_FAR."""
     name = f"vlan{number}"
     for add, addr in ((run, "198.51.100.1"), (far_run, VLAN_FAR)):
         add("ip", "link", "add", "link", "eth0", "name", name, "type", "vlan",
@@ -442,17 +444,17 @@ def receive_offload(value=True):
 
 
 def private_flag(name, value):
-    """ethtool --set-priv-flags; undone by the value turned round."""
+    """Switch a private flag of the driver."""
     run("ethtool", "--set-priv-flags", IFACE, name, "on" if value else "off")
 
 
 def far_receive_frames():
-    """Let the peer see frames as they are, not merged."""
+    """Switch GRO at the peer off, so that it sees frames as they were sent."""
     far_run("ethtool", "-K", "eth0", "gro", "off")
 
 
 def far_loss(*netem):
-    """netem on frames that arrive at the peer; returns the function that undoes it."""
+    """netem on frames that arrive at the peer. Returns the function that undoes it."""
     far_receive_frames()
     run("modprobe", "ifb", "numifbs=0")
     far_run("ip", "link", "add", "ifb0", "type", "ifb")
@@ -471,7 +473,7 @@ def far_loss_end():
 
 
 def far_netem(*netem):
-    """netem on frames that leave the far end, which does not join segments."""
+    """netem on frames that leave the peer, which then sends single segments."""
     far_run("tc", "qdisc", "replace", "dev", "eth0", "root", "netem", *netem)
 
 
@@ -481,7 +483,7 @@ def far_netem_end():
 
 
 def far_drop_length(length):
-    """IPv4 packets of that many bytes are lost; returns the undoing function."""
+    """Lose IPv4 packets of LENGTH bytes at the peer. Returns the function that undoes it."""
     far_receive_frames()
     far_run("tc", "qdisc", "add", "dev", "eth0", "clsact")
     far_run("tc", "filter", "add", "dev", "eth0", "ingress", "protocol", "ip",
@@ -491,13 +493,13 @@ def far_drop_length(length):
 
 
 def near_qdisc(*netem):
-    """netem between the near stack and the driver; returns the undoing."""
+    """netem between the near stack and the driver. Returns the function that undoes it."""
     run("tc", "qdisc", "replace", "dev", IFACE, "root", "netem", *netem)
     return lambda: run("tc", "qdisc", "del", "dev", IFACE, "root", check=False)
 
 
 def gap(flow, size=700):
-    """Lose a segment between stack and driver, so that the context is lost."""
+    """Lose a segment between the stack and the driver, so that the context is lost."""
     undo = near_qdisc("loss", "100%")
     try:
         flow.send(pattern(size))
@@ -508,8 +510,8 @@ def gap(flow, size=700):
 
 
 def send_lost(flow, size=700):
-    """Lose a segment of a context in use on the wire, and all later ones. Returns the
-    function that ends the loss."""
+    """Send a segment that is lost on the wire, like all later ones, on a context in use.
+    Returns the function that ends the loss."""
     flow.send(pattern(100))
     flow.drain()
     undo = far_loss("loss", "100%")
@@ -519,8 +521,7 @@ def send_lost(flow, size=700):
 
 
 def lose_header(flow, records=30):
-    """Of some records of 1000 bytes that an Inflow receives, the second one's header
-    comes late."""
+    """An Inflow receives records of 1000 bytes; the header of the second one comes late."""
     data = flow.stream(1000 * records, 1000)
     flow.far.sendall(data[:900])
     time.sleep(0.2)
@@ -535,12 +536,10 @@ def lose_header(flow, records=30):
 
 
 def near_reorder():
-    """
-    Some segments, by a bit of their sequence number, wait in a slow class of
-    the near qdisc and are overtaken; returns the undoing. netem cannot do that:
-    to delay a packet it takes it from its socket, and the kernel drops packets
-    that are to be encrypted and have none.
-    """
+    """Some segments, chosen by a bit of their sequence number, wait in a slow class of the
+    near qdisc and are overtaken. Returns the function that undoes it. (netem cannot do
+    that: it takes a packet that it delays from its socket, and the kernel drops packets
+    that are to be encrypted and have no socket.)"""
     run("tc", "qdisc", "replace", "dev", IFACE, "root", "handle", "1:", "prio",
         "bands", "2", "priomap", *["0"] * 16)
     run("tc", "qdisc", "add", "dev", IFACE, "parent", "1:2", "tbf", "rate",
@@ -552,8 +551,7 @@ def near_reorder():
 
 
 def reset_by_far(flow):
-    """The far end resets the connection. From now on the near end puts no packet of it
-    on the wire."""
+    """The far end resets the connection. From then on the near end sends no packet of it."""
     flow.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     flow.far.close()
     wait_for(lambda: flow.near.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO,
@@ -562,7 +560,7 @@ def reset_by_far(flow):
 
 
 def send_sequence(sock):
-    """TCP sequence number of the next byte."""
+    """TCP sequence number of the next byte to send."""
     sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
     sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, SEND_QUEUE)
     seq = sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ)
@@ -571,7 +569,7 @@ def send_sequence(sock):
 
 
 def rewrite_sequence(dev, port, seq):
-    """Give every segment to that port this number, before the driver sees it."""
+    """Give every segment to that port this sequence number, before the driver sees it."""
     run("tc", "qdisc", "add", "dev", dev, "clsact")
     run("tc", "filter", "add", "dev", dev, "egress", "protocol", "ip", "flower",
         "ip_proto", "tcp", "dst_port", str(port), "action", "pedit", "munge",
@@ -584,16 +582,17 @@ def rewrite_end(dev):
 
 
 def sysctl(test_over, name, value, on=run):
-    """Set one, and tell test_over how to undo that. on=far_run: the peer's."""
+    """Set a sysctl. TEST_OVER gets the function that restores it. With on=far_run, the
+    peer's."""
     old = on("sysctl", "-n", name).strip()
     on("sysctl", "-qw", f"{name}={value}")
     test_over(on, "sysctl", "-qw", f"{name}={old}")
 
 
 def patient_tcp(test_over, on=run):
-    """New sockets do not retransmit on a timer for a while, so that no timer interferes
-    with the test, and do not join data while a slow NIC has an earlier packet;
-    test_over gets the function that undoes that. on=far_run: the peer's sockets."""
+    """New sockets do not retransmit on a timer for a while, so that no timer disturbs the
+    test, and do not join data while a slow NIC still has an earlier packet. TEST_OVER gets
+    the functions that restore that. With on=far_run, the peer's sockets."""
     for name, value in (("net.ipv4.tcp_rto_min_us", "5000000"),
                         ("net.ipv4.tcp_autocorking", "0"),
                         ("net.ipv4.tcp_early_retrans", "0")):
@@ -601,12 +600,12 @@ def patient_tcp(test_over, on=run):
 
 
 def segments_at_once(count):
-    """At most so many segments in one packet between TCP and the driver."""
+    """Limit the segments that TCP puts into one packet for the driver."""
     run("ip", "link", "set", IFACE, "gso_max_segs", str(count))
 
 
 def mtu(value):
-    """On both ends; the kernel drops IPv6 below 1280."""
+    """Set the MTU on both ends. (Below 1280 the kernel removes IPv6.)"""
     run("ip", "link", "set", IFACE, "mtu", str(value))
     far_run("ip", "link", "set", "eth0", "mtu", str(value))
     if value >= 1280:
@@ -615,5 +614,5 @@ def mtu(value):
 
 
 def readable(sock, timeout):
-    """Is there something to read within that time?"""
+    """Does the socket become readable within TIMEOUT seconds?"""
     return bool(select.select([sock], [], [], timeout)[0])

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's caches of objects, as /proc/slabinfo shows them."""
+"""The kernel's object caches, as /proc/slabinfo shows them."""
 import pathlib
 
 
 def shrink():
-    """Empty each processor's stock of free objects, which the kernel counts as used."""
+    """Empty the CPUs' stocks of free objects, which the kernel counts as used."""
     for cache in pathlib.Path("/sys/kernel/slab").glob("*/shrink"):
         try:
             cache.write_text("1", "ascii")
@@ -18,10 +18,10 @@ def _lines():
 
 
 def in_use():
-    """Objects in use by cache."""
+    """{cache: objects in use}."""
     return {line[0]: int(line[1]) for line in _lines()}
 
 
 def per_page():
-    """Objects that the kernel allocates at a time, by cache."""
+    """{cache: objects that the kernel allocates at a time}."""
     return {line[0]: int(line[4]) for line in _lines()}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""XDP programs, put together from pieces: a filter, what to do with the frames that it lets
-through, a verdict. Frames that it does not let through pass."""
+"""XDP programs, put together from pieces: a filter, actions on the frames that match it, a
+verdict. Frames that do not match pass."""
 import socket
 import struct
 import subprocess
@@ -17,8 +17,8 @@ _KERNEL = []
 
 
 class Program:
-    """Instructions; jumps lead to the end, which passes or aborts. r6 is the context, r2
-    the frame's first byte, of which room() makes some accessible."""
+    """Instructions. Jumps lead to the end, to "pass" or "abort". Register r6 is the
+    context, r2 the first byte of the frame, of which room() makes some bytes accessible."""
 
     def __init__(self):
         self.code = [("op", 0xbf, 6, 1, 0)]
@@ -28,13 +28,14 @@ class Program:
         return self
 
     def room(self, length, where="pass"):
-        """r2 is the frame, whose first LENGTH bytes may be read and written."""
+        """Make the first LENGTH bytes of the frame accessible through r2; shorter frames
+        jump to WHERE."""
         self.op(0x61, 2, 6, off=0).op(0x61, 3, 6, off=4).op(0xbf, 4, 2).op(0x07, 4, imm=length)
         self.code.append((where, 0x2d, 4, 3, 0))
         return self
 
     def only(self, size, offset, value, where="pass"):
-        """Go on only if the frame has that value there."""
+        """Continue only for frames with that value at OFFSET."""
         self.op(0x61 | size, 5, 2, off=offset)
         self.code.append((where, 0x55, 5, 0, value))
         return self
@@ -52,13 +53,13 @@ class Program:
         return self.op(0x62 | size, 2, imm=value, off=offset)
 
     def adjust(self, helper, by, where="abort"):
-        """Move an end of the frame; r2 is gone."""
+        """Move an end of the frame by BY bytes with a helper; r2 is invalid afterwards."""
         self.op(0xbf, 1, 6).op(0xb7, 2, imm=by).op(0x85, imm=helper)
         self.code.append((where, 0x55, 0, 0, 0))
         return self
 
     def bounce(self, v6=False, ports=True):
-        """Exchange source and destination of Ethernet, IP, and UDP or TCP."""
+        """Exchange source and destination in the headers of Ethernet, IP, and UDP or TCP."""
         self.swap(WORD, 0, 6).swap(HALF, 4, 10)
         for at in range(0, 16 if v6 else 4, 4):
             first = ETH + (8 if v6 else 12)
@@ -69,7 +70,7 @@ class Program:
         return self
 
     def hint(self, kfunc, sizes, at):
-        """Call a function for hints; its values and its result go into the frame at AT."""
+        """Call a metadata kfunc; store its values and its result in the frame at AT."""
         for n in range(len(sizes) + 1):
             self.op(0x7a, 10, imm=0, off=-8 * n - 8)
         self.op(0xbf, 1, 6)
@@ -81,16 +82,16 @@ class Program:
         return self.op(0x63, 2, 7, off=at + 8)
 
     def redirect(self, ifindex):
-        """The verdict: to that interface."""
+        """End with a redirect to that interface."""
         self.op(0xb7, 1, imm=ifindex).op(0xb7, 2, imm=0).op(0x85, imm=bpf.REDIRECT)
         return self.op(0x95)
 
     def end(self, verdict):
-        """The verdict."""
+        """End with a verdict."""
         return self.op(0xb7, 0, imm=verdict).op(0x95)
 
     def bytes(self):
-        # an end to which nothing jumps would be refused
+        # the verifier refuses an end that no jump leads to
         used = [end for end in ("pass", "abort") if any(end == row[0] for row in self.code)]
         ends = {end: len(self.code) + 2 * n for n, end in enumerate(used)}
         out = []
@@ -110,7 +111,7 @@ def _kfunc(name):
 
 
 def to_port(port, v6=False, proto=socket.IPPROTO_UDP):
-    """A program for packets to a port."""
+    """A program, begun: it continues for packets to a port."""
     l4 = ETH + (V6 if v6 else V4)
     program = Program().room(l4 + (UDP if proto == socket.IPPROTO_UDP else TCP))
     program.only(HALF, 12, socket.htons(0x86dd if v6 else 0x0800))
@@ -119,12 +120,13 @@ def to_port(port, v6=False, proto=socket.IPPROTO_UDP):
 
 
 def of_type(ethertype, room=ETH):
-    """A program for frames of an Ethernet type, with so many bytes at hand."""
+    """A program, begun: it continues for frames of an Ethernet type, with ROOM bytes
+    accessible."""
     return Program().room(room).only(HALF, 12, socket.htons(ethertype))
 
 
 def attach(dev, program, flags=HAS_FRAGS, mode="xdpdrv", name="test"):
-    """Load the program and attach it, in place of another one."""
+    """Load the program and attach it, in place of an earlier one."""
     ifindex = socket.if_nametoindex(dev) if flags & DEV_BOUND else 0
     path = bpf.pin(name, program.bytes(), bpf.XDP, flags, ifindex)
     done = subprocess.run(["ip", "-force", "link", "set", "dev", dev, mode, "pinned", path],
