@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The device without firmware: identity, registers, test block, loader,
-resets, properties."""
+"""The device without firmware: identity, registers, test block, loader, resets, properties."""
 
 import hashlib
 import struct
@@ -124,8 +123,9 @@ def test_interrupt(nic):
 
 @case()
 def dma_reaches_memory_only(nic):
-    """Not nothing, not the end of memory, not the device's own registers, not
-    its interrupt table, not around the end of all addresses."""
+    """The test block's DMA reaches guest memory only. An address behind the end of memory,
+    in the device's own registers or MSI-X table, in the interrupt controller, or around the
+    end of all addresses gives ST_DMA."""
     bar = nic.pci.bars
     for addr in (RAM_END, RAM_END - 16, bar[0] + ABI.REG_TEST_SCRATCH & ~31,
                  bar[0], bar[1], 0xfee00000, 1 << 40, (1 << 64) - 16):
@@ -145,7 +145,8 @@ def dma_needs_bus_mastering(nic):
 
 @case()
 def interrupt_message_to_own_registers(nic):
-    """A message to the address of the reset register resets nothing."""
+    """An interrupt message is addressed to the device's own reset register: nothing is
+    reset."""
     entry = nic.pci.bars[1]
     nic.m.write32(entry, nic.pci.bars[0] + ABI.REG_CTRL)
     nic.m.write32(entry + 8, ABI.CTRL_RESET)
@@ -174,7 +175,7 @@ def function_level_reset(nic):
 
 @case()
 def power_states(nic):
-    """In D3 there are no registers; D0 finds them as they were."""
+    """In D3 the registers cannot be read; in D0 they have their earlier values."""
     control = nic.pci.capability(1) + 4
     nic.write(ABI.REG_TEST_SCRATCH, 42)
     nic.pci.set_config(control, 3, 2)
@@ -189,7 +190,7 @@ def image():
 
 
 def sealed(header, body):
-    """An image with a right digest over whatever HEADER says."""
+    """An image with this header and body, and the digest that matches them."""
     head = pack("fw_header", **header)
     digest = hashlib.sha256(head + body).digest()
     return pack("fw_header", **header, digest=digest) + body
@@ -203,7 +204,8 @@ def good_header(body):
 
 @case()
 def loader_refusals(nic):
-    """Each with its own status; the device then still takes a right image."""
+    """The loader refuses each kind of wrong header with its own status; a right image can
+    then be loaded."""
     body = bytes(64)
     good = good_header(body)
     table = (
@@ -228,7 +230,7 @@ def loader_refusals(nic):
 
 @case()
 def loader_digest(nic):
-    """One bit anywhere, in header or body, is noticed."""
+    """One changed bit anywhere in the header or body of an image is noticed."""
     whole = image()
     for bit in (8 * 16 + 1, 8 * 40, 8 * 70, 8 * 97, 8 * len(whole) - 1):
         bad = bytearray(whole)
@@ -261,8 +263,8 @@ def firmware_boots(nic):
 
 @case()
 def firmware_crash(nic):
-    """An image with an illegal first instruction: the crash is noticed and reported,
-    and another image can be loaded."""
+    """The first instruction of an image is illegal: the device reports the crash and raises
+    an interrupt, and another image can be loaded after a reset."""
     body = bytes(64)
     assert nic.load(sealed(good_header(body), body)) == ABI.ST_OK
     nic.m.wait(lambda: nic.fw_state() == ABI.FW_CRASHED, "crash")
@@ -273,7 +275,8 @@ def firmware_crash(nic):
 
 @case()
 def firmware_that_never_rests(nic):
-    """An endless loop takes its slices and no more."""
+    """Firmware loops endlessly: it gets its time slices, and register accesses are still
+    answered."""
     body = struct.pack("<I", 0x0000006f).ljust(64, b"\0")
     assert nic.load(sealed(good_header(body), body)) == ABI.ST_OK
     for value in range(100):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""tools/vktls-card: the card in a process of its own, as a vfio-user client sees it."""
+"""tools/vktls-card: the device in a process of its own, as a vfio-user client sees it."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ from vfio_user import CARD, CONFIG, DMA_UNMAP, Client, Process, Refused
 
 
 FRAME = packets.ethernet(0x88b5, packets.payload(100))
-# more than the cable holds
+# more frames than fit into the cable
 BIG, MANY = packets.ethernet(0x88b5, packets.payload(1500)), 500
 
 
@@ -32,7 +32,7 @@ class CardNic(Nic):
 
 
 class Stream:
-    """The far end of a cable that is a stream. It reads nothing before next()."""
+    """The far end of a cable that is a stream socket. It reads only in next()."""
 
     def __init__(self, directory):
         self.path, self.sock = f"{directory}/wire", socket.socket(socket.AF_UNIX)
@@ -40,7 +40,7 @@ class Stream:
         self.netdev = f"stream,id=n0,server=on,addr.type=unix,addr.path={self.path}"
 
     def next(self):
-        """The next frame; its length is before it."""
+        """The next frame; the stream has its length before it."""
         return self.stream.read(int.from_bytes(self.stream.read(4), "big"))
 
     def close(self):
@@ -49,7 +49,7 @@ class Stream:
 
 
 class StreamNic(CardNic):
-    """Its cable is as docs/vktls-card.rst says for another QEMU."""
+    """A NIC with a cable as docs/vktls-card.rst describes it for another QEMU."""
 
     def open(self, tempdir):
         self.wire = Stream(tempdir)
@@ -61,14 +61,15 @@ class StreamNic(CardNic):
 
 
 def fill(write):
-    """Have the test block write memory at 1 MiB."""
+    """Have the test block fill 64 bytes of memory at 1 MiB; write(register, value) sets a
+    register."""
     for reg, value in ((ABI.REG_TEST_ADDR_LO, 1 << 20), (ABI.REG_TEST_ADDR_HI, 0),
                        (ABI.REG_TEST_LEN, 64), (ABI.REG_TEST_OP, ABI.TEST_FILL)):
         write(reg, value)
 
 
 def said(*args):
-    """The words of a vktls-card that must fail."""
+    """Run a vktls-card that must fail. Returns its one line of output."""
     done = subprocess.run([CARD, *args], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=20, check=False)
     assert done.returncode == 1, f"status {done.returncode}: {done.stderr}"
@@ -77,7 +78,7 @@ def said(*args):
 
 
 def plain(function):
-    """A case without a card to begin with; it gets a folder."""
+    """Make a case without a device at its start; the case gets a folder."""
     def run():
         with tempfile.TemporaryDirectory(prefix="vktls-") as folder:
             function(folder)
@@ -109,7 +110,8 @@ def wrong_netdev_is_said_once_with_respawn(folder):
 
 @plain
 def folder_that_may_not_be_written_is_said(folder):
-    """Without the capabilities of root, which would let it write all the same."""
+    """The socket's folder may not be written: vktls-card says so in one line, status 1. (It
+    runs without root's capabilities, which would allow writing.)"""
     limits = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
     for mode in (0, 0o500):
         closed = f"{folder}/{mode}"
@@ -151,7 +153,7 @@ def socket_in_use_is_said(_folder):
     card = Process()
     try:
         assert "is in use" in said("--socket", card.path, "--qemu", os.environ["QEMU"])
-        client = Client(card.path)      # it still serves
+        client = Client(card.path)      # the server still serves
         client.close()
     finally:
         card.end()
@@ -184,7 +186,7 @@ def socket_of_a_dead_process_is_replaced(folder):
 
 @contextlib.contextmanager
 def running(*args, **more):
-    """A vktls-card that is told to end after the block, and has to."""
+    """A vktls-card that runs during the block and is then told to end."""
     with subprocess.Popen([CARD, *args, "--qemu", os.environ["QEMU"], "--", "-d",
                            "guest_errors"], stdin=subprocess.DEVNULL, **more) as process:
         try:
@@ -202,7 +204,7 @@ def wait_for_file(path, process):
 
 
 def next_client(path):
-    """A client that comes as soon as the card takes one."""
+    """Connect a client as soon as the server takes one."""
     end = time.monotonic() + 60
     while True:
         try:
@@ -213,7 +215,7 @@ def next_client(path):
 
 
 def much_talk(path):
-    """Writes to a register that is none: each is a line of the card's log."""
+    """Write to a register that does not exist, 2000 times: each write is a line in the log."""
     client = next_client(path)
     client.write(CONFIG, 0x10, b"\0\0\0\xd0")
     client.write(CONFIG, 4, b"\2\0")
@@ -224,8 +226,8 @@ def much_talk(path):
 
 @plain
 def words_that_nobody_reads(folder):
-    """The reader of the log goes away, the disk is full, or the log is closed from the start:
-    the card goes on."""
+    """The reader of the log goes away, the disk of the log is full, or the log is closed
+    from the start: the device goes on, and vktls-card ends with status 0."""
     with open("/dev/full", "wb") as full:
         for name, words in (("gone", subprocess.PIPE), ("full", full), ("closed", None)):
             path = f"{folder}/{name}"
@@ -254,12 +256,12 @@ def signals_leave_no_socket(folder):
 
 
 def children(pid):
-    """The processes that a process has started."""
+    """Process ids of a process's children."""
     return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
 
 
 def ended(pid):
-    """It is gone, or waits for its parent to look."""
+    """The process has ended, or is a zombie."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
     except FileNotFoundError:
@@ -288,7 +290,7 @@ def memory_that_is_not_shared_is_said(_folder):
         client = Client(card.path)
         client.share(0, 1 << 26)
         client.write(CONFIG, 0x10, b"\0\0\0\xd0")
-        client.write(CONFIG, 4, b"\6\0")      # memory and master
+        client.write(CONFIG, 4, b"\6\0")      # memory space, bus master
         fill(lambda reg, value: client.write(0, reg, value.to_bytes(4, "little")))
         card.until(lambda: "memory-backend-memfd" in card.logged(), "message")
         client.close()
@@ -314,8 +316,8 @@ def client_that_goes_in_its_first_words(_folder):
 
 @plain
 def client_that_dies_in_a_message(_folder):
-    """A message without its end, or the end of a client that waits for an answer: the reply
-    finds no reader, and the next client is served."""
+    """A client dies in the middle of a message, or before it has read an answer: the next
+    client is served."""
     config = struct.pack("<QII", 0, CONFIG, 4)
     head = vfio_user.HEADER
     words = [head.pack(7, vfio_user.REGION_WRITE, head.size + 100, 0, 0) + bytes(8),
@@ -337,7 +339,8 @@ def client_that_dies_in_a_message(_folder):
 
 @plain
 def second_client_is_sent_away(_folder):
-    """It gets no answer beside the first, and a closed connection after it."""
+    """A second client connects while the first is served: it gets no answer, and its
+    connection is closed."""
     card = Process()
     try:
         first = Client(card.path)
@@ -363,7 +366,7 @@ def second_client_is_sent_away(_folder):
 
 @plain
 def silent_client_does_not_keep_the_card_alive(folder):
-    """A client that connects and says nothing."""
+    """A client that has connected and says nothing does not keep vktls-card from ending."""
     with socket.socket(socket.AF_UNIX) as silent, \
          running("--socket", f"{folder}/card", stderr=subprocess.PIPE, text=True) as process:
         assert "waiting for a client" in process.stderr.readline()
@@ -374,7 +377,8 @@ def silent_client_does_not_keep_the_card_alive(folder):
 
 @plain
 def memory_that_is_cut_off(_folder):
-    """A client that shrinks its memory ends its card: the next card is there for another."""
+    """A client shrinks memory that it shared, so the device's access ends QEMU by SIGBUS:
+    with --respawn a new device serves the next client."""
     card = Process("--respawn")
     memory = os.memfd_create("ram")
     try:
@@ -440,7 +444,8 @@ def send_big_frames(nic):
 
 @case(StreamNic)
 def cable_that_nobody_reads(nic):
-    """Its frames wait. The card answers meanwhile: the reader may wait for that answer."""
+    """Frames wait in the device for a far end that does not read: register reads are
+    answered, and all frames arrive in the end."""
     nic.boot().up()
     send_big_frames(nic)
     for _ in range(20):
@@ -452,7 +457,8 @@ def cable_that_nobody_reads(nic):
 
 @case(StreamNic)
 def client_that_dies_in_the_middle_of_dma(nic):
-    """Its frames wait for the cable. The next client's frame follows those that had left."""
+    """A client ends while frames wait for the cable: the device is reset, and the next
+    client's frame follows the frames that had already left."""
     nic.boot().up()
     send_big_frames(nic)
     assert nic.read(ABI.REG_MAGIC) == ABI.MAGIC
@@ -476,7 +482,8 @@ def client_that_dies_in_the_middle_of_dma(nic):
 
 @case(CardNic)
 def function_level_reset(nic):
-    """All of it is reset but the BARs, which the guest does not write again."""
+    """A function-level reset clears the device, except for its BARs, which the guest does
+    not write again."""
     nic.boot().up()
     express = nic.pci.capability(0x10)
     nic.pci.set_config(express + 8, 1 << 15, 2)
@@ -488,8 +495,9 @@ def function_level_reset(nic):
 
 @case(CardNic)
 def interrupts_after_the_card_was_gone(nic):
-    """A driver that unbinds a card that is gone reads all ones, and writes them back
-    without the bit of MSI-X. The client then takes its vectors down; so must the card."""
+    """A driver unbinds a NIC that is gone: it reads all ones and writes them back without
+    the bit that enables MSI-X. The client then removes its vectors, and MSI-X must be off
+    in the device too."""
     nic.boot().up()
     control = nic.pci.msix + 2
     nic.m.qmp("qom-set", path="/machine/peripheral/nic", property="fault-gone", value=1)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Faults on request, one by one: each hits its target and nothing else, is counted, and
+"""Faults on request, one at a time: each hits its target and nothing else, is counted, and
 after a reset the NIC works as before."""
 
 import os
@@ -20,7 +20,7 @@ MAC_FRAME = 0x88b5
 
 
 def fault(nic, name, value):
-    """Ask for one."""
+    """Set the property fault-NAME."""
     nic.m.qmp("qom-set", path=PATH, property="fault-" + name, value=value)
 
 
@@ -33,7 +33,7 @@ def count(nic, kind):
 
 
 def refused(nic, name, wrong, *words):
-    """Check that the value is refused with an error that gives the reason."""
+    """This value of the property is refused, with an error that has these words."""
     try:
         fault(nic, name, wrong)
     except QmpError as why:
@@ -56,7 +56,7 @@ def frame(number):
 
 
 class Bench:
-    """Frames numbered from 0 through the NIC in one direction."""
+    """A NIC through which numbered frames are sent in one direction."""
 
     def __init__(self, nic, tx):
         self.nic, self.tx = nic, tx
@@ -89,10 +89,10 @@ class Bench:
         return self.nic.m.read(self.queue.bufs.pop(cpl["index"]), cpl["len"])
 
     def come(self, *numbers):
-        """Exactly these come out, in this order."""
+        """Exactly the frames with these numbers come out, in this order."""
         got = []
         if not self.tx:
-            for _ in range(50):     # the socket is read when the main loop runs
+            for _ in range(50):     # the main loop reads the socket, and runs at each query
                 self.nic.m.qmp("query-status")
         while (data := self.take(QUIET)) is not None:
             got.append(data)
@@ -101,7 +101,7 @@ class Bench:
 
 
 def both(check):
-    """Register a case for each direction."""
+    """Register a check as two cases, one for each direction."""
     def one(tx):
         @case()
         def run(nic):
@@ -221,7 +221,7 @@ def more_held_frames_than_places(nic):
     bench.come(*range(64))
 
 
-# Commands
+# Faults of commands
 
 @case()
 def command_fails(nic):
@@ -249,7 +249,8 @@ def command_only_seems_to_succeed(nic):
 
 @case()
 def command_is_late(nic):
-    """The command is executed at once; later commands are answered before it."""
+    """cmd-delay: the device executes the command at once and answers it late; later
+    commands are answered before it."""
     nic.boot()
     nic.interrupted(0)
     fault(nic, "cmd-delay", command_fault("NOP", 1, 300))
@@ -277,7 +278,7 @@ def command_is_never_answered(nic):
 
 @case()
 def command_answered_twice(nic):
-    """The second answer is in the place of the next one, and so is that."""
+    """cmd-twice: the second answer takes the place of the next command's answer."""
     nic.boot()
     fault(nic, "cmd-twice", command_fault("NOP", 1))
     nic.write(ABI.REG_CMDQ_TAIL, nic.cmdq.put(pack("cmd", opcode=ABI.CMD_NOP, tag=9)))
@@ -313,7 +314,7 @@ def late_answers_end_with_a_reset(nic):
     nic.boot().command("NOP")
 
 
-# Interrupts and events
+# Faults of interrupts and events
 
 @case()
 def interrupt_gets_lost(nic):
@@ -330,7 +331,7 @@ def interrupt_gets_lost(nic):
         came.append(nic.interrupted(0))
     assert came == [True, False, True], came
     assert count(nic, "irq-lose") == 1
-    assert nic.stats()["INTERRUPTS"] - before == 3  # 2 and that of STATS before
+    assert nic.stats()["INTERRUPTS"] - before == 3  # 2, and one of the STATS command before
 
 
 @case()
@@ -367,7 +368,7 @@ def event_after_each_event(nic):
     assert count(nic, "event-flood") == 3
 
 
-# Completions
+# Faults of completions
 
 @case()
 def transmit_completion_that_is_not_true(nic):
@@ -428,7 +429,8 @@ def event_is_made_up(nic):
 
 
 def lose_place(nic, rx):
-    """A receiving context that has lost its place, and asks about record 2."""
+    """Make a receiving context lose its place and send a resync request for record 2.
+    Returns its flow."""
     flow = ReceiveFlow(nic, rx, sizes=[300] * 5)
     flow.packet(0, flow.starts[1])
     flow.packet(flow.starts[2] - 40, flow.starts[3],
@@ -439,8 +441,8 @@ def lose_place(nic, rx):
 
 @case(fault_rx_forgetful=1)
 def resync_event_is_wrong(nic):
-    """The host is asked about a place that the context did not ask about, and
-    says so; the context goes on to ask, and the true answer brings it back."""
+    """event-alter: the resync request names a wrong sequence number, and the host's answer
+    to it is refused; the context goes on asking, and the right answer brings it into sync."""
     rx = start_receiving(nic)
     fault(nic, "event-alter", event_fault("TLS_RESYNC", 1, 7001))
     flow = lose_place(nic, rx)
@@ -465,11 +467,12 @@ def resync_event_is_late(nic):
     flow.rec(4)
 
 
-# Contexts
+# Faults of contexts
 
 @case()
 def receiving_context_is_forgotten(nic):
-    """A forgotten context's packets arrive undecrypted, and its flow can be used again."""
+    """ctx-forget on a receiving context: its packets arrive undecrypted, commands for it
+    give NOENT, and the flow can be added again."""
     rx = start_receiving(nic)
     flow = ReceiveFlow(nic, rx, sizes=[300] * 3)
     flow.rec(0)
@@ -483,7 +486,8 @@ def receiving_context_is_forgotten(nic):
 
 @case()
 def context_is_forgotten(nic):
-    """Packets and commands that name it find nothing; the others are well."""
+    """ctx-forget on a sending context: packets and commands with it give NOENT, and other
+    contexts are not disturbed."""
     nic.boot().up()
     tx = TxQueue(nic)
     lost, kept = Flow(nic), Flow(nic, seq=9000)
@@ -502,7 +506,8 @@ def context_is_forgotten(nic):
 
 @case(tls_contexts=3)
 def forgotten_places_are_free_again(nic):
-    """Whichever command learns of it, the table gets its place back, once."""
+    """ctx-forget-all: whichever command first meets a forgotten context, its table entry
+    becomes free exactly once."""
     nic.boot()
     for name in ("TLS_DEL", "TLS_QUERY", "TLS_RESYNC"):
         flows = [Flow(nic, seq=n) for n in range(3)]
@@ -519,7 +524,7 @@ def forgotten_places_are_free_again(nic):
     assert nic.stats()["TLS_CTX_LIVE"] == 0
 
 
-# Firmware, and all of it
+# Faults of firmware and of the whole device
 
 def beats(nic):
     before = nic.read(ABI.REG_HEARTBEAT)
@@ -619,7 +624,8 @@ def every_property_says_what_it_is(nic):
 
 @case(fault_cmd_fail="7:1:3", fault_tx_drop_nth=1)
 def plans_outlive_a_reset(nic):
-    """Faults may be set before there is a driver, for its later actions."""
+    """A fault set before there is a driver acts on the driver's later commands, also after
+    a reset."""
     assert value(nic, "cmd-fail") == "7:1:3"
     nic.boot().up()
     nic.command("QUEUE_CREATE", pack("queue_cfg", log2=6, vector=1), "PARAM")
@@ -643,8 +649,8 @@ def only_plans_before_there_is_a_device(_):
 
 @case()
 def hostile_rings_under_faults(nic):
-    """Command and completion rings that overlap each other and the registers'
-    idea of them: faults are for tests, but they stay within their bounds."""
+    """Command, completion and event rings overlap each other while commands fail, are late
+    or get lost: the device stays within its memory, and works after a reset."""
     nic.boot()
     for name, more in (("cmd-fail", (3,)), ("cmd-delay", (1,)), ("cmd-lose", ())):
         fault(nic, name, command_fault("NOP", "1-1000", *more))
@@ -663,9 +669,9 @@ def hostile_rings_under_faults(nic):
     nic.boot().command("NOP")
 
 
-# ---- Documents, device and the guest's tests agree on the faults ----
+# ---- The document, the device and the guest's tests have the same faults ----
 
-# faults that recover.py does not use at random, with the reason
+# faults that recover.py does not inject at random, with the reason
 NOT_THROWN = {
     "fault-seed": "no fault", "fault-rx-forgetful": "no fault",
     "fault-tx-delay-us": "says how", "fault-rx-delay-us": "says how",
@@ -679,7 +685,7 @@ NOT_THROWN = {
 
 
 def properties(nic):
-    """Names of the fault properties, without the counts, and those of the counts."""
+    """(names of the fault properties without counts, names of the count properties)."""
     names = [prop["name"] for prop in nic.m.qmp("device-list-properties", typename="vktls")
              if prop["name"].startswith("fault-")]
     counts = {name for name in names if name.startswith("fault-count-")}
@@ -687,12 +693,12 @@ def properties(nic):
 
 
 def directions(name):
-    """Of a document, where tx- stands for both."""
+    """The names of a property that a document gives: fault-tx-* stands for fault-rx-* too."""
     return {name, name.replace("fault-tx-", "fault-rx-")} if "-cpl-" not in name else {name}
 
 
 def documented():
-    """Property names in docs/device.rst."""
+    """The fault properties that docs/device.rst names."""
     with open(os.path.join(abi.TOP, "docs/device.rst"), encoding="utf-8") as f:
         text = f.read()
     named = set(re.findall(r"^``(fault-[a-z-]+[a-z])``", text, re.M))
@@ -702,19 +708,19 @@ def documented():
 
 
 def differ(what, one, other):
-    """Both are the same set, or say how not."""
+    """Fail unless both sets are equal; the message has the difference."""
     assert one and one == other, f"{what}: {sorted(one ^ other)}"
 
 
 @case()
 def each_fault_has_a_row_in_the_document(nic):
-    """docs/device.rst names the properties that there are, and no others."""
+    """docs/device.rst names exactly the fault properties that exist."""
     differ("docs/device.rst", properties(nic)[0], documented())
 
 
 @case()
 def each_fault_is_counted(nic):
-    """fault-count-KIND, for all that is a fault."""
+    """Each kind of fault has a property fault-count-KIND."""
     props, counts = properties(nic)
     kinds = {re.sub(r"-(nth|ppm)$", "", name) for name in props if name not in
              ("fault-seed", "fault-rx-forgetful", "fault-ctx-forget-all") and
@@ -723,21 +729,21 @@ def each_fault_is_counted(nic):
 
 
 def lasting(nic):
-    """{property: value} of those that stay until they are taken back."""
+    """{property: value} of the faults that stay until they are removed."""
     found = {}
     for name in properties(nic)[0]:
         try:
             found[name] = nic.m.qmp("qom-get", path=PATH, property=name)
         except QmpError:
-            continue    # happens at once
+            continue    # a fault that happens at once, without a value
     return found
 
 
 @case()
 def all_that_lasts_ends_with_nicfault_end(nic):
-    """tests/guest/lib/nicfault.py takes back whatever was asked for."""
+    """nicfault.end() of tests/guest/lib removes each fault that stays."""
     keeps = ("fault-seed", "fault-tx-delay-us", "fault-rx-delay-us", "fault-tx-reorder-by",
-             "fault-rx-reorder-by", "fault-rx-forgetful")    # nicfault.forgetful() ends it
+             "fault-rx-reorder-by", "fault-rx-forgetful")    # nicfault.forgetful() ends this one
     born = {name: was for name, was in lasting(nic).items() if name not in keeps}
     for name, was in born.items():
         for wanted in ("1:5:1", "1:5") if isinstance(was, str) else (1,):
@@ -755,7 +761,7 @@ def all_that_lasts_ends_with_nicfault_end(nic):
 
 @case()
 def numbers_of_nicfault(_nic):
-    """Opcodes, event types and the status that nicfault.py has are those of the ABI."""
+    """The opcodes, event types and the status in nicfault.py are those of the ABI."""
     for table, prefix in ((nicfault.CMD, "VKTLS_CMD_"), (nicfault.EVENT, "VKTLS_EVT_")):
         for name, number in table.items():
             whole = prefix + name.upper().replace("-", "_")
@@ -765,7 +771,7 @@ def numbers_of_nicfault(_nic):
 
 @case()
 def recover_throws_each_fault(nic):
-    """The dice of tests/guest/offload/recover.py have all faults that can be survived."""
+    """The dice of tests/guest/offload/recover.py can throw each fault that can be survived."""
     with open(os.path.join(abi.TOP, "tests/guest/offload/recover.py"), encoding="utf-8") as f:
         text = f.read()
     dice = text[text.index("def hit(dice)"):text.index("print(f\"# {name} {value}\"")]

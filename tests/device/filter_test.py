@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Flow filters and RSS contexts through real firmware: the queues of frames, the state
-after a reset and a deletion, and hosts that ask for things that do not exist."""
+after resets and deletions, and hosts that use things that do not exist."""
 
 import sys
 
@@ -53,7 +53,7 @@ def frame(version=4, proto=TCP, ports=(443, 50000), data=b"abc"):
 
 
 def arrives(nic, queues, data, number):
-    """The frame comes in that queue. Return: its completion."""
+    """Send a frame, which arrives in that queue. Returns its completion."""
     nic.wire.send(data)
     got, cpl = queues[number].receive()
     assert got == data
@@ -68,7 +68,8 @@ def counts(nic, *names):
 
 @case(queues=QUEUES)
 def to_a_queue(nic):
-    """Each field alone, and all of them, of both protocols and versions."""
+    """A filter on each field alone, and on all of them, for both protocols and IP versions,
+    sends its frames to its queue, and no other frames."""
     queues = start(nic)
     rss_ctx(nic, 0, (0,))
     for version, (src, dst) in ((4, V4), (6, V6)):
@@ -98,7 +99,7 @@ def one_bit_off(nic):
 
 @case(queues=QUEUES)
 def dropped(nic):
-    """A frame that is dropped is counted, and in no queue; no other is."""
+    """A filter drops a frame: it is counted and in no queue, and other frames arrive."""
     queues = start(nic)
     flow(nic, 255, ABI.FLOW_DROP, proto=UDP, dst_port=b"\x00\x35")
     nic.wire.send(frame(proto=UDP, ports=(9, 53)))
@@ -123,7 +124,8 @@ def lowest_place_wins(nic):
 
 @case(queues=QUEUES)
 def by_rss_context(nic):
-    """Key, fields and table are those of the context; an offset is added."""
+    """A filter with an RSS context: the hash has the context's key and fields, the queue
+    comes from its table, and the filter's offset is added."""
     queues = start(nic)
     rss_ctx(nic, 0, (0,))
     rss_ctx(nic, 5, (1,), key=bytes(40))
@@ -152,7 +154,8 @@ def contexts_in_use_stay(nic):
 
 @case(queues=QUEUES)
 def beyond_the_last_queue(nic):
-    """An offset that leads to no queue costs the frame, and nothing else."""
+    """A filter's offset leads to a queue that does not exist: that frame is lost, and other
+    frames arrive."""
     queues = start(nic)
     rss_ctx(nic, 1, (2,))
     flow(nic, 0, ABI.FLOW_RSS, ctx=1, queue=3)
@@ -163,7 +166,8 @@ def beyond_the_last_queue(nic):
 
 @case(queues=QUEUES)
 def symmetric(nic):
-    """Both directions of a connection have one hash, and only then."""
+    """With a symmetric hash, both directions of a connection have the same hash; without
+    it, they have different ones."""
     queues = start(nic)
     src, dst = V4
     there = frame()
@@ -192,8 +196,8 @@ def reset_forgets(nic):
 
 @case(queues=QUEUES)
 def tls_flow_steered_and_dropped(nic):
-    """A flow with records that the NIC decrypts goes where a filter says. A packet that
-    a filter drops has not reached its context: sent again, it is decrypted."""
+    """A filter steers a flow whose records the NIC decrypts. A packet that a filter drops
+    does not touch its context: sent again, it is decrypted."""
     queues = start(nic, "RX_CSUM")
     peer = tlsrx.Flow(nic, queues[2], sizes=(100, 200))
     flags = tlsrx.DECRYPTED | ABI.RXC_HASH_L4

@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A guest that does anything, from a seed: two NICs on one hub, one of them behind a
-root port; registers, rings, commands, firmware, configuration space, interrupt
-messages to every kind of address, frames, faults, links, the slot's power. QEMU lives,
-and each NIC is as new after a reset.
+"""A guest that does anything, from a seed: two NICs on one hub, one of them behind a root
+port; registers, rings, commands, firmware, configuration space, interrupt messages to every
+kind of address, frames, faults, links, the slot's power. QEMU lives, and each NIC works
+like a new one after a reset.
 
-    fuzz_test.py                                         the short form, as KTAP
-    fuzz_test.py --seconds N [--seed N] [--inputs N] [--flip]
-                                                    one machine after another
-    fuzz_test.py --seed N --inputs N --once [--flip]     a machine that failed, again
+fuzz_test.py                                         the short form, as KTAP
+fuzz_test.py --seconds N [--seed N] [--inputs N] [--flip]
+                                                     one machine after another
+fuzz_test.py --seed N --inputs N --once [--flip]     a machine that failed, again
 
-With --flip a second process changes the guest's memory meanwhile; its pace is the
-host's, so what it finds may not come again. QEMU=build/qemu-system-x86_64-asan checks
-itself (make qemu SANITIZE=1), and its coverage is shown at the end."""
+With --flip a second process changes the guest's memory at the same time. Its pace depends
+on the host, so a failure that it finds may not happen again. With
+QEMU=build/qemu-system-x86_64-asan (make qemu SANITIZE=1) QEMU checks itself, and the
+coverage is shown at the end.
+"""
 
 import argparse
 import glob
@@ -48,7 +50,7 @@ ACTS = ["fault-ctx-forget", "fault-ctx-forget-all", "fault-fw-hang", "fault-fw-c
 
 
 class Far:
-    """A NIC of the machine, and a guest's knowledge of it."""
+    """A NIC of the machine, with the guest's state for it."""
 
     def __init__(self, world, name, bus, dev):
         self.world, self.m, self.name, self.bus, self.dev = world, world.m, name, bus, dev
@@ -77,7 +79,7 @@ class Far:
         return nic
 
     def check_as_new(self):
-        """A reset, and the NIC sends."""
+        """Reset the NIC; it sends like a new one."""
         self.nic.pci.set_config(self.express + 8, 1 << 15, 2)
         nic = self.find()
         self.m.qmp("set_link", name=self.name, up=True)
@@ -89,7 +91,7 @@ class Far:
 
 
 class World:
-    """The machine, and the inputs that it gets."""
+    """The machine with its NICs, and the inputs that it gets."""
 
     def __init__(self, seed, tempdir, flip):
         self.any = random.Random(seed)
@@ -139,7 +141,7 @@ class World:
         self.m.config_write(0, PORT, self.express + 0x18, INDICATOR_ON, 2)
 
     def streams(self):
-        """A flow that sends and one that receives, on each NIC."""
+        """Make a sending and a receiving flow on each NIC."""
         self.flows, self.peers, self.sent = [[None] * len(self.nics) for _ in "123"]
         for at in range(len(self.nics)):
             self.stream(at)
@@ -148,7 +150,8 @@ class World:
                                               tcp_frame(6, SECRET * 30)[0])))
 
     def stream(self, at):
-        """Those of one NIC; and one of which all is sent, to be replayed."""
+        """The sending and receiving flows of one NIC, and a flow that has sent everything,
+        to be replayed."""
         far = self.nics[at]
         set_rss(far.nic, 0x3f)
         self.flows[at] = Flow(far.nic)
@@ -159,7 +162,7 @@ class World:
         self.give(far, flow, 0, len(flow.wire), 1400)
 
     def give(self, far, flow, begin, end, mss, desc=None):
-        """A packet with these bytes of a stream, as a replay with DESC."""
+        """Give a NIC a packet with bytes BEGIN to END of a flow; with DESC, as a replay."""
         before, after = (desc["before"], desc["after"]) if desc else (0, 0)
         headers, offload = flow.packet(begin, end, mss)
         data = headers + flow.host[max(begin - before, 0):end + after]
@@ -172,7 +175,7 @@ class World:
         far.tx.ring_doorbell()
 
     def start_flipper(self, seed):
-        """Another process that changes memory that the NICs may use."""
+        """Start a process that changes memory which the NICs may use."""
         child = os.fork()
         if child:
             return child
@@ -204,7 +207,7 @@ class World:
                                 0x10000, 0x80000001, 0xffffffff, self.any.getrandbits(32)))
 
     def place(self):
-        """An address for DMA: memory that is in use, the end of it, registers."""
+        """An address for DMA: memory in use, the end of memory, or registers."""
         bar = self.any.choice(self.nics).nic.pci.bars
         if self.any.random() < 0.8:
             return self.any.randrange(RAM_START, RAM_END, 8)
@@ -261,7 +264,7 @@ class World:
         self.target().nic.write(reg, value)
 
     def steering(self):
-        """A flow filter or an RSS context, right or nearly so: opcode and payload."""
+        """A flow filter or an RSS context, right or nearly right: (opcode, payload)."""
         if self.any.random() < 0.3:
             return self.any.choice((ABI.CMD_RSS_CTX_DEL, ABI.CMD_FLOW_DEL)), \
                 struct.pack("<I", self.any.choice((0, 1, 63, 255, 256)))
@@ -300,7 +303,7 @@ class World:
             peer.frame(begin, begin + self.any.randrange(1, 1400)))))
 
     def packet(self):
-        """A right or nearly right packet of the sending flow."""
+        """A packet of the sending flow, right or nearly right."""
         far = self.target()
         flow = self.flows[self.nics.index(far)]
         frame, offload = flow.packet(flow.record(SECRET * self.any.randrange(1, 60)),
@@ -316,7 +319,7 @@ class World:
         far.tx.ring_doorbell()
 
     def again(self):
-        """A replay of records that the NIC has encrypted, correct or nearly so."""
+        """A replay of records that the NIC has encrypted, right or nearly right."""
         far = self.target()
         flow = self.sent[self.nics.index(far)]
         begin = self.any.randrange(len(flow.wire))
@@ -329,8 +332,8 @@ class World:
         self.give(far, flow, begin, end, self.any.choice((0, 50, 1400)), desc)
 
     def message(self):
-        """Where a vector's message goes: memory, registers, tables, configuration
-        space of either NIC, the slot's power, interrupt controller, nowhere."""
+        """Give a vector's message a target: memory, registers, tables, configuration space
+        of either NIC, the slot's power, the interrupt controller, or nothing."""
         far, other = self.target(), self.target()
         bar = other.nic.pci.bars
         addr, data = self.any.choice((
@@ -379,7 +382,7 @@ class World:
         self.qmp("set_link", name=self.target().name, up=self.any.random() < 0.7)
 
     def firmware(self):
-        """An image of another kind: right, spoilt, or any program."""
+        """Load another image: right, spoilt, or any program."""
         nic = self.target().nic
         with open(FIRMWARE, "rb") as file:
             image = bytearray(file.read())
@@ -393,7 +396,7 @@ class World:
         nic.write(ABI.REG_CTRL, ABI.CTRL_FW_LOAD)
 
     def slot(self):
-        """The power of the slot, off as an operating system does it, or on."""
+        """Switch the slot's power off, as an operating system does, or on."""
         if self.nics[0].present():
             self.qmp("device_del", id="nic0")
             if self.any.random() < 0.5:
@@ -406,7 +409,7 @@ class World:
         self.open_port()
 
     def repair(self):
-        """Let a NIC work again, or most inputs would find a dead one."""
+        """Let a NIC work again; without this, most inputs would find a dead NIC."""
         try:
             self.find(self.target())
         except (AssertionError, TypeError) as why:
@@ -427,7 +430,7 @@ class World:
             self.any.choices(ways, weights)[0]()
 
     def check(self):
-        """Each NIC is as new after a reset, and if it was unplugged, after a plug."""
+        """After a reset each NIC works like a new one, if it was unplugged after a plug."""
         if self.flipper:
             os.kill(self.flipper, signal.SIGSTOP)
         self.m.next_ram = RAM_START
@@ -439,7 +442,7 @@ class World:
             if not far.present():
                 self.plug()
                 self.m.step(0.1)
-            if not far.present():   # it was about to go, and has now
+            if not far.present():   # its unplug was under way, and is complete now
                 self.plug()
             far.find()
         for far in self.nics:
@@ -447,7 +450,7 @@ class World:
 
 
 def machine(seed, inputs, flip):
-    """One machine and so many inputs."""
+    """Run one machine with this many inputs."""
     with tempfile.TemporaryDirectory(prefix="vktls-") as tempdir:
         world = World(seed, tempdir, flip)
         try:
@@ -474,7 +477,7 @@ del name_of, case_of, each
 
 
 def coverage(profiles):
-    """Regions that were reached, by file, where QEMU was built to count them."""
+    """If QEMU was built for it, the code regions that were reached, by file."""
     raw = glob.glob(os.path.join(profiles, "*.profraw"))
     if not raw:
         return

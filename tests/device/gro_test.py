@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Joined frames through real firmware: which frames are joined and which are not, the
-device's own cutting of a packet into the original frames, TLS, limits, and random hosts
-and wires, from a seed. SEED=n repeats a run."""
+"""Joined frames through real firmware: the frames that are joined and those that are not, a
+joined packet cut into its original frames by the device, TLS, limits, and random hosts and
+wires. SEED=n repeats a run."""
 
 import fcntl
 import os
@@ -29,7 +29,7 @@ SIZE = 1428     # payload of IPv6 with these options at an MTU of 1500
 
 
 class Batching(Nic):
-    """A NIC on a wire that hands over many frames in one go."""
+    """A NIC on a wire that delivers many frames at once."""
 
     def open(self, tempdir):
         self.wire = Wire(tempdir, "n0")
@@ -64,7 +64,7 @@ def send_patiently(wire, frame):
 
 
 class Rx(RxQueue):
-    """A queue that can have as many buffers again as it had first."""
+    """A queue that can have twice as many buffers as at first."""
 
     def __init__(self, nic, number=0, bufs=60, **more):
         self.posted = bufs
@@ -102,14 +102,13 @@ class Stream:
 
 
 def headers(packet):
-    """Offsets of the ends of the IP and TCP headers."""
+    """(end of the IP header, end of the TCP header) of a packet."""
     l4 = 14 + (20 if packet[14] >> 4 == 4 else 40)
     return l4, l4 + (packet[l4 + 12] >> 4) * 4
 
 
 def check_headers(packet):
-    """Check lengths and sums of a joined packet, which a stack would need to forward
-    it."""
+    """A joined packet has right lengths and checksums, as a stack needs to forward it."""
     l4, _ = headers(packet)
     version = packet[14] >> 4
     if version == 4:
@@ -122,7 +121,7 @@ def check_headers(packet):
 
 
 def cut(packet, cpl):
-    """The frames that a packet and its completion say there were."""
+    """The frames of which a packet consists, by its completion."""
     if not cpl["flags"] & ABI.RXC_GRO:
         assert (cpl["segs"], cpl["seg_len"]) == (0, 0)
         return [packet]
@@ -154,7 +153,8 @@ def cut(packet, cpl):
 
 
 def receive(nic, rx, count):
-    """So many frames, out of as many packets as they come in: [(packet, cpl)]."""
+    """Receive COUNT frames, in as many packets as they come: (frames, [(packet,
+    completion)])."""
     got, packets = [], []
     while len(got) < count:
         packet, cpl = rx.receive()
@@ -167,8 +167,8 @@ def receive(nic, rx, count):
 
 
 def delivered(nic, rx, frames):
-    """These frames in one go; they come as they are, in order of each flow. Return
-    the packets."""
+    """Send these frames at once; they arrive unchanged, in order for each flow. Returns the
+    packets with their completions."""
     nic.batch(*frames)
     got, packets = receive(nic, rx, len(frames))
     assert got == list(frames), "not the frames that were sent"
@@ -200,7 +200,7 @@ def frames_are_joined(nic):
 
 @case(Batching)
 def device_cuts_what_it_joined(nic):
-    """A packet that is routed out again leaves as the frames that came."""
+    """A joined packet is sent with TSO: the original frames leave."""
     rx, tx = start(nic), TxQueue(nic)
     for version in (4, 6):
         stream = Stream(version)
@@ -216,7 +216,7 @@ def only_when_it_is_asked_for(nic):
     rx = start(nic, "RX_CSUM")
     stream = Stream()
     assert flags_of(delivered(nic, rx, stream.frames(5))) == [OK] * 5
-    nic.up("RX_GRO")        # nothing is known to be right
+    nic.up("RX_GRO")        # without RX_CSUM, no checksum is known to be right
     assert flags_of(delivered(nic, rx, stream.frames(5))) == [ABI.RXC_EOP] * 5
     nic.up(*ALL)
     assert flags_of(delivered(nic, rx, stream.frames(5))) == [GRO]
@@ -245,9 +245,9 @@ def frames_that_come_alone_are_as_they_came(nic):
 def ends_of_a_packet(nic):
     rx = start(nic)
     stream = Stream()
-    frames = stream.frames(3) + [stream.frame(10)]                  # a short one
+    frames = stream.frames(3) + [stream.frame(10)]                  # a shorter one ends a packet
     frames += stream.frames(2) + [stream.frame(flags=ACK | PSH)]
-    frames += [stream.frame(100), stream.frame(101)]                # a longer one
+    frames += [stream.frame(100), stream.frame(101)]                # a longer one begins a packet
     frames += [stream.frame(101), stream.frame(101, FIN | ACK)]
     packets = delivered(nic, rx, frames)
     assert [cpl["segs"] for _, cpl in packets] == [4, 3, 0, 2, 0], packets
@@ -325,7 +325,8 @@ def hash_and_queue_stay(nic):
 
 @case(Batching)
 def most_of_everything(nic):
-    """A joined packet has at most the promised number of buffers, bytes and frames."""
+    """A joined packet has no more buffers, bytes and frames than the ABI promises, and
+    reaches each limit."""
     rx = start(nic, size=256)
     packets = delivered(nic, rx, Stream().frames(10))
     for packet, _ in packets:
@@ -342,11 +343,11 @@ def most_of_everything(nic):
 
 @case(Batching)
 def frames_of_more_buffers_than_a_packet_may_have(nic):
-    """A frame of more buffers than a joined packet may have is not joined."""
+    """A frame that needs more buffers than a joined packet may have is not joined."""
     nic.boot().up(*ALL, mtu=9000)
     rx = Rx(nic, bufs=250, size=256, log2=8)
     assert flags_of(delivered(nic, rx, Stream().frames(5, size=8900))) == [OK] * 5
-    sizes = (8900, 100, 100, 50)    # the first leaves room in its last buffer
+    sizes = (8900, 100, 100, 50)    # the first one leaves room in its last buffer
     stream = Stream()
     packets = delivered(nic, rx, [stream.frame(size) for size in sizes])
     assert [cpl["segs"] for _, cpl in packets] == [0, 3]
@@ -354,7 +355,8 @@ def frames_of_more_buffers_than_a_packet_may_have(nic):
 
 @case(Batching)
 def packet_ends_where_buffers_do(nic):
-    """Three frames with two buffers: two frames arrive, and the third is lost as a whole."""
+    """Three frames can be joined, and there are two buffers: two frames arrive, and the
+    third is lost as a whole."""
     rx = start(nic, bufs=2)
     frames = Stream().frames(3)
     nic.batch(*frames[:2])
@@ -399,10 +401,10 @@ def reset_forgets_what_was_joined(nic):
     assert nic.stats()["RX_FRAMES"] == 3
 
 
-# TLS
+# Joined frames with TLS
 
 def tls_cut(packet, cpl):
-    """Payload of a packet, where it is in the stream, and whether it was decrypted."""
+    """(sequence number, payload, was it decrypted?) of a packet."""
     if cpl["flags"] & ABI.RXC_GRO:
         check_headers(packet)
     l4, at = headers(packet)
@@ -428,9 +430,9 @@ def decrypted_frames_are_joined(nic):
 
 @case(Batching)
 def each_byte_is_what_it_is_said_to_be(nic):
-    """Streams with losses, repetitions and a spoilt record, a batch at a time:
-    decrypted frames are plaintext, all others are as they came, a question comes
-    alone."""
+    """Streams arrive in batches with losses, repetitions and a spoilt record: packets
+    reported as decrypted hold plaintext, all others hold the bytes that were sent, and a
+    packet with a resync request is not joined."""
     rx, any_ = start(nic), random.Random(SEED)
     joined = asked = 0
     for n, suite in enumerate(SUITES):
@@ -464,13 +466,13 @@ def each_byte_is_what_it_is_said_to_be(nic):
 
 
 def spoil(flow, at):
-    """Change a byte of content, also in the expected plaintext."""
+    """Change a byte of the content, in the expected plaintext too."""
     flow.spoil(at)
     flow.clear = flow.clear[:at] + bytes([flow.clear[at] ^ 4]) + flow.clear[at + 1:]
 
 
 def spans_of(length, any_):
-    """Packets of a stream, now and then one lost, repeated or late."""
+    """Packets of a stream as [(begin, end)], some of them lost, repeated or late."""
     at, spans = 0, []
     while at < length:
         end = min(at + any_.choice((SIZE, SIZE, SIZE, 700)), length)
@@ -485,7 +487,7 @@ def spans_of(length, any_):
     return spans
 
 
-# From a seed
+# Random inputs from a seed
 
 def any_frame(stream, any_):
     size = any_.choice([SIZE] * 8 + [1, 700, any_.randrange(1, SIZE)])
@@ -500,7 +502,7 @@ def any_frame(stream, any_):
 
 @case(Batching)
 def whatever_the_wire_brings(nic):
-    """Random frames all arrive once, in order and unchanged."""
+    """Random frames of several streams: all arrive once, in order and unchanged."""
     rx, any_ = start(nic, *ALL, "PROMISC"), random.Random(SEED)
     streams = [Stream(4 + n % 2 * 2, 1000 + n) for n in range(4)]
     for _ in range(60):
@@ -517,8 +519,8 @@ def whatever_the_wire_brings(nic):
 
 @case(Batching)
 def whatever_the_host_posts(nic):
-    """Buffers of any length anywhere, indices of any value, queues that come and go:
-    QEMU survives, and the next host can use the NIC."""
+    """A host posts buffers of any length at any address, writes any index, and creates and
+    destroys queues: QEMU survives, and a later host can use the NIC."""
     nic.boot().up(*ALL)
     any_ = random.Random(SEED + 1)
     stream = Stream()

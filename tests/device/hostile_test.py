@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host that does anything, from a seed: QEMU lives, no marked plaintext
-leaves, and after a reset the device is as new. SEED=n repeats a run."""
+"""A host that does anything, from a seed: QEMU lives, no marked plaintext leaves, and after
+a reset the device works like a new one. SEED=n repeats a run."""
 
 import os
 import random
@@ -121,7 +121,7 @@ def as_new(nic):
 
 @case()
 def marked_packets_from_a_seed(nic):
-    """Whatever headers, lengths and offloads a marked packet has, it leaves
+    """Packets with a TLS mark and random headers, lengths and offloads: each leaves
     encrypted or not at all."""
     nic.boot().up(mtu=9000)
     tx, host = TxQueue(nic, log2=8), Host(nic, SEED + 1)
@@ -147,8 +147,8 @@ def marked_packets_from_a_seed(nic):
 
 @case()
 def replays_from_a_seed(nic):
-    """Replays with random headers, lengths and numbers: the bytes sent are always a
-    part of those sent before."""
+    """Replays with random headers, lengths and numbers: the bytes that leave are always a
+    part of those that left before."""
     nic.boot().up(mtu=9000)
     tx, host = TxQueue(nic, log2=8), Host(nic, SEED + 2)
     left = 0
@@ -185,7 +185,8 @@ def replays_from_a_seed(nic):
 
 
 def shuffled(host, flow):
-    """Packets of a stream with losses, repetitions, overlaps and wrong order."""
+    """Packets of a stream with losses, repetitions, overlaps and wrong order: [(begin,
+    end)]."""
     at, packets = 0, []
     while at < len(flow.wire):
         end = min(at + host.any.choice((1, 7, 100, 500, 1300)), len(flow.wire))
@@ -202,8 +203,9 @@ def shuffled(host, flow):
 
 @case()
 def received_streams_from_a_seed(nic):
-    """Segments lost, repeated, overlapping or late: frames reported as decrypted are
-    plaintext, all others are as they came. The host answers, or not."""
+    """Segments are lost, repeated, overlapping or late, and the host answers resync
+    requests or not: packets reported as decrypted hold plaintext, all others hold the bytes
+    that were sent."""
     nic.boot().up()
     rx, host = RxQueue(nic), Host(nic, SEED + 3)
     for n, suite in enumerate(SUITES):
@@ -233,7 +235,7 @@ def received_streams_from_a_seed(nic):
 
 @case()
 def rings_that_overlap(nic):
-    """All rings and buffers in one page."""
+    """All rings and buffers lie in one page: the device works after a reset."""
     nic.boot().up("PROMISC")
     page = nic.m.alloc(4096)
     for kind in (TxQueue, RxQueue):
@@ -266,7 +268,8 @@ def command_rings_that_overlap(nic):
 
 @case()
 def image_is_the_registers(nic):
-    """Loader, command and event queues pointed at the device itself."""
+    """The firmware image and the command and event queues point at the device's own
+    registers: the image is refused, and the device works after a reset."""
     for base in nic.pci.bars:
         nic.write(ABI.REG_FW_ADDR_LO, base)
         nic.write(ABI.REG_FW_LEN, 4096)

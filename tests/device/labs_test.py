@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The labs of docs/labs that need no guest: each check fails on the start and passes on
-the solution, and "make lab" begins with the start."""
+"""The labs of docs/labs that need no guest: each check fails on the start and passes on the
+solution, and "make lab" begins with the start."""
 import glob
 import os
 import shutil
@@ -15,7 +15,7 @@ NUMBERS = (1, 2, 5)
 
 
 def lab(number, *words, top=TOP):
-    """Status and output of the script behind "make lab"."""
+    """(status, output) of the script behind "make lab"."""
     done = subprocess.run([f"{top}/docs/labs/lab", str(number), *words],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False)
@@ -33,7 +33,8 @@ def solution_passes(number):
 
 
 def one_own_answer_is_made_from_the_start():
-    """Run the lab in a copy of the tree, because it writes there; no solution is shown."""
+    """"make lab" makes the learner's answer from the start, not from the solution. (It runs
+    in a copy of the tree, because it writes there.)"""
     with tempfile.TemporaryDirectory() as top:
         shutil.copytree(LABS, f"{top}/docs/labs")
         for part in ("qemu-device", "tests", "drivers"):
@@ -52,7 +53,7 @@ def no_such_lab():
 
 
 def every_lab_is_tested():
-    """Here or by tests/guest/offload/labs.py and labs_wire.py."""
+    """Each lab is tested here, or by tests/guest/offload/labs.py and labs_wire.py."""
     with open(f"{TOP}/tests/guest/offload/labs.py", encoding="utf-8") as file:
         guest = file.read()
     for path in glob.glob(f"{LABS}/[0-9]*"):

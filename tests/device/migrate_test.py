@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Migration: the card in a second QEMU goes on where that in the first one stopped, but
-without TLS contexts; no key is in the stream; a card that lacks something is refused."""
+"""Migration: the device in a second QEMU continues where the device in the first one
+stopped, but without TLS contexts. No key is in the stream, and a device that lacks
+something refuses the stream."""
 
 import os
 import shutil
@@ -17,12 +18,12 @@ from packets import payload
 from qtest import Function, Machine, QmpError
 
 ONE_QEMU = in_qemu_only("a card in a process of its own does not migrate")
-INSTANT = 1e-9   # of the guest's time, so that no timer of the card ends meanwhile
+INSTANT = 1e-9   # of the guest's time, so that no timer of the device ends in between
 FRAME = PEER + MAC + b"\x88\xb5" + payload(400)
 
 
 def save(nic):
-    """Stop the machine and write its state. Return: the stream's path."""
+    """Stop the machine and write its state. Returns the stream's path."""
     path = os.path.join(os.path.dirname(nic.wire.near), "stream")
     nic.m.qmp("migrate", uri=f"exec:cat >{path}")
 
@@ -35,7 +36,7 @@ def save(nic):
 
 
 def skip_announcements(wire):
-    """QEMU sends RARP requests in the name of a NIC that has migrated."""
+    """Make the wire skip the RARP requests that QEMU sends for a NIC that has migrated."""
     receive = wire.receive
 
     def others(timeout=5.0):
@@ -46,7 +47,7 @@ def skip_announcements(wire):
 
 
 def restore(nic, path, *queues, **properties):
-    """Go on from the stream in a new QEMU; NIC and QUEUES are those in it from now on."""
+    """Continue from the stream in a new QEMU; NIC and QUEUES belong to it from then on."""
     old = nic.m
     old.close()
     nic.m = None
@@ -162,7 +163,8 @@ def contexts_stay_behind(nic):
 @case()
 @ONE_QEMU
 def firmware_in_the_middle_of_work_crashes(nic):
-    """Its memory may hold a key, so it is not saved; the host resets the card."""
+    """Firmware is in the middle of work when the machine migrates: its memory may hold a
+    key, so it is not saved; the device reports a crash, and the host resets it."""
     body = struct.pack("<I", 0x0000006f).ljust(64, b"\0")    # an endless loop
     assert nic.load(block.sealed(block.good_header(body), body)) == ABI.ST_OK
     assert nic.fw_state() == ABI.FW_BOOTING
@@ -174,11 +176,11 @@ def firmware_in_the_middle_of_work_crashes(nic):
 
 
 def refused(nic, path, why, **properties):
-    """The QEMU that is to go on from the stream ends, and says WHY."""
+    """A QEMU that is to continue from the stream ends with an error that has WHY in it."""
     try:
         restore(nic, path, **properties)
     except (AssertionError, OSError) as error:
-        said = str(error)       # of a QEMU that ended before it was asked anything
+        said = str(error)       # QEMU may have ended before the test could ask it
         if nic.m:
             said, status = nic.m.logged(), nic.m.process.wait()
             for thing in (nic.m.qtest, nic.m.qmp_link, nic.m.log):
@@ -222,7 +224,7 @@ def a_card_without_tls_receive_is_refused(nic):
 
 
 def damage(path, place, value):
-    """Put VALUE into the stream where PLACE comes last."""
+    """Overwrite the stream with VALUE at the last occurrence of PLACE."""
     with open(path, "r+b") as f:
         f.seek(f.read().rindex(place))
         f.write(value)
@@ -251,7 +253,8 @@ def a_register_out_of_range_is_refused(nic):
 @case()
 @ONE_QEMU
 def a_stopped_machine_goes_on(nic):
-    """Nothing moves while it stands still, and nothing is lost by it."""
+    """A machine is stopped and continued: nothing moves in the meantime, and nothing is
+    lost."""
     nic.boot().up("PROMISC")
     tx, rx = TxQueue(nic), RxQueue(nic)
     nic.m.qmp("stop")
@@ -281,7 +284,8 @@ def job(nic, command, **arguments):
 @case()
 @ONE_QEMU
 def a_snapshot_holds_no_context(nic):
-    """The card goes back to the snapshot; the contexts of both times are gone."""
+    """The machine goes back to a snapshot: the device continues from there without
+    contexts, those of the snapshot and later ones."""
     folder = os.path.dirname(nic.wire.near)
     job(nic, "blockdev-create",
         options={"driver": "file", "filename": f"{folder}/disk", "size": 0})
@@ -306,7 +310,8 @@ def a_snapshot_holds_no_context(nic):
 @case(vfio_user="on")
 @ONE_QEMU
 def half_a_card_is_refused(nic):
-    """The client of a vfio-user server has a part of the state."""
+    """The device of a vfio-user server refuses to migrate, because the client has a part of
+    its state."""
     try:
         save(nic)
     except QmpError as why:

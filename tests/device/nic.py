@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The NIC as a test drives it: registers and structures by the names of
-vktls_abi.h, firmware, commands, queues, and the other end of its wire."""
+"""The NIC as a test drives it: registers and structures by their names in vktls_abi.h,
+firmware, commands, queues, and the far end of its wire."""
 
 import functools
 import os
@@ -26,7 +26,7 @@ QUIET = 0.2
 
 
 class Names:
-    """ABI.REG_MAGIC is VKTLS_REG_MAGIC."""
+    """Numbers of the ABI without their prefix: ABI.REG_MAGIC is VKTLS_REG_MAGIC."""
 
     def __getattr__(self, name):
         try:
@@ -44,7 +44,7 @@ def status_name(value):
 
 
 def pack(kind, **members):
-    """Bytes of struct vktls_KIND; members that are not given are zero."""
+    """The bytes of a struct vktls_KIND; members that are not given are zero."""
     kind = "vktls_" + kind
     data = bytearray(NUMBERS[f"struct {kind}"])
     for name, value in members.items():
@@ -58,7 +58,7 @@ def pack(kind, **members):
 
 
 def unpack(kind, data):
-    """Members of struct vktls_KIND: little-endian numbers, or bytes."""
+    """The members of a struct vktls_KIND: little-endian numbers, or bytes."""
     kind, members = "vktls_" + kind, {}
     for name in HEADER.structs[kind]:
         at = NUMBERS[f"{kind}.{name} offset"]
@@ -71,8 +71,8 @@ def unpack(kind, data):
 
 
 class Wire:
-    """The far end of the NIC's cable: whole frames, no header before them. A
-    thread takes them off, as the socket holds a few only."""
+    """The far end of the NIC's cable: whole frames, with nothing before them. A thread
+    reads the frames, because the socket holds only a few."""
 
     def __init__(self, directory, name):
         far = os.path.join(directory, name + ".far")
@@ -100,7 +100,7 @@ class Wire:
         self.sock.sendto(frame, self.near)
 
     def receive(self, timeout=5.0):
-        """The next frame, None when there is none in time."""
+        """The next frame, or None if there is none in time."""
         try:
             return self.frames.get(timeout=timeout)
         except queue.Empty:
@@ -114,7 +114,7 @@ class Wire:
 
 
 class Ring:
-    """Entries of one size in guest memory, with an index that wraps."""
+    """A ring in guest memory: entries of one size, and an index that wraps."""
 
     def __init__(self, machine, log2, size=16):
         self.m, self.count, self.size, self.at = machine, 1 << log2, size, 0
@@ -122,13 +122,13 @@ class Ring:
         self.gen = 1
 
     def put(self, entry):
-        """Write the next entry; the index after it is for the doorbell."""
+        """Write the next entry. Returns the index after it, for the doorbell."""
         self.m.write(self.addr + self.at * self.size, entry)
         self.at = (self.at + 1) % self.count
         return self.at
 
     def take(self):
-        """The next completion, None when it is not there yet."""
+        """The next completion, or None if it is not there yet."""
         entry = self.m.read(self.addr + self.at * self.size, self.size)
         if entry[-1] != self.gen:
             return None
@@ -166,7 +166,7 @@ class Queue:
         self.nic.write(self.cq_reg, self.cq.at | (ABI.CQ_ARM if arm else 0))
 
     def completion(self):
-        """The next completion as members."""
+        """Wait for the next completion. Returns its members."""
         entry = self.m.wait(self.cq.take, f"completion of {self.cpl}")
         self.give_back()
         return unpack(self.cpl, entry)
@@ -177,7 +177,7 @@ class Queue:
 
 
 class TxQueue(Queue):
-    """Transmit, packet by packet."""
+    """A transmit queue, used packet by packet."""
 
     def __init__(self, nic, number=0, **cfg):
         super().__init__(nic, "tx", number, **cfg)
@@ -189,7 +189,7 @@ class TxQueue(Queue):
         self.ring.put(pack("tx_offload", flags=ABI.TXD_OFFLOAD | flags, **members))
 
     def data(self, data, pieces=1):
-        """Descriptors of DATA, in so many pieces, the last one ends."""
+        """Put DATA into the ring in PIECES descriptors; the last one ends the packet."""
         size = -(-len(data) // pieces)
         for at in range(0, len(data), size):
             piece = data[at:at + size]
@@ -200,7 +200,7 @@ class TxQueue(Queue):
                             ABI.TXD_EOP | ABI.TXD_CPL if last else 0)
 
     def send(self, frame, flags=0, pieces=1, **members):
-        """Send one packet. Return: its completion."""
+        """Send one packet. Returns its completion."""
         if flags:
             self.offload(flags, **members)
         self.data(frame, pieces)
@@ -213,8 +213,8 @@ class TxQueue(Queue):
         assert cpl["head"] == self.ring.at, "head is not after the packet"
 
     def refused(self, why, frame, *args, **members):
-        """A packet that ends with that status, is counted and told, and of
-        which nothing leaves."""
+        """A packet completes with status WHY, is counted and reported by an event, and
+        nothing of it leaves."""
         before = self.nic.stats()["TX_ERRORS"]
         cpl = self.send(frame, *args, **members)
         self.check_refused(cpl, why, before)
@@ -232,7 +232,7 @@ class TxQueue(Queue):
 
 
 class RxQueue(Queue):
-    """Receive, with buffers of one size."""
+    """A receive queue with buffers of one size."""
 
     def __init__(self, nic, number=0, bufs=32, size=2048, **cfg):
         super().__init__(nic, "rx", number, **cfg)
@@ -247,7 +247,7 @@ class RxQueue(Queue):
         self.ring_doorbell()
 
     def receive(self):
-        """The next frame and the completion of its last buffer."""
+        """The next frame, and the completion of its last buffer."""
         frame = b""
         while True:
             cpl = self.completion()
@@ -257,8 +257,8 @@ class RxQueue(Queue):
 
 
 class Nic:
-    """A machine with one NIC, and everything that a driver would keep. CARD=vfio-user
-    in the environment: the card is in a process of its own, see vfio_user.py."""
+    """A machine with one NIC, and the state that a driver would keep. CARD=vfio-user in the
+    environment puts the NIC into a process of its own, see vfio_user.py."""
 
     host = vfio_user if os.environ.get("CARD") == "vfio-user" else qtest
 
@@ -267,7 +267,7 @@ class Nic:
         self.m, self.wire, self.pci = None, None, None
         self.cmdq = self.cplq = self.evtq = None
         self.tag, self.events = 0, []
-        self.firmware = None    # an image in place of today's
+        self.firmware = None    # an image to load instead of today's
 
     def device_line(self):
         props = "".join(f",{k.replace('_', '-')}={v}" for k, v in self.props.items())
@@ -307,8 +307,8 @@ class Nic:
         self.m.write32(self.pci.bars[0] + reg, value)
 
     def interrupted(self, vector):
-        """Did a message of that vector come since the last look? It is sent by
-        QEMU's main loop, which comes round between two reads."""
+        """Has the vector sent a message since the last call? QEMU's main loop sends
+        messages, and runs between two reads."""
         came = self.m.read32(self.messages + vector * 4) or \
             self.m.read32(self.messages + vector * 4)
         self.m.write32(self.messages + vector * 4, 0)
@@ -321,7 +321,7 @@ class Nic:
         return self.read(ABI.REG_STATUS) & ABI.STATUS_FW_STATE
 
     def load(self, image, length=None):
-        """Load an image. Return: the status that the loader shows."""
+        """Load an image. Returns the status that the loader shows."""
         addr = self.m.alloc(len(image))
         self.m.write(addr, image)
         self.write(ABI.REG_FW_ADDR_LO, addr)
@@ -332,7 +332,7 @@ class Nic:
         return (status & ABI.STATUS_FW_CODE) >> ABI.STATUS_FW_CODE_SHIFT
 
     def boot(self):
-        """Firmware that takes commands, with command and event queues."""
+        """Load firmware and set up the command and event queues."""
         if not self.firmware:
             with open(FIRMWARE, "rb") as f:
                 self.firmware = f.read()
@@ -350,7 +350,7 @@ class Nic:
         return self
 
     def up(self, *flags, mtu=1500):
-        """Port on, with the flags of these names."""
+        """Set the port up, with the flags of these names."""
         value = ABI.PORT_UP | ABI.PORT_BROADCAST
         for flag in flags:
             value |= NUMBERS["VKTLS_PORT_" + flag]
@@ -358,7 +358,7 @@ class Nic:
         return self
 
     def submit(self, opcode, payload=b"", length=None):
-        """Run a command. Return: its completion."""
+        """Run a command. Returns its completion."""
         self.tag += 1
         self.write(ABI.REG_CMDQ_TAIL, self.cmdq.put(pack(
             "cmd", opcode=opcode, tag=self.tag, payload=payload,
@@ -368,14 +368,14 @@ class Nic:
         return cpl
 
     def command(self, name, payload=b"", status="OK"):
-        """A command of that name with that end. Return: completion's payload."""
+        """Run a command by name; it ends with STATUS. Returns the completion's payload."""
         cpl = self.submit(NUMBERS["VKTLS_CMD_" + name], payload)
         assert cpl["status"] == NUMBERS["VKTLS_ST_" + status], \
             f"{name}: {status_name(cpl['status'])}, expected {status}"
         return cpl["payload"][:cpl["len"]]
 
     def event(self, name):
-        """The next event of that type; earlier ones of other types go."""
+        """Wait for the next event of that type; earlier events of other types are dropped."""
         def found():
             entry = self.evtq.take()
             if entry is None:
@@ -395,8 +395,8 @@ class Nic:
 
 
 def case(kind=Nic, **properties):
-    """A test case: a function that gets a NIC of its own, with these
-    properties. QEMU has to outlive it."""
+    """A decorator for a test case: a function that gets a NIC of its own with these
+    properties. QEMU has to outlive the case."""
     def decorate(function):
         @functools.wraps(function)
         def run():
@@ -413,7 +413,7 @@ def case(kind=Nic, **properties):
 
 
 def in_qemu_only(why):
-    """A case that a card in a process of its own cannot show."""
+    """A decorator for a case that is impossible with the NIC in a process of its own."""
     def decorate(function):
         function.in_qemu_only = why
         return function
@@ -421,7 +421,7 @@ def in_qemu_only(why):
 
 
 def main(module):
-    """Run the cases of a module as KTAP, in their order."""
+    """Run the cases of a module in their order, as KTAP."""
     cases = abi.chosen([f for f in vars(module).values()
                         if getattr(f, "case_of", None) == module.__name__ and
                         (Nic.host is qtest or not hasattr(f, "in_qemu_only"))])

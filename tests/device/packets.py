@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Packets made and taken apart by other code than the device's."""
+"""Packets are made and taken apart here, without the device's code."""
 
 import ipaddress
 import struct
@@ -23,7 +23,7 @@ def checksum(data):
 
 
 def payload(size, seed=1):
-    """Bytes that differ everywhere."""
+    """SIZE bytes in which no part repeats."""
     return bytes((seed + i * 7 + (i >> 8) * 13) & 0xff for i in range(size))
 
 
@@ -39,8 +39,8 @@ def pseudo(version, proto, length):
 
 
 def ip(version, proto, data, options=b"", fragment=0, ident=7):
-    """An IP packet; OPTIONS are IPv4 options, or a chain of IPv6 extension headers that
-    begins with hop-by-hop."""
+    """An IP packet. OPTIONS are IPv4 options, or a chain of IPv6 extension headers that
+    begins with a hop-by-hop header."""
     if version == 6:
         first = 0 if options else proto
         options = options[:0] + bytes([proto]) + options[1:] if options else b""
@@ -54,8 +54,8 @@ def ip(version, proto, data, options=b"", fragment=0, ident=7):
 
 def tcp(version, data, seq=1000, flags=ACK, options=b"", ports=(443, 50000),
         whole=True):
-    """A TCP segment; its checksum is right when WHOLE, else the pseudo header's
-    sum, as a stack leaves it to the NIC."""
+    """A TCP segment. With WHOLE its checksum is right; otherwise it is the sum of the
+    pseudo header, as a stack leaves it for the NIC."""
     head = struct.pack(">HHIIBBHHH", *ports, seq, 2000, (5 + len(options) // 4) << 4,
                        flags, 512, 0, 0) + options
     fake = pseudo(version, TCP, len(head) + len(data))
@@ -70,7 +70,7 @@ def udp(version, data, ports=(53, 50000)):
 
 
 def tcp_frame(version, data, ip_options=b"", **members):
-    """A whole frame and the lengths of its headers: IP, TCP, all."""
+    """(whole frame, end of the IP header, end of the TCP header)."""
     segment = tcp(version, data, **members)
     frame = ethernet(0x0800 if version == 4 else 0x86dd,
                      ip(version, TCP, segment, ip_options))
@@ -79,7 +79,7 @@ def tcp_frame(version, data, ip_options=b"", **members):
 
 
 class Segment:
-    """A TCP frame from the wire, with everything in it verified."""
+    """A TCP frame from the wire, in which everything has been verified."""
 
     def __init__(self, frame):
         self.frame, at = frame, 12
@@ -127,7 +127,7 @@ class Segment:
 
 
 def receive_tcp(nic, count=1):
-    """Receive exactly this many TCP frames from the wire."""
+    """Receive exactly COUNT TCP frames from the wire."""
     segments = []
     for _ in range(count):
         frame = nic.wire.receive()

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Hot plug and unplug behind a root port, and an unplug in the middle of
-everything."""
+"""Hot plug and unplug behind a root port, also in the middle of work."""
 
 import sys
 
@@ -10,7 +9,7 @@ from packets import ethernet, payload, tcp_frame
 from qtest import Function, Machine
 from tls_test import Flow, key_in_memory, wipe_commands
 
-PORT = 5                # device number of the root port on bus 0
+PORT = 5                # of the root port on bus 0
 WINDOW = 0xd8000000
 SLOT_CONTROL = 0x18
 POWER_OFF, INDICATOR_OFF, INDICATOR_ON = 1 << 10, 3 << 8, 1 << 8
@@ -18,7 +17,7 @@ PLAIN = ethernet(0x88b5, payload(200))
 
 
 class Slot(Nic):
-    """A NIC that comes and goes."""
+    """A NIC that can be plugged and unplugged."""
 
     def open(self, tempdir):
         self.wire = Wire(tempdir, "n0")
@@ -49,7 +48,7 @@ class Slot(Nic):
         self.attach(Function(self.m, 0, bus=1))
 
     def unplug(self):
-        """Unplug the NIC as an operating system does after its button was pressed."""
+        """Unplug the NIC, as an operating system does after its button was pressed."""
         self.m.qmp("device_del", id="nic")
         self.slot_control(POWER_OFF | INDICATOR_OFF)
         self.m.wait_event("DEVICE_DELETED")
@@ -93,7 +92,8 @@ def unplug_in_use_and_plug_again(nic):
 
 @slot_case
 def unplug_while_the_wire_is_held(nic):
-    """A packet half sent, a frame at the door, moderation timers running."""
+    """The NIC is unplugged while a packet is half sent, a frame waits outside, and
+    moderation timers run."""
     nic.boot().up()
     tx = TxQueue(nic)
     RxQueue(nic, bufs=1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Promises of docs/abi.rst that no other suite tries: versions, order of checks,
-contents of completions, headers, and memory that cannot be reached for a while."""
+"""Promises of docs/abi.rst that no other suite tests: versions, order of checks, contents
+of completions, headers, and memory that cannot be reached for a while."""
 
 import hashlib
 import os
@@ -19,7 +19,8 @@ LINK = "/machine/peripheral/nic"
 
 
 def firmware(minor=None):
-    """Today's image, or the one for hardware of an older minor version."""
+    """Build firmware: today's, or for hardware of an older minor version. Returns the
+    image."""
     out = os.path.join(BUILD, "firmware", f"1.{minor}" if minor else "")
     subprocess.run(["make", "-s", "-C", os.path.join(abi.TOP, "firmware"), f"O={out}",
                     f"ABI_MINOR={minor or ''}"], check=True)
@@ -28,7 +29,7 @@ def firmware(minor=None):
 
 
 def relabelled(image, minor):
-    """An image that says it is of that minor version."""
+    """The image with another minor version in its header, and a right digest."""
     image = bytearray(image)
     image[6:8] = minor.to_bytes(2, "little")
     image[64:96] = bytes(32)
@@ -43,7 +44,7 @@ def version(nic):
 
 
 def stats_num(nic, room=ABI.STAT_NUM + 5):
-    """How many counters were written, by the answer and by the buffer."""
+    """(number of counters that the answer to STATS names, counters written to the buffer)."""
     addr = nic.m.alloc(8 * room, 8)
     nic.m.write(addr, b"\xee" * 8 * room)
     answer = nic.command("STATS", pack("buf", addr=addr, len=8 * room))
@@ -64,7 +65,8 @@ def newest_version(nic):
 
 @case()
 def older_firmware_on_newer_hardware(nic):
-    """The version in force is the lesser one, from the load to the reset."""
+    """Older firmware runs on newer hardware: the version in force is the firmware's, from
+    the load to the reset."""
     assert nic.load(firmware(5)) == ABI.ST_OK
     assert version(nic) == 5
     nic.m.wait(lambda: nic.fw_state() == ABI.FW_READY, "firmware ready")
@@ -77,7 +79,8 @@ def older_firmware_on_newer_hardware(nic):
 
 @case(abi_minor=5)
 def older_hardware(nic):
-    """Older hardware refuses newer firmware, answers as its version did, and works."""
+    """Older hardware refuses newer firmware, works with its own, and answers as its version
+    did."""
     assert version(nic) == 5
     assert nic.load(firmware()) == ABI.ST_FW_ABI
     nic.firmware = firmware(5)
@@ -103,7 +106,8 @@ def next_event(nic):
 
 @case()
 def event_waits_for_the_bus_master(nic):
-    """None is lost, and none is skipped: the host finds it where it looks."""
+    """Events happen while the device is no bus master: none is lost or skipped, and the
+    host finds them in order later."""
     nic.boot()
     nic.pci.enable(master=False)
     set_link(nic, False)
@@ -136,7 +140,8 @@ def completion_waits_for_the_bus_master(nic):
 
 @case()
 def completion_ring_that_is_no_memory(nic):
-    """Nothing is executed ahead of a completion; a new ring begins anew."""
+    """The completion ring lies outside of memory: no command is executed ahead of its
+    completion, and a new ring begins at its start."""
     nic.boot()
     nic.write(ABI.REG_CPLQ_ADDR_HI, 0x100)
     nic.write(ABI.REG_CMDQ_LOG2, 4)
@@ -177,7 +182,8 @@ def queue_without_bus_master_stays_stopped(nic):
 
 @case()
 def order_of_checks(nic):
-    """Descriptors, length, memory, port, carrier, offload, MTU."""
+    """Of several faults in one packet, the status names the first in this order:
+    descriptors, length, memory, port, carrier, offload, MTU."""
     nic.boot()
     tx = TxQueue(nic)
     set_link(nic, False)
@@ -212,7 +218,8 @@ def order_of_checks(nic):
 
 @case()
 def status_carries_the_context(nic):
-    """tls_ctx with TLS statuses alone, tcp_seq with those that know a context."""
+    """A completion has tls_ctx only with the TLS_* statuses, and tcp_seq only with those
+    about a context's place."""
     nic.boot().up()
     tx = TxQueue(nic)
     flow = Flow(nic)
@@ -232,7 +239,8 @@ def status_carries_the_context(nic):
 
 @case()
 def context_is_not_tied_to_addresses(nic):
-    """Nor to ports, IP version or queue: the sequence number alone counts."""
+    """Packets of a context may change addresses, ports, IP version and queue: only the
+    sequence number counts."""
     nic.boot().up()
     queues = TxQueue(nic, 0), TxQueue(nic, 1)
     flow = Flow(nic)
@@ -259,8 +267,8 @@ def port_down_counts_no_frames(nic):
 def length_comes_before_the_filter(nic):
     nic.boot().up()
     rx = RxQueue(nic)
-    nic.wire.send(ethernet(0x88b5, payload(1600)))      # too long, and not ours
-    nic.wire.send(PLAIN)                                # not ours
+    nic.wire.send(ethernet(0x88b5, payload(1600)))      # too long, and for another address
+    nic.wire.send(PLAIN)                                # for another address
     nic.wire.send(ethernet(0x88b5, payload(100), dst=MAC))
     rx.receive()
     stats = nic.stats()
@@ -279,7 +287,8 @@ def queue_create_does_not_try_memory(nic):
 
 @case()
 def heads_out_of_range(nic):
-    """Past the tail of a completion ring: ignored, with the arming."""
+    """A head of a completion ring that is past its tail is ignored, together with its
+    arming."""
     nic.boot().up()
     tx = TxQueue(nic)
     tx.send_ok(PLAIN)
@@ -295,7 +304,8 @@ def heads_out_of_range(nic):
 
 @case()
 def ignored_index_is_read_back(nic):
-    """After a doorbell or a head that is no index, the register reads as before."""
+    """A doorbell or a head with an impossible index is ignored: the register still reads as
+    before."""
     nic.boot().up()
     tx, rx = TxQueue(nic), RxQueue(nic)
     nic.command("NOP")
@@ -329,7 +339,7 @@ def load_in_another_state_is_ignored(nic):
 # Headers
 
 def tso_length(nic, tx, version, length):
-    """A packet for TSO with LENGTH in its IP header. Return: its status."""
+    """Send a packet for TSO with LENGTH in its IP header. Returns the status."""
     frame, _, hdr_len = tcp_frame(version, payload(300), whole=False)
     at = 16 if version == 4 else 18
     frame = frame[:at] + length.to_bytes(2, "big") + frame[at + 2:]
@@ -342,7 +352,8 @@ def tso_length(nic, tx, version, length):
 
 @case()
 def tso_ignores_the_length(nic):
-    """Zero, or anything that does not end before the payload."""
+    """With TSO, the length in the IP header is ignored if it is zero or covers the headers;
+    a smaller one gives TX_OFFLOAD."""
     nic.boot().up()
     tx = TxQueue(nic)
     for version, headers in ((4, 40), (6, 20)):
@@ -368,7 +379,8 @@ def tso_ignores_checksums_and_payload(nic):
 
 @case()
 def tls_needs_a_length(nic):
-    """Without TSO the packet must end where its header says; zero says nothing."""
+    """A packet with TLS and without TSO must end where its IP header says: otherwise, and
+    with length zero, it gives TX_LENGTH."""
     nic.boot().up()
     tx = TxQueue(nic)
     flow = Flow(nic)
@@ -381,7 +393,8 @@ def tls_needs_a_length(nic):
 
 @case()
 def tags_and_extension_headers(nic):
-    """Two tags of either type; 8 extension headers; no more."""
+    """Two VLAN tags of either type and 8 IPv6 extension headers are understood; one more is
+    not."""
     nic.boot().up(mtu=2000)
     tx = TxQueue(nic)
     segment = tcp(6, payload(100), whole=False)
@@ -406,7 +419,8 @@ def tags_and_extension_headers(nic):
 
 @case()
 def routing_and_fragments_are_not_tcp(nic):
-    """Segments left in a routing header, and true fragments; atomic ones are TCP."""
+    """A packet is not TCP for the device if its routing header has segments left, or if it
+    is a true fragment; an atomic fragment is TCP."""
     nic.boot().up()
     tx = TxQueue(nic)
     segment = tcp(6, payload(100), whole=False)
@@ -422,7 +436,7 @@ def routing_and_fragments_are_not_tcp(nic):
 
 
 def arrives(nic, rx, frame):
-    """The checksum flags of a received frame."""
+    """The checksum flags of a frame that the device receives."""
     nic.wire.send(frame)
     got, cpl = rx.receive()
     rx.fill()
@@ -435,14 +449,14 @@ def to_nic(kind, packet):
 
 
 def longer(packet):
-    """An IPv4 packet that says it is longer than its frame, in a right header."""
+    """An IPv4 packet whose header is right, but claims more bytes than its frame has."""
     head = packet[:2] + (len(packet) + 8).to_bytes(2, "big") + packet[4:10] + b"\0\0" + \
         packet[12:20]
     return head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + packet[20:]
 
 
 def routed(left):
-    """TCP over IPv6 behind a routing header with so many segments left."""
+    """TCP over IPv6 behind a routing header with LEFT segments left."""
     segment = tcp(6, payload(100))
     return b"\x60\0\0\0" + (8 + len(segment)).to_bytes(2, "big") + b"\x2b\x40" + \
         b"".join(V6) + bytes([TCP, 0, 0, left, 0, 0, 0, 0]) + segment
@@ -450,7 +464,8 @@ def routed(left):
 
 @case()
 def broadcast_is_no_exact_address(nic):
-    """A filter for it does not stand in for the mode."""
+    """A filter entry for the broadcast address does not replace the port flag for
+    broadcast: the frame is filtered."""
     nic.boot()
     rx = RxQueue(nic)
     addr = nic.m.alloc(8)
@@ -465,7 +480,8 @@ def broadcast_is_no_exact_address(nic):
 
 @case()
 def hash_has_ports_behind_a_routing_header(nic):
-    """Also where the checksum cannot be known; fragments have none."""
+    """The hash covers the ports of TCP behind a routing header, also if its checksum cannot
+    be known; it does not for fragments."""
     nic.boot().up("RX_CSUM", "RSS")
     rx = RxQueue(nic)
     addr = nic.m.alloc(ABI.RSS_ENTRIES + 48)
@@ -505,7 +521,8 @@ def frames_without_a_checksum_to_look_at(nic):
 
 @case()
 def sum_of_zero_is_sent_as_ones(nic):
-    """The result is never zero, which would be UDP's "no checksum"."""
+    """A computed checksum is never zero, which would mean "no checksum" in UDP: it leaves
+    as 0xffff."""
     nic.boot().up()
     tx = TxQueue(nic)
     frame = bytearray(ethernet(0x88b5, bytes(100)))
@@ -518,7 +535,8 @@ def sum_of_zero_is_sent_as_ones(nic):
 
 @case()
 def query_of_a_lost_context(nic):
-    """The number is a count of records from the first header that is followed."""
+    """TLS_QUERY of a lost receiving context: rec_no is the number of records since the
+    first header that it follows."""
     rx = tlsrx.start(nic)
     flow = tlsrx.Flow(nic, rx, sizes=[1000] * 8)
     nic.m.qmp("qom-set", path=LINK, property="fault-rx-forgetful", value=1)
@@ -535,7 +553,8 @@ def query_of_a_lost_context(nic):
 
 @case()
 def answer_after_the_place_was_found(nic):
-    """STATE when the context is in sync again, however it got there."""
+    """The host's answer to a resync request comes after the context has got in sync by
+    itself: it gives STATE."""
     rx = tlsrx.start(nic)
     flow = tlsrx.Flow(nic, rx, sizes=[1000] * 8)
     flow.rec(0)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine without processors: QEMU's qtest and QMP protocols over sockets,
-guest memory handed out piece by piece, and PCI functions found and set up."""
+"""A machine without processors: QEMU's qtest and QMP protocols over sockets, guest memory
+handed out piece by piece, and PCI functions found and set up."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ class Link:
 
 
 class Qmp:
-    """QEMU's monitor, by qmp_link; events that came meanwhile are kept."""
+    """QEMU's monitor, over qmp_link; events that arrive in the meantime are kept."""
 
     def qmp(self, command, **arguments):
         self.qmp_link.send(json.dumps({"execute": command,
@@ -67,10 +67,10 @@ class Qmp:
 
 
 class Guest:
-    """Memory of a guest from next_ram on, and its time, which step() lets pass."""
+    """A guest's memory from next_ram on, and its time, which step() lets pass."""
 
     def wait(self, condition, what, step=0.001):
-        """Wait until CONDITION() is true; the guest's clock runs meanwhile."""
+        """Let the guest's clock run until CONDITION() is true. Returns its value."""
         end = time.monotonic() + PATIENCE
         while not (value := condition()):
             assert time.monotonic() < end, f"{what} does not happen"
@@ -78,7 +78,7 @@ class Guest:
         return value
 
     def alloc(self, size, align=4096):
-        """A piece of zeroed memory that nothing else uses."""
+        """The address of a piece of zeroed memory that nothing else uses."""
         addr = -(-self.next_ram // align) * align
         self.next_ram = addr + size
         assert self.next_ram <= RAM_END, "guest memory is used up"
@@ -101,14 +101,14 @@ class ConfigSpace:
 
 
 class Machine(Qmp, Guest):
-    """QEMU with a q35 board, 64 MiB and the devices that ARGS add."""
+    """QEMU with a q35 board, 64 MiB of memory, and the devices that ARGS add."""
 
     def __init__(self, *args):
         self.dir = tempfile.mkdtemp(prefix="vktls-")
         self.next_ram, self.next_mmio = RAM_START, MMIO_START
         self.log = open(os.path.join(self.dir, "log"), "w+b")
         with open(os.path.join(self.dir, "bios"), "wb") as bios:
-            bios.write(bytes(0x10000))      # the board wants one; nothing runs it
+            bios.write(bytes(0x10000))      # the board needs one; nothing runs it
         self.process = subprocess.Popen(
             [QEMU, "-nodefaults", "-display", "none", "-machine", "q35",
              "-accel", "qtest", "-m", "64M", "-qtest-log", "/dev/null",
@@ -133,12 +133,12 @@ class Machine(Qmp, Guest):
         return self.process.pid
 
     def logged(self):
-        """QEMU's output so far: guest errors, and its last words."""
+        """QEMU's output so far, with guest errors and its last words."""
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 
     def close(self):
-        """End QEMU; it must still be alive, and end as it is told to."""
+        """End QEMU; it must still run, and end when it is told to."""
         if self.process.poll() is None:
             try:
                 self.qmp_link.send(json.dumps({"execute": "quit"}))
@@ -180,7 +180,8 @@ class Machine(Qmp, Guest):
             self.do("b64write", addr, len(data), base64.b64encode(data).decode())
 
     def write_words(self, addr, data):
-        """Write so that QEMU's side of qtest never holds DATA in one piece."""
+        """Write memory in words, so that QEMU's side of qtest never holds DATA in one
+        piece."""
         for at in range(0, len(data), 4):
             self.write32(addr + at, int.from_bytes(data[at:at + 4], "little"))
 
@@ -217,7 +218,7 @@ class QmpError(Exception):
 
 
 class Function(ConfigSpace):
-    """A PCI function at its place on a bus, with its BARs mapped."""
+    """A PCI function on a bus, with its BARs mapped."""
 
     def __init__(self, machine, dev, bus=0):
         self.m, self.bus, self.dev = machine, bus, dev

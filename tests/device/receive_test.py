@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Receive through real firmware: filters, buffers, checksums, VLAN, RSS,
-interrupts; and hosts that get their descriptors wrong."""
+"""Receive through real firmware: filters, buffers, checksums, VLAN, RSS, interrupts; and
+hosts whose descriptors are wrong."""
 
 import ipaddress
 import sys
@@ -46,7 +46,7 @@ def ip_frame(version, proto, data, **more):
 
 
 def dropped(nic, frame, counter):
-    """A frame that is counted there and delivered nowhere."""
+    """A frame is counted by COUNTER and delivered nowhere."""
     before = nic.stats()
     nic.wire.send(frame)
     nic.m.wait(lambda: nic.stats()[counter] == before[counter] + 1, counter)
@@ -153,7 +153,8 @@ def jumbo_over_several_buffers(nic):
 
 @case()
 def short_of_buffers_for_one_frame(nic):
-    """A frame that does not fit the remaining buffers takes none."""
+    """A frame that does not fit into the remaining buffers takes none of them; a smaller
+    frame then uses them."""
     rx = start(nic, mtu=9000, bufs=3, size=1024)
     dropped(nic, plain(4000), "RX_NO_BUFFER")
     assert nic.stats()["RX_DESCS"] == 0
@@ -165,7 +166,7 @@ def short_of_buffers_for_one_frame(nic):
 
 @case()
 def frames_wait_for_buffers(nic):
-    """With no buffer anywhere the wire is held, and nothing is lost."""
+    """No queue has a buffer: frames wait on the wire, and none is lost."""
     rx = start(nic, bufs=2)
     for n in range(8):
         nic.wire.send(plain(100 + n))
@@ -239,8 +240,8 @@ def checksum_of_padded_and_odd_packets(nic):
 
 @case()
 def checksum_says_nothing(nic):
-    """Where the device cannot know: fragments, no UDP checksum, lengths that
-    lie, truncated headers, routed packets."""
+    """Where the device cannot know if a checksum is right, it reports nothing: fragments,
+    UDP without a checksum, wrong lengths, truncated headers, routed packets."""
     rx = start(nic, "RX_CSUM")
     data = udp(4, payload(100))
     for frame in (ip_frame(4, UDP, data, fragment=0x2000),
@@ -333,7 +334,8 @@ def rss_fragments_by_address_alone(nic):
 
 @case()
 def rss_to_a_queue_without_buffers(nic):
-    """One queue's lack is its own: the frame is lost, others go on."""
+    """RSS selects a queue without buffers: the frame is lost, and frames of other queues
+    arrive."""
     rx = start(nic, "RSS")
     RxQueue(nic, 1, bufs=0)
     set_rss(nic, ABI.RSS_UDP4, (1,))
@@ -355,14 +357,15 @@ PAUSE = bytes.fromhex("0180c2000001") + PEER + b"\x88\x08\0\1\0\1"
 
 
 def grown(nic, before):
-    """Counters that moved, those of memory, doorbells and commands apart."""
+    """Receive and transmit counters that moved."""
     return {name: value - before[name] for name, value in nic.stats().items()
             if value != before[name] and name[:3] in ("RX_", "TX_")}
 
 
 @case()
 def counts_by_size(nic):
-    """Each frame that came counts in one range of lengths, padding and FCS included."""
+    """Each received frame is counted in exactly one range of lengths, with padding and FCS
+    included."""
     rx = start(nic, mtu=9000, size=16384)
     for place, name in enumerate(SIZES):
         low = SIZES[place - 1] + 1 if place else 18
@@ -375,8 +378,8 @@ def counts_by_size(nic):
 
 @case()
 def counts_of_mac_control(nic):
-    """Pause frames and other control frames are counted, also those that no filter
-    accepts; broadcast is counted when it is delivered."""
+    """Pause frames and other MAC control frames are counted, although no filter accepts
+    them; a broadcast frame is counted when it is delivered."""
     rx = start(nic)
     for frame, names in ((PAUSE, {"RX_CONTROL", "RX_PAUSE"}),
                          (PAUSE[:14] + b"\0\2" + PAUSE[16:], {"RX_CONTROL"}),
@@ -392,7 +395,8 @@ def counts_of_mac_control(nic):
 
 @case()
 def counts_of_sent_frames(nic):
-    """Sent frames by kind and by size; frames made by TSO are counted one by one."""
+    """Sent frames are counted by kind and by size; the frames that TSO makes are counted
+    one by one."""
     nic.boot().up()
     tx = TxQueue(nic)
     for dst, name in ((BROADCAST, "TX_BROADCAST"), (GROUP, "TX_MULTICAST")):
@@ -409,8 +413,8 @@ def counts_of_sent_frames(nic):
 
 
 def stopped(nic, rx, status):
-    """The frame at hand stops the queue, which says why; the next queue in
-    its place works."""
+    """A frame stops the queue, an event names the queue and STATUS, and a new queue in its
+    place works."""
     nic.wire.send(plain())
     event = nic.event("QUEUE_ERROR")
     assert (event["id"], event["status"]) == (rx.type << 8 | rx.number, status)
@@ -446,8 +450,7 @@ def rings_outside_memory_stop_the_queue(nic):
 
 @case()
 def huge_buffer_length(nic):
-    """Only the bytes that the frame needs are touched, however long the buffer is said
-    to be."""
+    """A buffer is said to be 4 GiB long: only the bytes that the frame needs are written."""
     rx = start(nic, bufs=0)
     addr = nic.m.alloc(4096)
     rx.bufs[0] = addr
@@ -475,7 +478,7 @@ def queue_create_refusals(nic):
 
 
 def lost(nic, rx, seed, count=150):
-    """Which of so many frames the device loses."""
+    """The numbers of the COUNT frames that the device loses."""
     nic.m.qmp("qom-set", path="/machine/peripheral/nic", property="fault-seed",
               value=seed)
     missing = set()
@@ -491,7 +494,7 @@ def lost(nic, rx, seed, count=150):
 
 
 def came(nic, rx, before):
-    """1: there is a completion; 2: a frame was lost; 0: neither yet."""
+    """1 if there is a completion, 2 if a frame was lost, 0 if neither has happened yet."""
     at, size = rx.cq.at, rx.cq.size
     if nic.m.read(rx.cq.addr + at * size, size)[-1] == rx.cq.gen:
         return 1

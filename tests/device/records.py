@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS records as a peer makes and opens them, by another library than the
-device's; and as a host hands them to the device."""
+"""TLS records as a peer makes and opens them, with another library than the device's, and
+as a host passes them to the device."""
 
 import struct
 
@@ -20,7 +20,7 @@ TAG = 16
 
 
 class Records:
-    """One direction of one connection: cipher, key, and which record is next."""
+    """One direction of one connection: cipher, key, number of the first record."""
 
     def __init__(self, version=TLS12, cipher=GCM128, rec_no=0, key=None):
         self.version, self.cipher, self.first = version, cipher, rec_no
@@ -36,7 +36,7 @@ class Records:
                     rec_no=self.first.to_bytes(8, "big"))
 
     def nonce_bytes(self, number):
-        """The explicit nonce."""
+        """The explicit nonce of record NUMBER."""
         base = int.from_bytes(IV[4:], "big") - self.first
         return (base + number & (1 << 64) - 1).to_bytes(8, "big") if self.explicit else b""
 
@@ -58,14 +58,14 @@ class Records:
         return plain + bytes([kind]) if self.version == TLS13 else plain
 
     def host(self, number, plain, kind=23):
-        """Record NUMBER with its plaintext, and a place for the tag."""
+        """Record NUMBER as the host passes it: plaintext, and room for the tag."""
         inner = self.inner(plain, kind)
         outer = 23 if self.version == TLS13 else kind
         return self.head(number, outer, len(inner)) + inner + b"\xee" * TAG
 
     def open(self, number, data):
-        """Decrypt record NUMBER at the beginning of DATA: type, plaintext, and the
-        bytes after it."""
+        """Decrypt record NUMBER at the beginning of DATA: (type, plaintext, the bytes
+        behind it)."""
         kind, version, size = struct.unpack_from(">BHH", data)
         body, rest = data[5:5 + size], data[5 + size:]
         assert version == 0x303 and len(body) == size, "record is torn"
@@ -86,6 +86,6 @@ class Records:
             self.nonce(number), inner, self.aad(number, outer, len(inner)))
 
     def plain(self, number, plain, kind=23):
-        """Record NUMBER as the device delivers it: decrypted, its tag kept."""
+        """Record NUMBER as the device delivers it: decrypted, with its tag."""
         host, wire = self.host(number, plain, kind), self.wire(number, plain, kind)
         return host[:-TAG] + wire[-TAG:]

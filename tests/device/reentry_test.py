@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Interrupt messages that reset or unplug the function that sends them, or one
-that is sending a frame just then, and a function that sleeps (D3hot): QEMU lives,
-nothing of the time before goes on, and the device is as new."""
+"""Interrupt messages that reset or unplug the function that sends them, or a function that
+is sending a frame at that moment, and a function that sleeps (D3hot): QEMU lives, nothing
+from before a reset continues, and the device works like a new one."""
 
 import struct
 import sys
@@ -19,7 +19,7 @@ FLR = 1 << 15
 
 
 def open_ecam(m):
-    """Configuration space as memory, as a message can reach it."""
+    """Map the configuration space as memory, where a message can reach it."""
     m.config_write(0, 0, 0x60, ECAM | 1)
 
 
@@ -28,7 +28,7 @@ def config_place(bus, dev, offset):
 
 
 def aim(nic, vector, addr, data):
-    """Have the message of a vector go there; 4 bytes, on such a boundary."""
+    """Give a vector's message this target: 4 bytes, at an aligned address."""
     entry = struct.pack("<QII", addr, data, 0)
     for i in range(4):
         nic.m.write32(nic.pci.bars[1] + vector * 16 + i * 4,
@@ -36,7 +36,8 @@ def aim(nic, vector, addr, data):
 
 
 def aim_at_reset(nic, vector, target=None):
-    """At the function-level reset of a NIC, this one where none is named."""
+    """Aim a vector's message at the function-level reset of TARGET, by default of the NIC
+    itself."""
     target = target or nic
     pci = target.pci
     open_ecam(nic.m)
@@ -46,7 +47,7 @@ def aim_at_reset(nic, vector, target=None):
 
 
 def aim_at_power(nic, vector):
-    """At the power of the slot that the NIC is in."""
+    """Aim a vector's message at the power of the NIC's slot."""
     open_ecam(nic.m)
     nic.m.qmp("device_del", id="nic")
     aim(nic, vector, config_place(0, PORT, nic.express + SLOT_CONTROL),
@@ -54,42 +55,42 @@ def aim_at_power(nic, vector):
 
 
 def by_command(nic):
-    """Vector 0, which firmware raises."""
+    """Raise vector 0 by a command, which firmware answers."""
     nic.write(ABI.REG_CMDQ_TAIL, nic.cmdq.put(pack("cmd", opcode=ABI.CMD_NOP)))
 
 
 def by_crash(nic):
-    """Vector 0, by the core, when firmware has crashed."""
+    """Raise vector 0 by a crash of firmware."""
     nic.m.qmp("qom-set", path="/machine/peripheral/nic", property="fault-fw-crash",
               value=1)
 
 
 def by_test(nic):
-    """Vector 0, from a register."""
+    """Raise vector 0 by a register of the test block."""
     nic.write(ABI.REG_TEST_OP, ABI.TEST_IRQ)
 
 
 def by_frame(nic):
-    """Vector 1, by a frame that comes in."""
+    """Raise vector 1 by a received frame."""
     nic.rx.give_back(arm=True)
     nic.wire.send(COMING)
 
 
 def by_arming(nic):
-    """Vector 1, by the register that arms it when there is a completion."""
+    """Raise vector 1 by the register that arms it, when a completion is there."""
     nic.wire.send(COMING)
     nic.m.wait(lambda: nic.rx.cq.take() is not None, "completion")
     nic.write(nic.rx.cq_reg, ABI.CQ_ARM)
 
 
 def by_moderation(nic):
-    """Vector 1, by a timer."""
+    """Raise vector 1 by the moderation timer."""
     nic.write(nic.rx.mod_reg, 100)
     by_frame(nic)
 
 
 def by_packet(nic):
-    """Vector 1, by the first of several packets that are sent."""
+    """Raise vector 1 by the first of several packets that are sent."""
     nic.tx.give_back(arm=True)
     frame, _, hdr_len = tcp_frame(4, payload(60000))
     for _ in range(3):
@@ -104,7 +105,7 @@ WAYS = ((by_command, 0), (by_crash, 0), (by_test, 0), (by_frame, 1), (by_arming,
 
 
 def used(nic, *flags):
-    """A NIC with both queues of pair 0 in use."""
+    """Set up the NIC with both queues of pair 0."""
     nic.boot().up("PROMISC", *flags)
     nic.rx, nic.tx = RxQueue(nic), TxQueue(nic)
     return nic
@@ -157,7 +158,8 @@ class Hub(Nic):
 
     def open(self, tempdir):
         self.wire = Wire(tempdir, "w")
-        # the hub hands frames to the last first: the wire comes after the other
+        # the hub serves its ports in reverse order: the wire has to come after the other
+        # NIC
         ports = [arg for port in ("n2,netdev=w", "n0", "n1") for arg in
                  ("-netdev", f"hubport,hubid=0,id={port}")]
         self.m = Machine("-netdev", self.wire.netdev, *ports,
@@ -191,7 +193,8 @@ class HubE1000e(Hub):
         self.other = pci
 
     def other_receives(self, addr, data):
-        """One buffer ring, and a message for each frame, to that address."""
+        """Set up receiving in the other NIC: one ring of buffers, and a message to ADDR for
+        each frame."""
         m, regs, table = self.m, self.other.bars[0], self.other.bars[3]
         ring, buf = m.alloc(4096), m.alloc(4096)
         for n in range(256):
@@ -209,7 +212,8 @@ class HubE1000e(Hub):
 
 @case(kind=Hub)
 def receiver_resets_the_sender(nic):
-    """The frame that leaves is the one that was sent; nothing is completed after."""
+    """The receiver of a frame resets the sender while it sends: the frame leaves unchanged,
+    and nothing is completed afterwards."""
     check_reset_by_receiver(nic, lambda: other_vktls_receives(nic))
 
 
@@ -251,13 +255,13 @@ def check_reset_by_receiver(nic, receive):
 
 
 def sleep(nic, asleep):
-    """D3hot and back."""
+    """Switch between D3hot and D0."""
     nic.pci.set_config(nic.pci.capability(1) + 4, 3 if asleep else 0, 2)
 
 
 @case()
 def sleeping_device_receives_nothing(nic):
-    """Nothing is written to memory in D3hot; frames that come then are lost."""
+    """Frames that arrive in D3hot are lost, and nothing is written to memory."""
     rx = used(nic).rx
     rx.give_back(arm=True)
     nic.interrupted(1)
@@ -278,7 +282,8 @@ def sleeping_device_receives_nothing(nic):
 
 @case()
 def sleeping_device_holds_what_it_has(nic):
-    """Packets, completions, interrupts and commands of before go on in D0."""
+    """Packets, completions, interrupts and commands that wait when D3hot begins continue in
+    D0."""
     used(nic)
     nic.wire.taking.clear()
     nic.write(nic.rx.mod_reg, 10000)
@@ -304,10 +309,10 @@ def sleeping_device_holds_what_it_has(nic):
 
 @case()
 def sleeping_firmware_writes_nothing(nic):
-    """A command that is given and a timer that is due wait for D0."""
+    """A command that was given and a timer that runs out wait for D0."""
     nic.boot()
     before = nic.read(ABI.REG_HEARTBEAT)
-    nic.m.do("outl", 0xcf8, 0)      # the next line is at once after the doorbell
+    nic.m.do("outl", 0xcf8, 0)      # lets the next access follow the doorbell at once
     nic.write(ABI.REG_CMDQ_TAIL, nic.cmdq.put(pack("cmd", opcode=ABI.CMD_NOP, tag=7)))
     sleep(nic, True)
     early = nic.cplq.take()
@@ -321,7 +326,7 @@ def sleeping_firmware_writes_nothing(nic):
 
 @case()
 def reset_in_sleep(nic):
-    """FLR ends D3hot, and things that waited for D0 are gone."""
+    """FLR ends D3hot, and everything that waited for D0 is dropped."""
     used(nic)
     sleep(nic, True)
     nic.wire.send(COMING)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS replay through real firmware: bytes that leave a second time equal those that
-left before, or nothing leaves."""
+"""TLS replay through real firmware: bytes that leave a second time equal those that left
+before, or nothing leaves."""
 
 import random
 import sys
@@ -15,7 +15,7 @@ SECRET = b"this must never be seen on the wire "
 
 
 class Flow:
-    """A stream that the device encrypts, and that another library did, too."""
+    """A stream that the device encrypts, and that another library has encrypted too."""
 
     def __init__(self, nic, tx, suite=SUITES[0], version=4, rec_no=0, seq=5000):
         self.nic, self.tx, self.version, self.seq = nic, tx, version, seq
@@ -33,7 +33,7 @@ class Flow:
         return self
 
     def packet(self, begin, end, mss=0, **offload):
-        """Headers of a packet with that part of the stream, and its offload."""
+        """(headers, offload descriptor) of a packet with bytes BEGIN to END of the stream."""
         frame, l4, hdr_len = tcp_frame(self.version, self.host[begin:end], whole=False,
                                        seq=self.seq + begin & 0xffffffff)
         flags = ABI.TXO_TLS | (ABI.TXO_TSO if mss else ABI.TXO_CSUM)
@@ -46,7 +46,7 @@ class Flow:
         self.left(begin, end, mss)
 
     def left(self, begin, end, mss=0, tci=None):
-        """These bytes of the stream are on the wire, encrypted, and no others."""
+        """Exactly these bytes of the stream have left, encrypted."""
         count = -(-(end - begin) // mss) if mss else 1
         segments = receive_tcp(self.nic, count)
         assert segments[0].seq == self.seq + begin & 0xffffffff
@@ -54,15 +54,16 @@ class Flow:
         assert b"".join(s.data for s in segments) == self.wire[begin:end]
 
     def around(self, begin, end):
-        """First record of these bytes, and how much of records is around them."""
+        """(number of the first record of these bytes, bytes before them in it, bytes behind
+        them in the last record)."""
         ends = self.starts[1:] + [len(self.wire)]
         first = max(n for n, at in enumerate(self.starts) if at <= begin)
         return first, begin - self.starts[first], min(e for e in ends if e >= end) - end
 
     def replay(self, begin, end, mss=0, pieces=1, desc=None, host=None, headers=None,
                flags=0, **offload):
-        """Give bytes BEGIN to END of the stream once more. DESC replaces members of
-        the replay descriptor, HOST the stream. Return: the completion."""
+        """Give the device bytes BEGIN to END of the stream once more. DESC replaces members
+        of the replay descriptor, HOST the plaintext stream. Returns the completion."""
         first, before, after = self.around(begin, end)
         made, offload = self.packet(begin, end, mss, **offload)
         data = (headers or made) + (host or self.host)[begin - before:end + after]
@@ -82,7 +83,8 @@ class Flow:
         self.left(begin, end, mss, tci)
 
     def refused(self, why, begin, end, **more):
-        """Nothing leaves, the context is as it was, and a good one still works."""
+        """A replay is refused with status WHY: nothing leaves, and the context is
+        unchanged."""
         before, state = self.nic.stats(), self.state()
         cpl = self.replay(begin, end, **more)
         self.tx.check_refused(cpl, why, before["TX_ERRORS"])
@@ -105,7 +107,8 @@ def start(nic, mtu=1500):
 
 @case()
 def every_suite(nic):
-    """Cuts in header, nonce, payload and tag, in one record and over several."""
+    """Replays that begin and end in header, nonce, payload and tag, in one record and over
+    several, for each cipher suite and IP version."""
     tx = start(nic)
     for version in (4, 6):
         for suite in SUITES:
@@ -125,7 +128,7 @@ def every_suite(nic):
 
 
 def sent(nic, suite=SUITES[0], sizes=(300, 300, 300), **more):
-    """A flow of which these records have left."""
+    """A flow of which records of these sizes have left."""
     flow = Flow(nic, start(nic), suite, **more)
     for size in sizes:
         flow.record(size)
@@ -135,7 +138,7 @@ def sent(nic, suite=SUITES[0], sizes=(300, 300, 300), **more):
 
 @case()
 def while_the_stream_goes_on(nic):
-    """Between the packets of one record, and when the context is lost."""
+    """Replays between the packets of one record, and while the context is lost."""
     flow = sent(nic)
     flow.record(1000)
     last = flow.starts[3]
@@ -151,7 +154,8 @@ def while_the_stream_goes_on(nic):
 
 @case()
 def whole_super_packet(nic):
-    """A replay with the largest payload and the largest number of descriptors."""
+    """A replay with the largest payload and the largest number of descriptors leaves; one
+    more descriptor is refused."""
     flow = Flow(nic, start(nic))
     for _ in range(6):
         flow.record(16384)
@@ -167,7 +171,7 @@ def whole_super_packet(nic):
 
 @case()
 def under_a_vlan_tag(nic):
-    """Room for the tag is there whatever stands before the payload."""
+    """A replay of a packet with a VLAN tag to insert, with and without TSO."""
     flow = sent(nic)
     for begin in (0, 1, 3, 100):
         for mss in (0, 70):
@@ -176,8 +180,8 @@ def under_a_vlan_tag(nic):
 
 @case()
 def another_plaintext_does_not_leave(nic):
-    """One changed bit anywhere in the records, in the bytes to send or around them:
-    nothing leaves."""
+    """One bit of the plaintext has changed, in the bytes to send or around them in their
+    records: nothing leaves."""
     for suite in SUITES[::2]:
         flow = sent(nic, suite)
         head = 5 + flow.records.explicit
@@ -194,7 +198,8 @@ def another_plaintext_does_not_leave(nic):
 
 @case()
 def only_records_that_were_sent(nic):
-    """A replay of a future record, of one in progress, or with another number is refused."""
+    """A replay of a future record, of one that has not completely left, or with a wrong
+    number is refused."""
     flow = sent(nic, sizes=[100])
     flow.record(200).record(300)
     one, two = flow.starts[1:]
@@ -210,7 +215,7 @@ def only_records_that_were_sent(nic):
 
 @case()
 def record_numbers_of_tls13(nic):
-    """In TLS 1.3 the record has no explicit nonce: a wrong number alone is refused."""
+    """TLS 1.3, which has no explicit nonce: a replay with a wrong record number is refused."""
     flow = sent(nic, SUITES[3])
     for number in (1, 3, 1 << 63, (1 << 64) - 1):
         flow.refused("TLS_REUSE", 5, 50, desc={"rec_no": number.to_bytes(8, "big")})
@@ -254,7 +259,7 @@ def not_a_whole_number_of_records(nic):
 
 @case()
 def many_records_back(nic):
-    """Records can be replayed from a whole window of small records."""
+    """Any of the last 400 small records, as many as a window may hold, can be replayed."""
     flow = Flow(nic, start(nic))
     for _ in range(400):
         flow.record(8)
@@ -267,7 +272,7 @@ def many_records_back(nic):
 
 @case()
 def malformed_descriptors(nic):
-    """Each rule about the two descriptors and the lengths in them."""
+    """Each rule about the offload and replay descriptors and their lengths is enforced."""
     flow = sent(nic)
     tx = flow.tx
     for desc in ({"reserved": 1}, {"flags": 0}, {"flags": ABI.TXD_REPLAY | 4},
@@ -299,7 +304,8 @@ def malformed_descriptors(nic):
 
 @case()
 def replay_descriptor_in_other_places(nic):
-    """Without an offload, after one that does not ask, twice, in the middle."""
+    """A replay descriptor without an offload descriptor, behind one that does not announce
+    it, twice, or behind data is refused."""
     flow = sent(nic)
     tx, errors = flow.tx, nic.stats()["TX_ERRORS"]
     headers, offload = flow.packet(0, 60)
@@ -334,8 +340,8 @@ def packet_ends_with_its_replay_descriptor(nic):
 
 @case()
 def headers_that_reach_into_the_record(nic):
-    """An extension header of IPv6, or TCP options, that would end in the bytes before
-    the payload: hdr_len shows it."""
+    """TCP options or an IPv6 extension header reach into the record bytes before the
+    payload, against hdr_len: the replay is refused."""
     flow = sent(nic, version=6)
     headers, offload = flow.packet(30, 60)
     long_tcp = headers[:66] + b"\xf0" + headers[67:]
@@ -350,7 +356,7 @@ def headers_that_reach_into_the_record(nic):
 
 @case()
 def payload_of_nothing(nic):
-    """Only headers would leave; they may, as with any marked packet."""
+    """A replay without payload sends its headers only, as any marked packet may."""
     flow = sent(nic)
     flow.replay_ok(30, 30)
 
@@ -373,7 +379,8 @@ def memory_that_is_not_there(nic):
 
 @case()
 def port_rules_hold_for_replays(nic):
-    """The MTU limits the bytes that leave, not the bytes around them."""
+    """The MTU limits the bytes that leave, not the record bytes around them; with the port
+    down, nothing leaves."""
     flow = sent(nic, sizes=[9000, 200])
     flow.replay_ok(100, 1500)
     flow.refused("TX_LENGTH", 100, 1700)
@@ -390,8 +397,8 @@ def context_that_receives(nic):
 
 @case()
 def contexts_do_not_share_tags(nic):
-    """Equal keys and numbers: a record that one context sent cannot be replayed by
-    another."""
+    """Two contexts have equal keys and numbers: a record that one of them sent cannot be
+    replayed by the other."""
     flow = sent(nic)
     other = Flow(nic, flow.tx)
     other.host, other.wire, other.starts = flow.host, flow.wire, flow.starts
@@ -408,8 +415,8 @@ def contexts_do_not_share_tags(nic):
 
 
 def replay_without_its_records(flow, begin, end):
-    """A replay with the bytes behind the packet's headers not in memory. Return: the
-    completion."""
+    """Give the device a replay whose bytes behind the packet's headers are not in memory.
+    Returns the completion."""
     first, before, after = flow.around(begin, end)
     headers, offload = flow.packet(begin, end)
     data = headers + flow.host[begin - before:end + after]
@@ -427,7 +434,8 @@ def replay_without_its_records(flow, begin, end):
 
 @case()
 def second_segment_of_a_record_is_not_read(nic):
-    """Nor one over two records that were both replayed; others are."""
+    """A record that was replayed once is kept: later replays of it, or of two such records,
+    read nothing from memory; those of other records read."""
     flow = sent(nic)
     one, two = flow.starts[1:]
     flow.replay_ok(one + 20, one + 60)
@@ -447,7 +455,8 @@ def second_segment_of_a_record_is_not_read(nic):
 
 @case()
 def kept_records_go_with_their_context(nic):
-    """A new one with the same key and numbers reads, and so does one after a reset."""
+    """Kept records are dropped with their context: a new context with the same key and
+    numbers reads memory again, and so does one after a reset."""
     flow = sent(nic)
     flow.replay_ok(20, 60)
     nic.command("TLS_DEL", pack("tls_ref", ctx=flow.ctx))
@@ -467,8 +476,8 @@ def kept_records_go_with_their_context(nic):
 
 @case()
 def lost_by_a_seed(nic):
-    """Segments of all sizes, as short as a part of a tag, are lost here and there, and
-    sent again, some of them more than once, between those that go on."""
+    """Segments of all sizes are lost here and there and replayed, some several times, while
+    the stream goes on: the bytes are right."""
     rng = random.Random(4711)
     tx = start(nic)
     for suite in SUITES:
@@ -502,7 +511,7 @@ def counters(nic):
     flow = sent(nic)
     flow.replay_ok(20, flow.starts[1] + 30)
     flow.replay_ok(flow.starts[2], flow.starts[2] + 10)
-    flow.replay_ok(0, 10)   # still there
+    flow.replay_ok(0, 10)   # still kept
     stats = nic.stats()
     assert (stats["TLS_TX_REPLAYS"], stats["TLS_TX_REPLAY_KEPT"]) == (3, 1)
     assert stats["TLS_TX_REPLAY_BYTES"] == flow.starts[1] + 30 - 20 + 10 + 10

@@ -17,7 +17,7 @@ TLS12_GCM256 = SUITES[1]
 
 
 class Flow:
-    """The host's side of one offloaded connection and the reader's."""
+    """The host's and the reader's side of one offloaded connection."""
 
     def __init__(self, nic, suite=SUITES[0], version=4, rec_no=0, seq=5000, key=None,
                  **tcp_more):
@@ -33,13 +33,13 @@ class Flow:
         return pack("tls_ref", ctx=self.ctx)
 
     def record(self, plain, kind=23, number=None):
-        """A record as the host hands it over: plaintext, place for the tag."""
+        """A record as the host passes it: plaintext, and room for the tag."""
         number = self.rec_no if number is None else number
         self.rec_no += 1
         return self.records.host(number, plain, kind)
 
     def packet(self, data, mss=0, **offload):
-        """Frame and offload of the next bytes of the stream."""
+        """(frame, offload descriptor) of the next bytes of the stream."""
         frame, l4, hdr_len = tcp_frame(self.version, data, seq=self.seq, whole=False,
                                        **self.tcp_more)
         self.seq = (self.seq + len(data)) & 0xffffffff
@@ -56,7 +56,7 @@ class Flow:
         return segments
 
     def read(self):
-        """Decrypt the next whole record from the wire: type and plaintext."""
+        """Decrypt the next whole record from the wire: (type, plaintext)."""
         kind, plain, self.wire = self.records.open(self.read_no, self.wire)
         self.read_no += 1
         return kind, plain
@@ -76,7 +76,7 @@ def start(nic, mtu=1500):
 
 
 def no_secret(nic):
-    """Nothing leaves any more, so no plaintext does."""
+    """No further frame leaves."""
     assert nic.wire.receive(QUIET) is None
 
 
@@ -95,7 +95,8 @@ def one_record_in_one_packet(nic):
 
 @case()
 def record_over_many_frames(nic):
-    """TSO after encryption: the largest record, over IPv4 and IPv6."""
+    """The largest record in one packet with TSO, over IPv4 and IPv6: the frames hold the
+    encrypted record."""
     tx = start(nic)
     for version in (4, 6):
         flow = Flow(nic, TLS12_GCM256, version)
@@ -116,7 +117,8 @@ def many_records_in_one_packet(nic):
 
 @case()
 def stream_cut_anywhere(nic):
-    """Packet borders in headers, nonces, payloads and tags."""
+    """The stream is cut into packets at any place in headers, nonces, payloads and tags:
+    all records are right."""
     tx = start(nic)
     for suite in SUITES:
         flow = Flow(nic, suite)
@@ -182,7 +184,7 @@ def flows_do_not_mix(nic):
 
 
 def refuse(tx, flow, why, frame, **offload):
-    """A marked packet that stays inside; nothing of it is ever seen."""
+    """A marked packet is refused with status WHY, and nothing of it leaves."""
     cpl = tx.refused(why, frame, **offload)
     no_secret(flow.nic)
     return cpl
@@ -190,7 +192,8 @@ def refuse(tx, flow, why, frame, **offload):
 
 @case()
 def out_of_sequence(nic):
-    """Neither again nor ahead; in order still goes on."""
+    """A packet before or behind the expected sequence number is refused; the expected one
+    is then encrypted."""
     tx = start(nic)
     flow = Flow(nic)
     flow.send(tx, flow.record(SECRET))
@@ -212,7 +215,7 @@ def resync_at_the_next_record(nic):
     flow = Flow(nic)
     flow.send(tx, flow.record(SECRET))
     assert flow.read()[1] == SECRET
-    flow.seq += 1000        # two records go out in software
+    flow.seq += 1000        # software has sent two records
     flow.rec_no += 2
     flow.resync()
     flow.read_no += 2
@@ -223,7 +226,7 @@ def resync_at_the_next_record(nic):
 
 @case()
 def resync_never_goes_back(nic):
-    """A record number that was started is never encrypted again."""
+    """A resync to a record number that was begun already is refused."""
     tx = start(nic)
     flow = Flow(nic, rec_no=10)
     flow.send(tx, flow.record(SECRET)[:20])
@@ -236,7 +239,7 @@ def resync_never_goes_back(nic):
 
 @case()
 def tls13_is_always_application_data(nic):
-    """Another type in the header is impossible, whatever TLS 1.2 may have."""
+    """A TLS 1.3 record with another type than application data in its header is refused."""
     tx = start(nic)
     flow = Flow(nic, next(s for s in SUITES if s[0] == TLS13))
     frame, offload = flow.packet(b"\x16" + flow.record(SECRET)[1:])
@@ -247,7 +250,8 @@ def tls13_is_always_application_data(nic):
 
 @case()
 def bad_record_loses_the_context(nic):
-    """An impossible header, a nonce that is not the next."""
+    """A record with an impossible header, or with a nonce that is not the next: it is
+    refused, an event tells so, and the context is lost."""
     tx = start(nic)
     for why, counter, spoil in (
             ("TLS_HEADER", "TLS_TX_DROP_HEADER", lambda r: b"\x63" + r[1:]),
@@ -275,8 +279,9 @@ def bad_record_loses_the_context(nic):
 
 @case()
 def marked_packets_that_are_not_right(nic):
-    """Not TCP, no such context, no checksum, header length that would leave
-    plaintext, bytes after the IP packet, fragments, truncated headers."""
+    """Marked packets are refused: not TCP, no such context, no checksum offload, a header
+    length that would leave plaintext, bytes behind the IP packet, fragments, truncated
+    headers."""
     tx = start(nic)
     flow = Flow(nic)
     frame, offload = flow.packet(flow.record(SECRET))
@@ -304,7 +309,8 @@ def marked_packets_that_are_not_right(nic):
 
 @case()
 def bytes_behind_a_segmented_packet_are_encrypted(nic):
-    """With TSO the IP length is the device's to write: all bytes count."""
+    """With TSO the device writes the IP length itself: all bytes of the frame are
+    encrypted."""
     tx = start(nic)
     flow = Flow(nic)
     frame, offload = flow.packet(flow.record(SECRET * 10), mss=100)
@@ -317,7 +323,8 @@ def bytes_behind_a_segmented_packet_are_encrypted(nic):
 
 @case()
 def refused_before_encryption_changes_nothing(nic):
-    """A packet that fails for another reason does not move the context."""
+    """A packet is refused for its length: its context does not move, and the same record
+    can be sent again."""
     tx = start(nic)
     flow = Flow(nic)
     frame, offload = flow.packet(flow.record(payload(2000)))
@@ -385,7 +392,8 @@ def reset_forgets_contexts(nic):
 
 @case()
 def lost_frames_do_not_disturb(nic):
-    """Loss is on the wire: the context goes on as if nothing happened."""
+    """Frames are lost on the wire behind the device: the context goes on as if nothing had
+    happened."""
     tx = start(nic)
     flow = Flow(nic)
     path = "/machine/peripheral/nic"
@@ -412,7 +420,8 @@ def counters(nic):
 
 @case()
 def traces_hold_no_secrets(nic):
-    """With every trace on, from the command with the key to its end."""
+    """With every trace event on, no key and no plaintext is in the log, from the command
+    with the key to the end of its context."""
     key = bytes.fromhex("a3d95b17c04e6f82911e2dbb70f4c865")
     nic.m.qmp("trace-event-set-state", name="vkdev_*", enable=True)
     tx = start(nic)
@@ -433,7 +442,8 @@ def traces_hold_no_secrets(nic):
 
 
 def areas(pid):
-    """Memory that a process can write, in pieces that overlap a little."""
+    """The memory that a process can write, as (address, size), in pieces that overlap a
+    little."""
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
         for line in maps:
             where, mode = line.split()[:2]
@@ -443,7 +453,7 @@ def areas(pid):
 
 
 def key_in_memory(nic, key):
-    """Address of the key in the memory of the QEMU process, or None."""
+    """The address of the key in the memory of the QEMU process, or None."""
     pid = nic.m.qemu_pid()
     fd = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
     try:
@@ -451,7 +461,7 @@ def key_in_memory(nic, key):
             try:
                 if key in os.pread(fd, size, at):
                     return hex(at)
-            except OSError:     # mapped, but nothing there
+            except OSError:     # mapped, but without pages
                 continue
         return None
     finally:
@@ -459,13 +469,14 @@ def key_in_memory(nic, key):
 
 
 def wipe_commands(nic):
-    """The host's part: the command ring held the key."""
+    """Wipe the command ring, which held the key; that is the host's duty."""
     nic.m.write(nic.cmdq.addr, bytes(nic.cmdq.count * nic.cmdq.size))
 
 
 @case()
 def keys_are_gone(nic):
-    """After delete and after reset no key is left anywhere in the process."""
+    """A context is deleted, or the device reset: its key is nowhere in the memory of the
+    QEMU process."""
     key = bytes.fromhex("d06ff1a5c9e27b3344a1f0de6b9c1725")
     tx = start(nic)
     nic.m.write = nic.m.write_words

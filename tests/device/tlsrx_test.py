@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""TLS receive through real firmware: records that another library encrypted, in frames
-right and wrong, and the information that the host gets about each."""
+"""TLS receive through real firmware: records that another library encrypted, in right and
+wrong frames, and the information that the host gets about each frame."""
 
 import hashlib
 import sys
@@ -31,7 +31,7 @@ class Flow:
                  rec_no=0, sizes=(), key=None):
         self.nic, self.rx, self.version, self.ports = nic, rx, version, ports
         self.records, self.seq = Records(*suite, rec_no, key), seq
-        self.wire, self.clear = b"", b""     # the stream, from SEQ on
+        self.wire, self.clear = b"", b""     # the stream as sent and as delivered, from SEQ on
         self.starts = []
         self.ctx = unpack("tls_ref", self.add())["ctx"]
         for size in sizes:
@@ -45,7 +45,7 @@ class Flow:
         return pack("tls_ref", ctx=self.ctx)
 
     def record(self, size, kind=23, plain=None):
-        """The next record of the stream."""
+        """Append a record to the stream."""
         number = self.records.first + len(self.starts)
         plain = payload(size, number & 0xff) if plain is None else plain
         self.starts.append(len(self.wire))
@@ -54,7 +54,7 @@ class Flow:
         return self
 
     def spoil(self, at):
-        """From now on this byte is sent with another value."""
+        """Change this byte of the stream, from now on."""
         self.wire = self.wire[:at] + bytes([self.wire[at] ^ 4]) + self.wire[at + 1:]
 
     def frame(self, begin, end, tags=b"", options=b"", fragment=0, **members):
@@ -65,8 +65,8 @@ class Flow:
         return ethernet(0x0800 if self.version == 4 else 0x86dd, packet, MAC, PEER, tags)
 
     def packet(self, begin, end, flags=DECRYPTED, pad=b"", stripped=b"", **more):
-        """Bytes BEGIN to END arrive, and come up with these flags, decrypted if
-        they say so. Return: the completion."""
+        """Bytes BEGIN to END arrive; the completion has exactly these flags, and the frame
+        is decrypted if they say so. Returns the completion."""
         frame = self.frame(begin, end, **more) + pad
         self.nic.wire.send(frame)
         got, cpl = self.rx.receive()
@@ -81,7 +81,7 @@ class Flow:
         return cpl
 
     def rec(self, first, last=None, flags=DECRYPTED):
-        """Whole records arrive in one packet."""
+        """Whole records, FIRST to LAST, arrive in one packet."""
         ends = self.starts[1:] + [len(self.wire)]
         return self.packet(self.starts[first],
                            ends[first if last is None else last], flags)
@@ -93,7 +93,7 @@ class Flow:
         return self.state()["state"] == ABI.TLS_IN_SYNC
 
     def where(self, n, **members):
-        """struct vktls_tls_resync: record N of the stream is where it is."""
+        """struct vktls_tls_resync: record N of the stream is at its place."""
         number = self.records.first + n
         return pack("tls_resync", **(
             dict(ctx=self.ctx, tcp_seq=self.seq + self.starts[n] & 0xffffffff,
@@ -118,14 +118,15 @@ def start(nic, *flags, bufs=32, size=2048, **more):
 
 
 def flow_for_each(nic, rx, **more):
-    """A flow for each suite, IPv4 and IPv6 in turn."""
+    """A flow for each cipher suite, alternately IPv4 and IPv6."""
     for n, suite in enumerate(SUITES):
         yield Flow(nic, rx, (4, 6)[n % 2], suite, ports=(443, 1000 + n), **more)
 
 
 @case()
 def every_suite(nic):
-    """Each version with each cipher, over IPv4 and IPv6, a record in a packet."""
+    """Each version with each cipher, over IPv4 and IPv6, with a record in a packet: all are
+    decrypted."""
     rx = start(nic)
     for version in (4, 6):
         for n, suite in enumerate(SUITES):
@@ -139,8 +140,8 @@ def every_suite(nic):
 
 @case()
 def stream_cut_anywhere(nic):
-    """Packet borders in headers, nonces, payloads and tags; records of several
-    packets and packets of several records."""
+    """Packets end anywhere in headers, nonces, payloads and tags, and hold parts of a
+    record or several records: all are decrypted."""
     rx = start(nic)
     for n, suite in enumerate(SUITES):
         flow = Flow(nic, rx, 4, suite, 0xfffffff0, (443, 1000 + n), (1 << 40) - 1)
@@ -168,7 +169,7 @@ def many_records_in_one_packet(nic):
 
 @case()
 def frame_over_many_buffers(nic):
-    """All completions of a frame say the same."""
+    """A frame fills many buffers: their completions have the same flags."""
     rx = start(nic, mtu=9000, size=256, bufs=63)
     flow = Flow(nic, rx, sizes=[8000])
     frame = flow.frame(0, len(flow.wire))
@@ -184,7 +185,8 @@ def frame_over_many_buffers(nic):
 
 @case()
 def headers_with_options_and_padding(nic):
-    """The stream begins after the TCP options and ends where IP says."""
+    """The stream begins behind the TCP options and ends where the IP header says, so
+    padding is not part of it."""
     rx = start(nic)
     flow = Flow(nic, rx, sizes=[0, 500])
     flow.packet(0, 4, options=bytes([1]) * 40)
@@ -196,7 +198,7 @@ def headers_with_options_and_padding(nic):
 
 @case()
 def under_vlan_tags(nic):
-    """Stripped or left, one tag or two."""
+    """Frames with one or two VLAN tags, stripped or not, are decrypted."""
     rx = start(nic)
     flow = Flow(nic, rx, 6, sizes=[100] * 4)
     flow.packet(0, flow.starts[1], tags=VLAN)
@@ -210,8 +212,8 @@ def under_vlan_tags(nic):
 
 @case()
 def other_packets_do_not_touch_the_stream(nic):
-    """Wrong checksums, fragments, no payload, another flow; with and without
-    the port's own look at checksums."""
+    """Frames with a wrong checksum, fragments, frames without payload and those of other
+    flows do not touch the stream, with RX_CSUM and without."""
     rx = start(nic)
     for mode in ((), ("RX_CSUM",)):
         nic.up(*mode)
@@ -237,7 +239,8 @@ def other_packets_do_not_touch_the_stream(nic):
 
 
 def lose_inside_a_record(flow, after, late):
-    """The middle of the first record comes behind the second one."""
+    """The middle of record 0 arrives behind record 1; packets have the flags AFTER behind
+    the gap, and LATE for the late bytes."""
     flow.packet(0, 100)
     flow.packet(200, 300, after)
     flow.packet(300, flow.starts[1], after)
@@ -249,8 +252,8 @@ def lose_inside_a_record(flow, after, late):
 
 @case()
 def loss_inside_a_record(nic):
-    """The bytes after the loss are decrypted all the same, and the late ones too; the
-    host is not asked."""
+    """The middle of a record comes late: the bytes behind it and the late bytes are
+    decrypted, and there is no resync request."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[400] * 3):
         lose_inside_a_record(flow, DECRYPTED, DECRYPTED)
@@ -262,8 +265,9 @@ def loss_inside_a_record(nic):
 
 @case(fault_rx_forgetful=1)
 def loss_inside_a_record_leaves_no_memory(nic):
-    """The rest of the record comes as it is, the next record is decrypted again, and
-    the host is not asked."""
+    """The middle of a record comes late, and the device does not remember gaps: the rest of
+    the record comes undecrypted, the next record is decrypted, and there is no resync
+    request."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[400] * 3):
         lose_inside_a_record(flow, TLS, TLS)
@@ -275,8 +279,8 @@ def loss_inside_a_record_leaves_no_memory(nic):
 
 @case()
 def wrong_byte_in_what_is_late(nic):
-    """The packet that makes the record complete has the verdict, and comes as it
-    came; the place is not lost."""
+    """Late bytes of a record have a wrong byte: the packet that completes the record is
+    reported as not authentic and comes undecrypted, and the context stays in sync."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[400] * 3):
         flow.packet(0, 100)
@@ -293,7 +297,8 @@ def wrong_byte_in_what_is_late(nic):
 
 @case()
 def late_header(nic):
-    """A late header leads to the record in progress, or to a record that was followed."""
+    """A late header brings the context back into sync, with the record in progress or with
+    a later one that it has followed."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[300] * 6):
         one, two = flow.starts[1], flow.starts[2]
@@ -316,8 +321,9 @@ def late_header(nic):
 
 @case()
 def header_that_never_comes(nic):
-    """A guess at the next record's number, which its tag proves. Where two are
-    lost that are not as long as the others, the distance does not tell how many."""
+    """A header never comes: the device guesses the number of the next record, and the
+    record's tag proves it. If two records of other lengths are lost, the distance does not
+    tell their number, and the context stays lost."""
     rx = start(nic)
     sizes = [300] * 6 + [250, 330] + [300] * 3
     for flow in flow_for_each(nic, rx, sizes=sizes):
@@ -342,7 +348,8 @@ def header_that_never_comes(nic):
 
 @case()
 def again_and_overlapping(nic):
-    """Bytes received before come as they are; new bytes behind them count."""
+    """Bytes that were received before come undecrypted; new bytes behind them in the same
+    packet count."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[300] * 4):
         flow.rec(0)
@@ -355,7 +362,8 @@ def again_and_overlapping(nic):
 
 @case(fault_rx_forgetful=1)
 def loss_over_a_header(nic):
-    """A header is found wherever packets cut it; the answer brings it back."""
+    """A gap hides a record header: the next header is found wherever packets cut it, and
+    the answer to the resync request brings the context back."""
     rx = start(nic)
     for n, flow in enumerate(flow_for_each(nic, rx, sizes=[300] * 5)):
         flow.packet(0, flow.starts[1])
@@ -376,8 +384,8 @@ def loss_over_a_header(nic):
 
 @case(fault_rx_forgetful=1)
 def asks_again_at_growing_distances(nic):
-    """Headers 1, 2, 3, 5, 9, 17 and then each 16th; the first 8 of these may be
-    named, and the last 8, and no other."""
+    """Resync requests come at headers 1, 2, 3, 5, 9, 17 and then at each 16th. An answer
+    may name the first 8 of these headers and the last 8, and no other."""
     rx = start(nic)
     flow = Flow(nic, rx, sizes=[20] * 300)
     asked = []
@@ -401,7 +409,8 @@ def asks_again_at_growing_distances(nic):
 
 @case(fault_rx_forgetful=1)
 def what_looks_like_a_header_and_is_none(nic):
-    """The search goes on when the next header is not where this one points."""
+    """Bytes look like a header, and no header is at the place to which they point: the
+    search goes on behind them."""
     rx = start(nic)
     flow = Flow(nic, rx, sizes=[100])
     bait = bytes.fromhex("1703030040") + bytes(200)
@@ -433,8 +442,8 @@ def hint_about_a_record_to_come(nic):
 
 @case()
 def wrong_tag(nic):
-    """Each kind of byte of a record: never called decrypted, and the bytes come
-    up as they came."""
+    """One byte of a record is wrong, in each of its parts: the packet is not reported as
+    decrypted, and comes as it was sent."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, sizes=[100] * 4):
         head = 5 + flow.records.explicit
@@ -457,7 +466,7 @@ def wrong_tag(nic):
 
 @case()
 def a_good_record_before_a_wrong_one(nic):
-    """One packet of two records, the second is wrong: nothing is decrypted."""
+    """A packet holds a good record and a wrong one: nothing of it is decrypted."""
     rx = start(nic)
     flow = Flow(nic, rx, sizes=[100, 100])
     flow.spoil(len(flow.wire) - 20)
@@ -484,7 +493,8 @@ def impossible_header(nic):
 
 @case()
 def frame_without_buffers_did_not_happen(nic):
-    """The peer sends it again, and then it is the expected one."""
+    """A frame is dropped for lack of buffers: its context does not move, and the frame is
+    decrypted when the peer sends it again."""
     rx = start(nic, bufs=3, size=256)
     flow = Flow(nic, rx, sizes=[1000, 100])
     before = nic.stats()
@@ -500,7 +510,7 @@ def frame_without_buffers_did_not_happen(nic):
 
 @case()
 def numbers_that_run_out(nic):
-    """After the last record number all packets arrive undecrypted."""
+    """After the last record number of a key, all packets come undecrypted."""
     rx = start(nic)
     for flow in flow_for_each(nic, rx, rec_no=(1 << 64) - 2, sizes=[100, 100]):
         flow.rec(0, 1)
@@ -510,7 +520,8 @@ def numbers_that_run_out(nic):
 
 @case()
 def flows_do_not_mix(nic):
-    """Equal ports and places in the stream, other addresses, or other ports."""
+    """Flows with equal ports and sequence numbers and different addresses, or different
+    ports, do not mix."""
     rx = start(nic)
     flows = [Flow(nic, rx, version, SUITES[n % 6], ports=(443 + n % 3, 1000 + n))
              for n in range(60) for version in (4, 6)]
@@ -549,7 +560,7 @@ def one_context_for_a_flow(nic):
 
 @case()
 def contexts_keep_to_their_direction(nic):
-    """A receiving context does not encrypt, and a sending one does not decrypt."""
+    """A receiving context does not encrypt, and a sending context does not decrypt."""
     rx, tx = start(nic), TxQueue(nic)
     flow = Flow(nic, rx, sizes=[100])
     frame, l4, hdr_len = tcp_frame(4, flow.clear, seq=flow.seq, whole=False)
@@ -564,7 +575,7 @@ def contexts_keep_to_their_direction(nic):
 
 @case()
 def spread_over_queues(nic):
-    """The hash covers addresses and ports, so decryption does not change it."""
+    """The RSS hash covers addresses and ports, and is the same for decrypted frames."""
     nic.boot().up("RSS")
     queues = [RxQueue(nic, n) for n in range(2)]
     addr = nic.m.alloc(176)
@@ -590,7 +601,7 @@ HANDSHAKE = 22
 
 
 class KeyedFlow(Flow):
-    """A flow of TLS 1.3 whose peer sends KeyUpdates."""
+    """A TLS 1.3 flow of which the peer sends KeyUpdates."""
 
     def __init__(self, nic, rx, **more):
         self.number, self.given = 0, 0
@@ -600,7 +611,7 @@ class KeyedFlow(Flow):
         return bytes([0x40 + number % 64] * 16)
 
     def update(self):
-        """A KeyUpdate; the records behind it have the next key."""
+        """Append a KeyUpdate; the records behind it have the next key."""
         self.record(0, kind=HANDSHAKE, plain=UPDATE)
         self.number += 1
         self.records = Records(TLS13, GCM128, -len(self.starts), self.key_of(self.number))
@@ -610,19 +621,20 @@ class KeyedFlow(Flow):
                     key=key or self.key_of(number))
 
     def give(self, status="OK"):
-        """The key after the last one."""
+        """Give the device one more next key."""
         self.nic.command("TLS_NEXT", self.next_key(self.given + 1), status)
         self.given += 1
 
     def told(self, number):
-        """The device says which key it uses."""
+        """An event names the key that the device now uses."""
         event = self.nic.event("TLS_KEY")
         assert (event["id"], event["arg"]) == (self.ctx, number)
 
 
 @case()
 def next_key_after_a_key_update(nic):
-    """Nothing of the new key comes undecrypted, and a second key waits already."""
+    """The device has the next keys: records behind a KeyUpdate are decrypted with them, and
+    none comes undecrypted."""
     flow = KeyedFlow(nic, start(nic), sizes=[100])
     for size in (200, 300, 400):
         flow.update()
@@ -697,7 +709,8 @@ def next_keys_that_are_refused(nic):
 
 @case()
 def resync_to_a_later_key(nic):
-    """The host says which key the record has that the device asks about."""
+    """A context loses its place before several KeyUpdates: the host's answer to the resync
+    request names the record's key, and the context is in sync."""
     flow = KeyedFlow(nic, start(nic), sizes=[300] * 3)
     for _ in range(3):
         flow.update()
@@ -765,7 +778,8 @@ def traces_hold_no_secrets(nic):
 
 @case()
 def keys_are_gone(nic):
-    """After delete and after reset no key is left anywhere in the process."""
+    """A context is deleted, or the device reset: its key is nowhere in the memory of the
+    QEMU process."""
     rx = start(nic)
     nic.m.write = nic.m.write_words
     for suite in SUITES:
@@ -788,7 +802,8 @@ def keys_are_gone(nic):
 
 @case()
 def keys_in_advance_are_gone(nic):
-    """The key in use, the one before and those that wait."""
+    """A context with keys in advance is deleted, or the device reset: the key in use, the
+    one before and the waiting ones are nowhere in the memory of the QEMU process."""
     rx = start(nic)
     nic.m.write = nic.m.write_words
     keys = [hashlib.sha256(bytes([number])).digest()[:16] for number in range(4)]

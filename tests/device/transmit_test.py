@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Transmit through real firmware: gathering, checksums, segmentation, VLAN,
-completions, interrupts; and packets that are refused."""
+"""Transmit through real firmware: gathering, checksums, segmentation, VLAN, completions,
+interrupts; and packets that are refused."""
 
 import struct
 import sys
@@ -36,8 +36,8 @@ def plain_frame(nic):
 
 @case()
 def descriptors_are_counted(nic):
-    """All that the ring gives back: the offload one, and those of a packet that
-    is refused, too."""
+    """TX_DESCS counts all descriptors that the ring gives back, also offload descriptors
+    and those of refused packets."""
     tx = start(nic)
     tx.send_ok(PLAIN, pieces=3)
     assert nic.wire.receive() and nic.stats()["TX_DESCS"] == 3
@@ -55,7 +55,8 @@ def gathered_from_pieces(nic):
 
 @case()
 def many_packets_behind_one_doorbell(nic):
-    """More than are read at a time, around the end of the ring."""
+    """One doorbell announces more packets than the device reads at a time, around the end
+    of the ring: all leave in order."""
     tx = start(nic, log2=7)
     for count in (1, 2, 40, 60, 33):
         frames = [PLAIN + bytes([n]) for n in range(count)]
@@ -85,7 +86,8 @@ def rings_wrap(nic):
 
 @case()
 def many_at_one_doorbell(nic):
-    """Completions only where they were asked for."""
+    """One doorbell for 100 packets, of which the last asks for a completion: one completion
+    comes, and all packets leave."""
     tx = start(nic, log2=8)
     for n in range(100):
         addr = nic.m.alloc(64, 1)
@@ -138,7 +140,8 @@ def interrupt_when_armed(nic):
 
 @case()
 def arming_behind_a_completion(nic):
-    """A completion that came before the arming interrupts at once."""
+    """A queue is armed behind a completion that is there already: the interrupt comes at
+    once."""
     tx = start(nic)
     tx.data(PLAIN)
     tx.ring_doorbell()
@@ -165,8 +168,8 @@ def moderation_waits(nic):
 @in_qemu_only("time goes on by itself")
 @case()
 def no_interrupt_for_what_was_consumed(nic):
-    """A new arming ends the wait of the one before: no interrupt comes for that, and the
-    wait of the next completion has its whole time."""
+    """A completion is consumed and the queue armed again before its moderation time has
+    passed: no interrupt comes for it, and the next completion gets the whole time."""
     tx = start(nic)
     nic.write(tx.mod_reg, 1000)
 
@@ -204,7 +207,8 @@ def moderation_counts(nic):
 @in_qemu_only("a message goes to the client")
 @case()
 def interrupt_message_to_own_registers(nic):
-    """Sent from the data path and from a timer: it resets nothing."""
+    """A vector's message is aimed at the device's own reset register, and sent from the
+    data path and from a timer: nothing is reset."""
     tx = start(nic)
     entry = nic.pci.bars[1] + 16
     nic.m.write32(entry, nic.pci.bars[0] + ABI.REG_CTRL)
@@ -242,7 +246,7 @@ def checksum_ipv4_and_ipv6(nic):
 
 @case()
 def checksum_zero_is_sent_as_ffff(nic):
-    """UDP takes zero for "no checksum"."""
+    """A UDP checksum that is zero leaves as 0xffff, because zero means "no checksum"."""
     tx = start(nic)
     frame = ethernet(0x88b5, b"\xff\xff" + bytes(44))
     tx.send_ok(frame, ABI.TXO_CSUM, csum_start=14, csum_offset=20)
@@ -285,7 +289,7 @@ def segmentation_of_64k(nic):
 
 @case()
 def segmentation_of_long_headers(nic):
-    """IPv4 options, IPv6 extension headers, TCP options are in each frame."""
+    """With TSO, each frame has the IPv4 options, IPv6 extension headers and TCP options."""
     tx = start(nic)
     options = bytes([1]) * 40
     for segment in cut(nic, tx, 4, 5000, 1000, ip_options=options, options=options):
@@ -296,7 +300,7 @@ def segmentation_of_long_headers(nic):
 
 @case()
 def segmentation_of_too_long_headers(nic):
-    """508 bytes of headers and a tag between them; more is refused."""
+    """TSO with 508 bytes of headers and a tag to insert works; longer headers are refused."""
     tx = start(nic)
     extension = bytes([0, 53]) + bytes(430)
     cut(nic, tx, 6, 5000, 900, vlan=5, ip_options=extension)
@@ -408,7 +412,8 @@ def refused_offloads(nic):
 
 @case()
 def refused_routed_segmentation(nic):
-    """The checksum would need an address that the IPv6 header does not hold."""
+    """TSO behind an IPv6 routing header is refused, because the checksum needs an address
+    that the IPv6 header does not have."""
     tx = start(nic)
     routing = bytes([0, 0, 4, 1, 0, 0, 0, 0])
     frame, _, hdr_len = tcp_frame(6, payload(1000), ip_options=routing)
@@ -418,7 +423,8 @@ def refused_routed_segmentation(nic):
 
 @case()
 def refused_memory(nic):
-    """Data that is no memory, among it the device's own registers."""
+    """Data outside of memory, also in the device's own registers, is refused with status
+    DMA; the next packet leaves."""
     tx = start(nic)
     for addr in (RAM_END - 8, nic.pci.bars[0], nic.pci.bars[1], 0xffffffffffffffc0):
         before = nic.stats()["TX_ERRORS"]
@@ -501,7 +507,8 @@ def doorbell_out_of_range(nic):
 
 @case()
 def host_that_takes_no_completions(nic):
-    """The queue waits for room in the completion ring and loses nothing."""
+    """The host consumes no completions: the queue stops when the completion ring is full,
+    and loses nothing."""
     tx = start(nic)
     addr = nic.m.alloc(64)
     nic.m.write(addr, PLAIN[:64])
@@ -520,8 +527,8 @@ def host_that_takes_no_completions(nic):
 
 @case()
 def far_end_that_takes_nothing(nic):
-    """The queue waits for the wire, goes on by itself and loses nothing, in
-    the middle of a packet too."""
+    """The wire takes no frames: the queue waits, also in the middle of a packet, answers
+    commands, and goes on by itself."""
     tx = start(nic)
     nic.wire.taking.clear()
     data = payload(60000)
@@ -540,8 +547,8 @@ def far_end_that_takes_nothing(nic):
 
 @case(fault_tx_drop_ppm=1000000)
 def long_work_does_not_hold_the_device(nic):
-    """Millions of tiny frames that nobody slows down: registers are answered
-    all the while, and a reset ends it."""
+    """Millions of tiny frames are to be sent on a fast wire: register accesses are answered
+    all the time, and a reset ends the work."""
     tx = start(nic, log2=12)
     frame, _, hdr_len = tcp_frame(4, payload(60000))
     tx.data(frame)
@@ -591,7 +598,7 @@ def reset_in_the_middle(nic):
 
 
 def lost(nic, tx, seed, count=400):
-    """Which of so many frames do not arrive."""
+    """The numbers of the COUNT frames that do not arrive."""
     nic.m.qmp("qom-set", path="/machine/peripheral/nic", property="fault-seed",
               value=seed)
     for n in range(count):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host program by somebody who has docs/abi.rst and nothing else: numbers,
-layouts and the bytes of the examples are read from that text; the header, and the
-helpers of other suites that know the NIC, are not used. Bring-up, the examples byte
-for byte, receive with joined frames, TLS 1.3 over IPv6, lengths of commands, a full event
-ring, removal, bus master off."""
+"""A host program by a vendor who has docs/abi.rst and nothing else: numbers, layouts and
+the bytes of the examples are read from that text; the header, and the helpers of other
+suites that know the NIC, are not used. Bring-up, the examples byte for byte, receive with
+joined frames, TLS 1.3 over IPv6, lengths of commands, a full event ring, removal, bus
+master off."""
 
 import ipaddress
 import os
@@ -24,7 +24,7 @@ with open(os.path.join(abi.TOP, "docs/abi.rst")) as rst:
 
 
 def read_numbers():
-    """Rows of tables, and "NAME is N" and "NAME = N" in the text."""
+    """{name: number}, from the tables and from "NAME is N" and "NAME = N" in the text."""
     rows = re.findall(r"^``(VKTLS_\w+)``\s+(0x[0-9a-f]+|\d+)\b", TEXT, re.M)
     rows += re.findall(r"``(VKTLS_\w+)``\s(?:=|is)\s(0x[0-9a-f]+|\d+)", TEXT)
     return {name[6:]: int(value, 0) for name, value in rows}
@@ -50,7 +50,7 @@ def block(name):
 
 
 def example(name):
-    """The bytes of an example, entry by entry; all of it when it has none."""
+    """The bytes of an example, as a list of entries; as one string if it has none."""
     if "vktls_" not in block(name):
         return bytes.fromhex(block(name))
     return [bytes.fromhex(raw) for raw in re.findall(
@@ -69,14 +69,15 @@ def build(kind, **members):
 
 
 def take_apart(kind, data):
-    """Integers, and byte strings: record numbers, addresses, payloads."""
+    """The members of a structure: integers, or byte strings (record numbers, addresses,
+    payloads)."""
     members = {name: data[at:at + size] for name, (at, size) in LAYOUTS[kind][1].items()}
     return {name: int.from_bytes(value, "little") if len(value) in (1, 2, 4, 8) and
             name != "rec_no" else value for name, value in members.items()}
 
 
 class Host:
-    """The host's memory and registers, and its end of the rings."""
+    """The host's memory and registers, and its ends of the rings."""
 
     def __init__(self, **_):
         self.m = self.wire = self.pci = None
@@ -111,10 +112,10 @@ class Host:
         return value & N["STATUS_FW_STATE"], \
             (value & N["STATUS_FW_CODE"]) >> N["STATUS_FW_CODE_SHIFT"]
 
-    # Bring-up, as the section of that name has it
+    # Bring-up, by the section "Bring-up"
 
     def probe(self):
-        self.pci = Function(self.m, 4)      # maps the BARs; memory space, bus master
+        self.pci = Function(self.m, 4)      # maps the BARs, enables memory space and bus master
         assert self.pci.config(0) == N["PCI_DEVICE"] << 16 | N["PCI_VENDOR"]
         self.msix()
         assert self.read("REG_MAGIC") == N["MAGIC"]
@@ -127,7 +128,7 @@ class Host:
         assert (value >> 16, value & 0xffff) == (N["ABI_MAJOR"], N["ABI_MINOR"]), hex(value)
 
     def msix(self):
-        """Vector n writes n + 1 to a word of memory."""
+        """Set up MSI-X: vector n writes n + 1 to a word of memory."""
         self.vectors = 1 + self.m.read32(self.pci.bars[N["BAR_REGS"]] + N["REG_QUEUES"])
         self.messages = self.m.alloc(4 * self.vectors)
         for n in range(self.vectors):
@@ -156,7 +157,8 @@ class Host:
         self.version()
 
     def rings(self):
-        """Command and completion ring of 16 entries, event ring of 16."""
+        """Set up the command and completion ring of 16 entries each, and the event ring of
+        16."""
         if not hasattr(self, "cmdq"):
             self.cmdq, self.cplq, self.evtq = (self.m.alloc(16 * size) for size in
                                                (128, 64, 16))
@@ -170,7 +172,7 @@ class Host:
         self.issued = self.seen = 0
 
     def command_bytes(self, entry):
-        """One command. Return: the 64 bytes of its completion."""
+        """Run one command. Returns the 64 bytes of its completion."""
         index, lap = self.issued % 16, self.issued // 16
         self.m.write(self.cmdq + 128 * index, entry.ljust(128, b"\0"))
         self.issued += 1
@@ -195,7 +197,7 @@ class Host:
         return struct.unpack(f"<{num}Q", self.m.read(buf, 8 * num))
 
     def event(self):
-        """The next event."""
+        """Wait for the next event."""
         at, lap = self.evtq + 16 * (self.seen % 16), self.seen // 16
         self.m.wait(lambda: self.m.read(at + 15, 1)[0] & 1 == 1 - lap % 2, "event")
         self.seen += 1
@@ -203,7 +205,7 @@ class Host:
         return take_apart("event", self.m.read(at, 16))
 
     def up(self, *modes, queues=True):
-        """All ten steps, with a pair of queues of 64 entries."""
+        """All ten steps of the bring-up, with a pair of queues of 64 entries."""
         self.probe()
         self.load()
         self.rings()
@@ -248,7 +250,7 @@ class Queue:
         return self.h.m.read(at + 15, 1)[0] & N["GEN"] == 1 - self.head // 64 % 2
 
     def raw(self):
-        """The next completion, 16 bytes."""
+        """Wait for the next completion. Returns its 16 bytes."""
         self.h.m.wait(self.ready, "completion")
         entry = self.h.m.read(self.cq + 16 * (self.head % 64), 16)
         self.head += 1
@@ -310,7 +312,8 @@ def test_block(host):
 
 @case(Host)
 def worked_example(host):
-    """Every byte of it: command, descriptors, frames, completions."""
+    """The worked example of the text: command, descriptors, frames and completions have
+    exactly its bytes."""
     host.up()
     key, add = example("example-command")
     host.rings()
@@ -348,7 +351,7 @@ def received_example(host):
 
 
 def at_once(host, *frames):
-    """Frames that the device finds together when it looks."""
+    """Send frames that the device finds together when it looks."""
     host.m.qmp("qom-set", path="/objects/hold", property="status", value="on")
     for frame in frames:
         send_patiently(host.wire, frame)
@@ -357,7 +360,8 @@ def at_once(host, *frames):
 
 @case(Host)
 def joined_example(host):
-    """Both frames at once: the headers of the uncut packet come back."""
+    """The example of joined frames: both frames come at once, and packet and completion
+    have exactly the bytes of the text."""
     host.up("RX_CSUM", "RX_GRO")
     host.rx.post(example("example-receive")[0],
                  build("rx_desc", addr=host.m.alloc(2048), len=2048))
@@ -383,7 +387,7 @@ class Peer:
         self.ctx = take_apart("tls_ref", answer)["ctx"]
 
     def record(self, plain):
-        """Ciphertext as sent, and as the device delivers it."""
+        """(record as sent, record as the device delivers it)."""
         head = b"\x17\3\3" + (len(plain) + 1 + 16).to_bytes(2, "big")
         nonce = self.iv[:4] + (int.from_bytes(self.iv[4:], "big") ^
                                self.number).to_bytes(8, "big")
@@ -405,7 +409,7 @@ class Peer:
 
 
 def receive(host, frame, addr):
-    """The frame's flags, and its payload as delivered."""
+    """(flags of the frame, its payload as delivered)."""
     host.wire.send(frame)
     cpl = take_apart("rx_cpl", host.rx.raw())
     assert cpl["len"] == len(frame) and cpl["flags"] & N["RXC_EOP"]
@@ -416,8 +420,8 @@ def receive(host, frame, addr):
 
 @case(Host)
 def tls_over_ipv6(host):
-    """In order, with cuts and a wrapping sequence number; a lost header, its
-    question, the answer; a wrong tag."""
+    """A TLS stream over IPv6, cut anywhere, around the wrap of the sequence number; a lost
+    header with the resync request and its answer; a wrong tag."""
     host.up("RX_CSUM")
     peer, addrs = Peer(host), iter(buffers(host, 20))
     fine = N["RXC_L4_OK"] | N["RXC_TLS"] | N["RXC_TLS_DECRYPTED"]
@@ -456,7 +460,7 @@ def tls_over_ipv6(host):
 
 
 def packet_of_many_buffers(host, addrs):
-    """Completions of one frame or joined packet, and its bytes."""
+    """(completions of one frame or joined packet, its bytes)."""
     cpls, data = [], b""
     while not cpls or not cpls[-1]["flags"] & N["RXC_EOP"]:
         cpls.append(take_apart("rx_cpl", host.rx.raw()))
@@ -466,8 +470,8 @@ def packet_of_many_buffers(host, addrs):
 
 @case(Host)
 def joined_tls_over_ipv6(host):
-    """Three frames of a record, decrypted and joined over several buffers; the next
-    frame, with a wrong tag, stays alone."""
+    """Three frames of a record are decrypted and joined over several buffers; the next
+    frame has a wrong tag and is not joined."""
     host.up("RX_CSUM", "RX_GRO")
     peer, addrs = Peer(host), iter(buffers(host, 10, 512))
     begin = peer.seq
@@ -491,8 +495,8 @@ def joined_tls_over_ipv6(host):
 
 @case(Host)
 def commands_of_another_length(host):
-    """Each command with the payload that its row names, one byte less and more, and with
-    a byte behind it."""
+    """Each command is refused with one byte more or less than the payload that its row
+    names, and with a byte set behind it."""
     host.up(queues=False)
     rows = re.findall(r"^``VKTLS_(CMD_\w+)``\s+\d+\s+(?:nothing|``struct vktls_(\w+)``)",
                       TEXT, re.M)
@@ -511,7 +515,8 @@ def commands_of_another_length(host):
 
 @case(Host)
 def events_without_room(host):
-    """A ring of 16 holds 15; more wait, more are lost, and the host learns how many."""
+    """An event ring of 16 entries holds 15 events; some more wait, further ones are lost,
+    and an event tells how many."""
     host.up()
     for _ in range(300):
         assert send(host, FRAME[:5])["status"] == N["ST_TX_LENGTH"]
@@ -534,7 +539,8 @@ def ip_address(text):
 
 @case(Host)
 def spread_over_queues(host):
-    """The published hash; the table sends it to the second queue. A tag goes."""
+    """A frame with the published RSS hash goes to the second queue by the table, and its
+    VLAN tag is stripped."""
     host.up("RX_CSUM", "RSS", "VLAN_STRIP")
     second = Queue(host, "RX", 1)
     addrs = [host.m.alloc(2048, 1) for _ in range(2)]
@@ -561,7 +567,7 @@ def spread_over_queues(host):
 
 @case(Host)
 def moderation_and_arming(host):
-    """One interrupt for each arming; after a time, or a number of packets."""
+    """Each arming gives one interrupt, after the moderation time or number of packets."""
     host.up()
     host.write("QP_TX_MOD", 2 << N["MOD_FRAMES_SHIFT"] | 5000)
     host.tx.arm()
@@ -590,7 +596,7 @@ class Sender:
         self.ctx = take_apart("tls_ref", answer)["ctx"]
 
     def record(self, plain):
-        """A record as the host passes it to the NIC, and as it must be on the wire."""
+        """(record as the host passes it to the NIC, record as it must be on the wire)."""
         inner = plain + b"\x17"
         head = b"\x17\3\3" + (len(inner) + 16).to_bytes(2, "big")
         nonce = self.iv[:4] + (int.from_bytes(self.iv[4:], "big") ^
@@ -600,7 +606,7 @@ class Sender:
             nonce, inner, head)
 
     def send(self, data, seq, *more, around=(b"", b"")):
-        """Send one packet marked for TLS. Return: its completion and the payload that
+        """Send one packet marked for TLS. Returns its completion, and the payload that
         left."""
         frame, l4, hdr_len = tcp_frame(4, data, seq=seq, whole=False)
         frame = frame[:hdr_len] + around[0] + frame[hdr_len:] + around[1]
@@ -616,7 +622,8 @@ class Sender:
 
 @case(Host)
 def replay_and_resync(host):
-    """A retransmitted middle with its record around it; a gap; a number again."""
+    """The middle of a record is replayed with the record around it; a gap and a resync
+    follow; a resync to a used number is refused."""
     host.up()
     sender = Sender(host)
     given, wire = sender.record(payload(500))
@@ -651,7 +658,8 @@ def replay_and_resync(host):
 
 @case(Host)
 def bus_master_cleared(host):
-    """Queues stop, commands and events wait; the host destroys and creates."""
+    """The bus master bit is cleared: queues stop, commands and events wait; the host
+    destroys and creates the queues, and they work."""
     host.up()
     host.pci.enable(master=False)
     addr = host.m.alloc(len(FRAME))
@@ -669,8 +677,8 @@ def bus_master_cleared(host):
 
 @case(Host)
 def surprise_removal(host):
-    """All ones from every register, the magic among them; commands, packets and frames
-    come to nothing, and memory stays as it is."""
+    """The NIC is removed by surprise: every register reads all ones, commands, packets and
+    frames have no effect, and memory is unchanged."""
     host.up()
     buffers(host, 8)
     host.m.qmp("qom-set", path="/machine/peripheral/card", property="fault-gone", value=1)

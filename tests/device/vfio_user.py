@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The machine of qtest.py once more, with the card in a process of its own: a vfio-user
-client, its memory, and the vector table that a client keeps."""
+"""The machine of qtest.py with the device in a process of its own: a vfio-user client, its
+memory, and the vector table that a client keeps."""
 
 import array
 import json
@@ -23,10 +23,10 @@ VERSION, DMA_MAP, DMA_UNMAP, GET_REGION_INFO, SET_IRQS = 1, 2, 3, 5, 8
 REGION_READ, REGION_WRITE, DEVICE_RESET = 9, 10, 13
 REPLY, ERROR = 1, 1 << 5
 HEADER = struct.Struct("<HHIII")    # id, command, size, flags, error
-CONFIG = 7                          # region of the configuration space
+CONFIG = 7                          # index of the region with the configuration space
 MSIX_IRQS, BY_EVENTFD = 2, 1 << 2 | 1 << 5
 TABLE_BAR = 1
-ENTRY = struct.Struct("<QII")       # address, data, control: bit 0 masks
+ENTRY = struct.Struct("<QII")       # address, data, control (bit 0 masks)
 
 
 class Refused(Exception):
@@ -55,7 +55,7 @@ class Client:
         return data
 
     def ask(self, command, payload, fds=()):
-        """Send one request. Return: the answer's payload."""
+        """Send one request. Returns the answer's payload."""
         self.number = (self.number + 1) & 0xffff
         message = HEADER.pack(self.number, command, HEADER.size + len(payload), 0, 0)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
@@ -68,7 +68,7 @@ class Client:
         return data
 
     def share(self, addr, size, fd=None):
-        """Let the card reach memory, or only tell it of memory that it cannot reach."""
+        """Share memory with the device, or announce memory that it cannot reach (no FD)."""
         self.ask(DMA_MAP, struct.pack("<IIQQQ", 32, 3, 0, addr, size),
                  [] if fd is None else [fd])
 
@@ -84,7 +84,7 @@ class Client:
         return struct.unpack_from("<Q", info, 16)[0]
 
     def deliver(self, vector, fd):
-        """Have the messages of a vector written to an eventfd."""
+        """Have the messages of a vector signalled by an eventfd."""
         self.ask(SET_IRQS, struct.pack("<IIIII", 20, BY_EVENTFD, MSIX_IRQS, vector, 1), [fd])
 
     def reset(self):
@@ -95,7 +95,7 @@ class Client:
 
 
 class Process(Qmp):
-    """tools/vktls-card, and its words."""
+    """tools/vktls-card as a process, with its output."""
 
     def __init__(self, *args):
         self.dir = tempfile.mkdtemp(prefix="vktls-")
@@ -125,7 +125,7 @@ class Process(Qmp):
             time.sleep(0.02)
 
     def qemu_pid(self):
-        """The process that is the card."""
+        """Process id of the QEMU that is the device."""
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children",
                   encoding="ascii") as children:
             return int(children.read().split()[0])
@@ -135,7 +135,7 @@ class Process(Qmp):
             return log.read().decode(errors="replace")
 
     def end(self):
-        """The process ends as it is told to, with status 0."""
+        """Tell the process to end; its status must be 0."""
         if self.process.poll() is None:
             self.process.terminate()
         status = self.process.wait(PATIENCE)
@@ -163,13 +163,13 @@ class Machine(Process, Guest):
         self.attach()
 
     def attach(self):
-        """A client that has just come."""
+        """Connect as a new client."""
         self.client = Client(self.path)
         self.client.share(0, RAM_END, self.memory)
         self.client.reset()
 
     def detach(self):
-        """The client goes; wait until the card has noticed."""
+        """Disconnect, and wait until the device has noticed."""
         count = self.logged().count("the client has gone")
         self.client.close()
         self.until(lambda: self.logged().count("the client has gone") > count, "hang-up")
@@ -185,17 +185,17 @@ class Machine(Process, Guest):
         self.end()
 
     def logged(self):
-        """QEMU's words pass the supervisor: wait until no more of them come."""
+        """QEMU's output, which passes through vktls-card: wait until nothing more comes."""
         before, said = None, super().logged()
         while said != before:
             time.sleep(0.2)
             before, said = said, super().logged()
         return said
 
-    # memory and registers by address
+    # access to memory and registers by address
 
     def place(self, addr):
-        """Region and offset of an address, or None for memory."""
+        """(region, offset) of an address, or None for memory."""
         for number, (base, size) in self.bars.items():
             if base <= addr < base + size:
                 return number, addr - base
@@ -221,7 +221,7 @@ class Machine(Process, Guest):
 
     def read32(self, addr):
         if not self.place(addr):
-            self.client.read(CONFIG, 0, 4)      # the card's main loop comes round
+            self.client.read(CONFIG, 0, 4)      # lets the device's main loop run
         return int.from_bytes(self.read(addr, 4), "little")
 
     def write32(self, addr, value):
@@ -229,7 +229,7 @@ class Machine(Process, Guest):
 
     write_words = write
 
-    # messages
+    # interrupt messages
 
     def table_bytes(self):
         return b"".join(ENTRY.pack(*self.table[n]) for n in sorted(self.table))
@@ -247,7 +247,8 @@ class Machine(Process, Guest):
                 self.client.deliver(vector, self.fds[vector])
 
     def take_messages(self):
-        """Write each message that arrived to the place in its entry; a masked one waits."""
+        """Write each message that has arrived to the address in its entry; a masked one
+        waits."""
         ready = select.select(list(self.fds.values()), [], [], 0)[0] if self.fds else []
         for vector, fd in self.fds.items():
             if fd in ready:
@@ -258,14 +259,14 @@ class Machine(Process, Guest):
                 self.pending.discard(vector)
                 self.ram[addr:addr + 4] = data.to_bytes(4, "little")
 
-    # time is the host's
+    # the host's clock is the time
 
     def step(self, seconds):
         time.sleep(seconds)
 
 
 class Function(ConfigSpace):
-    """The card's PCI function; its BARs are where the client puts them."""
+    """The device's PCI function; its BARs are where the client puts them."""
 
     def __init__(self, machine, _dev=0):
         self.m, self.bars = machine, []
@@ -281,7 +282,7 @@ class Function(ConfigSpace):
         self.place()
 
     def place(self):
-        """Tell the card where its BARs are, and enable it; a reset forgets that."""
+        """Tell the device where its BARs are, and enable it; a reset forgets that."""
         for number, base in enumerate(self.bars):
             self.set_config(0x10 + number * 4, base)
         self.enable()
