@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Shared by the tests of the ABI: reading headers, compiling a probe of one in any
-context and reading its numbers back from the object file, KTAP."""
+"""Shared by the tests of the ABI: headers are read, a probe of a header is compiled in any
+context and its numbers are read back from the object file, results are printed as KTAP."""
 
 import os
 import re
@@ -9,20 +9,20 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# tests/check gives each suite a folder of its own, as suites run side by side
+# tests/check gives each suite a folder of its own, because suites run at the same time
 BUILD = os.environ.get("O") or os.path.join(
     os.environ.get("VKTLS_BUILD", os.path.join(TOP, "build")), "abi")
 ABI_H = os.path.join(TOP, "drivers/net/ethernet/vktls/vktls_abi.h")
 SOC_H = os.path.join(TOP, "firmware/soc.h")
 
-# Arguments for macros that take some; each gives one number to compare.
+# Macros with arguments, and the arguments for which they are compared.
 CALLS = {
     "VKTLS_VEC_QUEUE": "(3)",
     "VKTLS_REG_QP": "(3)",
     "VKTLS_TEST_WORD": "(0x12345678u, 5u)",
     "SOC_BLOCK": "(9)",
 }
-# Macros that are no number.
+# Macros that are not numbers.
 NOT_NUMBERS = {"VKTLS_ABI_H", "VKTLS_ABI_SIZE", "SOC_H"}
 
 
@@ -75,7 +75,7 @@ def probe_source(header, before=""):
 
 
 def section(path, wanted):
-    """Bytes of a section of a little-endian ELF file of either class."""
+    """The bytes of a section of a little-endian ELF file, 32 or 64 bits."""
     with open(path, "rb") as f:
         elf = f.read()
     wide = elf[4] == 2
@@ -97,7 +97,7 @@ def section(path, wanted):
 
 
 def run(*cmd, cwd=None):
-    """Run a tool; its output is in the failure."""
+    """Run a tool; a failure shows its output."""
     done = subprocess.run(cmd, cwd=cwd, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False)
     if done.returncode:
@@ -122,7 +122,8 @@ def numbers_of(header, obj):
 
 
 def host_numbers(header):
-    """The reference that other contexts and the document are compared with."""
+    """The numbers of a header in a program of the host; all other contexts and the document
+    are compared with them."""
     name = os.path.basename(header.path).replace(".", "_")
     src = write(f"ref/{name}.c", probe_source(header))
     obj = src[:-1] + "o"
@@ -137,17 +138,17 @@ def same(got, wanted):
 
 
 class Skip(Exception):
-    """The case cannot run here; the message names the missing thing."""
+    """Raised by a case that cannot run here; the message names the missing thing."""
 
 
 def chosen(cases):
-    """Functions that are cases: all, or the one that the environment names."""
+    """The cases to run: all, or the one that the environment names."""
     one = os.environ.get("CASE")
     return [case for case in cases if not one or case.__name__ == one]
 
 
 def main(cases):
-    """Run functions as KTAP cases, named after themselves."""
+    """Run functions as KTAP cases; a case has the name of its function."""
     cases = chosen(cases)
     print("KTAP version 1")
     print(f"1..{len(cases)}")

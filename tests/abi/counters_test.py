@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A counter has a place in an enum, a name in a table and a row in a document: none of
-the three is there without the others, and no two have one name. A place without a name
-would be shown as an empty one."""
+"""A counter has a member in an enum, a name in a table and a row in a document: none of the
+three exists without the others, and no two counters have one name. (A member without a name
+would be shown with an empty one.)"""
 
 import os
 import re
@@ -11,7 +11,7 @@ import sys
 from abi import TOP, main
 
 DRIVER = "drivers/net/ethernet/vktls/"
-# counted by the kernel's own list, include/uapi/linux/snmp.h
+# counted by the list in the kernel's include/uapi/linux/snmp.h
 KERNEL_MIBS = "LINUX_MIB_TLS"
 
 
@@ -34,7 +34,7 @@ def documents():
 
 
 def members(path, pattern):
-    """Names in a header that match, each once, in order."""
+    """The names in a header that match a pattern, each once, in order."""
     return list(dict.fromkeys(re.findall(rf"^\s+({pattern})\b(?=\s*[,=]|\s*$)",
                                          plain(read(path)), re.M)))
 
@@ -45,7 +45,7 @@ def table(path, pattern):
 
 
 def agree(places, names, shown=lambda name: name):
-    """Places and names are the same set, each name is another one and is explained."""
+    """Members and names are in one-to-one relation, and each name is explained in docs/."""
     texts = documents()
     problems = [f"{place} has no name" for place in places if not names.get(place)]
     problems += [f"{place} has a name and no place" for place in names if place not in places]
@@ -57,7 +57,7 @@ def agree(places, names, shown=lambda name: name):
 
 
 def counters_of_tls():
-    """ethtool -S eth0, rx_tls_*, tx_tls_*."""
+    """ethtool -S, the counters rx_tls_* and tx_tls_* of the driver."""
     pattern = r"KTLS_(?!STATS_NUM)\w+"
     header = plain(read(DRIVER + "ktls_stats.h"))
     body = re.search(r"enum vktls_ktls_stat \{(.*?)\}", header, re.S)[1]
@@ -65,21 +65,22 @@ def counters_of_tls():
 
 
 def counters_of_sending_queues():
-    """ethtool -S eth0, tx_*."""
+    """ethtool -S, the counters tx_* of a queue."""
     pattern = r"TXS_(?!NUM)\w+"
     agree(members(DRIVER + "tx_ring.h", pattern), table(DRIVER + "stats.c", pattern),
           lambda name: "tx_" + name)
 
 
 def counters_of_receiving_queues():
-    """ethtool -S eth0, rx_*."""
+    """ethtool -S, the counters rx_* of a queue."""
     pattern = r"RXS_(?!NUM)\w+"
     agree(members(DRIVER + "rx_ring.h", pattern), table(DRIVER + "stats.c", pattern),
           lambda name: "rx_" + name)
 
 
 def counters_of_the_nic():
-    """ethtool -S eth0, dev_*: named as in vktls_abi.h, which docs/abi.rst explains."""
+    """ethtool -S, the counters dev_*: their names are those of vktls_abi.h, and
+    docs/abi.rst explains them."""
     places = re.findall(r"^#define (VKTLS_STAT_(?!NUM)\w+)", read(DRIVER + "vktls_abi.h"), re.M)
     names = table(DRIVER + "stats.c", r"VKTLS_STAT_(?!NUM)\w+")
     assert places, "nothing was found"
@@ -99,7 +100,8 @@ def counters_of_a_namespace():
 
 
 def reasons_of_a_namespace():
-    """/proc/net/tls_stat, Tls{Tx,Rx}REASON: as many reasons as names, all explained."""
+    """The counters Tls{Tx,Rx}REASON in /proc/net/tls_stat: each reason has a name and is
+    explained."""
     policy = plain(read("net/tls/offload_policy.h"))
     reasons = [name for which in ("why", "left") for name in
                re.findall(r"\bTLS_\w+", re.search(rf"enum tls_{which} \{{(.*?)\}}",

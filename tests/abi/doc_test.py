@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/abi.rst agrees with vktls_abi.h: the same names, numbers and layouts in both
-directions, and examples with the right bytes."""
+"""docs/abi.rst agrees with vktls_abi.h: both have the same names, numbers and layouts, and
+the examples have the right bytes."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ WORDS = re.sub(r"\s+", " ", DOC)
 
 
 def tables():
-    """Rows of each simple table as (line before it, heading, rows)."""
+    """Each simple table as (line before it, heading, rows)."""
     lines, found = DOC.splitlines(), []
     border = re.compile(r"=+( +=+)+$")
     edges = [i for i, l in enumerate(lines) if border.match(l)]
@@ -39,7 +39,7 @@ def number(text):
 
 
 def numbers_given():
-    """(name, number) wherever the document gives a name its number."""
+    """Each (name, number) for which the document gives a number to a name."""
     given = []
     for _, heading, rows in tables():
         if heading[0] == "Name":
@@ -103,7 +103,8 @@ def layouts_are_the_headers():
 
 
 def functions_are_the_headers():
-    """VKTLS_REG_QP(n), VKTLS_VEC_QUEUE(n): the formulas in the text."""
+    """The formulas of VKTLS_REG_QP(n) and VKTLS_VEC_QUEUE(n) in the text are those of the
+    header."""
     base, step = re.search(r"``VKTLS_REG_QP\(n\)`` = (0x\w+) \+ \*n\* \* (0x\w+)", WORDS).groups()
     assert NUMBERS["VKTLS_REG_QP"] == int(base, 0) + 3 * int(step, 0)
     first, = re.search(r"``VKTLS_VEC_QUEUE\(n\)`` = (\d+) \+ \*n\*", WORDS).groups()
@@ -114,7 +115,7 @@ def functions_are_the_headers():
 
 
 def block(name):
-    """A named literal block, without its indentation."""
+    """The lines of a named literal block, without its indentation."""
     m = re.search(rf":name: {name}\n\n((?:   .*\n|\n)+)", DOC)
     assert m, f"no block {name}"
     return m[1]
@@ -140,8 +141,8 @@ def encoded(name, fields):
 
 
 def entries(name):
-    """(structure, bytes, fields) of each entry in a block. Its bytes may go over
-    several lines, and end early where zeros follow."""
+    """(structure, bytes, fields) of each entry in a block. The bytes may take several
+    lines, and end early if only zeros follow."""
     form = re.compile(r"^   (vktls_\w+)((?: +[0-9a-f]{2}(?= |$))+(?:\n +(?:[0-9a-f]{2} ?)+$)*)",
                       re.M)
     parts = form.split(block(name))
@@ -173,7 +174,7 @@ def example_commands_encode():
 
 
 def crypto():
-    """libcrypto, which nobody here wrote."""
+    """libcrypto, an implementation that is independent of this project."""
     for name in ("libcrypto.so.3", "libcrypto.so"):
         try:
             lib = ctypes.CDLL(name)

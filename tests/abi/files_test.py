@@ -12,7 +12,7 @@ import sys
 
 from abi import TOP, main
 
-# sources of a part, and the documents one of which names each of them
+# the source files of each part, and the documents that must name them
 PARTS = (
     ("net/tls/*.[ch]", ["ktls"]),
     ("include/**/*.h", ["ktls", "architecture", "tls", "driver"]),
@@ -23,7 +23,7 @@ PARTS = (
     ("tools/examples/*", ["ktls"]),
 )
 LINE = 100
-# a name in double backquotes; {a,b} and * stand for several
+# a file name in double backquotes; {a,b} and * make it stand for several
 NAME = re.compile(r"``([\w./*{},\[\]-]+\.[chS])``")
 
 
@@ -36,7 +36,7 @@ def documents():
 
 
 def spread(name):
-    """x/{a,b}.c is two names."""
+    """The names for which a name with braces stands: x/{a,b}.c is two names."""
     match = re.search(r"\{([^}]*)\}", name)
     if not match:
         return [name]
@@ -45,15 +45,16 @@ def spread(name):
 
 
 def named(text):
-    """Not a placeholder for the reader to fill in (NAME_test.c), nor a file that is
-    made (lab/)."""
+    """The file names in a text, without placeholders (NAME_test.c) and files that are made
+    (lab/)."""
     names = NAME.findall(text) + re.findall(r"^\.\. from (\S+)$", text, re.M)
     return {one for name in names for one in spread(name)
             if not re.search("[A-Z]{3}|^lab/", name)}
 
 
 def is_named(path, names):
-    """By its path from anywhere on, or as the header of a .c file that is."""
+    """A file is named by its path or the end of its path, or as the header of a .c file
+    that is named."""
     tails = [path, re.sub(r"(_priv)?\.h$", ".c", path)]
     return any(fnmatch.fnmatch(tail, name) or fnmatch.fnmatch(tail, "*/" + name)
                for tail in tails for name in names)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""vktls_abi.h and soc.h mean the same to every compiler that reads them: the
-kernel's, the host's, QEMU's, the firmware's, and to assembler and linker
-script. Every number, and every member's place and size, is compared."""
+"""vktls_abi.h and soc.h mean the same for every compiler that reads them: the kernel's, the
+host's, QEMU's and the firmware's, and for assembler and linker script. Every number, and
+the place and size of every member, is compared."""
 
 import glob
 import os
@@ -18,7 +18,7 @@ ABI_DIR = os.path.dirname(ABI_H)
 SOC_DIR = os.path.dirname(SOC_H)
 RISCV = ["clang", "--target=riscv32-unknown-elf", "-march=rv32im", "-mabi=ilp32"]
 FIRMWARE = RISCV + ["-std=gnu11", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra", "-Werror"]
-# How QEMU 10.0 calls the compiler, as far as it matters to a header
+# QEMU 10.0's options for the compiler, those that matter for a header
 QEMU = ["cc", "-std=gnu11", "-O2", "-fno-strict-aliasing", "-fwrapv", "-Werror", "-Wall",
         "-Wextra", "-Wundef", "-Wredundant-decls", "-Wstrict-prototypes", "-Wshadow=local",
         "-Wold-style-definition", "-Wmissing-prototypes", "-Wno-missing-include-dirs"]
@@ -67,7 +67,7 @@ def payloads_fit():
         for text, room in ((request, commands), (answer, answers)):
             for name in re.findall(r"\b(?:vktls_)?([a-z_]+)\b", text):
                 size = numbers.get(f"struct vktls_{name}", 0)
-                # payload that does not fit a command goes through a buffer
+                # a larger payload does not fit into a command and goes through a buffer
                 assert size <= room or "vktls_buf" in text, f"{name}: {size} bytes, room for {room}"
 
 
@@ -92,7 +92,7 @@ def same_in_firmware():
 
 
 def same_together():
-    """One unit may include both, in either order."""
+    """One source file may include both headers, in either order."""
     for first, second in ((ABI_H, SOC_H), (SOC_H, ABI_H)):
         src = write("both.c", f"#include \"{first}\"\n#include \"{second}\"\n")
         run(*FIRMWARE, "-c", src, "-o", os.path.join(BUILD, "both.o"))
@@ -120,15 +120,15 @@ def same_in_kernel():
 
 
 def sparse_accepts():
-    """Endian types and all, as the kernel's build would with C=1."""
+    """sparse accepts the headers with their endian types, as in a kernel build with C=1."""
     src = write("sparse.c", f"#include \"{ABI_H}\"\n")
     out = run("sparse", "-D__CHECK_ENDIAN__", "-Wbitwise", "-Wsparse-error", src)
     assert not out.strip(), out
 
 
 def preprocessed(header, cmd):
-    """Preprocessed as assembly: nothing may come out but definitions, and the
-    preprocessor must agree on every number."""
+    """The header, preprocessed for assembly, consists of definitions only, and the
+    preprocessor computes the same numbers."""
     wanted = host_numbers(Header(header.path))
     checks = "".join(f"#if {header.expr(n)} != {wanted[n]:#x}\n#error {n}\n#endif\n"
                      for n in header.numbers if not header.expr(n).startswith("VKTLS_TEST_WORD"))
@@ -145,14 +145,14 @@ def assembler_preprocesses():
 
 
 def assembled(header, names):
-    """Numbers as the firmware's assembler takes them."""
+    """The numbers as the firmware's assembler computes them."""
     lines = "".join(f"\t.quad {header.expr(n)}\n" for n in names)
     src = write("asm.S", f"#include \"{os.path.basename(header.path)}\"\n"
                 f"\t.section .abi_probe,\"a\"\n{lines}")
     obj = src[:-1] + "o"
     run(*RISCV, "-I", os.path.dirname(header.path), "-c", src, "-o", obj)
     wanted = host_numbers(header)
-    # signed: the assembler knows no unsigned literals
+    # signed, because the assembler has no unsigned literals
     part = Header(header.path, "")
     part.numbers = names
     same(numbers_of(part, obj), {n: wanted[n] for n in names})
@@ -163,7 +163,7 @@ def assembler_takes_soc():
 
 
 def assembler_takes_plain_numbers():
-    """All but the masks, because the suffix u is for C alone."""
+    """The assembler accepts each number that has no suffix "u", which is for C only."""
     suffixed = re.findall(r"^#define\s+(VKTLS_\w+)\(?.*\b(?:0x)?[0-9a-f]+u\b", ABI.text, re.M)
     names = [n for n in ABI.numbers if n not in suffixed]
     assert len(names) > 100, "hardly a name is left"
@@ -191,7 +191,7 @@ def no_types_means_none():
 
 
 def refuses(text, cmd, where):
-    """A header with a wrong structure must not compile."""
+    """A header whose structure has been changed by TEXT must not compile."""
     changed = Header(ABI_H, text)
     assert changed.text != ABI.text, "the change did not apply"
     header = write(f"bad/{where}/vktls_abi.h", text)
@@ -224,7 +224,7 @@ def moved_member_is_noticed():
 
 
 def names_apart(text, path):
-    """VKTLS_ names in a file's code that are neither the ABI's nor its include guard."""
+    """The VKTLS_ names in a file's code that are neither of the ABI nor its include guard."""
     plain = re.sub(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\])*\"", "", text, flags=re.S)
     stem = os.path.basename(path).upper().replace(".", "_")
     guard = {stem if stem.startswith("VKTLS_") else f"VKTLS_{stem}"}
@@ -233,7 +233,7 @@ def names_apart(text, path):
 
 
 def driver_has_no_name_of_the_abi():
-    """VKTLS_ in capitals is the ABI's: the driver defines no such name of its own."""
+    """Names with VKTLS_ in capitals belong to the ABI: the driver defines none of its own."""
     files = sorted(glob.glob(f"{ABI_DIR}/*.[ch]"))
     assert len(files) > 10, files
     found = []

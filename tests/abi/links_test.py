@@ -12,7 +12,7 @@ from abi import TOP, main
 
 TOPS = ("drivers", "net", "qemu-device", "firmware", "tests", "docs",
         r"tools(?!/testing)", "scripts")
-# In these, a path may hold a name for the reader to fill in, or a pattern.
+# A path with one of these is a pattern, or a placeholder for the reader to fill in.
 FREE = re.compile(r"[A-Z]{3,}|[*\[{<]")
 
 
@@ -62,7 +62,7 @@ def make_targets_exist():
 
 
 def sections_referred_to_exist():
-    """`Title`_ in a document is a title in it."""
+    """Each `Title`_ in a document is the title of one of its sections."""
     for name, text in documents():
         titles = re.findall(r"^(.+)\n(?:=+|-+)$", text, re.M)
         for title in re.findall(r"`([^`<>]+)`_(?!_)", text):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Code that a document quotes is in the file that it names: a line ".. from FILE" and a
-code block after it."""
+"""Code that a document quotes is in the file that the document names: a line ".. from FILE"
+with a code block behind it."""
 
 import glob
 import os
@@ -20,7 +20,7 @@ def read(path):
 
 
 def quotes():
-    """(document, file, text) of each quotation; indentation is the page's."""
+    """Each quotation as (document, file, text), without the page's indentation."""
     for path in sorted(glob.glob(os.path.join(TOP, "docs/*.rst"))):
         name = os.path.relpath(path, TOP)
         for source, block in QUOTE.findall(read(name)):
@@ -36,7 +36,7 @@ def quoted_code_is_in_its_file():
 
 
 def windows(code, text):
-    """As many lines as the text has, from each line of the code on."""
+    """From each line of the code, as many lines as the text has."""
     lines, count = code.splitlines(), text.count("\n") + 1
     for at in range(len(lines) - count + 1):
         yield "\n".join(lines[at:at + count])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/tour.rst: its functions are where it says, its edits change something, and its
-picture is the one that docs/tour-svg draws."""
+"""docs/tour.rst: its functions are in the files that it names, its edits change something,
+and its picture is the one that docs/tour-svg draws."""
 
 import importlib.machinery
 import importlib.util
@@ -45,7 +45,7 @@ def edits_change_their_files():
     edits = re.findall(r"^   sed -i 's/(.+)/(.+)/' (\S+)$", TOUR, re.M)
     assert len(edits) >= 5, edits
     for old, _, path in edits:
-        # characters that are special to sed and not to Python, and the other way round
+        # characters that are special to only one of sed and Python
         pattern = re.escape(old).replace(r"\^VERSION", "^VERSION")
         assert re.search(pattern, read(path), re.M), f"{path}: {old}"
 

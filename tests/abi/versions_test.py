@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The minor version grows with each addition, and nothing that exists moves:
-every number and every member of vktls_abi.h stands in versions.txt with the
-minor version that brought it, and docs/abi.rst lists the additions.
+"""The minor version grows with each addition to the ABI, and nothing that exists moves:
+versions.txt has every number and every member of vktls_abi.h with the minor version that
+added it, and docs/abi.rst lists the additions.
 
-versions_test.py --record adds to the record what the header has and the record
-has not, under the header's minor version. It refuses a version that is closed:
-bump VKTLS_ABI_MINOR first."""
+versions_test.py --record adds names of the header that the record lacks, under the
+header's minor version. It refuses a version that is closed: bump VKTLS_ABI_MINOR first.
+"""
 
 import hashlib
 import os
@@ -16,19 +16,19 @@ import sys
 from abi import ABI_H, Header, TOP, host_numbers, main, write
 
 RECORD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "versions.txt")
-# They say how many there are, and grow with them.
+# Numbers of things, which grow with each addition.
 COUNTS = {"VKTLS_ABI_MAJOR", "VKTLS_ABI_MINOR", "VKTLS_CMD_NUM", "VKTLS_STAT_NUM"}
 HOW = "bump VKTLS_ABI_MINOR, then run tests/abi/versions_test.py --record"
 
 
 def header_rows(header):
-    """{name: place}: numbers by value, members as OFFSET+SIZE."""
+    """{name: place} of the header: numbers by value, members as OFFSET+SIZE."""
     numbers = host_numbers(header)
     rows = {n: hex(numbers[n]) for n in header.numbers if n not in COUNTS}
     for struct, members in header.structs.items():
         rows[f"struct {struct}"] = str(numbers[f"struct {struct}"])
         for member in members:
-            if member == "reserved":        # free for additions
+            if member == "reserved":        # may be used by additions
                 continue
             key = f"{struct}.{member}"
             rows[key] = f"{numbers[key + ' offset']}+{numbers[key + ' size']}"
@@ -39,7 +39,7 @@ ROWS, MINOR = header_rows(Header(ABI_H))
 
 
 def record_read():
-    """{name: (minor, place)} and {minor: digest}, as the record has them."""
+    """({name: (minor, place)}, {minor: digest}) of the record."""
     since, closed = {}, {}
     with open(RECORD) as f:
         for line in f:
@@ -59,7 +59,7 @@ def digest_of(since, minor):
 
 
 def record():
-    """Add to the record the names that it lacks."""
+    """Add to the record the header's names that it lacks."""
     since, closed = record_read()
     new = {n: (MINOR, p) for n, p in ROWS.items() if n not in since}
     if new and MINOR in closed:
@@ -96,7 +96,7 @@ def new_opcode_is_noticed():
 
 
 def closed_versions_stay():
-    """Rows are not slipped into a version that is out."""
+    """The digest of a closed version shows that no row was added to it later."""
     since, closed = record_read()
     assert max(closed) == MINOR, f"1.{MINOR} has no additions, or is not recorded; {HOW}"
     for minor, digest in closed.items():

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The functions in which the guest executed its instructions, from the files that one
-boot left in its folder: blocks, kallsyms, rows."""
+"""The functions in which the guest executed its instructions, from the files that a boot
+left in its folder: blocks, kallsyms, rows."""
 import bisect
 import re
 
-# Functions that count as the driver, besides its own modules: mapping, copying, buffers
+# Functions that count as the driver, besides those of its modules: mapping, copying,
+# buffers
 MODULES = {"virtio-net": ["virtio_net", "virtio_ring", "virtio_pci", "virtio"]}
 HELPERS = re.compile(
     r"(page_pool_|__page_pool|dma_(un)?map|dma_sync|dma_direct|virtqueue_|vring_"
@@ -15,7 +16,7 @@ HELPERS = re.compile(
 
 
 def symbols(folder):
-    """Sorted addresses of the guest's functions, and their names."""
+    """(sorted addresses of the guest's functions, their names)."""
     found = {}
     for line in (folder / "kallsyms").read_text().splitlines():
         addr, kind, name, *module = line.split()
@@ -40,8 +41,7 @@ def profiles(folder):
 
 
 def driver_part(nic, profile):
-    """Instructions of the driver, and of functions that it calls to map and
-    allocate."""
+    """Instructions of the driver, and of the functions that it calls to map and allocate."""
     modules = {f"[{name}]" for name in MODULES.get(nic, [nic])}
     total = 0
     for name, insns in profile.items():

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The goals, and the figures for them: (figure, what, value, goal, met). The value is
-None, and the goal is not met, if nothing was measured, or if the sockets were not where
-the row says."""
+"""The goals and their figures: (figure, text, value, goal, met). The value is None, and the
+goal is not met, if nothing was measured or if the sockets were elsewhere than the row says."""
 from guest import MSS
 
 WORKS = [("send", 16384, "send 16 KiB"), ("send", 1024, "send 1 KiB"),
@@ -13,7 +12,7 @@ PLACES = {True: "card", False: "software"}
 
 
 def find(table, machine, work, tls, size=None, key="instructions"):
-    """The figure of one row, None when there is none or it is another thing."""
+    """The figure of one row; None if there is no such row or its sockets were elsewhere."""
     for row in table:
         if (row["machine"], row["work"], row["tls"]) == (machine, work, tls) and \
            size in (None, row["size"]):
@@ -40,7 +39,8 @@ def ratio(a, b):
 
 
 def rest_of_cost(table):
-    """B1: how much of software's cost on top of plain TCP stays."""
+    """B1: the share of software TLS's additional cost (compared with plain TCP) that
+    remains."""
     for tls in ("stock", "ours"):
         for work, size, name in WORKS:
             for version in ("1.2", "1.3") if tls == "ours" else ("1.2",):
@@ -57,7 +57,7 @@ def rest_of_cost(table):
 
 
 def software(table):
-    """B2"""
+    """B2: the cost of TLS in software, with our tls.ko compared with stock."""
     for version in ("1.2", "1.3"):
         for work, size, name in WORKS:
             if work != "sendfile_zc":
@@ -75,7 +75,7 @@ def best_peer(table, work, key):
 
 
 def driver(table):
-    """B3"""
+    """B3: instructions in the driver, compared with the best driver of other NICs."""
     for work, name in (("send", "send 16 KiB, a frame"),
                        ("recv", "recv 16 KiB, a frame"),
                        ("rr", "one byte there and back")):
@@ -92,7 +92,7 @@ def setup_extra(table, tls, work):
 
 
 def setup(table):
-    """B4: bytes after which the offload has earned its set-up."""
+    """B4: bytes after which the offload has saved as much as its set-up costs."""
     for tls in ("stock", "ours"):
         for work, move in (("setup", "send"), ("setup_rx", "recv")):
             extra = setup_extra(table, tls, work)
@@ -106,7 +106,7 @@ def setup(table):
 
 
 def bus(table):
-    """B8"""
+    """B8: bytes and doorbells on the bus, compared with the wire."""
     for machine, work, way in (("vktls stock", "send", "tx"),
                                ("vktls stock, offloaded", "send", "tx"),
                                ("vktls stock", "recv", "rx"),
@@ -128,7 +128,7 @@ MOST_REREAD = {0.001: 1.01, 0.01: 1.1}
 
 
 def loss(rows):
-    """B5"""
+    """B5: the share of the NIC, bytes read again and goodput under loss."""
     cells = {(r["policy"], r["loss"]): r for r in rows}
     for rate, least in LEAST_SHARE.items():
         row = cells["automatic", rate]
@@ -146,7 +146,7 @@ def loss(rows):
 
 
 def device(rows):
-    """B6"""
+    """B6: the speed of the device model, compared with its crypto library alone."""
     for row in rows:
         if row["what"] in ("engine", "path"):
             yield above("B6", f"{row['library']}, {row['direction']}, "
@@ -155,7 +155,7 @@ def device(rows):
 
 
 def contexts(rows):
-    """B7"""
+    """B7: memory of a context, and the time of a packet with many contexts."""
     for row in rows:
         if row["library"] == "driver":
             yield below("B7", "driver: bytes of a context", row["bytes"], 256,
@@ -169,7 +169,7 @@ def contexts(rows):
 
 
 def firmware(rows):
-    """B9"""
+    """B9: instructions of firmware for adding a context."""
     for row in rows:
         if row["command"] in ("tls_add", "tls_add_rx"):
             yield below("B9", f"{row['command']}: embedded instructions",
@@ -177,7 +177,8 @@ def firmware(rows):
 
 
 def lazy(rows):
-    """B10: a connection that goes to the card late, to the better of the two others."""
+    """B10: the cost of a connection that goes to the NIC late, compared with the better of
+    always and never."""
     for row in rows:
         if row["policy"] == "lazy":
             short_or_long = row["bytes"] <= 2048 or row["bytes"] >= 1 << 20
@@ -185,7 +186,7 @@ def lazy(rows):
                         row["to_better"], 1.1 if short_or_long else 2.0)
 
 
-# which table each needs, by the name of the figure that makes it
+# goals by the figure whose table they need
 GOALS = {
     "tx": [rest_of_cost, software], "rx": [rest_of_cost, software],
     "driver": [driver], "setup": [setup], "bus": [bus],

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The figures that are counted in a guest: which rows run on which machine, and how
-results are computed from them."""
+"""The figures that are counted in a guest: the rows that run on each machine, and the
+computation of results from them."""
 import dataclasses
 import statistics
 import sys
@@ -25,7 +25,7 @@ class Machine:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One invocation of load.c."""
+    """One run of load.c."""
     mode: str
     tls: str
     size: int
@@ -39,7 +39,8 @@ class Row:
 
     @property
     def units(self):
-        """The divisor for a batch: bytes, connections or round trips."""
+        """The number by which the result of a batch is divided: bytes, connections or round
+        trips."""
         return self.count if self.mode[:5] in ("setup", "rr", "life") else \
             self.size * self.count
 
@@ -49,7 +50,7 @@ PEERS = [Machine("virtio-net", "stock"), Machine("igb", "stock"),
 OURS = [Machine("vktls", "stock"), Machine("vktls", "ours"),
         Machine("vktls", "stock", True), Machine("vktls", "ours", True)]
 
-# work for each figure: (mode, bytes in a call, calls in a batch)
+# figure: [(mode, bytes in a call, calls in a batch)]
 WORK = {
     "tx": [("send", 16384, 256), ("send", 1024, 2048), ("sendfile", 16384, 256)],
     "rx": [("recv", 16384, 256)],
@@ -68,7 +69,7 @@ def works(figures):
 
 
 def tls_of(machine, mode):
-    """The rows of one kind of work: without TLS, and with which versions."""
+    """The kinds of TLS for one kind of work: none, and the versions."""
     if mode == "rr":
         return ["plain"]
     if machine.offload:
@@ -91,7 +92,7 @@ def rows_of(machine, figures, batches):
 
 
 def summarize(machine, result, about, folder):
-    """One dictionary for each row, per unit."""
+    """One dictionary per row, with results per unit."""
     out = []
     profiles = functions.profiles(folder)
     about = {**about, "kernel": result.snaps["kernel"],
@@ -113,7 +114,7 @@ def summarize(machine, result, about, folder):
     return out
 
 
-# The name of a counter in each driver that has it
+# {driver: {our name of a counter: its name in that driver}}
 BUS = {
     "doorbells": ["dev_doorbells", "tx0_kicks"],
     "tx_doorbells": ["tx_doorbells", "tx0_kicks"],
@@ -129,7 +130,7 @@ BUS = {
 
 
 def bus_of(row, stats):
-    """Bytes on the bus for each megabyte of payload; '' = not readable."""
+    """Bytes on the bus per megabyte of payload; '' if the driver does not count them."""
     megas = row.units * row.batches / MEGA
     out = {}
     for name, keys in BUS.items():
@@ -143,7 +144,7 @@ def hist_folder(machine):
 
 
 def measure(figures, machines, batches):
-    """All rows of these figures; one boot for each machine."""
+    """Measure all rows of these figures, with one boot per machine."""
     table = []
     about = vm.versions()
     with vm.peer() as wire:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The figures that need no guest: programs in host/ around the device model's
-pure parts and the firmware. Times are of this host, and mean something only beside
-the crypto library in the same run."""
+"""The figures that need no guest: programs in host/, built around the parts of the device
+model without QEMU, and around firmware. Times are those of this host, and can be compared
+only with the crypto library's time in the same run."""
 import platform
 import subprocess
 
@@ -17,7 +17,7 @@ ENGINE = [f"qemu-device/tls/{name}.c" for name in
 WIRE = [f"qemu-device/frame/{name}.c" for name in ("wire", "rss", "sum")]
 STREAM = [f"{HOST}/stream.c", f"{HOST}/raw.c"]
 CONTEXTS = ["1", "1000", "20000", "100000", "1000000"]
-BYTES_EACH = 1024   # lower limit of the size of a context, to know how many fit
+BYTES_EACH = 1024   # least size of a context, to estimate how many fit
 
 
 def compile_to(name, sources, *flags):
@@ -37,7 +37,7 @@ def run_lines(program, *args):
 
 
 def each_library(name, sources):
-    """One program for each crypto library that is there."""
+    """Build a program once for each crypto library of the device that is installed."""
     for library, (define, source, link) in LIBRARIES.items():
         try:
             yield library, compile_to(
@@ -64,7 +64,7 @@ def device():
 
 
 def fits():
-    """How many contexts to try, for the memory that is free here."""
+    """The number of contexts to try with the memory that is free."""
     with open("/proc/meminfo", encoding="ascii") as file:
         free = next(int(line.split()[1]) * 1024 for line in file
                     if line.startswith("MemAvailable"))
@@ -93,7 +93,7 @@ def firmware():
 
 
 def driver_bytes():
-    """sizeof of the driver's structure for each context, from its debug info."""
+    """sizeof of the driver's structure for a context, from its debug info."""
     done = subprocess.run(["pahole", "-s", str(BUILD / "modules/vktls.ko")],
                           text=True, capture_output=True, check=False)
     for line in done.stdout.splitlines():

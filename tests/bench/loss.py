@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cost of loss on an offloaded connection. Both ends are in one guest, in which
-time is the number of instructions executed, and the card drops frames by a seeded
-number. The places of the losses decide whether TCP waits for a timer, which outweighs
-all else: a rate is the median over several seeds, everything else their sum. Runs still
-differ a little: the card works in a thread of its own."""
+"""The cost of loss on an offloaded connection. Both ends are in one guest, in which time is
+the number of instructions executed, and the NIC drops frames by a seeded random number. If
+a loss makes TCP wait for a timer, that outweighs everything else, and it depends on the
+place of the loss. So a rate is the median over several seeds, everything else their sum.
+Runs still differ a little, because the NIC works in a thread of its own."""
 import itertools
 import os
 import shutil
@@ -15,7 +15,7 @@ import vm
 
 PEER = "192.0.2.2"
 LOSS_PPM = [0, 1000, 10000, 30000, 50000]
-# treatment of retransmissions by the driver: its private flags
+# the driver's handling of retransmissions, by its private flags
 POLICIES = {
     "automatic": ("off", "off"),
     "replay": ("on", "off"),
@@ -23,19 +23,20 @@ POLICIES = {
 }
 SIZE, COUNT, BATCHES = 16384, 64, 3
 SEEDS = [4711, *range(1, 9)]
-RECORD = SIZE + 29      # on the wire
+RECORD = SIZE + 29      # bytes on the wire
 
 
 def setting(policy, ppm, seed):
-    """Lines that choose a policy, a loss, and the lost frames; they print "no" when the
-    driver has no such choice."""
+    """Lines of shell that choose a policy, a rate of loss, and the seed; they print "no" if
+    the driver does not have the policy."""
     replay, fallback = POLICIES[policy]
     ask = "import nicfault as f; "
     return [f"ethtool --set-priv-flags eth0 tls-tx-replay-only off "
             f"tls-tx-fallback-only off 2>/dev/null || true",
             f"ethtool --set-priv-flags eth0 tls-tx-replay-only {replay} "
             f"tls-tx-fallback-only {fallback} 2>/dev/null || echo snap nochoice",
-            # the answer takes no time of the guest, which may give up waiting for it
+            # QEMU's answer takes no time of the guest, so the guest may stop waiting before
+            # it comes
             f'until python3 -c "{ask}f.ask(\'seed\', {seed}); '
             f"f.ask('tx-drop-ppm', {ppm})\" 2>/dev/null; do :; done"]
 
@@ -43,7 +44,7 @@ def setting(policy, ppm, seed):
 def script(cases):
     lines = ["set -e", "modprobe aesni_intel", "modprobe tls",
              "ethtool -K eth0 tls-hw-tx-offload on",
-             # no connection may start with metrics of an earlier one
+             # keeps a connection from starting with the metrics of an earlier one
              "sysctl -qw net.ipv4.tcp_no_metrics_save=1",
              "ip netns exec peer python3 /opt/vktls/peer.py &",
              "until ip netns exec peer ss -tln | grep -q :5001; do sleep 0.1; done",
@@ -57,7 +58,7 @@ def script(cases):
 
 
 def overlay():
-    """The peer's program goes into the guest as well."""
+    """The overlay for the guest, with the peer's program."""
     place = vm.OUT / "overlay/opt/vktls"
     place.mkdir(parents=True, exist_ok=True)
     shutil.copy(vm.HERE / "peer.py", place)
@@ -69,7 +70,7 @@ def rate(stats):
 
 
 def figures(policy, ppm, runs, about):
-    """One row of all runs, each with its seed."""
+    """One row from all runs of a policy, each with its seed."""
     def total(*names):
         return sum(run.get(name, 0) for run in runs for name in names)
 
@@ -83,7 +84,7 @@ def figures(policy, ppm, runs, about):
         "share": round(card / (card + software), 5),
         "software_bytes": software,
         "reread": round((wire + again) / wire, 4),
-        # each lost frame has one record read once more, and nothing else is sent again
+        # for each lost frame one record is read once more, and nothing else is sent again
         "reread_floor": round(1 + total("dev_faults_injected") * RECORD / wire, 4),
         "replays": total("tx_tls_replay_packets"),
         "mbit_virtual": round(statistics.median(rates), 1),
@@ -94,7 +95,7 @@ def figures(policy, ppm, runs, about):
 def measure():
     vm.build()
     overlay()
-    # policies take turns, so that other load on the host affects all of them alike
+    # policies alternate, so that other load on the host affects all of them alike
     cases = [case[::-1] for case in itertools.product(SEEDS, LOSS_PPM, POLICIES)]
     argv = [str(vm.TOP / "tests/vm/run"), "--nic", "vktls", "--tls", "stock",
             "--smp", "1", "--timeout", "3600", "--overlay",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The other end of tests/bench/load.c, outside the VM: a real TCP stack that
-swallows batches and confirms each, or sends records sealed beforehand."""
+"""The other end of tests/bench/load.c, outside of the VM: a real TCP stack that reads
+batches and confirms each, or sends records that were sealed before."""
 import select
 import socket
 import threading
@@ -10,7 +10,7 @@ import ktls
 
 PORT = 5001
 SO_RCVBUFFORCE = 33
-ROOM = 64 << 20     # room for a batch in small segments, with the overhead of each
+ROOM = 64 << 20     # for a batch in small segments, each with its overhead
 
 
 def bench_key(version):
@@ -22,14 +22,14 @@ def bench_key(version):
 
 
 def sink(conn, batch):
-    """Read a batch when all of it is there: so TCP acknowledges each packet when
-    it comes, however late this program runs."""
+    """Read a batch only when all of it is there: TCP then acknowledges each packet when it
+    arrives, however late this program runs."""
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, batch)
     buf = bytearray(batch)
     ready = select.poll()
     ready.register(conn, select.POLLIN)
     while True:
-        # a read would take the available bytes, and then wait for as many again
+        # a blocking read would take the available bytes, and then wait for as many again
         ready.poll()
         if conn.recv_into(buf, batch) < batch:
             return
@@ -55,13 +55,13 @@ def source(conn, tls, size, count):
 
 def serve(conn):
     with conn:
-        # one byte at a time: the stream follows the line
+        # read byte by byte, because the stream follows the line
         line = b""
         while not line.endswith(b"\n"):
             line += conn.recv(1)
         what, tls, batch, size, count = line.decode().split()
         conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # not the host's choice: one that paces makes bursts of its own
+        # a fixed algorithm: the host's default may pace, which makes bursts
         conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
         try:
             if what == "sink":
@@ -71,7 +71,7 @@ def serve(conn):
             else:
                 source(conn, tls, int(size), int(count))
         except ConnectionError:
-            pass    # the figure "setup" closes with data unread
+            pass    # the figure "setup" closes with unread data
 
 
 def main():

@@ -23,7 +23,8 @@ def legend(names):
 
 
 def bars(path, title, unit, series, groups):
-    """@series: names; @groups: [(label, [value or None for each of series])]."""
+    """Write a chart. @series: names; @groups: [(label, [value or None for each of
+    series])]."""
     most = max(v for _, values in groups for v in values if v is not None) or 1
     scale = (WIDTH - LEFT - RIGHT) / most
     out, y = [text(8, 20, f"{title} ({unit})", size=14, weight="bold")], TOP

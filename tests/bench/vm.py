@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One boot under the counting plugin, with a peer outside the VM: runs rows of load.c
-on one machine and returns the counts."""
+"""One boot under the counting plugin, with a peer outside of the VM: runs rows of load.c on
+one machine and returns the counts."""
 import contextlib
 import fcntl
 import os
@@ -19,10 +19,10 @@ TUNSETIFF = 0x400454ca
 TAP_FLAGS = 0x0002 | 0x0010 | 0x1000 | 0x4000   # TAP, NAPI, NO_PI, VNET_HDR
 GRO_FLUSH_NS = 200000
 
-# Settings that keep a sender's packets the same, however fast the peer and the card are:
-# see "Method" in docs/performance.rst
-ACK_HOLD_US = 100000        # acknowledgements come in, all together, this often
-CWND = 40000                # segments; so large that it never limits
+# Settings that keep a sender's packets the same, however fast the peer and the NIC are: see
+# "Method" in docs/performance.rst
+ACK_HOLD_US = 100000        # acknowledgements arrive together, this often
+CWND = 40000                # segments, so many that the window never limits
 SYSCTLS = {
     "net.ipv4.tcp_slow_start_after_idle": "0",
     "net.ipv4.tcp_tso_rtt_log": "31",
@@ -35,7 +35,7 @@ SYSCTLS = {
     "vm.dirty_writeback_centisecs": "0",
 }
 
-# The clock's interrupt, not counted: from its entry to where all of them end
+# The clock's interrupt, which is not counted: its entry, and the end of all interrupts
 TICK = {"tick": "asm_sysvec_apic_timer_interrupt", "tick_end": "irq_exit_rcu"}
 
 
@@ -44,7 +44,7 @@ def sh(*argv, **more):
 
 
 def build():
-    """The plugin for this QEMU and the static program for the guest."""
+    """Build the plugin for this QEMU, and the static program for the guest."""
     OUT.mkdir(parents=True, exist_ok=True)
     glib = sh("pkg-config", "--cflags", "glib-2.0",
               capture_output=True).stdout.split()
@@ -57,9 +57,9 @@ def build():
 
 
 def tap_open(name):
-    """A tap device that this process holds. With NAPI, so that it has GRO: the peer
-    then acknowledges each packet of the sender, as a peer with a NIC would, and not
-    each second frame."""
+    """Open a tap device that this process holds. With NAPI it has GRO: the peer then
+    acknowledges each packet of the sender, as a peer with a NIC would, and not every second
+    frame."""
     tap = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), TAP_FLAGS))
     return tap
@@ -67,7 +67,7 @@ def tap_open(name):
 
 @contextlib.contextmanager
 def peer():
-    """A network namespace with a tap device and the peer in it: (name, tap)."""
+    """Make a network namespace with a tap device and the peer in it. Returns (name, tap)."""
     name = f"vktls-bench-{os.getpid()}"
     link = f"vkb{os.getpid() % 100000}"
     tap = tap_open(link)
@@ -95,7 +95,7 @@ def peer():
         sh("ip", "netns", "del", name)
 
 
-# The driver that a new gcm(aes) gets is the one with the highest priority
+# A new gcm(aes) gets the driver with the highest priority
 GCM = r"""
 awk '/^name/ { gcm = $3 == "gcm(aes)" } /^driver/ { driver = $3 }
      /^priority/ && gcm && $3 >= best { best = $3; chosen = driver }
@@ -104,13 +104,13 @@ awk '/^name/ { gcm = $3 == "gcm(aes)" } /^driver/ { driver = $3 }
 
 
 def hold_acks(on):
-    """The guest's command to have acknowledgements held back, or not."""
+    """The guest's command that has acknowledgements held back, or not."""
     value = "on" if on else "off"
     return ("qmp '{\"execute\": \"qom-set\", \"arguments\": {\"path\": \"/objects/acks\","
             f" \"property\": \"status\", \"value\": \"{value}\"}}}}' >/dev/null")
 
 
-# A card that lags never has packets wait, and so grow, in the guest
+# Makes queues so long that packets never wait in the guest, and so grow, if the NIC lags
 ROOM = """
 ethtool -G eth0 tx 4096 2>/dev/null || true
 for limit in /sys/class/net/eth0/queues/tx-*/byte_queue_limits/limit_min; do
@@ -119,9 +119,9 @@ done
 """
 
 
-# The guest is many times slower than hardware and its card is not: with the time
-# between two interrupts of hardware, each packet would have one, or not, as the
-# host's load has it.
+# The guest is many times slower than hardware, and its NIC is not: in the time between two
+# interrupts of hardware, each packet would have an interrupt or not, depending on the
+# host's load.
 SLOW_USECS = 500
 MODERATION = {
     True: [f"adaptive-rx off adaptive-tx off rx-usecs {SLOW_USECS} "
@@ -131,17 +131,17 @@ MODERATION = {
 
 
 def moderate(bulk):
-    """The guest's command before a row; virtio-net has no moderation."""
+    """The guest's command before a row, for moderation; virtio-net has none."""
     return " || ".join(f"ethtool -C eth0 {how} 2>/dev/null"
                        for how in MODERATION[bulk]) + " || true"
 
 
 def script(rows, offload, extra):
-    """The guest's script: one line for each row."""
+    """The guest's script, with one line per row."""
     lines = ["set -e", "modprobe aesni_intel", "modprobe tls",
              "sysctl -qw " + " ".join(f"'{k}={v}'" for k, v in SYSCTLS.items()),
              f"ip route change 192.0.2.0/24 dev eth0 initcwnd {CWND}",
-             "sync",     # data written while booting must not be written back during a batch
+             "sync",     # so that no data of the boot is written back during a batch
              ROOM, GCM, "echo snap kernel $(uname -r)"]
     for direction in ("tx", "rx"):
         lines.append(f"ethtool -K eth0 tls-hw-{direction}-offload "
@@ -160,7 +160,7 @@ def script(rows, offload, extra):
 
 
 def where(rows, snaps):
-    """Each row's sockets: plain, software or card."""
+    """The place of each row's sockets: plain, software or NIC."""
     before = [0, 0, 0, 0]
     places = []
     for number, _ in enumerate(rows):
@@ -174,7 +174,7 @@ def where(rows, snaps):
 
 
 def kallsyms():
-    """The guest kernel's own symbols; one boot for each kernel tells them."""
+    """The guest kernel's symbols; one boot per kernel prints them."""
     path = OUT / f"kallsyms-{(BUILD / 'guest/kver').read_text().strip()}"
     if not path.exists():
         share = OUT / "symbols"
@@ -186,7 +186,8 @@ def kallsyms():
 
 
 def tick():
-    """Addresses of the clock's interrupt handler, begin and end, as arguments of the plugin."""
+    """Options of the plugin with the addresses of the clock's interrupt handler, begin and
+    end."""
     found = {}
     for line in kallsyms().read_text().splitlines():
         words = line.split()
@@ -196,8 +197,8 @@ def tick():
 
 
 class Result:
-    """The results of one boot: by row number, (instructions, copied) of each batch,
-    place of its sockets, counters; and the guest's own information."""
+    """The results of one boot: for each row (instructions, copied) of each batch, the place
+    of its sockets, counters; and the guest's information about itself."""
 
     def __init__(self, rows):
         self.rows = rows
@@ -223,7 +224,7 @@ class Result:
 
 
 def boot(wire, machine, rows, folder, extra=()):
-    """Run the rows on one machine; the histogram goes to @folder."""
+    """Run the rows on one machine. The histogram goes to @folder."""
     netns, tap = wire
     folder.mkdir(parents=True, exist_ok=True)
     counts = folder / "counts"
@@ -256,7 +257,7 @@ def boot(wire, machine, rows, folder, extra=()):
 
 
 def versions():
-    """Versions of the measured things, except those that the guest reports."""
+    """Versions of everything that is measured, except the ones that the guest reports."""
     qemu = sh(str(BUILD / "qemu-system-x86_64"), "--version",
               capture_output=True).stdout.split()[3]
     commit = sh("git", "-C", str(TOP), "describe", "--always", "--dirty",

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The Debian packages, in a root that they were installed in (tests/debs/run boots it):
-records pass with the tls.ko of a package; that package is removed, and records pass with
-the kernel's own; with the others removed nothing of them is left."""
+"""The Debian packages, in a root in which they were installed (tests/debs/run boots it):
+the records suite passes with the tls.ko of a package; that package is removed, and the
+suite passes with the kernel's own tls.ko; when the others are removed too, nothing of them
+is left."""
 import glob
 import os
 import subprocess
@@ -17,18 +18,18 @@ MAC = "52:54:00:00:02:01"
 
 
 def remove(*packages):
-    """By apt, without a network."""
+    """Remove packages by apt, without a network."""
     rig.run("apt-get", "-q", "purge", "-y", *packages)
 
 
 def path_of(module):
-    """The file that modprobe would load, empty when there is none."""
+    """The file that modprobe would load; empty if there is none."""
     return subprocess.run(["modinfo", "-n", module], check=False, text=True,
                           stdout=subprocess.PIPE).stdout.strip()
 
 
 def nic():
-    """The name that the NIC has now."""
+    """The present name of the NIC's interface."""
     for path in glob.glob("/sys/class/net/*/address"):
         with open(path, encoding="ascii") as file:
             if file.read().strip() == MAC:
@@ -43,19 +44,19 @@ def carrier():
 
 
 def loaded_is_ours():
-    """Is the tls.ko in the kernel one that was built outside of its tree?"""
+    """Was the loaded tls.ko built outside of the kernel's tree?"""
     with open("/sys/module/tls/taint", encoding="ascii") as file:
         return "O" in file.read()
 
 
 def unloaded(module):
-    """Is it out of the kernel? Closed sockets may hold tls.ko for a moment."""
+    """Is a module unloaded? Closed sockets may hold tls.ko for a moment."""
     rig.run("modprobe", "-r", module, check=False)
     return not os.path.exists(f"/sys/module/{module}")
 
 
 def load_again(tls):
-    """Both modules from their files; the NIC gets its name and addresses back."""
+    """Load both modules from their files; the NIC gets its name and addresses back."""
     for module in ("vktls", "tls"):
         rig.wait_for(lambda module=module: unloaded(module), 60,
                      lambda module=module: f"{module} is still in use")
@@ -75,7 +76,7 @@ def load_again(tls):
 
 
 def records(least):
-    """offload/records.py passes, with at least so many cases."""
+    """offload/records.py passes, with at least LEAST cases."""
     done = subprocess.run(["./records.py"], cwd="/opt/vktls/guest/offload", text=True,
                           stdout=subprocess.PIPE, check=False)
     print("".join(f"# {line}\n" for line in done.stdout.splitlines()), flush=True)
@@ -86,21 +87,24 @@ def records(least):
 
 @ktap.case()
 def modules_are_the_packages():
-    """DKMS has put both where modprobe looks first, compressed as the kernel's own are."""
+    """DKMS has put both modules where modprobe looks first, compressed like the kernel's
+    own."""
     for module in ("vktls", "tls"):
         ktap.equal(path_of(module), f"{UPDATES}/{module}.ko.xz", module)
 
 
 @ktap.case(timeout=900)
 def records_with_ours():
-    """tls.ko of vktls-tls-dkms, vktls.ko of vktls-dkms, the firmware of its package."""
+    """The records suite passes with tls.ko of vktls-tls-dkms, vktls.ko of vktls-dkms, and
+    the packaged firmware."""
     records(45)
     ktap.equal(loaded_is_ours(), True, "tls.ko is ours")
 
 
 @ktap.case(timeout=900)
 def stock_is_back():
-    """Without vktls-tls-dkms the kernel's own tls.ko is used; the driver stays."""
+    """When vktls-tls-dkms is removed, the kernel's own tls.ko is used, and the driver
+    stays."""
     remove("vktls-tls-dkms")
     ktap.equal(path_of("tls"), f"/lib/modules/{KVER}/kernel/net/tls/tls.ko.xz", "tls")
     ktap.equal(path_of("vktls"), f"{UPDATES}/vktls.ko.xz", "vktls")
@@ -110,13 +114,14 @@ def stock_is_back():
 
 @ktap.case(timeout=900)
 def records_with_stock():
-    """The kernel's tls.ko and vktls.ko of vktls-dkms."""
+    """The records suite passes with the kernel's tls.ko and vktls.ko of vktls-dkms."""
     records(28)
 
 
 @ktap.case(timeout=900)
 def nothing_is_left():
-    """Of the three packages, and of what DKMS made."""
+    """When all three packages are removed, nothing of them is left, nor of the files that
+    DKMS made."""
     remove("vktls-dkms", "firmware-vktls", "vktls-qemu")
     left = [path for pattern in ("/usr/src/vktls*", "/var/lib/dkms/vktls*", f"{UPDATES}/*",
                                  "/usr/lib/firmware/vktls/*", "/usr/lib/vktls",

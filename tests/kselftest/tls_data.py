@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Records of all kinds through the NIC, without trouble on the way."""
+"""Records of all kinds through the NIC, without trouble on the wire."""
 
 import errno
 import os
@@ -44,7 +44,8 @@ def _matrix():
 
 @ksft_variants(_matrix())
 def transfer(cfg, direction, version, cipher, ipver):
-    """Data that fill several records, and the counters of them."""
+    """Data of several records in the given direction: all arrives, and counters of driver
+    and kernel show that the NIC did it."""
     cfg.need(direction, version, cipher, ipver)
     watch = Watch(cfg)
     flow = Flow(cfg, direction, version, cipher, ipver)
@@ -55,8 +56,8 @@ def transfer(cfg, direction, version, cipher, ipver):
 
 @ksft_variants(VERSIONS)
 def not_software_sent(cfg, version):
-    """The driver has no packet encrypted in software, unless TCP sends it again: by the
-    kernel's witness, not the driver's."""
+    """The driver has no packet encrypted in software, except packets that TCP sends again.
+    The kernel's witness tells, not the driver."""
     cfg.need("tx", version)
     witness = Witness()
     witness.software()
@@ -70,7 +71,7 @@ def not_software_sent(cfg, version):
 
 @ksft_variants(VERSIONS)
 def not_software_received(cfg, version):
-    """The kernel finds records decrypted, once the NIC knows its place."""
+    """The kernel finds received records already decrypted, once the NIC is in sync."""
     cfg.need("rx", version)
     witness = Witness()
     witness.received()
@@ -88,7 +89,7 @@ def not_software_received(cfg, version):
 
 @ksft_variants(VERSIONS)
 def forged(cfg, version):
-    """Records that the key does not open: nothing of them is read."""
+    """Records under a wrong key: nothing of them is read."""
     cfg.need("rx", version)
     watch = Watch(cfg)
     flow = Flow(cfg, "rx", version, forged=True)
@@ -104,7 +105,7 @@ def forged(cfg, version):
 
 @ksft_variants(BOTH_WAYS)
 def record_sizes(cfg, direction):
-    """Records of 1 byte up to the largest, and those next to a segment's size."""
+    """Records from 1 byte to the largest, with sizes around a segment's, arrive."""
     cfg.need(direction)
     watch = Watch(cfg)
     flow = Flow(cfg, direction)
@@ -116,7 +117,8 @@ def record_sizes(cfg, direction):
 
 @ksft_variants(VERSIONS)
 def wire(cfg, version):
-    """A capture at the peer: no plaintext, and every record opens to the data sent."""
+    """A capture at the peer: it has no plaintext, and every record in it opens to the data
+    sent."""
     cfg.need("tx", version)
     flow = Flow(cfg, "tx", version, capture=True)
     flow.exchange(SIZE)
@@ -128,7 +130,7 @@ def wire(cfg, version):
 
 
 def tiny_records(cfg):
-    """Many records in one packet."""
+    """Many small records share packets: all arrive."""
     cfg.need("tx")
     watch = Watch(cfg)
     flow = Flow(cfg, "tx", capture=True)
@@ -145,7 +147,7 @@ def tiny_records(cfg):
 
 
 def more(cfg):
-    """MSG_MORE keeps a record open: one record of many calls."""
+    """MSG_MORE keeps a record open: many calls make one record."""
     cfg.need("tx")
     flow = Flow(cfg, "tx", capture=True)
     for i in range(100):
@@ -157,7 +159,8 @@ def more(cfg):
 
 @ksft_variants([KsftNamedVariant("copied", 0), KsftNamedVariant("zerocopy", 1)])
 def sendfile(cfg, zerocopy):
-    """A file, with and without the copy that protects the record from the file."""
+    """A file by sendfile(), with and without the copy that protects a record from changes
+    of the file, arrives."""
     cfg.need("tx")
     watch = Watch(cfg)
     flow = Flow(cfg, "tx", capture=True)
@@ -173,7 +176,8 @@ def sendfile(cfg, zerocopy):
 
 
 def no_padding(cfg):
-    """TLS 1.3 decrypted into the reader's memory at once."""
+    """With TLS_RX_EXPECT_NO_PAD, TLS 1.3 is decrypted directly into the reader's memory,
+    and is right."""
     cfg.need("rx", "1.3")
     watch = Watch(cfg)
     flow = Flow(cfg, "rx", "1.3")
@@ -184,7 +188,7 @@ def no_padding(cfg):
 
 
 def small_reads(cfg):
-    """Reads smaller than a record, and peeks between them."""
+    """Reads smaller than a record, with peeks in between, return the right data."""
     cfg.need("rx")
     flow = Flow(cfg, "rx")
     flow.peer_sends(20000)
@@ -197,7 +201,7 @@ def small_reads(cfg):
 
 
 def control_sent(cfg):
-    """Alerts and handshake messages between data, sent."""
+    """Alerts and handshake messages are sent between data, and arrive with their types."""
     cfg.need("tx")
     flow = Flow(cfg, "tx", capture=True)
     flow.send(1000)
@@ -212,7 +216,7 @@ def control_sent(cfg):
 
 
 def control_received(cfg):
-    """Alerts between data, received: never mixed with data."""
+    """Alerts between data are received with their types, and no read mixes them with data."""
     cfg.need("rx")
     flow = Flow(cfg, "rx")
     for _ in range(3):
@@ -223,7 +227,7 @@ def control_received(cfg):
 
 
 def clear_before(cfg):
-    """Bytes that were sent before the keys stay as they are."""
+    """Bytes that were sent before the keys arrive in the clear."""
     cfg.need("tx")
     flow = Flow(cfg, "tx", clear=3001, capture=True)
     flow.exchange(SIZE)
@@ -233,7 +237,7 @@ def clear_before(cfg):
 
 @ksft_variants(BOTH_WAYS)
 def record_number(cfg, direction):
-    """A stream that does not begin with record 0, near a carry."""
+    """A stream whose first record number is close to a carry: all records arrive."""
     cfg.need(direction)
     watch = Watch(cfg)
     flow = Flow(cfg, direction, seq=(1 << 32) - 2)
@@ -244,7 +248,7 @@ def record_number(cfg, direction):
 
 @ksft_variants(BOTH_WAYS)
 def many_connections(cfg, direction):
-    """Forty connections at once, used in turn."""
+    """Forty connections at once, used in turn: all data arrives."""
     cfg.need(direction)
     watch = Watch(cfg)
     flows = [Flow(cfg, direction, ipver="6" if i % 2 and cfg.here["6"] else "4")
@@ -259,7 +263,8 @@ def many_connections(cfg, direction):
 
 
 def _fill(cfg):
-    """Connections up to the first that finds no room: (those of the NIC, that one)."""
+    """Open connections until one finds no room in the NIC. Returns (those on the NIC, that
+    one)."""
     limit = int(os.environ.get("TLS_TABLE_LIMIT", "300"))
     watch, flows = Watch(cfg), []
     while len(flows) < limit:
@@ -272,8 +277,8 @@ def _fill(cfg):
 
 
 def table_full(cfg):
-    """More connections than the NIC has room for: the last is software's, none breaks,
-    and a place that becomes free is used."""
+    """More connections than the NIC has room for: software does the last, none breaks, and
+    room that becomes free is used."""
     cfg.need("tx")
     flows, left_out = _fill(cfg)
     ksft_eq(left_out.ss().get("txconf"), "sw")
@@ -297,7 +302,7 @@ def table_full(cfg):
 
 
 def other_cipher(cfg):
-    """A cipher that NICs do not know: counters and ss say that it is software's."""
+    """A cipher that no NIC offloads: counters and ss show that software does it."""
     cfg.need("tx")
     watch = Watch(cfg)
     flow = Flow(cfg, "tx", cipher="aes-ccm-128", capture=True)
@@ -311,7 +316,7 @@ def other_cipher(cfg):
 
 
 def loopback(cfg):
-    """A connection to this host's own address is not the NIC's."""
+    """A connection to this host's own address is not offloaded."""
     cfg.need("tx", ipver="4")
     watch = Watch(cfg)
     with socket.create_server((cfg.here["4"], 0)) as server:
@@ -329,7 +334,7 @@ def loopback(cfg):
 
 
 def main():
-    """All cases."""
+    """Run all cases."""
     with TlsEnv(__file__) as cfg:
         ksft_run([transfer, not_software_sent, not_software_received, forged, record_sizes,
                   wire, tiny_records, more, sendfile, no_padding,

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""
-Mistakes of the kernel's own TLS offload, not of a NIC. Each is an expected failure up to
-the kernel version that mends it; "None" are those that no kernel has mended so far.
-"""
+"""Faults of the kernel's own TLS offload, not of a NIC. Each is an expected failure up to
+the kernel version that mends it; "None" marks faults that no kernel has mended so far."""
 
 import subprocess
 import time
@@ -28,12 +26,13 @@ from lib.py import (
 from lib.py.flow import PATIENCE, wait_for
 
 SIZE = 50000
-SOON = 30       # seconds until data that do not arrive are lost to a mistake
-RETURNS = 30    # times that a connection sends, to come back to its NIC
+SOON = 30       # seconds after which data that has not arrived counts as lost
+RETURNS = 30    # records sent on a connection while it may return to its NIC
 
 
 def file_shorter_than_said(cfg):
-    """sendfile() of more bytes than the file has: its last record is sent all the same."""
+    """sendfile() asks for more bytes than the file has: the last record is sent all the
+    same."""
     cfg.need("tx")
     flow = Flow(cfg, "tx")
     flow.exchange(1000)
@@ -45,7 +44,7 @@ def file_shorter_than_said(cfg):
 
 @ksft_disruptive
 def counted_after_link_down(cfg):
-    """A connection that lost its NIC is not said to be the NIC's."""
+    """A connection that lost its NIC is not counted as offloaded any more."""
     cfg.need("tx", ipver="4")
     watch = Watch(cfg)
     flow = Flow(cfg, "tx")
@@ -61,7 +60,7 @@ def counted_after_link_down(cfg):
 
 @ksft_disruptive
 def never_again_after_link_down(cfg):
-    """A connection that lost its NIC comes back to it."""
+    """A connection that lost its NIC returns to it."""
     cfg.need("tx", ipver="4")
     flow = Flow(cfg, "tx")
     flow.exchange(SIZE)
@@ -74,7 +73,7 @@ def never_again_after_link_down(cfg):
 
 
 def _returns(cfg, flow):
-    """To the NIC, some time."""
+    """Does the connection return to the NIC within RETURNS sends?"""
     watch = Watch(cfg)
     for _ in range(RETURNS):
         flow.exchange(SIZE)
@@ -86,7 +85,7 @@ def _returns(cfg, flow):
 
 
 def never_again_without_room(cfg):
-    """A connection that found the table full gets a place that becomes free."""
+    """A connection that found no room in the NIC gets room that becomes free."""
     cfg.need("tx")
     watch, flows = Watch(cfg), []
     while watch.mib("TlsTxSw") == 0:
@@ -102,8 +101,8 @@ def never_again_without_room(cfg):
 
 @ksft_disruptive
 def context_left_over(cfg):
-    """A connection that lost its NIC and then gets a key to receive with leaves no context
-    there when it ends."""
+    """A connection loses its NIC, and then gets a key for receiving: when it ends, no
+    context is left in the NIC."""
     cfg.need("both", ipver="4")
     flow = Flow(cfg, "tx")
     flow.exchange(SIZE)
@@ -125,7 +124,7 @@ def context_left_over(cfg):
 
 
 def checksum_by_tc(cfg):
-    """The peer takes a packet of which tc made the checksum, above the NIC."""
+    """tc computes the checksum of a packet above the NIC: the peer accepts the packet."""
     cfg.need("tx", ipver="4")
     flow = Flow(cfg, "tx")
     flow.exchange(1000)
@@ -145,7 +144,7 @@ def checksum_by_tc(cfg):
 
 
 def sender_of_32_bits(cfg):
-    """A 32-bit program sends on the NIC's connections as it does on software's."""
+    """A 32-bit program sends on an offloaded connection as it can on others."""
     cfg.need("tx")
     flow = Flow(cfg, "tx")
     flow.exchange(1000)
@@ -165,7 +164,7 @@ def sender_of_32_bits(cfg):
 
 
 def main():
-    """All cases."""
+    """Run all cases."""
     with TlsEnv(__file__) as cfg:
         ksft_run([file_shorter_than_said, counted_after_link_down,
                   never_again_after_link_down, never_again_without_room,

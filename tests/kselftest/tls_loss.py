@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""
-Loss, reordering, duplication and corruption on the way, made by netem at the peer or
-above the NIC. Data arrive whole; bytes that are sent again are the same ciphertext; and the NIC
-finds its place in the stream again.
-"""
+"""Loss, reordering, duplication and corruption, made by netem at the peer or above the NIC.
+All data arrives; bytes that are sent again are the same ciphertext; and the NIC is in sync
+again afterwards."""
 
 import socket
 import time
@@ -29,7 +27,7 @@ VERSIONS = [KsftNamedVariant("1_2", "1.2"), KsftNamedVariant("1_3", "1.3")]
 PARTS = [KsftNamedVariant(f"{part}_{version.replace('.', '_')}", part, version)
          for version in ("1.2", "1.3") for part in ("header", "middle", "tag")]
 RECORD = 16384
-FRAME_OVERHEAD = 22     # of a record with the longest header: 5, 8 and 16, less some
+FRAME_OVERHEAD = 22     # bytes of the longest record header with tag (5, 8, 16), with a margin
 
 
 def _troubles():
@@ -41,7 +39,8 @@ def _troubles():
 
 @ksft_variants(_troubles())
 def trouble(cfg, direction, rule, version):
-    """Trouble between the NIC and the peer for a while; then the NIC goes on."""
+    """Trouble between the NIC and the peer for a while: all data arrives, and then the NIC
+    goes on."""
     cfg.need(direction, version)
     watch = Watch(cfg)
     flow = Flow(cfg, direction, version, capture=direction == "tx")
@@ -62,10 +61,8 @@ def trouble(cfg, direction, rule, version):
 
 @ksft_variants(PARTS)
 def retransmit(cfg, part, version):
-    """
-    One segment is lost: the one with a record's header, one from its middle, the one with
-    its tag. It comes again as it was.
-    """
+    """One segment is lost, that with a record's header, one from its middle, or that with
+    its tag: it is sent again with the same bytes."""
     cfg.need("tx", version, ipver="4")
     watch = Watch(cfg)
     flow = Flow(cfg, "tx", version, capture=True)
@@ -89,8 +86,8 @@ def retransmit(cfg, part, version):
 
 @ksft_variants(VERSIONS)
 def retransmit_after_keyupdate(cfg, version):
-    """Records under the old key are sent again when the new key is in use (1.3), or while
-    later ones are (1.2)."""
+    """Records under the old key are lost, and sent again while the new key (TLS 1.3) or
+    later records (TLS 1.2) are in use: the bytes are the same."""
     cfg.need("tx", version)
     if version == "1.3":
         cfg.need_rekey()
@@ -120,7 +117,7 @@ def _peer_follows(flow):
 
 
 def gap_before_nic(cfg):
-    """Packets lost between TCP and the NIC: it goes on at a later record."""
+    """Packets are lost between TCP and the NIC: the NIC goes on at a later record."""
     cfg.need("tx")
     watch = Watch(cfg)
     flow = Flow(cfg, "tx", capture=True)
@@ -136,14 +133,15 @@ def gap_before_nic(cfg):
 
 @ksft_variants(VERSIONS)
 def resync_received(cfg, version):
-    """Record headers are lost on the way to the NIC: it finds the records again."""
+    """Record headers are lost on the way to the NIC: the NIC is in sync again after some
+    records."""
     cfg.need("rx", version)
     watch = Watch(cfg)
     flow = Flow(cfg, "rx", version)
     undo = cfg.netem_out("loss 10%")
     flow.exchange(SIZE, 3000)
     undo.exec()
-    # questions and answers about the place need some records
+    # resync requests and answers take some records
     done = cfg.settled(flow, "rx", tries=60)
     ksft_eq(watch.mib("TlsDecryptError"), 0)
     cfg.evidence(f"by the NIC behind the losses: {done} of 50000 bytes; resyncs answered: "
@@ -152,7 +150,7 @@ def resync_received(cfg, version):
 
 
 def main():
-    """All cases."""
+    """Run all cases."""
     with TlsEnv(__file__) as cfg:
         ksft_run([trouble, retransmit, retransmit_after_keyupdate, gap_before_nic,
                   resync_received], args=(cfg, ))

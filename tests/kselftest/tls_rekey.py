@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""KeyUpdate of TLS 1.3 on connections of the NIC, by either side, idle and under load."""
+"""TLS 1.3 KeyUpdates on offloaded connections, by either side, idle and under load."""
 
 import errno
 
@@ -28,7 +28,7 @@ def _kinds():
 
 
 def _back_on_nic(cfg, flow):
-    """Check that the NIC continues after the new key, within some receive windows."""
+    """The NIC continues with the new key within some receive windows."""
     for way in flow.directions:
         for _ in range(10):
             flow.exchange(20000)
@@ -48,7 +48,7 @@ def _check_outcome(cfg, watch, flow, count):
 
 @ksft_variants(_kinds())
 def idle(cfg, who, cipher):
-    """A KeyUpdate with nothing on the way."""
+    """A KeyUpdate while no data is on its way: the NIC continues with the new key."""
     cfg.need(who, "1.3", cipher)
     cfg.need_rekey()
     watch = Watch(cfg)
@@ -70,7 +70,7 @@ def _update(flow):
 
 @ksft_variants([KsftNamedVariant("tx", "tx"), KsftNamedVariant("rx", "rx")])
 def chain(cfg, who):
-    """Twenty KeyUpdates, one after another."""
+    """Twenty KeyUpdates, one after another: all data is right, and the NIC continues."""
     cfg.need(who, "1.3")
     cfg.need_rekey()
     watch = Watch(cfg)
@@ -86,7 +86,8 @@ def chain(cfg, who):
 
 
 def load_sent(cfg):
-    """KeyUpdates by this end while much of the old key is not acknowledged."""
+    """This end sends KeyUpdates while much data of the old key is not acknowledged: all
+    data is right, and the NIC continues."""
     cfg.need("tx", "1.3")
     cfg.need_rekey()
     watch = Watch(cfg)
@@ -104,7 +105,8 @@ def load_sent(cfg):
 
 
 def load_received(cfg):
-    """Data, KeyUpdate and data of the new key arrive before anything is read."""
+    """Data, a KeyUpdate and data of the new key arrive before anything is read: all data is
+    right, and the NIC continues."""
     cfg.need("rx", "1.3")
     cfg.need_rekey()
     watch = Watch(cfg)
@@ -127,7 +129,8 @@ def load_received(cfg):
 
 
 def expired(cfg):
-    """Between a KeyUpdate and the new key a read fails, and poll() waits."""
+    """Between a KeyUpdate and the new key, a read fails with EKEYEXPIRED, and poll()
+    reports nothing."""
     cfg.need("rx", "1.3")
     cfg.need_rekey()
     flow = Flow(cfg, "rx", "1.3")
@@ -151,7 +154,8 @@ def expired(cfg):
 
 
 def both_at_once(cfg):
-    """Both sides update at the same time, with data both ways."""
+    """Both sides send a KeyUpdate at the same time, with data in both directions: all data
+    is right, and the NIC continues."""
     cfg.need("both", "1.3")
     cfg.need_rekey()
     watch = Watch(cfg)
@@ -168,7 +172,7 @@ def both_at_once(cfg):
 
 
 def main():
-    """All cases."""
+    """Run all cases."""
     with TlsEnv(__file__) as cfg:
         ksft_run([idle, chain, load_sent, load_received, expired, both_at_once], args=(cfg, ))
     ksft_exit()

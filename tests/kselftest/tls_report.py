@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""
-The verdict on a NIC: from the output of the tests, one page for its release notes.
+"""The verdict on a NIC: a page for its release notes, from the output of the tests.
 
-    tls_report.py [--html FILE] [--text FILE] [--title TEXT] LOG...
+tls_report.py [--html FILE] [--text FILE] [--title TEXT] LOG...
 
-One row for each feature: the verdict is "yes", "expected failure" or "NO"; "not offered"
-when the NIC or the kernel lacks it. Evidence are the lines that the tests print for it.
-Without --html and --text the text goes to standard output. The exit status is 1 when a
+Each feature has a row with its verdict: "yes", "expected failure", "NO", or "not offered"
+if the NIC or the kernel lacks it. The evidence is the lines that the tests print for it.
+Without --html and --text, the text goes to standard output. The exit status is 1 if a
 verdict is NO.
 """
 
@@ -28,7 +27,7 @@ WIDTHS = (44, 16, 60)
 
 
 class Case:
-    """One result."""
+    """One result of a test."""
 
     def __init__(self, match, evidence):
         status, self.group, self.name, directive, why = match.groups()
@@ -37,7 +36,8 @@ class Case:
 
     @property
     def feature(self):
-        """Its name as words; those of the variant, behind the dot, are spelled out."""
+        """The name of the feature in words; a variant's name, behind the dot, is spelled
+        out."""
         name, _, variant = self.name.partition(".")
         words = [WORDS.get(word, word.replace("1_", "1."))
                  for word in re.findall(r"1_[23](?![0-9])|[^._]+", variant)]
@@ -66,7 +66,7 @@ def read(paths):
 
 
 def summary(about, cases, title):
-    """Lines above the table."""
+    """The lines above the table."""
     counts = [sum(case.result == word for case in cases) for word in VERDICT]
     sums = ", ".join(f"{count} {VERDICT[word]}" for word, count in zip(VERDICT, counts))
     where = ", ".join(f"{name} {value}" for name, value in about.items())
@@ -74,7 +74,7 @@ def summary(about, cases, title):
 
 
 def as_text(lines, cases):
-    """A table for a terminal."""
+    """The table as text for a terminal."""
     rows = [("Feature", "Verdict", "Evidence")]
     rows += [(case.feature, VERDICT[case.result], "; ".join(case.evidence)) for case in cases]
     out = lines + [""]
@@ -94,7 +94,7 @@ vertical-align:top}.pass{background:#dfd}.fail{background:#fbb;font-weight:bold}
 
 
 def as_html(lines, cases):
-    """A page of its own, without anything from elsewhere."""
+    """The table as an HTML page that needs no other file."""
     title, where, sums = map(html.escape, lines)
     out = ["<!DOCTYPE html>", '<html lang="en">', "<head><meta charset=utf-8>",
            f"<title>{title}</title><style>{STYLE}</style></head>", f"<body><h1>{title}</h1>",

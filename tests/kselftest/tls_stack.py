@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""
-The parts of the stack between TCP and the NIC: VLAN, bond, IPsec, traffic control and
-routes. A connection that the NIC can serve there may be the NIC's; a connection that it
-cannot must be software's. Either way the data arrive, and never in the clear.
-"""
+"""The parts of the stack between TCP and the NIC: VLAN, bond, IPsec, traffic control and
+routes. If the NIC can serve a connection there, the connection may be offloaded; if not,
+software must do it. In both cases all data arrives, and none is in the clear."""
 
 import json
 import socket
@@ -27,7 +25,7 @@ from lib.py import (
 )
 
 SIZE = 100000
-SOON = 30               # seconds until data that do not arrive are lost to a mistake
+SOON = 30               # seconds after which data that has not arrived counts as lost
 NET = "198.51.100"
 TUNNEL_NET = "203.0.113"
 TCP_MD5SIG = 14
@@ -35,7 +33,8 @@ MD5_KEY = b"secret"     # as in tls_peer.h
 
 
 def _who(cfg, watch, flow, what):
-    """The evidence says by which it was encrypted; both counters together are this one."""
+    """Print as evidence whether the NIC or software encrypted; the kernel's counters for both
+    add up to this one connection."""
     device, software = watch.mib("TlsTxDevice"), watch.mib("TlsTxSw")
     ksft_eq(device + software, 1)
     done = cfg.by_nic(watch, "tx")
@@ -47,7 +46,7 @@ def _who(cfg, watch, flow, what):
 
 
 def vlan(cfg):
-    """Over a VLAN on the NIC."""
+    """A connection over a VLAN on the NIC."""
     cfg.need("tx", ipver="4")
     dev = cfg.remote_if()
     for host, link, addr in ((None, cfg.ifname, 1), (cfg.remote, dev, 2)):
@@ -68,7 +67,7 @@ def vlan(cfg):
 
 @ksft_disruptive
 def bond(cfg):
-    """Over a bond that has the NIC as its only port."""
+    """A connection over a bond that has the NIC as its only port."""
     cfg.need("tx", ipver="4")
     made = cmd("ip link add tlsbond type bond mode active-backup miimon 100", fail=False)
     if made.ret:
@@ -105,13 +104,13 @@ def _bond_end(cfg, prefix):
 
 
 def _address(host, dev, addr):
-    """One more address, until the end of the case."""
+    """Add an address until the end of the case."""
     cmd(f"ip addr add {addr}/24 dev {dev}", host=host)
     defer(cmd, f"ip addr del {addr}/24 dev {dev}", host=host)
 
 
 def _esp(host, src, dst, direction):
-    """One direction of IPsec at one end."""
+    """Set up one direction of IPsec at one end."""
     spec = f"src {src} dst {dst} proto esp spi {int(src[-1]) + 0x1000:#x}"
     made = cmd(f"ip xfrm state add {spec} mode transport aead 'rfc4106(gcm(aes))' "
                f"0x{'11' * 20} 128", host=host, fail=False, shell=True)
@@ -125,7 +124,8 @@ def _esp(host, src, dst, direction):
 
 
 def xfrm(cfg):
-    """Under an IPsec policy for the peer's address, set before the connection."""
+    """An IPsec policy for the peer's address is set before the connection: all data
+    arrives, in ESP."""
     cfg.need("tx", ipver="4")
     here, there = f"{NET}.1", f"{NET}.2"
     for host, dev, own, other in ((None, cfg.ifname, here, there),
@@ -145,7 +145,8 @@ def xfrm(cfg):
 
 
 def traffic_control(cfg):
-    """Classifiers that look at the packets, and copy them, on their way to the NIC."""
+    """Classifiers of traffic control look at packets, and copy them, on their way to the
+    NIC: all data arrives."""
     cfg.need("tx", ipver="4")
     flow = Flow(cfg, "tx", capture=True)
     made = cmd(f"tc qdisc add dev {cfg.ifname} clsact", fail=False)
@@ -163,7 +164,7 @@ def traffic_control(cfg):
 
 
 def shaped(cfg):
-    """A shaper holds packets back above the NIC."""
+    """A shaper holds packets back above the NIC: all data arrives."""
     cfg.need("tx")
     made = cmd(f"tc qdisc replace dev {cfg.ifname} root tbf rate 40mbit burst 32k limit 1m",
                fail=False)
@@ -179,7 +180,8 @@ def shaped(cfg):
 
 
 def route_away(cfg):
-    """The route to the peer leads elsewhere for a while: the data wait, encrypted."""
+    """The route to the peer leads elsewhere for a while: packets there are encrypted, and
+    all data arrives later."""
     cfg.need("tx", ipver="4")
     made = cmd("ip link add tlsdummy type dummy", fail=False)
     if made.ret:
@@ -210,7 +212,7 @@ def _packets(said):
 
 
 def _dummy_packets(flow):
-    """Once TCP has tried there."""
+    """Packets on the dummy interface, after TCP has sent there."""
     for _ in range(300):
         count = _packets(cmd("ip -s -j link show tlsdummy").stdout)
         if count:
@@ -220,7 +222,7 @@ def _dummy_packets(flow):
 
 
 def bound(cfg):
-    """The connection is bound to the NIC by its name."""
+    """A connection that is bound to the NIC's interface by name is offloaded."""
     cfg.need("tx", ipver="4")
     watch = Watch(cfg)
     flow = Flow(cfg, "tx", capture=True, prepare=lambda flow: flow.sock.setsockopt(
@@ -232,7 +234,8 @@ def bound(cfg):
 
 
 def _loose(host):
-    """Packets may come by another way than the answers go."""
+    """Set the reverse path filter to loose, since packets may arrive by another interface
+    than answers leave by."""
     name = "net.ipv4.conf.all.rp_filter"
     old = cmd(f"sysctl -n {name}", host=host).stdout.strip()
     defer(cmd, f"sysctl -w {name}={old}", host=host)
@@ -240,7 +243,8 @@ def _loose(host):
 
 
 def _detour(cfg, dev, name, capture):
-    """Data before, by, and after the route by another interface; bytes by the NIC there."""
+    """Send data before, during and after a route over another interface. Returns the bytes
+    that the NIC did during that time."""
     flow = Flow(cfg, "tx", ipver="4", capture=capture)
     flow.exchange(SIZE)
     watch = Watch(cfg)
@@ -258,15 +262,15 @@ def _detour(cfg, dev, name, capture):
 
 def macvlan(cfg):
     """The route to the peer moves to a macvlan above the NIC, and back: a packet that was
-    encrypted for it is not encrypted again."""
+    encrypted for the macvlan is not encrypted again."""
     cfg.need("tx", ipver="4")
     made = cmd(f"ip link add tlsmv link {cfg.ifname} type macvlan mode bridge", fail=False)
     if made.ret:
         raise KsftSkipEx(f"no macvlan: {made.stderr.strip()}")
-    # the peer has learned the address of its link
+    # the peer has learned the address of the macvlan
     defer(cmd, f"ip -4 neigh flush dev {cfg.remote_if()}", host=cfg.remote)
     defer(cmd, "ip link del tlsmv")
-    # as in tunnel()
+    # see tunnel()
     cmd(f"ip addr add {TUNNEL_NET}.1/32 dev tlsmv")
     cmd("ip link set tlsmv up")
     _loose(None)
@@ -274,7 +278,8 @@ def macvlan(cfg):
 
 
 def tunnel(cfg):
-    """The route to the peer moves into a tunnel that leaves by the same NIC, and back."""
+    """The route to the peer moves into a tunnel that leaves by the same NIC, and back: all
+    data arrives, and none is in the clear."""
     cfg.need("tx", ipver="4")
     for host, dev, own, other in ((None, cfg.ifname, 1, 2),
                                   (cfg.remote, cfg.remote_if(), 2, 1)):
@@ -285,15 +290,15 @@ def tunnel(cfg):
         if made.ret:
             raise KsftSkipEx(f"no tunnel: {made.stderr.strip()}")
         defer(cmd, "ip link del tlstun", host=host)
-        # without an address the reverse path filter, loose or not, takes nothing there
+        # without an address, the reverse path filter accepts nothing there
         cmd(f"ip addr add {TUNNEL_NET}.{own}/24 dev tlstun", host=host)
         cmd("ip link set tlstun up", host=host)
     _detour(cfg, "tlstun", "in the tunnel", "any")
 
 
 def signed(cfg):
-    """TCP-MD5 (RFC 2385) signs the packets that leave the stack: the NIC must not change
-    them."""
+    """TCP-MD5 (RFC 2385) signs packets as they leave the stack, so the NIC must not change
+    them: software does the connection."""
     cfg.need("tx", ipver="4")
 
     def sign(flow):
@@ -317,7 +322,7 @@ def signed(cfg):
 
 
 def main():
-    """All cases."""
+    """Run all cases."""
     with TlsEnv(__file__) as cfg:
         ksft_run([vlan, xfrm, traffic_control, shaped, route_away, macvlan, tunnel, signed, bound,
                   bond], args=(cfg, ))

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""
-Changes of the NIC, or of the socket, in the middle of a connection. No byte is lost and
-none is sent in the clear; counters and ss tell at each moment whether the NIC encrypts.
-"""
+"""Changes of the NIC, or of the socket, in the middle of a connection. No byte is lost, and
+none is sent in the clear; counters and ss show at each moment whether the NIC does the
+work."""
 
 import contextlib
 import os
@@ -43,7 +42,7 @@ FEATURE = {"tx": "tls-hw-tx-offload", "rx": "tls-hw-rx-offload"}
 
 
 def _moves_on(cfg, flow, what):
-    """Data still pass, by the NIC or by software; the evidence says by which."""
+    """All data still arrives; print as evidence whether the NIC or software did it."""
     watch = Watch(cfg)
     way = flow.directions[0]
     for _ in range(4):
@@ -55,7 +54,7 @@ def _moves_on(cfg, flow, what):
 
 @ksft_variants(BOTH_WAYS)
 def counters(cfg, direction):
-    """The kernel's counters and ss, before, during and after a connection."""
+    """The kernel's counters and ss are right before, during and after a connection."""
     cfg.need(direction)
     name = direction.capitalize()
     watch = Watch(cfg)
@@ -78,7 +77,8 @@ def counters(cfg, direction):
 
 @ksft_variants(BOTH_WAYS)
 def feature_toggled(cfg, direction):
-    """Old connections keep their offload, new ones follow the feature as it is set."""
+    """The feature is switched off and on: existing connections keep their offload, a new
+    connection follows the setting at its start."""
     cfg.need(direction)
     old = Flow(cfg, direction)
     old.exchange(SIZE)
@@ -112,7 +112,7 @@ def _link(cfg, state):
 @ksft_variants(BOTH_WAYS)
 @ksft_disruptive
 def link_down_up(cfg, direction):
-    """The link goes down and up between data."""
+    """The link goes down and up while no data is on its way: the connection continues."""
     cfg.need(direction, ipver="4")
     flow = Flow(cfg, direction, capture=direction == "tx")
     flow.exchange(SIZE)
@@ -133,7 +133,7 @@ def link_down_up(cfg, direction):
 
 @ksft_disruptive
 def down_with_data(cfg):
-    """The link goes down while data are on their way."""
+    """The link goes down while data is on its way: all data arrives when it is up again."""
     cfg.need("tx", ipver="4")
     flow = Flow(cfg, "tx", capture=True)
     flow.exchange(SIZE)
@@ -150,7 +150,8 @@ def down_with_data(cfg):
 
 @ksft_disruptive
 def mtu_shrunk(cfg):
-    """The interface's MTU is lowered under a connection, and raised again."""
+    """The interface's MTU is lowered under a connection, and raised again: the connection
+    continues."""
     cfg.need("tx", ipver="4")
     flow = Flow(cfg, "tx", capture=True)
     flow.exchange(SIZE)
@@ -170,7 +171,8 @@ def mtu_shrunk(cfg):
 @ksft_variants([KsftNamedVariant("lowered", ""), KsftNamedVariant("locked", "lock ")])
 @ksft_disruptive
 def route_mtu_shrunk(cfg, lock):
-    """The route's MTU is lowered under a connection; a locked one allows fragments."""
+    """The route's MTU is lowered under a connection (a locked MTU allows fragments): the
+    connection continues."""
     cfg.need("tx", ipver="4")
     flow = Flow(cfg, "tx", ipver="4", capture=True)
     flow.exchange(SIZE)
@@ -192,7 +194,7 @@ def _try_ethtool(command):
 
 @ksft_disruptive
 def queues_changed(cfg):
-    """The number of queues changes under a connection."""
+    """The number of queues changes under a connection, which continues."""
     cfg.need("tx")
     said = ethtool(f"-l {cfg.ifname}").stdout if cmd(
         f"ethtool -l {cfg.ifname}", fail=False).ret == 0 else ""
@@ -210,7 +212,7 @@ def queues_changed(cfg):
 
 @ksft_disruptive
 def rings_changed(cfg):
-    """The size of the rings changes under a connection."""
+    """The size of the rings changes under a connection, which continues."""
     cfg.need("tx")
     said = cmd(f"ethtool -g {cfg.ifname}", fail=False).stdout
     now = re.findall(r"^TX:\s+(\d+)", said, re.MULTILINE)
@@ -229,7 +231,8 @@ def rings_changed(cfg):
                 KsftNamedVariant("sg", "sg", True)])
 @ksft_disruptive
 def other_offload_off(cfg, name, tls_again):
-    """An offload that TLS builds upon goes off under a connection."""
+    """An offload that TLS offload depends on is switched off under a connection, which
+    continues."""
     cfg.need("tx")
     flow = Flow(cfg, "tx", capture=True)
     flow.exchange(SIZE)
@@ -246,7 +249,7 @@ def other_offload_off(cfg, name, tls_again):
 @ksft_variants(BOTH_WAYS)
 @ksft_disruptive
 def reset(cfg, direction):
-    """The device is reset, by devlink, under a connection."""
+    """devlink resets the device under a connection, which continues."""
     cfg.need(direction, ipver="4")
     bus = os.path.realpath(f"/sys/class/net/{cfg.ifname}/device")
     handle = f"{os.path.basename(os.readlink(bus + '/subsystem'))}/{os.path.basename(bus)}"
@@ -266,7 +269,8 @@ def reset(cfg, direction):
 
 @ksft_disruptive
 def suspend(cfg):
-    """The system sleeps under a connection; only if TLS_SUSPEND=1 permits it."""
+    """The system sleeps under a connection, which continues. Only if TLS_SUSPEND=1 permits
+    it."""
     cfg.need("tx")
     if os.environ.get("TLS_SUSPEND") != "1":
         raise KsftSkipEx("not permitted: set TLS_SUSPEND=1")
@@ -278,7 +282,8 @@ def suspend(cfg):
 
 
 def close_unacked(cfg):
-    """Closed while nothing is acknowledged: it all arrives, and the context goes then."""
+    """A connection is closed while nothing is acknowledged: all data arrives, and then its
+    context is deleted."""
     cfg.need("tx")
     watch = Watch(cfg)
     flow = Flow(cfg, "tx", capture=True)
@@ -296,14 +301,14 @@ def close_unacked(cfg):
 
 
 def _read_after(flow, count):
-    """The peer begins to read after that many signals; late, if they do not come."""
+    """Make the peer read after SIGNALS signals, or later if they do not come."""
     with contextlib.suppress(KsftFailEx):
         wait_for(lambda: len(count) >= SIGNALS, "no signals")
     flow.peer_reads()
 
 
 def signals(cfg):
-    """Signals while a send waits for room: each byte is sent once."""
+    """Signals interrupt a send that waits for room: each byte is sent once."""
     cfg.need("tx")
     flow = Flow(cfg, "tx", capture=True)
     flow.exchange(SIZE)
@@ -327,7 +332,7 @@ def signals(cfg):
 
 
 def half_close(cfg):
-    """One direction ends, the other goes on."""
+    """One direction ends: the other one goes on."""
     cfg.need("both")
     flow = Flow(cfg, "both")
     flow.exchange(SIZE)
@@ -342,7 +347,7 @@ def half_close(cfg):
 
 @ksft_variants([KsftNamedVariant("by_peer", True), KsftNamedVariant("by_program", False)])
 def aborted(cfg, by_peer):
-    """A connection is reset with much on its way: its contexts go."""
+    """A connection with much data on its way is reset: its contexts are deleted."""
     cfg.need("both")
     watch = Watch(cfg)
     flow = Flow(cfg, "both")
@@ -362,7 +367,7 @@ def aborted(cfg, by_peer):
 
 
 def main():
-    """All cases."""
+    """Run all cases."""
     with TlsEnv(__file__) as cfg:
         ksft_run([counters, feature_toggled, close_unacked, signals, half_close, aborted,
                   other_offload_off, mtu_shrunk, route_mtu_shrunk, queues_changed,

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""tests/check itself: tests that end badly are failures that say why, and no case of a
+"""tests/check itself: a test that ends badly is a failure with a reason, and no case of a
 program that runs in a guest is forgotten."""
 
 import contextlib
@@ -31,7 +31,7 @@ check = load()
 
 
 def judged(script, limit=20):
-    """A shell script as a test: its Result, and the size of its log."""
+    """Run a shell script as a test. Returns (its Result, the size of its log)."""
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder) / "log"
         lines, status = check.run(["sh", "-c", script], log, dict(os.environ), limit)
@@ -39,20 +39,21 @@ def judged(script, limit=20):
 
 
 def fails_with(script, text, **more):
-    """Check that there is one failure with this text."""
+    """The script gives one failure, with this text."""
     result, _ = judged(script, **more)
     assert any(text in line for line in result.failed), (result.failed, text)
 
 
 def output_without_end_is_cut_off():
-    """yes(1) would fill the disk."""
+    """A test prints without end, as yes(1): its output is cut off, before it fills the
+    disk."""
     result, size = judged("echo 1..1; yes ok 1 it")
     assert any("more than 16 MiB" in line for line in result.failed), result.failed[-1:]
     assert size < check.MAX_OUTPUT + 1000, size
 
 
 def no_end_is_a_failure():
-    """A test that waits for ever."""
+    """A test that waits for ever is a failure."""
     fails_with("echo ok 1 it; sleep 100", "no end after 2 seconds", limit=2)
 
 
@@ -63,7 +64,7 @@ def signals_have_names():
 
 
 def last_words_are_shown():
-    """The words of a sanitizer or of assert()."""
+    """The last words of a sanitizer or of assert() are in the report."""
     fails_with("echo not ok 1 it; echo 'a.c:1:2: runtime error: division by zero' >&2; exit 1",
                "runtime error: division by zero")
     fails_with("echo \"a.c:3: f: Assertion \\`0' failed.\" >&2; exit 134", "Assertion")
@@ -75,12 +76,12 @@ def program_that_is_not_there():
 
 
 def plan_counts():
-    """Cases that were planned and did not run."""
+    """Cases that were planned and did not run are a failure."""
     fails_with("echo 1..2; echo ok 1 it", "planned 2 cases, ran 1")
 
 
 def in_a_vm(script):
-    """The results of a suite of two tests, with a shell script for tests/vm/run."""
+    """The results of a suite of two tests, with a shell script in place of tests/vm/run."""
     before = check.TOP, check.BUILD
     with tempfile.TemporaryDirectory() as folder:
         check.TOP, check.BUILD = pathlib.Path(folder), pathlib.Path(folder) / "build"
@@ -99,7 +100,8 @@ def in_a_vm(script):
 
 
 def vm_that_does_not_start_passes_nothing():
-    """No test of it ran: each failed, and so did the VM, with the name of its log."""
+    """A VM does not start: both tests and the VM are failures, and the name of its log is
+    printed."""
     for script in ("exit 125", "exit 0", "echo 'QEMU is not built' >&2; exit 125"):
         passed, failed = in_a_vm(script)
         assert not passed and len(failed) == 3, (script, passed, failed)
@@ -107,15 +109,15 @@ def vm_that_does_not_start_passes_nothing():
 
 
 def vm_that_ends_early():
-    """The test that ran to its end counts, the one that was cut off does not."""
+    """A VM ends early: the test that ran to its end counts, the one that was cut off fails."""
     passed, failed = in_a_vm("echo @@ begin 0; echo @@ end 0 0; echo @@ begin 1; exit 125")
     assert passed == ["a.py"], passed
     assert failed[0] == "b.py: ended with the VM" and len(failed) == 2, failed
 
 
 def reported_again(*runs):
-    """Status and output of tests/check --again over one suite for each list of results: those
-    of its first run and of its second, as numbers of (passed, failed, broken) cases."""
+    """(status, output) of tests/check --again over suites with given results: for each
+    suite those of its first and second run, as (passed, failed, broken) cases."""
     suites = []
     for number, outcomes in enumerate(runs):
         suite = check.Suite(check.TOP, f"guest/it{number}")
@@ -140,8 +142,8 @@ def reported_again(*runs):
 
 
 def unsteady_suites_are_told():
-    """A suite that passes at its second run is named with the case that failed at first; one
-    that fails twice, a kernel error and more than MAX_AGAIN suites are failures."""
+    """A suite that passes at its second run is named, with the case that failed at first. A
+    suite that fails twice, a kernel error, and more than MAX_AGAIN suites are failures."""
     good, bad, broken = (5, 0, 0), (4, 1, 0), (4, 0, 1)
     for runs, status, last in (
             ([[bad, good], [good]], 0, "10 passed, 0 failed, 0 skipped"),
@@ -155,7 +157,7 @@ def unsteady_suites_are_told():
 
 
 def suites_are_named_by_tls():
-    """One file with --tls stock,ours is two suites; each word chooses the suites that it names."""
+    """A file with --tls stock,ours is two suites; a word chooses the suites that it names."""
     names = [suite.name for suite in check.discover()]
     assert "guest/offload/loss-stock" in names and "guest/offload/loss-ours" in names
     assert len(names) == len(set(names)), "two suites of one name"
@@ -175,7 +177,7 @@ def whole_name_chooses_one():
 
 def without_a_newest_kernel():
     """The mirror has none of the listed kernels: a skip with the reason, which is allowed.
-    Any other trouble with it is no skip."""
+    Any other failure of fetch-kernel is no skip."""
     before = check.TOP
     with tempfile.TemporaryDirectory() as folder:
         check.TOP = pathlib.Path(folder)
@@ -203,21 +205,22 @@ def without_a_newest_kernel():
 
 
 def programs():
-    """Programs of cases that run in a guest."""
+    """The programs with cases that run in a guest."""
     return [path for path in glob.glob(os.path.join(TOP, "tests/guest/*/*.py"))
             if re.search(r"^\s*ktap\.main\(", pathlib.Path(path).read_text(encoding="utf-8"),
                          re.M)]
 
 
 def documented_cases_are_registered():
-    """A function that nothing registers and nothing calls is a case that never runs."""
+    """A function that nothing registers and nothing calls would be a case that never runs:
+    there is none."""
     forgotten = {os.path.basename(path): ktap.unregistered(path) for path in programs()}
     forgotten = {name: cases for name, cases in forgotten.items() if cases}
     assert programs() and not forgotten, forgotten
 
 
 def programs_are_in_a_suite():
-    """A program that no .vm file names, and no host's program that starts a VM, never runs."""
+    """Each program is named by a .vm file, or by a program of the host that starts a VM."""
     named = " ".join(pathlib.Path(path).read_text(encoding="utf-8")
                      for kind in ("tests/guest/*/*.vm", "tests/vm/*_test.py")
                      for path in glob.glob(os.path.join(TOP, kind)))

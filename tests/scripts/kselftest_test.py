@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""tests/kselftest on the host: the verdict that tls_report.py makes of a log, the keys and
-data that both ends compute, and the page in docs, which must have the cases that there are."""
+"""tests/kselftest on the host: the verdict that tls_report.py makes from a log, the keys
+and data that both ends compute, and the page in docs, which must have exactly the existing
+cases."""
 import ast
 import os
 import pathlib
@@ -90,7 +91,7 @@ int main(void)
 
 
 def report(text, *options):
-    """(status, text) of the report on a log."""
+    """(status, text) of tls_report.py on a log."""
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder, "log")
         log.write_text(text, "utf-8")
@@ -115,17 +116,17 @@ def verdicts():
 
 
 def good_run():
-    """Without a failure the status is 0."""
+    """A log without a failure gives status 0."""
     assert report(LOG + "ok 4 tls_loss.trouble.rx_loss_1_2\n")[0] == 0
 
 
 def early_end():
-    """A program that ended before its last case is no success."""
+    """A program that ended before its last case is a failure."""
     assert report(LOG)[0] == 1
 
 
 def page_is_escaped():
-    """Text from the log is text in the page."""
+    """Special characters of a log are escaped in the page."""
     with tempfile.TemporaryDirectory() as folder:
         page = pathlib.Path(folder, "page.html")
         report(LOG, "--html", page)
@@ -134,7 +135,7 @@ def page_is_escaped():
 
 
 def program(text, *flags):
-    """Output of a program that has all of tls_peer but its main()."""
+    """The output of a program that has all of tls_peer.c except its main()."""
     compiler = [os.environ.get("CC", "gcc"), "-D_GNU_SOURCE=", f"-I{FOLDER}", *flags]
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder, "a.c")
@@ -148,14 +149,14 @@ def program(text, *flags):
 
 
 def known_answers():
-    """tls_aead.c opens what published vectors say, and nothing that was changed."""
+    """tls_aead.c opens published test vectors, and nothing that was changed."""
     said = program(ANSWERS, "-fsanitize=address,undefined", f"-I{TOP}/tests/vectors").split("\n")
     done, _, count = said[0].partition(" of ")
     assert done == count and int(count) >= 9 and len(said) == 2, said
 
 
 def both_ends_agree():
-    """The keys and the data of tls_peer.c are those of peer.py."""
+    """tls_peer.c and peer.py compute the same keys and data."""
     there = program(COMPARE).split()
     names = {}
     tree = ast.parse((FOLDER / "lib/py/peer.py").read_text("utf-8"))
@@ -179,7 +180,7 @@ def cases():
 
 
 def page_is_current():
-    """The page in docs has a row for each case, and for no other."""
+    """The page in docs has a row for each case, and no other."""
     page = PAGE.read_text("utf-8")
     _, _, rows = page.partition("\nFeature ")
     shown = {line[:44].strip() for line in rows.splitlines() if ": " in line[:44]}
@@ -191,7 +192,7 @@ def page_is_current():
 
 
 def main():
-    """Print KTAP."""
+    """Run the cases as KTAP."""
     checks = [verdicts, good_run, early_end, page_is_escaped, known_answers,
               both_ends_agree]
     checks += [page_is_current] if PAGE.exists() else []

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout 900
-"""Live migration under TLS flows, from one QEMU to the next: three times, or as often as
-ROUNDS in the environment says. The guest's side is tests/guest/offload/migrate.py."""
+"""Live migration under TLS flows, from one QEMU to the next: three times, or ROUNDS times
+(environment). The guest's side is tests/guest/offload/migrate.py."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Qmp:
         self.ask("qmp_capabilities")
 
     def ask(self, command, **arguments):
-        """Run a command. Return: its answer."""
+        """Run a command. Returns its answer."""
         self.sock.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
         while True:
             answer = json.loads(self.lines.readline())
@@ -42,7 +42,7 @@ class Qmp:
 
 
 class Vm:
-    """A run of the machine; its output comes line by line."""
+    """One run of the machine; its output comes line by line."""
 
     def __init__(self, tempdir, number):
         self.uri = f"unix:{tempdir}/migrate{number}"
@@ -69,7 +69,7 @@ class Vm:
         return self.log.read()[-3000:]
 
     def wait_line(self, wanted):
-        """Wait until the guest has said that."""
+        """Wait until the guest has printed this line."""
         while True:
             line = self.lines.get(timeout=PATIENCE)
             assert line is not None, f"the run ended before \"{wanted}\": {self.said()}"
@@ -78,7 +78,7 @@ class Vm:
                 return
 
     def qmp(self):
-        """A monitor, once QEMU offers it."""
+        """Connect to the monitor, as soon as QEMU offers it."""
         end = time.monotonic() + PATIENCE
         while True:
             try:
@@ -88,7 +88,7 @@ class Vm:
                 time.sleep(0.1)
 
     def end(self):
-        """Kill what is left of the run."""
+        """End all processes of the run."""
         if self.process.poll() is None:
             self.process.terminate()
         self.process.wait()
@@ -96,7 +96,7 @@ class Vm:
 
 
 def migrate(source, target):
-    """Move the machine. Return: milliseconds for which it stood still."""
+    """Migrate the machine. Returns the milliseconds for which it stood still."""
     monitor = source.qmp()
     target.qmp()
     monitor.ask("migrate", uri=target.uri)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""
-The kernel's test library, made up to its newest form where it is older, and the parts
-that the TLS tests share on top of it.
-"""
+"""The kernel's test library, with its newest parts added where it is older, and the parts
+that the TLS tests share on top of it."""
 
 import sys
 from pathlib import Path
@@ -11,7 +9,7 @@ KSFT_DIR = (Path(__file__).parent / "../../../../../..").resolve()
 
 try:
     sys.path.append(KSFT_DIR.as_posix())
-    # drivers.net.lib.py takes names from here; which ones differs by version
+    # drivers.net.lib.py takes names from here; the names differ by version
     import net.lib.py as _kernel
     globals().update({name: getattr(_kernel, name) for name in dir(_kernel)
                       if not name.startswith("_")})

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""
-Commands here and at the peer. The library's own give up after some seconds, which a slow
-machine may need.
-"""
+"""Commands here and at the peer. The library's own functions give up after some seconds,
+which a slow machine may need."""
 
 import json as _json
 
@@ -12,7 +10,7 @@ PATIENCE = 120
 
 
 def cmd(comm, **kwargs):
-    """The library's cmd, with more patience."""
+    """The library's cmd(), with a longer timeout."""
     kwargs.setdefault("timeout", PATIENCE)
     return library_cmd(comm, **kwargs)
 

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""
-The environment of a TLS test: NetDrvEpEnv, the peer, and the abilities of the NIC. A case
-begins with need(), which names the kind of connection that it needs. If the NIC does not
-take it, the case skips; but if the driver documents that it does, and the kernel offers
-it, the case fails.
-"""
+"""The environment of a TLS test: NetDrvEpEnv, the peer, and the abilities of the NIC. A
+case begins with need(), which names the kind of connection that the case needs. If the NIC
+does not take such a connection, the case skips; if the driver documents it and the kernel
+offers it, the case fails instead."""
 
 import contextlib
 import os
@@ -31,14 +29,14 @@ from .peer import Peer
 
 FEATURE = {"tx": "tls-hw-tx-offload", "rx": "tls-hw-rx-offload"}
 PROGRAMS = ("ethtool", "ip", "ss", "tc")
-# the NIC may need some records until it has found its place
+# the NIC may need some records until it is in sync
 SETTLE_TRIES, SETTLED = 20, 0.9
 # a counter of every kernel that offers TLS 1.3 to drivers
 OFFERS_13 = "TlsCurrTxRekey"
 
 
 class TlsEnv(NetDrvEpEnv):
-    """See above."""
+    """NetDrvEpEnv with the peer and the NIC's abilities."""
 
     def __init__(self, src_path):
         super().__init__(src_path)
@@ -46,7 +44,7 @@ class TlsEnv(NetDrvEpEnv):
         if missing:
             ksft_pr(f"not installed, or not in PATH: {', '.join(missing)}")
             sys.exit(4)
-        # the library of 6.12 has an attribute for each instead
+        # the library of 6.12 has separate attributes instead
         self.here = getattr(self, "addr_v", None) or {
             version: getattr(self, f"v{version}") for version in "46"}
         self.there = getattr(self, "remote_addr_v", None) or {
@@ -74,7 +72,8 @@ class TlsEnv(NetDrvEpEnv):
         return lines[0].split(":", 1)[1].strip() if lines else "unknown to ethtool"
 
     def _plain_remote(self):
-        """The remote NIC must not decrypt either: the capture there is of the wire."""
+        """Check that the remote NIC does not decrypt, since the capture there is taken for
+        the wire."""
         for name in FEATURE.values():
             cmd(f"ethtool -K {self.remote_if()} {name} off", host=self.remote, fail=False)
 
@@ -86,16 +85,16 @@ class TlsEnv(NetDrvEpEnv):
         super().__exit__(ex_type, ex_value, ex_tb)
 
     def remote_at(self, ipver=None):
-        """The peer's address."""
+        """The peer's address of this family."""
         return self.there[ipver] if ipver else self.there["4"] or self.there["6"]
 
     def remote_if(self):
-        """The peer's interface."""
+        """The name of the peer's interface."""
         rows = ip(f"addr show to {self.remote_at()}", json=True, host=self.remote)
         return next(row["ifname"] for row in rows if row)
 
     def get_peer(self):
-        """The peer, started when it is first asked for."""
+        """The peer; the first call starts it."""
         if not self.peer:
             self.peer = Peer(self)
         return self.peer
@@ -107,7 +106,7 @@ class TlsEnv(NetDrvEpEnv):
             self.peer = None
 
     def feature(self, name, value):
-        """ethtool -K."""
+        """Switch a feature (ethtool -K)."""
         ethtool(f"-K {self.ifname} {name} {'on' if value else 'off'}")
 
     def need_ipver(self, ipver):
@@ -133,7 +132,8 @@ class TlsEnv(NetDrvEpEnv):
             self.judge_missing(*key)
 
     def judge_missing(self, way, version, cipher):
-        """Decide the result when the driver does not offload this kind of connection."""
+        """Decide between skip and failure when the driver does not offload this kind of
+        connection."""
         promised = (version, cipher) in getattr(self.driver, way)
         offered = cipher.startswith("aes-gcm") and (version == "1.2" or
                                                     OFFERS_13 in tls_counters())
@@ -144,7 +144,7 @@ class TlsEnv(NetDrvEpEnv):
         raise KsftSkipEx(text)
 
     def _try(self, way, version, cipher):
-        """Does a connection of this kind go to the NIC?"""
+        """Is a connection of this kind offloaded?"""
         watch = Watch(self)
         try:
             flow = Flow(self, way, version, cipher)
@@ -184,7 +184,7 @@ class TlsEnv(NetDrvEpEnv):
         return True
 
     def need_remote(self, *commands):
-        """Skip unless the peer can do this: each command is run there."""
+        """Skip unless these commands succeed at the peer."""
         for command in commands:
             try:
                 cmd(command, host=self.remote)
@@ -192,11 +192,11 @@ class TlsEnv(NetDrvEpEnv):
                 raise KsftSkipEx(f"the remote cannot: {command}") from err
 
     def evidence(self, text):
-        """A line for the verdict that tls_report.py makes of the run."""
+        """Print a line that tls_report.py adds to the case's verdict."""
         ksft_pr(f"evidence: {text}")
 
     def check_offloaded(self, watch, flow, size):
-        """Check by all counters that the NIC processed size bytes in each direction."""
+        """By all counters, the NIC processed SIZE bytes in each direction of the flow."""
         said = []
         for way in flow.directions:
             name = way.capitalize()
@@ -216,10 +216,10 @@ class TlsEnv(NetDrvEpEnv):
         self.evidence(f"{size} bytes{ways}; by the NIC: {', '.join(said) or 'no counter'}")
 
     def _check_moved(self, flow, way, unit, size, moved):
-        """A counter of the driver, by what the connection's TCP has counted."""
+        """A counter of the driver moved by as much as the connection's TCP counted."""
         least = size if (way, unit) == ("tx", "bytes") else 1
         if way == "rx":
-            # what the peer sent again may count twice
+            # data that the peer sent again may count twice
             most = 1.5 * flow.tcp("bytes_received")
         else:
             most = flow.tcp("bytes_sent" if unit == "bytes" else "data_segs_out")
@@ -228,10 +228,8 @@ class TlsEnv(NetDrvEpEnv):
                              f"than {least} or more than {most}")
 
     def settled(self, flow, way, size=50000, tries=SETTLE_TRIES):
-        """
-        Exchange data until the NIC does so much at once as a NIC does that knows its place.
-        Return how much of that is the NIC's; None: unknown.
-        """
+        """Exchange data until the NIC does as much of a round as a NIC that is in sync.
+        Return the NIC's bytes of that round, or None if the driver does not count them."""
         for _ in range(tries):
             watch = Watch(self)
             flow.exchange(size)
@@ -242,7 +240,8 @@ class TlsEnv(NetDrvEpEnv):
                          "as many")
 
     def by_nic(self, watch, way):
-        """Bytes (or packets, if there are no bytes) that the NIC has done; None: unknown."""
+        """Bytes (packets, if there is no counter of bytes) that the NIC has processed;
+        None: unknown."""
         moved = watch.role(f"{way}_bytes")
         return moved if moved is not None else watch.role(f"{way}_packets")
 
@@ -292,8 +291,8 @@ class TlsEnv(NetDrvEpEnv):
         return undo
 
     def drop_segment(self, seq):
-        """The peer loses IPv4 segments that begin at this number, until the returned
-        function is called, which says how many came."""
+        """The peer drops IPv4 segments that begin at this sequence number, until the
+        returned function is called; that function returns how many were dropped."""
         dev = self.remote_if()
         self.need_remote(f"ethtool -K {dev} gro off", f"tc qdisc add dev {dev} clsact")
         defer(cmd, f"ethtool -K {dev} gro on", host=self.remote)
@@ -317,10 +316,8 @@ class TlsEnv(NetDrvEpEnv):
 
 @contextlib.contextmanager
 def known(mended):
-    """
-    A mistake of kernels before version mended ("7.2"; None: of all so far). There the
-    case is an expected failure; a kernel without it passes.
-    """
+    """A fault of kernels before version MENDED ("7.2"; None: of all so far). There the case
+    is an expected failure; a kernel without the fault passes."""
     try:
         yield
     except (KsftFailEx, OSError) as why:

@@ -27,7 +27,7 @@ TCP_INFO = {"total_retrans": (100, "I"), "bytes_received": (128, "Q"),
 
 
 def wait_for(condition, what, timeout=PATIENCE):
-    """Poll a condition; what() says what did not happen."""
+    """Poll a condition; what() is the text of the failure."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
@@ -36,12 +36,10 @@ def wait_for(condition, what, timeout=PATIENCE):
 
 
 class Flow:
-    """
-    direction "tx", "rx" or "both": where this end has kernel TLS. The peer has its
-    counterpart, in software. clear: bytes sent in the clear before the keys. prepare: a
-    function of the flow, called before its socket connects. forged: the peer's key is
-    another one.
-    """
+    """A connection with kernel TLS at this end in the directions of DIRECTION, "tx", "rx"
+    or "both". The peer does its half in software. clear: bytes sent in the clear before the
+    keys. prepare: a function of the flow, called before its socket connects. forged: the
+    peer has another key."""
 
     def __init__(self, cfg, direction="tx", version="1.2", cipher="aes-gcm-128", ipver="4",
                  seq=0, clear=0, addr=None, prepare=None, capture=False, forged=False):
@@ -79,7 +77,7 @@ class Flow:
 
     @staticmethod
     def key_of(sock, version, cipher, gen=0):
-        """A key to send with, for a socket that is no flow."""
+        """A key to send with, for a socket without a Flow."""
         sock.setsockopt(SOL_TLS, TLS_TX, crypto_info(version, cipher, True, gen))
 
     def key(self, way):
@@ -94,32 +92,31 @@ class Flow:
                       self.cipher, self.gen[way], 0 if self.gen[way] else self.seq)
 
     def peer_reads(self, total=FOREVER):
-        """The peer takes and compares data, up to that many bytes in all."""
+        """The peer reads and compares data, up to TOTAL bytes in all."""
         self.peer.ask("read", self.id, total)
 
     def stat(self):
-        """The peer's view of the connection."""
+        """The state of the connection at the peer, as a dictionary."""
         return self.peer.ask("stat", self.id)
 
     def send(self, size, step=None, flags=0):
-        """Send size bytes, step bytes in each call."""
+        """Send SIZE bytes, STEP bytes in each call."""
         data, at = pattern(self.sent, size), 0
         while at < size:
             at += self.sock.send(data[at:at + (step or size)], flags)
         self.sent += size
 
     def fill(self):
-        """
-        Send until the buffers of both ends are full. SO_SNDBUF keeps this end's from growing;
-        the peer's does not grow while the peer does not read.
-        """
+        """Send until the buffers of both ends are full. SO_SNDBUF keeps this end's buffer
+        from growing; the peer's does not grow while the peer does not read."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
         while self.writable(0.5):
             with contextlib.suppress(BlockingIOError):
                 self.sent += self.sock.send(pattern(self.sent, 1 << 14), socket.MSG_DONTWAIT)
 
     def sendfile(self, path, size, count=None):
-        """The pattern from where it is now, by sendfile() of at most count bytes."""
+        """Send the next SIZE bytes of the pattern by sendfile(), at most COUNT bytes in
+        each call."""
         with open(path, "wb") as file:
             file.write(pattern(self.sent, size))
         with open(path, "rb") as file:
@@ -134,7 +131,7 @@ class Flow:
                 return os.sendfile(self.sock.fileno(), file.fileno(), None, count)
 
     def wait_sent(self, timeout=PATIENCE):
-        """Wait until the peer has all data, and check each byte."""
+        """Wait until the peer has read and compared all data."""
         def done():
             stat = self.stat()
             if stat["err"] or stat["bad"]:
@@ -149,16 +146,16 @@ class Flow:
         return struct.unpack("i", fcntl.ioctl(self.sock, SIOCOUTQ, bytes(4)))[0]
 
     def drain(self, timeout=PATIENCE):
-        """Wait until the peer has acknowledged everything."""
+        """Wait until the peer's TCP has acknowledged everything."""
         wait_for(lambda: not self.unacked(), lambda: f"{self.unacked()} bytes not acked",
                  timeout)
 
     def peer_sends(self, size, step=16384):
-        """The peer sends so many bytes."""
+        """The peer sends SIZE bytes."""
         self.peer.ask("send", self.id, size, step)
 
     def receive(self, size, step=1 << 17, flags=0):
-        """Take so many bytes, each of which must be the right one."""
+        """Read SIZE bytes; each must be the right one."""
         end = self.got + size
         while self.got < end:
             data = self.sock.recv(min(step, end - self.got), flags)
@@ -189,12 +186,12 @@ class Flow:
         return (kinds[0] if kinds else None), data
 
     def types(self):
-        """Other records than data that the peer got: [(type, length, first byte)]."""
+        """The records that the peer got, except data: [(type, length, first byte)]."""
         return [tuple(map(int, item.split(":")))
                 for item in str(self.stat()["types"]).split(",") if item]
 
     def rekey_tx(self):
-        """KeyUpdate by this end."""
+        """Send a KeyUpdate, and set the next key for sending."""
         before = self.stat()["handshakes"]
         self.control(HANDSHAKE, KEY_UPDATE)
         self.gen["tx"] += 1
@@ -203,7 +200,8 @@ class Flow:
         self.peer_key("tx")
 
     def rekey_rx(self):
-        """KeyUpdate by the peer; all of its data before it must have been read."""
+        """The peer sends a KeyUpdate; read it, and set the next key for receiving. All data
+        before it must have been read."""
         self.peer.ask("control", self.id, HANDSHAKE, KEY_UPDATE.hex())
         self.gen["rx"] += 1
         self.peer_key("rx")
@@ -213,13 +211,13 @@ class Flow:
         self.key("rx")
 
     def tcp(self, name):
-        """One value of TCP_INFO; those of bytes count records as they are on the wire."""
+        """One value of TCP_INFO. Values in bytes count records as they are on the wire."""
         offset, kind = TCP_INFO[name]
         info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
         return struct.unpack_from("=" + kind, info, offset)[0]
 
     def sequence(self):
-        """TCP sequence number of the next byte; everything must be acknowledged."""
+        """TCP sequence number of the next byte to send; all data must be acknowledged."""
         sock = self.sock
         sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
         sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
@@ -228,7 +226,7 @@ class Flow:
         return seq & 0xffffffff
 
     def captured(self):
-        """The wire so far as (frames, records); a fault in either is raised."""
+        """(frames, records) of the wire so far; raises for a fault in either."""
         frames = self.peer.ask("captured")
         records = self.peer.ask("open", self.version, self.cipher, 0, self.seq, self.clear)
         bad = {name: value for name, value in (frames | records).items() if value and
@@ -240,26 +238,26 @@ class Flow:
         return frames, records
 
     def ss(self):
-        """{"txconf": "hw", ...} of ss -tie, and the rest of its words."""
+        """(dictionary such as {"txconf": "hw"}, other words) of ss -tie."""
         port = self.sock.getsockname()[1]
         said = cmd(f"ss -Htien sport = :{port}").stdout
         return dict(re.findall(r"(\w+): ([\w.-]+)", said))
 
     def eof(self):
-        """The peer's end of its stream must come now."""
+        """The peer's stream ends: a read returns the end now."""
         if self.sock.recv(1):
             raise KsftFailEx("data behind the end")
 
     def readable(self, timeout=0):
-        """Would a read return?"""
+        """Would a read return without waiting?"""
         return bool(select.select([self.sock], [], [], timeout)[0])
 
     def writable(self, timeout=0):
-        """Would a send of one byte return?"""
+        """Would a send of one byte return without waiting?"""
         return bool(select.select([], [self.sock], [], timeout)[1])
 
     def close(self):
-        """Close both ends; data on their way are still delivered."""
+        """Close both ends; data that is on its way is still delivered."""
         self.sock.close()
         self.peer.ask("close", self.id)
 

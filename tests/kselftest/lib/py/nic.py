@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""
-The ciphers that drivers offload, by their public sources and documents, and the names of
-their counters. A name that is missing here, or in ethtool -S, makes no case skip: the kernel's
-own counters, ss and the wire tell the rest.
-"""
+"""The ciphers that drivers offload, by their public sources and documents, and the names of
+their counters. If a name is missing here, or in ethtool -S, no case skips: the kernel's own
+counters, ss and the wire are checked all the same."""
 
 from dataclasses import dataclass, field
 
@@ -39,15 +37,15 @@ DOCUMENTED = {"tx_packets": "tx_tls_encrypted_packets", "tx_bytes": "tx_tls_encr
               "tx_ooo": "tx_tls_ooo", "rx_resync": "rx_tls_resync_res_ok"}
 
 DRIVERS = {
-    # packets are segments; bytes are TCP payload, headers and tags of records with it.
-    # More ciphers, and TLS 1.3, by the card's capabilities
+    # packets are segments; bytes are TCP payload, with the records' headers and tags. More
+    # ciphers, and TLS 1.3, depend on the card's capabilities
     "mlx5_core": Driver(GCM128, GCM128, DOCUMENTED),
     # no counter of bytes; hw_tls_no_space counts connections that found a full table
     "nfp": Driver(GCM128, GCM128, {"tx_packets": "tx_tls_encrypted_packets",
                                    "rx_packets": "rx_tls_decrypted_packets",
                                    "tx_ooo": "tx_tls_ooo",
                                    "rx_resync": "rx_tls_resync_sent"}),
-    # transmit only; contexts are counted when the adapter has answered
+    # transmit only; a context is counted when the adapter has answered
     "cxgb4": Driver(GCM128, set(), {"tx_packets": "tx_tls_encrypted_packets",
                                     "tx_bytes": "tx_tls_encrypted_bytes",
                                     "tx_ctx": "tx_tls_ctx", "tx_ooo": "tx_tls_ooo"}),
@@ -56,19 +54,19 @@ DRIVERS = {
                                      "tx_bytes": "tx_tls_encrypted_bytes",
                                      "tx_ctx": "tx_tls_ctx", "tx_del": "tx_tls_del",
                                      "tx_ooo": "tx_tls_ooo"}),
-    # transmit only; more than this by the card's capabilities
+    # transmit only; more ciphers depend on the card's capabilities
     "bnxt_en": Driver(GCM128, set(), {"tx_packets": "tx_tls_encrypted_packets",
                                       "tx_bytes": "tx_tls_encrypted_bytes",
                                       "tx_ooo": "tx_tls_ooo"}),
-    # no TLS: everything skips
+    # no TLS: every case skips
     "netdevsim": Driver(),
-    # packets are those between TCP and the NIC; bytes as mlx5_core
+    # packets as passed between TCP and the NIC; bytes as mlx5_core
     "vktls": Driver(GCM13 | CHACHA, GCM13 | CHACHA, DOCUMENTED | {"tx_del": "tx_tls_del"}),
 }
 
 
 def driver_of(ifname):
-    """(its name, its row; that of an unknown driver has the documented counters)."""
+    """(name, row) of an interface's driver; an unknown driver has the documented counters."""
     said = ethtool(f"-i {ifname}").stdout
     name = next((line.split(":", 1)[1].strip() for line in said.splitlines()
                  if line.startswith("driver:")), "unknown")
@@ -76,7 +74,7 @@ def driver_of(ifname):
 
 
 def nic_counters(ifname):
-    """ethtool -S as a dictionary; empty when the driver has none."""
+    """ethtool -S as a dictionary; empty if the driver has no counters."""
     try:
         said = ethtool(f"-S {ifname}").stdout
     except CmdExitFailure:
@@ -96,7 +94,7 @@ def tls_counters():
 
 
 class Watch:
-    """Differences of counters since the object was created."""
+    """Increases of counters since the object was made."""
 
     def __init__(self, cfg):
         self.cfg = cfg
@@ -108,7 +106,8 @@ class Watch:
         return tls_counters().get(name, 0) - self.tls.get(name, 0)
 
     def role(self, role):
-        """A counter of the driver by its role, or None when it has none."""
+        """The increase of a driver's counter by its role; None if the driver has no such
+        counter."""
         name = self.cfg.driver.counters.get(role)
         if name not in self.nic:
             return None

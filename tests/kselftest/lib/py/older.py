@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""ksft_variants() for kernels before 7.0, which have none in their library."""
+"""ksft_variants() for kernels before 7.0, whose library has none."""
 
 import functools
 
@@ -7,7 +7,7 @@ from . import ksft_run as _ksft_run
 
 
 class KsftNamedVariant:
-    """A name and the arguments that it stands for."""
+    """A name, and the arguments for which it stands."""
 
     def __init__(self, name, *params):
         self.name = name
@@ -15,7 +15,7 @@ class KsftNamedVariant:
 
 
 class _Case:
-    """A function that is to run once for each variant."""
+    """A function that runs once for each variant."""
 
     def __init__(self, func, variants):
         self.func = func
@@ -39,7 +39,7 @@ def ksft_variants(variants):
 
 
 def ksft_run(cases, args=()):
-    """The library's ksft_run(), of cases with and without variants."""
+    """The library's ksft_run(), for cases with and without variants."""
     funcs = []
     for case in cases:
         funcs += case.functions() if isinstance(case, _Case) else [case]

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""
-The far end: tls_peer.c on the remote machine, which takes commands as lines of text. Keys and
-data are computed at both ends alike; see tls_peer.h.
-"""
+"""The far end: tls_peer.c on the remote machine, which takes commands as lines of text.
+Both ends compute keys and data in the same way; see tls_peer.h."""
 
 import os
 import socket
@@ -25,7 +23,7 @@ _units = bytearray()
 
 
 def pattern(pos, size):
-    """The data at that position: key_derive()'s neighbour pattern_fill()."""
+    """SIZE bytes of data from position POS, as pattern_fill() of tls_peer.c makes them."""
     end = pos + size
     if len(_units) < end:
         first = len(_units) // 16
@@ -72,7 +70,7 @@ class Peer:
                 time.sleep(0.1)
 
     def ask(self, *words):
-        """One command: its answer as a dictionary, or OSError."""
+        """Send one command. Returns the answer as a dictionary, or raises OSError."""
         self.control.sendall((" ".join(map(str, words)) + "\n").encode())
         verdict, *pairs = self.lines.readline().split() or ["gone"]
         if verdict == "gone":
@@ -84,12 +82,12 @@ class Peer:
                 for name, value in answer.items()}
 
     def listen(self):
-        """A new port for connections under test."""
+        """A new port on which the peer accepts a connection under test."""
         self.port = self.ask("listen")["port"]
         return self.port
 
     def close(self):
-        """End it."""
+        """End tls_peer."""
         try:
             self.control.sendall(b"quit\n")
         except OSError:

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""
-The kernel's witness to the work of a NIC, beside the driver's counters: trace events, in an
-instance of tracefs of their own.
-"""
+"""The kernel as a witness of the NIC's work, beside the driver's counters: trace events, in
+a tracefs instance of their own."""
 
 import os
 import re
@@ -12,14 +10,15 @@ from . import KsftSkipEx, cmd, defer
 
 TRACEFS = Path("/sys/kernel/tracing")
 INSTANCE = TRACEFS / "instances/tls_offload"
-# how a driver has a packet encrypted in software; and a record that was received
+# the function by which a driver has a packet encrypted in software, and the event of a
+# received record
 SOFTWARE = "tls_encrypt_skb"
 PROBE = "tls_offload/software"
 RECEIVED = "tls/tls_device_decrypted"
 
 
 def _write(path, text):
-    """In one call, and without a seek, which not all files there can."""
+    """Write in one call and without a seek, which some files of tracefs do not have."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_APPEND)
         try:
@@ -31,12 +30,12 @@ def _write(path, text):
 
 
 class Witness:
-    """Counts events from now on, until the end of the case."""
+    """Counts events from now until the end of the case."""
 
     def __init__(self):
         if not INSTANCE.parent.exists():
             cmd(f"mount -t tracefs none {TRACEFS}", fail=False)
-        # of a run that was killed
+        # left by a run that was killed
         cmd(f"rmdir {INSTANCE}; echo -:{PROBE} >>{TRACEFS}/kprobe_events", shell=True, fail=False)
         try:
             INSTANCE.mkdir()
@@ -50,13 +49,13 @@ class Witness:
         defer(_write, switch, "0")
 
     def software(self):
-        """Look at the packets that the driver has encrypted by software."""
+        """Count packets that the driver has encrypted in software."""
         _write(TRACEFS / "kprobe_events", f"p:{PROBE} {SOFTWARE}\n")
         defer(_write, TRACEFS / "kprobe_events", f"-:{PROBE}\n")
         self._enable(PROBE)
 
     def received(self):
-        """Look at the records that are received."""
+        """Count received records."""
         self._enable(RECEIVED)
 
     @staticmethod
@@ -65,7 +64,7 @@ class Witness:
         return sum(bool(re.search(pattern, line)) for line in text.splitlines())
 
     def packets_by_software(self):
-        """Number of packets that the driver gave to software."""
+        """Number of packets that the driver had encrypted in software."""
         return self._lines(r" software: ")
 
     def records_by_nic(self):
