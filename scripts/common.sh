@@ -38,7 +38,7 @@ run_logged()
 
 	shift 2
 	mkdir -p "$LOG"
-	# not "|| rc=$?": that would let a function run on after an error
+	# "|| rc=$?" would let a function continue after an error
 	set +e
 	(
 		set -e
@@ -125,7 +125,7 @@ need_disk()
 		    "free some space there, or set XDG_CACHE_HOME to a larger disk"
 }
 
-# The Debian mirror that this host uses itself
+# The Debian mirror that this host uses
 apt_mirror()
 {
 	local uri
@@ -134,7 +134,7 @@ apt_mirror()
 	uri=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' \
 		'Created-By: Packages' | awk '$2 == "Debian" { print $1; exit }')
 	if [ -z "$uri" ]; then
-		# nothing fetched yet: the first Debian archive that is configured
+		# nothing fetched so far: the first Debian archive in apt's configuration
 		# shellcheck disable=SC2016 # apt's own placeholders
 		uri=$(apt-get indextargets --format '$(REPO_URI)' \
 			'Created-By: Packages' | grep -m1 '/debian/*$' || true)
@@ -178,7 +178,7 @@ apt_options()
 	[ "${1#*:}" = "$1" ] || printf -- '-o\n%s\n' "APT::Architectures=amd64,${1#*:}"
 }
 
-# apt_in SUITE ARGS...: apt-get with the suite that apt_suite made ready
+# apt_in SUITE ARGS...: apt-get with a suite that apt_suite prepared
 apt_in()
 {
 	local options
@@ -188,7 +188,7 @@ apt_in()
 	apt-get "${options[@]}" "$@"
 }
 
-# apt_cache_in SUITE ARGS...: apt-cache, in the same way
+# apt_cache_in SUITE ARGS...: apt-cache with a suite that apt_suite prepared
 apt_cache_in()
 {
 	local options

@@ -15,7 +15,7 @@ esac
 SUITE=$(suite_of "$VKTLS_ARCH")
 foreign_apt=$SUITE:$VKTLS_ARCH
 foreign_root=("$SCRIPTS/in-root" --for "$VKTLS_ARCH" "$SUITE")
-# a compiler, as words
+# the compiler and its arguments
 # shellcheck disable=SC2034 # used by build-image and run
 CC="${foreign_root[*]} ${CROSS}gcc"
 
@@ -29,7 +29,7 @@ cached_release()
 	echo "$best"
 }
 
-# The release that the metapackage of the kernel depends on
+# The kernel release on which the kernel's metapackage depends
 packaged_release()
 {
 	apt_cache_in "$foreign_apt" show "linux-image-$VKTLS_ARCH:$VKTLS_ARCH" |
@@ -67,7 +67,7 @@ unpack_foreign()
 	[ ! -d boot ] || mv "boot/vmlinuz-$release" "usr/lib/modules/$release/vmlinuz"
 	rm -rf boot usr/share
 	[ -f "usr/lib/modules/$release/vmlinuz" ]
-	# the headers lie here, not in /usr/src
+	# the headers are here, not in /usr/src
 	sed -i "s#/usr/src/#$dir&#" "usr/src/linux-headers-$release/Makefile"
 	touch .complete
 }
@@ -88,7 +88,7 @@ fetch_foreign()
 BUILD=${VKTLS_BUILD:-$TOP/build/$VKTLS_ARCH}
 LOG=$BUILD/log
 mkdir -p "$CACHE/kernel"
-# not locked(): that would keep KVER in a shell of its own
+# not locked(), which would set KVER only in a subshell
 exec 8>"$CACHE/kernel/lock-$VKTLS_ARCH"
 flock 8
 fetch_foreign

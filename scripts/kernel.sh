@@ -40,9 +40,9 @@ use_packaged_kernel()
 }
 
 KROOT=
-# a kernel that make deps does not install
+# a kernel that "make deps" does not install
 NAMED=${KDIR:-}${KVER:-}
-# of the user land
+# the suite of the guest's user land
 SUITE=trixie
 CROSS='' CC=${CC:-gcc}
 if [ "${VKTLS_ARCH:-amd64}" != amd64 ]; then

@@ -4,7 +4,7 @@
 
 KERNEL_SOURCE=/usr/src/linux-source-6.12.tar.xz
 [ -z "$KROOT" ] || KERNEL_SOURCE=$CACHE/kernel/$KVER/source.tar.xz
-# of a kernel that was built here
+# the source of a kernel that was built here
 [ ! -f "$KDIR/source.tar.xz" ] || KERNEL_SOURCE=$KDIR/source.tar.xz
 # shellcheck disable=SC2034 # used by those who source this
 SELFTESTS=$CACHE/selftests/$(key_of "$SCRIPTS/build-selftests" \

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hands the traffic secrets of TLS 1.3 to this repository's tls.ko, for programs that
- * know nothing of them:
+ * Gives the traffic secrets of TLS 1.3 to this repository's tls.ko, for programs that have no
+ * support for it:
  *
  *	LD_PRELOAD=libtlskeys.so nginx
  *
- * OpenSSL and GnuTLS tell their secrets to a callback for key logs. When a library
- * then sets a key (TLS_TX, TLS_RX), the secret from which that key is derived is the
- * socket's. A secret is wiped when the kernel has it, when SECRETS newer ones came, and
- * at the end of the program.
+ * OpenSSL and GnuTLS pass their secrets to a callback for key logs. When a library then sets a key
+ * (TLS_TX, TLS_RX), the secret from which that key is derived belongs to the socket. A secret is
+ * wiped when the kernel has it, when SECRETS newer ones have come, and at the end of the program.
  *
- * Environment: TLSKEYS_RECORDS and TLSKEYS_AGE_MS are the limits of keys for sending;
- * with TLSKEYS_VERBOSE each secret given is told on stderr. Without tls.ko of this
- * repository everything is as without this library.
+ * Environment: TLSKEYS_RECORDS and TLSKEYS_AGE_MS are the limits of keys for sending; with
+ * TLSKEYS_VERBOSE a message on stderr tells of each secret given. With another tls.ko than this
+ * repository's, the library has no effect.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -40,16 +39,16 @@
 #define SECRETS		64
 #define PUBLIC		__attribute__((visibility("default")))
 
-/* OpenSSL's, of which no more is known here. */
+/* Types of OpenSSL; only pointers to them are used here. */
 struct ssl_st;
 struct ssl_ctx_st;
 
 static void openssl_line(const struct ssl_st *ssl, const char *line);
 
-/* One secret of one direction of some connection. */
+/* A secret of one direction of a connection. */
 struct entry {
-	unsigned char len;	/* bytes of it; 0: free */
-	int fd;			/* receives with it, but has no secret to send yet; or -1 */
+	unsigned char len;	/* bytes of the secret; 0: the entry is free */
+	int fd;			/* socket that waits for its secret to send first, or -1 */
 	unsigned char secret[TLS_SECRET_MAX];
 };
 
@@ -57,7 +56,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct entry entries[SECRETS];	/* guarded by lock */
 static unsigned int newest;		/* guarded by lock */
 
-/* The environment at the program's start: nginx, for one, clears it. */
+/* The environment at the program's start; nginx, for one, clears it later. */
 static struct tls_ext_key_limits limits;
 static bool limited, verbose;
 
@@ -73,8 +72,8 @@ __attribute__((constructor)) static void read_environment(void)
 }
 
 /*
- * The function of that name behind this library. A TLS library that belongs to a
- * plugin is not among the program's: it is looked for by its name.
+ * The function that this library's function of the same name hides. A TLS library that belongs to a
+ * plugin is not among the program's libraries, and is opened by its name.
  */
 static void *behind(const char *name)
 {
@@ -123,7 +122,7 @@ __attribute__((destructor)) static void wipe_all(void)
 	pthread_mutex_unlock(&lock);
 }
 
-/* A label of the key log that names a secret of application data. */
+/* True if a label of the key log names a secret of application data. */
 static bool wanted(const char *label)
 {
 	static const char server[] = "SERVER_TRAFFIC_SECRET_0";
@@ -148,7 +147,7 @@ static void remember(const unsigned char *secret, size_t len)
 	pthread_mutex_unlock(&lock);
 }
 
-/* HMAC of whichever library the program has. */
+/* HMAC of the TLS library that the program has. */
 static int hmac(void *arg, const __u8 *key, __u32 key_len, const __u8 *data,
 		__u32 len, __u8 *out)
 {
@@ -170,7 +169,7 @@ static int hmac(void *arg, const __u8 *key, __u32 key_len, const __u8 *data,
 	return openssl(evp(), key, key_len, data, len, out, NULL) ? 0 : -EIO;
 }
 
-/* A key as it was set: where it lies in the structure of its cipher. */
+/* A key as the program set it, by its place in the structure of its cipher. */
 struct key {
 	const unsigned char *at;
 	unsigned char len;
@@ -229,7 +228,7 @@ static int real_setsockopt(int fd, int level, int name, const void *value,
 	return real(fd, level, name, value, len);
 }
 
-/* Returns 0 or an errno. */
+/* Give a secret to a socket. Return 0 or an errno. */
 static int give(int fd, bool tx, const struct entry *entry)
 {
 	struct tls_ext_secret secret = {
@@ -256,7 +255,10 @@ static void set_limits(int fd)
 		say(fd, "limits", errno);
 }
 
-/* A socket that can answer now gets the secret that it receives with. */
+/*
+ * When a socket has its secret for sending, it can answer KeyUpdates: now give it the secret for
+ * receiving that waited.
+ */
 static void give_waiting(int fd)
 {
 	unsigned int i;
@@ -301,7 +303,7 @@ PUBLIC int setsockopt(int fd, int level, int name, const void *value,
 
 	if (level != SOL_TLS || (name != TLS_TX && name != TLS_RX))
 		return ret;
-	/* A library that does not know how often the kernel has renewed the key. */
+	/* The library does not know how often the kernel has renewed the key. */
 	if (ret && saved == EKEYREJECTED)
 		return 0;
 	if (ret || !find_key(&key, value, len))
@@ -317,7 +319,7 @@ static int nibble(char c)
 					   tolower((unsigned char)c) - 'a' + 10;
 }
 
-/* A line of the key log: label, the client's random, the secret, both in hex. */
+/* Parse a line of the key log: label, the client's random, the secret, both in hexadecimal. */
 static void remember_line(const char *line)
 {
 	unsigned char secret[TLS_SECRET_MAX];
@@ -332,7 +334,7 @@ static void remember_line(const char *line)
 	explicit_bzero(secret, sizeof(secret));
 }
 
-/* The program's own callback, for all of its contexts. */
+/* The program's own callback for key logs, used for all of its contexts. */
 static __typeof__(openssl_line) *program_keylog;
 
 static void openssl_line(const struct ssl_st *ssl, const char *line)

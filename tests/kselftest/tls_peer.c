@@ -44,7 +44,7 @@
 #endif
 
 #define CONNS		65536
-#define CHUNK		0x20000	/* largest number of bytes in one call */
+#define CHUNK		0x20000	/* largest number of bytes in a call */
 #define TYPES		128
 #define WAIT_MS		60000
 

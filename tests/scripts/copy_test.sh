@@ -9,7 +9,7 @@ top=$PWD
 tree=$O/tree
 unset VKTLS_BUILD
 
-# like "cp -a", but without folders that no build needs
+# like "cp -a", without folders that a build does not need
 copy()
 {
 	mkdir "$tree" "$tree/build" || return 1
@@ -17,11 +17,11 @@ copy()
 	for part in .tree firmware kbuild modules unit; do
 		[ ! -e "$BUILD/$part" ] || cp -a "$BUILD/$part" "$tree/build/" || return 1
 	done
-	# every product is newer than its source, and the other tree is still there
+	# the products must be newer than their sources, and the first tree must still exist
 	[ -e "$tree/build/firmware/vktls.fw" ]
 }
 
-# sees FILE COMMAND...: an edit of FILE in the copy breaks the command
+# sees FILE COMMAND...: an edit that breaks FILE in the copy makes the command fail
 sees()
 {
 	local file=$1 rc=0

@@ -57,7 +57,7 @@ same_files()
 	diff <(cd "$driver" && ls -- *.[ch]) <(cd "$tree/$driver" && ls -- *.[ch]) >"$work/out"
 }
 
-# once FILE LINE
+# once FILE LINE: the file has the line exactly once
 once()
 {
 	[ "$(grep -cxF "$2" "$tree/$1")" = 1 ]

@@ -34,13 +34,13 @@ refused()
 	! into "$2" && grep -q "^error: .*$1" "$work/out"
 }
 
-# once FILE LINE
+# once FILE LINE: the file has the line exactly once
 once()
 {
 	[ "$(grep -cxF -- "$2" "$tree/$1")" = 1 ]
 }
 
-# The device's includes need no file outside of the QEMU tree
+# The device's includes are all found within the QEMU tree
 whole()
 {
 	! grep -n 'readlink\|\.\./' "$tree/hw/net/vktls/meson.build" >"$work/out" &&

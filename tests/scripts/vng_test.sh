@@ -10,7 +10,7 @@ set -uo pipefail
 
 kver=$(cat "$BUILD/guest/kver")
 
-# A kernel with its modules, as a package leaves them below /
+# A kernel with its modules, laid out as its package does below /
 unpack_kernel()
 {
 	mkdir -p "$O/root/boot" "$O/root/lib"
@@ -24,7 +24,7 @@ unpack_kernel()
 	ln -sfn "$(readlink -f "$BUILD/guest/modules")" "$O/root/lib/modules"
 }
 
-# The project's QEMU was linked with the host's libraries, which that root hides
+# The project's QEMU was linked with the host's libraries, which the root hides
 keep_libraries()
 {
 	mkdir -p "$O/lib"

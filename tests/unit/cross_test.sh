@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # full
 # timeout 7200
-# The unit tests once more for arm64 and for s390x, which is big-endian, run by an
-# emulator of programs: the device model on such a host. Address sanitizers do not work
-# in that emulator, so undefined behaviour alone is looked for. gnutls is linked by its
-# file's name: its development package is amd64's, for the headers.
+# The unit tests once more for arm64 and for s390x, which is big-endian, so that the device
+# model is tested on such hosts. An emulator of programs runs them. Address sanitizers do
+# not work in that emulator, so only undefined behaviour is checked. gnutls is linked by its
+# file's name: the headers come from amd64's development package.
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
 set +eE
@@ -35,11 +35,11 @@ emulate()
 
 echo "KTAP version 1"
 mkdir -p "$O"
-# Debian's name and uname's
+# the processor's name in Debian, and in uname
 while read -r processor machine; do
 	for source in tests/unit/*_test.c; do
 		test=$(basename "$source" .c)
-		# runs itself once more, which the emulator of programs cannot do
+		# starts itself again, which the emulator of programs cannot do
 		[ "$test" != ktap_test ] || continue
 		check "$machine: build $test" quietly build "$test"
 		check "$machine: $test" quietly emulate "$test"

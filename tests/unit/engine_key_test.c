@@ -116,8 +116,8 @@ static void for_13(void (*fn)(const void *suite), const char *name)
 }
 
 /*
- * Data and KeyUpdates in turn, each key with @records of data, which are longer
- * than any record that the engine may take for a lost KeyUpdate.
+ * Append data and KeyUpdates in turn, with @records of data under each key. Each record of data is
+ * longer than any record that the engine may take for a lost KeyUpdate.
  */
 static void epochs(unsigned int updates, unsigned int records, size_t most)
 {
@@ -145,7 +145,10 @@ static void goes_on(const void *row)
 	rig_close(&rig);
 }
 
-/* The KeyUpdate and its neighbours are cut anywhere, or come in one packet. */
+/*
+ * Packets end anywhere in the KeyUpdate and its neighbours, or hold all of them: all records are
+ * decrypted.
+ */
 static void cuts(const void *row)
 {
 	for (unsigned int cut = 1; !ktap.bad && cut < 80; cut++) {
@@ -195,8 +198,8 @@ static const struct other others[] = {
 };
 
 /*
- * Records that are no KeyUpdate, or not alone: the key in use stays. After a
- * handshake message a record may be needed to see that.
+ * Records that are no KeyUpdate, or hold one with other messages: the key in use stays. After a
+ * handshake message the engine may need a further record to see that.
  */
 static void no_update(const void *row)
 {
@@ -237,8 +240,8 @@ static void hidden(const void *row)
 }
 
 /*
- * Without a next key nothing is decrypted until it comes; then at once, or
- * after one record that proves that there was no further KeyUpdate.
+ * Without a next key the engine decrypts nothing behind a KeyUpdate. When the key comes, it
+ * decrypts at once, or after one record that proves that there was no further KeyUpdate.
  */
 static void no_next_key(const void *row)
 {
@@ -260,7 +263,10 @@ static void no_next_key(const void *row)
 	}
 }
 
-/* More KeyUpdates pass than there are keys; the host tells where it goes on. */
+/*
+ * More KeyUpdates pass than the engine has keys: the host tells the record and key at which the
+ * engine goes on.
+ */
 static void far_behind(const void *row)
 {
 	unsigned int n;
@@ -284,7 +290,7 @@ static void far_behind(const void *row)
 	rig_close(&rig);
 }
 
-/* A forged KeyUpdate fails its tag, and changes nothing. */
+/* A forged KeyUpdate fails authentication, and changes nothing. */
 static void forged(const void *row)
 {
 	for (unsigned int bit = 0; !ktap.bad && bit < 22 * 8; bit++) {
@@ -304,7 +310,10 @@ static void forged(const void *row)
 	}
 }
 
-/* The stream is data only, but a KeyUpdate of the past comes in its place again. */
+/*
+ * An old KeyUpdate comes again in place of a record of data: it fails authentication, and the key
+ * stays.
+ */
 static void replayed(const void *row)
 {
 	size_t len;
@@ -329,7 +338,10 @@ static void replayed(const void *row)
 	rig_close(&rig);
 }
 
-/* Lost with a record before or after it, or cut, and late or never: back soon. */
+/*
+ * A KeyUpdate is lost, alone, with a neighbouring record or in part, and comes late or never: the
+ * engine is soon in sync again.
+ */
 static void lost(const void *row)
 {
 	for (uint64_t seed = 0; !ktap.bad && seed < 400; seed++) {
@@ -359,7 +371,7 @@ static void lost(const void *row)
 	}
 }
 
-/* Bytes of the old key that come after the KeyUpdate are decrypted, too. */
+/* Bytes of the old key that arrive behind the KeyUpdate are decrypted, too. */
 static void late_bytes_of_the_old_key(const void *row)
 {
 	const struct suite *s = row;
@@ -407,9 +419,9 @@ static void refusals(const void *row)
 }
 
 /*
- * A receiving host as TCP and kernel TLS are. Of each byte the first copy counts;
- * it believes a record of decrypted bytes only. A record decrypted in part it
- * mends with the record's key, or with the key before.
+ * A receiving host as TCP and kernel TLS are: of each byte the first copy counts. The host believes
+ * a record of which all bytes were decrypted; a record decrypted in part is mended with the
+ * record's key or the key before it.
  */
 static struct {
 	bool have[RIG_STREAM], ours[RIG_STREAM];
@@ -419,7 +431,7 @@ static struct {
 	size_t bytes;			/* decrypted */
 	bool asked;
 	uint32_t question;
-	unsigned int used;		/* the engine's key, as it told */
+	unsigned int used;		/* the engine's key, as reported to the host */
 	unsigned int give_at;		/* time of the next key, or 0 */
 } host;
 
@@ -435,7 +447,7 @@ static void host_take(size_t from, const uint8_t *p, size_t len, bool ours)
 	}
 }
 
-/* Up to the first forged header, behind which the host finds no record. */
+/* Check all records up to the first forged header, behind which the host finds no record. */
 static void host_judge(void)
 {
 	for (unsigned int n = 0; n < rig.records; n++) {
@@ -479,7 +491,7 @@ struct net {
 	unsigned int late;	/* packets of 1000 that are lost and sent again */
 	unsigned int delay;	/* packets until they are */
 	unsigned int every;	/* bytes between KeyUpdates */
-	unsigned int slow;	/* packets until the host has given another key */
+	unsigned int slow;	/* packets until the host has given a further key */
 	unsigned int floor;	/* least share, of 1000 */
 };
 
@@ -577,8 +589,8 @@ static void shares(const void *row)
 }
 
 /*
- * Every order of loss, forgery, resync, KeyUpdate and new context: a host never
- * believes a byte that is wrong.
+ * Loss, forgery, resync, KeyUpdate and new contexts in random order: a host never believes a wrong
+ * byte.
  */
 static void life(const struct suite *s, uint64_t seed)
 {

@@ -76,8 +76,8 @@ static void kinds_are_told_apart(void)
 }
 
 /*
- * Each field alone: equal, with one bit wrong, and with this bit out of the
- * mask.
+ * Each field alone: it matches if equal, does not match with one bit wrong, and
+ * matches with that bit out of the mask.
  */
 static void fields_are_compared(void)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The saved state of the core: firmware goes on from it as if nothing had happened, at
- * whatever moment it was saved or not at all; no key is in it; any bytes in its place do no
- * harm.
+ * The saved state of the core: firmware continues from it, whenever it was saved, as if it had not
+ * been interrupted; the state holds no key; any bytes in its place do no harm.
  */
 #define _GNU_SOURCE	/* memmem() */
 #include "fw_good.h"
@@ -15,7 +14,7 @@ static bool has(const uint8_t *bytes, const uint8_t *what, size_t n)
 	return memmem(bytes, sizeof(saved), what, n);
 }
 
-/* Save the core, fill it with other things, and restore it. */
+/* Save the core, overwrite it with other values, and restore it. */
 static bool there_and_back(void)
 {
 	vkdev_core_save(rig.core, saved);
@@ -61,7 +60,10 @@ static void test_no_key(void)
 	ktap_expect(!has(saved, key, 8));
 }
 
-/* A command that was begun, after each number of instructions. */
+/*
+ * The core is saved after each number of instructions of a command with a key: the key is not in
+ * the state.
+ */
 static void test_key_in_the_middle_of_work(void)
 {
 	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
@@ -78,7 +80,7 @@ static void test_key_in_the_middle_of_work(void)
 			break;
 	}
 	ktap_expect(!has(saved, key, 8));
-	ktap_expect(busy > 0);	/* the key was there, and was left out */
+	ktap_expect(busy > 0);	/* the key was in the core at times, and was left out */
 }
 
 static void test_busy_core_has_crashed(void)
@@ -90,7 +92,7 @@ static void test_busy_core_has_crashed(void)
 	ktap_expect(!vkdev_core_run(rig.core, 100));
 }
 
-/* Whatever the bytes say, the core is in reset or runs within its bounds. */
+/* With any bytes as the saved state, the core is in reset or runs within its bounds. */
 static void test_any_bytes(void)
 {
 	struct prng r = { .state = 2026 };

@@ -16,17 +16,16 @@
  *		return ktap_finish();
  *	}
  *
- * A case is a function; it fails when one of its expectations does, and goes
- * on, up to KTAP_GIVE_UP of them: a loop that waits for something that never
- * comes ends there, with its case. Of a case KTAP_SHOWN lines are printed. With
- * CASE in the environment only the case of that name runs.
+ * A case is a function. It fails if one of its expectations fails, and continues, up to
+ * KTAP_GIVE_UP failures, so that a loop that waits for something that never comes ends there.
+ * KTAP_SHOWN lines are printed per case. With CASE in the environment only the case of that name
+ * runs.
  *
- * A table-driven test may call ktap_case("description", function, &row)
- * for each row, or ktap_check(condition, "description") where one condition is
- * the whole case. A case in which the program dies, by a signal or by a
- * sanitizer, is printed as failed. The plan is printed at the end, as TAP
- * allows. The status of
- * ktap_finish() is zero only when at least one case ran and none failed.
+ * A table-driven test may call ktap_case("description", function, &row) for each row, or
+ * ktap_check(condition, "description") if one condition is the whole case. A case in which the
+ * program dies, by a signal or by a sanitizer, is printed as failed. The plan is printed at the
+ * end, as TAP allows. The status of ktap_finish() is zero only if at least one case ran and none
+ * failed.
  */
 #ifndef VKTLS_TESTS_KTAP_H
 #define VKTLS_TESTS_KTAP_H

@@ -137,7 +137,7 @@ add_machine()
 	add -L /usr/share/seabios -L /usr/share/qemu
 	"add_$arch"
 	add -smp "$smp" -m "$mem"
-	# memory that a process beside QEMU can map
+	# memory that another process than QEMU can map
 	[ "$card" = in-qemu ] ||
 		add -object "memory-backend-memfd,id=ram,size=$mem,share=on" \
 		    -machine memory-backend=ram

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The VM runner: what it must pass on, and what it must never take for a pass.
-# QEMU's own NICs do, so this holds whatever state our driver is in.
+# The VM runner: it passes the command's output and status on, and takes no failure of the
+# VM for a pass. The guests have NICs of QEMU's own, so the results do not depend on our
+# driver.
 set -uo pipefail
 
 run=$(dirname "$(readlink -f "$0")")/run
@@ -29,7 +30,7 @@ captured()
 	tshark -r "$work/pcap" 2>/dev/null | grep -q 'ICMP.*request'
 }
 
-# three times the limit would be 120
+# the usual limit times three would be 120
 soon()
 {
 	SECONDS=0

@@ -43,7 +43,7 @@ static uint8_t packet[HEADERS + SUPER];	/* buffer of the transmit queue */
 /* RSS of TCP over IPv4 by addresses and ports. */
 static const struct vktls_rss_ctx rss_cfg = { .key = { 1, 2, 3 }, .fields = { 0, 15 } };
 static VkdevRss rss;
-uint32_t device_sink; /* not static, so that the compiler keeps stores to it */
+uint32_t device_sink; /* not static, which makes the compiler keep stores */
 
 static size_t least(size_t a, size_t b)
 {
