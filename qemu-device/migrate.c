@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Migration and snapshots. A device whose virtual machine stands still comes
- * to rest: open packets are completed, firmware ends its command, and nothing
+ * Migration and snapshots. When the virtual machine stops, the device comes to
+ * rest: open packets are completed, firmware ends its command, and nothing
  * moves until the machine runs again. Then queues, rings, filters, RSS
- * contexts, settings, counters and firmware are saved. Keys are not: the
- * device at the target has no TLS context, as if it had forgotten them all.
- * The host finds that out as it does for a single context that the device
- * lost, and hands in new ones.
+ * contexts, settings, counters and firmware are saved, and no keys. The device
+ * at the target has no TLS context; for the host it is a device that has
+ * forgotten all contexts. The host finds that out as it does for a single lost
+ * context, and adds new contexts.
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
@@ -19,13 +19,13 @@
 #include "trace.h"
 #include "vkdev.h"
 
-/* Slices in which firmware must have ended its command. */
+/* Number of slices within which firmware ends its command. */
 #define REST_SLICES 256
 
 typedef struct SavedQueue {
     bool created;
     bool live;
-    uint64_t ring, cq;  /* addresses */
+    uint64_t ring, cq;  /* guest addresses */
     uint32_t log2;
     uint32_t head, tail, cq_head, cq_tail;
     uint32_t mod, frames;
@@ -34,11 +34,13 @@ typedef struct SavedQueue {
     bool armed;
 } SavedQueue;
 
-/* All that is saved beside the state of the PCI function. */
+/* Everything that is saved beside the state of the PCI function. */
 typedef struct Saved {
-    VkdevState *parent;     /* the name that VMSTATE_WITH_TMP needs */
+    VkdevState *parent;     /* required by VMSTATE_WITH_TMP() */
 
-    /* The device's properties, to be compared with those of the target. */
+    /*
+     * Properties of the source's device, compared with those of the target's.
+     */
     uint32_t abi_minor;
     bool tls_rx;
     bool tls_replay;
@@ -52,7 +54,7 @@ typedef struct Saved {
     uint8_t mac[6];
     uint32_t mac_filters;
     uint8_t mac_filter[VKTLS_MAC_FILTERS * 6];
-    uint64_t rss_exists;    /* RSS contexts, one bit each */
+    uint64_t rss_exists;    /* bit n: RSS context n exists */
     uint8_t rss[VKTLS_RSS_CONTEXTS * sizeof(struct vktls_rss_ctx)];
     uint8_t flow_exists[VKTLS_FLOW_FILTERS];
     uint8_t flow[VKTLS_FLOW_FILTERS * sizeof(struct vktls_flow_filter)];
@@ -144,7 +146,7 @@ static bool differs(const char *property, uint32_t source, uint32_t here)
     return true;
 }
 
-/* True if the driver at the source may use more than this device has. */
+/* True if this device lacks something that the driver at the source may use. */
 static bool lacks(const VkdevState *s, const Saved *saved)
 {
     return (saved->abi_minor > s->abi_minor &&
@@ -238,7 +240,9 @@ static bool restore_port(VkdevState *s, const Saved *saved)
     return restore_steering(s, saved);
 }
 
-/* Other registers are checked when their values are used. */
+/*
+ * Only lengths of rings are checked here; other registers are checked on use.
+ */
 static bool restore_regs(VkdevState *s, const Saved *saved)
 {
     memcpy(&s->regs, saved->regs, sizeof(s->regs));
@@ -264,15 +268,18 @@ static int saved_post_load(void *opaque, int version)
     }
     memcpy(s->stats, saved->stats, sizeof(s->stats));
     s->irq_pending = saved->irq_pending & MAKE_64BIT_MASK(0, s->vectors);
-    /* Whether there is carrier here is news; the host also looks after it. */
+    /*
+     * The carrier here may differ from the source's. The event also makes the
+     * host compare its list of contexts with the device's.
+     */
     vkdev_event(s, VKTLS_EVT_LINK, VKTLS_ST_OK, 0, vkdev_port_link(s));
     trace_vkdev_restored();
     return 0;
 }
 
 /*
- * QEMU reads a state of VMSTATE_WITH_TMP() as version 0. Fields of a later
- * version would be left out without a word.
+ * QEMU reads a state of VMSTATE_WITH_TMP() as version 0, so fields that are
+ * added with a later version number would be skipped without an error.
  */
 static const VMStateDescription queue_vmstate = {
     .name = TYPE_VKDEV "/queue",
@@ -342,8 +349,8 @@ const VMStateDescription vkdev_vmstate = {
 };
 
 /*
- * Bring the device to rest. This writes to the guest's memory, so it is done
- * as soon as the machine stands still, before the last of the memory is sent.
+ * Bring the device to rest. This writes to the guest's memory, so it is done as
+ * soon as the machine stops, before the last memory is sent to the target.
  */
 static void rest(VkdevState *s)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Functions that the distribution's drivers import. The version of an export is a
- * digest of the types that are visible in its file. The includes below make each
- * version equal to the one that these drivers were built against.
+ * Functions that the distribution's drivers import. The version of an export is a digest of the
+ * types that are visible in its file. The includes below make each version equal to the version
+ * against which those drivers were built.
  */
 
 #include <crypto/aead.h>
@@ -34,10 +34,11 @@ void tls_device_sk_destruct(struct sock *sk)
 EXPORT_SYMBOL_GPL(tls_device_sk_destruct);
 
 /**
- * tls_offload_hook() - keep the context until the socket is destroyed
+ * tls_offload_hook() - replace the destructor of an offloaded socket
  * @sk:		the socket, locked
  *
- * Drivers know an offloaded socket by its destructor.
+ * The context is so kept until the last packet is freed. Drivers recognise an
+ * offloaded socket by this destructor.
  */
 void tls_offload_hook(struct sock *sk)
 {
@@ -54,11 +55,11 @@ void tls_offload_hook(struct sock *sk)
 /**
  * tls_offload_tx_resync_request() - ask for a resync of the sending side
  * @sk:		the socket
- * @got_seq:	TCP sequence number it saw
- * @exp_seq:	TCP sequence number it expected
+ * @got_seq:	TCP sequence number of the packet that the driver got
+ * @exp_seq:	TCP sequence number that the NIC expected
  *
- * A driver calls this when its NIC lost its place in the stream. tls_dev_resync then
- * tells it where the next record begins.
+ * A driver calls this when its NIC has lost its place in the stream. tls_dev_resync
+ * then tells the NIC where the next record begins.
  *
  * Context: any.
  */
@@ -69,13 +70,13 @@ void tls_offload_tx_resync_request(struct sock *sk, u32 got_seq, u32 exp_seq)
 EXPORT_SYMBOL_GPL(tls_offload_tx_resync_request);
 
 /**
- * tls_get_record() - the record that holds a TCP sequence number
+ * tls_get_record() - find the record that holds a TCP sequence number
  * @context:	the driver's view of the sending side; its lock is held
  * @seq:	TCP sequence number
  * @p_record_sn: out: record number, host byte order
  *
- * Return: the record; one of length zero for bytes that are to be sent as they
- * are; NULL for bytes that were acknowledged, which need not be sent.
+ * Return: the record; a record of length zero if the bytes are to be sent as they are;
+ * NULL if the bytes were acknowledged, and need not be sent.
  */
 struct tls_record_info *tls_get_record(struct tls_offload_context_tx *context,
 				       u32 seq, u64 *p_record_sn)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Keys given to a device before they are used. If the kernel renews the keys of a
- * receiving side, it can derive the next ones, and a device that holds them goes on
- * by itself after a KeyUpdate. The reader of the socket follows later. The device
- * must never lack a key that the reader has: otherwise the link is dropped.
+ * Keys that a device gets in advance. If the kernel renews the keys of a receiving side, it can
+ * derive the next ones, and a device that holds them continues by itself after a KeyUpdate. The
+ * reader of the socket follows later. The device must never lack a key that the reader has;
+ * otherwise the link is dropped.
  */
 
 #include <crypto/hash.h>
@@ -19,30 +19,30 @@
 #include "rx_side.h"
 #include "work.h"
 
-#define TLS_NEXT_FIRST	2	/* keys in advance, at first */
+#define TLS_NEXT_FIRST	2	/* keys in advance at the start */
 #define TLS_NEXT_MAX	8	/* keys in advance, for a peer that renews often */
 
 /**
  * struct tls_rx_next - the keys that a device holds for a receiving side
- * @link:	the link, with a reference of the socket's direction
- * @lock:	guards @hmac, @secret, @given
- * @hmac:	hash of the secret; NULL after tls_offload_next_stop(), for which the
- *		socket lock is held, too
+ * @link:	the link; the socket's direction holds a reference of it
+ * @lock:	guards @hmac, @secret and @given
+ * @hmac:	hash for deriving secrets; NULL after tls_offload_next_stop(). It changes
+ *		under the socket lock, too, so either lock is enough to read it
  * @secret:	secret of the key @given
  * @hash:	TLS_EXT_HASH_*
- * @key:	form of the keys: version and cipher
- * @given:	number of the newest key that the device has; 0: that of tls_dev_add
- * @used:	number of the key that the device uses, as far as it was told
- * @now:	number of the key in force; the socket lock
- * @ahead:	keys that the device should have beside the one in use
+ * @key:	version and cipher of the keys; the key itself only while it is given
+ * @given:	number of the newest key that the device has; 0 is the key of tls_dev_add
+ * @used:	number of the key that the device uses, by its last report
+ * @now:	number of the key in force for the reader; under the socket lock
+ * @ahead:	number of keys that the device should have beside the key in use
  * @forgotten:	the device has lost the context
- * @work:	gives keys
+ * @work:	gives keys to the device
  *
- * Numbers count from tls_dev_add on.
+ * Keys are numbered from tls_dev_add on.
  */
 struct tls_rx_next {
 	struct tls_link *link;
-	struct mutex lock;	/* of hmac, secret and given */
+	struct mutex lock;	/* guards hmac, secret and given */
 	struct crypto_shash *hmac;
 	u8 secret[TLS_SECRET_MAX];
 	u32 hash;
@@ -55,7 +55,7 @@ struct tls_rx_next {
 	struct delayed_work work;
 };
 
-/* Wipes all of the key but its version and cipher. */
+/* Wipes the key, but not its version and cipher. */
 static void tls_next_wipe_key(struct tls_rx_next *next)
 {
 	const size_t head = sizeof(struct tls_crypto_info);
@@ -80,7 +80,7 @@ static int tls_next_to_device(struct tls_rx_next *next)
 	return err;
 }
 
-/* Derives a key and gives it to the device; after an error nothing has changed. */
+/* Derives the next key and gives it to the device. After an error nothing has changed. */
 static int tls_next_give(struct tls_rx_next *next)
 {
 	u8 secret[TLS_SECRET_MAX];
@@ -104,7 +104,10 @@ static bool tls_next_wants(const struct tls_rx_next *next)
 	return next->hmac && next->given < at + READ_ONCE(next->ahead);
 }
 
-/* Without room in the device, the next KeyUpdate or report tries again. */
+/*
+ * Gives keys until the device has enough. If it has no room, the next KeyUpdate or report tries
+ * again.
+ */
 static void tls_next_fill(struct tls_rx_next *next)
 {
 	int err = 0;
@@ -131,12 +134,12 @@ static void tls_next_end(struct tls_rx_next *next)
 }
 
 /**
- * tls_offload_next_start() - let the device have the next keys of a receiving side
+ * tls_offload_next_start() - give a device the next keys of a receiving side
  * @rx:		the receiving side; the socket is locked
  *
- * Called when a device takes the side, and when the kernel gets its secret. A device
- * or driver that takes no such keys, or a shortage of memory, changes nothing: the
- * link ends at the next KeyUpdate.
+ * Called when a device takes the side, and when the kernel gets its secret. Nothing
+ * changes if the device or its driver takes no keys in advance, or if memory is
+ * missing: the link then ends at the next KeyUpdate.
  */
 void tls_offload_next_start(struct tls_rx *rx)
 {
@@ -165,15 +168,15 @@ void tls_offload_next_start(struct tls_rx *rx)
 	INIT_DELAYED_WORK(&next->work, tls_next_work);
 	/* Pairs with tls_offload_key_used(). */
 	smp_store_release(&rx->next, next);
-	/* At once: the peer's KeyUpdate may be the next record. */
+	/* Given at once, because the next record may be the peer's KeyUpdate. */
 	tls_next_fill(next);
 }
 
 /**
- * tls_offload_next_stop() - give the device no more keys, and wipe the secret
+ * tls_offload_next_stop() - give the device no further keys, and wipe the secret
  * @rx:		the receiving side; the socket is locked
  *
- * The device keeps the keys that it has; the link ends at the next KeyUpdate.
+ * The device keeps the keys that it has. The link ends at the next KeyUpdate.
  */
 void tls_offload_next_stop(struct tls_rx *rx)
 {
@@ -198,9 +201,9 @@ void tls_offload_next_free(struct tls_rx *rx)
  * tls_offload_next_follows() - tell whether the device has the key after the one in force
  * @rx:		the receiving side, which received a KeyUpdate; the socket is locked
  *
- * If the device has not got it yet, it is given here.
+ * If the device does not have the next key yet, this function gives it.
  *
- * Return: true if the device goes on.
+ * Return: true if the device continues with the next key.
  */
 bool tls_offload_next_follows(struct tls_rx *rx)
 {
@@ -214,7 +217,7 @@ bool tls_offload_next_follows(struct tls_rx *rx)
 }
 
 /**
- * tls_offload_next_step() - note that the next key is in force
+ * tls_offload_next_step() - note that the next key is in force for the reader
  * @rx:		the receiving side, after tls_offload_next_follows()
  */
 void tls_offload_next_step(struct tls_rx *rx)
@@ -227,7 +230,7 @@ void tls_offload_next_step(struct tls_rx *rx)
  * tls_offload_next_forgotten() - tell whether the device has lost the context
  * @rx:		the receiving side, with a link
  *
- * Return: true if so; the link has to be dropped.
+ * Return: true if it has; the caller has to drop the link.
  */
 bool tls_offload_next_forgotten(const struct tls_rx *rx)
 {
@@ -270,7 +273,7 @@ static struct tls_rx_next *tls_next_of(const struct sock *sk)
 }
 
 /**
- * tls_offload_key_used() - report that a NIC goes on with one of the keys in advance
+ * tls_offload_key_used() - report that a NIC continues with one of the keys in advance
  * @sk:		the socket
  * @key_no:	number of the key
  *
@@ -292,7 +295,7 @@ EXPORT_SYMBOL_GPL(tls_offload_key_used);
  * tls_offload_key_lost() - report that a NIC has lost a context with keys in advance
  * @sk:		the socket
  *
- * The connection leaves the NIC with its next record, and looks for a NIC again.
+ * The connection leaves the NIC at its next record, and may get a NIC again later.
  *
  * Context: as tls_offload_key_used().
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The functions of offload.h in a kernel without CONFIG_TLS_DEVICE: no direction is ever
- * on a device, and each counts and reports the reason "no device". The devices' own
- * headers are included for the few functions of theirs that offload_want.c calls.
+ * The functions of offload.h for a kernel without CONFIG_TLS_DEVICE: no direction is ever on a
+ * device, and each is counted and reported with the reason "no device". offload_want.c calls a few
+ * functions of the devices' side; their headers are included for these.
  */
 
 #include <net/tls.h>
@@ -94,7 +94,7 @@ void tls_offload_rx_drop(struct tls_rx *rx)
 {
 }
 
-/* Returns 1: no byte of the record was decrypted by a device. */
+/* Return: 1, because no device has decrypted a byte of the record. */
 int tls_offload_rx_to_skb(struct sock *sk, struct tls_rx *rx,
 			  struct sk_buff *skb)
 {
@@ -107,7 +107,7 @@ int tls_offload_rx_to_iter(struct sock *sk, struct tls_rx *rx,
 	return 1;
 }
 
-/* No link is ever made: see tls_offload_want_set(). */
+/* Never called, because no link is ever made; see tls_offload_want_set(). */
 void tls_link_retire(struct tls_link *link, enum tls_left reason)
 {
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The state of the core as a string of bytes, for migration and snapshots. A
- * core at rest is saved whole, except for the registers of the TLS block,
- * which may hold a key. A core that works at something may have a key anywhere
- * in its memory: it is saved as one whose firmware has crashed.
+ * The state of the core as a string of bytes, for migration and snapshots. A core that waits, or
+ * does not run, is saved with its memory, but without the registers of the TLS block, which may
+ * hold a key. A core in the middle of work may have a key anywhere in its memory: only the state
+ * "firmware has crashed" is saved for it.
  */
 #include <string.h>
 
 #include "core_priv.h"
 
 /*
- * A walk over the saved bytes, which either writes or reads them. So one
- * function gives the order of the fields for both.
+ * A walk over the saved bytes, which writes or reads them. One function so determines the order of
+ * fields for both.
  */
 typedef struct Walk {
     uint8_t *at;
     bool reads;
 } Walk;
 
-/* Write @value as @bytes bytes, the lowest first; or read it. Return: the value. */
+/* Write @value as @bytes bytes, the lowest first, or read such bytes. Return the value. */
 static uint64_t walk_int(Walk *w, uint64_t value, unsigned bytes)
 {
     uint64_t read = 0;
@@ -177,7 +177,7 @@ void vkdev_core_save(const VkdevCore *core, uint8_t *to)
 
     memset(to, 0, VKDEV_CORE_SAVED);
     if (at_rest(core)) {
-        walk_core(&w, (VkdevCore *)core); /* writing changes no field of it */
+        walk_core(&w, (VkdevCore *)core); /* writing does not change the core */
     } else {
         walk_u32(&w, &crashed);     /* the first field; all others are 0 */
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Keys of a context that follow each other. A context of TLS 1.3 may hold the
- * keys after the one in use. A record that is a KeyUpdate, proved by its tag,
- * puts the next key in use; the key before it is kept for late packets until
- * the step after. This file knows no packet.
+ * Successive keys of a context. A receiving context of TLS 1.3 may hold the
+ * keys that follow the key in use. A KeyUpdate with a right tag puts the next
+ * key in use. The replaced key is kept for late packets, until the next
+ * replacement. This file does not know packets.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +19,19 @@ static const uint8_t update[] = {
 
 #define UPDATE_REQUEST 4 /* place in update[] of a byte that may be 0 or 1 */
 
-/* Begin to scan the record at the cursor, whose head is complete. */
+/*
+ * Start a scan for the record at the cursor; the record's header is complete.
+ */
 void vkdev_tls_scan_start(VkdevTlsCtx *c)
 {
     c->scan = (VkdevTlsScan) { 0 };
 }
 
-/* Look at the next @len bytes of a record's plaintext. */
+/*
+ * Compare the next @len bytes of a record's plaintext with a KeyUpdate. Also
+ * note the last byte so far that is not zero, which is the content type at the
+ * end.
+ */
 void vkdev_tls_scan(VkdevTlsScan *scan, const uint8_t *p, size_t len)
 {
     uint8_t want, bits;
@@ -44,13 +50,16 @@ void vkdev_tls_scan(VkdevTlsScan *scan, const uint8_t *p, size_t len)
     }
 }
 
-/* True if the record that has ended is a KeyUpdate, with any padding. */
+/* True if the record that has ended is a KeyUpdate, with or without padding. */
 bool vkdev_tls_scan_update(const VkdevTlsScan *scan)
 {
     return scan->matched == sizeof(update) && !scan->differs && !scan->unsure;
 }
 
-/* True if the key that comes @ahead keys after the one in use is there. */
+/*
+ * True if the context has the key @ahead places after the key in use. For 0:
+ * true if it has the key in use itself.
+ */
 bool vkdev_tls_key_there(const VkdevTlsCtx *c, uint32_t ahead)
 {
     if (!c->keys) {
@@ -67,8 +76,8 @@ static void key_wipe(const VkdevTlsCtx *c, VkdevTlsKey *k)
 }
 
 /*
- * Put the next key in use, after @records records. Without a next key the
- * context has none, until vkdev_tls_next().
+ * Put the next key in use. The replaced key protected @records records. If the
+ * context has no next key, it is without a key until vkdev_tls_next().
  */
 void vkdev_tls_key_step(VkdevTlsCtx *c, uint64_t records)
 {
@@ -90,7 +99,7 @@ void vkdev_tls_key_step(VkdevTlsCtx *c, uint64_t records)
     }
 }
 
-/* Wipe and free all keys but the one in use. */
+/* Wipe and free all keys except the key in use. */
 void vkdev_tls_keys_free(VkdevTlsCtx *c)
 {
     VkdevTlsKeys *k = c->keys;
@@ -131,7 +140,7 @@ static unsigned next_check(const VkdevTlsCtx *c, uint32_t key_no,
 static bool keys_alloc(VkdevTlsCtx *c)
 {
     c->keys = calloc(1, sizeof(*c->keys));
-    c->scan.unsure = true; /* the record at the cursor was not looked at */
+    c->scan.unsure = true; /* the record at the cursor was not scanned so far */
     return c->keys;
 }
 

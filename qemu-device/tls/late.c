@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A lost header that arrives late. The walk goes on from there, over the
- * packet's bytes and over KeyUpdates among them, to a header that was tracked
- * meanwhile (resync.c): then position, number and key are known.
+ * A lost header that arrives late. A walk begins at this header, goes over the
+ * packet's bytes and over KeyUpdates among them, and ends at a header that was
+ * tracked in the meantime (resync.c): then position, record number and key are
+ * known.
  */
 #include <string.h>
 
@@ -10,8 +11,8 @@
 #include "vktls_abi.h"
 
 /*
- * True, and in sync again, if the walk from the lost header has reached a
- * tracked header.
+ * Return true if the walk has reached a tracked header; the context is then in
+ * sync.
  */
 static bool late_meets(VkdevTlsCtx *c)
 {
@@ -23,8 +24,8 @@ static bool late_meets(VkdevTlsCtx *c)
 }
 
 /*
- * Decrypt the whole record at @missed, which is at @p. True if its tag is
- * right; then @scan is the result of a look at its plaintext.
+ * Decrypt the whole record at @missed; its bytes are at @p. Return true if its
+ * tag is right; @scan then describes its plaintext.
  */
 static bool late_open(const VkdevTlsCtx *c, const uint8_t *p,
                       VkdevTlsScan *scan)
@@ -47,9 +48,10 @@ static bool late_open(const VkdevTlsCtx *c, const uint8_t *p,
 }
 
 /*
- * The walk has come to a short record, at @p, which may be a KeyUpdate. Return
- * false if that cannot be told. If it is one, put the next key in use, and set
- * *@n to the record's bytes, which are passed.
+ * The walk has reached a short record at @p, which may be a KeyUpdate. If it is
+ * a KeyUpdate, put the next key in use, and set *@n to the length of the
+ * record. Return false if it cannot be told, for instance because the record is
+ * not complete in the packet; the walk then ends.
  */
 static bool late_update(VkdevTlsCtx *c, const uint8_t *p, size_t len, size_t *n,
                         VkdevTlsRxResult *res)
@@ -81,8 +83,8 @@ static bool late_is_short(const VkdevTlsCtx *c, const uint8_t *p, size_t len)
 }
 
 /*
- * Move @missed over the rest of its record, to the next header. A record that
- * may be a KeyUpdate is not passed.
+ * Move @missed over the rest of its record, to the next header, unless the
+ * record may be a KeyUpdate.
  */
 static void late_jump(VkdevTlsCtx *c)
 {
@@ -101,8 +103,8 @@ static void late_jump(VkdevTlsCtx *c)
 }
 
 /*
- * Walk from the lost header, which has arrived, over the packet's bytes. True:
- * in sync again.
+ * Walk over the packet's bytes, from the lost header at @p. Return true if the
+ * context is in sync.
  */
 static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len,
                       VkdevTlsRxResult *res)
@@ -136,8 +138,8 @@ static bool late_walk(VkdevTlsCtx *c, const uint8_t *p, size_t len,
 }
 
 /*
- * True if the packet contains the lost header; then res->found tells if the
- * context is in sync again.
+ * Return true if the packet contains the lost header; res->found then tells if
+ * the context is in sync.
  */
 bool vkdev_tls_resync_late(VkdevTlsCtx *c, uint32_t tcp_seq,
                            const uint8_t *from, size_t len,

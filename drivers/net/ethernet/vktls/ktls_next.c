@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Keys that the NIC gets before they are used. After a KeyUpdate of the peer it goes
- * on with the next one, and tells by an event, so that our tls.ko gives another. No key
- * is kept here.
+ * Keys for receiving that the NIC gets in advance. After a KeyUpdate of the peer, the NIC continues
+ * with the next key and reports that by an event; then our tls.ko gives it one more key. The driver
+ * stores no key.
  */
 #include <linux/string.h>
 #include <net/tls.h>
@@ -38,7 +38,7 @@ static int vktls_ktls_next_cmd(struct vktls_ktls *ktls,
 	if (id == NO_CTX)
 		return -ENOENT;
 	vktls_ktls_key_fill_next(&req, info);
-	/* Before the NIC may use the key: no plain resync may follow. */
+	/* Set before the NIC can use the key: from then on a resync has to name the key. */
 	WRITE_ONCE(rx->keyed, true);
 	err = vktls_cmd_exec(ktls->vd, VKTLS_CMD_TLS_NEXT, &req, sizeof(req),
 			     NULL, 0);

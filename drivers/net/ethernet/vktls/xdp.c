@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * XDP: the program's conditions, and its run over each received frame. A frame
- * that the NIC decrypted is never sent or redirected. Does not know transmit rings.
+ * XDP: conditions for a program, and its run on each received frame. A frame that the NIC decrypted
+ * is never sent or redirected. This file does not know transmit rings.
  */
 #include <linux/bpf_trace.h>
 #include <linux/dma-mapping.h>
@@ -14,7 +14,7 @@
 #include "qp.h"
 #include "xdp.h"
 
-/* Largest frame that fits a buffer, and its MTU: two tags may be in the frame. */
+/* Largest frame in one buffer, and the MTU for it. The frame may have two VLAN tags. */
 #define XDP_ROOM	(PAGE_SIZE - XDP_ROOM_BEFORE - \
 			 SKB_DATA_ALIGN(sizeof(struct skb_shared_info)))
 #define XDP_MTU_MAX	((unsigned int)(XDP_ROOM - ETH_HLEN - 2 * VLAN_HLEN))
@@ -26,7 +26,7 @@ static void vktls_xdp_count(struct vktls_rx_ring *rx, enum vktls_rx_stat stat)
 	u64_stats_update_end(&rx->sync);
 }
 
-/* Returns an skb of the frame's buffers, or NULL with them still in @rx. */
+/* Returns an skb made of the frame's buffers; NULL leaves them in @buff. */
 static struct sk_buff *vktls_xdp_build_skb(const struct xdp_buff *buff)
 {
 	const struct skb_shared_info *info = xdp_get_shared_info_from_buff(buff);
@@ -34,7 +34,7 @@ static struct sk_buff *vktls_xdp_build_skb(const struct xdp_buff *buff)
 	unsigned int frags = 0, bytes = 0;
 	struct sk_buff *skb;
 
-	/* Building the skb clears both. */
+	/* Read first, because napi_build_skb() clears the shared info. */
 	if (unlikely(xdp_buff_has_frags(buff))) {
 		frags = info->nr_frags;
 		bytes = info->xdp_frags_size;
@@ -66,7 +66,10 @@ static void vktls_xdp_pass(struct vktls_rx_ring *rx)
 	xdp_return_buff(&rx->xdp->buff);
 }
 
-/* Does what the program wants done with the frame elsewhere than in the stack. */
+/*
+ * Carries out XDP_TX or XDP_REDIRECT. If that is impossible, frees the frame. Returns the counter
+ * for the frame.
+ */
 static enum vktls_rx_stat vktls_xdp_send(struct vktls_rx_ring *rx,
 					 struct bpf_prog *prog, u32 act)
 {
@@ -90,7 +93,10 @@ static enum vktls_rx_stat vktls_xdp_send(struct vktls_rx_ring *rx,
 	return RXS_XDP_ERRORS;
 }
 
-/* Runs the program over a whole frame. Returns what became of the frame. */
+/*
+ * Runs the program on a whole frame, and carries out its verdict. Returns the counter for the
+ * frame.
+ */
 static enum vktls_rx_stat vktls_xdp_run(struct vktls_rx_ring *rx,
 					struct bpf_prog *prog)
 {
@@ -118,8 +124,8 @@ static enum vktls_rx_stat vktls_xdp_run(struct vktls_rx_ring *rx,
 }
 
 /*
- * Returns whether the frame can be handled: not joined, which the NIC was not told to do,
- * and not of several buffers for a program that sees only one.
+ * Returns whether the frame can be handled. A joined frame cannot: the NIC was told not to join. A
+ * frame in several buffers cannot if the program sees only one buffer.
  */
 static bool vktls_xdp_sane(const struct vktls_xdp *xdp,
 			   const struct bpf_prog *prog)
@@ -129,7 +135,7 @@ static bool vktls_xdp_sane(const struct vktls_xdp *xdp,
 		prog->aux->xdp_has_frags);
 }
 
-/* Handles a whole frame; @prog is NULL when the program is being removed. */
+/* Handles a whole frame; @prog is NULL while the program is being removed. */
 static void vktls_xdp_frame(struct vktls_rx_ring *rx, struct bpf_prog *prog)
 {
 	unsigned int len = xdp_get_buff_len(&rx->xdp->buff);
@@ -150,7 +156,7 @@ static void vktls_xdp_frame(struct vktls_rx_ring *rx, struct bpf_prog *prog)
 	u64_stats_update_end(&rx->sync);
 }
 
-/* Moves a buffer into the frame. Returns false if it does not fit. */
+/* Adds a buffer to the frame. Returns false if it does not fit. */
 static bool vktls_xdp_add_buf(struct vktls_rx_ring *rx,
 			      const struct vktls_rx_buf *buf, u32 len)
 {
@@ -185,7 +191,7 @@ static void vktls_xdp_take_buf(struct vktls_rx_ring *rx,
 	buf->page = NULL;
 }
 
-/* The last buffer of a frame was taken. */
+/* Handles or drops the frame, after its last buffer was taken. */
 static void vktls_xdp_end(struct vktls_rx_ring *rx, struct bpf_prog *prog,
 			  const struct vktls_rx_cpl *cpl)
 {
@@ -251,7 +257,7 @@ static __be16 vktls_xdp_ethertype(const struct vktls_xdp *xdp)
 	return eth->h_proto;
 }
 
-/* The NIC's hash, which is that of the frame as it came. */
+/* The NIC's hash of the frame as received, before the program changed it. */
 static int vktls_xdp_rx_hash(const struct xdp_md *ctx, u32 *hash,
 			     enum xdp_rss_hash_type *type)
 {
@@ -284,7 +290,7 @@ static int vktls_xdp_rx_vlan_tag(const struct xdp_md *ctx, __be16 *proto, u16 *t
 	return 0;
 }
 
-/* Hints that the driver can give. */
+/* The hints that the driver supports. */
 const struct xdp_metadata_ops vktls_xdp_metadata_ops = {
 	.xmo_rx_hash = vktls_xdp_rx_hash,
 	.xmo_rx_vlan_tag = vktls_xdp_rx_vlan_tag,
@@ -297,12 +303,12 @@ static bool vktls_xdp_prog_takes_mtu(const struct bpf_prog *prog,
 }
 
 /**
- * vktls_xdp_takes_mtu() - look if the program can see frames of that size
+ * vktls_xdp_takes_mtu() - tell whether the program can run with an MTU
  * @vd: device
  * @mtu: bytes
  *
  * Context: RTNL.
- * Return: true if it can, or there is no program.
+ * Return: true if it can, or if there is no program.
  */
 bool vktls_xdp_takes_mtu(const struct vktls_dev *vd, unsigned int mtu)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * XDP: programs that see each received frame before the stack does. A receive ring
- * that was allocated for a program has buffers of its own kind, and struct vktls_xdp.
+ * XDP: programs that see each received frame before the stack does. A receive ring that is
+ * allocated while there is a program has a struct vktls_xdp, and buffers of whole pages.
  */
 #ifndef VKTLS_XDP_H
 #define VKTLS_XDP_H
@@ -18,12 +18,12 @@ struct vktls_rx_ring;
 /* Bytes that a program may put before a frame */
 #define XDP_ROOM_BEFORE		(XDP_PACKET_HEADROOM + NET_IP_ALIGN)
 
-/* State of XDP on a receive ring; NAPI. */
+/* State of XDP on a receive ring; used only in its NAPI. */
 struct vktls_xdp {
-	struct xdp_buff buff;	/* frame up to its last buffer; must be the first */
-	const struct vktls_rx_cpl *cpl;	/* last completion of the frame that a program sees */
+	struct xdp_buff buff;	/* the frame so far; must be the first member */
+	const struct vktls_rx_cpl *cpl;	/* last completion of the frame that the program sees */
 	struct xdp_rxq_info rxq;
-	bool open;		/* the frame in buff has no last buffer yet */
+	bool open;		/* @buff has a frame without its last buffer */
 	bool drop;		/* drop buffers up to the end of the frame */
 	bool sent;		/* frames of this poll wait for a doorbell */
 	bool redirected;	/* frames of this poll wait for xdp_do_flush() */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * XDP on a receive ring: set up, and taken down. Does not know programs.
+ * Setting up and freeing XDP on a receive ring. This file does not know
+ * programs.
  */
 #include <linux/slab.h>
 #include <net/page_pool/helpers.h>
@@ -42,10 +43,10 @@ free_xdp:
 }
 
 /**
- * vktls_xdp_ring_reset() - drop a frame that has no end
+ * vktls_xdp_ring_reset() - drop a frame that is not complete
  * @rx: ring with XDP
  *
- * xdp_return_buff() would do, but only in NAPI.
+ * xdp_return_buff() frees a frame only in NAPI, so buffers are freed one by one.
  *
  * Context: NAPI, or NAPI is disabled.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * XDP frames out: frames of the own receive ring (XDP_TX), and frames that another interface
- * redirects here. They share the transmit rings with the stack, under the lock of the
- * queue, and leave room for the largest packet, so that they never stop the queue.
+ * Sending of XDP frames: those of the own receive ring (XDP_TX), and those that other interfaces
+ * redirect here. They share the transmit rings with the stack, under the lock of the queue. They
+ * leave room for the stack's largest packet, so that they never stop the queue.
  */
 #include <linux/dma-mapping.h>
 #include <net/page_pool/helpers.h>
@@ -68,8 +68,9 @@ static void vktls_xdp_publish(struct vktls_tx_ring *tx, u32 end,
 }
 
 /*
- * Writes the descriptors of a frame, without a doorbell. Takes the frame on success.
- * Caller holds the queue's xmit lock.
+ * Writes the descriptors of a frame, without a doorbell. On success the ring owns the frame.
+ *
+ * Context: the caller holds the queue's xmit lock.
  */
 static int vktls_xdp_post(struct vktls_tx_ring *tx, struct xdp_frame *frame,
 			  enum vktls_tx_hold hold)
