@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The state of the core as a string of bytes, for migration and snapshots. A core that waits, or
- * does not run, is saved with its memory, but without the registers of the TLS block, which may
- * hold a key. A core in the middle of work may have a key anywhere in its memory: only the state
- * "firmware has crashed" is saved for it.
+ * The state of the core as a string of bytes, for migration and snapshots. A
+ * core that waits, or does not run, is saved with its memory, but without the
+ * registers of the TLS block, which may hold a key. A core in the middle of
+ * work may have a key anywhere in its memory: only the state "firmware has
+ * crashed" is saved for it.
  */
 #include <string.h>
 
 #include "core_priv.h"
 
 /*
- * A walk over the saved bytes, which writes or reads them. One function so determines the order of
- * fields for both.
+ * A walk over the saved bytes, which writes or reads them. One function so
+ * determines the order of fields for both.
  */
 typedef struct Walk {
     uint8_t *at;
     bool reads;
 } Walk;
 
-/* Write @value as @bytes bytes, the lowest first, or read such bytes. Return the value. */
+/*
+ * Write @value as @bytes bytes, the lowest first, or read such bytes. Return
+ * the value.
+ */
 static uint64_t walk_int(Walk *w, uint64_t value, unsigned bytes)
 {
     uint64_t read = 0;
