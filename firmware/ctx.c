@@ -9,7 +9,7 @@
 
 #define CTX_USED	0xffff	/* in ctx_next: the place holds a context */
 #define CTX_END		0xfffe	/* in ctx_next: last free place */
-#define CTX_MAX		0xfffe	/* contexts at most; larger numbers are the two marks */
+#define CTX_MAX		0xfffe	/* most contexts; numbers are below CTX_END */
 
 /*
  * The free list: next free place, or a mark. link.ld keeps the array out of .bss,

@@ -107,7 +107,7 @@ u16 steer_rss_del(const void *payload, void *answer)
 	return steer_rss_start(ref->ctx, RSS_DEL);
 }
 
-/* Members that the action gives no meaning are zero. */
+/* True if the members that have no meaning for the action are zero, and the others are valid. */
 static bool steer_action_good(const struct vktls_flow_filter *flow)
 {
 	if (flow->queue >= io_read(SOC_SYS + SYS_QUEUES))

@@ -83,7 +83,10 @@ bool vkdev_cq_push(VkdevCq *cq, void *entry);
  */
 void vkdev_cq_signal(VkdevCq *cq);
 
-/** Go on after cq->armed and the ring were set: an interrupt may be due. */
+/**
+ * Continue after a migration has set cq->armed and the ring: raise the interrupt
+ * or start the moderation timer, if one is due.
+ */
 void vkdev_cq_resume(VkdevCq *cq);
 
 /**

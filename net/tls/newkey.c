@@ -14,7 +14,7 @@
  * tls_key_store() - store a key in force, for drivers and getsockopt()
  * @ctx:	context; the socket is locked
  * @tx:		direction
- * @key:	the key; nonce and record number begin as in it
+ * @key:	the key; its nonce and record number are stored as the current ones
  */
 void tls_key_store(struct tls_context *ctx, bool tx,
 		   const struct tls_newkey *key)

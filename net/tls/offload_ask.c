@@ -20,7 +20,7 @@
 static_assert(TLS_MIB_TX_WHY + TLS_WHY_REFUSED == TLS_MIB_TX_LEFT);
 static_assert(TLS_MIB_TX_LEFT + TLS_LEFT_PROGRAM + 1 == TLS_MIB_RX_WHY);
 
-/* Number of device events so far; a socket without a device asks after each. */
+/* Number of device events so far. After each, a socket without a device asks for one again. */
 static atomic_t tls_generation = ATOMIC_INIT(1);
 
 /* Contexts deleted since a device was full; each lets one socket ask again. */

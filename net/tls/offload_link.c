@@ -162,7 +162,7 @@ static void tls_link_uncount_locked(struct tls_link *link)
 }
 
 /**
- * tls_link_uncount() - count a socket as offloaded no longer
+ * tls_link_uncount() - stop counting a socket as offloaded
  * @link:	link of the socket, which is being closed
  */
 void tls_link_uncount(struct tls_link *link)

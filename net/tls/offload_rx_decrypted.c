@@ -24,7 +24,7 @@
 struct tls_rx_old {
 	union tls_crypto_context info;	/* the key; wiped with the structure */
 	u8 iv[TLS_REC_NONCE_LEN];
-	u8 seq[TLS_REC_SEQ_LEN];	/* number that the device gives the front record */
+	u8 seq[TLS_REC_SEQ_LEN];	/* number that the device assumes for the front record */
 	u32 end;			/* first sequence number that the device cannot have seen */
 };
 

@@ -6,8 +6,8 @@
 #include "offload.h"
 
 /*
- * One plaintext record that the peer has not acknowledged whole. It has references of its
- * pages; @chunk has one of its key.
+ * A plaintext record of which the peer has not acknowledged all bytes. The record holds references
+ * of its pages, and @chunk holds a reference of its key.
  */
 struct tls_off_rec {
 	refcount_t refs;

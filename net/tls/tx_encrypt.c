@@ -91,7 +91,7 @@ static struct scatterlist *tls_tx_rec_to_sg(struct tls_tx *tx,
 	const struct tls_rec_fmt *fmt = &aead->fmt;
 	u32 skip = 0, first = 0, n;
 
-	/* The additional data of TLS 1.3 is the header, where it lies. */
+	/* In TLS 1.3 the additional data is the header, which is used in place. */
 	sg_init_table(sg->dst, rec->wire.nr + 1);
 	if (!fmt->is_13) {
 		sg_set_buf(sg->dst, aead->aad, assoc);

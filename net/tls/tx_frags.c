@@ -10,7 +10,7 @@
 #include "tx_frags.h"
 #include "tx_rec.h"
 
-#define TLS_TX_PIECE_MIN	32	/* at the end of a page fragment; holds any header */
+#define TLS_TX_PIECE_MIN	32	/* least rest of a page fragment to use; holds any header */
 
 /**
  * tls_frags_cut() - remove the first bytes

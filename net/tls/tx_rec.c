@@ -132,8 +132,8 @@ static u32 tls_frags_copy(const struct tls_frags *frags, u32 off,
  * @tx:		its sending side
  * @rec:	an open record
  * @msg:	advanced by the bytes taken
- * @n:		how many
- * @last:	the record ends with them
+ * @n:		number of bytes to append
+ * @last:	the record ends with these bytes
  *
  * Room for the header comes with the first bytes, room for the tag with the last.
  *

@@ -46,7 +46,9 @@ static void fault_trace_number(const char *name, uint64_t value)
     trace_vkdev_fault_set(name, text);
 }
 
-/* Properties with a number that stays set. */
+/*
+ * Accessors of properties with a number, which stays set until it is changed.
+ */
 
 static void number_get(Object *obj, Visitor *v, const char *name, void *opaque,
                        Error **errp)

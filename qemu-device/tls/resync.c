@@ -37,7 +37,7 @@ void vkdev_tls_resync_start(VkdevTlsCtx *c, unsigned why, VkdevTlsRxResult *res)
     }
     if (why == VKTLS_ST_TLS_GAP && rx->mode == VKDEV_TLS_RX_TRACK &&
         !rx->exact) {
-        rx->walked &= rx->passed > 0; /* else the gap is before the candidate */
+        rx->walked &= rx->passed > 0; /* 0: the gap is before the candidate */
         rx->passed += c->s.at.rec_no + 1; /* + 1 for the lost record */
         rx->tries = 0;
     }

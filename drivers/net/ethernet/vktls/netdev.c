@@ -547,7 +547,7 @@ void vktls_netdev_init(struct vktls_dev *vd)
 	eth_hw_addr_random(netdev);
 	INIT_WORK(&vd->rx_mode_work, vktls_netdev_rx_mode_work);
 	netif_carrier_off(netdev);
-	/* XDP sends without IFF_UP; a stopped queue has no ring. */
+	/* ndo_xdp_xmit may be called without IFF_UP; a stopped queue tells it to send nothing. */
 	netif_tx_stop_all_queues(netdev);
 
 	vd->cfg.qps = min_t(unsigned int, vd->max_qps,

@@ -366,13 +366,13 @@
 #define VKTLS_STAT_TX_SIZE_1023		60	/* frames sent, of 512 to 1023 bytes */
 #define VKTLS_STAT_TX_SIZE_1518		61	/* frames sent, of 1024 to 1518 bytes */
 #define VKTLS_STAT_TX_SIZE_MAX		62	/* frames sent, longer */
-#define VKTLS_STAT_RX_SIZE_64		63	/* frames that came, of 64 bytes with FCS */
-#define VKTLS_STAT_RX_SIZE_127		64	/* frames that came, of 65 to 127 bytes */
-#define VKTLS_STAT_RX_SIZE_255		65	/* frames that came, of 128 to 255 bytes */
-#define VKTLS_STAT_RX_SIZE_511		66	/* frames that came, of 256 to 511 bytes */
-#define VKTLS_STAT_RX_SIZE_1023		67	/* frames that came, of 512 to 1023 bytes */
-#define VKTLS_STAT_RX_SIZE_1518		68	/* frames that came, of 1024 to 1518 bytes */
-#define VKTLS_STAT_RX_SIZE_MAX		69	/* frames that came, longer */
+#define VKTLS_STAT_RX_SIZE_64		63	/* received frames of 64 bytes with FCS */
+#define VKTLS_STAT_RX_SIZE_127		64	/* received frames of 65 to 127 bytes */
+#define VKTLS_STAT_RX_SIZE_255		65	/* received frames of 128 to 255 bytes */
+#define VKTLS_STAT_RX_SIZE_511		66	/* received frames of 256 to 511 bytes */
+#define VKTLS_STAT_RX_SIZE_1023		67	/* received frames of 512 to 1023 bytes */
+#define VKTLS_STAT_RX_SIZE_1518		68	/* received frames of 1024 to 1518 bytes */
+#define VKTLS_STAT_RX_SIZE_MAX		69	/* received frames, longer */
 #define VKTLS_STAT_TLS_RX_REKEYS	70	/* keys that gave way to the next one */
 #define VKTLS_STAT_NUM			71
 
@@ -523,7 +523,7 @@ VKTLS_ABI_SIZE(vktls_mac, 8);
 struct vktls_buf {
 	__le64 addr;
 	__le32 len;		/* bytes */
-	__le32 arg;		/* LOG_READ: where to read from; RSS_CTX_SET: number */
+	__le32 arg;		/* LOG_READ: position to read from; RSS_CTX_SET: its number */
 };
 VKTLS_ABI_SIZE(vktls_buf, 16);
 
