@@ -67,7 +67,7 @@
 
 /* Port: addresses, modes, link */
 #define SOC_PORT		SOC_BLOCK(4)
-#define   PORT_MAC_LO		0x00	/* bytes 0..3, byte 0 lowest; at reset: permanent address */
+#define   PORT_MAC_LO		0x00	/* address bytes 0..3, 0 lowest; permanent at reset */
 #define   PORT_MAC_HI		0x04	/* bytes 4..5; W: new address in force */
 #define   PORT_FLAGS		0x08	/* VKTLS_PORT_* */
 #define   PORT_MTU		0x0c

@@ -84,8 +84,8 @@ bool vkdev_cq_push(VkdevCq *cq, void *entry);
 void vkdev_cq_signal(VkdevCq *cq);
 
 /**
- * Continue after a migration has set cq->armed and the ring: raise the interrupt
- * or start the moderation timer, if one is due.
+ * Continue after a migration has set cq->armed and the ring: raise the
+ * interrupt or start the moderation timer, if one is due.
  */
 void vkdev_cq_resume(VkdevCq *cq);
 
