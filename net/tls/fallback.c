@@ -6,6 +6,7 @@
  * and only up to the last byte that the packet needs.
  */
 
+#include <linux/irqflags.h>
 #include <linux/local_lock.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
