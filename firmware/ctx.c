@@ -1,89 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
- * The table of TLS contexts: a list of the free places, and the commands on the
- * places in use. A freed place is the last to be taken again, so that its number
- * comes back as late as possible. Keys go from the command straight to the
- * hardware; no copy stays here.
+ * The commands on TLS contexts. The hardware has the table and chooses the places. Keys
+ * go from the command straight to the hardware; no copy stays here.
  */
 #include "fw.h"
 
-#define CTX_USED	0xffff	/* in ctx_next: the place holds a context */
-#define CTX_END		0xfffe	/* in ctx_next: last free place */
-#define CTX_MAX		0xfffe	/* most contexts; numbers are below CTX_END */
-
-/*
- * The free list: next free place, or a mark. link.ld keeps the array out of .bss,
- * as clearing it would take too long; ctx_init() writes the part in use.
- */
-static u16 ctx_next[CTX_MAX];
-static u16 ctx_first;		/* head of the free list, or CTX_END */
-static u16 ctx_last;		/* tail of the free list */
-
-/**
- * ctx_capacity() - places of the table that firmware can manage
- *
- * Return: the hardware's number of places, at most CTX_MAX.
- */
-u32 ctx_capacity(void)
-{
-	u32 places = io_read(SOC_TLS + TLS_CAPACITY);
-
-	return places < CTX_MAX ? places : CTX_MAX;
-}
-
-/**
- * ctx_init() - put all places on the free list
- */
-void ctx_init(void)
-{
-	u32 places = ctx_capacity();
-
-	for (u32 i = 0; i < places; i++)
-		ctx_next[i] = i + 1;
-	ctx_first = places ? 0 : CTX_END;
-	ctx_last = places - 1;
-	if (places)
-		ctx_next[ctx_last] = CTX_END;
-}
-
-static void ctx_take_first(void)
-{
-	u16 ctx = ctx_first;
-
-	ctx_first = ctx_next[ctx];
-	ctx_next[ctx] = CTX_USED;
-}
-
-static void ctx_give_back(u16 ctx)
-{
-	ctx_next[ctx] = CTX_END;
-	if (ctx_first == CTX_END)
-		ctx_first = ctx;
-	else
-		ctx_next[ctx_last] = ctx;
-	ctx_last = ctx;
-}
-
-static bool ctx_exists(u32 ctx)
-{
-	return ctx < ctx_capacity() && ctx_next[ctx] == CTX_USED;
-}
-
-static u16 ctx_start(u32 ctx, u32 cmd)
+/* Run @cmd on a context, or on the place for a new one. Return: a VKTLS_ST_* code. */
+static u16 ctx_work(u32 ctx, u32 cmd)
 {
 	io_write(SOC_TLS + TLS_CTX, ctx);
 	io_write(SOC_TLS + TLS_CMD, cmd);
 	return io_read(SOC_TLS + TLS_STATUS);
-}
-
-/* Run @cmd on a context in use. If the hardware has lost the context, free its place. */
-static u16 ctx_work(u32 ctx, u32 cmd)
-{
-	u16 status = ctx_start(ctx, cmd);
-
-	if (status == VKTLS_ST_NOENT)
-		ctx_give_back(ctx);
-	return status;
 }
 
 static u32 ctx_key_bytes(u8 cipher)
@@ -115,9 +42,9 @@ static bool ctx_can_follow(void)
 /* Give version, place and key to the hardware; for receive, the caller has set the flow. */
 static u16 ctx_take(const struct vktls_tls_add *add, struct vktls_tls_ref *ref)
 {
-	u16 status;
+	u32 place = io_read(SOC_TLS + TLS_PLACE);
 
-	if (ctx_first == CTX_END)
+	if (place == TLS_NO_PLACE)
 		return VKTLS_ST_FULL;
 	io_write(SOC_TLS + TLS_VERSION, add->version);
 	io_write(SOC_TLS + TLS_CIPHER, add->cipher);
@@ -126,11 +53,8 @@ static u16 ctx_take(const struct vktls_tls_add *add, struct vktls_tls_ref *ref)
 	io_write_words(SOC_TLS + TLS_REC_NO, add->rec_no, sizeof(add->rec_no));
 	io_write_words(SOC_TLS + TLS_IV, add->iv, sizeof(add->iv));
 	io_write_words(SOC_TLS + TLS_KEY, add->key, sizeof(add->key));
-	ref->ctx = ctx_first;
-	status = ctx_start(ctx_first, TLS_ADD);
-	if (status == VKTLS_ST_OK)
-		ctx_take_first();
-	return status;
+	ref->ctx = place;
+	return ctx_work(place, TLS_ADD);
 }
 
 /**
@@ -182,20 +106,12 @@ u16 ctx_add_rx(const void *payload, void *answer)
 u16 ctx_del(const void *payload, void *answer)
 {
 	const struct vktls_tls_ref *ref = payload;
-	u16 status;
 
-	if (!ctx_exists(ref->ctx))
-		return VKTLS_ST_NOENT;
-	status = ctx_work(ref->ctx, TLS_DEL);
-	if (status == VKTLS_ST_OK)
-		ctx_give_back(ref->ctx);
-	return status;
+	return ctx_work(ref->ctx, TLS_DEL);
 }
 
 static u16 ctx_move(const struct vktls_tls_resync *resync, u32 cmd)
 {
-	if (!ctx_exists(resync->ctx))
-		return VKTLS_ST_NOENT;
 	io_write(SOC_TLS + TLS_TCP_SEQ, resync->tcp_seq);
 	io_write_words(SOC_TLS + TLS_REC_NO, resync->rec_no, sizeof(resync->rec_no));
 	return ctx_work(resync->ctx, cmd);
@@ -233,8 +149,6 @@ u16 ctx_next_key(const void *payload, void *answer)
 
 	if (!ctx_can_follow())
 		return VKTLS_ST_UNSUPPORTED;
-	if (!ctx_exists(next->ctx))
-		return VKTLS_ST_NOENT;
 	io_write(SOC_TLS + TLS_KEY_NO, next->key_no);
 	io_write_words(SOC_TLS + TLS_IV, next->iv, sizeof(next->iv));
 	io_write_words(SOC_TLS + TLS_KEY, next->key, sizeof(next->key));
@@ -251,8 +165,6 @@ u16 ctx_query(const void *payload, void *answer)
 	u64 rec_no;
 	u16 status;
 
-	if (!ctx_exists(ref->ctx))
-		return VKTLS_ST_NOENT;
 	status = ctx_work(ref->ctx, TLS_QUERY);
 	if (status)
 		return status;

@@ -98,8 +98,6 @@ void cmd_run(const struct vktls_cmd *cmd, struct vktls_cmd_cpl *cpl);
  */
 
 /* Functions of ctx.c: TLS contexts */
-void ctx_init(void);
-u32 ctx_capacity(void);
 u16 ctx_add(const void *payload, void *answer);
 u16 ctx_add_rx(const void *payload, void *answer);
 u16 ctx_del(const void *payload, void *answer);

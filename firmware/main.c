@@ -48,7 +48,6 @@ static bool main_beat_is_due(void)
 int main(void)
 {
 	log_value("boot: version", io_read(SOC_SYS + SYS_FW_VERSION));
-	ctx_init();
 	mbox_init();
 	asm volatile("csrw mie, %0" : : "r"(MAIN_MIE));
 	main_beat();

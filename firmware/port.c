@@ -53,7 +53,7 @@ u16 port_caps(const void *payload, void *answer)
 	caps->features = io_read(SOC_SYS + SYS_FEATURES) & PORT_CAPS_ALL;
 	caps->queues = io_read(SOC_SYS + SYS_QUEUES);
 	caps->mtu_max = VKTLS_MTU_MAX;
-	caps->tls_contexts = ctx_capacity();
+	caps->tls_contexts = io_read(SOC_TLS + TLS_CAPACITY);
 	caps->tls_ciphers = io_read(SOC_TLS + TLS_CIPHERS);
 	caps->tls_versions = io_read(SOC_TLS + TLS_VERSIONS);
 	caps->fw_version = io_read(SOC_SYS + SYS_FW_VERSION);

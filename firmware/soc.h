@@ -121,6 +121,8 @@
 #define   TLS_REC_NO		0x20	/* 2 words, bytes in wire order; W and R as TCP_SEQ */
 #define   TLS_IV		0x28	/* W: 3 words, bytes in wire order */
 #define   TLS_KEY_NO		0x34	/* W: number of a key, for TLS_NEXT, TLS_RESYNC_KEY */
+#define   TLS_PLACE		0x38	/* R: number for the next context, or TLS_NO_PLACE */
+#define     TLS_NO_PLACE	0xffffffff	/* all places are in use */
 #define   TLS_KEY		0x40	/* W: 8 words, bytes in wire order */
 #define   TLS_CMD		0x60
 #define     TLS_ADD		1	/* add a context; wipes TLS_KEY */

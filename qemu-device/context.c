@@ -6,6 +6,7 @@
  * table stores no key.
  */
 #include "qemu/osdep.h"
+#include "qemu/bitmap.h"
 #include "qemu/bswap.h"
 #include "qemu/guest-random.h"
 #include "tls/aead.h"
@@ -44,6 +45,8 @@ void vkdev_ctx_free(VkdevState *s)
 {
     g_free(s->ctx);
     s->ctx = NULL;
+    g_free(s->ctx_used);
+    s->ctx_used = NULL;
     vkdev_tls_engine_free(s->tls);
     s->tls = NULL;
     vkdev_flow_free(s->flows);
@@ -59,7 +62,9 @@ bool vkdev_ctx_init(VkdevState *s)
     s->tls = vkdev_tls_engine_alloc(s->contexts, SHARED_KEYS, SHARED_RECORDS,
                                     SHARED_HELD, SHARED_KEPT);
     s->ctx = g_try_new0(VkdevContext, s->contexts);
-    if (!s->flows || !s->tls || (s->contexts && !s->ctx)) {
+    s->ctx_used = bitmap_try_new(s->contexts);
+    if (!s->flows || !s->tls ||
+        (s->contexts && (!s->ctx || !s->ctx_used))) {
         vkdev_ctx_free(s);
         return false;
     }
@@ -71,14 +76,35 @@ static void ctx_clear(VkdevState *s, uint32_t id)
     vkdev_flow_del(s->flows, id);
     vkdev_tls_del(s->ctx[id].tls);
     s->ctx[id] = (VkdevContext) { 0 };
+    clear_bit(id, s->ctx_used);
+    s->ctx_live--;
 }
 
 void vkdev_ctx_reset(VkdevState *s)
 {
-    for (uint32_t id = 0; id < s->contexts; id++) {
+    unsigned long id = find_first_bit(s->ctx_used, s->contexts);
+
+    while (id < s->contexts) {
         ctx_clear(s, id);
+        id = find_next_bit(s->ctx_used, s->contexts, id);
     }
-    s->ctx_live = 0;
+    s->ctx_next = 0;
+}
+
+/*
+ * Return a free place, or TLS_NO_PLACE. The search begins behind the newest
+ * context, so that a number comes back as late as possible: packets of a
+ * deleted context may still be on their way.
+ */
+uint32_t vkdev_ctx_place(const VkdevState *s)
+{
+    unsigned long id = find_next_zero_bit(s->ctx_used, s->contexts,
+                                          s->ctx_next);
+
+    if (id >= s->contexts) {
+        id = find_first_zero_bit(s->ctx_used, s->contexts);
+    }
+    return id < s->contexts ? id : TLS_NO_PLACE;
 }
 
 static uint16_t ctx_add(VkdevState *s, VkdevContext *ctx,
@@ -144,6 +170,8 @@ uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
         if (rx) {
             vkdev_flow_add(s->flows, id, &tls->flow);
         }
+        set_bit(id, s->ctx_used);
+        s->ctx_next = id + 1;
         s->ctx_live++;
         s->stats[VKTLS_STAT_TLS_CTX_ADDS]++;
     }
@@ -160,7 +188,6 @@ bool vkdev_ctx_forget(VkdevState *s, uint32_t id)
         return false;
     }
     ctx_clear(s, id);
-    s->ctx_live--;
     return true;
 }
 

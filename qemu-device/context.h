@@ -21,6 +21,7 @@ typedef struct VkdevContext {
 bool vkdev_ctx_init(VkdevState *s);
 void vkdev_ctx_free(VkdevState *s);
 void vkdev_ctx_reset(VkdevState *s);
+uint32_t vkdev_ctx_place(const VkdevState *s);
 uint16_t vkdev_ctx_add(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_del(VkdevState *s, uint32_t id);
 bool vkdev_ctx_forget(VkdevState *s, uint32_t id);

@@ -54,6 +54,7 @@ typedef struct Saved {
     uint8_t mac[6];
     uint32_t mac_filters;
     uint8_t mac_filter[VKTLS_MAC_FILTERS * 6];
+    uint32_t ctx_next;      /* place for the next TLS context */
     uint64_t rss_exists;    /* bit n: RSS context n exists */
     uint8_t rss[VKTLS_RSS_CONTEXTS * sizeof(struct vktls_rss_ctx)];
     uint8_t flow_exists[VKTLS_FLOW_FILTERS];
@@ -127,6 +128,7 @@ static int saved_pre_save(void *opaque)
     memcpy(saved->mac, s->port.mac, sizeof(saved->mac));
     saved->mac_filters = s->port.filter_count;
     memcpy(saved->mac_filter, s->port.filters, sizeof(saved->mac_filter));
+    saved->ctx_next = s->ctx_next;
     save_steering(saved, s);
     for (unsigned i = 0; i < VKTLS_MAX_QUEUES; i++) {
         save_queue(&saved->tx[i], &s->tx[i].q);
@@ -267,6 +269,7 @@ static int saved_post_load(void *opaque, int version)
         return -EINVAL;
     }
     memcpy(s->stats, saved->stats, sizeof(s->stats));
+    s->ctx_next = saved->ctx_next;
     s->irq_pending = saved->irq_pending & MAKE_64BIT_MASK(0, s->vectors);
     /*
      * The carrier here may differ from the source's. The event also makes the
@@ -319,6 +322,7 @@ static const VMStateDescription saved_vmstate = {
         VMSTATE_BUFFER(mac, Saved),
         VMSTATE_UINT32(mac_filters, Saved),
         VMSTATE_BUFFER(mac_filter, Saved),
+        VMSTATE_UINT32(ctx_next, Saved),
         VMSTATE_UINT64(rss_exists, Saved),
         VMSTATE_BUFFER(rss, Saved),
         VMSTATE_BUFFER(flow_exists, Saved),

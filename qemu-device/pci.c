@@ -20,7 +20,7 @@
 #define PM_VERSION 3    /* version field of the PM capability: spec 1.2 */
 #define CAP_EXPRESS 0x80
 
-#define CONTEXTS_MAX (64 * KiB)
+#define CONTEXTS_MAX (1 * MiB)
 
 void vkdev_reset(VkdevState *s)
 {

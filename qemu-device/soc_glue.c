@@ -131,6 +131,11 @@ static uint16_t op_queue_destroy(void *dev, uint32_t type, uint32_t id)
     return vkdev_queue_destroy(dev, type, id);
 }
 
+static uint32_t op_tls_place(void *dev)
+{
+    return vkdev_ctx_place(dev);
+}
+
 static uint16_t op_tls_add(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
 {
     return vkdev_ctx_add(dev, ctx, tls);
@@ -195,6 +200,7 @@ static const VkdevCoreOps soc_ops = {
     .flow_del = op_flow_del,
     .queue_create = op_queue_create,
     .queue_destroy = op_queue_destroy,
+    .tls_place = op_tls_place,
     .tls_add = op_tls_add,
     .tls_del = op_tls_del,
     .tls_resync = op_tls_resync,

@@ -75,6 +75,8 @@ struct VkdevState {
     uint8_t rx_plain[VKDEV_FRAME_MAX];
 
     VkdevContext *ctx;
+    unsigned long *ctx_used;    /* bit of each place that has a context */
+    uint32_t ctx_next;  /* place where the search of a free one begins */
     VkdevTlsEngine *tls;
     uint32_t ctx_live;
     VkdevFlowTable *flows;  /* TCP flow -> receive context */

@@ -91,6 +91,7 @@ typedef struct VkdevCoreOps {
     uint16_t (*queue_create)(void *dev, const VkdevCoreQueue *queue);
     uint16_t (*queue_destroy)(void *dev, uint32_t type, uint32_t id);
 
+    uint32_t (*tls_place)(void *dev);   /* a free place, or TLS_NO_PLACE */
     uint16_t (*tls_add)(void *dev, uint32_t ctx, const VkdevCoreTls *tls);
     uint16_t (*tls_del)(void *dev, uint32_t ctx);
     uint16_t (*tls_resync)(void *dev, uint32_t ctx, const VkdevCoreTls *tls);

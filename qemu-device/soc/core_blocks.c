@@ -407,6 +407,9 @@ static bool tls_read(VkdevCore *core, uint32_t reg, uint32_t *value)
     case TLS_VERSIONS:
         *value = core->config.tls_versions;
         return true;
+    case TLS_PLACE:
+        *value = core->ops->tls_place(core->dev);
+        return true;
     default:
         if (reg > TLS_BYTES_HI) {
             return false;

@@ -6,7 +6,7 @@ packets that must not leave do not."""
 import os
 import sys
 
-from nic import ABI, QUIET, TxQueue, case, main, pack, unpack
+from nic import ABI, QUIET, Ring, TxQueue, case, main, pack, status_name, unpack
 from packets import HOP_BY_HOP, payload, receive_tcp, tcp_frame, ethernet, ip, UDP, udp
 from records import IV, SUITES, TLS13, Records
 
@@ -356,13 +356,51 @@ def table_is_bounded(nic):
     assert nic.stats()["TLS_CTX_LIVE"] == 4
 
 
-@case(tls_contexts=65536)
+@case(tls_contexts=1 << 20)
 def largest_table(nic):
     tx = start(nic)
-    assert unpack("caps", nic.command("CAPS"))["tls_contexts"] == 65534
+    assert unpack("caps", nic.command("CAPS"))["tls_contexts"] == 1 << 20
     flow = Flow(nic)
     flow.send(tx, flow.record(SECRET))
     assert flow.read() == (23, SECRET)
+
+
+def add_contexts(nic, rounds):
+    """128 contexts a round, of one key and place: the ring has that command 256 times."""
+    command = pack("cmd", opcode=ABI.CMD_TLS_ADD, payload=(
+        payload := Records(*SUITES[0]).add(ABI.DIR_TX, 1)), len=len(payload))
+    nic.cmdq, nic.cplq = Ring(nic.m, 8, 128), Ring(nic.m, 8, 64)
+    nic.write(ABI.REG_CMDQ_ADDR_LO, nic.cmdq.addr)
+    nic.write(ABI.REG_CPLQ_ADDR_LO, nic.cplq.addr)
+    nic.write(ABI.REG_CMDQ_LOG2, 8)
+    nic.m.write(nic.cmdq.addr, command * 256)
+    for _ in range(rounds):
+        nic.cplq.at = nic.cmdq.at + 127
+        nic.cmdq.at = (nic.cmdq.at + 128) % 256
+        nic.write(ABI.REG_CMDQ_TAIL, nic.cmdq.at)
+        cpl = unpack("cmd_cpl", nic.m.wait(nic.cplq.take, "128 contexts"))
+        assert cpl["status"] == ABI.ST_OK, status_name(cpl["status"])
+
+
+@case(tls_contexts=1 << 20)
+def numbers_beyond_16_bits(nic):
+    """Seventy thousand contexts live at the same time; the newest ones encrypt, and their
+    numbers are their own."""
+    tx = start(nic)
+    add_contexts(nic, 548)
+    flows = [Flow(nic), Flow(nic)]
+    assert [flow.ctx for flow in flows] == [548 * 128, 548 * 128 + 1]
+    assert nic.stats()["TLS_CTX_LIVE"] == 548 * 128 + 2
+    for flow in flows:
+        flow.send(tx, flow.record(SECRET))
+        assert flow.read() == (23, SECRET)
+    nic.command("TLS_DEL", flows[0].ref())
+    frame, offload = flows[0].packet(flows[0].record(SECRET))
+    refuse(tx, flows[0], "NOENT", frame, **offload)
+    nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+    start(nic)
+    assert nic.stats()["TLS_CTX_LIVE"] == 0
+    assert Flow(nic).ctx == 0
 
 
 @case(tls_contexts=0)

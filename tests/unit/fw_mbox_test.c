@@ -350,6 +350,7 @@ static void test_reset(void)
 	rig.cmd_index = 0;
 	rig.cmd_gen = VKTLS_GEN;
 	rig.ctx[0].live = false;
+	rig.place = 0;
 	ktap_expect(rig_boot());
 	ktap_expect(!rig_event());
 	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_ADD, payload, len), VKTLS_ST_OK);

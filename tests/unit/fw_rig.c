@@ -197,6 +197,25 @@ static uint16_t op_queue_destroy(void *dev, uint32_t type, uint32_t id)
 	return status;
 }
 
+/* The status of a command on a context that should exist. */
+static uint16_t tls_status(uint32_t ctx)
+{
+	return rig.ctx[ctx].live ? refusal() : VKTLS_ST_NOENT;
+}
+
+static uint32_t op_tls_place(void *dev)
+{
+	uint32_t ctx;
+
+	(void)dev;
+	for (uint32_t i = 0; i < rig.places; i++) {
+		ctx = (rig.place + i) % rig.places;
+		if (!rig.ctx[ctx].live)
+			return ctx;
+	}
+	return TLS_NO_PLACE;
+}
+
 static uint16_t op_tls_add(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
 {
 	uint16_t status = refusal();
@@ -204,14 +223,16 @@ static uint16_t op_tls_add(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
 	(void)dev;
 	if (!status && rig.ctx[ctx].live)
 		status = VKTLS_ST_EXIST;
-	if (!status)
+	if (!status) {
 		rig.ctx[ctx] = (struct rig_tls){ true, *tls };
+		rig.place = ctx + 1;
+	}
 	return status;
 }
 
 static uint16_t op_tls_del(void *dev, uint32_t ctx)
 {
-	uint16_t status = refusal();
+	uint16_t status = tls_status(ctx);
 
 	(void)dev;
 	if (!status)
@@ -221,7 +242,7 @@ static uint16_t op_tls_del(void *dev, uint32_t ctx)
 
 static uint16_t op_tls_resync(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
 {
-	uint16_t status = refusal();
+	uint16_t status = tls_status(ctx);
 
 	(void)dev;
 	if (!status) {
@@ -242,7 +263,7 @@ static uint16_t op_tls_resync_key(void *dev, uint32_t ctx, const VkdevCoreTls *t
 
 static uint16_t op_tls_next(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
 {
-	uint16_t status = refusal();
+	uint16_t status = tls_status(ctx);
 
 	(void)dev;
 	if (!status) {
@@ -256,9 +277,8 @@ static uint16_t op_tls_next(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
 static uint16_t op_tls_query(void *dev, uint32_t ctx, VkdevCoreTlsState *state)
 {
 	(void)dev;
-	(void)ctx;
 	*state = rig.state;
-	return refusal();
+	return tls_status(ctx);
 }
 
 static uint64_t op_stat_get(void *dev, uint32_t stat)
@@ -286,6 +306,7 @@ static const VkdevCoreOps ops = {
 	.flow_del = op_flow_del,
 	.queue_create = op_queue_create,
 	.queue_destroy = op_queue_destroy,
+	.tls_place = op_tls_place,
 	.tls_add = op_tls_add,
 	.tls_del = op_tls_del,
 	.tls_resync = op_tls_resync,
@@ -336,6 +357,7 @@ void rig_init(const VkdevCoreConfig *config)
 	if (!image)
 		image_open();
 	memset(&rig, 0, sizeof(rig));
+	rig.places = config->tls_contexts;
 	rig.core = vkdev_core_alloc(&ops, &rig, config);
 	memcpy(rig_at(RIG_IMAGE), image, image_len);
 	rig.now = 5000000000ull;

@@ -60,6 +60,8 @@ struct rig {
 	uint32_t flow_place;		/* place of the last FLOW_SET or FLOW_DEL */
 	struct rig_queue queues[2][RIG_QUEUES];
 	struct rig_tls ctx[RIG_CONTEXTS];
+	uint32_t places;		/* of the table of contexts */
+	uint32_t place;			/* at which the search of a free one begins */
 	uint16_t refuse;		/* status of the next call that returns one */
 	VkdevCoreTlsState state;	/* answer to a query */
 

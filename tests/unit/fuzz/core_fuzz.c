@@ -114,6 +114,12 @@ static uint16_t op_queue_destroy(void *dev, uint32_t type, uint32_t id)
 	return type + id;
 }
 
+static uint32_t op_tls_place(void *dev)
+{
+	(void)dev;
+	return memory[0] % 7 ? memory[0] % 7 - 1 : TLS_NO_PLACE;
+}
+
 static uint16_t op_tls(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
 {
 	(void)dev;
@@ -147,7 +153,7 @@ static const VkdevCoreOps ops = {
 	.mac_set = op_mac_set, .filters_set = op_filters_set, .link_up = op_link_up,
 	.rss_set = op_rss_set, .rss_del = op_del,
 	.flow_set = op_flow_set, .flow_del = op_del, .queue_create = op_queue_create,
-	.queue_destroy = op_queue_destroy, .tls_add = op_tls, .tls_del = op_tls_del,
+	.queue_destroy = op_queue_destroy, .tls_place = op_tls_place, .tls_add = op_tls, .tls_del = op_tls_del,
 	.tls_resync = op_tls, .tls_query = op_tls_query, .stat_get = op_stat_get,
 };
 
