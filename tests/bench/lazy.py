@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cost of a connection by its length: on the card from its first byte, never on the
-card, or there after its first bytes (net.tls.lazy_tx_bytes)."""
+"""The cost of a connection by its length: on the NIC from its first byte, never on the NIC,
+or on it after its first bytes (net.tls.lazy_tx_bytes)."""
 import statistics
 
 import guest
 import vm
 
-LAZY = 8192     # bytes; about those after which the card has earned its set-up
+LAZY = 8192     # bytes after which the NIC has saved about as much as its set-up costs
 POLICIES = {"always": 0, "never": 1 << 30, "lazy": LAZY}
 LENGTHS = [1 << shift for shift in (10, 11, 12, 13, 14, 16, 18, 20, 22, 24, 26)]
-BATCH = 64 << 10    # bytes in one batch, or one connection, or 16 of them
+BATCH = 64 << 10    # bytes in a batch, which is one connection, or up to 16
 MACHINE = guest.Machine("vktls", "ours", True)
 
 
 def rows():
-    """By length and policy."""
+    """{(length, policy): row}."""
     return {(length, policy): guest.Row(
         "life", "1.3", length, min(max(BATCH // length, 1), 16), 5 if length <= 1 << 20 else 2,
         f"sysctl -qw net.tls.lazy_tx_bytes={lazy}")
@@ -22,7 +22,7 @@ def rows():
 
 
 def measure():
-    """Guest instructions for a whole connection, TLS_TX to close()."""
+    """The table of guest instructions for a whole connection, from TLS_TX to close()."""
     vm.build()
     wanted = rows()
     with vm.peer() as wire:

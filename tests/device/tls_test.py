@@ -366,7 +366,8 @@ def largest_table(nic):
 
 
 def add_contexts(nic, rounds):
-    """128 contexts a round, of one key and place: the ring has that command 256 times."""
+    """Add 128 contexts in each round. All have one key and place; the command ring holds
+    the same command 256 times."""
     command = pack("cmd", opcode=ABI.CMD_TLS_ADD, payload=(
         payload := Records(*SUITES[0]).add(ABI.DIR_TX, 1)), len=len(payload))
     nic.cmdq, nic.cplq = Ring(nic.m, 8, 128), Ring(nic.m, 8, 64)
@@ -384,8 +385,8 @@ def add_contexts(nic, rounds):
 
 @case(tls_contexts=1 << 20)
 def numbers_beyond_16_bits(nic):
-    """Seventy thousand contexts live at the same time; the newest ones encrypt, and their
-    numbers are their own."""
+    """Seventy thousand contexts exist at the same time: the newest ones have numbers of
+    more than 16 bits, and encrypt. A deleted one is refused, and after a reset none exists."""
     tx = start(nic)
     add_contexts(nic, 548)
     flows = [Flow(nic), Flow(nic)]
