@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Shared by the example programs: a connection, and keys. Real keys come from a
- * TLS handshake, which a library does; those here are known to everybody, so both
- * ends have them without one. Never use them for anything else.
+ * Shared by the example programs: connections and keys. Real keys come from a TLS
+ * handshake, which a library does. The keys here are public, so that both ends have
+ * them without a handshake. Never use them for anything else.
  */
 #ifndef TLS_EXAMPLE_H
 #define TLS_EXAMPLE_H
@@ -41,7 +41,7 @@ static inline void key_fill(struct tls12_crypto_info_aes_gcm_128 *info,
 	/* rec_seq stays 0: each key numbers its records from 0 on */
 }
 
-/* A TCP connection to an IPv4 address. */
+/* Connect to an IPv4 address by TCP. */
 static inline int connect_to(const char *host, const char *port)
 {
 	struct sockaddr_in to = {
@@ -56,7 +56,7 @@ static inline int connect_to(const char *host, const char *port)
 	return sock;
 }
 
-/* The first connection that comes to a port. */
+/* Accept one connection on a port. */
 static inline int accept_on(const char *port)
 {
 	struct sockaddr_in at = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Records that are not data, both ways: "tls_control listen PORT" prints the type and
+ * Sending and receiving records that are not data: "tls_control listen PORT" prints the type and
  * length of each record that "tls_control HOST PORT" sends.
  */
 #include "example.h"

@@ -19,8 +19,8 @@ static void start_receiving(int sock, uint16_t version)
 }
 
 /*
- * Content of one type, and that type. Return: bytes; 0 at the end of the TCP stream
- * or for an empty record that is not data; -1 with errno.
+ * Receive content of one type, and the type. Return: bytes; 0 at the end of the TCP
+ * stream or for an empty record that is not data; -1 with errno.
  */
 static ssize_t receive(int sock, void *buf, size_t len, uint8_t *type)
 {
@@ -45,7 +45,7 @@ static ssize_t receive(int sock, void *buf, size_t len, uint8_t *type)
 	return n;
 }
 
-/* Why receive() failed, in the words of somebody who has to act on it. */
+/* The reason why receive() failed, in words for a user. */
 static const char *reason(int error)
 {
 	switch (error) {
@@ -62,7 +62,7 @@ static const char *reason(int error)
 	}
 }
 
-/* The line before the file; it may come in several pieces. */
+/* Read the line before the file, which may come in several pieces. */
 static long long receive_size(int sock)
 {
 	char line[64];
@@ -107,7 +107,7 @@ int main(int argc, char **argv)
 			err(1, "%s", argv[2]);
 		done += n;
 	}
-	/* TCP's end alone may be an attacker's: TLS says that it is over. */
+	/* An attacker can end a TCP stream; only the alert is the end of the TLS stream. */
 	if (type != RECORD_ALERT || n != 2 || buf[1] != 0)
 		errx(1, "the stream was cut: no close_notify");
 	if (done != size)

@@ -48,7 +48,7 @@ static void send_record(int sock, uint8_t type, const void *data, size_t len)
 static void send_some(int sock)
 {
 	static const uint8_t close_notify[] = { 1, 0 };
-	/* RFC 8446 section 4.6.3; the last byte: you need not change your key, too */
+	/* RFC 8446 section 4.6.3; last byte 0: the peer need not change its own key */
 	static const uint8_t key_update[] = { 24, 0, 0, 1, 0 };
 	char text[32];
 	int number;

@@ -32,7 +32,7 @@ static void send_all(int sock, const char *data, size_t len, int flags)
 	}
 }
 
-/* Pages of the page cache become records; no byte passes through this program. */
+/* Send pages of the page cache as records; no byte passes through this program. */
 static void send_file(int sock, int file, off_t size)
 {
 	off_t at = 0;
@@ -42,7 +42,7 @@ static void send_file(int sock, int file, off_t size)
 			err(1, "sendfile");
 }
 
-/* One record of another type than data: the type travels beside the message. */
+/* Send one record that is not data; its type goes in a control message. */
 static void send_record(int sock, uint8_t type, const void *data, size_t len)
 {
 	char control[CMSG_SPACE(sizeof(type))] = {};
