@@ -124,7 +124,7 @@ int tls_tx_append(struct sock *sk, const struct bio_vec *v, unsigned int nr,
 	struct sk_buff *skb;
 	int ret;
 
-	/* TCP would clear the error, which is the sender's or the reader's to get. */
+	/* TCP would clear the error, but a call of the user must return it. */
 	if (unlikely(sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN))
 		return -EPIPE;
 	iov_iter_bvec(&append.msg.msg_iter, ITER_SOURCE, v, nr, len);

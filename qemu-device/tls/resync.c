@@ -253,7 +253,8 @@ static void trial_start(VkdevTlsCtx *c)
 }
 
 /*
- * Return to mode SYNC. A record of which payload has passed is not decrypted.
+ * Return to mode SYNC. If payload of the current record has passed already,
+ * this record is not decrypted.
  */
 static void resync_end(VkdevTlsCtx *c, uint64_t rec_no)
 {
@@ -270,8 +271,8 @@ static void resync_end(VkdevTlsCtx *c, uint64_t rec_no)
 }
 
 /*
- * Put the key in use that comes @steps keys after the present one; all but the
- * last of them are there. @res is told, if not NULL.
+ * Use the key that comes @steps keys after the present one; of the keys on the
+ * way only the last may be missing. Count the changes in @res, if not NULL.
  */
 void vkdev_tls_rx_keys(VkdevTlsCtx *c, uint32_t steps, VkdevTlsRxResult *res)
 {
@@ -313,9 +314,9 @@ static void key_next(VkdevTlsCtx *c, VkdevTlsRxResult *res)
 
 /*
  * A record that ends @n bytes after c->tcp_seq was proved by its tag; the
- * context is in sync. After a KeyUpdate go on with the next key. After another
- * handshake message, in which a KeyUpdate may be hidden, let the next records
- * tell.
+ * context is in sync. After a KeyUpdate go on with the next key. Another
+ * handshake record may hide a KeyUpdate: try the current and the next key on
+ * the records that follow.
  */
 void vkdev_tls_rx_proved(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
 {
@@ -329,7 +330,7 @@ void vkdev_tls_rx_proved(VkdevTlsCtx *c, uint32_t n, VkdevTlsRxResult *res)
         key_next(c, res);
     } else if (c->scan.type == VKDEV_TYPE_HANDSHAKE && !c->scan.unsure) {
         vkdev_tls_resync_exact(c, c->s.at.rec_no, 1);
-        c->rx.tries = 1; /* most probably it was none */
+        c->rx.tries = 1; /* most probably no KeyUpdate: same key first */
         res->lost = VKTLS_ST_TLS_KEY;
     }
     c->tcp_seq = seq;

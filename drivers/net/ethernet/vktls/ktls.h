@@ -91,8 +91,8 @@ void vktls_ktls_key_used(struct vktls_dev *vd, u32 id, u32 key_no);
 void vktls_ktls_events_missed(struct vktls_dev *vd);
 
 /*
- * Private flags of ethtool: policies that the user forces. Called under RTNL;
- * vktls_ktls_flags_set() returns 0, -EINVAL, or -EOPNOTSUPP for a drain with the
+ * Private flags of ethtool: policies that the user forces. Both functions are called under
+ * RTNL; vktls_ktls_flags_set() returns 0, -EINVAL, or -EOPNOTSUPP for a drain with the
  * distribution's tls.ko.
  */
 #define KTLS_FLAGS		5

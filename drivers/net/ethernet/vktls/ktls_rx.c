@@ -54,9 +54,9 @@ static int vktls_ktls_rx_start(struct vktls_ktls *ktls,
 }
 
 /*
- * The default is the asynchronous mode, the only one that always works: the NIC's
- * event may come before or after the packet, and kernel TLS may have passed the
- * header by then. In this mode kernel TLS keeps a log of headers.
+ * Without a private flag the mode of resync is the asynchronous one. Only this one always
+ * works: the NIC's event may come before or after the packet, and kernel TLS may have read
+ * past the header by then. In this mode kernel TLS keeps a log of headers.
  */
 static enum tls_offload_sync_type
 vktls_ktls_rx_mode(const struct vktls_ktls *ktls)

@@ -350,7 +350,7 @@ void vktls_reset_stop(struct vktls_dev *vd)
 {
 	disable_delayed_work_sync(&vd->service);
 	disable_work_sync(&vd->reset_work);
-	/* If the NIC was removed, reset_work may not have cut it off before it was cancelled. */
+	/* If the NIC was removed: reset_work should cut it off, but may have been cancelled. */
 	if (test_bit(DEV_GONE, &vd->state))
 		vktls_reset_cut_off(vd, -ENODEV);
 }
