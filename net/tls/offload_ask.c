@@ -54,7 +54,7 @@ static int tls_ask_judge(struct sock *sk, struct tls_ask *ask,
 			 enum tls_offload_ctx_dir dir)
 {
 	const struct tls_priv *priv = tls_priv(sk);
-	u32 place = tls_ask_place(sk, dir), bytes;
+	u32 place = tls_ask_place(sk, dir);
 
 	if (priv->want[dir] == TLS_EXT_OFFLOAD_NEVER)
 		return TLS_WHY_NOT_WANTED;
@@ -62,11 +62,9 @@ static int tls_ask_judge(struct sock *sk, struct tls_ask *ask,
 		ask->lazy = false;
 		return 0;
 	}
-	if (!ask->lazy) {
-		bytes = priv->lazy_bytes[dir] ?:
-			tls_lazy_bytes(sock_net(sk), dir);
-		ask->lazy_end = place + bytes;
-	}
+	if (!ask->lazy)
+		ask->lazy_end = place + tls_lazy_bytes(sock_net(sk), dir,
+						       priv->lazy_bytes[dir]);
 	ask->lazy = before(place, ask->lazy_end);
 	ask->warm = !ask->lazy;
 	return ask->lazy ? TLS_WHY_NOT_YET : 0;

@@ -9,10 +9,12 @@
 
 #include <linux/module.h>
 #include <linux/netdevice.h>
+#include <linux/sched/clock.h>
 #include <linux/wait_bit.h>
 #include <net/tls.h>
 
 #include "ctx.h"
+#include "lazy.h"
 #include "offload_link.h"
 #include "trace.h"
 #include "work.h"
@@ -49,6 +51,7 @@ static int tls_link_try(struct sock *sk, struct tls_link *link, u32 seq)
 {
 	struct tls_context *ctx = link->ctx;
 	struct tls_crypto_info *info;
+	u64 start = local_clock();
 	int err;
 
 	info = link->dir == TLS_OFFLOAD_CTX_DIR_TX ? &ctx->crypto_send.info :
@@ -58,8 +61,10 @@ static int tls_link_try(struct sock *sk, struct tls_link *link, u32 seq)
 	if (!err)
 		err = link->dev->tlsdev_ops->tls_dev_add(link->dev, sk,
 							 link->dir, info, seq);
-	if (!err)
+	if (!err) {
+		tls_lazy_count_setup(link->dir, local_clock() - start);
 		tls_link_publish(sk, link);
+	}
 	up_read(&tls_dev_sem);
 	return err;
 }

@@ -147,7 +147,8 @@ int tls_offload_want_set(struct sock *sk, bool tx, sockptr_t optval,
 	if (copy_from_sockptr(&want, optval, sizeof(want)))
 		return -EFAULT;
 	if (want.want > TLS_EXT_OFFLOAD_REQUIRE ||
-	    want.lazy_bytes > TLS_EXT_LAZY_MAX ||
+	    (want.lazy_bytes > TLS_EXT_LAZY_MAX &&
+	     want.lazy_bytes != TLS_EXT_LAZY_AUTO) ||
 	    (want.lazy_bytes && want.want != TLS_EXT_OFFLOAD_DEFAULT))
 		return -EINVAL;
 	mutex_lock(&tls_get_ctx(sk)->tx_lock);

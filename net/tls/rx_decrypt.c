@@ -5,9 +5,11 @@
  * consumed from TCP only after its tag was verified.
  */
 
+#include <linux/sched/clock.h>
 #include <net/tcp.h>
 
 #include "aead.h"
+#include "lazy.h"
 #include "offload.h"
 #include "reasm.h"
 #include "rx_control.h"
@@ -58,7 +60,9 @@ static int tls_rx_decrypt_sg(struct sock *sk, struct tls_rx *rx,
 			     u32 len)
 {
 	struct tls_context *ctx = &rx->ctx->ctx;
+	bool timed = tls_lazy_due(ctx->rx.rec_seq);
 	struct tls_aead *aead = &rx->aead;
+	u64 start;
 	u32 assoc;
 	int err;
 
@@ -70,7 +74,12 @@ static int tls_rx_decrypt_sg(struct sock *sk, struct tls_rx *rx,
 	sg_set_buf(&src[0], aead->aad, assoc);
 	if (dst != src)
 		sg_set_buf(&dst[0], aead->aad, assoc);
-	return tls_aead_open(aead, src, dst, assoc, len);
+	start = timed ? local_clock() : 0;
+	err = tls_aead_open(aead, src, dst, assoc, len);
+	if (timed)
+		tls_lazy_count_record(TLS_OFFLOAD_CTX_DIR_RX, len,
+				      local_clock() - start);
+	return err;
 }
 
 /* Copies body and tag to the destination, @n entries behind the first. */

@@ -7,11 +7,15 @@
 #include <net/netns/generic.h>
 #include <uapi/linux/tls_ext.h>
 
+#include "lazy.h"
 #include "sysctl.h"
+
+#define TLS_SYSCTL_AUTO	2	/* index in tls_table */
 
 /* Settings of one namespace, read without a lock. */
 struct tls_net {
 	unsigned int lazy_bytes[2];	/* by direction */
+	u8 lazy_auto;			/* a zero there means tls_lazy_measured() */
 	struct ctl_table *table;
 	struct ctl_table_header *header;
 };
@@ -19,6 +23,22 @@ struct tls_net {
 static unsigned int tls_net_id;
 static unsigned int tls_lazy_max = TLS_EXT_LAZY_MAX;
 
+/* Shows tls_lazy_measured(); extra1 is not NULL for sending. */
+static int tls_sysctl_measured(const struct ctl_table *ctl, int write,
+			       void *buffer, size_t *len, loff_t *pos)
+{
+	unsigned int bytes = tls_lazy_measured(ctl->extra1 ?
+					       TLS_OFFLOAD_CTX_DIR_TX :
+					       TLS_OFFLOAD_CTX_DIR_RX);
+	const struct ctl_table shown = {
+		.data = &bytes,
+		.maxlen = sizeof(bytes),
+	};
+
+	return proc_douintvec(&shown, write, buffer, len, pos);
+}
+
+/* The first two are by direction, and have their data in tls_net.lazy_bytes. */
 static const struct ctl_table tls_table[] = {
 	[TLS_OFFLOAD_CTX_DIR_RX] = {
 		.procname	= "lazy_rx_bytes",
@@ -36,20 +56,43 @@ static const struct ctl_table tls_table[] = {
 		.extra1		= SYSCTL_ZERO,
 		.extra2		= &tls_lazy_max,
 	},
+	[TLS_SYSCTL_AUTO] = {
+		.procname	= "lazy_auto",
+		.maxlen		= sizeof(u8),
+		.mode		= 0644,
+		.proc_handler	= proc_dou8vec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_ONE,
+	},
+	{
+		.procname	= "lazy_rx_measured",
+		.mode		= 0444,
+		.proc_handler	= tls_sysctl_measured,
+	},
+	{
+		.procname	= "lazy_tx_measured",
+		.mode		= 0444,
+		.proc_handler	= tls_sysctl_measured,
+		.extra1		= SYSCTL_ONE,
+	},
 };
 
 /**
  * tls_lazy_bytes() - bytes that a direction stays in software at its beginning
  * @net:	namespace of the socket
  * @dir:	direction
+ * @own:	the socket's own setting, see struct tls_ext_offload
  *
  * Return: the number; 0: a device is asked at once.
  */
-u32 tls_lazy_bytes(struct net *net, enum tls_offload_ctx_dir dir)
+u32 tls_lazy_bytes(struct net *net, enum tls_offload_ctx_dir dir, u32 own)
 {
 	const struct tls_net *tn = net_generic(net, tls_net_id);
+	u32 bytes = own ?: READ_ONCE(tn->lazy_bytes[dir]);
 
-	return READ_ONCE(tn->lazy_bytes[dir]);
+	if (own == TLS_EXT_LAZY_AUTO || (!bytes && READ_ONCE(tn->lazy_auto)))
+		return tls_lazy_measured(dir);
+	return bytes;
 }
 
 static int __net_init tls_sysctl_net_init(struct net *net)
@@ -60,8 +103,9 @@ static int __net_init tls_sysctl_net_init(struct net *net)
 	tn->table = kmemdup(tls_table, sizeof(tls_table), GFP_KERNEL);
 	if (!tn->table)
 		return -ENOMEM;
-	for (i = 0; i < ARRAY_SIZE(tls_table); i++)
+	for (i = 0; i < ARRAY_SIZE(tn->lazy_bytes); i++)
 		tn->table[i].data = &tn->lazy_bytes[i];
+	tn->table[TLS_SYSCTL_AUTO].data = &tn->lazy_auto;
 	tn->header = register_net_sysctl_sz(net, "net/tls", tn->table,
 					    ARRAY_SIZE(tls_table));
 	if (tn->header)

@@ -4,9 +4,11 @@
  * payload into them, or where it lies.
  */
 
+#include <linux/sched/clock.h>
 #include <net/sock.h>
 
 #include "aead.h"
+#include "lazy.h"
 #include "offload.h"
 #include "renew.h"
 #include "tx_frags.h"
@@ -118,16 +120,24 @@ static int tls_tx_rec_encrypt(struct tls_tx *tx, struct tls_tx_rec *rec)
 {
 	struct tls_context *ctx = &tx->ctx->ctx;
 	struct tls_aead *aead = &tx->aead;
+	bool timed = tls_lazy_due(ctx->tx.rec_seq);
 	struct scatterlist *src;
 	struct tls_tx_sg sg;
 	u32 assoc, len;
+	u64 start;
+	int err;
 
 	len = rec->len + aead->fmt.tail_len;
 	assoc = tls_rec_aad(aead->aad, &aead->fmt, rec->type, len,
 			    ctx->tx.rec_seq);
 	tls_aead_iv(aead, ctx->tx.iv, ctx->tx.rec_seq);
 	src = tls_tx_rec_to_sg(tx, rec, &sg, assoc);
-	return tls_aead_seal(aead, src, sg.dst, assoc, len);
+	start = timed ? local_clock() : 0;
+	err = tls_aead_seal(aead, src, sg.dst, assoc, len);
+	if (timed)
+		tls_lazy_count_record(TLS_OFFLOAD_CTX_DIR_TX, len,
+				      local_clock() - start);
+	return err;
 }
 
 /* Advances the record number. */

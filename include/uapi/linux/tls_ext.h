@@ -81,12 +81,14 @@ struct tls_ext_key_limits {
 #define TLS_EXT_OFFLOAD_REQUIRE	3	/* a NIC now, or an error */
 
 #define TLS_EXT_LAZY_MAX	(1U << 30)
+#define TLS_EXT_LAZY_AUTO	0xffffffffU	/* as many as a set-up is worth, as measured */
 
 /**
  * struct tls_ext_offload - a direction's wish for a NIC
  * @want:	TLS_EXT_OFFLOAD_*
  * @lazy_bytes:	with DEFAULT: bytes in software before a NIC is asked, up to
- *		TLS_EXT_LAZY_MAX; 0: net.tls.lazy_tx_bytes, net.tls.lazy_rx_bytes
+ *		TLS_EXT_LAZY_MAX, or TLS_EXT_LAZY_AUTO; 0: as net.tls.lazy_tx_bytes,
+ *		net.tls.lazy_rx_bytes and net.tls.lazy_auto say
  */
 struct tls_ext_offload {
 	__u32 want;

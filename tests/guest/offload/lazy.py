@@ -11,6 +11,7 @@ import ktls
 import rig
 
 DEFAULT, NEVER, PREFER, REQUIRE = range(4)
+AUTO = 0xffffffff   # TLS_EXT_LAZY_AUTO
 FEATURE, NOT_WANTED, NOT_YET, NO_DEVICE, REFUSED = 2, 8, 9, 1, 12
 TX, RX = ktls.TLS_EXT_TX_OFFLOAD, ktls.TLS_EXT_RX_OFFLOAD
 SIZE = 100000
@@ -47,10 +48,10 @@ def unattached(want, option):
 class Flow(rig.Flow):
     """A flow with the offload option set before its key."""
 
-    def __init__(self, want):
+    def __init__(self, want, lazy_bytes=0):
         pair = rig.connect(4)
         pair[0].setsockopt(rig.socket.IPPROTO_TCP, ktls.TCP_ULP, b"tls")
-        wish(pair[0], TX, want)
+        wish(pair[0], TX, want, lazy_bytes)
         attach, ktls.attach = ktls.attach, self.key_only
         try:
             super().__init__(pair=pair)
@@ -197,6 +198,55 @@ def lazy_by_connection():
     flow.send(rig.pattern(SIZE))
     ktap.equal(state(flow.near, TX)[2:], (1, 0), "long")
     flow.finish()
+
+
+def measured():
+    """Bytes that are worth a set-up, after both costs were measured."""
+    flow = Flow(NEVER)
+    for _ in range(4):
+        flow.send(rig.pattern(SIZE))
+    flow.finish()
+    rig.Flow().finish()
+    return int(rig.run("sysctl", "-n", "net.tls.lazy_tx_measured"))
+
+
+def goes_on_nic_late(flow, worth):
+    """The flow is in software after a quarter of @worth, and on the NIC after the fourfold."""
+    flow.send(rig.pattern(max(worth // 4, 1)))
+    ktap.equal(state(flow.near, TX)[2:], (0, NOT_YET), f"a quarter of {worth}")
+    for _ in range(0, 4 * worth + SIZE, SIZE):
+        flow.send(rig.pattern(SIZE))
+    ktap.equal(state(flow.near, TX)[2:], (1, 0), f"four times {worth}")
+    flow.finish()
+
+
+@ktap.case(timeout=120)
+def automatic():
+    """With lazy_auto, a connection comes to the NIC after as many bytes as the measured
+    set-up is worth; a number in lazy_tx_bytes has precedence."""
+    worth = measured()
+    ktap.figure(f"automatic: a set-up is worth {worth} bytes")
+    rig.run("sysctl", "-qw", "net.tls.lazy_auto=1")
+    ktap.defer(rig.run, "sysctl", "-qw", "net.tls.lazy_auto=0")
+    goes_on_nic_late(rig.Flow(), worth)
+    lazy(tx=1 << 30)
+    flow = rig.Flow()
+    flow.send(rig.pattern(SIZE))
+    ktap.equal(state(flow.near, TX)[2:], (0, NOT_YET), "lazy_tx_bytes")
+    flow.finish()
+
+
+@ktap.case(timeout=120)
+def automatic_by_connection():
+    """A connection with TLS_EXT_LAZY_AUTO does so without the sysctl; others are on the NIC
+    at once."""
+    worth = measured()
+    flow = rig.Flow()
+    ktap.equal(state(flow.near, TX), (DEFAULT, 0, 1, 0), "another")
+    flow.finish()
+    flow = Flow(DEFAULT, AUTO)
+    ktap.equal(state(flow.near, TX)[:2], (DEFAULT, AUTO), "as set")
+    goes_on_nic_late(flow, worth)
 
 
 @ktap.case(timeout=90)
