@@ -302,12 +302,21 @@ static const struct kernel_param_ops caps_ops = { .set = caps_set };
 module_param_cb(caps, &caps_ops, NULL, 0200);
 MODULE_PARM_DESC(caps, "TLS_OFFLOAD_CAP_* that the driver is to have");
 
+/*
+ * A probe without such a function may become a jump, which returns to the probed
+ * function: a kernel without the function tracer (scripts/debug.config) does that.
+ */
+static void on_done(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
+{
+}
+
 static int __init tlsfault_init(void)
 {
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < ARRAY_SIZE(probes); i++) {
+		probes[i].post_handler = on_done;
 		err = register_kprobe(&probes[i]);
 		/* The distribution's tls.ko has another function there. */
 		if (err && probes[i].pre_handler != on_send) {
