@@ -338,8 +338,8 @@ static const VMStateDescription saved_vmstate = {
 
 const VMStateDescription vkdev_vmstate = {
     .name = TYPE_VKDEV,
-    .version_id = 1,
-    .minimum_version_id = 1,
+    .version_id = 2,
+    .minimum_version_id = 2,
     .fields = (const VMStateField[]) {
         VMSTATE_UINT32_EQUAL(queues, VkdevState,
                              "vktls: the property queues must be equal"),

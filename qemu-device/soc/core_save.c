@@ -3,8 +3,8 @@
  * The state of the core as a string of bytes, for migration and snapshots. A
  * core that waits, or does not run, is saved with its memory, but without the
  * registers of the TLS block, which may hold a key. A core in the middle of
- * work may have a key anywhere in its memory: only the state "firmware has
- * crashed" is saved for it.
+ * work, or with crashed firmware, may have a key anywhere in its memory: only
+ * the state "firmware has crashed" is saved for it.
  */
 #include <string.h>
 
@@ -163,11 +163,18 @@ static void walk_core(Walk *w, VkdevCore *core)
     walk_bytes(w, core->sram, sizeof(core->sram));
 }
 
+/* False if the memory may hold a key: firmware works, or crashed at work. */
 static bool at_rest(const VkdevCore *core)
 {
-    return core->cpu.state == VKDEV_RV32_WAITING ||
-           (core->fw_state != VKTLS_FW_BOOTING &&
-            core->fw_state != VKTLS_FW_READY);
+    switch (core->fw_state) {
+    case VKTLS_FW_CRASHED:
+        return false;
+    case VKTLS_FW_BOOTING:
+    case VKTLS_FW_READY:
+        return core->cpu.state == VKDEV_RV32_WAITING;
+    default:
+        return true;
+    }
 }
 
 /* No field takes more bytes when saved than in memory. */

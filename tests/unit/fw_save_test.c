@@ -83,6 +83,27 @@ static void test_key_in_the_middle_of_work(void)
 	ktap_expect(busy > 0);	/* the key was in the core at times, and was left out */
 }
 
+/* Firmware crashes while it handles a command with a key: the key is not in the state. */
+static void test_key_of_crashed_firmware(void)
+{
+	struct vktls_tls_add add = tls_add(VKTLS_CIPHER_AES_256_GCM);
+	struct vktls_cmd *cmd = (void *)rig_at(RIG_CMDQ);
+
+	*cmd = (struct vktls_cmd){ .opcode = VKTLS_CMD_TLS_ADD, .len = sizeof(add) };
+	memcpy(cmd->payload, &add, sizeof(add));
+	ktap_expect(vkdev_core_cmdq_doorbell(rig.core, 1));
+	while (!rig_sram_has(key, 8) && vkdev_core_run(rig.core, 1))
+		;
+	ktap_expect(rig_sram_has(key, 8));
+	ktap_expect(vkdev_core_crash(rig.core));
+	ktap_expect(rig_run());
+	ktap_expect_eq(vkdev_core_fw_state(rig.core), VKTLS_FW_CRASHED);
+	vkdev_core_save(rig.core, saved);
+	ktap_expect(!has(saved, key, 8));
+	ktap_expect(there_and_back());
+	ktap_expect_eq(vkdev_core_fw_state(rig.core), VKTLS_FW_CRASHED);
+}
+
 static void test_busy_core_has_crashed(void)
 {
 	ktap_expect(vkdev_core_cmdq_doorbell(rig.core, 1));
@@ -117,6 +138,7 @@ int main(void)
 	RUN(test_events_go_along);
 	RUN(test_no_key);
 	RUN(test_key_in_the_middle_of_work);
+	RUN(test_key_of_crashed_firmware);
 	RUN(test_busy_core_has_crashed);
 	RUN(test_any_bytes);
 	rig_fini();
