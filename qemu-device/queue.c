@@ -63,6 +63,7 @@ void vkdev_queue_free(VkdevState *s)
 {
     for (unsigned i = 0; i < VKTLS_MAX_QUEUES; i++) {
         vkdev_tx_free(&s->tx[i]);
+        vkdev_hold_free(&s->rx[i]);
     }
 }
 

@@ -8,7 +8,7 @@
 
 #include "net/net.h"
 #include "soc/core.h"
-#include "frame/gro.h"
+#include "hold.h"
 #include "ring.h"
 #include "frame/wire.h"
 
@@ -62,11 +62,11 @@ typedef struct VkdevTxQueue {
 #define VKDEV_RX_BUFS DIV_ROUND_UP(VKDEV_FRAME_MAX, VKTLS_RX_BUF_MIN)
 QEMU_BUILD_BUG_ON(VKDEV_RX_BUFS < VKTLS_RX_GRO_BUFS);
 
-/* The open packet of a receive queue: in buffers, but not completed yet. */
+/* The packet of a receive queue that is being written to buffers. */
 typedef struct VkdevRxPacket {
     uint64_t addr[VKDEV_RX_BUFS];
     uint32_t size[VKDEV_RX_BUFS];
-    unsigned count; /* buffers in use, from the ring's head on; 0 = no packet */
+    unsigned count; /* buffers found, from the ring's head on; 0 = no packet */
     unsigned at;        /* index of the buffer that is being filled */
     uint32_t used;      /* bytes in the buffer that is being filled */
     uint32_t frames;
@@ -76,12 +76,17 @@ typedef struct VkdevRxPacket {
     uint32_t hash;
     bool multicast;
     bool broadcast;
-    VkdevGro gro;       /* gro.segs == 0: no frame may be joined */
+    uint16_t seg_len;   /* with VKTLS_RXC_GRO in flags */
 } VkdevRxPacket;
 
 typedef struct VkdevRxQueue {
     VkdevQueue q;
     VkdevRxPacket pkt;
+    /* Packets that wait, the oldest first; from held_num on, memory for more. */
+    VkdevRxHeld *held[VKDEV_RX_HELD];
+    unsigned held_num;
+    uint32_t held_bufs; /* buffers that the packets in held need */
+    uint32_t hold_size; /* bytes of the ring's next buffer when held was empty */
 } VkdevRxQueue;
 
 /* Functions of queue.c */
@@ -118,34 +123,34 @@ ssize_t vkdev_rx_receive(NetClientState *nc, const struct iovec *iov,
 
 /* Functions of rxq.c */
 
+/** Buffers in the ring that can be filled and completed. */
+uint32_t vkdev_rxq_free(const VkdevRxQueue *rxq);
+
 /**
- * True if the ring has a free buffer beyond the buffers of the open packet.
+ * True if the ring has a free buffer beyond those for the packets that wait.
  */
 bool vkdev_rxq_ready(const VkdevRxQueue *rxq);
 
-/**
- * True if the free buffers hold @len bytes even when all have the least size.
- */
-bool vkdev_rxq_sure(const VkdevRxQueue *rxq, uint32_t len);
+/** Bytes of the next buffer; 0 if there is none, or its descriptor is wrong. */
+uint32_t vkdev_rxq_next_size(VkdevRxQueue *rxq);
 
 /**
- * Make sure that the open packet has buffers for @len more bytes; begin a
- * packet if none is open. False, without a change, when the packet would need
- * more than @most buffers or the ring has too few. An invalid descriptor stops
- * the queue.
+ * Find buffers for a packet of @len bytes. False, without a change, when the
+ * packet would need more than VKDEV_RX_BUFS, or the ring has too few. An invalid
+ * descriptor stops the queue.
  */
-bool vkdev_rxq_find(VkdevRxQueue *rxq, uint32_t len, unsigned most);
+bool vkdev_rxq_find(VkdevRxQueue *rxq, uint32_t len);
 
 /**
- * Write @len bytes to the open packet, after vkdev_rxq_find() found buffers
+ * Write @len bytes to the packet, after vkdev_rxq_find() found buffers
  * for them. False when DMA failed, which stopped the queue.
  */
 bool vkdev_rxq_put(VkdevRxQueue *rxq, const uint8_t *p, uint32_t len);
 
-/** Complete the open packet, if there is one. */
+/** Complete the packet. */
 void vkdev_rxq_end(VkdevRxQueue *rxq);
 
-/** Drop the open packet, if there is one; its buffers stay in the ring. */
+/** Drop the packet, if there is one, and those that wait; buffers stay in the ring. */
 void vkdev_rxq_forget(VkdevRxQueue *rxq);
 
 #endif

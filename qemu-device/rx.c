@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Receive path: frames from the wire become packets in the host's buffers. A
- * frame is delivered whole, or dropped and counted. Frames of one connection
- * are joined (GRO) as long as QEMU's network layer delivers them without a
- * break.
+ * frame is delivered whole, or dropped and counted. Frames of a connection that
+ * may be joined (GRO) wait in hold.c for the next ones.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -206,8 +205,8 @@ static void rx_decrypt_aside(VkdevState *s, RxFrame *f)
 }
 
 /*
- * Write the frame to the buffers of the open packet, decrypted if it has a
- * receive context and good checksums.
+ * Write the frame to buffers, decrypted if it has a receive context and good
+ * checksums.
  */
 static bool rx_write(VkdevRxQueue *rxq, RxFrame *f)
 {
@@ -220,37 +219,47 @@ static bool rx_write(VkdevRxQueue *rxq, RxFrame *f)
     return vkdev_rxq_put(rxq, f->data, f->len);
 }
 
+/*
+ * Look for a TCP header inside IP in IP, after steering, which goes by the outer
+ * header. From here on the frame is treated as one of the inner connection.
+ */
+static void rx_look_inside(VkdevState *s, RxFrame *f)
+{
+    const uint32_t modes = VKTLS_PORT_RX_GRO | VKTLS_PORT_RX_GRO_IP |
+                           VKTLS_PORT_RX_CSUM;
+
+    if ((s->port.flags & modes) == modes &&
+        !(f->flags & VKTLS_RXC_CSUM_BAD) &&
+        vkdev_wire_look_inside(f->data, f->len, &f->wire)) {
+        rx_check_sum(s, f);
+    }
+}
+
 static bool rx_may_join(const VkdevState *s, const RxFrame *f)
 {
     return (s->port.flags & VKTLS_PORT_RX_GRO) &&
            (f->flags & VKTLS_RXC_L4_OK) &&
-           vkdev_gro_able(f->data, &f->wire, f->len);
+           vkdev_gro_able(f->data, &f->wire, f->len, s->port.flags);
 }
 
-static void rx_grown(VkdevRxQueue *rxq, const RxFrame *f)
+/* Bytes of a frame that may be joined, without padding behind its IP packet. */
+static uint32_t rx_joined_len(const RxFrame *f)
 {
-    rxq->pkt.frames++;
-    rxq->pkt.bytes += f->len;
-    if (!rxq->pkt.gro.segs || rxq->pkt.gro.last) {
-        vkdev_rxq_end(rxq);
-    } else if (rxq->pkt.frames == 1) {
-        qemu_bh_schedule(rxq->q.dev->rx_end_bh);
-    }
+    return f->wire.l3 + f->wire.ip_len;
 }
 
 /*
- * Begin a packet with the frame. vkdev_rxq_find() comes before decryption: if
- * the frame is dropped for lack of buffers, TCP sends it again, and the TLS
- * context must not have seen it before.
+ * Deliver the frame as a packet of its own. vkdev_rxq_find() comes before
+ * decryption: if the frame is dropped for lack of buffers, TCP sends it again, and
+ * the TLS context must not have seen it before.
  */
-static void rx_begin(VkdevRxQueue *rxq, RxFrame *f)
+static void rx_alone(VkdevRxQueue *rxq, RxFrame *f)
 {
-    const uint16_t alone = VKTLS_RXC_TLS_AUTH | VKTLS_RXC_TLS_ASK;
     VkdevState *s = rxq->q.dev;
     VkdevRxPacket *pkt = &rxq->pkt;
 
-    vkdev_rxq_end(rxq);
-    if (!rxq->q.live || !vkdev_rxq_find(rxq, f->len, VKDEV_RX_BUFS)) {
+    vkdev_hold_make_room(rxq, f->len);
+    if (!rxq->q.live || !vkdev_rxq_find(rxq, f->len)) {
         s->stats[VKTLS_STAT_RX_NO_BUFFER]++;
         trace_vkdev_rx_no_buffer(rxq->q.id, f->len);
         return;
@@ -263,51 +272,83 @@ static void rx_begin(VkdevRxQueue *rxq, RxFrame *f)
     pkt->hash = f->hash;
     pkt->broadcast = is_broadcast_ether_addr(f->data);
     pkt->multicast = is_multicast_ether_addr(f->data) && !pkt->broadcast;
-    if (rx_may_join(s, f) && !(f->flags & alone) &&
-        pkt->count <= VKTLS_RX_GRO_BUFS) {
-        vkdev_gro_begin(&pkt->gro, f->data, &f->wire, f->len);
-    }
-    rx_grown(rxq, f);
+    pkt->frames = 1;
+    pkt->bytes = f->len;
+    vkdev_rxq_end(rxq);
 }
 
-/*
- * Append the frame to the open packet. A frame of a TLS context must be
- * decrypted first, as only its flags tell whether it may be joined;
- * vkdev_rxq_sure() makes certain that it can then be delivered also as a
- * packet of its own. False: the caller begins a new packet with the frame.
- */
-static bool rx_join(VkdevRxQueue *rxq, RxFrame *f)
+/* Decrypt a frame of a TLS context, as only its flags tell whether it is joined. */
+static void rx_decrypt_first(VkdevRxQueue *rxq, RxFrame *f)
 {
-    uint32_t payload = f->len - f->wire.payload;
-    VkdevRxPacket *pkt = &rxq->pkt;
-
-    if (!vkdev_gro_fits(&pkt->gro, f->data, &f->wire, f->len)) {
-        return false;
-    }
     if (f->ctx != VKDEV_FLOW_NONE) {
-        if (!vkdev_rxq_sure(rxq, f->len)) {
-            return false;
-        }
         rx_decrypt_aside(rxq->q.dev, f);
         f->ctx = VKDEV_FLOW_NONE;
     }
-    if (f->flags != pkt->flags || f->vlan_tci != pkt->vlan_tci ||
-        !vkdev_rxq_find(rxq, payload, VKTLS_RX_GRO_BUFS)) {
+}
+
+/*
+ * Join the frame to the packet of its connection. False: the packet must go, and
+ * there is room for the frame as a packet of its own if it was decrypted.
+ */
+static bool rx_join(VkdevRxQueue *rxq, VkdevRxHeld *held, RxFrame *f)
+{
+    if (!rx_may_join(rxq->q.dev, f) ||
+        !vkdev_gro_fits(&held->gro, f->data, &f->wire) ||
+        !vkdev_hold_room(rxq, held, f->len,
+                         rx_joined_len(f) - f->wire.payload)) {
         return false;
     }
-    if (vkdev_rxq_put(rxq, f->data + f->wire.payload, payload)) {
-        vkdev_gro_add(&pkt->gro, f->data, &f->wire, f->len);
-        trace_vkdev_rx_join(rxq->q.id, f->len, pkt->gro.segs);
-        rx_grown(rxq, f);
+    rx_decrypt_first(rxq, f);
+    if (f->flags != held->flags || f->vlan_tci != held->vlan_tci) {
+        return false;
     }
+    vkdev_hold_add(rxq, held, f->data, &f->wire, rx_joined_len(f));
+    if (held->gro.last) {
+        vkdev_hold_end(rxq, held);
+    }
+    return true;
+}
+
+/* Have the frame wait for the next ones of its connection, if that is of use. */
+static bool rx_hold(VkdevRxQueue *rxq, RxFrame *f)
+{
+    const uint16_t alone = VKTLS_RXC_TLS_AUTH | VKTLS_RXC_TLS_ASK;
+    VkdevRxHeld *held;
+
+    if (!rx_may_join(rxq->q.dev, f) || vkdev_gro_is_last(f->data, &f->wire) ||
+        !vkdev_hold_room(rxq, NULL, f->len, 0)) {
+        return false;
+    }
+    rx_decrypt_first(rxq, f);
+    if (f->flags & alone) {
+        return false;
+    }
+    held = vkdev_hold_begin(rxq, f->data, &f->wire, rx_joined_len(f));
+    if (!held) {
+        return false;
+    }
+    held->flags = f->flags;
+    held->vlan_tci = f->vlan_tci;
+    held->hash = f->hash;
     return true;
 }
 
 static void rx_deliver(VkdevRxQueue *rxq, RxFrame *f)
 {
-    if (!rxq->pkt.gro.segs || !rx_may_join(rxq->q.dev, f) ||
-        !rx_join(rxq, f)) {
-        rx_begin(rxq, f);
+    VkdevRxHeld *held;
+
+    if (!f->wire.l4) {
+        rx_look_inside(rxq->q.dev, f);
+    }
+    held = vkdev_hold_find(rxq, f->data, &f->wire);
+    if (held) {
+        if (rx_join(rxq, held, f)) {
+            return;
+        }
+        vkdev_hold_end(rxq, held);
+    }
+    if (!rx_hold(rxq, f)) {
+        rx_alone(rxq, f);
     }
 }
 
@@ -418,11 +459,11 @@ static void rx_flush(void *opaque)
     }
 }
 
-/* Complete the open packets of all queues. */
+/* Complete the packets that wait, in all queues. */
 void vkdev_rx_settle(VkdevState *s)
 {
     for (unsigned i = 0; i < s->queues; i++) {
-        vkdev_rxq_end(&s->rx[i]);
+        vkdev_hold_end_all(&s->rx[i]);
     }
 }
 
@@ -432,6 +473,7 @@ static void rx_end(void *opaque)
 
     if (!s->asleep) {
         vkdev_rx_settle(s);
+        vkdev_rx_kick(s);
     }
 }
 
@@ -441,10 +483,12 @@ void vkdev_rx_init(VkdevState *s)
                                        &DEVICE(s)->mem_reentrancy_guard);
     s->rx_bh = qemu_bh_new_guarded(rx_flush, s,
                                    &DEVICE(s)->mem_reentrancy_guard);
+    vkdev_hold_init(s);
 }
 
 void vkdev_rx_fini(VkdevState *s)
 {
+    vkdev_hold_fini(s);
     qemu_bh_delete(s->rx_bh);
     qemu_bh_delete(s->rx_end_bh);
     s->rx_bh = NULL;

@@ -1,27 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The buffers of a receive queue, and its open packet: one frame, or several
- * frames that gro.c has joined. Buffers leave the ring when the packet is
- * completed, so a packet that is dropped has used none.
+ * The buffers of a receive queue, and the packet that is written to them: one
+ * frame, or several frames that were joined. Buffers leave the ring when the
+ * packet is completed, so a packet that is dropped has used none.
  */
 #include "qemu/osdep.h"
 #include "trace.h"
 #include "vkdev.h"
 
-static uint32_t rxq_free(const VkdevRxQueue *rxq)
+uint32_t vkdev_rxq_free(const VkdevRxQueue *rxq)
 {
     return MIN(vkdev_ring_used(&rxq->q.ring), vkdev_cq_room(&rxq->q.cq));
 }
 
 bool vkdev_rxq_ready(const VkdevRxQueue *rxq)
 {
-    return rxq->q.live && rxq_free(rxq) > rxq->pkt.count;
-}
-
-bool vkdev_rxq_sure(const VkdevRxQueue *rxq, uint32_t len)
-{
-    return rxq_free(rxq) >= rxq->pkt.count +
-                            DIV_ROUND_UP(len, VKTLS_RX_BUF_MIN);
+    return rxq->q.live && vkdev_rxq_free(rxq) > rxq->held_bufs;
 }
 
 static uint16_t rxq_take_desc(VkdevRxQueue *rxq, unsigned n)
@@ -36,19 +30,28 @@ static uint16_t rxq_take_desc(VkdevRxQueue *rxq, unsigned n)
         return VKTLS_ST_RESERVED;
     }
     pkt->addr[n] = le64_to_cpu(desc.addr);
-    pkt->size[n] = le32_to_cpu(desc.len);
+    /* The length in a completion has 16 bits. */
+    pkt->size[n] = MIN(le32_to_cpu(desc.len), UINT16_MAX);
     return pkt->size[n] < VKTLS_RX_BUF_MIN ? VKTLS_ST_LENGTH : VKTLS_ST_OK;
 }
 
-bool vkdev_rxq_find(VkdevRxQueue *rxq, uint32_t len, unsigned most)
+uint32_t vkdev_rxq_next_size(VkdevRxQueue *rxq)
 {
+    if (!vkdev_rxq_free(rxq) || rxq_take_desc(rxq, 0) != VKTLS_ST_OK) {
+        return 0;
+    }
+    return rxq->pkt.size[0];
+}
+
+bool vkdev_rxq_find(VkdevRxQueue *rxq, uint32_t len)
+{
+    unsigned n, most = MIN(VKDEV_RX_BUFS, vkdev_rxq_free(rxq));
     VkdevRxPacket *pkt = &rxq->pkt;
-    unsigned n = pkt->count;
-    uint64_t got = n ? pkt->size[n - 1] - pkt->used : 0;
+    uint64_t got = 0;
     uint16_t status;
 
-    for (; got < len; n++) {
-        if (n >= MIN(most, rxq_free(rxq))) {
+    for (n = 0; got < len; n++) {
+        if (n >= most) {
             return false;
         }
         status = rxq_take_desc(rxq, n);
@@ -83,23 +86,6 @@ bool vkdev_rxq_put(VkdevRxQueue *rxq, const uint8_t *p, uint32_t len)
     return true;
 }
 
-/*
- * Finish a packet of several frames: write its final headers over those of the
- * first frame.
- */
-static bool rxq_finish(VkdevRxQueue *rxq)
-{
-    VkdevRxPacket *pkt = &rxq->pkt;
-
-    if (pkt->gro.segs < 2) {
-        return true;
-    }
-    vkdev_gro_finish(&pkt->gro);
-    pkt->flags |= VKTLS_RXC_GRO | (pkt->gro.same_id ? VKTLS_RXC_GRO_ID : 0);
-    return vkdev_dma_write(rxq->q.dev, pkt->addr[0], pkt->gro.hdr,
-                           pkt->gro.hdr_len);
-}
-
 static bool rxq_write_cpls(VkdevRxQueue *rxq)
 {
     const VkdevRxPacket *pkt = &rxq->pkt;
@@ -111,10 +97,10 @@ static bool rxq_write_cpls(VkdevRxQueue *rxq)
             .index = cpu_to_le16(vkdev_ring_index(&rxq->q.ring, i)),
             .flags = cpu_to_le16(pkt->flags | (last ? VKTLS_RXC_EOP : 0)),
             .len = cpu_to_le16(last ? pkt->used : pkt->size[i]),
-            .seg_len = cpu_to_le16(joined ? pkt->gro.seg_len : 0),
+            .seg_len = cpu_to_le16(joined ? pkt->seg_len : 0),
             .hash = cpu_to_le32(pkt->hash),
             .vlan_tci = cpu_to_le16(pkt->vlan_tci),
-            .segs = joined ? pkt->gro.segs : 0,
+            .segs = joined ? pkt->frames : 0,
         };
 
         vkdev_fault_rx_cpl(rxq->q.dev, rxq->q.id, &cpl);
@@ -146,28 +132,28 @@ static void rxq_count(VkdevRxQueue *rxq)
                           pkt->hash);
 }
 
-void vkdev_rxq_end(VkdevRxQueue *rxq)
+static void rxq_clear(VkdevRxPacket *pkt)
 {
-    if (!rxq->pkt.count) {
-        return;
-    }
-    if (!rxq_finish(rxq) || !rxq_write_cpls(rxq)) {
-        vkdev_queue_stop(&rxq->q, VKTLS_ST_DMA);
-        return;
-    }
-    rxq_count(rxq);
-    vkdev_rxq_forget(rxq);
-    vkdev_cq_signal(&rxq->q.cq);
-}
-
-void vkdev_rxq_forget(VkdevRxQueue *rxq)
-{
-    VkdevRxPacket *pkt = &rxq->pkt;
-
     pkt->count = 0;
     pkt->at = 0;
     pkt->used = 0;
     pkt->frames = 0;
     pkt->bytes = 0;
-    pkt->gro.segs = 0;
+}
+
+void vkdev_rxq_end(VkdevRxQueue *rxq)
+{
+    if (!rxq_write_cpls(rxq)) {
+        vkdev_queue_stop(&rxq->q, VKTLS_ST_DMA);
+        return;
+    }
+    rxq_count(rxq);
+    rxq_clear(&rxq->pkt);
+    vkdev_cq_signal(&rxq->q.cq);
+}
+
+void vkdev_rxq_forget(VkdevRxQueue *rxq)
+{
+    rxq_clear(&rxq->pkt);
+    vkdev_hold_forget(rxq);
 }

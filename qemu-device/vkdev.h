@@ -69,7 +69,10 @@ struct VkdevState {
     VkdevPort port;
     VkdevRss *rss[VKTLS_RSS_CONTEXTS];  /* NULL = none; entry 0 is always set */
     QEMUBH *rx_bh;      /* asks the peer for frames that wait there */
-    QEMUBH *rx_end_bh;  /* completes open packets */
+    QEMUBH *rx_end_bh;  /* completes packets that wait for more frames */
+    QEMUTimer *hold_timer;  /* ends their wait */
+    unsigned hold_periods;  /* periods of hold_timer since packets wait */
+    bool hold_busy;     /* a frame was joined in this period */
     bool tx_blocked;    /* a frame waits in the peer's queue */
     uint8_t rx_buf[VKDEV_FRAME_MAX];
     uint8_t rx_plain[VKDEV_FRAME_MAX];

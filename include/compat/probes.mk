@@ -16,7 +16,9 @@ compat-has = $(if $(call compat-find,$(2),$(3)),-DCOMPAT_$(1))
 
 compat-vktls = $(call compat-lacks,NET_DIM,linux/dim.h,net_dim.*const struct dim_sample) \
 	$(call compat-lacks,XDP_ADD_FRAG,net/xdp.h,xdp_buff_add_frag) \
+	$(call compat-lacks,ACCECN,linux/skbuff.h,SKB_GSO_TCP_ACCECN) \
 	$(call compat-lacks,MAC_STORAGE,linux/netdevice.h,dev_set_mac_address.*sockaddr_storage) \
+	$(call compat-lacks,FIXEDID_INNER,linux/skbuff.h,SKB_GSO_TCP_FIXEDID_INNER) \
 	$(call compat-lacks,HEALTH_PERIOD,net/devlink.h,default_graceful_period) \
 	$(call compat-lacks,RXFH_FIELDS,linux/ethtool.h,.set_rxfh_fields.) \
 	$(call compat-lacks,RX_RING_COUNT,linux/ethtool.h,.get_rx_ring_count.)

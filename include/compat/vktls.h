@@ -49,6 +49,11 @@ static inline u32 xdp_buff_get_skb_flags(const struct xdp_buff *xdp)
 				   (flags) & XDP_FLAGS_FRAGS_PF_MEMALLOC)
 #endif
 
+/* 6.15: GSO can repeat CWR in each frame. */
+#ifdef COMPAT_ACCECN
+#define SKB_GSO_TCP_ACCECN	0
+#endif
+
 /* 6.16: dev_set_mac_address() takes room for any address. */
 #ifdef COMPAT_MAC_STORAGE
 #define dev_set_mac_address(dev, ss, extack) \
@@ -92,6 +97,14 @@ static int name(struct net_device *netdev, struct ethtool_rxnfc *nfc)	\
 }
 #else
 #define COMPAT_GET_RXFH(get, netdev, nfc)	(-EOPNOTSUPP)
+#endif
+
+/* 6.18: outer and inner IPv4 headers may each keep their identification. */
+#ifdef COMPAT_FIXEDID_INNER
+#define SKB_GSO_TCP_FIXEDID_INNER	SKB_GSO_TCP_FIXEDID
+#define COMPAT_GSO_FIXEDID_OUTER	0
+#else
+#define COMPAT_GSO_FIXEDID_OUTER	SKB_GSO_TCP_FIXEDID
 #endif
 
 /* 6.18: the reporter's operations carry its graceful period. */

@@ -17,6 +17,8 @@
 
 #define IPV4_HDR 20
 #define IPV6_HDR 40
+#define IPPROTO_IPV4 4
+#define IPPROTO_IPV6 41
 #define TCP_HDR 20
 #define UDP_HDR 8
 
@@ -173,6 +175,45 @@ void vkdev_wire_parse(const uint8_t *frame, size_t len, VkdevWire *w)
     } else if (type == ETH_P_IPV6) {
         parse_ipv6(frame, len, l3, w);
     }
+}
+
+/*
+ * Return the offset of the IP packet inside the parsed one, 0 if there is none
+ * directly behind its IP header.
+ */
+static size_t inner_offset(const uint8_t *frame, size_t len,
+                           const VkdevWire *w)
+{
+    const uint8_t *ip = frame + w->l3;
+
+    if ((w->proto != IPPROTO_IPV4 && w->proto != IPPROTO_IPV6) ||
+        w->fragment || w->l3 + w->ip_len > len) {
+        return 0;
+    }
+    if (w->version == 4) {
+        return ip[0] == 0x45 ? w->l3 + IPV4_HDR : 0;
+    }
+    return w->version == 6 && ip[6] == w->proto ? w->l3 + IPV6_HDR : 0;
+}
+
+bool vkdev_wire_look_inside(const uint8_t *frame, size_t len, VkdevWire *w)
+{
+    size_t l3 = inner_offset(frame, len, w), end = w->l3 + w->ip_len;
+    VkdevWire in = { .outer = w->l3 };
+
+    if (!l3) {
+        return false;
+    }
+    if (w->proto == IPPROTO_IPV4) {
+        parse_ipv4(frame, end, l3, &in);
+    } else {
+        parse_ipv6(frame, end, l3, &in);
+    }
+    if (!in.l4 || in.l3 + in.ip_len != end) {
+        return false;
+    }
+    *w = in;
+    return true;
 }
 
 bool vkdev_wire_is_tcp(const VkdevWire *w)

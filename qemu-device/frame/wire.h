@@ -30,6 +30,7 @@ typedef struct VkdevWire {
     bool fragment;      /* a fragment of an IP packet */
     bool routed;        /* routing header with hops left: address not final */
     uint16_t l3;        /* offset of the IP header */
+    uint16_t outer;     /* offset of the IP header around it; 0 = none */
     uint16_t l4;        /* offset of the TCP or UDP header, 0 for none */
     uint16_t payload;   /* offset of the bytes after the TCP or UDP header */
     uint32_t ip_len;    /* length of the IP packet from its header */
@@ -91,6 +92,12 @@ static inline uint32_t vkdev_wire_tcp_seq(const uint8_t *frame,
 
 /** Find the headers in the @len bytes of a frame at @frame. */
 void vkdev_wire_parse(const uint8_t *frame, size_t len, VkdevWire *w);
+
+/**
+ * If the parsed frame is TCP or UDP in IP in IP, and nothing but the IP headers
+ * is before that, replace @w by the headers of the inner packet.
+ */
+bool vkdev_wire_look_inside(const uint8_t *frame, size_t len, VkdevWire *w);
 
 /** True if the frame has a complete TCP header and its final IP addresses. */
 bool vkdev_wire_is_tcp(const VkdevWire *w);

@@ -15,15 +15,18 @@ import time
 
 from nic import (ABI, MAC, PEER, Nic, RxQueue, TxQueue, Wire, case, main, pack,
                  unpack)
-from packets import ACK, FIN, PSH, TCP, checksum, ethernet, ip, payload, pseudo, tcp
+from packets import ACK, CWR, FIN, PSH, TCP, checksum, ethernet, ip, payload, pseudo, tcp
 from qtest import PATIENCE, RAM_END, Function, Machine
+from promises_test import firmware
 from records import SUITES
 import tlsrx_test as tlsrx
 
 SEED = int(os.environ.get("SEED", "1"))
 OK = ABI.RXC_EOP | ABI.RXC_L4_OK
 GRO = OK | ABI.RXC_GRO
-ALL = ("RX_CSUM", "RX_GRO")
+ALL = ("RX_CSUM", "RX_GRO", "RX_GRO_HOLD")
+IPS = ALL + ("RX_GRO_IP",)
+IPV4, IPV6 = 4, 41      # IP in IP
 STAMP = b"\1\1\x08\x0a" + b"\1\2\3\4\5\6\7\x08"
 SIZE = 1428     # payload of IPv6 with these options at an MTU of 1500
 
@@ -171,8 +174,18 @@ def delivered(nic, rx, frames):
     packets with their completions."""
     nic.batch(*frames)
     got, packets = receive(nic, rx, len(frames))
-    assert got == list(frames), "not the frames that were sent"
+    assert by_flow(got) == by_flow(frames), "not the frames that were sent"
     return packets
+
+
+def by_flow(frames):
+    """Frames by their addresses and ports, each flow in its order."""
+    flows = {}
+    for frame in frames:
+        v6 = frame[12:14] == b"\x86\xdd"
+        key = frame[12:14], frame[22:58] if v6 else frame[26:38]
+        flows.setdefault(key, []).append(frame)
+    return flows
 
 
 def flags_of(packets):
@@ -227,8 +240,9 @@ def only_when_it_is_asked_for(nic):
 def device_without_it(nic):
     rx = start(nic, "RX_CSUM")
     assert not unpack("caps", nic.command("CAPS"))["features"] & ABI.CAP_RX_GRO
-    nic.command("PORT_SET", pack("port_cfg", flags=ABI.PORT_UP | ABI.PORT_RX_GRO,
-                                 mtu=1500), "UNSUPPORTED")
+    for flag in (ABI.PORT_RX_GRO, ABI.PORT_RX_GRO_HOLD, ABI.PORT_RX_GRO_IP):
+        nic.command("PORT_SET", pack("port_cfg", flags=ABI.PORT_UP | flag, mtu=1500),
+                    "UNSUPPORTED")
     assert flags_of(delivered(nic, rx, Stream().frames(3))) == [OK] * 3
 
 
@@ -261,11 +275,87 @@ def steady_identification(nic):
 
 
 @case(Batching)
-def flows_by_turns_are_not_joined(nic):
-    rx = start(nic)
-    one, two = Stream(port=1), Stream(port=2)
-    frames = [s.frame() for _ in range(4) for s in (one, two)]
-    assert flags_of(delivered(nic, rx, frames)) == [OK] * 8
+def flows_by_turns_are_joined(nic):
+    """Frames of 64 connections by turns; one more ends the oldest packet."""
+    rx = start(nic, bufs=250, log2=8)
+    streams = [Stream(4 + n % 2 * 2, port=1 + n) for n in range(65)]
+    frames = [s.frame() for _ in range(3) for s in streams[:64]]
+    packets = delivered(nic, rx, frames)
+    assert [(cpl["flags"], cpl["segs"]) for _, cpl in packets] == [(GRO, 3)] * 64
+    frames = [s.frame() for _ in range(2) for s in streams]
+    packets = delivered(nic, rx, frames)
+    assert sorted(cpl["segs"] for _, cpl in packets) == [0] * 130
+
+
+@case(Batching)
+def frames_one_by_one_are_joined(nic):
+    """Frames wait for others, no longer than promised, and longer than a period only
+    while others come."""
+    rx, stream = start(nic), Stream()
+    period = ABI.RX_GRO_HOLD_USECS / 8e6
+    before = nic.stats()["RX_FRAMES"]
+    for _ in range(5):
+        nic.batch(stream.frame())
+        nic.m.step(period * 0.4)
+        assert rx.cq.take() is None, "it did not wait"
+    nic.m.step(period * 2.1)
+    packet, cpl = rx.receive()
+    assert (cpl["segs"], len(cut(packet, cpl))) == (5, 5)
+    for _ in range(100):
+        nic.batch(stream.frame(100))
+        nic.m.step(period * 0.4)
+        if rx.cq.there():
+            break
+    packet, cpl = rx.receive()
+    assert 2 < cpl["segs"] * 0.4 <= 8.5, f"{cpl['segs']} frames"
+    nic.m.step(period * 3)
+    while rx.cq.there():
+        rx.receive()
+    assert nic.stats()["RX_FRAMES"] > before + 10
+
+
+@case(Batching)
+def nothing_is_held_back_if_nobody_asks(nic):
+    """Without the mode a packet is complete when the wire is silent."""
+    rx, stream = start(nic, "RX_CSUM", "RX_GRO"), Stream()
+    nic.batch(*stream.frames(3))
+    assert rx.cq.take() is not None
+
+
+@case(Batching)
+def older_firmware_has_no_modes(nic):
+    nic.firmware = firmware(8)
+    rx = start(nic, "RX_CSUM", "RX_GRO")
+    assert not unpack("caps", nic.command("CAPS"))["features"] & ABI.CAP_RX_GRO_MORE
+    for flag in (ABI.PORT_RX_GRO_HOLD, ABI.PORT_RX_GRO_IP, ABI.PORT_RX_GRO_CWR):
+        nic.command("PORT_SET", pack("port_cfg", flags=ABI.PORT_UP | flag, mtu=1500), "PARAM")
+    assert flags_of(delivered(nic, rx, Stream().frames(3))) == [GRO]
+
+
+@case(Batching)
+def push_ends_the_wait(nic):
+    """A frame with PSH never waits, and takes those that wait along."""
+    rx, stream = start(nic), Stream()
+    nic.batch(stream.frame(), stream.frame(flags=ACK | PSH), stream.frame(flags=ACK | PSH))
+    for segs in (2, 0):
+        entry = rx.cq.there()
+        assert entry, "it waits"
+        packet, cpl = rx.receive()
+        assert cpl["segs"] == segs
+
+
+@case(Batching)
+def no_packet_for_others_buffers(nic):
+    """Packets that wait have their buffers for sure; a frame without one is lost."""
+    rx = start(nic, bufs=8)
+    streams = [Stream(port=1 + n) for n in range(10)]
+    nic.batch(*(s.frame() for s in streams))
+    got = [rx.receive()[0] for _ in range(8)]
+    assert len(got) == 8
+    nic.m.step(0.01)
+    assert rx.cq.take() is None
+    stats = nic.stats()
+    assert (stats["RX_FRAMES"], stats["RX_NO_BUFFER"]) in ((8, 2), (8, 0)), stats
 
 
 @case(Batching)
@@ -377,12 +467,174 @@ def one_interrupt_for_a_packet(nic):
         assert nic.interrupted(1) == expected
 
 
+def wrapped(frame, version=4, ident=7):
+    """The frame's packet in another IP packet."""
+    inner = IPV4 if frame[14] >> 4 == 4 else IPV6
+    packet = ip(version, inner, frame[14:], **(
+        {"ident": ident & 0xffff, "fragment": 0x4000} if version == 4 else {}))
+    return ethernet(0x0800 if version == 4 else 0x86dd, packet, MAC, PEER)
+
+
+def unwrapped(packet):
+    """The inner packet as a frame; the outer header is right."""
+    at = 34 if packet[14] >> 4 == 4 else 54
+    if at == 34:
+        assert checksum(packet[14:34]) == 0, "IPv4 checksum"
+        assert struct.unpack_from(">H", packet, 16)[0] == len(packet) - 14, "IPv4 length"
+    else:
+        assert struct.unpack_from(">H", packet, 18)[0] == len(packet) - 54, "IPv6 length"
+    kind = b"\x08\0" if packet[at] >> 4 == 4 else b"\x86\xdd"
+    return packet[:12] + kind + packet[at:]
+
+
+@case(Batching)
+def ip_in_ip_is_joined(nic):
+    nic.boot().up(*IPS, mtu=2000)
+    rx = Rx(nic)
+    for version in (4, 6):
+        for outer in (4, 6):
+            for step in (0, 1):
+                frames = Stream(version).frames(6)
+                nic.batch(*(wrapped(f, outer, 0xfffd + n * step)
+                            for n, f in enumerate(frames)))
+                packet, cpl = rx.receive()
+                rx.refill()
+                same = ABI.RXC_GRO_OUTER_ID if outer == 4 and not step else 0
+                assert (cpl["flags"], cpl["segs"]) == (GRO | same, 6), cpl
+                assert cut(unwrapped(packet), cpl) == frames
+
+
+@case(Batching)
+def ip_in_ip_that_is_not_joined(nic):
+    """Not asked for; by outer fragments, wrong sums, other outer headers; never with
+    frames that are not in a tunnel."""
+    rx = start(nic)
+    frames = [wrapped(f) for f in Stream().frames(3)]
+    assert flags_of(delivered(nic, rx, frames)) == [ABI.RXC_EOP] * 3
+    nic.up(*IPS)
+    stream = Stream()
+    plain, inside = stream.frame(), wrapped(stream.frame())
+    assert flags_of(delivered(nic, rx, [plain, inside, stream.frame()])) == [OK] * 3
+    one, two = (wrapped(f) for f in Stream().frames(2))
+    ttl = bytearray(two)
+    ttl[22] -= 1
+    ttl[24:26] = b"\0\0"
+    ttl[24:26] = struct.pack(">H", checksum(bytes(ttl[14:34])))
+    assert flags_of(delivered(nic, rx, [one, bytes(ttl)])) == [OK] * 2
+    bad = bytearray(two)
+    bad[-1] ^= 1
+    assert flags_of(delivered(nic, rx, [one, bytes(bad)])) == \
+        [OK, ABI.RXC_EOP | ABI.RXC_CSUM_BAD]
+    bad = bytearray(two)
+    bad[25] ^= 1                # the outer header's sum
+    nic.batch(one, bytes(bad))
+    got = sorted(cpl["flags"] for _, cpl in receive(nic, rx, 2)[1])
+    assert got == [OK, ABI.RXC_EOP | ABI.RXC_CSUM_BAD]
+    piece = bytearray(two)
+    piece[20] |= 0x20           # more fragments
+    piece[24:26] = b"\0\0"
+    piece[24:26] = struct.pack(">H", checksum(bytes(piece[14:34])))
+    nic.batch(one, bytes(piece))
+    assert sorted(cpl["flags"] for _, cpl in receive(nic, rx, 2)[1]) == [ABI.RXC_EOP, OK]
+
+
+@case(Batching)
+def padding_is_no_payload(nic):
+    """A byte in a frame that was filled up joins, and only that byte."""
+    rx, stream = start(nic, *IPS), Stream()
+    first, last = stream.frame(100, options=b""), stream.frame(1, options=b"")
+    nic.batch(first, last.ljust(60, b"\0"))
+    packet, cpl = rx.receive()
+    assert (cpl["flags"], cpl["segs"]) == (GRO, 2)
+    assert cut(packet, cpl) == [first, last]
+    assert nic.stats()["RX_BYTES"] == len(first) + len(last)
+    rx.refill()
+    nic.up(*ALL)
+    stream = Stream()
+    first, last = stream.frame(100, options=b""), stream.frame(1, options=b"")
+    assert flags_of(delivered(nic, rx, [first, last.ljust(60, b"\0")])) == [OK] * 2
+
+
+@case(Batching)
+def congestion_window_reduced(nic):
+    rx, stream = start(nic, *ALL, "RX_GRO_CWR"), Stream()
+    nic.batch(*stream.frames(2), *stream.frames(3, flags=ACK | CWR), *stream.frames(2))
+    segs = []
+    while sum(segs) < 7:
+        packet, cpl = rx.receive()
+        segs.append(cpl["segs"])
+        check_headers(packet)
+    assert segs == [2, 3, 2]
+    nic.up(*ALL)
+    stream = Stream()
+    assert flags_of(delivered(nic, rx, stream.frames(3, flags=ACK | CWR))) == [OK] * 3
+
+
+@case(Batching)
+def longest_packet(nic):
+    """65535 bytes of IP; one buffer takes no more than a completion can say."""
+    nic.boot().up(*IPS, mtu=9000)
+    for size in (4096, 1 << 20):
+        rx, stream = Rx(nic, bufs=20, size=size), Stream()
+        rest = 65535 - 52 - 16 * 4000
+        nic.batch(*stream.frames(16, size=4000), stream.frame(rest), stream.frame(100))
+        packet, cpl = rx.receive()
+        assert (cpl["segs"], len(packet)) == (17, ABI.RX_GRO_IP_BYTES)
+        check_headers(packet)
+        nic.m.step(0.01)
+        assert len(rx.receive()[0]) == 66 + 100
+        rx.destroy()
+
+
+@case(Batching)
+def queue_that_goes_delivers_what_waits(nic):
+    """Frames that wait come before the queue's end, and not to the queue after it."""
+    rx, stream = start(nic), Stream()
+    nic.batch(*stream.frames(3))
+    assert rx.cq.take() is None, "they did not wait"
+    rx.destroy()
+    assert rx.receive()[1]["segs"] == 3
+    again = Rx(nic)
+    nic.m.step(0.02)
+    again.no_completion()
+
+
+@case(Batching)
+def sleep_with_frames_that_wait(nic):
+    """In D3hot nothing moves; what waits comes afterwards."""
+    rx, stream = start(nic), Stream()
+    nic.batch(*stream.frames(3))
+    nic.sleep(True)
+    nic.m.step(0.02)
+    rx.no_completion()
+    nic.sleep(False)
+    assert rx.receive()[1]["segs"] == 3
+
+
+@case(Batching)
+def bad_buffer_while_one_more_begins_to_wait(nic):
+    """The oldest of 64 packets meets a wrong buffer: the queue stops, and nothing waits."""
+    rx = start(nic, bufs=0, log2=8)
+    for n in range(100):
+        rx.ring.put(pack("rx_desc", addr=nic.m.alloc(2048) if n else RAM_END, len=2048))
+    rx.ring_doorbell()
+    nic.batch(*(Stream(port=1 + n).frame() for n in range(70)))
+    assert nic.event("QUEUE_ERROR")["status"] == ABI.ST_DMA
+    nic.m.step(0.02)
+    rx.no_completion()
+    rx.destroy()
+    rx = Rx(nic)
+    nic.m.step(0.02)
+    rx.no_completion()
+    assert flags_of(delivered(nic, rx, Stream().frames(3))) == [GRO]
+
+
 @case(Batching)
 def bad_buffer_in_a_packet_stops_the_queue(nic):
     rx = start(nic, bufs=1)
     rx.ring.put(pack("rx_desc", addr=RAM_END, len=2048))
     rx.ring_doorbell()
-    nic.batch(*Stream().frames(3))
+    nic.batch(*Stream().frames(2))
     event = nic.event("QUEUE_ERROR")
     assert (event["id"], event["status"]) == (ABI.QUEUE_RX << 8, ABI.ST_DMA)
     rx.no_completion()

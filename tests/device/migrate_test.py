@@ -11,6 +11,7 @@ import sys
 
 import block_test as block
 import filter_test as filters
+import gro_test as gro
 import promises_test as promises
 import tls_test as tls
 from nic import ABI, MAC, PEER, RxQueue, TxQueue, case, in_qemu_only, main, pack
@@ -109,6 +110,20 @@ def steering_goes_along(nic):
     move(nic, *queues)
     for ports, queue in (((5, 443), 2), ((80, 6), 3), ((5, 6), 1)):
         filters.arrives(nic, queues, filters.frame(ports=ports), queue)
+
+
+@case()
+@ONE_QEMU
+def frames_that_wait_come_before_the_move(nic):
+    nic.boot().up(*gro.ALL)
+    rx = RxQueue(nic)
+    for frame in gro.Stream().frames(3):
+        gro.send_patiently(nic.wire, frame)
+    assert rx.cq.take() is None, "they did not wait"
+    move(nic, rx)
+    assert rx.receive()[1]["segs"] == 3
+    nic.wire.send(gro.Stream().frame(flags=gro.ACK | gro.PSH))
+    assert rx.receive()[1]["segs"] == 0
 
 
 @case()

@@ -127,6 +127,10 @@ class Ring:
         self.at = (self.at + 1) % self.count
         return self.at
 
+    def there(self):
+        """Whether the next completion is there."""
+        return self.m.read(self.addr + self.at * self.size, self.size)[-1] == self.gen
+
     def take(self):
         """The next completion, or None if it is not there yet."""
         entry = self.m.read(self.addr + self.at * self.size, self.size)
@@ -356,6 +360,10 @@ class Nic:
             value |= NUMBERS["VKTLS_PORT_" + flag]
         self.command("PORT_SET", pack("port_cfg", flags=value, mtu=mtu))
         return self
+
+    def sleep(self, asleep):
+        """D3hot and back."""
+        self.pci.set_config(self.pci.capability(1) + 4, 3 if asleep else 0, 2)
 
     def submit(self, opcode, payload=b"", length=None):
         """Run a command. Returns its completion."""

@@ -4,6 +4,7 @@
 
 import sys
 
+from gro_test import ALL, Stream, send_patiently
 from nic import ABI, Nic, RxQueue, TxQueue, Wire, case, main
 from packets import ethernet, payload, tcp_frame
 from qtest import Function, Machine
@@ -88,6 +89,24 @@ def unplug_in_use_and_plug_again(nic):
         nic.gone()
         nic.plug()
     assert nic.fw_state() == ABI.FW_NONE
+
+
+@slot_case
+def unplug_with_frames_that_wait(nic):
+    for way in ("unplug", "reset"):
+        nic.boot().up(*ALL)
+        rx = RxQueue(nic)
+        for frame in Stream().frames(3):
+            send_patiently(nic.wire, frame)
+        assert rx.cq.take() is None, "they did not wait"
+        if way == "reset":
+            nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+            nic.m.step(0.02)
+        nic.unplug()
+        nic.m.step(0.02)
+        assert rx.cq.take() is None, "a completion after the end"
+        nic.gone()
+        nic.plug()
 
 
 @slot_case

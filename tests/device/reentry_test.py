@@ -254,11 +254,6 @@ def check_reset_by_receiver(nic, receive):
     as_new(nic)
 
 
-def sleep(nic, asleep):
-    """Switch between D3hot and D0."""
-    nic.pci.set_config(nic.pci.capability(1) + 4, 3 if asleep else 0, 2)
-
-
 @case()
 def sleeping_device_receives_nothing(nic):
     """Frames that arrive in D3hot are lost, and nothing is written to memory."""
@@ -266,14 +261,14 @@ def sleeping_device_receives_nothing(nic):
     rx.give_back(arm=True)
     nic.interrupted(1)
     buf = nic.m.read(rx.bufs[0], 256)
-    sleep(nic, True)
+    nic.sleep(True)
     for _ in range(3):
         nic.wire.send(COMING)
     nic.m.step(0.1)
     assert rx.cq.take() is None, "a completion was written in D3hot"
     assert nic.m.read(rx.bufs[0], 256) == buf, "a frame was written in D3hot"
     assert not nic.interrupted(1)
-    sleep(nic, False)
+    nic.sleep(False)
     nic.m.step(0.1)
     assert rx.cq.take() is None, "a frame of the time in D3hot came"
     nic.wire.send(COMING)
@@ -295,12 +290,12 @@ def sleeping_device_holds_what_it_has(nic):
     nic.tx.data(frame)
     nic.tx.ring_doorbell()
     nic.interrupted(1)
-    sleep(nic, True)
+    nic.sleep(True)
     nic.wire.taking.set()
     nic.m.step(0.1)
     assert nic.tx.cq.take() is None, "a completion was written in D3hot"
     assert not nic.interrupted(1), "a message was sent in D3hot"
-    sleep(nic, False)
+    nic.sleep(False)
     assert nic.tx.completion()["status"] == ABI.ST_OK
     nic.m.wait(lambda: nic.interrupted(1), "the interrupt that was due")
     assert nic.fw_state() == ABI.FW_READY
@@ -314,11 +309,11 @@ def sleeping_firmware_writes_nothing(nic):
     before = nic.read(ABI.REG_HEARTBEAT)
     nic.m.do("outl", 0xcf8, 0)      # lets the next access follow the doorbell at once
     nic.write(ABI.REG_CMDQ_TAIL, nic.cmdq.put(pack("cmd", opcode=ABI.CMD_NOP, tag=7)))
-    sleep(nic, True)
+    nic.sleep(True)
     early = nic.cplq.take()
     nic.m.step(5)
     assert early or nic.cplq.take() is None, "an answer was written in D3hot"
-    sleep(nic, False)
+    nic.sleep(False)
     assert early or nic.m.wait(nic.cplq.take, "answer")
     nic.tag = 7
     nic.m.wait(lambda: nic.read(ABI.REG_HEARTBEAT) != before, "heartbeat", 0.1)
@@ -328,7 +323,7 @@ def sleeping_firmware_writes_nothing(nic):
 def reset_in_sleep(nic):
     """FLR ends D3hot, and everything that waited for D0 is dropped."""
     used(nic)
-    sleep(nic, True)
+    nic.sleep(True)
     nic.wire.send(COMING)
     express = nic.pci.capability(0x10)
     nic.pci.set_config(express + 8, FLR, 2)

@@ -19,7 +19,7 @@ static const struct refusal {
 } refusals[] = {
 #define FIELD(type, field) \
 	offsetof(struct type, field), sizeof(((struct type *)0)->field)
-	{ "port: undefined flag", VKTLS_CMD_PORT_SET, FIELD(vktls_port_cfg, flags), 0x100,
+	{ "port: undefined flag", VKTLS_CMD_PORT_SET, FIELD(vktls_port_cfg, flags), 0x800,
 	  VKTLS_ST_PARAM },
 	{ "port: undefined high flag", VKTLS_CMD_PORT_SET, FIELD(vktls_port_cfg, flags),
 	  0x80000000, VKTLS_ST_PARAM },
@@ -224,7 +224,7 @@ static void test_lesser_hardware(void)
 	config.tls_versions = 0;
 	rig_init(&config);
 	ktap_expect(rig_boot());
-	for (uint32_t flag = VKTLS_PORT_RX_CSUM; flag <= VKTLS_PORT_RX_GRO; flag *= 2) {
+	for (uint32_t flag = VKTLS_PORT_RX_CSUM; flag <= VKTLS_PORT_RX_GRO_CWR; flag *= 2) {
 		cfg.flags = flag;
 		ktap_expect_eq(rig_status(VKTLS_CMD_PORT_SET, &cfg, sizeof(cfg)),
 			       VKTLS_ST_UNSUPPORTED);

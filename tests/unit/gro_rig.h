@@ -20,10 +20,17 @@
 struct gro_rig {
 	uint8_t wire[VKTLS_RX_GRO_SEGS][GRO_FRAME_MAX];	/* original frames of the packet */
 	size_t len[VKTLS_RX_GRO_SEGS];
-	uint8_t packet[VKTLS_RX_GRO_BYTES];
+	uint8_t packet[VKTLS_RX_GRO_IP_BYTES];
+	uint32_t modes;			/* VKTLS_PORT_RX_GRO_* */
 	VkdevGro gro;
 	unsigned int packets, frames;	/* packets and frames joined */
 };
+
+static inline void gro_sum_ipv4(uint8_t *frame, size_t l3)
+{
+	memset(frame + l3 + 10, 0, 2);
+	vkdev_wire_sum_fill(frame, l3 + (frame[l3] & 15) * 4, l3, 10);
+}
 
 /* Set the IP and TCP checksums of a frame, if it has these headers. */
 static inline void gro_sum(uint8_t *frame, size_t len)
@@ -31,11 +38,12 @@ static inline void gro_sum(uint8_t *frame, size_t len)
 	VkdevWire w;
 
 	vkdev_wire_parse(frame, len, &w);
-	if (w.version == 4) {
-		memset(frame + w.l3 + 10, 0, 2);
-		vkdev_wire_sum_fill(frame, w.l3 + (frame[w.l3] & 15) * 4, w.l3, 10);
-	}
-	if (vkdev_wire_is_tcp(&w) && w.l3 + w.ip_len == len) {
+	if (w.version == 4)
+		gro_sum_ipv4(frame, w.l3);
+	if (vkdev_wire_look_inside(frame, len, &w) && w.version == 4)
+		gro_sum_ipv4(frame, w.l3);
+	if (vkdev_wire_is_tcp(&w) && w.l3 + w.ip_len <= len) {
+		len = w.l3 + w.ip_len;
 		vkdev_wire_pseudo_store(frame + w.l4 + 16, frame + w.l3, w.version,
 					len - w.l4);
 		vkdev_wire_sum_fill(frame, len, w.l4, 16);
@@ -48,24 +56,44 @@ static inline void gro_differs(const struct gro_rig *rig, unsigned int n)
 	abort();
 }
 
+/* Write the length and the identification of frame @n to its first IP header. */
+static inline void gro_fix_outer(const struct gro_rig *rig, uint8_t *frame, size_t len,
+				 unsigned int n)
+{
+	const uint8_t *first = rig->gro.hdr + VKDEV_ETH_HDR;
+	uint8_t *ip = frame + VKDEV_ETH_HDR;
+
+	if (ip[0] >> 4 == 6) {
+		vkdev_put_be16(ip + 4, len - VKDEV_ETH_HDR - 40);
+		return;
+	}
+	vkdev_put_be16(ip + 2, len - VKDEV_ETH_HDR);
+	vkdev_put_be16(ip + 4, vkdev_get_be16(first + 4) +
+			       (rig->gro.same_outer_id ? 0 : n));
+}
+
 /*
- * Compare frame @n, cut from the packet, with the original. If all frames had one IPv4
- * identification, it is set before.
+ * Compare frame @n, cut from the packet, with the original. Fields that the device does
+ * not write when it cuts are set before, as the host would: equal identifications, CWR in
+ * all frames, the outer header of IP in IP.
  */
 static inline void gro_compare(const struct gro_rig *rig, const VkdevTso *tso,
 			       const uint8_t *data, uint32_t chunk, unsigned int n)
 {
+	const VkdevGro *gro = &rig->gro;
 	size_t len = tso->hdr_len + chunk;
 	uint8_t frame[GRO_FRAME_MAX];
 
-	if (n >= rig->gro.segs || len != rig->len[n])
+	if (n >= gro->segs || len != rig->len[n])
 		gro_differs(rig, n);
 	memcpy(frame, tso->hdr, tso->hdr_len);
 	memcpy(frame + tso->hdr_len, data, chunk);
-	if (rig->gro.same_id) {
-		memcpy(frame + VKDEV_ETH_HDR + 4, rig->gro.hdr + VKDEV_ETH_HDR + 4, 2);
-		gro_sum(frame, len);
-	}
+	frame[gro->l4 + 13] |= gro->hdr[gro->l4 + 13] & 0x80;
+	if (gro->same_id)
+		memcpy(frame + gro->l3 + 4, gro->hdr + gro->l3 + 4, 2);
+	if (gro->l3 != VKDEV_ETH_HDR)
+		gro_fix_outer(rig, frame, len, n);
+	gro_sum(frame, len);
 	if (memcmp(frame, rig->wire[n], len))
 		gro_differs(rig, n);
 }
@@ -83,6 +111,7 @@ static inline void gro_cut(struct gro_rig *rig)
 	memcpy(rig->packet, rig->gro.hdr, rig->gro.hdr_len);
 	len = rig->gro.hdr_len + rig->gro.payload;
 	vkdev_wire_parse(rig->packet, len, &w);
+	vkdev_wire_look_inside(rig->packet, len, &w);
 	if (!vkdev_wire_is_tcp(&w) || w.l3 + w.ip_len != len ||
 	    !vkdev_tso_init(&tso, rig->packet, len, &w, rig->gro.seg_len))
 		gro_differs(rig, 0);
@@ -111,18 +140,21 @@ static inline bool gro_frame(struct gro_rig *rig, const uint8_t *frame, size_t l
 	VkdevWire w;
 
 	vkdev_wire_parse(frame, len, &w);
+	if (rig->modes & VKTLS_PORT_RX_GRO_IP)
+		vkdev_wire_look_inside(frame, len, &w);
 	able = vkdev_wire_sum_check(frame, &w, len, sum) == VKDEV_WIRE_SUM_OK &&
-	       vkdev_gro_able(frame, &w, len);
-	joins = able && vkdev_gro_fits(&rig->gro, frame, &w, len);
+	       vkdev_gro_able(frame, &w, len, rig->modes);
+	joins = able && vkdev_gro_fits(&rig->gro, frame, &w);
 	if (!joins)
 		gro_end(rig);
 	if (!able)
 		return false;
+	len = w.l3 + w.ip_len;
 	payload = len - w.payload;
 	if (joins)
-		vkdev_gro_add(&rig->gro, frame, &w, len);
+		vkdev_gro_add(&rig->gro, frame, &w);
 	else
-		vkdev_gro_begin(&rig->gro, frame, &w, len);
+		vkdev_gro_begin(&rig->gro, frame, &w, rig->modes);
 	memcpy(rig->wire[rig->gro.segs - 1], frame, len);
 	rig->len[rig->gro.segs - 1] = len;
 	memcpy(rig->packet + rig->gro.hdr_len + rig->gro.payload - payload,
@@ -140,7 +172,49 @@ struct gro_make {
 	uint16_t id;
 	uint32_t seq;
 	size_t payload;
+	uint8_t outer;		/* version of the IP header before it; 0 = none */
+	uint16_t outer_id;
+	uint8_t ext;		/* type of an IPv6 extension header; 0 = none */
 };
+
+#define GRO_MAKE(v, f, o, i, s, p, ...)						\
+	{ .version = (v), .flags = (f), .options = (o), .id = (i), .seq = (s),	\
+	  .payload = (p), __VA_ARGS__ }
+
+/* Put an IP header before the packet that the frame has. Return: the new length. */
+static inline size_t gro_wrap(uint8_t *frame, size_t len, const struct gro_make *m)
+{
+	size_t hdr = m->outer == 4 ? 20 : 40;
+	uint8_t *ip = frame + VKDEV_ETH_HDR;
+
+	memmove(ip + hdr, ip, len - VKDEV_ETH_HDR);
+	memset(ip, 0, hdr);
+	len += hdr;
+	if (m->outer == 4) {
+		memcpy(frame + 12, "\x08\0\x45", 3);
+		vkdev_put_be16(ip + 2, len - VKDEV_ETH_HDR);
+		vkdev_put_be16(ip + 4, m->outer_id);
+		ip[6] = 0x40;
+		ip[9] = m->version == 4 ? 4 : 41;
+	} else {
+		memcpy(frame + 12, "\x86\xdd\x60", 3);
+		vkdev_put_be16(ip + 4, len - VKDEV_ETH_HDR - 40);
+		ip[6] = m->version == 4 ? 4 : 41;
+	}
+	return len;
+}
+
+/* Put an extension header of 8 bytes behind the IPv6 header. Return: the new length. */
+static inline size_t gro_extend(uint8_t *frame, size_t len, uint8_t type)
+{
+	uint8_t *ip = frame + VKDEV_ETH_HDR, *ext = ip + 40;
+
+	memmove(ext + 8, ext, len - VKDEV_ETH_HDR - 40);
+	memcpy(ext, "\6\0\0\0\0\0\0\0", 8);
+	ip[6] = type;
+	vkdev_put_be16(ip + 4, vkdev_get_be16(ip + 4) + 8);
+	return len + 8;
+}
 
 /* Make a frame. Return: its length. */
 static inline size_t gro_make(uint8_t *frame, const struct gro_make *m)
@@ -170,6 +244,10 @@ static inline size_t gro_make(uint8_t *frame, const struct gro_make *m)
 	memset(tcp + 20, 1, m->options);
 	for (size_t i = 0; i < m->payload; i++)
 		tcp[20 + m->options + i] = m->seq + i;
+	if (m->ext)
+		len = gro_extend(frame, len, m->ext);
+	if (m->outer)
+		len = gro_wrap(frame, len, m);
 	gro_sum(frame, len);
 	return len;
 }

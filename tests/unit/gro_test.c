@@ -9,6 +9,8 @@
 
 #define ACK 0x10
 #define PSH 0x08
+#define CWR 0x80
+#define ANY (VKTLS_PORT_RX_GRO_IP | VKTLS_PORT_RX_GRO_CWR)
 
 static struct gro_rig rig;
 
@@ -26,7 +28,7 @@ static bool feed(const struct gro_make *m)
 
 static void stream(uint8_t version)
 {
-	struct gro_make m = { version, ACK, 12, 0xfffe, 0xfffff000, 1448 };
+	struct gro_make m = GRO_MAKE(version, ACK, 12, 0xfffe, 0xfffff000, 1448);
 
 	start();
 	for (int n = 0; n < 200; n++) {
@@ -52,7 +54,7 @@ static void joins_ipv6(void)
 
 static void no_more_than_its_count_holds(void)
 {
-	struct gro_make m = { 4, ACK, 0, 1, 1, 1 };
+	struct gro_make m = GRO_MAKE(4, ACK, 0, 1, 1, 1);
 
 	start();
 	for (int n = 0; n < 2 * VKTLS_RX_GRO_SEGS; n++) {
@@ -83,7 +85,7 @@ static bool third_joins(struct gro_make m, size_t second, uint8_t flags)
 
 static void last_ones(void)
 {
-	const struct gro_make m = { 4, ACK, 0, 1, 1, 100 };
+	const struct gro_make m = GRO_MAKE(4, ACK, 0, 1, 1, 100);
 
 	ktap_expect(third_joins(m, 100, ACK));
 	ktap_expect(!third_joins(m, 99, ACK));
@@ -94,7 +96,7 @@ static void last_ones(void)
 
 static void pushed_one_is_alone(void)
 {
-	struct gro_make m = { 4, ACK | PSH, 0, 1, 1, 100 };
+	struct gro_make m = GRO_MAKE(4, ACK | PSH, 0, 1, 1, 100);
 
 	start();
 	feed(&m);
@@ -106,7 +108,7 @@ static void pushed_one_is_alone(void)
 
 static void steady_identification(void)
 {
-	struct gro_make m = { 4, ACK, 0, 7, 1, 100 };
+	struct gro_make m = GRO_MAKE(4, ACK, 0, 7, 1, 100);
 
 	start();
 	for (int n = 0; n < 3; n++) {
@@ -125,7 +127,7 @@ static void steady_identification(void)
  */
 static void steady_identification_of_what_may_be_cut(void)
 {
-	struct gro_make m = { 4, ACK, 0, 7, 1, 100 };
+	struct gro_make m = GRO_MAKE(4, ACK, 0, 7, 1, 100);
 	uint8_t frame[GRO_FRAME_MAX];
 
 	start();
@@ -196,7 +198,7 @@ static const struct row rows[] = {
 static void differs_in(const void *data)
 {
 	const struct row *row = data;
-	struct gro_make m = { row->version, ACK, 12, 5, 1, 100 };
+	struct gro_make m = GRO_MAKE(row->version, ACK, 12, 5, 1, 100);
 	uint8_t frame[GRO_FRAME_MAX];
 	size_t len;
 
@@ -214,7 +216,7 @@ static void differs_in(const void *data)
 
 static void of_other_shape(void)
 {
-	const struct gro_make first = { 4, ACK, 12, 5, 1, 100 };
+	const struct gro_make first = GRO_MAKE(4, ACK, 12, 5, 1, 100);
 	struct gro_make m = first;
 	uint8_t frame[GRO_FRAME_MAX];
 	size_t len;
@@ -243,7 +245,7 @@ static void of_other_shape(void)
 /* Frames that begin no packet: to a multicast address, or with a VLAN tag. */
 static void first_ones_that_open_nothing(void)
 {
-	const struct gro_make m = { 4, ACK, 0, 1, 1, 100 };
+	const struct gro_make m = GRO_MAKE(4, ACK, 0, 1, 1, 100);
 	uint8_t frame[GRO_FRAME_MAX], tagged[GRO_FRAME_MAX];
 	size_t len = gro_make(frame, &m);
 
@@ -261,6 +263,147 @@ static void first_ones_that_open_nothing(void)
 	ktap_expect_eq(rig.gro.segs, 1);
 }
 
+/* Feed frames of which each begins where the one before ends. Return: how many were joined. */
+static unsigned int feed_some(struct gro_make m, unsigned int count, int outer_step)
+{
+	unsigned int joined = 0;
+
+	while (count--) {
+		joined += feed(&m);
+		m.seq += m.payload;
+		m.id++;
+		m.outer_id += outer_step;
+	}
+	gro_end(&rig);
+	return joined;
+}
+
+static void ip_in_ip(void)
+{
+	for (uint8_t version = 4; version <= 6; version += 2) {
+		for (uint8_t outer = 4; outer <= 6; outer += 2) {
+			struct gro_make m = GRO_MAKE(version, ACK, 12, 9, 1, 1000,
+						   .outer = outer, .outer_id = 0xfffe);
+
+			start();
+			ktap_expect_eq(feed_some(m, 5, 1), 0);	/* not asked for */
+			rig.modes = ANY;
+			ktap_expect_eq(feed_some(m, 5, 1), 4);
+			ktap_expect(!rig.gro.same_outer_id);
+			ktap_expect_eq(feed_some(m, 5, 0), 4);
+			ktap_expect_eq(rig.gro.same_outer_id, outer == 4);
+			ktap_expect_eq(feed_some(m, 5, 2), outer == 4 ? 0 : 4);
+		}
+	}
+}
+
+/* Each byte of the outer header counts, but for length, checksum and identification. */
+static void ip_in_ip_differs(void)
+{
+	const uint8_t skip4[] = { 0, 2, 3, 4, 5, 9, 10, 11 };
+
+	for (unsigned int at = 0; at < 20; at++) {
+		struct gro_make m = GRO_MAKE(4, ACK, 0, 9, 1, 1000,
+						   .outer = 4, .outer_id = 7);
+		uint8_t frame[GRO_FRAME_MAX];
+		size_t len;
+
+		if (memchr(skip4, at, sizeof(skip4)))
+			continue;
+		start();
+		rig.modes = ANY;
+		feed(&m);
+		m.seq += 1000;
+		m.id++;
+		m.outer_id++;
+		len = gro_make(frame, &m);
+		frame[VKDEV_ETH_HDR + at] ^= 0x10;
+		gro_sum(frame, len);
+		ktap_expect(!gro_frame(&rig, frame, len));
+		gro_end(&rig);
+	}
+}
+
+/* Options, a routing header; a whole packet as one fragment, an authenticated one. */
+static void ipv6_options(void)
+{
+	static const struct {
+		uint8_t type;
+		bool joins;
+	} exts[] = { { 60, true }, { 43, true }, { 44, false }, { 51, false } };
+
+	for (size_t i = 0; i < sizeof(exts) / sizeof(*exts); i++) {
+		struct gro_make m = GRO_MAKE(6, ACK, 12, 0, 1, 1000,
+						   .ext = exts[i].type);
+		uint8_t frame[GRO_FRAME_MAX];
+		size_t len;
+
+		start();
+		ktap_expect_eq(feed_some(m, 5, 0), 0);
+		rig.modes = ANY;
+		ktap_expect_eq(feed_some(m, 5, 0), exts[i].joins ? 4 : 0);
+		feed(&m);
+		m.seq += 1000;
+		len = gro_make(frame, &m);
+		frame[VKDEV_ETH_HDR + 40 + 5] ^= 1;	/* an option of another content */
+		gro_sum(frame, len);
+		ktap_expect(!gro_frame(&rig, frame, len));
+		gro_end(&rig);
+	}
+}
+
+static void padding_is_no_payload(void)
+{
+	struct gro_make m = GRO_MAKE(4, ACK, 0, 1, 1, 100);
+	uint8_t frame[GRO_FRAME_MAX] = { 0 };
+
+	start();
+	rig.modes = ANY;
+	feed(&m);
+	m.seq += 100;
+	m.id++;
+	m.payload = 1;
+	memset(frame + gro_make(frame, &m), 0, 5);
+	ktap_expect(gro_frame(&rig, frame, 60));
+	ktap_expect_eq(rig.frames, 2);
+}
+
+static void congestion_window_reduced(void)
+{
+	struct gro_make m = GRO_MAKE(4, ACK | CWR, 0, 1, 1, 100);
+
+	start();
+	ktap_expect_eq(feed_some(m, 3, 0), 0);
+	rig.modes = ANY;
+	ktap_expect_eq(feed_some(m, 3, 0), 2);
+	feed(&m);
+	m.seq += 100;
+	m.id++;
+	m.flags = ACK;
+	ktap_expect(!feed(&m));
+	gro_end(&rig);
+}
+
+/* The longest IP packet: 65535 bytes without the Ethernet header. */
+static void longest_packet(void)
+{
+	struct gro_make m = GRO_MAKE(4, ACK, 0, 1, 1, 1456);
+	unsigned int n = (65535 - 40) / 1456;
+
+	start();
+	rig.modes = ANY;
+	for (unsigned int i = 0; i < n; i++) {
+		feed(&m);
+		m.seq += m.payload;
+		m.id++;
+	}
+	m.payload = 65535 - 40 - n * 1456;
+	ktap_expect_eq(m.payload > 0, true);
+	ktap_expect(feed(&m));
+	ktap_expect_eq(rig.frames, n + 1);
+	ktap_expect_eq(vkdev_get_be16(rig.gro.hdr + VKDEV_ETH_HDR + 2), 65535);
+}
+
 /* Random streams in which some frames differ from the others. */
 static void any_stream(void)
 {
@@ -272,7 +415,14 @@ static void any_stream(void)
 
 	start();
 	for (int n = 0; n < 200000; n++) {
-		static struct gro_make m = { 4, ACK, 12, 1, 1, 1000 };
+		static struct gro_make m = GRO_MAKE(4, ACK, 12, 1, 1, 1000);
+
+		if (!prng_below(&r, 40))
+			rig.modes = prng_below(&r, 2) ? ANY : 0;
+		if (!prng_below(&r, 30))
+			m.outer = 2 * prng_below(&r, 4);
+		if (m.outer == 2)
+			m.outer = 0;
 
 		if (!prng_below(&r, 30))
 			m.version = 4 + 2 * prng_below(&r, 2);
@@ -280,7 +430,9 @@ static void any_stream(void)
 			m.options = 4 * prng_below(&r, 11);
 		if (!prng_below(&r, 10))
 			m.payload = prng_below(&r, 1200);
-		m.flags = ACK | (prng_below(&r, 20) ? 0 : PSH);
+		m.flags = ACK | (prng_below(&r, 20) ? 0 : PSH) |
+			  (n & 1024 ? CWR : 0);
+		m.ext = m.version == 6 && n & 2048 ? 60 : 0;
 		len = gro_make(frame, &m);
 		if (!prng_below(&r, 8)) {
 			frame[prng_below(&r, len)] ^=
@@ -290,6 +442,7 @@ static void any_stream(void)
 		joined += gro_frame(&rig, frame, len);
 		m.seq += m.payload;
 		m.id += prng_below(&r, 30) ? 1 : prng_below(&r, 3);
+		m.outer_id += prng_below(&r, 30) ? 1 : prng_below(&r, 3);
 	}
 	gro_end(&rig);
 	ktap_expect(joined > 20000);
@@ -314,6 +467,12 @@ int main(void)
 	}
 	KTAP_RUN(of_other_shape);
 	KTAP_RUN(first_ones_that_open_nothing);
+	KTAP_RUN(ip_in_ip);
+	KTAP_RUN(ip_in_ip_differs);
+	KTAP_RUN(ipv6_options);
+	KTAP_RUN(padding_is_no_payload);
+	KTAP_RUN(congestion_window_reduced);
+	KTAP_RUN(longest_packet);
 	KTAP_RUN(any_stream);
 	return ktap_finish();
 }

@@ -6,6 +6,7 @@
  */
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
+#include <compat/vktls.h>
 
 #include "cmd.h"
 #include "ktls.h"
@@ -47,6 +48,16 @@ static bool vktls_port_joins(const struct vktls_dev *vd)
 	       !vd->qp[0]->rx.xdp;
 }
 
+static u32 vktls_port_join_flags(u32 caps)
+{
+	u32 flags = VKTLS_PORT_RX_GRO;
+
+	if (!(caps & VKTLS_CAP_RX_GRO_MORE))
+		return flags;
+	flags |= VKTLS_PORT_RX_GRO_HOLD | VKTLS_PORT_RX_GRO_IP;
+	return SKB_GSO_TCP_ACCECN ? flags | VKTLS_PORT_RX_GRO_CWR : flags;
+}
+
 static u32 vktls_port_flags(const struct vktls_dev *vd)
 {
 	u32 caps = le32_to_cpu(vd->caps.features);
@@ -59,7 +70,7 @@ static u32 vktls_port_flags(const struct vktls_dev *vd)
 	if (vd->netdev->features & NETIF_F_HW_VLAN_CTAG_RX)
 		flags |= VKTLS_PORT_VLAN_STRIP;
 	if (vktls_port_joins(vd))
-		flags |= VKTLS_PORT_RX_GRO;
+		flags |= vktls_port_join_flags(caps);
 	if (caps & VKTLS_CAP_RSS)
 		flags |= VKTLS_PORT_RSS;
 	return flags;

@@ -7,13 +7,11 @@
 #include <linux/dma-mapping.h>
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
 #include <net/page_pool/helpers.h>
 
 #include "ktls.h"
 #include "qp.h"
+#include "rx_gro.h"
 #include "trace.h"
 #include "vktls.h"
 #include "xdp.h"
@@ -221,80 +219,6 @@ static void vktls_rx_set_hash(struct sk_buff *skb, u16 flags, u32 hash)
 		skb_set_hash(skb, hash, PKT_HASH_TYPE_L4);
 	else if (flags & VKTLS_RXC_HASH_L3)
 		skb_set_hash(skb, hash, PKT_HASH_TYPE_L3);
-}
-
-/* Counts a joined packet, with the headers that joining removed. */
-static void vktls_rx_count_gro(struct vktls_rx_ring *rx, u32 bytes, u32 frames,
-			       u32 hdr_len)
-{
-	u32 more = (frames - 1) * hdr_len;
-
-	u64_stats_update_begin(&rx->sync);
-	u64_stats_add(&rx->stats[RXS_BYTES], more);
-	u64_stats_inc(&rx->stats[RXS_GRO_PACKETS]);
-	u64_stats_add(&rx->stats[RXS_GRO_BYTES], bytes);
-	u64_stats_add(&rx->stats[RXS_GRO_WIRE_PACKETS], frames);
-	u64_stats_add(&rx->stats[RXS_GRO_WIRE_BYTES], bytes + more);
-	u64_stats_update_end(&rx->sync);
-}
-
-/*
- * Makes a joined packet a GSO packet, so that it can be segmented again. The NIC left
- * the sum of the pseudo header in place of the checksum.
- */
-static void vktls_rx_set_gso(struct vktls_rx_ring *rx, struct sk_buff *skb,
-			     const struct vktls_rx_cpl *cpl)
-{
-	struct skb_shared_info *info = skb_shinfo(skb);
-	bool v4 = skb->protocol == htons(ETH_P_IP);
-	u32 l4 = v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	const struct tcphdr *th = (const void *)skb->data + l4;
-
-	info->gso_size = le16_to_cpu(cpl->seg_len);
-	info->gso_segs = cpl->segs;
-	info->gso_type = v4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
-	if (cpl->flags & cpu_to_le16(VKTLS_RXC_GRO_ID))
-		info->gso_type |= SKB_GSO_TCP_FIXEDID;
-	skb->ip_summed = CHECKSUM_PARTIAL;
-	skb->csum_start = skb_headroom(skb) + l4;
-	skb->csum_offset = offsetof(struct tcphdr, check);
-	vktls_rx_count_gro(rx, skb->len + ETH_HLEN, cpl->segs,
-			   ETH_HLEN + l4 + th->doff * 4);
-}
-
-/*
- * Returns the length of Ethernet, IP and TCP headers, at the offsets that
- * vktls_rx_set_gso() uses; 0 if they are not there.
- */
-static u32 vktls_rx_gro_headers(const struct sk_buff *skb)
-{
-	__be16 proto = ((const struct ethhdr *)skb->data)->h_proto;
-	u32 len = ETH_HLEN;
-
-	if (skb_headlen(skb) <
-	    ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr))
-		return 0;
-	if (proto == htons(ETH_P_IP))
-		len += sizeof(struct iphdr);
-	else if (proto == htons(ETH_P_IPV6))
-		len += sizeof(struct ipv6hdr);
-	else
-		return 0;
-	return len + ((const struct tcphdr *)(skb->data + len))->doff * 4;
-}
-
-/*
- * Returns whether the NIC's number of frames is the one that GSO will compute from
- * the payload.
- */
-static bool vktls_rx_gro_sane(const struct sk_buff *skb,
-			      const struct vktls_rx_cpl *cpl)
-{
-	u32 seg_len = le16_to_cpu(cpl->seg_len);
-	u32 headers = vktls_rx_gro_headers(skb);
-
-	return headers && cpl->segs > 1 && seg_len && skb->len > headers &&
-	       DIV_ROUND_UP(skb->len - headers, seg_len) == cpl->segs;
 }
 
 static __always_inline void vktls_rx_give(struct vktls_rx_ring *rx,

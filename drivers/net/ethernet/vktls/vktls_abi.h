@@ -21,7 +21,7 @@
  * from the lowest that it can work with, and uses additions by capability.
  */
 #define VKTLS_ABI_MAJOR			1
-#define VKTLS_ABI_MINOR			8
+#define VKTLS_ABI_MINOR			9
 
 /* PCI identity. BAR 0 holds the registers below, BAR 1 the MSI-X table. */
 #define VKTLS_PCI_VENDOR		0x1af4
@@ -45,6 +45,8 @@
 #define VKTLS_RX_GRO_BUFS		18	/* buffers of a packet with RXC_GRO */
 #define VKTLS_RX_GRO_BYTES		65535	/* bytes of a packet with RXC_GRO */
 #define VKTLS_RX_GRO_SEGS		255	/* frames in a packet with RXC_GRO */
+#define VKTLS_RX_GRO_IP_BYTES		65549	/* the same with PORT_RX_GRO_IP */
+#define VKTLS_RX_GRO_HOLD_USECS		4000	/* longest wait with PORT_RX_GRO_HOLD */
 #define VKTLS_RSS_KEY_BYTES		40
 #define VKTLS_RSS_ENTRIES		128
 #define VKTLS_RSS_CONTEXTS		64	/* number 0 is the port's own */
@@ -188,6 +190,7 @@
 #define VKTLS_CAP_RSS_CTX		0x00000200u	/* with RSS */
 #define VKTLS_CAP_FLOW_FILTER		0x00000400u	/* with RSS_CTX */
 #define VKTLS_CAP_TLS_RX_NEXT		0x00000800u	/* with TLS_RX */
+#define VKTLS_CAP_RX_GRO_MORE		0x00001000u	/* with RX_GRO: its modes */
 
 /* Ciphers and versions: capability bit = 1 << value */
 #define VKTLS_CIPHER_AES_128_GCM	0
@@ -223,6 +226,7 @@
 #define VKTLS_RXC_TLS_ASK		0x0200	/* with TLS: EVT_TLS_RESYNC is about it */
 #define VKTLS_RXC_GRO			0x0400	/* several frames in one packet */
 #define VKTLS_RXC_GRO_ID		0x0800	/* with GRO: all had one IPv4 identification */
+#define VKTLS_RXC_GRO_OUTER_ID		0x1000	/* with GRO: so had their outer IPv4 headers */
 
 /* Last byte of each completion and event: 1 on the first lap, then 0, 1, and so on */
 #define VKTLS_GEN			0x01
@@ -265,6 +269,10 @@
 #define VKTLS_PORT_VLAN_STRIP		0x00000020u
 #define VKTLS_PORT_RSS			0x00000040u	/* spread, and report the hash */
 #define VKTLS_PORT_RX_GRO		0x00000080u	/* join frames with right checksums */
+/* With RX_GRO: */
+#define VKTLS_PORT_RX_GRO_HOLD		0x00000100u	/* frames wait for the next ones */
+#define VKTLS_PORT_RX_GRO_IP		0x00000200u	/* join IP in IP, IPv6 options, padded frames */
+#define VKTLS_PORT_RX_GRO_CWR		0x00000400u	/* join frames that have CWR */
 
 /* RSS hash types */
 #define VKTLS_RSS_IPV4			0x01
