@@ -10,7 +10,7 @@
 #include "soc/core.h"
 #include "hold.h"
 #include "ring.h"
-#include "frame/wire.h"
+#include "frame/tso.h"
 
 /*
  * Largest packet that is gathered: a replay includes the bytes of its records

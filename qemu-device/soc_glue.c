@@ -254,6 +254,7 @@ static void soc_config(VkdevState *s, VkdevCoreConfig *config)
         .features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN |
                     VKTLS_CAP_RX_CSUM | VKTLS_CAP_RSS |
                     VKTLS_CAP_RSS_CTX | VKTLS_CAP_FLOW_FILTER |
+                    VKTLS_CAP_USO | VKTLS_CAP_TSO_TUNNEL |
                     (s->rx_gro ? VKTLS_CAP_RX_GRO | VKTLS_CAP_RX_GRO_MORE : 0),
         .mbps = VKDEV_MBPS,
         .tls_contexts = s->contexts,

@@ -118,16 +118,29 @@ static bool tx_fits(const VkdevState *s, const VkdevTxPacket *pkt)
     return len <= s->port.mtu + VKDEV_ETH_HDR + 2 * VKDEV_VLAN_HDR;
 }
 
+/* True if the packet is UDP that may be cut: with firmware from 1.9 on. */
+static bool tx_is_udp(const VkdevState *s, const VkdevWire *w)
+{
+    return w->l4 && w->proto == VKDEV_IPPROTO_UDP && !w->routed &&
+           vkdev_tx_more_tso(s);
+}
+
 /*
- * Check a packet with TSO. vkdev_tso_init() needs headers that fit
+ * Check a packet with TSO; of a tunnel, go on with the headers of the packet in
+ * it. vkdev_tso_init() needs headers that fit
  * VKDEV_TSO_HDR_MAX, with space for a VLAN tag.
  */
-static uint16_t tx_check_tso(const VkdevTxPacket *pkt)
+static uint16_t tx_check_tso(const VkdevState *s, VkdevTxPacket *pkt)
 {
-    const VkdevWire *w = &pkt->wire;
+    uint8_t inner = pkt->off.inner;
+    VkdevWire *w = &pkt->wire;
 
-    if (!vkdev_wire_is_tcp(w) || pkt->off.hdr_len != w->payload ||
-        !pkt->off.mss || w->payload > VKDEV_TSO_HDR_MAX - VKDEV_VLAN_HDR) {
+    if (inner && !vkdev_tso_enter(pkt->frame, pkt->len, inner, w)) {
+        return VKTLS_ST_TX_OFFLOAD;
+    }
+    if (!(vkdev_wire_is_tcp(w) || tx_is_udp(s, w)) ||
+        pkt->off.hdr_len != w->payload || !pkt->off.mss ||
+        w->payload > VKDEV_TSO_HDR_MAX - VKDEV_VLAN_HDR) {
         return VKTLS_ST_TX_OFFLOAD;
     }
     return VKTLS_ST_OK;
@@ -159,7 +172,7 @@ static uint16_t tx_check_tls(const VkdevTxPacket *pkt)
     return w->l3 + w->ip_len == pkt->len ? VKTLS_ST_OK : VKTLS_ST_TX_LENGTH;
 }
 
-static uint16_t tx_check(const VkdevState *s, const VkdevTxPacket *pkt)
+static uint16_t tx_check(const VkdevState *s, VkdevTxPacket *pkt)
 {
     const struct vktls_tx_offload *off = &pkt->off;
     uint16_t status = VKTLS_ST_OK;
@@ -174,7 +187,7 @@ static uint16_t tx_check(const VkdevState *s, const VkdevTxPacket *pkt)
         status = tx_check_tls(pkt);
     }
     if (status == VKTLS_ST_OK && (off->flags & VKTLS_TXO_TSO)) {
-        status = tx_check_tso(pkt);
+        status = tx_check_tso(s, pkt);
     }
     if (status == VKTLS_ST_OK && (off->flags & VKTLS_TXO_CSUM) &&
         off->csum_start + off->csum_offset + 2 > pkt->len) {
@@ -260,6 +273,8 @@ static void tx_insert_vlan(VkdevTxPacket *pkt)
     pkt->frame -= VKDEV_VLAN_HDR;
     pkt->len += VKDEV_VLAN_HDR;
     w->l3 += VKDEV_VLAN_HDR;
+    w->outer += w->outer ? VKDEV_VLAN_HDR : 0;
+    w->outer_udp += w->outer_udp ? VKDEV_VLAN_HDR : 0;
     w->l4 += VKDEV_VLAN_HDR;
     w->payload += VKDEV_VLAN_HDR;
 }

@@ -23,4 +23,7 @@ bool vkdev_tx_scan(VkdevTxQueue *txq, VkdevTxDescs *d, int *budget);
 uint16_t vkdev_tx_take_descs(const VkdevState *s, VkdevTxPacket *pkt,
                              const VkdevTxDescs *d);
 
+/* True if tunnels and UDP may be cut: hardware and firmware are of 1.9 or later. */
+bool vkdev_tx_more_tso(const VkdevState *s);
+
 #endif

@@ -11,6 +11,9 @@
                    VKTLS_TXO_VLAN | VKTLS_TXO_TLS | VKTLS_TXO_REPLAY)
 #define TXD_FLAGS (VKTLS_TXD_EOP | VKTLS_TXD_CPL)
 
+/* Minor version of the ABI from which on tunnels and UDP are cut. */
+#define TSO_MORE_SINCE 9
+
 /* Cost of examining a descriptor, in bytes of the budget of tx_run(). */
 #define TX_DESC_COST 64
 
@@ -110,6 +113,11 @@ bool vkdev_tx_scan(VkdevTxQueue *txq, VkdevTxDescs *d, int *budget)
     return false;
 }
 
+bool vkdev_tx_more_tso(const VkdevState *s)
+{
+    return (vkdev_core_abi(s->core) & UINT16_MAX) >= TSO_MORE_SINCE;
+}
+
 static bool tx_take_offload(const VkdevState *s, VkdevTxPacket *pkt,
                             const struct vktls_tx_desc *desc)
 {
@@ -126,7 +134,11 @@ static bool tx_take_offload(const VkdevState *s, VkdevTxPacket *pkt,
         !(s->tls_replay && (off->flags & VKTLS_TXO_TLS))) {
         return false;
     }
-    return !off->reserved && !(off->flags & ~TXO_FLAGS);
+    if (off->inner &&
+        ((off->flags & VKTLS_TXO_TLS) || !vkdev_tx_more_tso(s))) {
+        return false;
+    }
+    return !(off->flags & ~TXO_FLAGS);
 }
 
 static bool tx_take_replay(VkdevTxPacket *pkt,

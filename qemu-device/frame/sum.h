@@ -39,6 +39,18 @@ static inline uint64_t vkdev_sum_words(const uint8_t *p, size_t words)
     return acc;
 }
 
+/**
+ * Return @v in the form in which sums read it from a packet: network byte
+ * order.
+ */
+static inline uint32_t vkdev_sum_be32(uint32_t v)
+{
+    const uint8_t bytes[] = { v >> 24, v >> 16, v >> 8, v };
+
+    memcpy(&v, bytes, sizeof(v));
+    return v;
+}
+
 /** Fold a sum to 16 bits. */
 static inline uint16_t vkdev_sum_fold(uint64_t acc)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Headers, checksums, RSS hash and segmentation of a frame in one buffer. Each
+ * Headers, checksums and RSS hash of a frame in one buffer. Each
  * length and offset in a packet is checked against the packet's size before it
  * is used. This file knows neither rings nor QEMU.
  */
@@ -28,10 +28,6 @@
 #define IPV6_FRAGMENT 44
 #define IPV6_AUTH 51
 #define IPV6_DEST 60
-
-#define TCP_FIN 0x01
-#define TCP_PSH 0x08
-#define TCP_CWR 0x80
 
 static void parse_l4(const uint8_t *frame, size_t end, size_t off,
                      VkdevWire *w)
@@ -152,6 +148,17 @@ static void parse_ipv6(const uint8_t *frame, size_t len, size_t l3,
     parse_l4(frame, end, off, w);
 }
 
+void vkdev_wire_parse_ip(const uint8_t *frame, size_t len, size_t l3,
+                         VkdevWire *w)
+{
+    memset(w, 0, sizeof(*w));
+    if (l3 < len && frame[l3] >> 4 == 4) {
+        parse_ipv4(frame, len, l3, w);
+    } else if (l3 < len) {
+        parse_ipv6(frame, len, l3, w);
+    }
+}
+
 void vkdev_wire_parse(const uint8_t *frame, size_t len, VkdevWire *w)
 {
     size_t l3 = VKDEV_ETH_HDR;
@@ -221,34 +228,22 @@ bool vkdev_wire_is_tcp(const VkdevWire *w)
     return w->l4 && w->proto == VKDEV_IPPROTO_TCP && !w->routed;
 }
 
-/*
- * Return @v in the form in which sums read it from a packet: network byte
- * order.
- */
-static uint32_t sum_be32(uint32_t v)
-{
-    uint8_t bytes[4];
-
-    vkdev_put_be32(bytes, v);
-    memcpy(&v, bytes, sizeof(v));
-    return v;
-}
-
-static uint64_t sum_pseudo(const uint8_t *ip, unsigned version, uint8_t proto,
-                           uint32_t l4_len)
+uint64_t vkdev_wire_pseudo_sum(const uint8_t *ip, unsigned version,
+                               uint8_t proto, uint32_t l4_len)
 {
     uint64_t acc = version == 4 ? vkdev_sum_words(ip + 12, 2)
                                 : vkdev_sum_words(ip + 8, 8);
 
-    return acc + sum_be32(proto) + sum_be32(l4_len);
+    return acc + vkdev_sum_be32(proto) + vkdev_sum_be32(l4_len);
 }
 
 void vkdev_wire_pseudo_store(uint8_t *field, const uint8_t *ip,
                              unsigned version, uint32_t tcp_len)
 {
-    vkdev_sum_store(field, vkdev_sum_minus(sum_pseudo(ip, version,
-                                                      VKDEV_IPPROTO_TCP,
-                                                      tcp_len)));
+    uint64_t sum = vkdev_wire_pseudo_sum(ip, version, VKDEV_IPPROTO_TCP,
+                                         tcp_len);
+
+    vkdev_sum_store(field, vkdev_sum_minus(sum));
 }
 
 bool vkdev_wire_sum_fill(uint8_t *frame, size_t len, size_t start,
@@ -325,7 +320,7 @@ VkdevWireSum vkdev_wire_sum_check(const uint8_t *frame, const VkdevWire *w,
         return VKDEV_WIRE_SUM_NONE;
     }
     sum = l4_sum(frame, w, size, len, sum) +
-          sum_pseudo(ip, w->version, w->proto, size);
+          vkdev_wire_pseudo_sum(ip, w->version, w->proto, size);
     return vkdev_sum_fold(sum) == 0xffff ? VKDEV_WIRE_SUM_OK :
                                            VKDEV_WIRE_SUM_BAD;
 }
@@ -371,113 +366,4 @@ void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci)
     memmove(frame - VKDEV_VLAN_HDR, frame, 12);
     vkdev_put_be16(frame + 8, ETH_P_8021Q);
     vkdev_put_be16(frame + 10, tci);
-}
-
-/*
- * Sum the header fields that are equal in all frames of the packet; the fields
- * that differ are set to zero and added for each frame later.
- */
-static void tso_sum_fixed(VkdevTso *tso)
-{
-    uint8_t *ip = tso->hdr + tso->l3;
-    uint8_t *tcp = tso->hdr + tso->l4;
-
-    if (tso->version == 4) {
-        memset(ip + 2, 0, 4);
-        memset(ip + 10, 0, 2);
-        tso->ip_sum = vkdev_sum_words(ip, ip[0] & 15);
-    }
-    memset(tcp + 4, 0, 4);
-    memset(tcp + 12, 0, 2);
-    memset(tcp + 16, 0, 2);
-    tso->tcp_sum = sum_pseudo(ip, tso->version, VKDEV_IPPROTO_TCP, 0);
-    tso->tcp_sum += vkdev_sum_words(tcp, (tso->hdr_len - tso->l4) / 4);
-}
-
-bool vkdev_tso_init(VkdevTso *tso, const uint8_t *frame, size_t len,
-                    const VkdevWire *w, uint16_t mss)
-{
-    if (w->payload > sizeof(tso->hdr)) {
-        return false;
-    }
-    tso->payload = frame + w->payload;
-    tso->left = len - w->payload;
-    tso->mss = mss;
-    tso->l3 = w->l3;
-    tso->l4 = w->l4;
-    tso->hdr_len = w->payload;
-    tso->version = w->version;
-    tso->ip_id = vkdev_get_be16(frame + w->l3 + 4);
-    tso->tcp_seq = vkdev_wire_tcp_seq(frame, w);
-    tso->tcp_off = frame[w->l4 + 12];
-    tso->tcp_flags = frame[w->l4 + 13];
-    tso->first = true;
-    memcpy(tso->hdr, frame, w->payload);
-    tso_sum_fixed(tso);
-    return true;
-}
-
-static void tso_fill_ip(VkdevTso *tso, uint32_t chunk)
-{
-    uint8_t *ip = tso->hdr + tso->l3;
-    uint32_t ip_len = tso->hdr_len - tso->l3 + chunk;
-
-    if (tso->version == 6) {
-        vkdev_put_be16(ip + 4, ip_len - IPV6_HDR);
-        return;
-    }
-    vkdev_put_be16(ip + 2, ip_len);
-    vkdev_put_be16(ip + 4, tso->ip_id);
-    vkdev_sum_store(ip + 10, tso->ip_sum + sum_be32(ip_len & UINT16_MAX) +
-                             sum_be32(tso->ip_id));
-    tso->ip_id++;
-}
-
-static void tso_fill_tcp(VkdevTso *tso, const uint8_t *data, uint32_t chunk)
-{
-    uint8_t *tcp = tso->hdr + tso->l4;
-    uint32_t len = tso->hdr_len - tso->l4 + chunk;
-    uint64_t acc = vkdev_sum_add(tso->tcp_sum, data, chunk);
-
-    acc += sum_be32(len);
-    acc += sum_be32(tso->tcp_seq);
-    acc += sum_be32(tso->tcp_off << 8 | tcp[13]);
-    vkdev_sum_store(tcp + 16, acc);
-}
-
-/*
- * Set the TCP flags of a frame: CWR only in the first frame, FIN and PSH only
- * in the last.
- */
-static void tso_fill_flags(VkdevTso *tso, bool last)
-{
-    uint8_t *tcp = tso->hdr + tso->l4;
-    uint8_t flags = tso->tcp_flags;
-
-    if (!tso->first) {
-        flags &= ~TCP_CWR;
-    }
-    if (!last) {
-        flags &= ~(TCP_FIN | TCP_PSH);
-    }
-    tcp[12] = tso->tcp_off;
-    tcp[13] = flags;
-}
-
-bool vkdev_tso_next(VkdevTso *tso, const uint8_t **data, uint32_t *chunk)
-{
-    if (!tso->first && !tso->left) {
-        return false;
-    }
-    *chunk = tso->left < tso->mss ? tso->left : tso->mss;
-    *data = tso->payload;
-    tso->payload += *chunk;
-    tso->left -= *chunk;
-    vkdev_put_be32(tso->hdr + tso->l4 + 4, tso->tcp_seq);
-    tso_fill_flags(tso, !tso->left);
-    tso_fill_ip(tso, *chunk);
-    tso_fill_tcp(tso, *data, *chunk);
-    tso->tcp_seq += *chunk;
-    tso->first = false;
-    return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The format of frames: Ethernet, VLAN, IPv4, IPv6, TCP and UDP headers, their
- * checksums, the RSS hash and segmentation.
+ * checksums and the RSS hash.
  *
  * Pure C: no QEMU and no kernel header, no allocation. Every offset that these
  * functions return is inside the frame.
@@ -18,7 +18,6 @@
 #define VKDEV_ETH_HDR 14
 #define VKDEV_VLAN_HDR 4
 #define VKDEV_ETH_MIN 60
-#define VKDEV_TSO_HDR_MAX 512
 
 #define VKDEV_IPPROTO_TCP 6
 #define VKDEV_IPPROTO_UDP 17
@@ -31,6 +30,7 @@ typedef struct VkdevWire {
     bool routed;        /* routing header with hops left: address not final */
     uint16_t l3;        /* offset of the IP header */
     uint16_t outer;     /* offset of the IP header around it; 0 = none */
+    uint16_t outer_udp; /* offset of a tunnel's UDP header; 0 = none */
     uint16_t l4;        /* offset of the TCP or UDP header, 0 for none */
     uint16_t payload;   /* offset of the bytes after the TCP or UDP header */
     uint32_t ip_len;    /* length of the IP packet from its header */
@@ -41,25 +41,6 @@ typedef enum VkdevWireSum {
     VKDEV_WIRE_SUM_OK,
     VKDEV_WIRE_SUM_BAD,
 } VkdevWireSum;
-
-/* A packet that is being cut into frames of at most mss bytes of payload. */
-typedef struct VkdevTso {
-    const uint8_t *payload;
-    uint32_t left;      /* payload bytes not yet cut */
-    uint32_t mss;
-    uint16_t l3;
-    uint16_t l4;
-    uint16_t hdr_len;
-    uint16_t ip_id;     /* IP identification of the next frame */
-    uint32_t tcp_seq;
-    uint64_t ip_sum;    /* sums of the fields that are equal in all frames */
-    uint64_t tcp_sum;
-    uint8_t version;
-    uint8_t tcp_off;
-    uint8_t tcp_flags;  /* TCP flags of the packet */
-    bool first;
-    uint8_t hdr[VKDEV_TSO_HDR_MAX];     /* headers of the current frame */
-} VkdevTso;
 
 static inline uint16_t vkdev_get_be16(const uint8_t *p)
 {
@@ -93,6 +74,10 @@ static inline uint32_t vkdev_wire_tcp_seq(const uint8_t *frame,
 /** Find the headers in the @len bytes of a frame at @frame. */
 void vkdev_wire_parse(const uint8_t *frame, size_t len, VkdevWire *w);
 
+/** Find the headers of the IP packet that begins at @l3. */
+void vkdev_wire_parse_ip(const uint8_t *frame, size_t len, size_t l3,
+                         VkdevWire *w);
+
 /**
  * If the parsed frame is TCP or UDP in IP in IP, and nothing but the IP headers
  * is before that, replace @w by the headers of the inner packet.
@@ -101,6 +86,10 @@ bool vkdev_wire_look_inside(const uint8_t *frame, size_t len, VkdevWire *w);
 
 /** True if the frame has a complete TCP header and its final IP addresses. */
 bool vkdev_wire_is_tcp(const VkdevWire *w);
+
+/** Return the sum of the pseudo header for @l4_len bytes after an IP header. */
+uint64_t vkdev_wire_pseudo_sum(const uint8_t *ip, unsigned version,
+                               uint8_t proto, uint32_t l4_len);
 
 /**
  * Store at @field (the TCP checksum) the sum of the pseudo header for @tcp_len
@@ -136,20 +125,5 @@ unsigned vkdev_wire_hash(const uint8_t *frame, const VkdevWire *w,
 
 /** Insert a VLAN tag. The MAC addresses move to @frame - VKDEV_VLAN_HDR. */
 void vkdev_wire_vlan_insert(uint8_t *frame, uint16_t tci);
-
-/**
- * Begin to cut a packet for which vkdev_wire_is_tcp() is true. @frame must
- * stay valid until vkdev_tso_next() has returned the last frame.
- *
- * Return: false if the headers are longer than VKDEV_TSO_HDR_MAX.
- */
-bool vkdev_tso_init(VkdevTso *tso, const uint8_t *frame, size_t len,
-                    const VkdevWire *w, uint16_t mss);
-
-/**
- * Get the next frame: its headers in @tso->hdr (@tso->hdr_len bytes), and
- * @chunk bytes of payload at @data. False after the last frame.
- */
-bool vkdev_tso_next(VkdevTso *tso, const uint8_t **data, uint32_t *chunk);
 
 #endif

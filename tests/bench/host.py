@@ -14,7 +14,7 @@ LIBRARIES = {"ipsec-mb": ("VKDEV_AEAD_IPSEC_MB", "aead_ipsec_mb", "-lIPSec_MB"),
 ENGINE = [f"qemu-device/tls/{name}.c" for name in
           ("ctx", "engine", "encrypt", "replay", "replay_cache", "decrypt", "holes",
            "resync", "keys", "late", "record", "aead", "poly")]
-WIRE = [f"qemu-device/frame/{name}.c" for name in ("wire", "rss", "sum")]
+WIRE = [f"qemu-device/frame/{name}.c" for name in ("wire", "tso", "rss", "sum")]
 STREAM = [f"{HOST}/stream.c", f"{HOST}/raw.c"]
 CONTEXTS = ["1", "1000", "20000", "100000", "1000000"]
 BYTES_EACH = 1024   # least size of a context, to estimate how many fit

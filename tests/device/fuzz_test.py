@@ -256,7 +256,8 @@ class World:
                            self.any.choice((0, 1, 100, 1400)), 5,
                            self.any.choice((34, self.number() & 0xffff)),
                            self.any.choice((54, 74, self.number() & 0xffff)),
-                           self.any.choice((16, self.number() & 0xff)), 0, flags)
+                           self.any.choice((16, self.number() & 0xff)),
+                           self.any.choice((0, 0, 34, 64, self.number() & 0xff)), flags)
 
     def doorbell(self):
         reg = 0x1000 + self.any.choice((0, 0x40)) + self.any.choice((0, 4, 8, 12, 16, 20))

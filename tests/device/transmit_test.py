@@ -347,7 +347,7 @@ def refused_descriptors(nic):
         tx.descriptor(**members)
         tx.ring_doorbell()
         tx.check_refused(tx.completion(), "TX_DESC", before)
-    for members in (dict(flags=1 << 14), dict(flags=0, reserved=1)):
+    for members in (dict(flags=1 << 14), dict(flags=ABI.TXO_TLS, inner=34)):
         tx.offload(**members)
         tx.data(PLAIN)
         before = nic.stats()["TX_ERRORS"]

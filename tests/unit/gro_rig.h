@@ -14,6 +14,7 @@
 #include "vktls_abi.h"
 #include "frame/gro.h"
 #include "frame/sum.h"
+#include "frame/tso.h"
 
 #define GRO_FRAME_MAX	2048
 

@@ -80,10 +80,10 @@ filter_test-cflags = $(wire-cflags)
 flow_test-src = qemu-device/frame/flow.c $(wire-src)
 flow_test-cflags = $(wire-cflags)
 
-gro_test-src = qemu-device/frame/gro.c $(wire-src)
+gro_test-src = qemu-device/frame/gro.c qemu-device/frame/tso.c $(wire-src)
 gro_test-cflags = $(wire-cflags)
 
-wire_test-src = $(wire-src)
+wire_test-src = qemu-device/frame/tso.c $(wire-src)
 wire_test-cflags = $(wire-cflags)
 
 tls_record_test-src = net/tls/record.c

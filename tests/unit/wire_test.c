@@ -8,6 +8,7 @@
 
 #include "vktls_abi.h"
 #include "frame/sum.h"
+#include "frame/tso.h"
 #include "frame/wire.h"
 #include "ktap.h"
 #include "prng.h"
@@ -378,6 +379,27 @@ static void handle(uint8_t *frame, size_t len, struct prng *r)
 	ktap_expect_eq(total, len - w.payload);
 }
 
+/* Cut the frame as a packet of UDP, or of a tunnel with its inner header anywhere. */
+static void cut_anything(uint8_t *frame, size_t len, struct prng *r)
+{
+	struct VkdevTso tso;
+	struct VkdevWire w;
+	const uint8_t *data;
+	uint32_t chunk, total = 0;
+
+	vkdev_wire_parse(frame, len, &w);
+	if (prng_below(r, 2) && !vkdev_tso_enter(frame, len, prng_below(r, 256), &w))
+		return;
+	if (!w.l4 || w.routed || !vkdev_tso_init(&tso, frame, len, &w, 1 + prng_below(r, 100)))
+		return;
+	while (vkdev_tso_next(&tso, &data, &chunk))
+		total += chunk;
+	ktap_expect_eq(total, len - w.payload);
+	vkdev_wire_parse(frame, len, &w);
+	if (vkdev_wire_look_inside(frame, len, &w))
+		ktap_expect(w.l4 > w.l3 && w.l3 > w.outer && w.payload <= len);
+}
+
 static void survives_mutation(void)
 {
 	struct prng r = { 3 };
@@ -395,6 +417,7 @@ static void survives_mutation(void)
 		for (i = prng_below(&r, 4); i && len; i--)
 			frame[prng_below(&r, len)] = prng_next(&r);
 		handle(frame, len, &r);
+		cut_anything(frame, len, &r);
 		free(frame);
 	}
 }

@@ -24,6 +24,7 @@
 #include "vktls_abi.h"
 #include "frame/flow.h"
 #include "frame/sum.h"
+#include "frame/tso.h"
 #include "frame/wire.h"
 
 #define RECORDS		16

@@ -18,6 +18,8 @@ OUT = "eth1"            # the interface to which eth0 routes
 FAR = ("198.51.100.1", "198.51.100.2")
 FAR6 = ("2001:db8:1::1", "2001:db8:1::2")
 VLAN = ("203.0.113.1", "203.0.113.2")
+TUNNEL4 = ("192.168.99.1", "192.168.99.2")
+TUNNEL6 = ("2001:db8:9::1", "2001:db8:9::2")
 PSH, ACK = 8, 16
 SIZE = 1400
 
@@ -127,6 +129,24 @@ def vlan():
             ktap.equal(grown["rx_gro_packets"], 0, "packets joined with a tag in them")
 
 
+def tunnelled(v6):
+    """Frames of a stream in a tunnel are joined before the tunnel's header is removed."""
+    gro(True)
+    kind = "sit" if v6 else "ipip"
+    pair = TUNNEL6 if v6 else TUNNEL4
+    for ns, (own, other) in ((None, V4), ("peer", V4[::-1])):
+        run("ip", "link", "add", "tun9", "type", kind, "local", own, "remote", other, ns=ns)
+        ktap.defer(lambda ns=ns: run("ip", "link", "del", "tun9", ns=ns))
+        run("ip", "link", "set", "tun9", "up", ns=ns)
+        run("ip", "addr", "add", pair[ns == "peer"] + ("/64" if v6 else "/24"), "dev", "tun9",
+            *(("nodad",) if v6 else ()), ns=ns)
+    with counted() as grown:
+        Transfer(4 * MIB, receive=True, v6=v6, pair=pair).finish()
+        time.sleep(0.5)
+    ktap.equal(grown["rx_gro_wire_packets"], grown["dev_rx_gro_frames"], "frames in packets")
+    at_least(grown, "rx_gro_wire_packets", 2 * MIB // 1440)
+
+
 # Forwarded packets
 
 def ones_sum(data):
@@ -160,6 +180,15 @@ def stream_of(dst, src, v6, hops, step, count=40):
         [frame(dst, src, v6, count - 1, 100, ACK | PSH, hops, step)]
 
 
+def wrapped(data, n, hops):
+    """The nth frame's packet in a packet of IPv4 to the far address."""
+    inner = 4 if data[14] >> 4 == 4 else 41
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(data) - 14, 65500 + n & 0xffff, 0x4000,
+                       hops, inner, 0) + socket.inet_aton(V4[1]) + socket.inet_aton(FAR[1])
+    head = head[:10] + struct.pack("!H", ones_sum(head)) + head[12:]
+    return data[:12] + b"\x08\x00" + head + data[14:]
+
+
 @contextlib.contextmanager
 def burst():
     """netem at the peer delays the packets that it sends during the block, so that they
@@ -173,7 +202,7 @@ def burst():
 
 
 class Sniffer:
-    """TCP frames with one source address, as they arrive at the peer."""
+    """Frames of TCP and of IP in IP with one source address, as they arrive at the peer."""
 
     def __init__(self, source):
         ktap.defer(peer, "ethtool", "-K", IF, "gro", "on")
@@ -191,7 +220,8 @@ class Sniffer:
         while not self.ended:
             with contextlib.suppress(socket.timeout):
                 data = self.sock.recv(70000)
-                if data[6:12] == self.source and data[14 + (6 if data[14] >> 4 == 6 else 9)] == 6:
+                proto = data[14 + (6 if data[14] >> 4 == 6 else 9)]
+                if data[6:12] == self.source and proto in (4, 6, 41):
                     self.frames.append(data)
 
     def end(self):
@@ -214,23 +244,27 @@ def route(tso):
             *(("nodad",) if bits == 64 else ()))
         run("ip", "neigh", "replace", other, "lladdr", mac(ns="peer"), "dev", OUT)
     # not "tso", which would also allow mangled IP identifications
-    for feature in ("tx-tcp-segmentation", "tx-tcp6-segmentation"):
+    for feature in ("tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-ipxip4-segmentation"):
         ktap.defer(run, "ethtool", "-K", OUT, feature, "on")
         run("ethtool", "-K", OUT, feature, "on" if tso else "off")
 
 
-def routed(v6, tso, step=1):
+def routed(v6, tso, step=1, tunnel=False):
     """A packet of joined frames is forwarded: it leaves as the original frames, with their
     checksums and identifications, cut by the other NIC or by the kernel."""
     gro(True)
     route(tso)
     here, there, via = mac_bytes(mac()), mac_bytes(mac(ns="peer")), mac_bytes(mac(OUT))
     sniffer = Sniffer(via)
+    sent = stream_of(here, there, v6, 64, step)
+    want = stream_of(there, via, v6, 64 if tunnel else 63, step)
+    if tunnel:
+        sent = [wrapped(data, n, 64) for n, data in enumerate(sent)]
+        want = [wrapped(data, n, 63) for n, data in enumerate(want)]
     with counted() as grown, burst(), raw_peer() as sock:
-        for data in stream_of(here, there, v6, 64, step):
+        for data in sent:
             sock.send(data)
     got = sniffer.end()
-    want = stream_of(there, via, v6, 63, step)
     if got != want:
         bad = [n for n, (a, b) in enumerate(zip(got, want)) if a != b]
         raise AssertionError(f"{len(got)} frames came, {len(want)} were sent, "
@@ -246,6 +280,9 @@ def main():
         ktap.add(f"{name}: off: none is", off, v6, timeout=60)
         ktap.add(f"{name}: routed, cut by the NIC", routed, v6, True)
         ktap.add(f"{name}: routed, cut by the kernel", routed, v6, False)
+        for how, tso in (("NIC", True), ("kernel", False)):
+            ktap.add(f"{name} in IPv4: routed, cut by the {how}", routed, v6, tso, 1, True)
+        ktap.add(f"{name} in IPv4: joined for the tunnel", tunnelled, v6, timeout=60)
     ktap.add("routed, with one identification", routed, False, True, 0)
     ktap.add("only with receive checksums", needs_checksums, timeout=60)
     ktap.add("switched on and off under traffic", switched_under_traffic, timeout=90)

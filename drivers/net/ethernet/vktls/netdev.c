@@ -8,11 +8,10 @@
 #include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <compat/vktls.h>
 
 #include "cmd.h"
+#include "gso.h"
 #include "ktls.h"
 #include "netdev.h"
 #include "qp.h"
@@ -27,7 +26,9 @@ static const struct {
 	u32 cap;
 } netdev_caps[] = {
 	{ NETIF_F_SG | NETIF_F_HW_CSUM, VKTLS_CAP_TX_CSUM },
-	{ NETIF_F_TSO | NETIF_F_TSO6, VKTLS_CAP_TSO },
+	{ NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN, VKTLS_CAP_TSO },
+	{ NETIF_F_GSO_UDP_L4, VKTLS_CAP_USO },
+	{ GSO_TUNNEL_FEATURES, VKTLS_CAP_TSO_TUNNEL },
 	{ NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_CTAG_RX, VKTLS_CAP_VLAN },
 	{ NETIF_F_RXCSUM, VKTLS_CAP_RX_CSUM },
 	{ NETIF_F_RXHASH, VKTLS_CAP_RSS },
@@ -372,27 +373,12 @@ static void vktls_netdev_tx_timeout(struct net_device *netdev,
 	vktls_reset_request(vd, RESET_TX);
 }
 
-/*
- * Returns whether the NIC can cut the packet, if it is to be cut. IP options and
- * extension headers can name an address that TCP's checksum covers in place of the
- * header's (source routes, home addresses), and be longer than the NIC can repeat.
- */
-static bool vktls_netdev_can_cut(const struct sk_buff *skb)
-{
-	unsigned int type = skb_shinfo(skb)->gso_type;
-
-	if (type & SKB_GSO_TCPV4)
-		return ip_hdr(skb)->ihl == sizeof(struct iphdr) / 4;
-	return !(type & SKB_GSO_TCPV6) ||
-	       ipv6_hdr(skb)->nexthdr == IPPROTO_TCP;
-}
-
 /* Leaves the segmentation that the NIC cannot do to the stack. */
 static netdev_features_t
 vktls_netdev_features_check(struct sk_buff *skb, struct net_device *netdev,
 			    netdev_features_t features)
 {
-	if (unlikely(!vktls_netdev_can_cut(skb)))
+	if (unlikely(!vktls_gso_can_cut(skb)))
 		features &= ~NETIF_F_GSO_MASK;
 	return vlan_features_check(skb, features);
 }
@@ -515,8 +501,10 @@ void vktls_netdev_adopt_caps(struct vktls_dev *vd)
 	/* Features that the networking core has added must stay. */
 	netdev->hw_features &= ~vktls_netdev_all_features();
 	netdev->hw_features |= vktls_netdev_able_features(vd);
-	netdev->vlan_features = features & (NETIF_F_SG | NETIF_F_HW_CSUM |
-					    NETIF_F_ALL_TSO);
+	netdev->hw_enc_features = features & (NETIF_F_SG | NETIF_F_HW_CSUM |
+					      NETIF_F_ALL_TSO | GSO_TUNNEL_FEATURES);
+	netdev->vlan_features = netdev->hw_enc_features |
+				(features & NETIF_F_GSO_UDP_L4);
 	netdev->max_mtu = clamp_t(unsigned int, le16_to_cpu(vd->caps.mtu_max),
 				  VKTLS_MTU_MIN, VKTLS_MTU_MAX);
 	vktls_netdev_adopt_mac(vd);

@@ -9,11 +9,13 @@
 #include <linux/if_vlan.h>
 #include <linux/mm.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 #include <linux/unaligned.h>
 #include <net/netdev_queues.h>
 #include <net/tls.h>
 
 #include "ktls.h"
+#include "gso.h"
 #include "trace.h"
 #include "tx.h"
 #include "vktls.h"
@@ -53,6 +55,24 @@ void vktls_tx_ring_doorbell(struct vktls_tx_ring *tx)
 		    tx->tail & tx->ring.mask);
 }
 
+/* Returns the length of all headers of a packet with one of GSO_OTHER. */
+static unsigned int vktls_tx_other_headers(const struct sk_buff *skb,
+					   struct vktls_tx_offload *off)
+{
+	if (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4)
+		return skb_transport_offset(skb) + sizeof(struct udphdr);
+	off->inner = skb_inner_network_offset(skb);
+	return skb_inner_tcp_all_headers(skb);
+}
+
+static unsigned int vktls_tx_headers(const struct sk_buff *skb,
+				     struct vktls_tx_offload *off)
+{
+	if (unlikely(skb_shinfo(skb)->gso_type & GSO_OTHER))
+		return vktls_tx_other_headers(skb, off);
+	return skb_tcp_all_headers(skb);
+}
+
 static void vktls_tx_offload_prepare(struct vktls_tx_packet *pkt, u32 tls_ctx)
 {
 	struct sk_buff *skb = pkt->skb;
@@ -78,7 +98,7 @@ static void vktls_tx_offload_prepare(struct vktls_tx_packet *pkt, u32 tls_ctx)
 			off->flags |= cpu_to_le16(VKTLS_TXO_REPLAY);
 	}
 	if (off->flags & cpu_to_le16(VKTLS_TXO_TSO | VKTLS_TXO_TLS))
-		off->hdr_len = cpu_to_le16(skb_tcp_all_headers(skb));
+		off->hdr_len = cpu_to_le16(vktls_tx_headers(skb, off));
 	if (off->flags)
 		off->flags |= cpu_to_le16(VKTLS_TXD_OFFLOAD);
 }

@@ -191,6 +191,8 @@
 #define VKTLS_CAP_FLOW_FILTER		0x00000400u	/* with RSS_CTX */
 #define VKTLS_CAP_TLS_RX_NEXT		0x00000800u	/* with TLS_RX */
 #define VKTLS_CAP_RX_GRO_MORE		0x00001000u	/* with RX_GRO: its modes */
+#define VKTLS_CAP_USO			0x00002000u	/* TSO of UDP */
+#define VKTLS_CAP_TSO_TUNNEL		0x00004000u	/* TSO of TCP in a tunnel */
 
 /* Ciphers and versions: capability bit = 1 << value */
 #define VKTLS_CIPHER_AES_128_GCM	0
@@ -208,7 +210,7 @@
 #define VKTLS_TXD_REPLAY		0x4000	/* struct vktls_tx_replay */
 #define VKTLS_TXD_OFFLOAD		0x8000	/* struct vktls_tx_offload */
 #define VKTLS_TXO_CSUM			0x0010	/* sum from csum_start to the end */
-#define VKTLS_TXO_TSO			0x0020	/* cut TCP payload at mss */
+#define VKTLS_TXO_TSO			0x0020	/* cut TCP or UDP payload at mss */
 #define VKTLS_TXO_VLAN			0x0040	/* insert vlan_tci */
 #define VKTLS_TXO_TLS			0x0080	/* encrypt with tls_ctx */
 #define VKTLS_TXO_REPLAY		0x0100	/* with TLS: replay of sent records */
@@ -415,12 +417,12 @@ VKTLS_ABI_SIZE(vktls_tx_desc, 16);
 
 struct vktls_tx_offload {
 	__le32 tls_ctx;		/* TXO_TLS: number of the context */
-	__le16 mss;		/* TXO_TSO: TCP payload bytes in one frame */
+	__le16 mss;		/* TXO_TSO: payload bytes in one frame */
 	__le16 vlan_tci;	/* TXO_VLAN */
 	__le16 csum_start;	/* TXO_CSUM: bytes from the frame's start */
-	__le16 hdr_len;		/* TXO_TSO, TXO_TLS: Ethernet to TCP header */
+	__le16 hdr_len;		/* TXO_TSO, TXO_TLS: Ethernet to TCP or UDP header */
 	__u8 csum_offset;	/* TXO_CSUM: from csum_start */
-	__u8 reserved;
+	__u8 inner;		/* TXO_TSO: IP header in the tunnel; 0 = no tunnel */
 	__le16 flags;		/* VKTLS_TXD_OFFLOAD | VKTLS_TXO_* */
 };
 VKTLS_ABI_SIZE(vktls_tx_offload, 16);
