@@ -300,7 +300,7 @@ def queue_registers_without_queues(nic):
 
 @case()
 def properties_out_of_range(_):
-    for name, value in (("queues", 0), ("queues", 17), ("tls-contexts", 1 << 20),
+    for name, value in (("queues", 0), ("queues", 17), ("tls-contexts", (1 << 20) + 1),
                         ("fault-tx-drop-ppm", 1000001)):
         try:
             Machine("-device", f"vktls,{name}={value}").close()
