@@ -383,7 +383,7 @@ static void vm_changed(void *opaque, bool running, RunState state)
 bool vkdev_migrate_init(VkdevState *s, Error **errp)
 {
     s->stopped = !runstate_is_running();
-    s->vm_changed = qdev_add_vm_change_state_handler(DEVICE(s), vm_changed, s);
+    s->vm_changed = qemu_add_vm_change_state_handler(vm_changed, s);
     if (!s->vfio_user) {
         return true;
     }

@@ -168,12 +168,16 @@ static int on_seal(struct kprobe *p, struct pt_regs *regs)
 	return divert(regs, &seal_times, seal_stand_in);
 }
 
+/* The driver tries again and again, so its caller is looked up once only. */
 static int on_pool(struct kprobe *p, struct pt_regs *regs)
 {
+	unsigned long caller = regs_get_kernel_stack_nth(regs, 0);
+	static unsigned long driver;
 	int always = 1;
 
-	if (!pool_empty || !called_by(regs, "[vktls]"))
+	if (!pool_empty || (caller != driver && !called_by(regs, "[vktls]")))
 		return 0;
+	driver = caller;
 	return divert(regs, &always, alloc_stand_in);
 }
 
