@@ -13,7 +13,7 @@
  * The packets are completed when no frame was joined for one or two periods, and at the
  * latest after HOLD_PERIODS.
  */
-#define HOLD_PERIODS 8
+#define HOLD_PERIODS 4
 #define HOLD_PERIOD_NS (VKTLS_RX_GRO_HOLD_USECS * SCALE_US / HOLD_PERIODS)
 
 static void hold_set_timer(VkdevState *s)
@@ -27,6 +27,9 @@ static void hold_tick(void *opaque)
 {
     VkdevState *s = opaque;
 
+    if (!s->hold_num) {
+        return;
+    }
     if (s->hold_busy && ++s->hold_periods < HOLD_PERIODS) {
         s->hold_busy = false;
         hold_set_timer(s);
@@ -54,13 +57,13 @@ void vkdev_hold_free(VkdevRxQueue *rxq)
     }
 }
 
-/* A frame was joined, or waits for others. */
-static void hold_note(VkdevState *s)
+/* A frame waits for others, the first of all if @first, or was joined. */
+static void hold_note(VkdevState *s, bool first)
 {
     s->hold_busy = true;
     if (!(s->port.flags & VKTLS_PORT_RX_GRO_HOLD)) {
         qemu_bh_schedule(s->rx_end_bh);
-    } else if (!timer_pending(s->hold_timer)) {
+    } else if (first) {
         s->hold_periods = 0;
         hold_set_timer(s);
     }
@@ -131,7 +134,7 @@ VkdevRxHeld *vkdev_hold_begin(VkdevRxQueue *rxq, const uint8_t *frame,
     memcpy(held->payload, frame + w->payload, held->gro.payload);
     held->bytes = len;
     rxq->held_bufs += hold_bufs(rxq, len);
-    hold_note(rxq->q.dev);
+    hold_note(rxq->q.dev, !rxq->q.dev->hold_num++);
     return held;
 }
 
@@ -146,7 +149,7 @@ void vkdev_hold_add(VkdevRxQueue *rxq, VkdevRxHeld *held, const uint8_t *frame,
     held->bytes += len;
     rxq->held_bufs += hold_bufs(rxq, hold_len(held));
     trace_vkdev_rx_join(rxq->q.id, len, held->gro.segs);
-    hold_note(rxq->q.dev);
+    hold_note(rxq->q.dev, false);
 }
 
 /* Takes the packet off the list; its memory is used again. */
@@ -158,6 +161,7 @@ static void hold_remove(VkdevRxQueue *rxq, VkdevRxHeld *held)
         i++;
     }
     rxq->held_num--;
+    rxq->q.dev->hold_num--;
     rxq->held_bufs -= hold_bufs(rxq, hold_len(held));
     memmove(&rxq->held[i], &rxq->held[i + 1],
             (rxq->held_num - i) * sizeof(rxq->held[0]));
@@ -211,6 +215,7 @@ void vkdev_hold_end_all(VkdevRxQueue *rxq)
 
 void vkdev_hold_forget(VkdevRxQueue *rxq)
 {
+    rxq->q.dev->hold_num -= rxq->held_num;
     rxq->held_num = 0;
     rxq->held_bufs = 0;
 }

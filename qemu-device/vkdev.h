@@ -71,6 +71,7 @@ struct VkdevState {
     QEMUBH *rx_bh;      /* asks the peer for frames that wait there */
     QEMUBH *rx_end_bh;  /* completes packets that wait for more frames */
     QEMUTimer *hold_timer;  /* ends their wait */
+    unsigned hold_num;  /* packets that wait in all queues */
     unsigned hold_periods;  /* periods of hold_timer since packets wait */
     bool hold_busy;     /* a frame was joined in this period */
     bool tx_blocked;    /* a frame waits in the peer's queue */

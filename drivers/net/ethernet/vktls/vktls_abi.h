@@ -273,7 +273,7 @@
 #define VKTLS_PORT_RX_GRO		0x00000080u	/* join frames with right checksums */
 /* With RX_GRO: */
 #define VKTLS_PORT_RX_GRO_HOLD		0x00000100u	/* frames wait for the next ones */
-#define VKTLS_PORT_RX_GRO_IP		0x00000200u	/* join IP in IP, IPv6 options, padded frames */
+#define VKTLS_PORT_RX_GRO_IP		0x00000200u	/* IP in IP, IPv6 options, padding */
 #define VKTLS_PORT_RX_GRO_CWR		0x00000400u	/* join frames that have CWR */
 
 /* RSS hash types */
