@@ -16,7 +16,7 @@ endif
 ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps modules firmware tlskeys qemu image selftests guest debian-qemu gnutls demo \
+.PHONY: all deps modules firmware firmware-sign tlskeys qemu image selftests guest debian-qemu gnutls demo \
 	check check-full check-debs check-in-tree check-hosts check-debug fuzz selftest-table \
 	selftests-nic kselftest-ssh recipes mutants bench bench-quick vm modules_install \
 	debs lab lint clean help
@@ -35,6 +35,10 @@ firmware: ## build the NIC's firmware into build/firmware
 	@echo "[firmware]"
 	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware
 	@$(MAKE) --no-print-directory -s -C firmware O=$(BUILD)/firmware/1.5 ABI_MINOR=5
+
+firmware-sign: firmware ## sign the firmware with KEY=FILE, into build/firmware/signed
+	@mkdir -p $(BUILD)/firmware/signed
+	@firmware/signfw "$(KEY)" $(BUILD)/firmware/vktls.fw $(BUILD)/firmware/signed/vktls.fw
 
 tlskeys: ## build build/libtlskeys.so, which hands programs' secrets to the kernel
 	@mkdir -p $(BUILD)

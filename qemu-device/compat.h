@@ -19,8 +19,10 @@
 /* Since QEMU 11.0 the qdev headers are in hw/core/. */
 #if __has_include("hw/core/qdev-properties.h")
 #include "hw/core/qdev-properties.h"
+#include "hw/core/qdev-properties-system.h"
 #else
 #include "hw/qdev-properties.h"
+#include "hw/qdev-properties-system.h"
 #endif
 
 /*

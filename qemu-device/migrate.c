@@ -6,7 +6,8 @@
  * contexts, settings, counters and firmware are saved, and no keys. The device
  * at the target has no TLS context; for the host it is a device that has
  * forgotten all contexts. The host finds that out as it does for a single lost
- * context, and adds new contexts.
+ * context, and adds new contexts. A firmware store in memory is saved; a store
+ * on a drive (property flash) is QEMU's to migrate, like any drive.
  */
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
@@ -345,6 +346,10 @@ const VMStateDescription vkdev_vmstate = {
                              "vktls: the property queues must be equal"),
         VMSTATE_UINT32_EQUAL(contexts, VkdevState,
                              "vktls: the property tls-contexts must be equal"),
+        VMSTATE_UINT32_EQUAL(store_len, VkdevState,
+                             "vktls: the property flash must be set at both "
+                             "ends or at none"),
+        VMSTATE_VBUFFER_UINT32(store, VkdevState, 0, NULL, store_len),
         VMSTATE_PCI_DEVICE(parent_obj, VkdevState),
         VMSTATE_MSIX(parent_obj, VkdevState),
         VMSTATE_WITH_TMP(VkdevState, Saved, saved_vmstate),

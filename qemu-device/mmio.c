@@ -55,7 +55,7 @@ static uint32_t status_read(VkdevState *s)
 
 static void ctrl_write(VkdevState *s, uint32_t value)
 {
-    if (value & ~(VKTLS_CTRL_RESET | VKTLS_CTRL_FW_LOAD)) {
+    if (value & ~(VKTLS_CTRL_RESET | VKTLS_CTRL_FW_LOAD | VKTLS_CTRL_FW_BOOT)) {
         bad_value("CTRL", value);
     }
     if (value & VKTLS_CTRL_RESET) {
@@ -64,6 +64,8 @@ static void ctrl_write(VkdevState *s, uint32_t value)
         trace_vkdev_fw_load(s->regs.fw_len);
         vkdev_core_load(s->core, pair(s->regs.fw_lo, s->regs.fw_hi),
                         s->regs.fw_len);
+    } else if (value & VKTLS_CTRL_FW_BOOT) {
+        trace_vkdev_fw_boot(vkdev_core_boot(s->core));
     }
 }
 
@@ -80,6 +82,51 @@ static uint32_t heartbeat_read(VkdevState *s)
 static uint32_t fw_version_read(VkdevState *s)
 {
     return vkdev_core_fw_version(s->core);
+}
+
+static uint32_t store_read(VkdevState *s)
+{
+    return vkdev_core_store_info(s->core);
+}
+
+static void store_op_write(VkdevState *s, uint32_t value)
+{
+    const VkdevRegs *r = &s->regs;
+
+    trace_vkdev_store_op(value, r->fw_len,
+                         vkdev_core_store_op(s->core, value,
+                                             pair(r->fw_lo, r->fw_hi),
+                                             r->fw_len));
+}
+
+static uint32_t store_result_read(VkdevState *s)
+{
+    return vkdev_core_store_result(s->core);
+}
+
+static uint32_t store_version_1_read(VkdevState *s)
+{
+    return vkdev_core_store_version(s->core, 1);
+}
+
+static uint32_t store_version_2_read(VkdevState *s)
+{
+    return vkdev_core_store_version(s->core, 2);
+}
+
+static uint32_t crash_pc_read(VkdevState *s)
+{
+    return vkdev_core_crash_get(s->core).pc;
+}
+
+static uint32_t crash_cause_read(VkdevState *s)
+{
+    return vkdev_core_crash_get(s->core).cause;
+}
+
+static uint32_t crash_value_read(VkdevState *s)
+{
+    return vkdev_core_crash_get(s->core).value;
 }
 
 static uint32_t test_fill(VkdevState *s, uint32_t *buf)
@@ -216,6 +263,17 @@ static const Reg regs[] = {
     [VKTLS_REG_FW_ADDR_LO / 4] = { "FW_ADDR_LO", HOLDS(fw_lo) },
     [VKTLS_REG_FW_ADDR_HI / 4] = { "FW_ADDR_HI", HOLDS(fw_hi) },
     [VKTLS_REG_FW_LEN / 4] = { "FW_LEN", HOLDS(fw_len) },
+    [VKTLS_REG_STORE / 4] = { "STORE", .read = store_read },
+    [VKTLS_REG_STORE_OP / 4] = { "STORE_OP", .write = store_op_write },
+    [VKTLS_REG_STORE_RESULT / 4] = { "STORE_RESULT",
+                                     .read = store_result_read },
+    [VKTLS_REG_STORE_VERSION_1 / 4] = { "STORE_VERSION_1",
+                                        .read = store_version_1_read },
+    [VKTLS_REG_STORE_VERSION_2 / 4] = { "STORE_VERSION_2",
+                                        .read = store_version_2_read },
+    [VKTLS_REG_CRASH_PC / 4] = { "CRASH_PC", .read = crash_pc_read },
+    [VKTLS_REG_CRASH_CAUSE / 4] = { "CRASH_CAUSE", .read = crash_cause_read },
+    [VKTLS_REG_CRASH_VALUE / 4] = { "CRASH_VALUE", .read = crash_value_read },
     [VKTLS_REG_TEST_SCRATCH / 4] = { "TEST_SCRATCH", HOLDS(scratch) },
     [VKTLS_REG_TEST_ADDR_LO / 4] = { "TEST_ADDR_LO", HOLDS(test_lo) },
     [VKTLS_REG_TEST_ADDR_HI / 4] = { "TEST_ADDR_HI", HOLDS(test_hi) },

@@ -214,7 +214,7 @@ static void pci_realize(PCIDevice *pci, Error **errp)
 {
     VkdevState *s = VKDEV(pci);
 
-    if (!pci_check_properties(s, errp)) {
+    if (!pci_check_properties(s, errp) || !vkdev_store_init(s, errp)) {
         return;
     }
     vkdev_mmio_init(s);
@@ -272,6 +272,7 @@ static void pci_instance_finalize(Object *obj)
     vkdev_port_free(s);
     vkdev_ctx_free(s);
     vkdev_soc_free(s);
+    vkdev_store_free(s);
 }
 
 static void pci_instance_init(Object *obj)
@@ -291,6 +292,8 @@ static const Property pci_properties[] = {
     DEFINE_PROP_BOOL("tls-replay", VkdevState, tls_replay, true),
     DEFINE_PROP_BOOL("rx-gro", VkdevState, rx_gro, true),
     DEFINE_PROP_BOOL("vfio-user", VkdevState, vfio_user, false),
+    DEFINE_PROP_DRIVE("flash", VkdevState, flash),
+    DEFINE_PROP_STRING("fw-key", VkdevState, fw_key),
 };
 
 static void pci_class_init(ObjectClass *klass, VkdevClassData data)

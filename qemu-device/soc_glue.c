@@ -181,6 +181,17 @@ static uint64_t op_stat_get(void *dev, uint32_t stat)
     }
 }
 
+static bool op_store_read(void *dev, uint32_t at, void *buf, uint32_t len)
+{
+    return vkdev_store_read(dev, at, buf, len);
+}
+
+static bool op_store_write(void *dev, uint32_t at, const void *buf,
+                           uint32_t len)
+{
+    return vkdev_store_write(dev, at, buf, len);
+}
+
 static const VkdevCoreOps soc_ops = {
     .dma_read = op_dma_read,
     .dma_write = op_dma_write,
@@ -208,6 +219,8 @@ static const VkdevCoreOps soc_ops = {
     .tls_next = op_tls_next,
     .tls_query = op_tls_query,
     .stat_get = op_stat_get,
+    .store_read = op_store_read,
+    .store_write = op_store_write,
 };
 
 bool vkdev_soc_slice(VkdevState *s)
@@ -258,7 +271,9 @@ static void soc_config(VkdevState *s, VkdevCoreConfig *config)
                     (s->rx_gro ? VKTLS_CAP_RX_GRO | VKTLS_CAP_RX_GRO_MORE : 0),
         .mbps = VKDEV_MBPS,
         .tls_contexts = s->contexts,
+        .fw_signed = s->fw_key,
     };
+    memcpy(config->fw_key, s->fw_key_bytes, sizeof(config->fw_key));
     memcpy(config->mac, s->conf.macaddr.a, sizeof(config->mac));
     if (s->contexts) {
         config->features |= VKTLS_CAP_TLS_TX |

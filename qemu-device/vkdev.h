@@ -10,6 +10,7 @@
 #include "hw/pci/msix.h"
 #include "hw/pci/pci_device.h"
 #include "net/net.h"
+#include "qemu/typedefs.h"
 #include "context.h"
 #include "dma.h"
 #include "fault/hooks.h"
@@ -62,6 +63,8 @@ struct VkdevState {
     bool tls_replay;
     bool rx_gro;
     bool vfio_user;     /* the host is a vfio-user client (property) */
+    BlockBackend *flash;    /* drive of the firmware store (property) */
+    char *fw_key;       /* file with the images' public key (property) */
 
     VkdevRegs regs;
     VkdevTxQueue tx[VKTLS_MAX_QUEUES];
@@ -88,6 +91,9 @@ struct VkdevState {
     VkdevCore *core;
     QEMUBH *core_bh;
     QEMUTimer *core_timer;
+    uint8_t fw_key_bytes[32];   /* contents of the file fw_key */
+    uint8_t *store;     /* firmware store, store_len bytes; NULL with flash */
+    uint32_t store_len;
 
     VMChangeStateEntry *vm_changed;
     Error *migrate_blocker; /* NULL if the device may migrate */
@@ -146,6 +152,13 @@ uint16_t vkdev_port_flow_set(VkdevState *s, uint32_t place,
                              const struct vktls_flow_filter *flow);
 uint16_t vkdev_port_flow_del(VkdevState *s, uint32_t place);
 bool vkdev_port_accepts(const VkdevState *s, const uint8_t *frame);
+
+/* Functions of store.c */
+bool vkdev_store_init(VkdevState *s, Error **errp);
+void vkdev_store_free(VkdevState *s);
+bool vkdev_store_read(VkdevState *s, uint32_t at, void *buf, uint32_t len);
+bool vkdev_store_write(VkdevState *s, uint32_t at, const void *buf,
+                       uint32_t len);
 
 /* Functions of soc_glue.c */
 bool vkdev_soc_init(VkdevState *s);

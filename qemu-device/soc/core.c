@@ -88,6 +88,7 @@ void vkdev_core_reset(VkdevCore *core)
     explicit_bzero(core->sram, sizeof(core->sram));
     memset(&core->mbox, 0, sizeof(core->mbox));
     memset(&core->fifo, 0, sizeof(core->fifo));
+    memset(&core->store, 0, sizeof(core->store));
     vkdev_core_blocks_reset(core);
     vkdev_rv32_reset(&core->cpu, SOC_SRAM_BASE);
     core->fw_state = VKTLS_FW_NONE;
@@ -294,6 +295,21 @@ uint32_t vkdev_core_abi(const VkdevCore *core)
 uint32_t vkdev_core_heartbeat(const VkdevCore *core)
 {
     return core->heartbeat;
+}
+
+/* A trap handler that traps in turn hides the trap that it was called for. */
+VkdevCoreCrash vkdev_core_crash_get(const VkdevCore *core)
+{
+    const VkdevRv32 *cpu = &core->cpu;
+
+    if (core->fw_state != VKTLS_FW_CRASHED) {
+        return (VkdevCoreCrash) { 0 };
+    }
+    if (cpu->in_trap) {
+        return (VkdevCoreCrash) { cpu->mepc, cpu->mcause, cpu->mtval };
+    }
+    return (VkdevCoreCrash) { cpu->crash_pc, cpu->crash_cause,
+                              cpu->crash_tval };
 }
 
 uint64_t vkdev_core_events_lost(const VkdevCore *core)

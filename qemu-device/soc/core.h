@@ -101,7 +101,17 @@ typedef struct VkdevCoreOps {
     uint16_t (*tls_query)(void *dev, uint32_t ctx, VkdevCoreTlsState *state);
 
     uint64_t (*stat_get)(void *dev, uint32_t stat);     /* VKTLS_STAT_* */
+
+    /*
+     * Access to the VKDEV_CORE_STORE bytes of the firmware store; NULL if there
+     * is none. What was written stays when power is lost. False after an error.
+     */
+    bool (*store_read)(void *dev, uint32_t at, void *buf, uint32_t len);
+    bool (*store_write)(void *dev, uint32_t at, const void *buf, uint32_t len);
 } VkdevCoreOps;
+
+#define VKDEV_CORE_STORE 0x80000    /* bytes of the firmware store */
+#define VKDEV_CORE_STORE_MINOR 9    /* ABI minor version that brought it */
 
 /* Properties of the hardware, constant after vkdev_core_alloc(). */
 typedef struct VkdevCoreConfig {
@@ -113,6 +123,8 @@ typedef struct VkdevCoreConfig {
     uint32_t tls_contexts;
     uint32_t tls_ciphers;   /* 1 << VKTLS_CIPHER_* */
     uint32_t tls_versions;  /* 1 << VKTLS_VERSION_* */
+    bool fw_signed;         /* images must be signed by fw_key's owner */
+    uint8_t fw_key[32];     /* public key, Ed25519 */
 } VkdevCoreConfig;
 
 typedef struct VkdevCore VkdevCore;
@@ -139,6 +151,30 @@ void vkdev_core_reset(VkdevCore *core);
  * loaded.
  */
 uint16_t vkdev_core_load(VkdevCore *core, uint64_t addr, uint32_t len);
+
+/**
+ * vkdev_core_boot() - start the next image of the store, or else the other one
+ *
+ * Return: as of vkdev_core_load(); VKTLS_ST_NOENT if the store is empty;
+ * _UNSUPPORTED, with nothing changed, if there is no store.
+ */
+uint16_t vkdev_core_boot(VkdevCore *core);
+
+/**
+ * vkdev_core_store_op() - run an operation of the store
+ * @op: VKTLS_STORE_*, or a wrong one
+ * @addr, @len: piece in host memory, for VKTLS_STORE_WRITE
+ *
+ * Return: VKTLS_ST_*, which vkdev_core_store_result() keeps; _UNSUPPORTED if
+ * there is no store.
+ */
+uint16_t vkdev_core_store_op(VkdevCore *core, uint32_t op, uint64_t addr,
+                             uint32_t len);
+
+/* Registers of the store; 0 if there is none. @slot is 1 or 2. */
+uint32_t vkdev_core_store_info(VkdevCore *core);        /* VKTLS_REG_STORE */
+uint32_t vkdev_core_store_result(const VkdevCore *core);
+uint32_t vkdev_core_store_version(VkdevCore *core, unsigned slot);
 
 /*
  * Write the registers of the command queue or event queue. Return false if a
@@ -199,6 +235,13 @@ uint32_t vkdev_core_fw_version(const VkdevCore *core);
 uint32_t vkdev_core_abi(const VkdevCore *core);         /* VKTLS_REG_ABI */
 uint32_t vkdev_core_heartbeat(const VkdevCore *core);
 uint64_t vkdev_core_events_lost(const VkdevCore *core);
+
+/* The trap for which the core stopped, for the host's registers; else zeros. */
+typedef struct VkdevCoreCrash {
+    uint32_t pc, cause, value;
+} VkdevCoreCrash;
+
+VkdevCoreCrash vkdev_core_crash_get(const VkdevCore *core);
 const VkdevRv32 *vkdev_core_cpu(const VkdevCore *core);
 
 #endif

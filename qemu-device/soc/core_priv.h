@@ -48,6 +48,14 @@ typedef struct VkdevCoreRegs {
     uint32_t timer_lo;
 } VkdevCoreRegs;
 
+/* The firmware store, beside what it has in the device's memory. */
+typedef struct VkdevCoreStore {
+    uint32_t running;       /* slot of the running image; 0 = none */
+    uint32_t slot;          /* slot that is being updated; 0 = none */
+    uint32_t len;           /* bytes of the new image so far */
+    uint32_t result;        /* VKTLS_ST_* of the last operation */
+} VkdevCoreStore;
+
 struct VkdevCore {
     const VkdevCoreOps *ops;
     void *dev;
@@ -65,6 +73,7 @@ struct VkdevCore {
 
     VkdevCoreMbox mbox;
     VkdevCoreFifo fifo;
+    VkdevCoreStore store;
     VkdevCoreRegs regs;
     uint8_t sram[SOC_SRAM_SIZE];
 };
@@ -108,6 +117,18 @@ static inline void unpack(uint8_t *bytes, const uint32_t *words, unsigned n)
         bytes[i] = words[i / 4] >> (i % 4 * 8);
     }
 }
+
+/*
+ * Functions of core_load.c. An image to be verified has more bytes than a
+ * header; one to be started was verified.
+ */
+bool vkdev_core_may_load(const VkdevCore *core);
+uint16_t vkdev_core_verify(const VkdevCore *core, uint8_t *image, uint32_t len);
+uint32_t vkdev_core_image_version(const uint8_t *image);
+void vkdev_core_start(VkdevCore *core, const uint8_t *image);
+
+/* Functions of core_store.c */
+bool vkdev_core_has_store(const VkdevCore *core);
 
 /* Functions of core_steer.c */
 bool vkdev_core_rss_read(VkdevCore *core, uint32_t reg, uint32_t *value);

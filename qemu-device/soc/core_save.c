@@ -127,6 +127,14 @@ static void walk_fifo(Walk *w, VkdevCoreFifo *fifo)
     walk_u64(w, &fifo->lost);
 }
 
+static void walk_store(Walk *w, VkdevCoreStore *store)
+{
+    walk_u32(w, &store->running);
+    walk_u32(w, &store->slot);
+    walk_u32(w, &store->len);
+    walk_u32(w, &store->result);
+}
+
 /* The block registers without those of the TLS block. */
 static void walk_regs(Walk *w, VkdevCoreRegs *r)
 {
@@ -159,6 +167,7 @@ static void walk_core(Walk *w, VkdevCore *core)
     walk_cpu(w, &core->cpu);
     walk_mbox(w, &core->mbox);
     walk_fifo(w, &core->fifo);
+    walk_store(w, &core->store);
     walk_regs(w, &core->regs);
     walk_bytes(w, core->sram, sizeof(core->sram));
 }
@@ -203,6 +212,14 @@ static bool cpu_is_sound(const VkdevRv32 *cpu)
            !((cpu->mie | cpu->mip) & ~lines);
 }
 
+static bool store_is_sound(const VkdevCoreStore *store)
+{
+    return store->running <= VKTLS_STORE_SLOTS &&
+           store->slot <= VKTLS_STORE_SLOTS &&
+           (!store->slot || store->slot != store->running) &&
+           store->len <= VKTLS_FW_MAX_BYTES && store->result <= UINT8_MAX;
+}
+
 static bool is_sound(const VkdevCore *core)
 {
     const VkdevCoreMbox *mbox = &core->mbox;
@@ -210,7 +227,7 @@ static bool is_sound(const VkdevCore *core)
 
     return core->fw_state <= VKTLS_FW_CRASHED && core->fw_code <= UINT8_MAX &&
            core->abi_minor <= core->config.abi_minor &&
-           cpu_is_sound(&core->cpu) &&
+           cpu_is_sound(&core->cpu) && store_is_sound(&core->store) &&
            mbox->cmdq_log2 <= VKTLS_CMDQ_MAX_LOG2 &&
            mbox->evtq_log2 <= VKTLS_EVTQ_MAX_LOG2 &&
            !(mbox->cmdq_tail >> mbox->cmdq_log2) &&

@@ -391,10 +391,27 @@ class World:
             image[self.any.randrange(len(image))] ^= 1 << self.any.randrange(8)
         addr = RAM_END - 0x300000
         self.m.write(addr, bytes(image))
+        if self.any.random() < 0.3:
+            self.update(nic, addr, len(image))
+            return
         nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
         nic.write(ABI.REG_FW_ADDR_LO, addr)
         nic.write(ABI.REG_FW_LEN, len(image))
         nic.write(ABI.REG_CTRL, ABI.CTRL_FW_LOAD)
+
+    def update(self, nic, addr, length):
+        """Write an image into the store, now and then not to its end, and start it."""
+        nic.write(ABI.REG_STORE_OP, ABI.STORE_ERASE)
+        nic.write(ABI.REG_FW_ADDR_HI, 0)
+        for at in range(0, length, ABI.STORE_PIECE):
+            nic.write(ABI.REG_FW_ADDR_LO, addr + at)
+            nic.write(ABI.REG_FW_LEN, min(length - at, ABI.STORE_PIECE))
+            nic.write(ABI.REG_STORE_OP, ABI.STORE_WRITE)
+            if self.any.random() < 0.05:
+                nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+        nic.write(ABI.REG_STORE_OP, ABI.STORE_COMMIT)
+        nic.write(ABI.REG_CTRL, ABI.CTRL_RESET)
+        nic.write(ABI.REG_CTRL, ABI.CTRL_FW_BOOT)
 
     def slot(self):
         """Switch the slot's power off, as an operating system does, or on."""

@@ -287,6 +287,27 @@ static uint64_t op_stat_get(void *dev, uint32_t stat)
 	return 0x1100000000ull * (stat + 1) + stat;
 }
 
+static bool op_store_read(void *dev, uint32_t at, void *buf, uint32_t len)
+{
+	(void)dev;
+	if (rig.store_unreadable || at > sizeof(rig.store) || len > sizeof(rig.store) - at)
+		return false;
+	memcpy(buf, rig.store + at, len);
+	return true;
+}
+
+/* With store_dies_at, power is lost in the middle of a write: no later write succeeds. */
+static bool op_store_write(void *dev, uint32_t at, const void *buf, uint32_t len)
+{
+	unsigned int n = ++rig.store_writes, dies_at = rig.store_dies_at;
+
+	(void)dev;
+	if (at > sizeof(rig.store) || len > sizeof(rig.store) - at || (dies_at && n > dies_at))
+		return false;
+	memcpy(rig.store + at, buf, n == dies_at ? len / 2 : len);
+	return n != dies_at;
+}
+
 static const VkdevCoreOps ops = {
 	.dma_read = op_dma_read,
 	.dma_write = op_dma_write,
@@ -314,6 +335,8 @@ static const VkdevCoreOps ops = {
 	.tls_next = op_tls_next,
 	.tls_query = op_tls_query,
 	.stat_get = op_stat_get,
+	.store_read = op_store_read,
+	.store_write = op_store_write,
 };
 
 /* ---- The host ---- */

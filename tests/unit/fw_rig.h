@@ -64,6 +64,10 @@ struct rig {
 	uint32_t place;			/* at which the search of a free one begins */
 	uint16_t refuse;		/* status of the next call that returns one */
 	VkdevCoreTlsState state;	/* answer to a query */
+	uint8_t store[VKDEV_CORE_STORE];
+	unsigned int store_writes;	/* number of writes to the store */
+	unsigned int store_dies_at;	/* write of the store that only half succeeds, or 0 */
+	bool store_unreadable;
 
 	/* State of the rings on the host's side. */
 	uint32_t cmd_index;

@@ -11,13 +11,23 @@ rv32_priv_test-src = $(rv32-src)
 
 # the firmware image is $(BUILD)/firmware/vktls.fw
 core-src = $(addprefix qemu-device/soc/,core.c core_blocks.c core_load.c core_save.c \
-					   core_steer.c sha256.c) $(rv32-src)
+			core_steer.c core_store.c sha256.c sign.c) $(rv32-src)
+core-libs = -lhogweed -lnettle
 fw-src = tests/unit/fw_rig.c $(core-src)
 fw_cmd_test-src = $(fw-src)
 fw_refuse_test-src = $(fw-src)
 fw_mbox_test-src = $(fw-src)
 fw_load_test-src = $(fw-src)
 fw_save_test-src = $(fw-src)
+fw_store_test-src = $(fw-src)
+fw_cmd_test-libs = $(core-libs)
+fw_refuse_test-libs = $(core-libs)
+fw_mbox_test-libs = $(core-libs)
+fw_load_test-libs = $(core-libs)
+fw_save_test-libs = $(core-libs)
+fw_store_test-libs = $(core-libs)
+sign_test-src = qemu-device/soc/sign.c
+sign_test-libs = $(core-libs)
 
 aead-any-src = qemu-device/tls/aead.c qemu-device/tls/poly.c
 ifeq ($(MACHINE),x86_64)

@@ -54,13 +54,16 @@
 #define VKTLS_FLOW_FILTERS		256
 #define VKTLS_MAC_FILTERS		32	/* exact addresses beside the port's own */
 #define VKTLS_TLS_NEXT_KEYS		8	/* keys of a context after the one in use */
-#define VKTLS_FW_MAX_BYTES		0x30000	/* image, header included */
+#define VKTLS_FW_MAX_BYTES		0x30000	/* image, with header and signature */
+#define VKTLS_STORE_SLOTS		2	/* places for an image in the store */
+#define VKTLS_STORE_PIECE		4096	/* bytes of one STORE_WRITE at most */
 
 /* Longest times, in milliseconds */
 #define VKTLS_TIME_OP_MS		10	/* RESET, FW_LOAD, TEST_OP: answer to next read */
 #define VKTLS_TIME_BOOT_MS		10000	/* FW_BOOTING, until FW_READY */
 #define VKTLS_TIME_CMD_MS		1000	/* oldest command, until its completion */
 #define VKTLS_TIME_BEAT_MS		1000	/* between two steps of REG_HEARTBEAT */
+#define VKTLS_TIME_STORE_MS		10000	/* STORE_OP, until STORE_BUSY is clear */
 
 /* MSI-X: vector 0 = command completions and events, 1 + n = queue pair n. */
 #define VKTLS_VEC_ASYNC			0
@@ -83,6 +86,9 @@
 #define VKTLS_ST_FW_LENGTH		18	/* firmware image: length, load range */
 #define VKTLS_ST_FW_DIGEST		19	/* firmware image: SHA-256 */
 #define VKTLS_ST_FW_ENTRY		20	/* firmware image: entry point */
+#define VKTLS_ST_FW_UNSIGNED		21	/* firmware image: no signature, and the NIC has a key */
+#define VKTLS_ST_FW_SIGNATURE		22	/* firmware image: not signed with the NIC's key */
+#define VKTLS_ST_FW_STORE		23	/* the store cannot be read or written */
 #define VKTLS_ST_TX_DESC		32	/* descriptor is malformed */
 #define VKTLS_ST_TX_LENGTH		33	/* packet too long or too short */
 #define VKTLS_ST_TX_OFFLOAD		34	/* offload does not fit the packet */
@@ -118,14 +124,38 @@
 #define VKTLS_REG_CTRL			0x000c	/* WO, self-clearing */
 #define   VKTLS_CTRL_RESET		0x00000001u	/* function reset */
 #define   VKTLS_CTRL_FW_LOAD		0x00000002u	/* fetch and start the image */
+#define   VKTLS_CTRL_FW_BOOT		0x00000004u	/* start an image of the store */
 #define VKTLS_REG_QUEUES		0x0010	/* RO, queue pairs in hardware */
 #define VKTLS_REG_HEARTBEAT		0x0014	/* RO, steps while firmware lives */
 #define VKTLS_REG_FW_VERSION		0x0018	/* RO, major << 16 | minor << 8 | patch */
 
-/* Firmware loader: image in host memory, physically contiguous */
+/* Firmware loader: image, or piece of it, in host memory, physically contiguous */
 #define VKTLS_REG_FW_ADDR_LO		0x0040
 #define VKTLS_REG_FW_ADDR_HI		0x0044
 #define VKTLS_REG_FW_LEN		0x0048	/* bytes */
+
+/* Store of firmware images, with slots 1 and 2: works without firmware */
+#define VKTLS_REG_STORE			0x0050	/* RO; 0 = no store */
+#define   VKTLS_STORE_PRESENT		0x00000001u
+#define   VKTLS_STORE_SIGNED		0x00000002u	/* the NIC starts signed images only */
+#define   VKTLS_STORE_NEXT		0x000000f0u	/* slot that CTRL_FW_BOOT starts, 0 = none */
+#define   VKTLS_STORE_NEXT_SHIFT	4
+#define   VKTLS_STORE_RUNNING		0x00000f00u	/* slot of the running image, 0 = none */
+#define   VKTLS_STORE_RUNNING_SHIFT	8
+#define VKTLS_REG_STORE_OP		0x0054	/* WO, starts */
+#define   VKTLS_STORE_ERASE		1	/* empty the slot that is not in use */
+#define   VKTLS_STORE_WRITE		2	/* append FW_LEN bytes at FW_ADDR to it */
+#define   VKTLS_STORE_COMMIT		3	/* check the image; it is the next to start */
+#define VKTLS_REG_STORE_RESULT		0x0058	/* RO, of the last STORE_OP */
+#define   VKTLS_STORE_CODE		0x000000ffu	/* VKTLS_ST_* */
+#define   VKTLS_STORE_BUSY		0x80000000u	/* not done yet */
+#define VKTLS_REG_STORE_VERSION_1	0x0060	/* RO, of slot 1, as FW_VERSION; 0 = empty */
+#define VKTLS_REG_STORE_VERSION_2	0x0064
+
+/* State of the core at its fatal trap, 0 before */
+#define VKTLS_REG_CRASH_PC		0x0068	/* RO, address of the instruction */
+#define VKTLS_REG_CRASH_CAUSE		0x006c	/* RO, as RISC-V's mcause */
+#define VKTLS_REG_CRASH_VALUE		0x0070	/* RO, as RISC-V's mtval */
 
 /* Test block: works without firmware */
 #define VKTLS_REG_TEST_SCRATCH		0x0080	/* any value, no effect */
@@ -387,6 +417,7 @@
 #define VKTLS_STAT_NUM			71
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
+#define VKTLS_FW_SIGN_MAGIC		0x47534b56u	/* "VKSG" in memory order */
 
 #if !defined(__ASSEMBLER__) && !defined(VKTLS_ABI_NO_TYPES)
 
@@ -704,6 +735,14 @@ struct vktls_fw_header {
 	__u8 digest[32];
 };
 VKTLS_ABI_SIZE(vktls_fw_header, 96);
+
+/* Follows the body of a signed image. */
+struct vktls_fw_sign {
+	__le32 magic;		/* VKTLS_FW_SIGN_MAGIC */
+	__u8 reserved[4];
+	__u8 signature[64];	/* Ed25519 (RFC 8032) over header and body */
+};
+VKTLS_ABI_SIZE(vktls_fw_sign, 72);
 
 #endif /* types */
 #endif /* VKTLS_ABI_H */
