@@ -20,6 +20,7 @@ compat-vktls = $(call compat-lacks,NET_DIM,linux/dim.h,net_dim.*const struct dim
 	$(call compat-lacks,MAC_STORAGE,linux/netdevice.h,dev_set_mac_address.*sockaddr_storage) \
 	$(call compat-lacks,FIXEDID_INNER,linux/skbuff.h,SKB_GSO_TCP_FIXEDID_INNER) \
 	$(call compat-lacks,HEALTH_PERIOD,net/devlink.h,default_graceful_period) \
+	$(call compat-lacks,PARAM_VALUE,net/devlink.h,union devlink_param_value .init_val) \
 	$(call compat-lacks,RXFH_FIELDS,linux/ethtool.h,.set_rxfh_fields.) \
 	$(call compat-lacks,RX_RING_COUNT,linux/ethtool.h,.get_rx_ring_count.)
 

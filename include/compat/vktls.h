@@ -113,7 +113,22 @@ static int name(struct net_device *netdev, struct ethtool_rxnfc *nfc)	\
 	devlink_health_reporter_create(devlink, ops, 0, priv)
 #endif
 
-/* 7.0: so is the number of receive rings. */
+/* 7.0: a value of a devlink parameter is handed over by reference. */
+#ifdef COMPAT_PARAM_VALUE
+#define devl_param_driverinit_value_set(devlink, id, val) \
+	devl_param_driverinit_value_set(devlink, id, *(val))
+
+/* COMPAT_PARAM_VALIDATE() - define NAME as a parameter's validate over VALIDATE */
+#define COMPAT_PARAM_VALIDATE(name, validate)				\
+static int name(struct devlink *devlink, u32 id,			\
+		union devlink_param_value val,				\
+		struct netlink_ext_ack *extack)				\
+{									\
+	return validate(devlink, id, &val, extack);			\
+}
+#endif
+
+/* 7.0: the number of receive rings is an ethtool operation, too. */
 #ifdef COMPAT_RX_RING_COUNT
 /* COMPAT_GET_RXNFC() - define NAME as get_rxnfc over the two operations and REST */
 #define COMPAT_GET_RXNFC(name, ring_count, get, rest)			\

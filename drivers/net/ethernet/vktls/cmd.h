@@ -17,6 +17,8 @@ struct vktls_dev;
 /* Lowest minor version of the ABI that the driver is tried with. */
 #define ABI_MINOR_MIN		5
 bool vktls_abi_known(u32 abi);
+u32 vktls_fw_store_info(struct vktls_dev *vd);
+unsigned int vktls_fw_store_next(struct vktls_dev *vd);
 int vktls_fw_read(struct vktls_dev *vd);
 int vktls_fw_load(struct vktls_dev *vd);
 void vktls_fw_forget_new(struct vktls_dev *vd);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * devlink: version and state of the firmware, reload, and the two health reporters
- * through which all recovery goes. The devlink lock is taken before RTNL.
+ * through which all recovery goes. Flash and parameters are in flash.c, resources in
+ * resource.c, the region in region.c. The devlink lock is taken before RTNL.
  */
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
@@ -9,26 +10,21 @@
 #include <compat/vktls.h>
 
 #include "cmd.h"
+#include "devlink.h"
 #include "qp.h"
 #include "reset.h"
 #include "vktls.h"
 
 #define LOG_MAX		(64 * 1024)
 
-static struct vktls_dev *vktls_devlink_dev(struct devlink *devlink)
-{
-	return *(struct vktls_dev **)devlink_priv(devlink);
-}
-
 static int vktls_devlink_put_firmware(struct vktls_dev *vd,
 				      struct devlink_info_req *req)
 {
-	u32 version = le32_to_cpu(vd->caps.fw_version);
 	char text[24];
 	int err;
 
-	snprintf(text, sizeof(text), "%u.%u.%u", version >> 16,
-		 version >> 8 & 0xff, version & 0xff);
+	vktls_version_print(text, sizeof(text),
+			    le32_to_cpu(vd->caps.fw_version));
 	err = devlink_info_version_running_put(req,
 					       DEVLINK_INFO_VERSION_GENERIC_FW,
 					       text);
@@ -57,6 +53,8 @@ static int vktls_devlink_info_get(struct devlink *devlink,
 					       vd->fw_status);
 	if (!err && test_bit(DEV_FW_UP, &vd->state))
 		err = vktls_devlink_put_firmware(vd, req);
+	if (!err)
+		err = vktls_flash_info(vd, req);
 	rtnl_unlock();
 	return err;
 }
@@ -76,6 +74,13 @@ void vktls_devlink_healthy(struct vktls_dev *vd)
 					     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
 }
 
+/* After a success under the devlink lock, perhaps the first one of this NIC. */
+static void vktls_devlink_mended(struct vktls_dev *vd)
+{
+	vktls_devlink_healthy(vd);
+	vktls_resource_add(vd);
+}
+
 static int vktls_devlink_reload_down(struct devlink *devlink, bool netns_change,
 				     enum devlink_reload_action action,
 				     enum devlink_reload_limit limit,
@@ -90,7 +95,7 @@ static int vktls_devlink_reload_down(struct devlink *devlink, bool netns_change,
 	}
 	/* Read the file now: the file system may be reached over this NIC. */
 	err = vktls_fw_read(vd);
-	if (err) {
+	if (err && !vktls_fw_store_next(vd)) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "no file /lib/firmware/%s, nothing changed",
 				   FW_FILE);
@@ -111,14 +116,20 @@ static int vktls_devlink_reload_up(struct devlink *devlink,
 	struct vktls_dev *vd = vktls_devlink_dev(devlink);
 	int err;
 
+	if (action == DEVLINK_RELOAD_ACTION_DRIVER_REINIT)
+		vktls_resource_apply(vd);
 	rtnl_lock();
+	vktls_flash_apply(vd);
 	err = vktls_hw_resume(vd);
-	if (err)
+	if (err && vd->fw_policy == DEVLINK_PARAM_FW_LOAD_POLICY_VALUE_FLASH)
+		NL_SET_ERR_MSG_FMT(extack, "firmware of the NIC's store: %s",
+				   vd->fw_status);
+	else if (err)
 		NL_SET_ERR_MSG_FMT(extack, "firmware %s: %s", FW_FILE,
 				   vd->fw_status);
 	rtnl_unlock();
 	if (!err)
-		vktls_devlink_healthy(vd);
+		vktls_devlink_mended(vd);
 	/*
 	 * A reload always does both: it restarts the function, with its firmware.
 	 */
@@ -129,6 +140,7 @@ static int vktls_devlink_reload_up(struct devlink *devlink,
 
 static const struct devlink_ops vktls_devlink_ops = {
 	.info_get = vktls_devlink_info_get,
+	.flash_update = vktls_flash_update,
 	.reload_actions = BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT) |
 			  BIT(DEVLINK_RELOAD_ACTION_FW_ACTIVATE),
 	.reload_down = vktls_devlink_reload_down,
@@ -152,7 +164,7 @@ static int vktls_health_recover(struct devlink_health_reporter *reporter,
 	rtnl_unlock();
 	if (err)
 		return err;
-	vktls_devlink_healthy(vd);
+	vktls_devlink_mended(vd);
 	netdev_info(vd->netdev, "recovered\n");
 	return 0;
 }
@@ -198,6 +210,22 @@ static int vktls_fw_log_read(struct vktls_dev *vd, char *log, size_t *len)
 	return 0;
 }
 
+/* Firmware that has crashed answers no command: the trap that ended it, from registers. */
+static int vktls_fw_dump_crash(struct vktls_dev *vd, struct devlink_fmsg *fmsg)
+{
+	devlink_fmsg_pair_nest_start(fmsg, "crash");
+	devlink_fmsg_obj_nest_start(fmsg);
+	devlink_fmsg_u32_pair_put(fmsg, "pc",
+				  vktls_read(vd, VKTLS_REG_CRASH_PC));
+	devlink_fmsg_u32_pair_put(fmsg, "cause",
+				  vktls_read(vd, VKTLS_REG_CRASH_CAUSE));
+	devlink_fmsg_u32_pair_put(fmsg, "value",
+				  vktls_read(vd, VKTLS_REG_CRASH_VALUE));
+	devlink_fmsg_obj_nest_end(fmsg);
+	devlink_fmsg_pair_nest_end(fmsg);
+	return 0;
+}
+
 static int vktls_fw_dump(struct devlink_health_reporter *reporter,
 			 struct devlink_fmsg *fmsg, void *ctx,
 			 struct netlink_ext_ack *extack)
@@ -207,6 +235,9 @@ static int vktls_fw_dump(struct devlink_health_reporter *reporter,
 	size_t len;
 	int err;
 
+	if ((vktls_read(vd, VKTLS_REG_STATUS) & VKTLS_STATUS_FW_STATE) ==
+	    VKTLS_FW_CRASHED)
+		return vktls_fw_dump_crash(vd, fmsg);
 	log = vzalloc(LOG_MAX + 1);
 	if (!log)
 		return -ENOMEM;
@@ -286,6 +317,41 @@ static int vktls_devlink_add_health(struct vktls_dev *vd)
 	return 0;
 }
 
+static void vktls_devlink_del_health(struct vktls_dev *vd)
+{
+	devlink_health_reporter_destroy(vd->tx_health);
+	devlink_health_reporter_destroy(vd->fw_health);
+}
+
+/*
+ * Parameters, the region and resources; no port, because a devlink_port and its netdev would
+ * have to go for each reload. Caller holds the devlink lock.
+ */
+static int vktls_devlink_add_parts(struct vktls_dev *vd)
+{
+	int err;
+
+	err = vktls_flash_add(vd);
+	if (err)
+		return err;
+	err = vktls_region_add(vd);
+	if (err)
+		goto del_flash;
+	vktls_resource_add(vd);
+	return 0;
+
+del_flash:
+	vktls_flash_del(vd);
+	return err;
+}
+
+static void vktls_devlink_del_parts(struct vktls_dev *vd)
+{
+	vktls_resource_del(vd);
+	vktls_region_del(vd);
+	vktls_flash_del(vd);
+}
+
 /**
  * vktls_devlink_init() - prepare devlink; nobody sees it yet
  * @vd: device
@@ -303,7 +369,18 @@ int vktls_devlink_init(struct vktls_dev *vd)
 	*(struct vktls_dev **)devlink_priv(vd->devlink) = vd;
 	err = vktls_devlink_add_health(vd);
 	if (err)
-		devlink_free(vd->devlink);
+		goto free_devlink;
+	devl_lock(vd->devlink);
+	err = vktls_devlink_add_parts(vd);
+	devl_unlock(vd->devlink);
+	if (err)
+		goto del_health;
+	return 0;
+
+del_health:
+	vktls_devlink_del_health(vd);
+free_devlink:
+	devlink_free(vd->devlink);
 	return err;
 }
 
@@ -313,8 +390,10 @@ int vktls_devlink_init(struct vktls_dev *vd)
  */
 void vktls_devlink_fini(struct vktls_dev *vd)
 {
-	devlink_health_reporter_destroy(vd->tx_health);
-	devlink_health_reporter_destroy(vd->fw_health);
+	devl_lock(vd->devlink);
+	vktls_devlink_del_parts(vd);
+	devl_unlock(vd->devlink);
+	vktls_devlink_del_health(vd);
 	devlink_free(vd->devlink);
 }
 

@@ -9,6 +9,7 @@
 #include <compat/vktls.h>
 
 #include "cmd.h"
+#include "devlink.h"
 #include "ktls.h"
 #include "netdev.h"
 #include "qp.h"
@@ -16,18 +17,6 @@
 #include "stats.h"
 #include "steer.h"
 #include "vktls.h"
-
-/* Registers of the dump: reading them has no side effect. */
-static const u16 vktls_dump_regs[] = {
-	VKTLS_REG_MAGIC,	VKTLS_REG_ABI,	       VKTLS_REG_STATUS,
-	VKTLS_REG_QUEUES,	VKTLS_REG_HEARTBEAT,   VKTLS_REG_FW_VERSION,
-	VKTLS_REG_TEST_SCRATCH, VKTLS_REG_TEST_RESULT, VKTLS_REG_TEST_WHERE,
-};
-
-static const u8 vktls_dump_qp_regs[] = {
-	VKTLS_QP_TX_TAIL, VKTLS_QP_RX_TAIL, VKTLS_QP_TX_CQ,
-	VKTLS_QP_RX_CQ,	  VKTLS_QP_TX_MOD,  VKTLS_QP_RX_MOD,
-};
 
 enum { TEST_REGISTERS, TEST_COMMAND, TEST_LINK, TEST_DMA, TEST_IRQ, TEST_NUM };
 
@@ -48,9 +37,8 @@ static void vktls_ethtool_get_drvinfo(struct net_device *netdev,
 	strscpy(info->driver, KBUILD_MODNAME, sizeof(info->driver));
 	strscpy(info->bus_info, pci_name(vd->pdev), sizeof(info->bus_info));
 	if (test_bit(DEV_FW_UP, &vd->state))
-		snprintf(info->fw_version, sizeof(info->fw_version),
-			 "%u.%u.%u", version >> 16, version >> 8 & 0xff,
-			 version & 0xff);
+		vktls_version_print(info->fw_version, sizeof(info->fw_version),
+				    version);
 	else
 		strscpy(info->fw_version, "none", sizeof(info->fw_version));
 }
@@ -59,16 +47,7 @@ static int vktls_ethtool_get_regs_len(struct net_device *netdev)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
 
-	return (ARRAY_SIZE(vktls_dump_regs) +
-		ARRAY_SIZE(vktls_dump_qp_regs) * vd->max_qps) *
-	       2 * sizeof(u32);
-}
-
-static u32 *vktls_ethtool_put_reg(struct vktls_dev *vd, u32 *out, u32 reg)
-{
-	*out++ = reg;
-	*out++ = vktls_read(vd, reg);
-	return out;
+	return vktls_regs_num(vd) * 2 * sizeof(u32);
 }
 
 /* Writes the dump: for each register its offset, then its value. */
@@ -76,16 +55,14 @@ static void vktls_ethtool_get_regs(struct net_device *netdev,
 				   struct ethtool_regs *regs, void *data)
 {
 	struct vktls_dev *vd = netdev_priv(netdev);
-	unsigned int i, qp;
+	unsigned int i;
 	u32 *out = data;
 
 	regs->version = 1;
-	for (i = 0; i < ARRAY_SIZE(vktls_dump_regs); i++)
-		out = vktls_ethtool_put_reg(vd, out, vktls_dump_regs[i]);
-	for (qp = 0; qp < vd->max_qps; qp++)
-		for (i = 0; i < ARRAY_SIZE(vktls_dump_qp_regs); i++)
-			out = vktls_ethtool_put_reg(vd, out, VKTLS_REG_QP(qp) +
-						    vktls_dump_qp_regs[i]);
+	for (i = 0; i < vktls_regs_num(vd); i++) {
+		*out++ = vktls_regs_at(i);
+		*out++ = vktls_read(vd, vktls_regs_at(i));
+	}
 }
 
 static int vktls_ethtool_get_link_ksettings(struct net_device *netdev,

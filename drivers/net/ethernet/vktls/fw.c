@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loads the firmware, and keeps a text on its state for devlink. Knows the registers of
- * the loader, but no command.
+ * Loads the firmware, from the NIC's own store or from a file, and keeps a text on its
+ * state for devlink. Knows the registers of the loader, but no command.
  */
 #include <linux/dma-mapping.h>
 #include <linux/firmware.h>
@@ -36,6 +36,9 @@ static const char *const vktls_status_names[] = {
 	[VKTLS_ST_FW_LENGTH] = "wrong length",
 	[VKTLS_ST_FW_DIGEST] = "wrong digest",
 	[VKTLS_ST_FW_ENTRY] = "wrong entry point",
+	[VKTLS_ST_FW_UNSIGNED] = "not signed, and the NIC has a key",
+	[VKTLS_ST_FW_SIGNATURE] = "not signed with the NIC's key",
+	[VKTLS_ST_FW_STORE] = "the store cannot be read or written",
 	[VKTLS_ST_TX_DESC] = "malformed descriptor",
 	[VKTLS_ST_TX_LENGTH] = "packet length",
 	[VKTLS_ST_TX_OFFLOAD] = "offload does not fit the packet",
@@ -121,17 +124,17 @@ static bool vktls_fw_settled(u32 status)
 	       state == VKTLS_FW_READY || state == VKTLS_FW_CRASHED;
 }
 
-/* Runs the image at @addr. The NIC may read the image until this returns. */
-static int vktls_fw_boot(struct vktls_dev *vd, dma_addr_t addr, size_t len)
+/*
+ * Starts an image by VKTLS_CTRL_FW_*. The NIC may read memory of the loader until this
+ * returns, and after a failure until it is reset.
+ */
+static int vktls_fw_boot(struct vktls_dev *vd, u32 ctrl)
 {
 	unsigned int code;
 	u32 status;
 	int err;
 
-	vktls_write(vd, VKTLS_REG_FW_ADDR_LO, lower_32_bits(addr));
-	vktls_write(vd, VKTLS_REG_FW_ADDR_HI, upper_32_bits(addr));
-	vktls_write(vd, VKTLS_REG_FW_LEN, len);
-	vktls_write(vd, VKTLS_REG_CTRL, VKTLS_CTRL_FW_LOAD);
+	vktls_write(vd, VKTLS_REG_CTRL, ctrl);
 	err = read_poll_timeout(vktls_read, status, vktls_fw_settled(status),
 				1000, FW_BOOT_USECS, false, vd,
 				VKTLS_REG_STATUS);
@@ -175,7 +178,10 @@ static int vktls_fw_hand_over(struct vktls_dev *vd,
 		return -ENOMEM;
 	}
 	memcpy(image, fw->data, fw->len);
-	err = vktls_fw_boot(vd, addr, fw->len);
+	vktls_write(vd, VKTLS_REG_FW_ADDR_LO, lower_32_bits(addr));
+	vktls_write(vd, VKTLS_REG_FW_ADDR_HI, upper_32_bits(addr));
+	vktls_write(vd, VKTLS_REG_FW_LEN, fw->len);
+	err = vktls_fw_boot(vd, VKTLS_CTRL_FW_LOAD);
 	/* A loader that did not come to its end may still read. */
 	if (err)
 		vktls_dev_reset(vd);
@@ -184,11 +190,37 @@ static int vktls_fw_hand_over(struct vktls_dev *vd,
 }
 
 /**
+ * vktls_fw_store_info() - state of the NIC's store of images
+ * @vd: device
+ *
+ * Return: value of VKTLS_REG_STORE, 0 if the NIC has no store or does not answer.
+ */
+u32 vktls_fw_store_info(struct vktls_dev *vd)
+{
+	u32 info = vktls_read(vd, VKTLS_REG_STORE);
+
+	return info != ~0u && (info & VKTLS_STORE_PRESENT) ? info : 0;
+}
+
+/**
+ * vktls_fw_store_next() - slot of the store that the NIC would start
+ * @vd: device
+ *
+ * Return: its number, 0 if there is none.
+ */
+unsigned int vktls_fw_store_next(struct vktls_dev *vd)
+{
+	return (vktls_fw_store_info(vd) & VKTLS_STORE_NEXT) >>
+	       VKTLS_STORE_NEXT_SHIFT;
+}
+
+/**
  * vktls_fw_read() - read the firmware's file, for the next start
  * @vd: device
  *
  * The image stays in memory, because recovery cannot read the file if the root file
- * system is reached over this NIC.
+ * system is reached over this NIC. A missing file is no fault of a NIC that has an image
+ * in its store.
  * Context: process, devlink lock or probe, without RTNL; sleeps.
  * Return: 0, or errno with nothing changed.
  */
@@ -200,8 +232,10 @@ int vktls_fw_read(struct vktls_dev *vd)
 
 	err = firmware_request_nowarn(&fw, FW_FILE, &vd->pdev->dev);
 	if (err) {
-		dev_err(&vd->pdev->dev, "no file /lib/firmware/%s (error %d)\n",
-			FW_FILE, err);
+		if (!vktls_fw_store_next(vd))
+			dev_err(&vd->pdev->dev,
+				"no file /lib/firmware/%s (error %d)\n",
+				FW_FILE, err);
 		return err;
 	}
 	/*
@@ -241,7 +275,7 @@ void vktls_fw_free(struct vktls_dev *vd)
 }
 
 /* Tries the new image if there is one, else the image that started last. */
-static int vktls_fw_start(struct vktls_dev *vd)
+static int vktls_fw_start_image(struct vktls_dev *vd)
 {
 	int err;
 
@@ -258,9 +292,38 @@ static int vktls_fw_start(struct vktls_dev *vd)
 	return err;
 }
 
+static int vktls_fw_start_file(struct vktls_dev *vd)
+{
+	int err = vktls_fw_start_image(vd);
+
+	if (err)
+		dev_err(&vd->pdev->dev,
+			"firmware %s: %s (error %d); the interface stays down, mend the file and run: devlink dev reload pci/%s\n",
+			FW_FILE, vd->fw_status, err, pci_name(vd->pdev));
+	return err;
+}
+
+static int vktls_fw_start_stored(struct vktls_dev *vd)
+{
+	int err = -ENOENT;
+
+	if (vktls_fw_store_next(vd))
+		err = vktls_fw_boot(vd, VKTLS_CTRL_FW_BOOT);
+	else
+		vktls_fw_note(vd, "the NIC's store is empty");
+	if (err)
+		dev_err(&vd->pdev->dev,
+			"firmware of the NIC's store: %s (error %d); mend it: devlink dev flash pci/%s file %s\n",
+			vd->fw_status, err, pci_name(vd->pdev), FW_FILE);
+	return err;
+}
+
 /**
  * vktls_fw_load() - load the firmware into a NIC that was reset, and start it
  * @vd: device; its fw_status then says how it went
+ *
+ * The user's policy chooses between the NIC's store and the file. By default it is the
+ * store, and the file if the store is empty or its image does not start.
  *
  * Context: process; RTNL or probe. Sleeps.
  * Return: 0 or errno: -ENOENT when there is no image, -ENOEXEC when the NIC
@@ -268,13 +331,17 @@ static int vktls_fw_start(struct vktls_dev *vd)
  */
 int vktls_fw_load(struct vktls_dev *vd)
 {
-	int err = vktls_fw_start(vd);
+	int err;
 
-	if (err)
-		dev_err(&vd->pdev->dev,
-			"firmware %s: %s (error %d); the interface stays down, mend the file and run: devlink dev reload pci/%s\n",
-			FW_FILE, vd->fw_status, err, pci_name(vd->pdev));
-	return err;
+	if (vd->fw_policy == DEVLINK_PARAM_FW_LOAD_POLICY_VALUE_FLASH)
+		return vktls_fw_start_stored(vd);
+	if (vd->fw_policy == DEVLINK_PARAM_FW_LOAD_POLICY_VALUE_DISK ||
+	    !vktls_fw_store_next(vd))
+		return vktls_fw_start_file(vd);
+	err = vktls_fw_start_stored(vd);
+	if (!err || err == -ENODEV)
+		return err;
+	return vktls_dev_reset(vd) ?: vktls_fw_start_file(vd);
 }
 
 MODULE_FIRMWARE(FW_FILE);

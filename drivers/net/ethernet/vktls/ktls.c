@@ -433,6 +433,8 @@ int vktls_ktls_init(struct vktls_dev *vd)
 	ktls->vd = vd;
 	init_rwsem(&ktls->life);
 	xa_init(&ktls->ids);
+	ktls->limit[false] = INT_MAX;
+	ktls->limit[true] = INT_MAX;
 	vd->ktls = ktls;
 	vd->netdev->tlsdev_ops = &vktls_tlsdev_ops;
 	return 0;

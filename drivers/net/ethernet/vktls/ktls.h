@@ -48,6 +48,10 @@ netdev_features_t vktls_ktls_features(const struct vktls_dev *vd);
 void vktls_ktls_stop(struct vktls_dev *vd);
 void vktls_ktls_start(struct vktls_dev *vd);
 
+/* TLS contexts by direction, for devlink's resources; ktls_ctx.c */
+u32 vktls_ktls_held(const struct vktls_dev *vd, bool rx);
+void vktls_ktls_limit(struct vktls_dev *vd, bool rx, u32 limit);
+
 /* Once a second, with fresh counters of the NIC; ktls_audit.c */
 void vktls_ktls_audit(struct vktls_dev *vd);
 

@@ -49,7 +49,7 @@ static bool vktls_ktls_audit_agrees(struct vktls_ktls *ktls)
 	u32 surplus = atomic_read(&ktls->surplus);
 
 	return vktls_ktls_audit_held(ktls->vd) ==
-	       atomic_read(&ktls->live) + surplus;
+	       vktls_ktls_live(ktls) + surplus;
 }
 
 /*
@@ -87,7 +87,7 @@ static int vktls_ktls_audit_ours(struct vktls_ktls *ktls)
 		if (err)
 			return err;
 	}
-	live = atomic_read(&ktls->live);
+	live = vktls_ktls_live(ktls);
 	atomic_set(&ktls->surplus, held > live ? held - live : 0);
 	return 0;
 }

@@ -81,7 +81,6 @@ static int vktls_ktls_ids_put(struct vktls_ktls *ktls,
 	rcu_read_unlock();
 	if (err)
 		return err;
-	atomic_inc(&ktls->live);
 	vktls_ktls_ctx_set_id(ctx, id);
 	return 0;
 }
@@ -100,7 +99,7 @@ static u32 vktls_ktls_ids_take(struct vktls_ktls *ktls,
 	if (id == NO_CTX)
 		return id;
 	xa_cmpxchg(&ktls->ids, id, ctx, NULL, GFP_ATOMIC);
-	atomic_dec(&ktls->live);
+	atomic_dec(&ktls->held[ctx->rx]);
 	return id;
 }
 
@@ -152,21 +151,53 @@ static void vktls_ktls_del_soon(struct vktls_ktls *ktls, u32 id, bool rx)
  * @req: request for the NIC; the flow is used by receiving contexts only
  *
  * Context: process; sleeps.
- * Return: 0 or errno.
+ * Return: 0 or errno: -ENOSPC when the NIC is full, or vktls_ktls_limit() is reached.
  */
 int vktls_ktls_nic_add(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		       const struct vktls_tls_add_rx *req)
 {
+	atomic_t *held = &ktls->held[ctx->rx];
+	int err = -ENOSPC;
 	u32 id;
-	int err;
 
+	if (atomic_inc_return(held) > READ_ONCE(ktls->limit[ctx->rx]))
+		goto give_back;
 	err = vktls_ktls_cmd_add(ktls, ctx->rx, req, &id);
 	if (err)
-		return err;
+		goto give_back;
 	err = vktls_ktls_ids_put(ktls, ctx, id);
 	if (err)
-		vktls_ktls_del_now(ktls, id, ctx->rx);
+		goto del;
+	return 0;
+
+del:
+	vktls_ktls_del_now(ktls, id, ctx->rx);
+give_back:
+	atomic_dec(held);
 	return err;
+}
+
+/**
+ * vktls_ktls_held() - number of TLS contexts of one direction in the NIC
+ * @vd: device
+ * @rx: receiving contexts, or sending ones
+ *
+ * Return: that number.
+ */
+u32 vktls_ktls_held(const struct vktls_dev *vd, bool rx)
+{
+	return atomic_read(&vd->ktls->held[rx]);
+}
+
+/**
+ * vktls_ktls_limit() - limit the TLS contexts of one direction
+ * @vd: device
+ * @rx: receiving contexts, or sending ones
+ * @limit: most contexts that are added from now on; those that exist stay
+ */
+void vktls_ktls_limit(struct vktls_dev *vd, bool rx, u32 limit)
+{
+	WRITE_ONCE(vd->ktls->limit[rx], limit);
 }
 
 /**

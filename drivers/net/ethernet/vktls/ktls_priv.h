@@ -53,7 +53,8 @@ struct vktls_ktls {
 	struct rw_semaphore life;	/* guards up; held for reading by TLS commands */
 	bool up;			/* the NIC takes contexts; life */
 	struct xarray ids;		/* contexts in the NIC, by number; RCU */
-	atomic_t live;			/* contexts in ids; life */
+	atomic_t held[2];		/* contexts in ids, or about to be; by rx; life */
+	u32 limit[2];			/* highest value of held; by rx; no lock */
 	atomic_t surplus;		/* contexts in the NIC but not in ids; life */
 
 	/* used by vktls_ktls_audit() only, except sweep_at */
@@ -89,6 +90,11 @@ void vktls_ktls_nic_del(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 int vktls_ktls_cmd_del(struct vktls_ktls *ktls, u32 id);
 void vktls_ktls_gone(struct vktls_ktls *ktls, struct vktls_ktls_ctx *ctx,
 		     bool reset);
+
+static inline u32 vktls_ktls_live(const struct vktls_ktls *ktls)
+{
+	return atomic_read(&ktls->held[false]) + atomic_read(&ktls->held[true]);
+}
 
 /* Functions of ktls_key.c */
 int vktls_ktls_key_check(const struct vktls_dev *vd,

@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 
 #include "cmd.h"
+#include "devlink.h"
 #include "ktls.h"
 #include "netdev.h"
 #include "qp.h"
@@ -230,6 +231,7 @@ static void vktls_reset_work(struct work_struct *work)
 		return;
 	if (test_and_clear_bit(RESET_FW, &vd->reset_reason)) {
 		clear_bit(RESET_TX, &vd->reset_reason);
+		vktls_region_crash(vd);
 		devlink_health_report(vd->fw_health, "firmware is silent",
 				      NULL);
 	}

@@ -61,6 +61,7 @@ struct vktls_dev {
 	char fw_status[64];	/* outcome of the last load; RTNL */
 	struct vktls_fw_image *fw;	/* image that started last; RTNL */
 	struct vktls_fw_image *fw_new;	/* image of the file, not yet tried; RTNL */
+	u8 fw_policy;		/* DEVLINK_PARAM_FW_LOAD_POLICY_VALUE_*; RTNL */
 
 	/* Queue pairs while the interface is up. RTNL and stats_lock to change. */
 	struct vktls_qp **qp;
@@ -88,6 +89,8 @@ struct vktls_dev {
 	struct work_struct reset_work;
 	unsigned long reset_reason;	/* bits of enum vktls_reset_reason */
 	struct devlink_health_reporter *fw_health, *tx_health;
+	struct devlink_region *region;	/* registers, see region.c */
+	bool resources;		/* devlink has the resources; devlink lock */
 	u64 resets;		/* RTNL */
 	atomic_long_t irqs_lost;	/* interrupts whose work was found by polling */
 
