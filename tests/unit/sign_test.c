@@ -28,12 +28,12 @@ static const struct example {
 
 static size_t unhex(const char *hex, uint8_t *out)
 {
+	char byte[3] = "";
 	size_t n = strlen(hex) / 2;
-	unsigned int byte;
 
 	for (size_t i = 0; i < n; i++) {
-		sscanf(hex + 2 * i, "%2x", &byte);
-		out[i] = byte;
+		memcpy(byte, hex + 2 * i, 2);
+		out[i] = strtoul(byte, NULL, 16);
 	}
 	return n;
 }
@@ -107,7 +107,8 @@ static const struct file {
 	{ "key file: nothing in it", BEGIN END, false },
 	{ "key file: cut", BEGIN "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIa\n" END,
 	  false },
-	{ "key file: no base64", BEGIN "MCow!QYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+	{ "key file: not base64",
+	  BEGIN "MCow!QYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 	  "\n" END, false },
 	{ "key file: X25519", BEGIN "MCowBQYDK2VuAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 	  "\n" END, false },

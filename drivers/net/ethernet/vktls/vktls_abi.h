@@ -86,7 +86,7 @@
 #define VKTLS_ST_FW_LENGTH		18	/* firmware image: length, load range */
 #define VKTLS_ST_FW_DIGEST		19	/* firmware image: SHA-256 */
 #define VKTLS_ST_FW_ENTRY		20	/* firmware image: entry point */
-#define VKTLS_ST_FW_UNSIGNED		21	/* firmware image: no signature, and the NIC has a key */
+#define VKTLS_ST_FW_UNSIGNED		21	/* firmware image: not signed, and must be */
 #define VKTLS_ST_FW_SIGNATURE		22	/* firmware image: not signed with the NIC's key */
 #define VKTLS_ST_FW_STORE		23	/* the store cannot be read or written */
 #define VKTLS_ST_TX_DESC		32	/* descriptor is malformed */
@@ -138,7 +138,7 @@
 #define VKTLS_REG_STORE			0x0050	/* RO; 0 = no store */
 #define   VKTLS_STORE_PRESENT		0x00000001u
 #define   VKTLS_STORE_SIGNED		0x00000002u	/* the NIC starts signed images only */
-#define   VKTLS_STORE_NEXT		0x000000f0u	/* slot that CTRL_FW_BOOT starts, 0 = none */
+#define   VKTLS_STORE_NEXT		0x000000f0u	/* slot that FW_BOOT starts, 0 = none */
 #define   VKTLS_STORE_NEXT_SHIFT	4
 #define   VKTLS_STORE_RUNNING		0x00000f00u	/* slot of the running image, 0 = none */
 #define   VKTLS_STORE_RUNNING_SHIFT	8
