@@ -153,7 +153,8 @@ static const VkdevCoreOps ops = {
 	.mac_set = op_mac_set, .filters_set = op_filters_set, .link_up = op_link_up,
 	.rss_set = op_rss_set, .rss_del = op_del,
 	.flow_set = op_flow_set, .flow_del = op_del, .queue_create = op_queue_create,
-	.queue_destroy = op_queue_destroy, .tls_place = op_tls_place, .tls_add = op_tls, .tls_del = op_tls_del,
+	.queue_destroy = op_queue_destroy, .tls_place = op_tls_place, .tls_add = op_tls,
+	.tls_del = op_tls_del,
 	.tls_resync = op_tls, .tls_query = op_tls_query, .stat_get = op_stat_get,
 };
 
