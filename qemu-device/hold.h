@@ -8,7 +8,7 @@
 #include "frame/gro.h"
 #include "vktls_abi.h"
 
-/* Connections of a queue whose frames can come by turns and still be joined. */
+/* Connections of a queue that can send by turns and still have frames joined. */
 #define VKDEV_RX_HELD 64
 
 typedef struct VkdevState VkdevState;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Segmentation beyond plain TCP, through real firmware: UDP, and TCP in a tunnel; and what is
-refused. Each frame is taken apart by other code than the device's."""
+"""Segmentation beyond plain TCP, through real firmware: UDP, and TCP in a tunnel; and packets
+that are refused. Each frame is taken apart by other code than the device's."""
 
 import struct
 import sys

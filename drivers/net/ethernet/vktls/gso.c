@@ -28,9 +28,9 @@ static bool vktls_gso_plain_ip(const void *ip, u8 proto)
 }
 
 /*
- * Returns whether nothing but one tunnel is between the two IP headers. In nested
- * tunnels the stack keeps the innermost header and the outermost, and what is between is
- * longer than one tunnel's headers.
+ * Returns whether nothing but one tunnel is between the two IP headers. Of nested tunnels
+ * the stack keeps the offsets of the outermost header and of the innermost; the distance
+ * between these is longer than the headers of one tunnel.
  */
 static bool vktls_gso_one_tunnel(const struct sk_buff *skb)
 {
