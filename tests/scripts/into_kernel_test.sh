@@ -14,7 +14,7 @@ unpack()
 	local path list=()
 
 	for path in scripts/unifdef.c drivers/net/ethernet/{Kconfig,Makefile} {net/tls,include/uapi/linux}/tls.h \
-		    include/linux/{dim,netdevice,ethtool}.h include/net/{devlink,xdp}.h \
+		    include/linux/{dim,netdevice,ethtool,skbuff}.h include/net/{devlink,xdp}.h \
 		    Documentation/networking/device_drivers/ethernet/index.rst \
 		    tools/testing/selftests/{Makefile,lib.mk,kselftest.h,kselftest_harness.h} \
 		    scripts/subarch.include; do
@@ -30,7 +30,9 @@ make_newer()
 		>>"$tree/include/linux/dim.h"
 	echo 'int dev_set_mac_address(struct net_device *, struct sockaddr_storage *);' \
 		>>"$tree/include/linux/netdevice.h"
-	echo 'u64 default_graceful_period;' >>"$tree/include/net/devlink.h"
+	echo 'u64 default_graceful_period; union devlink_param_value *init_val;' \
+		>>"$tree/include/net/devlink.h"
+	echo 'enum { SKB_GSO_TCP_ACCECN, SKB_GSO_TCP_FIXEDID_INNER };' >>"$tree/include/linux/skbuff.h"
 	echo 'bool xdp_buff_add_frag(void);' >>"$tree/include/net/xdp.h"
 	echo 'u32 (*get_rx_ring_count)(void); int (*set_rxfh_fields)(void);' \
 		>>"$tree/include/linux/ethtool.h"
