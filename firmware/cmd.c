@@ -21,7 +21,8 @@ static u16 cmd_nop(const void *payload, void *answer)
 
 /* Number of commands in the ABI version that this image follows. */
 #define CMD_NUM		(FW_ABI_MINOR < 7 ? VKTLS_CMD_TLS_ADD_RX + 1 : \
-			 FW_ABI_MINOR < 8 ? VKTLS_CMD_FLOW_DEL + 1 : VKTLS_CMD_NUM)
+			 FW_ABI_MINOR < 8 ? VKTLS_CMD_FLOW_DEL + 1 : \
+			 FW_ABI_MINOR < 9 ? VKTLS_CMD_TLS_RESYNC_KEY + 1 : VKTLS_CMD_NUM)
 
 static const struct cmd_entry cmd_table[VKTLS_CMD_NUM] = {
 	[VKTLS_CMD_NOP] = CMD(cmd_nop, "nop", 0, 0),
@@ -45,6 +46,10 @@ static const struct cmd_entry cmd_table[VKTLS_CMD_NUM] = {
 	[VKTLS_CMD_TLS_NEXT] = CMD(ctx_next_key, "tls next", sizeof(struct vktls_tls_next), 0),
 	[VKTLS_CMD_TLS_RESYNC_KEY] = CMD(ctx_resync_key, "tls resync key",
 					 sizeof(struct vktls_tls_resync_key), 0),
+	[VKTLS_CMD_TLS_NEXT_TX] = CMD(ctx_next_key_tx, "tls next tx",
+				      sizeof(struct vktls_tls_next_tx), 0),
+	[VKTLS_CMD_TLS_KEY_DONE] = CMD(ctx_key_done, "tls key done",
+				       sizeof(struct vktls_tls_key_ref), 0),
 	[VKTLS_CMD_TLS_QUERY] = CMD(ctx_query, "tls query", sizeof(struct vktls_tls_ref),
 				    sizeof(struct vktls_tls_state)),
 	[VKTLS_CMD_STATS] = CMD(port_stats, "stats", sizeof(struct vktls_buf),

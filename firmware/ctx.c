@@ -34,9 +34,10 @@ static u16 ctx_check(const struct vktls_tls_add *add, u8 direction)
 	return rest ? VKTLS_ST_RESERVED : VKTLS_ST_OK;
 }
 
-static bool ctx_can_follow(void)
+/* True if the hardware has one of these capabilities for more than one key. */
+static bool ctx_can_follow(u32 caps)
 {
-	return io_read(SOC_SYS + SYS_FEATURES) & VKTLS_CAP_TLS_RX_NEXT;
+	return io_read(SOC_SYS + SYS_FEATURES) & caps;
 }
 
 /* Give version, place and key to the hardware; for receive, the caller has set the flow. */
@@ -134,10 +135,20 @@ u16 ctx_resync_key(const void *payload, void *answer)
 
 	if (req->reserved)
 		return VKTLS_ST_RESERVED;
-	if (!ctx_can_follow())
+	if (!ctx_can_follow(VKTLS_CAP_TLS_RX_NEXT | VKTLS_CAP_TLS_TX_NEXT))
 		return VKTLS_ST_UNSUPPORTED;
 	io_write(SOC_TLS + TLS_KEY_NO, req->key_no);
 	return ctx_move(&req->resync, TLS_RESYNC_KEY);
+}
+
+static u16 ctx_give_key(const struct vktls_tls_next *next, u32 cap, u32 cmd)
+{
+	if (!ctx_can_follow(cap))
+		return VKTLS_ST_UNSUPPORTED;
+	io_write(SOC_TLS + TLS_KEY_NO, next->key_no);
+	io_write_words(SOC_TLS + TLS_IV, next->iv, sizeof(next->iv));
+	io_write_words(SOC_TLS + TLS_KEY, next->key, sizeof(next->key));
+	return ctx_work(next->ctx, cmd);
 }
 
 /**
@@ -145,14 +156,31 @@ u16 ctx_resync_key(const void *payload, void *answer)
  */
 u16 ctx_next_key(const void *payload, void *answer)
 {
-	const struct vktls_tls_next *next = payload;
+	return ctx_give_key(payload, VKTLS_CAP_TLS_RX_NEXT, TLS_NEXT);
+}
 
-	if (!ctx_can_follow())
+/**
+ * ctx_next_key_tx() - handle VKTLS_CMD_TLS_NEXT_TX
+ */
+u16 ctx_next_key_tx(const void *payload, void *answer)
+{
+	const struct vktls_tls_next_tx *req = payload;
+
+	io_write(SOC_TLS + TLS_TCP_SEQ, req->tcp_seq);
+	return ctx_give_key(&req->next, VKTLS_CAP_TLS_TX_NEXT, TLS_NEXT_TX);
+}
+
+/**
+ * ctx_key_done() - handle VKTLS_CMD_TLS_KEY_DONE
+ */
+u16 ctx_key_done(const void *payload, void *answer)
+{
+	const struct vktls_tls_key_ref *ref = payload;
+
+	if (!ctx_can_follow(VKTLS_CAP_TLS_TX_NEXT))
 		return VKTLS_ST_UNSUPPORTED;
-	io_write(SOC_TLS + TLS_KEY_NO, next->key_no);
-	io_write_words(SOC_TLS + TLS_IV, next->iv, sizeof(next->iv));
-	io_write_words(SOC_TLS + TLS_KEY, next->key, sizeof(next->key));
-	return ctx_work(next->ctx, TLS_NEXT);
+	io_write(SOC_TLS + TLS_KEY_NO, ref->key_no);
+	return ctx_work(ref->ctx, TLS_KEY_DONE);
 }
 
 /**

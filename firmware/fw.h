@@ -103,6 +103,8 @@ u16 ctx_add_rx(const void *payload, void *answer);
 u16 ctx_del(const void *payload, void *answer);
 u16 ctx_resync(const void *payload, void *answer);
 u16 ctx_resync_key(const void *payload, void *answer);
+u16 ctx_next_key_tx(const void *payload, void *answer);
+u16 ctx_key_done(const void *payload, void *answer);
 u16 ctx_next_key(const void *payload, void *answer);
 u16 ctx_query(const void *payload, void *answer);
 

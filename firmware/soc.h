@@ -120,7 +120,7 @@
 #define   TLS_TCP_SEQ		0x1c	/* W: add, resync; R: after query */
 #define   TLS_REC_NO		0x20	/* 2 words, bytes in wire order; W and R as TCP_SEQ */
 #define   TLS_IV		0x28	/* W: 3 words, bytes in wire order */
-#define   TLS_KEY_NO		0x34	/* W: number of a key, for TLS_NEXT, TLS_RESYNC_KEY */
+#define   TLS_KEY_NO		0x34	/* W: number of a key, for TLS_NEXT and those after it */
 #define   TLS_PLACE		0x38	/* R: number for the next context, or TLS_NO_PLACE */
 #define     TLS_NO_PLACE	0xffffffff	/* all places are in use */
 #define   TLS_KEY		0x40	/* W: 8 words, bytes in wire order */
@@ -131,6 +131,8 @@
 #define     TLS_QUERY		4
 #define     TLS_NEXT		5	/* TLS_IV and TLS_KEY are the context's next key */
 #define     TLS_RESYNC_KEY	6	/* TLS_RESYNC to a record of the key TLS_KEY_NO */
+#define     TLS_NEXT_TX		7	/* TLS_NEXT, with TLS_TCP_SEQ */
+#define     TLS_KEY_DONE	8	/* keys before TLS_KEY_NO are not needed any more */
 #define   TLS_STATUS		0x64
 #define   TLS_STATE		0x68	/* R: after query, VKTLS_TLS_* */
 #define   TLS_PACKETS_LO	0x6c	/* R: after query */

@@ -252,6 +252,34 @@ uint16_t vkdev_ctx_next(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
     return status;
 }
 
+/* Give context @id the key from @tls->tcp_seq on. The caller wipes @tls. */
+uint16_t vkdev_ctx_next_tx(VkdevState *s, uint32_t id, const VkdevCoreTls *tls)
+{
+    VkdevContext *ctx = ctx_find(s, id);
+    uint16_t status;
+
+    if (!ctx) {
+        return VKTLS_ST_NOENT;
+    }
+    status = vkdev_tls_next_tx(ctx->tls, tls->key_no, tls->iv, tls->key,
+                               tls->tcp_seq);
+    trace_vkdev_ctx_next_tx(id, tls->key_no, tls->tcp_seq, status);
+    return status;
+}
+
+uint16_t vkdev_ctx_key_done(VkdevState *s, uint32_t id, uint32_t key_no)
+{
+    VkdevContext *ctx = ctx_find(s, id);
+    uint16_t status;
+
+    if (!ctx) {
+        return VKTLS_ST_NOENT;
+    }
+    status = vkdev_tls_key_done(ctx->tls, key_no);
+    trace_vkdev_ctx_key_done(id, key_no, status);
+    return status;
+}
+
 uint16_t vkdev_ctx_query(VkdevState *s, uint32_t id, VkdevCoreTlsState *state)
 {
     VkdevContext *ctx = ctx_find(s, id);
@@ -281,6 +309,7 @@ static void ctx_count(VkdevState *s, VkdevContext *ctx,
     s->stats[VKTLS_STAT_TLS_TX_DROP_HEADER] += count->drop_header;
     s->stats[VKTLS_STAT_TLS_TX_DROP_NONCE] += count->drop_nonce;
     s->stats[VKTLS_STAT_TLS_TX_DROP_OTHER] += count->drop_other;
+    s->stats[VKTLS_STAT_TLS_TX_REKEYS] += count->rekeys;
 }
 
 /*
@@ -333,8 +362,8 @@ uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
 
 /*
  * Encrypt again, in place, @len bytes of whole records at @records, the first
- * of which is record @rec_no. Return and *@expected as in vkdev_ctx_encrypt(),
- * but no counter is changed here: the caller counts.
+ * of which is record @rec_no, at @tcp_seq. Return and *@expected as in
+ * vkdev_ctx_encrypt(), but no counter is changed here: the caller counts.
  */
 uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                           uint64_t rec_no, uint8_t *records, uint32_t len,
@@ -348,7 +377,7 @@ uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
     if (!ctx) {
         return VKTLS_ST_NOENT;
     }
-    status = vkdev_tls_replay(ctx->tls, rec_no, records, len, &count);
+    status = vkdev_tls_replay(ctx->tls, tcp_seq, rec_no, records, len, &count);
     vkdev_tls_query(ctx->tls, &state);
     *expected = state.tcp_seq;
     trace_vkdev_ctx_replay(id, tcp_seq, rec_no, len, status);
@@ -357,18 +386,19 @@ uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
 
 /*
  * Copy ciphertext of an earlier replay to @to, if the cache of replayed
- * records still has it. The records from @rec_no on are @before + @len +
- * @after bytes long; the @len bytes in the middle are copied. False if the
- * cache lacks any of the records.
+ * records still has it. The records from @rec_no on, at @tcp_seq, are
+ * @before + @len + @after bytes long; the @len bytes in the middle are copied.
+ * False if the cache lacks any of the records.
  */
-bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint64_t rec_no,
-                      uint32_t before, uint8_t *to, uint32_t len,
-                      uint32_t after)
+bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint32_t tcp_seq,
+                      uint64_t rec_no, uint32_t before, uint8_t *to,
+                      uint32_t len, uint32_t after)
 {
     const VkdevContext *ctx = ctx_find(s, id);
 
     if (!ctx ||
-        !vkdev_tls_resend(ctx->tls, rec_no, before, to, len, after)) {
+        !vkdev_tls_resend(ctx->tls, tcp_seq, rec_no, before, to, len,
+                          after)) {
         return false;
     }
     trace_vkdev_ctx_resend(id, rec_no, before, len);

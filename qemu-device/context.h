@@ -29,6 +29,9 @@ uint16_t vkdev_ctx_resync(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_resync_key(VkdevState *s, uint32_t id,
                               const VkdevCoreTls *tls);
 uint16_t vkdev_ctx_next(VkdevState *s, uint32_t id, const VkdevCoreTls *tls);
+uint16_t vkdev_ctx_next_tx(VkdevState *s, uint32_t id,
+                           const VkdevCoreTls *tls);
+uint16_t vkdev_ctx_key_done(VkdevState *s, uint32_t id, uint32_t key_no);
 uint16_t vkdev_ctx_query(VkdevState *s, uint32_t id, VkdevCoreTlsState *state);
 void vkdev_ctx_expect(VkdevState *s, uint32_t id, unsigned ahead);
 uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
@@ -37,9 +40,9 @@ uint16_t vkdev_ctx_encrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
 uint16_t vkdev_ctx_replay(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                           uint64_t rec_no, uint8_t *records, uint32_t len,
                           uint32_t *expected);
-bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint64_t rec_no,
-                      uint32_t before, uint8_t *to, uint32_t len,
-                      uint32_t after);
+bool vkdev_ctx_resend(VkdevState *s, uint32_t id, uint32_t tcp_seq,
+                      uint64_t rec_no, uint32_t before, uint8_t *to,
+                      uint32_t len, uint32_t after);
 uint16_t vkdev_ctx_decrypt(VkdevState *s, uint32_t id, uint32_t tcp_seq,
                            const uint8_t *from, uint8_t *to, uint32_t len);
 

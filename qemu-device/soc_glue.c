@@ -162,6 +162,17 @@ static uint16_t op_tls_next(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
     return vkdev_ctx_next(dev, ctx, tls);
 }
 
+static uint16_t op_tls_next_tx(void *dev, uint32_t ctx,
+                               const VkdevCoreTls *tls)
+{
+    return vkdev_ctx_next_tx(dev, ctx, tls);
+}
+
+static uint16_t op_tls_key_done(void *dev, uint32_t ctx, uint32_t key_no)
+{
+    return vkdev_ctx_key_done(dev, ctx, key_no);
+}
+
 static uint16_t op_tls_query(void *dev, uint32_t ctx, VkdevCoreTlsState *state)
 {
     return vkdev_ctx_query(dev, ctx, state);
@@ -217,6 +228,8 @@ static const VkdevCoreOps soc_ops = {
     .tls_resync = op_tls_resync,
     .tls_resync_key = op_tls_resync_key,
     .tls_next = op_tls_next,
+    .tls_next_tx = op_tls_next_tx,
+    .tls_key_done = op_tls_key_done,
     .tls_query = op_tls_query,
     .stat_get = op_stat_get,
     .store_read = op_store_read,
@@ -276,7 +289,7 @@ static void soc_config(VkdevState *s, VkdevCoreConfig *config)
     memcpy(config->fw_key, s->fw_key_bytes, sizeof(config->fw_key));
     memcpy(config->mac, s->conf.macaddr.a, sizeof(config->mac));
     if (s->contexts) {
-        config->features |= VKTLS_CAP_TLS_TX |
+        config->features |= VKTLS_CAP_TLS_TX | VKTLS_CAP_TLS_TX_NEXT |
                             (s->tls_rx ? VKTLS_CAP_TLS_RX |
                                          VKTLS_CAP_TLS_RX_NEXT : 0) |
                             (s->tls_replay ? VKTLS_CAP_TLS_REPLAY : 0);

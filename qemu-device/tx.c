@@ -218,9 +218,10 @@ static uint16_t tx_replay(VkdevTxQueue *txq, const VkdevTxDescs *d)
     uint8_t *payload = pkt->frame + pkt->wire.payload;
     uint32_t around = pkt->before + pkt->after;
     uint32_t len = pkt->len - pkt->wire.payload;
+    uint32_t first = vkdev_wire_tcp_seq(pkt->frame, &pkt->wire) - pkt->before;
     uint16_t status;
 
-    if (vkdev_ctx_resend(s, pkt->off.tls_ctx, pkt->rec_no, pkt->before,
+    if (vkdev_ctx_resend(s, pkt->off.tls_ctx, first, pkt->rec_no, pkt->before,
                          payload, len, pkt->after)) {
         s->stats[VKTLS_STAT_TLS_TX_REPLAY_KEPT]++;
         tx_count_replay(s, len);
@@ -228,10 +229,8 @@ static uint16_t tx_replay(VkdevTxQueue *txq, const VkdevTxDescs *d)
     }
     status = tx_gather(txq, d, tx_head_len(pkt), pkt->len + around);
     if (status == VKTLS_ST_OK) {
-        status = vkdev_ctx_replay(s, pkt->off.tls_ctx,
-                                  vkdev_wire_tcp_seq(pkt->frame, &pkt->wire),
-                                  pkt->rec_no, payload, len + around,
-                                  &pkt->tcp_seq);
+        status = vkdev_ctx_replay(s, pkt->off.tls_ctx, first, pkt->rec_no,
+                                  payload, len + around, &pkt->tcp_seq);
     }
     if (status == VKTLS_ST_OK) {
         memmove(pkt->frame + pkt->before, pkt->frame, pkt->wire.payload);

@@ -28,7 +28,8 @@ typedef struct VkdevCoreQueue {
 
 /*
  * Parameters of a TLS context. Adding uses all fields but key_no; resync uses
- * tcp_seq and rec_no only, tls_next uses iv, key and key_no only.
+ * tcp_seq and rec_no only, tls_next and tls_next_tx use iv, key and key_no,
+ * tls_next_tx also tcp_seq.
  */
 typedef struct VkdevCoreTls {
     uint32_t version;       /* VKTLS_VERSION_* */
@@ -38,7 +39,7 @@ typedef struct VkdevCoreTls {
     uint8_t rec_no[8];      /* wire order */
     uint8_t iv[12];
     uint8_t key[32];
-    uint32_t key_no;        /* only for tls_next and tls_resync_key */
+    uint32_t key_no;        /* not for tls_add and tls_resync */
     struct vktls_tls_flow flow; /* only with VKTLS_DIR_RX */
 } VkdevCoreTls;
 
@@ -98,6 +99,8 @@ typedef struct VkdevCoreOps {
     uint16_t (*tls_resync_key)(void *dev, uint32_t ctx,
                                const VkdevCoreTls *tls);
     uint16_t (*tls_next)(void *dev, uint32_t ctx, const VkdevCoreTls *tls);
+    uint16_t (*tls_next_tx)(void *dev, uint32_t ctx, const VkdevCoreTls *tls);
+    uint16_t (*tls_key_done)(void *dev, uint32_t ctx, uint32_t key_no);
     uint16_t (*tls_query)(void *dev, uint32_t ctx, VkdevCoreTlsState *state);
 
     uint64_t (*stat_get)(void *dev, uint32_t stat);     /* VKTLS_STAT_* */

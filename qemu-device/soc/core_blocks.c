@@ -340,14 +340,18 @@ static uint32_t tls_resync(VkdevCore *core, uint32_t ctx, bool key)
                  core->ops->tls_resync(core->dev, ctx, &tls);
 }
 
-static uint32_t tls_next(VkdevCore *core, uint32_t ctx)
+static uint32_t tls_next(VkdevCore *core, uint32_t ctx, bool tx)
 {
-    VkdevCoreTls tls = { .key_no = core->regs.tls[TLS_KEY_NO / 4] };
+    VkdevCoreTls tls = {
+        .tcp_seq = core->regs.tls[TLS_TCP_SEQ / 4],
+        .key_no = core->regs.tls[TLS_KEY_NO / 4],
+    };
     uint32_t status;
 
     unpack(tls.iv, core->regs.tls + TLS_IV / 4, sizeof(tls.iv));
     unpack(tls.key, core->regs.tls + TLS_KEY / 4, sizeof(tls.key));
-    status = core->ops->tls_next(core->dev, ctx, &tls);
+    status = tx ? core->ops->tls_next_tx(core->dev, ctx, &tls) :
+                  core->ops->tls_next(core->dev, ctx, &tls);
     explicit_bzero(&tls, sizeof(tls));
     return status;
 }
@@ -387,7 +391,12 @@ static uint32_t tls_start(VkdevCore *core, uint32_t cmd)
     case TLS_RESYNC_KEY:
         return tls_resync(core, ctx, true);
     case TLS_NEXT:
-        return tls_next(core, ctx);
+        return tls_next(core, ctx, false);
+    case TLS_NEXT_TX:
+        return tls_next(core, ctx, true);
+    case TLS_KEY_DONE:
+        return core->ops->tls_key_done(core->dev, ctx,
+                                       core->regs.tls[TLS_KEY_NO / 4]);
     case TLS_QUERY:
         return tls_query(core, ctx);
     default:

@@ -141,8 +141,11 @@ void vkdev_tls_del(VkdevTlsCtx *c)
     if (c) {
         vkdev_tls_key_forget(c, &c->use);
         vkdev_tls_held_forget(c, &c->use);
-        vkdev_tls_cache_forget(c);
+        vkdev_tls_cache_forget(c, &c->use);
         vkdev_tls_keys_free(c);
+        if (c->direction == VKTLS_DIR_TX) {
+            vkdev_tls_tx_keys_free(c);
+        }
         vkdev_tls_place_free(c);
     }
 }
@@ -260,7 +263,7 @@ void vkdev_tls_record_start(const VkdevTlsCtx *c, const VkdevTlsKey *k,
 unsigned vkdev_tls_resync(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no)
 {
     return c->direction == VKTLS_DIR_TX ?
-           vkdev_tls_tx_resync(c, tcp_seq, rec_no) :
+           vkdev_tls_tx_resync(c, tcp_seq, rec_no, c->tx.key_no) :
            vkdev_tls_rx_resync(c, tcp_seq, rec_no,
                                c->keys ? c->keys->number : 0);
 }
@@ -268,10 +271,9 @@ unsigned vkdev_tls_resync(VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no)
 unsigned vkdev_tls_resync_key(VkdevTlsCtx *c, uint32_t tcp_seq,
                               uint64_t rec_no, uint32_t key_no)
 {
-    if (c->direction != VKTLS_DIR_RX) {
-        return VKTLS_ST_UNSUPPORTED;
-    }
-    return vkdev_tls_rx_resync(c, tcp_seq, rec_no, key_no);
+    return c->direction == VKTLS_DIR_TX ?
+           vkdev_tls_tx_resync(c, tcp_seq, rec_no, key_no) :
+           vkdev_tls_rx_resync(c, tcp_seq, rec_no, key_no);
 }
 
 void vkdev_tls_query(const VkdevTlsCtx *c, VkdevTlsState *state)

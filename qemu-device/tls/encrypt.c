@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Transmit side of the TLS engine. In the life of a context each record number
- * is encrypted for the wire at most once, and a replay is sent only if it has
- * the same tag as the record sent before. So no pair of key and nonce is used
- * for two plaintexts, in any order of packets, resyncs and replays.
+ * of a key is encrypted for the wire at most once, no key comes back into use
+ * after the next one, and a replay is sent only if it has the same tag as the
+ * record sent before. So no pair of key and nonce is used for two plaintexts,
+ * in any order of packets, resyncs, keys and replays.
  */
 #include <string.h>
 
@@ -122,10 +123,11 @@ unsigned vkdev_tls_tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
     return VKTLS_ST_OK;
 }
 
-static void tx_payload(const VkdevTlsCtx *c, VkdevTlsStream *s,
-                       VkdevTlsSource *src, uint8_t *to, size_t len)
+static void tx_payload(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                       VkdevTlsStream *s, VkdevTlsSource *src, uint8_t *to,
+                       size_t len)
 {
-    const VkdevAeadKey *key = vkdev_tls_key(c);
+    const VkdevAeadKey *key = vkdev_tls_key_of(c, k);
     const uint8_t *p;
     size_t n;
 
@@ -135,21 +137,22 @@ static void tx_payload(const VkdevTlsCtx *c, VkdevTlsStream *s,
     }
 }
 
-void vkdev_tls_tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
-                        const VkdevRecordPiece *piece, VkdevTlsSource *src,
-                        uint8_t *to)
+/* Encrypt a piece of a record of the key @k. */
+void vkdev_tls_tx_piece(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                        VkdevTlsStream *s, const VkdevRecordPiece *piece,
+                        VkdevTlsSource *src, uint8_t *to)
 {
     if (piece->head_ends) {
-        vkdev_tls_record_start(c, &c->use, s);
+        vkdev_tls_record_start(c, k, s);
     }
     if (piece->part == VKDEV_RECORD_PAYLOAD) {
-        tx_payload(c, s, src, to, piece->len);
+        tx_payload(c, k, s, src, to, piece->len);
         return;
     }
     source_skip(src, piece->len);
     if (piece->part == VKDEV_RECORD_TAG) {
         if (!piece->offset) {
-            vkdev_aead_finish(vkdev_tls_key(c), &s->aead, s->tag);
+            vkdev_aead_finish(vkdev_tls_key_of(c, k), &s->aead, s->tag);
         }
         memcpy(to, s->tag + piece->offset, piece->len);
     }
@@ -158,7 +161,7 @@ void vkdev_tls_tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
 static void tx_encrypt_inside(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
                               size_t len, VkdevTlsCount *count)
 {
-    tx_payload(c, &c->s, &src, to, len);
+    tx_payload(c, &c->use, &c->s, &src, to, len);
     c->s.at.rec.pos += len;
     c->tcp_seq += len;
     count->packets = 1;
@@ -180,10 +183,10 @@ static void tx_encrypt(VkdevTlsCtx *c, VkdevTlsStream *s, VkdevTlsSource src,
 
     c->tcp_seq += len;
     count->packets = 1;
-    count->bytes = len;
+    count->bytes += len;
     for (; len; to += piece.len, len -= piece.len) {
         vkdev_tls_tx_step(c, &s->at, to, len, &piece);
-        vkdev_tls_tx_piece(c, s, &piece, &src, to);
+        vkdev_tls_tx_piece(c, &c->use, s, &piece, &src, to);
         if (piece.head_ends) {
             vkdev_tls_sent_expect(c, s->at.rec_no);
             tx_floor_raise(c, s->at.rec_no);
@@ -211,6 +214,56 @@ static void tx_encrypt_whole(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
     c->s.at = s.at;
 }
 
+/*
+ * Like vkdev_tls_tx_check(), for a packet in which the next key begins, and
+ * maybe others after it: each with the header of record 0.
+ */
+static unsigned tx_check_keys(const VkdevTlsCtx *c, VkdevTlsSource src,
+                              uint8_t *to, size_t len)
+{
+    const VkdevTlsTxKeys *k = c->tx.keys;
+    VkdevTlsCursor at = c->s.at;
+    uint32_t seq = c->tcp_seq;
+    unsigned st;
+    size_t n;
+
+    for (int next = k->now + 1; ; next++) {
+        n = len;
+        if (next < k->count && k->at[next].tcp_seq - seq < len) {
+            n = k->at[next].tcp_seq - seq;
+        }
+        st = vkdev_tls_tx_check(c, &at, src, to, n);
+        if (st != VKTLS_ST_OK || n == len) {
+            return st;
+        }
+        if (at.rec.pos) {
+            return VKTLS_ST_TLS_HEADER;
+        }
+        at = (VkdevTlsCursor) { 0 };
+        source_skip(&src, n);
+        to += n;
+        seq += n;
+        len -= n;
+    }
+}
+
+/* Encrypt a packet that tx_check_keys() has accepted. */
+static void tx_encrypt_keys(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
+                            size_t len, VkdevTlsCount *count)
+{
+    uint32_t n;
+
+    while ((n = vkdev_tls_tx_key_left(c)) < len) {
+        tx_encrypt(c, &c->s, src, to, n, count);
+        vkdev_tls_tx_key_step(c);
+        count->rekeys++;
+        source_skip(&src, n);
+        to += n;
+        len -= n;
+    }
+    tx_encrypt(c, &c->s, src, to, len, count);
+}
+
 void vkdev_tls_tx_count_drop(unsigned st, VkdevTlsCount *count)
 {
     switch (st) {
@@ -230,7 +283,21 @@ void vkdev_tls_tx_count_drop(unsigned st, VkdevTlsCount *count)
     }
 }
 
-/* Check and encrypt a packet that is in order. */
+/* Check and encrypt a packet that is in order, and in which a key begins. */
+static unsigned tx_packet_keys(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
+                               size_t len, VkdevTlsCount *count)
+{
+    unsigned st = tx_check_keys(c, src, to, len);
+
+    if (st == VKTLS_ST_OK) {
+        tx_encrypt_keys(c, src, to, len, count);
+    } else {
+        c->lost = count->lost = true;
+    }
+    return st;
+}
+
+/* The same for a packet under the key in use. */
 static unsigned tx_packet(VkdevTlsCtx *c, VkdevTlsSource src, uint8_t *to,
                           size_t len, VkdevTlsCount *count)
 {
@@ -266,6 +333,8 @@ unsigned vkdev_tls_tx_from(VkdevTlsCtx *c, uint32_t tcp_seq,
         st = VKTLS_ST_TLS_LOST;
     } else if (tcp_seq != c->tcp_seq) {
         st = VKTLS_ST_TLS_SEQ;
+    } else if (vkdev_tls_tx_key_left(c) < len) {
+        st = tx_packet_keys(c, (VkdevTlsSource) { from, 0 }, to, len, count);
     } else {
         st = tx_packet(c, (VkdevTlsSource) { from, 0 }, to, len, count);
     }
@@ -283,15 +352,29 @@ unsigned vkdev_tls_tx(VkdevTlsCtx *c, uint32_t tcp_seq, uint8_t *buf,
     return vkdev_tls_tx_from(c, tcp_seq, &from, buf, len, count);
 }
 
-unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
-                             uint64_t rec_no)
+/* Check that record @rec_no was never started under the key in use. */
+static unsigned tx_number_may(const VkdevTlsCtx *c, uint64_t rec_no)
 {
     if (c->tx.floor_wrapped) {
         return VKTLS_ST_TLS_WRAP;
     }
-    if (rec_no < c->tx.floor) {
-        return VKTLS_ST_TLS_REUSE;
+    return rec_no < c->tx.floor ? VKTLS_ST_TLS_REUSE : VKTLS_ST_OK;
+}
+
+unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
+                             uint64_t rec_no, uint32_t key_no)
+{
+    uint32_t steps = key_no - c->tx.key_no;
+    unsigned st = vkdev_tls_tx_key_may(c, tcp_seq, steps);
+
+    if (st == VKTLS_ST_OK && !steps) {
+        st = tx_number_may(c, rec_no);
     }
-    vkdev_tls_stream_move(c, tcp_seq, rec_no);
-    return VKTLS_ST_OK;
+    if (st == VKTLS_ST_OK) {
+        for (; steps; steps--) {
+            vkdev_tls_tx_key_step(c);
+        }
+        vkdev_tls_stream_move(c, tcp_seq, rec_no);
+    }
+    return st;
 }

@@ -288,12 +288,13 @@ void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead)
 }
 
 /*
- * Return the set for a record. Records of one context follow each other in
- * neighbouring sets.
+ * Return the set for a record of the key @k. Records of one key follow each
+ * other in neighbouring sets.
  */
-static SentSet *sent_set(const VkdevTlsCtx *c, uint64_t rec_no)
+static SentSet *sent_set(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                         uint64_t rec_no)
 {
-    uint32_t at = (uint32_t)c->use.serial * 0x9e3779b1u + (uint32_t)rec_no;
+    uint32_t at = (uint32_t)k->serial * 0x9e3779b1u + (uint32_t)rec_no;
 
     return &c->engine->sets[at & c->engine->set_mask];
 }
@@ -301,7 +302,7 @@ static SentSet *sent_set(const VkdevTlsCtx *c, uint64_t rec_no)
 /* Prefetch the set for the tag of a record, when the record begins. */
 void vkdev_tls_sent_expect(const VkdevTlsCtx *c, uint64_t rec_no)
 {
-    SentSet *set = sent_set(c, rec_no);
+    SentSet *set = sent_set(c, &c->use, rec_no);
 
     __builtin_prefetch(&set->way[0], 1);
     __builtin_prefetch(&set->way[WAYS - 1], 1);
@@ -310,7 +311,7 @@ void vkdev_tls_sent_expect(const VkdevTlsCtx *c, uint64_t rec_no)
 void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,
                         const uint8_t *tag)
 {
-    SentSet *set = sent_set(c, rec_no);
+    SentSet *set = sent_set(c, &c->use, rec_no);
 
     memmove(&set->way[1], &set->way[0], sizeof(*set) - sizeof(set->way[0]));
     set->way[0].serial = c->use.serial;
@@ -319,14 +320,16 @@ void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,
 }
 
 /*
- * Return the tag of record @rec_no, NULL if it was not sent or is forgotten.
+ * Return the tag of record @rec_no of the key @k, NULL if it was not sent or is
+ * forgotten.
  */
-const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no)
+const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                                   uint64_t rec_no)
 {
-    const SentSet *set = sent_set(c, rec_no);
+    const SentSet *set = sent_set(c, k, rec_no);
 
     for (int i = 0; i < WAYS; i++) {
-        if (set->way[i].serial == (uint32_t)c->use.serial &&
+        if (set->way[i].serial == (uint32_t)k->serial &&
             set->way[i].rec_no == (uint32_t)rec_no) {
             return set->way[i].tag;
         }

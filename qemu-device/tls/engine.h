@@ -33,6 +33,7 @@ typedef struct VkdevTlsCount {
     uint32_t bytes;       /* TCP payload encrypted */
     uint32_t records;     /* records completed with a tag */
     uint32_t replays;     /* packets encrypted again: 0 or 1 */
+    uint32_t rekeys;      /* keys that gave way to the next one */
     uint32_t drop_seq;    /* drop_*: packets refused, by reason */
     uint32_t drop_header;
     uint32_t drop_nonce;  /* bad nonce, or record number used or exhausted */
@@ -139,28 +140,30 @@ unsigned vkdev_tls_tx_from(VkdevTlsCtx *ctx, uint32_t tcp_seq,
                            VkdevTlsCount *count);
 
 /**
- * Encrypt whole records again: @len bytes at @buf, from record @rec_no on, in
- * the layout of vkdev_tls_tx(), with headers and placeholders. Any part of the
- * result may be sent again. The context's position in the stream does not
- * change. Errors:
+ * Encrypt whole records again: @len bytes at @buf, from record @rec_no at
+ * @tcp_seq on, in the layout of vkdev_tls_tx(), with headers and placeholders.
+ * Any part of the result may be sent again. The context's position in the
+ * stream does not change. Each record is encrypted with its own key, as long as
+ * that was not given up by vkdev_tls_key_done(). Errors:
  * - VKTLS_ST_TLS_HEADER, _NONCE: the bytes are not whole records that begin
- *   with record @rec_no.
+ *   with record @rec_no, or a key begins inside of one.
  * - VKTLS_ST_TLS_REUSE: a record was not sent before, or its tag is forgotten,
  *   or the new tag differs, which means that the plaintext has changed; in
  *   this last case @buf is wiped.
  * - VKTLS_ST_NOENT: @ctx is a receive context.
  */
-unsigned vkdev_tls_replay(VkdevTlsCtx *ctx, uint64_t rec_no, uint8_t *buf,
-                          size_t len, VkdevTlsCount *count);
+unsigned vkdev_tls_replay(VkdevTlsCtx *ctx, uint32_t tcp_seq, uint64_t rec_no,
+                          uint8_t *buf, size_t len, VkdevTlsCount *count);
 
 /**
  * Copy ciphertext of an earlier replay to @to, without reading plaintext. The
- * records from @rec_no on are @before + @len + @after bytes long; the @len
- * bytes in the middle are copied. False, without a change, unless these bytes
- * are whole records that are all in the cache of replayed records.
+ * records from @rec_no on, which is at @tcp_seq, are @before + @len + @after
+ * bytes long; the @len bytes in the middle are copied. False, without a change,
+ * unless these bytes are whole records of one key that are all in the cache of
+ * replayed records.
  */
-bool vkdev_tls_resend(const VkdevTlsCtx *ctx, uint64_t rec_no, size_t before,
-                      uint8_t *to, size_t len, size_t after);
+bool vkdev_tls_resend(const VkdevTlsCtx *ctx, uint32_t tcp_seq, uint64_t rec_no,
+                      size_t before, uint8_t *to, size_t len, size_t after);
 
 /**
  * Handle a received packet: @len bytes of TCP payload at @from, with @tcp_seq
@@ -176,7 +179,9 @@ unsigned vkdev_tls_rx(VkdevTlsCtx *ctx, uint32_t tcp_seq, const uint8_t *from,
 /**
  * Transmit context: continue with record @rec_no; its header is at @tcp_seq.
  * VKTLS_ST_TLS_REUSE: the record was started before, or the context began with
- * a later one. VKTLS_ST_TLS_WRAP: the last record number was started.
+ * a later one. VKTLS_ST_TLS_WRAP: the last record number was started. The
+ * record has the key in use; VKTLS_ST_TLS_KEY: the next key begins before
+ * @tcp_seq.
  *
  * Receive context: record @rec_no begins at @tcp_seq. This answers a request
  * of the engine, or tells it about a record to come. VKTLS_ST_STATE: the
@@ -201,9 +206,31 @@ unsigned vkdev_tls_next(VkdevTlsCtx *ctx, uint32_t key_no, const uint8_t *iv,
                         const uint8_t *key);
 
 /**
- * As vkdev_tls_resync() for a context that receives; the record has the key
- * @key_no. VKTLS_ST_TLS_KEY: that key is before the one in use, or was not
- * given. VKTLS_ST_UNSUPPORTED: @ctx transmits.
+ * Give a context of TLS 1.3 that transmits its next key, with the number
+ * @key_no: as for vkdev_tls_next(). Record 0 of the key begins at @tcp_seq. The
+ * context goes on with the key when it comes to that byte. Errors:
+ * - VKTLS_ST_UNSUPPORTED: not TLS 1.3, or @ctx receives.
+ * - VKTLS_ST_PARAM: @key_no is not the number after the last key given.
+ * - VKTLS_ST_RESERVED: bytes after a short key are not zero.
+ * - VKTLS_ST_TLS_SEQ: the context, or a key before, is past @tcp_seq.
+ * - VKTLS_ST_TLS_REUSE: the context has this key already.
+ * - VKTLS_ST_FULL: the context has VKTLS_TLS_TX_KEYS keys, or no memory.
+ */
+unsigned vkdev_tls_next_tx(VkdevTlsCtx *ctx, uint32_t key_no, const uint8_t *iv,
+                           const uint8_t *key, uint32_t tcp_seq);
+
+/**
+ * Wipe the keys before @key_no of a context that transmits. If the key in use
+ * is one of them, @key_no takes its place, and the context is lost until a
+ * resync, unless the next byte is the first one of @key_no. VKTLS_ST_TLS_KEY:
+ * @key_no was not given, or was wiped. VKTLS_ST_UNSUPPORTED: @ctx receives.
+ */
+unsigned vkdev_tls_key_done(VkdevTlsCtx *ctx, uint32_t key_no);
+
+/**
+ * As vkdev_tls_resync(); the record has the key @key_no. VKTLS_ST_TLS_KEY: that
+ * key is before the one in use, or was not given, or, in a context that
+ * transmits, the key after it begins before @tcp_seq.
  */
 unsigned vkdev_tls_resync_key(VkdevTlsCtx *ctx, uint32_t tcp_seq,
                               uint64_t rec_no, uint32_t key_no);

@@ -48,10 +48,26 @@ typedef struct VkdevTlsSource {
     size_t done;    /* bytes of *piece already used */
 } VkdevTlsSource;
 
+/*
+ * All keys of a context that transmits, in order, if there is more than one:
+ * those before the key in use, for replays, that key itself, and the next ones.
+ */
+typedef struct VkdevTlsTxKeys {
+    uint8_t room; /* entries of @at that are allocated */
+    uint8_t count; /* entries in use */
+    uint8_t now; /* entry of the key in use; VkdevTlsCtx.use is its copy */
+    struct {
+        VkdevTlsKey key;
+        uint32_t tcp_seq; /* of the key's first byte; not of the first key's */
+    } at[];
+} VkdevTlsTxKeys;
+
 typedef struct VkdevTlsTx {
     uint64_t nonce_base; /* explicit nonce minus record number (constant) */
-    uint64_t floor;      /* lowest record number that was never started */
-    bool floor_wrapped;  /* all record numbers were started */
+    uint64_t floor;      /* lowest number never started under the key in use */
+    bool floor_wrapped;  /* all record numbers of that key were started */
+    uint32_t key_no;     /* of the key in use; that of vkdev_tls_add() is 0 */
+    VkdevTlsTxKeys *keys; /* NULL while there is one key only */
 } VkdevTlsTx;
 
 typedef struct VkdevTlsCache VkdevTlsCache;
@@ -98,6 +114,15 @@ static inline const VkdevTlsKey *vkdev_tls_key_now(const VkdevTlsCtx *c)
     return c->ahead ? &c->keys->next[c->ahead - 1] : &c->use;
 }
 
+/* Bytes of the stream up to the one at which the next key begins. */
+static inline uint32_t vkdev_tls_tx_key_left(const VkdevTlsCtx *c)
+{
+    const VkdevTlsTxKeys *k = c->tx.keys;
+
+    return !k || k->now + 1 == k->count ? UINT32_MAX :
+           k->at[k->now + 1].tcp_seq - c->tcp_seq;
+}
+
 /* End the decryption of a record with a guessed number and key. */
 static inline void vkdev_tls_trial_stop(VkdevTlsCtx *c)
 {
@@ -126,7 +151,8 @@ void vkdev_tls_key_forget(const VkdevTlsCtx *c, const VkdevTlsKey *k);
 void vkdev_tls_sent_expect(const VkdevTlsCtx *c, uint64_t rec_no);
 void vkdev_tls_sent_add(const VkdevTlsCtx *c, uint64_t rec_no,
                         const uint8_t *tag);
-const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, uint64_t rec_no);
+const uint8_t *vkdev_tls_sent_find(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                                   uint64_t rec_no);
 bool vkdev_tls_forgets(const VkdevTlsCtx *c);
 VkdevTlsHeld *vkdev_tls_held_new(const VkdevTlsCtx *c, uint32_t tcp_seq);
 VkdevTlsHeld *vkdev_tls_held_find(const VkdevTlsCtx *c, uint32_t tcp_seq);
@@ -147,9 +173,17 @@ void vkdev_tls_key_step(VkdevTlsCtx *c, uint64_t records);
 /* Functions of replay_cache.c */
 VkdevTlsCache *vkdev_tls_cache_alloc(uint32_t records);
 void vkdev_tls_cache_free(VkdevTlsCache *k);
-void vkdev_tls_cache_put(const VkdevTlsCtx *c, uint64_t rec_no,
-                        const uint8_t *p, size_t len);
-void vkdev_tls_cache_forget(const VkdevTlsCtx *c);
+void vkdev_tls_cache_put(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                         uint64_t rec_no, const uint8_t *p, size_t len);
+void vkdev_tls_cache_forget(const VkdevTlsCtx *c, const VkdevTlsKey *k);
+
+/* Functions of tx_keys.c */
+void vkdev_tls_tx_keys_free(VkdevTlsCtx *c);
+void vkdev_tls_tx_key_step(VkdevTlsCtx *c);
+unsigned vkdev_tls_tx_key_may(const VkdevTlsCtx *c, uint32_t tcp_seq,
+                              uint32_t steps);
+const VkdevTlsKey *vkdev_tls_tx_key_at(const VkdevTlsCtx *c, uint32_t tcp_seq,
+                                       size_t *len);
 
 /* Functions of encrypt.c */
 unsigned vkdev_tls_tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
@@ -157,12 +191,12 @@ unsigned vkdev_tls_tx_step(const VkdevTlsCtx *c, VkdevTlsCursor *at,
                            VkdevRecordPiece *piece);
 unsigned vkdev_tls_tx_check(const VkdevTlsCtx *c, VkdevTlsCursor *at,
                             VkdevTlsSource src, uint8_t *to, size_t len);
-void vkdev_tls_tx_piece(const VkdevTlsCtx *c, VkdevTlsStream *s,
-                        const VkdevRecordPiece *piece, VkdevTlsSource *src,
-                        uint8_t *to);
+void vkdev_tls_tx_piece(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                        VkdevTlsStream *s, const VkdevRecordPiece *piece,
+                        VkdevTlsSource *src, uint8_t *to);
 void vkdev_tls_tx_count_drop(unsigned st, VkdevTlsCount *count);
 void vkdev_tls_tx_init(VkdevTlsCtx *c);
 unsigned vkdev_tls_tx_resync(VkdevTlsCtx *c, uint32_t tcp_seq,
-                             uint64_t rec_no);
+                             uint64_t rec_no, uint32_t key_no);
 
 #endif

@@ -15,7 +15,7 @@
                     VKDEV_RECORD_DATA_MAX + VKDEV_RECORD_TAG_LEN)
 
 typedef struct CachedRecord {
-    uint64_t serial; /* serial of the context; 0 = entry is free */
+    uint64_t serial; /* serial of the key; 0 = entry is free */
     uint64_t rec_no;
     uint32_t len;
     uint8_t bytes[RECORD_MAX];
@@ -67,40 +67,42 @@ static void cache_put(VkdevTlsCache *k, uint64_t serial, uint64_t rec_no,
     memcpy(r->bytes, p, len);
 }
 
-/* Store whole records from @rec_no on, ciphertext with tags. */
-void vkdev_tls_cache_put(const VkdevTlsCtx *c, uint64_t rec_no,
-                        const uint8_t *p, size_t len)
+/* Store whole records of the key @k, from @rec_no on, ciphertext with tags. */
+void vkdev_tls_cache_put(const VkdevTlsCtx *c, const VkdevTlsKey *k,
+                         uint64_t rec_no, const uint8_t *p, size_t len)
 {
-    VkdevTlsCache *k = vkdev_tls_engine_cache(c);
+    VkdevTlsCache *cache = vkdev_tls_engine_cache(c);
     uint32_t n;
 
-    for (; k->count && len; p += n, len -= n, rec_no++) {
+    for (; cache->count && len; p += n, len -= n, rec_no++) {
         n = vkdev_record_full_len(p);
-        cache_put(k, c->use.serial, rec_no, p, n);
+        cache_put(cache, k->serial, rec_no, p, n);
     }
 }
 
-void vkdev_tls_cache_forget(const VkdevTlsCtx *c)
+/* Wipe the records of the key @k. */
+void vkdev_tls_cache_forget(const VkdevTlsCtx *c, const VkdevTlsKey *k)
 {
-    VkdevTlsCache *k = vkdev_tls_engine_cache(c);
+    VkdevTlsCache *cache = vkdev_tls_engine_cache(c);
 
-    for (uint32_t i = 0; i < k->count; i++) {
-        if (k->record[i].serial == c->use.serial) {
-            vkdev_aead_wipe(&k->record[i], sizeof(k->record[i]));
+    for (uint32_t i = 0; i < cache->count; i++) {
+        if (cache->record[i].serial == k->serial) {
+            vkdev_aead_wipe(&cache->record[i], sizeof(cache->record[i]));
         }
     }
 }
 
 /*
- * True if the @len bytes from record @rec_no on are whole records, all in the
- * cache.
+ * True if the @len bytes from record @rec_no of the key @k on are whole
+ * records, all in the cache.
  */
-static bool cache_all(const VkdevTlsCtx *c, uint64_t rec_no, size_t len)
+static bool cache_all(VkdevTlsCache *cache, const VkdevTlsKey *k,
+                      uint64_t rec_no, size_t len)
 {
     const CachedRecord *r;
 
     for (; len; len -= r->len, rec_no++) {
-        r = cache_find(vkdev_tls_engine_cache(c), c->use.serial, rec_no);
+        r = cache_find(cache, k->serial, rec_no);
         if (!r || r->len > len) {
             return false;
         }
@@ -108,18 +110,19 @@ static bool cache_all(const VkdevTlsCtx *c, uint64_t rec_no, size_t len)
     return true;
 }
 
-bool vkdev_tls_resend(const VkdevTlsCtx *c, uint64_t rec_no, size_t before,
-                      uint8_t *to, size_t len, size_t after)
+bool vkdev_tls_resend(const VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no,
+                      size_t before, uint8_t *to, size_t len, size_t after)
 {
+    size_t n = before + len + after;
+    const VkdevTlsKey *k = vkdev_tls_tx_key_at(c, tcp_seq, &n);
+    VkdevTlsCache *cache = vkdev_tls_engine_cache(c);
     const CachedRecord *r;
-    size_t n;
 
-    if (!(before + len + after) ||
-        !cache_all(c, rec_no, before + len + after)) {
+    if (!n || n < before + len + after || !cache_all(cache, k, rec_no, n)) {
         return false;
     }
     for (; len; rec_no++) {
-        r = cache_find(vkdev_tls_engine_cache(c), c->use.serial, rec_no);
+        r = cache_find(cache, k->serial, rec_no);
         if (before >= r->len) {
             before -= r->len;
             continue;

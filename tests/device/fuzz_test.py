@@ -283,14 +283,31 @@ class World:
             action=self.any.randrange(4), rss_ctx=self.any.choice((0, 0, 1, 63)),
             queue=self.any.randrange(3), ip_version=self.any.choice((4, 6, 5)))
 
+    def keys(self):
+        """A key of a flow that sends, or the end of one, correct or nearly so."""
+        flow = self.any.choice(self.sent + self.flows)
+        number = self.any.choice((0, 1, 1, 2, 3))
+        seq = flow.seq + self.any.choice((0, 0, 1, len(flow.wire))) & 0xffffffff
+        return self.any.choice((
+            (ABI.CMD_TLS_NEXT_TX, pack(
+                "tls_next", ctx=flow.ctx, key_no=number, iv=self.any.randbytes(12),
+                key=self.any.randbytes(16)) + seq.to_bytes(4, "little")),
+            (ABI.CMD_TLS_KEY_DONE, pack("tls_key_ref", ctx=flow.ctx, key_no=number)),
+            (ABI.CMD_TLS_RESYNC_KEY, pack(
+                "tls_resync", ctx=flow.ctx, tcp_seq=seq,
+                rec_no=bytes([0] * 7 + [number])) + number.to_bytes(8, "little"))))
+
     def command(self):
         nic = self.target().nic
         opcode = self.any.randrange(ABI.CMD_NUM + 1)
         length = self.any.choice((0, 4, 8, 16, 24, 60, 100, 120))
         body = self.any.choice((self.any.randbytes(length), bytes(length),
                                 struct.pack("<QQ", self.place(), self.any.randrange(4096))))
-        if self.any.random() < 0.2:
+        what = self.any.random()
+        if what < 0.2:
             opcode, body = self.steering()
+        elif what < 0.4:
+            opcode, body = self.keys()
         self.m.write(nic.cmdq.addr + self.any.randrange(16) * 128, pack(
             "cmd", opcode=opcode, len=len(body), payload=body))
         nic.write(ABI.REG_CMDQ_TAIL, self.any.randrange(16))
@@ -326,8 +343,7 @@ class World:
         begin = self.any.randrange(len(flow.wire))
         end = min(begin + self.any.choice((1, 5, 100, 2000)), len(flow.wire))
         first, before, after = flow.around(begin, end)
-        desc = dict(rec_no=(flow.records.first + first).to_bytes(8, "big"), before=before,
-                    after=after)
+        desc = dict(rec_no=flow.numbers[first].to_bytes(8, "big"), before=before, after=after)
         if self.any.random() < 0.3:
             desc[self.any.choice(("before", "after"))] = self.any.randrange(4000)
         self.give(far, flow, begin, end, self.any.choice((0, 50, 1400)), desc)

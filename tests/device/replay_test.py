@@ -8,7 +8,7 @@ import sys
 
 from nic import ABI, QUIET, TxQueue, case, main, pack, unpack
 from packets import payload, receive_tcp, tcp_frame
-from records import SUITES, Records
+from records import IV, SUITES, Records
 from tlsrx_test import flow_of
 
 SECRET = b"this must never be seen on the wire "
@@ -22,15 +22,21 @@ class Flow:
         self.records = Records(*suite, rec_no)
         answer = nic.command("TLS_ADD", self.records.add(ABI.DIR_TX, seq))
         self.ctx = unpack("tls_ref", answer)["ctx"]
-        self.host, self.wire, self.starts = b"", b"", []
+        self.host, self.wire, self.starts, self.numbers = b"", b"", [], []
 
     def record(self, size, data=None):
         plain = data or payload(size, len(self.starts) & 0xff)
         number = self.records.first + len(self.starts)
         self.starts.append(len(self.wire))
+        self.numbers.append(number)
         self.host += self.records.host(number, plain)
         self.wire += self.records.wire(number, plain)
         return self
+
+    def take(self, other):
+        """Let this context have the stream of another."""
+        self.host, self.wire = other.host, other.wire
+        self.starts, self.numbers = other.starts, other.numbers
 
     def packet(self, begin, end, mss=0, **offload):
         """(headers, offload descriptor) of a packet with bytes BEGIN to END of the stream."""
@@ -68,7 +74,7 @@ class Flow:
         made, offload = self.packet(begin, end, mss, **offload)
         data = (headers or made) + (host or self.host)[begin - before:end + after]
         offload["flags"] |= ABI.TXO_REPLAY | flags
-        number = self.records.first + first
+        number = self.numbers[first]
         desc = dict(rec_no=number.to_bytes(8, "big"), before=before, after=after,
                     flags=ABI.TXD_REPLAY) | (desc or {})
         self.tx.offload(**offload)
@@ -401,7 +407,7 @@ def contexts_do_not_share_tags(nic):
     replayed by the other."""
     flow = sent(nic)
     other = Flow(nic, flow.tx)
-    other.host, other.wire, other.starts = flow.host, flow.wire, flow.starts
+    other.take(flow)
     other.refused("TLS_REUSE", 30, 60)
     nic.command("TLS_DEL", pack("tls_ref", ctx=flow.ctx))
     flow.ctx, kept = other.ctx, flow.ctx
@@ -410,7 +416,7 @@ def contexts_do_not_share_tags(nic):
         if again.ctx == kept:
             break
         nic.command("TLS_DEL", pack("tls_ref", ctx=again.ctx))
-    again.host, again.wire, again.starts = flow.host, flow.wire, flow.starts
+    again.take(flow)
     again.refused("TLS_REUSE", 30, 60)
 
 
@@ -463,7 +469,7 @@ def kept_records_go_with_their_context(nic):
     errors = nic.stats()["TX_ERRORS"]
     flow.tx.check_refused(replay_without_its_records(flow, 100, 200), "DMA", errors)
     again = Flow(nic, flow.tx)
-    again.host, again.wire, again.starts = flow.host, flow.wire, flow.starts
+    again.take(flow)
     again.send(0, len(flow.wire), 1000)
     again.tx.check_refused(replay_without_its_records(again, 100, 200), "DMA", errors + 1)
     again.replay_ok(20, 60)
@@ -518,6 +524,111 @@ def counters(nic):
     assert stats["TLS_TX_REPLAY_READ"] == 20 + flow.starts[2] - flow.starts[1] - 30 + \
         len(flow.wire) - flow.starts[2] - 10
     assert (stats["TLS_TX_PACKETS"], stats["TLS_TX_RECORDS"]) == (1, 3)
+
+
+
+class KeyedFlow(Flow):
+    """A stream of TLS 1.3 with one key after the other."""
+
+    def __init__(self, nic, tx, suite=SUITES[3], **more):
+        super().__init__(nic, tx, suite, **more)
+        self.suite, self.key_no = suite, 0
+
+    def key_of(self, number):
+        return bytes([number] * len(self.records.key))
+
+    def next_key(self, **members):
+        """struct vktls_tls_next_tx of the next key, from the end of the stream on."""
+        seq = members.pop("tcp_seq", self.seq + len(self.wire))
+        members = dict(ctx=self.ctx, key_no=self.key_no + 1, iv=IV,
+                       key=self.key_of(self.key_no + 1)) | members
+        return pack("tls_next", **members) + (seq & 0xffffffff).to_bytes(4, "little")
+
+    def rekey(self):
+        self.nic.command("TLS_NEXT_TX", self.next_key())
+        self.key_no += 1
+        self.records = Records(*self.suite, -len(self.starts), self.key_of(self.key_no))
+        return self
+
+    def resync(self, number, key_no, status="OK"):
+        """To a record of the stream."""
+        self.nic.command("TLS_RESYNC_KEY", pack(
+            "tls_resync", ctx=self.ctx, tcp_seq=self.seq + self.starts[number] & 0xffffffff,
+            rec_no=self.numbers[number].to_bytes(8, "big")) + key_no.to_bytes(8, "little"),
+            status)
+
+    def done(self, key_no, status="OK"):
+        self.nic.command("TLS_KEY_DONE", pack("tls_key_ref", ctx=self.ctx, key_no=key_no),
+                         status)
+
+
+@case()
+def keys_follow_each_other(nic):
+    """One packet has records of three keys. Each is replayed with its own key, also
+    together with the others', and from the cache."""
+    tx = start(nic)
+    for suite in SUITES[3:]:
+        flow = KeyedFlow(nic, tx, suite, seq=0xfffffe00)
+        flow.record(300).rekey().record(40).record(500).rekey().record(700)
+        before = nic.stats()
+        flow.send(0, len(flow.wire), mss=1000)
+        stats = nic.stats()
+        assert stats["TLS_TX_REKEYS"] - before["TLS_TX_REKEYS"] == 2
+        assert stats["TLS_TX_RECORDS"] - before["TLS_TX_RECORDS"] == 4
+        for _ in range(2):
+            flow.replay_ok(10, 200)
+            flow.replay_ok(flow.starts[1] - 20, flow.starts[3] + 20)
+            flow.replay_ok(flow.starts[2] + 30, flow.starts[2] + 60)
+            flow.replay_ok(flow.starts[3] + 30, len(flow.wire))
+
+
+@case()
+def keys_that_are_done(nic):
+    """An old key encrypts nothing any more. If the context is still at it, it is lost until
+    a resync."""
+    tx = start(nic)
+    flow = KeyedFlow(nic, tx)
+    flow.record(300).rekey().record(300).rekey().record(300).record(300)
+    flow.send(0, flow.starts[1] + 30)
+    flow.done(3, "TLS_KEY")
+    flow.done(1)
+    flow.done(0, "TLS_KEY")
+    flow.refused("TLS_REUSE", 0, flow.starts[1])
+    flow.send(flow.starts[1] + 30, flow.starts[2] - 5)
+    flow.done(2)
+    assert unpack("tls_state", flow.state())["state"] == ABI.TLS_LOST
+    flow.resync(2, 1, "TLS_KEY")
+    flow.resync(2, 2)
+    flow.send(flow.starts[2], len(flow.wire))
+    flow.resync(3, 2, "TLS_REUSE")
+
+
+@case()
+def next_keys_that_are_refused(nic):
+    tx = start(nic)
+    flow = KeyedFlow(nic, tx).record(100)
+    flow.send(0, len(flow.wire))
+    other = Flow(nic, tx)
+    for members, status in (
+            ({"key_no": 0}, "PARAM"), ({"key_no": 2}, "PARAM"), ({"ctx": 99}, "NOENT"),
+            ({"ctx": other.ctx}, "UNSUPPORTED"), ({"key": bytes([1] * 17)}, "RESERVED"),
+            ({"key": flow.records.key}, "TLS_REUSE"), ({"tcp_seq": flow.seq}, "TLS_SEQ")):
+        nic.command("TLS_NEXT_TX", flow.next_key(**members), status)
+    nic.command("TLS_NEXT", flow.next_key()[:-4], "UNSUPPORTED")
+    for _ in range(ABI.TLS_TX_KEYS - 1):
+        flow.rekey()
+    nic.command("TLS_NEXT_TX", flow.next_key(), "FULL")
+    flow.record(100)
+    flow.send(flow.starts[1], len(flow.wire))
+    flow.done(flow.key_no)
+    flow.rekey().record(100)
+    flow.send(flow.starts[2], len(flow.wire))
+
+
+@case()
+def capability_of_next_keys(nic):
+    nic.boot()
+    assert unpack("caps", nic.command("CAPS"))["features"] & ABI.CAP_TLS_TX_NEXT
 
 
 if __name__ == "__main__":

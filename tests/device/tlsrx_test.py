@@ -704,7 +704,8 @@ def next_keys_that_are_refused(nic):
     sender = unpack("tls_ref", nic.command("TLS_ADD", Records(TLS13, GCM128).add(
         ABI.DIR_TX, 1)))["ctx"]
     nic.command("TLS_NEXT", pack("tls_next", ctx=sender, key_no=1), "UNSUPPORTED")
-    nic.command("TLS_RESYNC_KEY", sender.to_bytes(4, "little") + bytes(20), "UNSUPPORTED")
+    nic.command("TLS_NEXT_TX", flow.next_key(1) + bytes(4), "UNSUPPORTED")
+    nic.command("TLS_KEY_DONE", pack("tls_key_ref", ctx=flow.ctx, key_no=1), "UNSUPPORTED")
 
 
 @case()

@@ -2,7 +2,7 @@
 /*
  * Turns a byte string into the life of a TLS context, and compares the context
  * with the model: packets in order, damaged packets, wrong sequence numbers,
- * resyncs, replays. engine_test uses it with random strings, fuzz/ with
+ * resyncs, new keys, replays. engine_test uses it with random strings, fuzz/ with
  * strings from libFuzzer.
  */
 #ifndef ENGINE_DRIVE_H
@@ -20,7 +20,8 @@ struct drive {
 	struct place host;	/* position in the host's stream */
 	uint8_t packet[DRIVE_PACKET], sent[REC_MAX];
 	uint8_t want[REC_MAX];
-	uint64_t last_no;	/* number of the last whole record, if last_len is not 0 */
+	struct place last;	/* of the last whole record, if last_len is not 0 */
+	unsigned int oldest;	/* number of the oldest key that the context has */
 	unsigned int last_len;
 	bool kept; /* the last record was replayed, so it is in the cache */
 	uint8_t last_in[REC_MAX], last_out[REC_MAX];

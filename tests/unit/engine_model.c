@@ -57,7 +57,10 @@ void model_init(struct model *m, const struct suite *s, const VkdevTlsParams *p)
 	m->nonce_base = get64(p->iv + 4) - p->rec_no;
 	m->lost = false;
 	m->seq = p->tcp_seq;
-	m->at = (struct place) { .rec_no = p->rec_no };
+	m->at = (struct place) { .rec_no = p->rec_no, .seq = p->tcp_seq };
+	m->keys_num = 1;
+	memcpy(m->keys[0].iv, p->iv, sizeof(m->keys[0].iv));
+	memcpy(m->keys[0].key, p->key, sizeof(m->keys[0].key));
 	m->floor = p->rec_no;
 	m->floor_gone = false;
 }
@@ -68,6 +71,14 @@ unsigned int place_eat(const struct model *m, struct place *at, uint8_t byte)
 	unsigned int extra = s->nonce_len + TAG_LEN;
 	unsigned int len;
 
+	while (at->key + 1 < m->keys_num && m->keys[at->key + 1].seq == at->seq) {
+		if (at->have)
+			return VKTLS_ST_TLS_HEADER;
+		at->key++;
+		at->rec_no = 0;
+		at->spent = false;
+	}
+	at->seq++;
 	if (at->spent)
 		return VKTLS_ST_TLS_WRAP;
 	if (at->have < 5u + s->nonce_len)
@@ -105,14 +116,14 @@ unsigned int model_predict(const struct model *m, uint32_t seq, const uint8_t *p
 	return st;
 }
 
-static size_t model_nonce_aad(const struct model *m, uint64_t rec_no, const uint8_t *rec,
-			      size_t payload, uint8_t *nonce, uint8_t *aad)
+static size_t model_nonce_aad(const struct model *m, const uint8_t *iv, uint64_t rec_no,
+			      const uint8_t *rec, size_t payload, uint8_t *nonce, uint8_t *aad)
 {
-	memcpy(nonce, m->p.iv, 12);
+	memcpy(nonce, iv, 12);
 	if (m->s->nonce_len)
 		memcpy(nonce + 4, rec + 5, 8);
 	else
-		put64(nonce + 4, get64(m->p.iv + 4) ^ rec_no);
+		put64(nonce + 4, get64(iv + 4) ^ rec_no);
 	if (m->s->version == VKTLS_VERSION_TLS13) {
 		memcpy(aad, rec, 5);
 		return 5;
@@ -124,15 +135,26 @@ static size_t model_nonce_aad(const struct model *m, uint64_t rec_no, const uint
 	return 13;
 }
 
-bool model_seal(const struct model *m, uint64_t rec_no, const uint8_t *rec, size_t total,
-		uint8_t *out)
+static bool seal(const struct model *m, const uint8_t *iv, const uint8_t *key, uint64_t rec_no,
+		 const uint8_t *rec, size_t total, uint8_t *out)
 {
 	size_t head = 5 + m->s->nonce_len;
 	size_t payload = total - head - TAG_LEN;
 	uint8_t nonce[12], aad[13];
-	size_t aad_len = model_nonce_aad(m, rec_no, rec, payload, nonce, aad);
+	size_t aad_len = model_nonce_aad(m, iv, rec_no, rec, payload, nonce, aad);
 
 	memcpy(out, rec, head);
-	return oracle_seal(m->s->alg, m->p.key, nonce, aad, aad_len, rec + head, payload,
-			   out + head);
+	return oracle_seal(m->s->alg, key, nonce, aad, aad_len, rec + head, payload, out + head);
+}
+
+bool model_seal(const struct model *m, uint64_t rec_no, const uint8_t *rec, size_t total,
+		uint8_t *out)
+{
+	return seal(m, m->p.iv, m->p.key, rec_no, rec, total, out);
+}
+
+bool model_seal_key(const struct model *m, unsigned int key, uint64_t rec_no,
+		    const uint8_t *rec, size_t total, uint8_t *out)
+{
+	return seal(m, m->keys[key].iv, m->keys[key].key, rec_no, rec, total, out);
 }

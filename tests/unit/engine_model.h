@@ -26,23 +26,35 @@ struct suite {
 extern const struct suite suites[];
 extern const unsigned int suites_num;
 
+/* A key: that of all bytes from @seq on, up to the next key. */
+struct model_key {
+	uint8_t iv[12], key[32];
+	uint32_t seq;
+};
+
 /* A position in the stream. It is small, so it can be copied to look ahead. */
 struct place {
 	uint64_t rec_no;
+	uint32_t seq;	/* of the next byte */
+	unsigned int key; /* number of the key of the record at this place */
 	bool spent; /* the record with the last possible number has ended */
 	unsigned int have;	/* bytes of the current record so far */
 	unsigned int total;	/* length of the record, valid if have >= 5 */
 	uint8_t head[13];
 };
 
+#define MODEL_KEYS	200
+
 struct model {
 	const struct suite *s;
 	VkdevTlsParams p;
+	struct model_key keys[MODEL_KEYS]; /* the first one is that of @p */
+	unsigned int keys_num;
 	uint64_t nonce_base;
 	bool lost;
 	uint32_t seq;
 	struct place at;
-	uint64_t floor; /* lowest record number that was never started */
+	uint64_t floor; /* lowest record number never started under the key in use */
 	bool floor_gone;
 	uint8_t in[REC_MAX], out[REC_MAX];
 };
@@ -73,8 +85,10 @@ unsigned int model_predict(const struct model *m, uint32_t seq, const uint8_t *p
 
 /*
  * Seal the record of @total bytes at @rec, with its header and nonce, into
- * @out.
+ * @out, with the first key or the key number @key.
  */
+bool model_seal_key(const struct model *m, unsigned int key, uint64_t rec_no,
+		    const uint8_t *rec, size_t total, uint8_t *out);
 bool model_seal(const struct model *m, uint64_t rec_no, const uint8_t *rec, size_t total,
 		uint8_t *out);
 

@@ -42,7 +42,8 @@ static size_t host_record(unsigned int n)
 
 static unsigned int replay(unsigned int n, size_t len)
 {
-	return vkdev_tls_replay(rig.ctx, rig.m.p.rec_no + n, rec, len, &rig.count);
+	return vkdev_tls_replay(rig.ctx, rig.m.p.tcp_seq + rig.start[n], rig.m.p.rec_no + n, rec,
+				len, &rig.count);
 }
 
 static bool state_same(const VkdevTlsState *a)
@@ -265,8 +266,9 @@ static bool resend(size_t from, size_t to)
 	unsigned int first = record_of(from), last = record_of(to - 1);
 
 	memset(rec, 0xee, to - from + 1);
-	return vkdev_tls_resend(rig.ctx, rig.m.p.rec_no + first, from - rig.start[first], rec,
-				to - from, rig.start[last] + rec_len(&rig, last) - to);
+	return vkdev_tls_resend(rig.ctx, rig.m.p.tcp_seq + rig.start[first],
+				rig.m.p.rec_no + first, from - rig.start[first], rec, to - from,
+				rig.start[last] + rec_len(&rig, last) - to);
 }
 
 static void kept(size_t from, size_t to)
@@ -355,13 +357,13 @@ static void kept_records_are_whole(const void *row)
 	first = rig.m.p.rec_no;
 	len = rec_len(&rig, 0);
 	for (size_t after = 0; after < rig.len; after++)
-		ktap_expect_eq(vkdev_tls_resend(rig.ctx, first, 3, rec, 7, after),
+		ktap_expect_eq(vkdev_tls_resend(rig.ctx, 0, first, 3, rec, 7, after),
 			       10 + after == len || 10 + after == rig.len);
-	ktap_expect(!vkdev_tls_resend(rig.ctx, first, 0, rec, 0, 0));
-	ktap_expect(!vkdev_tls_resend(rig.ctx, first + 1, 0, rec, len, 0) ||
+	ktap_expect(!vkdev_tls_resend(rig.ctx, 0, first, 0, rec, 0, 0));
+	ktap_expect(!vkdev_tls_resend(rig.ctx, 0, first + 1, 0, rec, len, 0) ||
 		    len == rec_len(&rig, 1));
-	ktap_expect(!vkdev_tls_resend(rig.ctx, first + 2, 0, rec, len, 0));
-	ktap_expect(!vkdev_tls_resend(rig.ctx, first - 1, 0, rec, len, 0));
+	ktap_expect(!vkdev_tls_resend(rig.ctx, 0, first + 2, 0, rec, len, 0));
+	ktap_expect(!vkdev_tls_resend(rig.ctx, 0, first - 1, 0, rec, len, 0));
 	rig_close(&rig);
 }
 

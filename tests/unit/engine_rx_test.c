@@ -311,8 +311,8 @@ static void directions_do_not_mix(const void *row)
 	ktap_expect_eq(vkdev_tls_tx(rig.ctx, rig.m.p.tcp_seq, to, rig.len, &count),
 		       VKTLS_ST_NOENT);
 	ktap_expect_mem(to, rig.want, rig.len);
-	ktap_expect_eq(vkdev_tls_replay(rig.ctx, rig.m.p.rec_no, to, rig.start[1], &count),
-		       VKTLS_ST_NOENT);
+	ktap_expect_eq(vkdev_tls_replay(rig.ctx, rig.m.p.tcp_seq, rig.m.p.rec_no, to,
+					rig.start[1], &count), VKTLS_ST_NOENT);
 	ktap_expect_mem(to, rig.want, rig.len);
 	rig_close(&rig);
 	ktap_expect(rig_open(&rig, row, 10));

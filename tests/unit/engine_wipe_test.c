@@ -181,11 +181,91 @@ static void shared_places_leave_nothing(void)
 	}
 }
 
+static void life_next(struct life *l)
+{
+	uint8_t key[32] = { 0 }, iv[IV_LEN];
+
+	unmask(l->key, key);
+	unmask(l->iv, iv);
+	l->status = vkdev_tls_next_tx(l->ctx, 1, iv, key, l->payload);
+	vkdev_aead_wipe(key, sizeof(key));
+	vkdev_aead_wipe(iv, sizeof(iv));
+}
+
+/* One record with each key, and the first one again. */
+static void life_send(struct life *l)
+{
+	uint8_t packet[2][100] = { { 23, 3, 3, 0, 95 }, { 23, 3, 3, 0, 95 } };
+	VkdevTlsCount count;
+
+	l->status = vkdev_tls_tx(l->ctx, 0, packet[0], sizeof(packet), &count);
+	memset(packet[0] + 5, 0, 95);
+	if (l->status == VKTLS_ST_OK)
+		l->status = vkdev_tls_replay(l->ctx, 0, 0, packet[0], 100, &count);
+}
+
+static void life_done(struct life *l)
+{
+	l->status = vkdev_tls_key_done(l->ctx, 1);
+}
+
+/*
+ * Of two keys the first is nowhere once it is done, and both are nowhere when the
+ * context is deleted, also if the second one was never in use, or the first one never
+ * done.
+ */
+static void keys_leave_nothing(const struct suite *s, bool sent, bool done)
+{
+	struct prng rng = { 0xfeed + s->cipher };
+	struct secret key[2], iv[2];
+	struct life life[2];
+
+	for (int i = 0; i < 2; i++) {
+		key[i].len = vkdev_aead_key_len(s->alg);
+		iv[i].len = IV_LEN;
+		prng_fill(&rng, key[i].masked, key[i].len);
+		prng_fill(&rng, iv[i].masked, iv[i].len);
+		life[i] = (struct life){ .s = s, .key = &key[i], .iv = &iv[i], .payload = 100 };
+	}
+	life[0].ctx = add(s, &key[0], &iv[0]);
+	life[1].ctx = life[0].ctx;
+	deep_down(life_next, &life[1]);
+	ktap_expect_eq(life[1].status, VKTLS_ST_OK);
+	if (sent)
+		deep_down(life_send, &life[0]);
+	ktap_expect_eq(life[0].status, VKTLS_ST_OK);
+	for (int i = 0; i < 2; i++)
+		ktap_expect(scan_all(&key[i]) >= 1 && scan_all(&iv[i]) >= 1);
+	if (done) {
+		deep_down(life_done, &life[0]);
+		ktap_expect_eq(life[0].status, VKTLS_ST_OK);
+		ktap_expect(!scan_all(&key[0]) && !scan_all(&iv[0]));
+		ktap_expect(scan_all(&key[1]) >= 1);
+	}
+	deep_down(life_end, &life[0]);
+	for (int i = 0; i < 2; i++)
+		ktap_expect(!scan_all(&key[i]) && !scan_all(&iv[i]));
+}
+
+static void followed_keys_leave_nothing(const void *row)
+{
+	const struct suite *s = row;
+
+	for (int i = 0; s->version == VKTLS_VERSION_TLS13 && i < 4; i++)
+		keys_leave_nothing(s, i & 1, i & 2);
+}
+
 int main(void)
 {
 	ktap_start();
 	for (unsigned int i = 0; i < suites_num; i++)
 		ktap_case(suites[i].name, deleted_context_leaves_nothing, &suites[i]);
 	KTAP_RUN(shared_places_leave_nothing);
+	ktap_case("keys that follow each other: AES-128", followed_keys_leave_nothing,
+		  &suites[3]);
+	ktap_case("keys that follow each other: AES-256", followed_keys_leave_nothing,
+		  &suites[4]);
+	ktap_case("keys that follow each other: ChaCha20", followed_keys_leave_nothing,
+		  &suites[5]);
 	return ktap_finish();
 }

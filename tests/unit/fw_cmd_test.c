@@ -369,6 +369,31 @@ static void test_tls_next(void)
 	ktap_expect_mem(tls->key, next.key, sizeof(next.key));
 }
 
+static void test_tls_next_tx(void)
+{
+	struct vktls_tls_next_tx req = {
+		.next = { .ctx = add_context(), .key_no = 0x12345678 },
+		.tcp_seq = 0xfffffff0,
+	};
+	const VkdevCoreTls *tls = &rig.ctx[req.next.ctx].tls;
+
+	memcpy(req.next.iv, key + 3, sizeof(req.next.iv));
+	memcpy(req.next.key, key, sizeof(req.next.key));
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_NEXT_TX, &req, sizeof(req)), VKTLS_ST_OK);
+	ktap_expect_eq(tls->key_no, 0x12345678);
+	ktap_expect_eq(tls->tcp_seq, 0xfffffff0);
+	ktap_expect_mem(tls->iv, req.next.iv, sizeof(req.next.iv));
+	ktap_expect_mem(tls->key, req.next.key, sizeof(req.next.key));
+}
+
+static void test_tls_key_done(void)
+{
+	struct vktls_tls_key_ref ref = { .ctx = add_context(), .key_no = 0x12345678 };
+
+	ktap_expect_eq(rig_status(VKTLS_CMD_TLS_KEY_DONE, &ref, sizeof(ref)), VKTLS_ST_OK);
+	ktap_expect_eq(rig.ctx[ref.ctx].tls.key_no, 0x12345678);
+}
+
 static void test_tls_query(void)
 {
 	const VkdevCoreTlsState lost = {
@@ -429,13 +454,15 @@ static void test_nic_lost_context(void)
 		{ VKTLS_CMD_TLS_RESYNC, sizeof(resync) },
 		{ VKTLS_CMD_TLS_RESYNC_KEY, sizeof(struct vktls_tls_resync_key) },
 		{ VKTLS_CMD_TLS_NEXT, sizeof(struct vktls_tls_next) },
+		{ VKTLS_CMD_TLS_NEXT_TX, sizeof(struct vktls_tls_next_tx) },
+		{ VKTLS_CMD_TLS_KEY_DONE, sizeof(struct vktls_tls_key_ref) },
 	};
-	uint8_t payload[sizeof(struct vktls_tls_next)] = { 0 };
+	uint8_t payload[sizeof(struct vktls_tls_next_tx)] = { 0 };
 
 	for (int i = 0; i < RIG_CONTEXTS; i++)
 		ids[i] = add_context();
 	ktap_expect_eq(add_context(), UINT32_MAX);
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 7; i++) {
 		ctx = ids[i % RIG_CONTEXTS];
 		resync.ctx = ctx;
 		memcpy(payload, &resync, sizeof(resync));
@@ -600,6 +627,8 @@ int main(void)
 	RUN(test_tls_reuse_order);
 	RUN(test_tls_resync);
 	RUN(test_tls_resync_key);
+	RUN(test_tls_next_tx);
+	RUN(test_tls_key_done);
 	RUN(test_tls_next);
 	RUN(test_tls_query);
 	RUN(test_nic_refuses);

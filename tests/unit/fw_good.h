@@ -118,6 +118,8 @@ static inline uint16_t good_payload(uint16_t opcode, uint8_t payload[120])
 	struct vktls_tls_resync resync = { .ctx = 0 };
 	struct vktls_tls_resync_key resync_key = { .key_no = 1 };
 	struct vktls_tls_next next = { .key_no = 1 };
+	struct vktls_tls_next_tx next_tx = { .next.key_no = 1 };
+	struct vktls_tls_key_ref key_ref = { .key_no = 1 };
 	struct vktls_rss rss = rss_good();
 	struct vktls_rss_ctx rss_ctx = rss_ctx_good();
 	struct vktls_buf ctx_buf = { .addr = RIG_BUF, .len = 176, .arg = 5 };
@@ -140,6 +142,8 @@ static inline uint16_t good_payload(uint16_t opcode, uint8_t payload[120])
 		[VKTLS_CMD_TLS_RESYNC] = { &resync, sizeof(resync) },
 		[VKTLS_CMD_TLS_RESYNC_KEY] = { &resync_key, sizeof(resync_key) },
 		[VKTLS_CMD_TLS_NEXT] = { &next, sizeof(next) },
+		[VKTLS_CMD_TLS_NEXT_TX] = { &next_tx, sizeof(next_tx) },
+		[VKTLS_CMD_TLS_KEY_DONE] = { &key_ref, sizeof(key_ref) },
 		[VKTLS_CMD_TLS_QUERY] = { &resync, 4 },
 		[VKTLS_CMD_STATS] = { &buf, sizeof(buf) },
 		[VKTLS_CMD_LOG_READ] = { &buf, sizeof(buf) },

@@ -19,7 +19,8 @@ const VkdevCoreConfig rig_config = {
 	.queues = RIG_QUEUES,
 	.features = VKTLS_CAP_TX_CSUM | VKTLS_CAP_TSO | VKTLS_CAP_VLAN | VKTLS_CAP_RX_CSUM |
 		    VKTLS_CAP_RSS | VKTLS_CAP_TLS_TX | VKTLS_CAP_TLS_RX |
-		    VKTLS_CAP_RSS_CTX | VKTLS_CAP_FLOW_FILTER | VKTLS_CAP_TLS_RX_NEXT,
+		    VKTLS_CAP_RSS_CTX | VKTLS_CAP_FLOW_FILTER | VKTLS_CAP_TLS_RX_NEXT |
+		    VKTLS_CAP_TLS_TX_NEXT,
 	.mbps = RIG_MBPS,
 	.mac = { 0x02, 0x11, 0x22, 0x33, 0x44, 0x85 },
 	.tls_contexts = RIG_CONTEXTS,
@@ -274,6 +275,25 @@ static uint16_t op_tls_next(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
 	return status;
 }
 
+static uint16_t op_tls_next_tx(void *dev, uint32_t ctx, const VkdevCoreTls *tls)
+{
+	uint16_t status = op_tls_next(dev, ctx, tls);
+
+	if (!status)
+		rig.ctx[ctx].tls.tcp_seq = tls->tcp_seq;
+	return status;
+}
+
+static uint16_t op_tls_key_done(void *dev, uint32_t ctx, uint32_t key_no)
+{
+	uint16_t status = tls_status(ctx);
+
+	(void)dev;
+	if (!status)
+		rig.ctx[ctx].tls.key_no = key_no;
+	return status;
+}
+
 static uint16_t op_tls_query(void *dev, uint32_t ctx, VkdevCoreTlsState *state)
 {
 	(void)dev;
@@ -333,6 +353,8 @@ static const VkdevCoreOps ops = {
 	.tls_resync = op_tls_resync,
 	.tls_resync_key = op_tls_resync_key,
 	.tls_next = op_tls_next,
+	.tls_next_tx = op_tls_next_tx,
+	.tls_key_done = op_tls_key_done,
 	.tls_query = op_tls_query,
 	.stat_get = op_stat_get,
 	.store_read = op_store_read,

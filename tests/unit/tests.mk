@@ -48,7 +48,7 @@ aead_nettle_test-cflags = -DVKDEV_AEAD_NETTLE
 
 engine-src = tests/unit/engine_model.c $(aead-src) \
 	     $(addprefix qemu-device/tls/,ctx.c decrypt.c encrypt.c engine.c holes.c \
-	       keys.c late.c record.c replay.c replay_cache.c resync.c)
+	       keys.c late.c record.c replay.c replay_cache.c resync.c tx_keys.c)
 engine_test-src = tests/unit/engine_drive.c $(engine-src)
 engine_test-libs = $(aead-libs)
 engine_test-cflags = $(aead-cflags)
@@ -64,6 +64,9 @@ engine_gap_test-cflags = $(aead-cflags)
 engine_key_test-src = $(engine-src)
 engine_key_test-libs = $(aead-libs)
 engine_key_test-cflags = $(aead-cflags)
+engine_tx_key_test-src = $(engine-src)
+engine_tx_key_test-libs = $(aead-libs)
+engine_tx_key_test-cflags = $(aead-cflags)
 
 # looks through the whole process for keys, which shadow memory does not allow
 engine_wipe_test-src = $(engine-src)

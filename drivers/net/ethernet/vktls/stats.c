@@ -94,6 +94,7 @@ static const char *const vktls_hw_names[VKTLS_STAT_NUM] = {
 	[VKTLS_STAT_TLS_RX_LATE] = "tls_rx_late",
 	[VKTLS_STAT_TLS_RX_FOUND] = "tls_rx_found",
 	[VKTLS_STAT_TLS_RX_REKEYS] = "tls_rx_rekeys",
+	[VKTLS_STAT_TLS_TX_REKEYS] = "tls_tx_rekeys",
 	[VKTLS_STAT_TX_DESCS] = "tx_descs",
 	[VKTLS_STAT_RX_DESCS] = "rx_descs",
 	[VKTLS_STAT_RX_GRO_PACKETS] = "rx_gro_packets",

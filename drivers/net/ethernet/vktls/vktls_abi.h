@@ -54,6 +54,7 @@
 #define VKTLS_FLOW_FILTERS		256
 #define VKTLS_MAC_FILTERS		32	/* exact addresses beside the port's own */
 #define VKTLS_TLS_NEXT_KEYS		8	/* keys of a context after the one in use */
+#define VKTLS_TLS_TX_KEYS		128	/* keys of a transmit context, all together */
 #define VKTLS_FW_MAX_BYTES		0x30000	/* image, with header and signature */
 #define VKTLS_STORE_SLOTS		2	/* places for an image in the store */
 #define VKTLS_STORE_PIECE		4096	/* bytes of one STORE_WRITE at most */
@@ -223,6 +224,7 @@
 #define VKTLS_CAP_RX_GRO_MORE		0x00001000u	/* with RX_GRO: its modes */
 #define VKTLS_CAP_USO			0x00002000u	/* TSO of UDP */
 #define VKTLS_CAP_TSO_TUNNEL		0x00004000u	/* TSO of TCP in a tunnel */
+#define VKTLS_CAP_TLS_TX_NEXT		0x00008000u	/* with TLS_TX */
 
 /* Ciphers and versions: capability bit = 1 << value */
 #define VKTLS_CIPHER_AES_128_GCM	0
@@ -286,7 +288,9 @@
 #define VKTLS_CMD_FLOW_DEL		19	/* struct vktls_flow_ref */
 #define VKTLS_CMD_TLS_NEXT		20	/* struct vktls_tls_next */
 #define VKTLS_CMD_TLS_RESYNC_KEY	21	/* struct vktls_tls_resync_key */
-#define VKTLS_CMD_NUM			22
+#define VKTLS_CMD_TLS_NEXT_TX		22	/* struct vktls_tls_next_tx */
+#define VKTLS_CMD_TLS_KEY_DONE		23	/* struct vktls_tls_key_ref */
+#define VKTLS_CMD_NUM			24
 
 /* Queue types */
 #define VKTLS_QUEUE_TX			0
@@ -414,7 +418,8 @@
 #define VKTLS_STAT_RX_SIZE_1518		68	/* received frames of 1024 to 1518 bytes */
 #define VKTLS_STAT_RX_SIZE_MAX		69	/* received frames, longer */
 #define VKTLS_STAT_TLS_RX_REKEYS	70	/* keys that gave way to the next one */
-#define VKTLS_STAT_NUM			71
+#define VKTLS_STAT_TLS_TX_REKEYS	71	/* the same of contexts that transmit */
+#define VKTLS_STAT_NUM			72
 
 #define VKTLS_FW_MAGIC			0x57464b56u	/* "VKFW" in memory order */
 #define VKTLS_FW_SIGN_MAGIC		0x47534b56u	/* "VKSG" in memory order */
@@ -697,6 +702,19 @@ struct vktls_tls_next {
 	__u8 key[32];		/* key, zeros after a shorter one */
 };
 VKTLS_ABI_SIZE(vktls_tls_next, 52);
+
+/* The key of all bytes from tcp_seq on, where record 0 of the key begins. */
+struct vktls_tls_next_tx {
+	struct vktls_tls_next next;
+	__le32 tcp_seq;
+};
+VKTLS_ABI_SIZE(vktls_tls_next_tx, 56);
+
+struct vktls_tls_key_ref {
+	__le32 ctx;
+	__le32 key_no;
+};
+VKTLS_ABI_SIZE(vktls_tls_key_ref, 8);
 
 struct vktls_tls_state {
 	__le32 state;		/* VKTLS_TLS_* */
