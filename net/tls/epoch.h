@@ -10,6 +10,7 @@ struct tls_epoch {
 	spinlock_t lock;	/* guards aead's request; taken in softirq */
 	struct tls_aead aead;
 	u8 iv[TLS_REC_NONCE_LEN];
+	u32 key_no;		/* number of the key, from tls_off_tx.key_no */
 };
 
 struct tls_epoch *tls_epoch_alloc(const struct tls_context *ctx,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls from the socket code into the offload code when a key is set, replaced or
- * closed, for either direction. For each record, tx.c and rx.c call the offload code
+ * Calls from the socket code into the offload code when a direction gets its first key
+ * or is closed. For each record, tx.c and rx.c call the offload code
  * themselves, by the functions in offload.h.
  */
 
@@ -23,21 +23,6 @@ bool tls_offload_start(struct sock *sk, bool tx, int why)
 {
 	return tx ? tls_offload_tx_start(sk, tls_tx(sk), why) :
 		    tls_offload_rx_start(sk, tls_rx(sk), why);
-}
-
-/**
- * tls_offload_rekey() - prepare a direction for a change of its key
- * @sk:		the socket, locked, without an open record
- * @tx:		direction
- *
- * Return: 0 or -ENOMEM, with the old key in force.
- */
-int tls_offload_rekey(struct sock *sk, bool tx)
-{
-	if (!tx)
-		return tls_offload_rx_rekey(sk, tls_rx(sk));
-	tls_offload_tx_rekey(sk, tls_tx(sk));
-	return 0;
 }
 
 /**

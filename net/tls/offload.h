@@ -14,7 +14,6 @@ struct tls_frags;
 
 /* Functions of offload.c */
 bool tls_offload_start(struct sock *sk, bool tx, int why);
-int tls_offload_rekey(struct sock *sk, bool tx);
 void tls_offload_close(struct sock *sk, bool tx);
 
 /* Functions of offload_event.c */
@@ -27,6 +26,7 @@ int tls_offload_look(struct sock *sk, struct tls_ask *ask,
 		     const struct tls_crypto_info *info);
 
 /* Functions of offload_tx.c */
+void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx);
 bool tls_offload_tx_on(const struct tls_tx *tx);
 bool tls_offload_tx_next(struct sock *sk, struct tls_tx *tx);
 
@@ -35,6 +35,7 @@ int tls_offload_tx_note(struct sock *sk, struct tls_tx *tx,
 			const struct tls_frags *wire);
 
 /* Functions of offload_rx.c */
+int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_expired(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_check(struct sock *sk, struct tls_rx *rx);
 

@@ -21,7 +21,11 @@ bool tls_offload_start(struct sock *sk, bool tx, int why)
 	return false;
 }
 
-int tls_offload_rekey(struct sock *sk, bool tx)
+void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
+{
+}
+
+int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx)
 {
 	return 0;
 }

@@ -293,6 +293,18 @@ void tls_offload_tx_acked(struct sock *sk, u32 seq)
 }
 
 /**
+ * tls_off_rec_oldest_key() - tell the oldest key that a record may still need
+ * @off:	the offload state; the socket is locked
+ *
+ * Return: its number; that of the key in force if all records are acknowledged.
+ */
+u32 tls_off_rec_oldest_key(const struct tls_off_tx *off)
+{
+	return off->head == off->tail ?
+	       off->key_no : tls_off_rec_epoch(tls_ring_at(off, off->head))->key_no;
+}
+
+/**
  * tls_offload_rec_rekey() - let go of the key of new records
  * @off:	the offload state; the socket is locked
  *

@@ -6,7 +6,6 @@
 
 /* Functions of offload_rx.c */
 bool tls_offload_rx_start(struct sock *sk, struct tls_rx *rx, int why);
-int tls_offload_rx_rekey(struct sock *sk, struct tls_rx *rx);
 void tls_offload_rx_close(struct sock *sk, struct tls_rx *rx);
 
 /* Functions of offload_resync.c */

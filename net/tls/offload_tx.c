@@ -2,8 +2,9 @@
 /*
  * Decides whether a socket's new records are encrypted by a device. The answer
  * changes only at the beginning of a record that starts a segment. After a
- * KeyUpdate the old device context stays until its last byte is acknowledged.
- * Packets that a device cannot encrypt any more are encrypted by fallback.c.
+ * KeyUpdate the device goes on with the new key (offload_tx_next.c). If it cannot,
+ * its context stays until the old key's last byte is acknowledged. Packets that a
+ * device cannot encrypt any more are encrypted by fallback.c.
  */
 
 #include <linux/module.h>
@@ -32,9 +33,7 @@ static int tls_off_prepare(struct tls_tx *tx)
 		off->acked = tcp_sk(ctx->sk)->snd_una;
 		tx->off = off;
 	}
-	if (!off->epoch)
-		off->epoch = tls_epoch_alloc(ctx, tx->aead.cipher);
-	return off->epoch ? 0 : -ENOMEM;
+	return off->epoch ? 0 : tls_off_next_epoch(tx);
 }
 
 /* Hooks into acknowledgments and the destructor; packets now need the context. */
@@ -54,6 +53,8 @@ static void tls_off_started(struct sock *sk, struct tls_tx *tx,
 	struct tls_context *ctx = tls_get_ctx(sk);
 
 	tx->off->link = link;
+	tx->off->key_first = tx->off->key_no;
+	tx->off->key_oldest = tx->off->key_no;
 	tls_ask_done(&tx->ask);
 	clear_bit(TLS_TX_SYNC_SCHED, &ctx->flags);
 	ctx->tx_conf = TLS_HW;
@@ -129,9 +130,9 @@ static void tls_off_drain(struct sock *sk, struct tls_off_tx *off, bool on)
 {
 	if (on)
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_CURR_TX_REKEY);
-	else if (off->draining)
+	else if (off->rekey == TLS_OFF_DRAINING)
 		TLS_STAT_DEC(sock_net(sk), TLS_MIB_CURR_TX_REKEY);
-	off->draining = on;
+	off->rekey = on ? TLS_OFF_DRAINING : TLS_OFF_ONE_KEY;
 }
 
 /* Lets go of a lost link; the next record asks for a device again. */
@@ -147,15 +148,27 @@ static void tls_off_unlink(struct sock *sk, struct tls_tx *tx)
 }
 
 /*
- * The device keeps the old key until the last byte of that key is acknowledged.
- * Only then can it get the new key, as a driver has room for one state of a
- * socket. Records sent meanwhile, for about a round trip, are encrypted in
- * software. Deleting the old context at once would cost more: the device would
- * refuse the packets in its rings, and TCP would take that for loss.
+ * A device that does not take the new key keeps the old one until the last byte of
+ * that key is acknowledged. Only then can it get a context for the new key, as a
+ * driver has room for one state of a socket. Records sent meanwhile, for about a round
+ * trip, are encrypted in software. Deleting the old context at once would cost more:
+ * the device would refuse the packets in its rings, and TCP would take that for loss.
  */
 static bool tls_off_drained(struct sock *sk, const struct tls_off_tx *off)
 {
 	return !before(tcp_sk(sk)->snd_una, off->drain_end);
+}
+
+/* Returns whether the device goes on; it has or had more than one key. */
+static bool tls_off_rekeyed(struct sock *sk, struct tls_off_tx *off)
+{
+	if (off->rekey == TLS_OFF_OLD_KEYS) {
+		tls_off_next_done(off);
+		return true;
+	}
+	if (tls_off_drained(sk, off))
+		tls_link_retire(off->link, TLS_LEFT_REKEY);
+	return false;
 }
 
 static void tls_off_look(struct sock *sk, struct tls_tx *tx)
@@ -164,9 +177,8 @@ static void tls_off_look(struct sock *sk, struct tls_tx *tx)
 
 	if (tls_offload_left(sk, off->link->dev))
 		tls_link_retire(off->link, TLS_LEFT_ROUTE);
-	else if (off->draining && tls_off_drained(sk, off))
-		tls_link_retire(off->link, TLS_LEFT_REKEY);
-	else if (!off->draining &&
+	else if ((likely(off->rekey == TLS_OFF_ONE_KEY) ||
+		  tls_off_rekeyed(sk, off)) &&
 		 test_bit(TLS_TX_SYNC_SCHED, &tls_get_ctx(sk)->flags))
 		tls_offload_tx_resync(sk, tx);
 }
@@ -180,7 +192,7 @@ static void tls_off_check(struct sock *sk, struct tls_tx *tx)
 	if (link && !READ_ONCE(link->lost))
 		tls_off_look(sk, tx);
 	if (link && READ_ONCE(link->lost) && tls_link_gone(link)) {
-		rekeyed = tx->off->draining;
+		rekeyed = tx->off->rekey == TLS_OFF_DRAINING;
 		tls_off_unlink(sk, tx);
 		link = NULL;
 	}
@@ -202,7 +214,7 @@ bool tls_offload_tx_on(const struct tls_tx *tx)
 {
 	const struct tls_off_tx *off = tx->off;
 
-	return off && off->link && !off->draining &&
+	return off && off->link && off->rekey != TLS_OFF_DRAINING &&
 	       !READ_ONCE(off->link->lost);
 }
 
@@ -223,11 +235,12 @@ bool tls_offload_tx_next(struct sock *sk, struct tls_tx *tx)
 }
 
 /**
- * tls_offload_tx_rekey() - prepare the sending side for a change of its key
+ * tls_offload_tx_rekey() - have the device of a sending side go on with a new key
  * @sk:		the socket, locked; no record is open
- * @tx:		its sending side, with the old key
+ * @tx:		its sending side, with the new key
  *
- * New records are encrypted in software until the old ones are acknowledged.
+ * If the device does not take the key, new records are encrypted in software until the
+ * old ones are acknowledged.
  */
 void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
 {
@@ -235,8 +248,12 @@ void tls_offload_tx_rekey(struct sock *sk, struct tls_tx *tx)
 
 	if (!off)
 		return;
+	if (off->rekey == TLS_OFF_OLD_KEYS)
+		tls_off_next_done(off);
 	tls_offload_rec_rekey(off);
-	if (!off->link || off->draining)
+	off->key_no++;
+	if (!off->link || off->rekey == TLS_OFF_DRAINING ||
+	    !tls_off_next_key(sk, tx))
 		return;
 	tls_link_drain(off->link, TLS_LEFT_REKEY);
 	tls_off_drain(sk, off, true);
@@ -256,7 +273,7 @@ void tls_offload_tx_close(struct sock *sk, struct tls_tx *tx)
 	if (!tx->off || !tx->off->link)
 		return;
 	tls_link_uncount(tx->off->link);
-	if (tx->off->draining) {
+	if (tx->off->rekey == TLS_OFF_DRAINING) {
 		TLS_STAT_DEC(sock_net(sk), TLS_MIB_TX_REKEY_OK);
 		TLS_STAT_INC(sock_net(sk), TLS_MIB_TX_REKEY_ABORTED);
 	}

@@ -23,11 +23,13 @@
 int tls_rekey(struct sock *sk, bool tx, const struct tls_newkey *key,
 	      struct tls_aead *aead)
 {
-	int err = tls_offload_rekey(sk, tx);
+	int err = tx ? 0 : tls_offload_rx_rekey(sk, tls_rx(sk));
 
 	if (err)
 		return err;
 	tls_aead_move(tx ? &tls_tx(sk)->aead : &tls_rx(sk)->aead, aead);
 	tls_key_store(tls_get_ctx(sk), tx, key);
+	if (tx)
+		tls_offload_tx_rekey(sk, tls_tx(sk));
 	return 0;
 }

@@ -70,6 +70,7 @@ static const struct snmp_mib tls_mib_list[] = {
 	SNMP_MIB_ITEM("TlsRxDeviceAgain", TLS_MIB_RX_DEVICE_AGAIN),
 	SNMP_MIB_ITEM("TlsRxDeviceMended", TLS_MIB_RX_DEVICE_MENDED),
 	SNMP_MIB_ITEM("TlsRxDeviceKeyUpdate", TLS_MIB_RX_DEVICE_KEY_UPDATE),
+	SNMP_MIB_ITEM("TlsTxDeviceKeyUpdate", TLS_MIB_TX_DEVICE_KEY_UPDATE),
 };
 
 static unsigned long tls_stats_fold(struct net *net, int entry)

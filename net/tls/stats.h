@@ -44,6 +44,7 @@ enum {
 	TLS_MIB_RX_DEVICE_AGAIN,
 	TLS_MIB_RX_DEVICE_MENDED,	/* records decrypted in part */
 	TLS_MIB_RX_DEVICE_KEY_UPDATE,	/* received ones after which a device went on */
+	TLS_MIB_TX_DEVICE_KEY_UPDATE,	/* new keys with which a device went on */
 	TLS_MIB_TX_WHY,			/* by enum tls_why, which begins at 1 */
 	TLS_MIB_TX_LEFT = TLS_MIB_TX_WHY + 12,	/* by enum tls_left */
 	TLS_MIB_RX_WHY = TLS_MIB_TX_LEFT + 4,

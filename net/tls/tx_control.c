@@ -8,6 +8,7 @@
 #include <net/sock.h>
 
 #include "aead.h"
+#include "offload.h"
 #include "rekey.h"
 #include "renew.h"
 #include "trace.h"
@@ -19,18 +20,19 @@
 #define TLS_ALERT_FATAL	2
 
 /*
- * Sends one message in a record of its own. Software encrypts it, also beside a
- * NIC, because no other record of that key follows.
+ * Sends one message in a record of its own. If a device encrypts the direction, this
+ * record is its own, too: it must not miss bytes.
  */
 static int tls_tx_message(struct sock *sk, struct tls_tx *tx, u8 type,
 			  const void *data, u32 len)
 {
 	struct kvec vec = { .iov_base = (void *)data, .iov_len = len };
+	bool plain = tls_offload_tx_next(sk, tx);
 	struct tls_tx_rec *rec;
 	struct msghdr msg = {};
 	int err;
 
-	err = tls_aead_ready(&tx->aead, sk->sk_allocation);
+	err = plain ? 0 : tls_aead_ready(&tx->aead, sk->sk_allocation);
 	if (err)
 		return err;
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, len);
@@ -38,6 +40,7 @@ static int tls_tx_message(struct sock *sk, struct tls_tx *tx, u8 type,
 	if (!rec)
 		return -ENOMEM;
 	rec->type = type;
+	rec->plain = plain;
 	err = tls_tx_rec_copy(sk, tx, rec, &msg, len, true);
 	err = err == len ? tls_tx_seal_rec(sk, tx, rec) : -ENOMEM;
 	if (err)

@@ -7,7 +7,8 @@ import subprocess
 # VKTLS_CMD_*, _EVT_*, _VEC_*, _ST_* that tests name
 CMD = {"nop": 0, "caps": 1, "port-set": 2, "queue-create": 7, "queue-destroy": 8, "tls-add": 9,
        "tls-del": 10, "tls-resync": 11, "tls-query": 12, "stats": 13, "tls-add-rx": 15,
-       "rss-ctx-set": 16, "rss-ctx-del": 17, "flow-set": 18, "flow-del": 19}
+       "rss-ctx-set": 16, "rss-ctx-del": 17, "flow-set": 18, "flow-del": 19,
+       "tls-next-tx": 22, "tls-key-done": 23}
 EVENT = {"link": 1, "queue-error": 2, "tx-error": 3, "tls-lost": 4, "overflow": 5,
          "tls-resync": 6}
 ASYNC = 0       # the vector of commands and events
@@ -75,6 +76,13 @@ def forgetful(test_over, nic="dut0"):
     TEST_OVER gets the function that undoes that."""
     test_over(ask, "rx-forgetful", 0, nic)
     ask("rx-forgetful", 1, nic)
+
+
+def one_key(test_over, nic="dut0"):
+    """The NIC takes no further key for sending; test_over gets the function that undoes
+    that."""
+    test_over(ask, "cmd-fail", "", nic)
+    ask("cmd-fail", f"{CMD['tls-next-tx']}:1-1000000:{FAILS}", nic)
 
 
 def forget_one(numbers):

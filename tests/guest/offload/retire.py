@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Connections leave the NIC one by one after a KeyUpdate: the send that takes its
-connection from the NIC waits neither for a grace period nor for other connections.
+"""Connections leave, one by one after a KeyUpdate, a NIC that takes no next key: the send
+that takes its connection from the NIC waits neither for a grace period nor for other
+connections.
 
 retire.py [CONNECTIONS [ROUNDS]]        (200, 2)
 """
@@ -11,6 +12,7 @@ import time
 
 import ktap
 import ktls
+import nicfault
 import rig
 
 COUNT, ROUNDS = (int(arg) for arg in (sys.argv[1:] + ["200", "2"][len(sys.argv) - 1:]))
@@ -52,6 +54,7 @@ def back(watch, flows, wanted):
 def one_by_one():
     """COUNT connections leave the NIC after a KeyUpdate each, and all return: prints the
     time of the sends that do it, and the longest of them."""
+    nicfault.one_key(ktap.defer)
     watch = rig.Watch()
     flows = [Flow(version=ktls.TLS13, reading=False) for _ in range(COUNT)]
     watch.expect(TlsTxDevice=COUNT)

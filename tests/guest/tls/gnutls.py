@@ -92,8 +92,8 @@ class Expect:
     def again(self):
         """The NIC got both directions again after new keys."""
         if OFFLOAD:
-            self.nic.some("TlsTxLeftRekey", "TlsRxLeftRekey", "TlsTxDeviceAgain",
-                          "TlsRxDeviceAgain")
+            self.nic.some("TlsTxDeviceKeyUpdate", "TlsRxLeftRekey", "TlsRxDeviceAgain")
+            self.nic.expect(TlsTxLeftRekey=0)
 
     def new_keys(self, end, sent, received):
         """This end sent and received this many KeyUpdates."""

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """TLS 1.3 KeyUpdate on connections that the NIC encrypts or decrypts: each record has the
-right key, whether the NIC or software encrypts it, and also when it is sent again; and the
-NIC gets the connection again after each KeyUpdate. The argument is the number of
-KeyUpdates."""
+right key, whether the NIC or software encrypts it, and also when it is sent again. For
+sending, the NIC continues with the next key. If it cannot, and for receiving, the NIC gets
+the connection again after each KeyUpdate. The argument is the number of KeyUpdates."""
 import re
 import sys
 import threading
@@ -11,6 +11,7 @@ import time
 
 import ktap
 import ktls
+import nicfault
 import rig
 
 CHUNK = 30000
@@ -50,9 +51,62 @@ class Sender(rig.Flow):
             raise AssertionError(f"sent {self.length}, got {len(data)} or others")
 
 
+def send_on(cipher, rounds, loss):
+    """The near end changes its key ROUNDS times while bytes of old keys are on their way:
+    the NIC continues with each next key, and without loss software encrypts nothing."""
+    if loss:
+        ktap.defer(rig.far_loss("loss", f"{loss}%"))
+    watch = rig.Watch()
+    flow = Sender(cipher)
+    watch.expect(TlsTxDevice=1)
+    for _ in range(rounds):
+        flow.send(rig.pattern(CHUNK))
+        flow.rekey()
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+    watch.expect(TlsTxRekeyOk=rounds, TlsTxDeviceKeyUpdate=rounds, TlsTxLeftRekey=0,
+                 TlsTxDeviceAgain=0, TlsTxFallbackError=0, tx_tls_ctx=1,
+                 tx_tls_keys_given=rounds, tx_tls_keys_refused=0, tx_tls_lost_device=0,
+                 tx_tls_replay_no_old=0)
+    if not loss:
+        watch.expect(TlsTxFallback=0)
+    if watch["tx_tls_encrypted_bytes"] < flow.length:
+        raise AssertionError(f"not all by the NIC; {watch.report()}")
+    watch.settle("TlsCurrTxDevice", 0)
+    ktap.figure(f"{rounds} keys for sending, {loss} % lost: {flow.length} bytes, "
+                f"{watch['tx_tls_encrypted_bytes']} by the NIC, "
+                f"{watch['tx_tls_replay_packets']} packets replayed, "
+                f"{watch['TlsTxFallback']} in software")
+
+
+def forgotten():
+    """The NIC forgets the context between two keys, and does not know it when it is to get
+    the next one: the NIC gets the context again, with the newest key."""
+    watch = rig.Watch()
+    flow = Sender("aes-128-gcm")
+    for number in range(4):
+        flow.rekey()
+        flow.send(rig.pattern(CHUNK))
+        nicfault.ask("ctx-forget-all", 1)
+        if number % 2:
+            flow.rekey()
+        end = time.monotonic() + 60
+        while watch["tx_tls_readd"] <= number:
+            flow.send(rig.pattern(1000))
+            time.sleep(0.005)
+            if time.monotonic() > end:
+                raise AssertionError(f"software for good; {watch.report()}")
+    flow.rekey()
+    flow.send(rig.pattern(CHUNK))
+    flow.finish()
+    watch.expect(TlsTxDeviceKeyUpdate=7, TlsTxLeftRekey=0, TlsTxLeftDevice=0,
+                 TlsTxDeviceAgain=0, TlsTxFallbackError=0, tx_tls_ctx=1, tx_tls_readd=4)
+
+
 def send(cipher, rounds, loss):
-    """The near end changes its key ROUNDS times while bytes of the old key are on their
-    way: the NIC encrypts again after each KeyUpdate."""
+    """A NIC that takes no next key: the near end changes its key ROUNDS times while bytes
+    of the old key are on their way, and the NIC encrypts again after each KeyUpdate."""
+    nicfault.one_key(ktap.defer)
     if loss:
         ktap.defer(rig.far_loss("loss", f"{loss}%"))
     watch = rig.Watch()
@@ -199,8 +253,10 @@ def one_old_key():
 
 
 def aborted_sending():
-    """A socket is closed while bytes of the old key are not acknowledged: the new key is
-    counted as aborted, the earlier one, which the NIC had, is not."""
+    """A NIC that takes no next key, and a socket that is closed while bytes of the old key
+    are not acknowledged: the new key is counted as aborted, the earlier one, which the NIC
+    had, is not."""
+    nicfault.one_key(ktap.defer)
     watch = rig.Watch()
     flow = Sender("aes-128-gcm")
     flow.rekey()
@@ -236,8 +292,9 @@ def socket_info(flow):
 
 
 def ss_sending():
-    """ss shows software for sending while bytes of the old key are not acknowledged, and
-    the NIC afterwards."""
+    """A NIC that takes no next key: ss shows software for sending while bytes of the old
+    key are not acknowledged, and the NIC afterwards."""
+    nicfault.one_key(ktap.defer)
     watch = rig.Watch()
     flow = Sender("aes-128-gcm")
     flow.send(rig.pattern(CHUNK))
@@ -296,7 +353,8 @@ def main():
     rig.control()
     for cipher in ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"):
         few = ROUNDS if cipher == "aes-128-gcm" else 5
-        ktap.add(f"send {cipher}", send, cipher, few, 0, timeout=200)
+        ktap.add(f"send on {cipher}", send_on, cipher, few, 0, timeout=200)
+        ktap.add(f"send {cipher}", send, cipher, few if ROUNDS > 20 else 5, 0, timeout=200)
         ktap.add(f"receive {cipher}", receive, cipher, few, 0, timeout=200)
         ktap.add(f"many at once {cipher}", many_at_once, cipher, 10000,
                  timeout=60)
@@ -305,7 +363,9 @@ def main():
     ktap.add("closed before the card had the key, receiving", aborted_receiving)
     ktap.add("ss tells the truth, sending", ss_sending, timeout=60)
     ktap.add("ss tells the truth, receiving", ss_receiving, timeout=60)
+    ktap.add("context forgotten between keys", forgotten, timeout=300)
     ktap.add("small ones, many at once", many_at_once, "aes-128-gcm", 500)
+    ktap.add("send on, 1 % lost", send_on, "aes-128-gcm", ROUNDS, 1, timeout=300)
     ktap.add("send, 1 % lost", send, "aes-128-gcm", ROUNDS, 1, timeout=300)
     ktap.add("receive, 1 % lost", receive, "aes-128-gcm", ROUNDS, 1, timeout=300)
     ktap.main()

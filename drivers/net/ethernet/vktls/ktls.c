@@ -181,29 +181,48 @@ static void vktls_ktls_dev_del(struct net_device *netdev,
 		vktls_ktls_tx_del(vd->ktls, tls_ctx);
 }
 
+/*
+ * Runs the command for a resync. The record has the newest key, of which the context
+ * has another number than kernel TLS if the NIC got the context after a new key.
+ */
+static int vktls_ktls_cmd_resync(struct vktls_ktls *ktls,
+				 struct vktls_ktls_tx_ctx *tx, u32 seq,
+				 u64 rec_no)
+{
+	u32 key_no = tx->key_no - tx->key_first;
+	struct vktls_tls_resync_key req = {
+		.resync.ctx = cpu_to_le32(tx->base.id),
+		.resync.tcp_seq = cpu_to_le32(seq),
+		.key_no = cpu_to_le32(key_no),
+	};
+
+	put_unaligned_be64(rec_no, req.resync.rec_no);
+	return vktls_cmd_exec(ktls->vd,
+			      key_no ? VKTLS_CMD_TLS_RESYNC_KEY :
+				       VKTLS_CMD_TLS_RESYNC, &req,
+			      key_no ? sizeof(req) : sizeof(req.resync), NULL,
+			      0);
+}
+
 /* Resyncs a context in the NIC. Caller holds ktls->life; ktls->up is true. */
 static int vktls_ktls_nic_resync(struct vktls_ktls *ktls,
 				 struct vktls_ktls_tx_ctx *tx,
 				 const struct tls_crypto_info *info, u32 seq,
 				 u64 rec_no)
 {
-	struct vktls_tls_resync req = {
-		.ctx = cpu_to_le32(tx->base.id),
-		.tcp_seq = cpu_to_le32(seq),
-	};
 	int err = -ENOENT;
 
-	put_unaligned_be64(rec_no, req.rec_no);
 	if (tx->base.id != NO_CTX)
-		err = vktls_cmd_exec(ktls->vd, VKTLS_CMD_TLS_RESYNC, &req,
-				     sizeof(req), NULL, 0);
+		err = vktls_ktls_cmd_resync(ktls, tx, seq, rec_no);
 	if (err != -ENOENT)
 		return err;
 	vktls_ktls_gone(ktls, &tx->base, false);
 	err = vktls_ktls_nic_add_tx(ktls, tx, info, seq, rec_no);
-	if (!err)
-		vktls_ktls_count(ktls, KTLS_READD, 1);
-	return err;
+	if (err)
+		return err;
+	tx->key_first = tx->key_no;
+	vktls_ktls_count(ktls, KTLS_READD, 1);
+	return 0;
 }
 
 /*

@@ -106,6 +106,9 @@ void vktls_ktls_key_fill(struct vktls_tls_add *req,
 void vktls_ktls_key_fill_next(struct vktls_tls_next *req,
 			      const struct tls_crypto_info *info);
 
+/* Operations of ktls_next.c */
+extern const struct tls_offload_next vktls_ktls_next;
+
 /* Functions of ktls_ext.c */
 void vktls_ktls_ext_opt_in(const struct tlsdev_ops *ops,
 			   const struct tls_offload_next *next, bool in);

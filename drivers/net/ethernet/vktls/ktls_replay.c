@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Replay of retransmissions: the choice between NIC and software, and the records
- * that the NIC needs. The NIC gets whole records from kernel TLS's list of
- * unacknowledged ones, and only records that it encrypted completely since its last
- * resync, so that no record has an older key. A replay does not move the context in
- * the NIC. A lossy flow would make the NIC read each record many times: software
- * encrypts the retransmissions of such a flow until the rate falls.
+ * Replay of retransmissions: the choice between NIC and software, and the records that
+ * the NIC needs. The NIC gets whole records from kernel TLS's list of unacknowledged
+ * ones, and only records that it encrypted completely since its last resync. The NIC
+ * knows by their place in the stream which key they have; behind a new key record
+ * numbers begin again. A replay does not move the context in the NIC. A lossy flow
+ * would make the NIC read each record many times: software encrypts the
+ * retransmissions of such a flow until the rate falls.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -166,21 +167,21 @@ vktls_ktls_replay_collect(struct vktls_tx_plan *plan, const struct sk_buff *skb,
 {
 	struct tls_offload_context_tx *tx =
 		tls_offload_ctx_tx(tls_get_ctx(skb->sk));
-	u32 at = seq, end = seq + len, count = 0;
+	u32 at = seq, end = seq + len;
 	struct tls_record_info *record;
 	enum vktls_ktls_stat why = 0;
 	unsigned long flags;
-	u64 rec_no;
+	u64 rec_no, next = 0;
 
 	spin_lock_irqsave(&tx->lock, flags);
-	for (; !why && before(at, end); count++) {
+	for (; !why && before(at, end); next = rec_no + 1) {
 		record = tls_get_record(tx, at, &rec_no);
 		why = vktls_ktls_replay_record(plan, record, view, at);
 		if (why)
 			break;
-		if (!count)
+		if (at == seq)
 			plan->rec_no = rec_no;
-		else if (rec_no != plan->rec_no + count)
+		else if (rec_no && rec_no != next)
 			why = KTLS_REPLAY_NO_RECORD;
 		at = record->end_seq;
 	}

@@ -73,9 +73,6 @@ void vktls_ktls_rx_event(struct vktls_dev *vd, u32 id,
 			 u32 arg);
 void vktls_ktls_rx_count_lost(struct vktls_ktls *ktls, u16 status);
 
-/* Operations of ktls_next.c */
-extern const struct tls_offload_next vktls_ktls_next;
-
 /* Functions of ktls_rx.c */
 int vktls_ktls_rx_add(struct vktls_ktls *ktls, struct sock *sk,
 		      const struct tls_crypto_info *info, u32 seq);

@@ -23,6 +23,8 @@ struct vktls_ktls_tx_ctx {
 	u32 refused_end;	/* end of the refused replay; TCP sequence */
 	u32 sent, again;	/* bytes since the last measurement: all, retransmitted */
 
+	u32 key_no;		/* kernel TLS's number of its newest key; socket lock */
+	u32 key_first;		/* key_no when the NIC got the context; socket lock */
 	unsigned int failures;	/* resyncs failed in a row; socket lock */
 	unsigned long retry_at;	/* time of the next resync, jiffies; socket lock */
 };
