@@ -119,6 +119,17 @@ def records_with_stock():
 
 
 @ktap.case(timeout=900)
+def card_in_a_process_of_its_own():
+    """vktls-card of vktls-qemu finds its QEMU and waits for a client; its manual page is there."""
+    with subprocess.Popen(["vktls-card", "--socket", "/run/card"], text=True,
+                          stderr=subprocess.PIPE) as process:
+        said = process.stderr.readline()
+        process.terminate()
+    ktap.equal(said, "vktls-card: waiting for a client on /run/card\n", "its words")
+    ktap.equal(os.path.exists("/usr/share/man/man1/vktls-card.1.gz"), True, "manual page")
+
+
+@ktap.case(timeout=900)
 def nothing_is_left():
     """When all three packages are removed, nothing of them is left, nor of the files that
     DKMS made."""
