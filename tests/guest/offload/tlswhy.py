@@ -184,8 +184,10 @@ def over_a_vlan():
 
 
 def key_changes():
-    """tlswhy names the KeyUpdate until all bytes of the old key are acknowledged."""
+    """The NIC does not take the key after a KeyUpdate: tlswhy names the KeyUpdate until all
+    bytes of the old key are acknowledged."""
     begin()
+    nicfault.one_key(ktap.defer)
     rig.patient_tcp(ktap.defer)
     flow = flow_on(version=ktls.TLS13)
     undo = rig.send_lost(flow)
