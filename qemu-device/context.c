@@ -98,13 +98,16 @@ void vkdev_ctx_reset(VkdevState *s)
  */
 uint32_t vkdev_ctx_place(const VkdevState *s)
 {
-    unsigned long id = find_next_zero_bit(s->ctx_used, s->contexts,
-                                          s->ctx_next);
+    unsigned long id;
 
+    if (s->ctx_live == s->contexts) {
+        return TLS_NO_PLACE;
+    }
+    id = find_next_zero_bit(s->ctx_used, s->contexts, s->ctx_next);
     if (id >= s->contexts) {
         id = find_first_zero_bit(s->ctx_used, s->contexts);
     }
-    return id < s->contexts ? id : TLS_NO_PLACE;
+    return id;
 }
 
 static uint16_t ctx_add(VkdevState *s, VkdevContext *ctx,

@@ -9,6 +9,7 @@
 
 #include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/time64.h>
 #include <uapi/linux/tls_ext.h>
 
 #include "lazy.h"
@@ -16,6 +17,7 @@
 #define TLS_LAZY_GUESS	8192U	/* bytes, before both costs are known */
 #define TLS_LAZY_WEIGHT	8	/* a new value counts 1 / TLS_LAZY_WEIGHT */
 #define TLS_LAZY_PEAK	4	/* values above so many averages count as so many */
+#define TLS_LAZY_MIN_NS	8U	/* least average, so that it can still grow */
 
 /* Averages of one direction; 0: not known yet. */
 struct tls_lazy {
@@ -29,10 +31,11 @@ static void tls_lazy_average(u64 *average, u64 value)
 {
 	u64 old = READ_ONCE(*average);
 
+	value = min_t(u64, value, NSEC_PER_SEC);
 	if (old)
 		value = (old * (TLS_LAZY_WEIGHT - 1) +
 			 min(value, old * TLS_LAZY_PEAK)) / TLS_LAZY_WEIGHT;
-	WRITE_ONCE(*average, max(value, 1));
+	WRITE_ONCE(*average, max(value, TLS_LAZY_MIN_NS));
 }
 
 /**

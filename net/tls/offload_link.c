@@ -7,9 +7,9 @@
  * tls_dev_del of the old one has returned.
  */
 
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
-#include <linux/sched/clock.h>
 #include <linux/wait_bit.h>
 #include <net/tls.h>
 
@@ -51,7 +51,7 @@ static int tls_link_try(struct sock *sk, struct tls_link *link, u32 seq)
 {
 	struct tls_context *ctx = link->ctx;
 	struct tls_crypto_info *info;
-	u64 start = local_clock();
+	u64 start = ktime_get_ns();
 	int err;
 
 	info = link->dir == TLS_OFFLOAD_CTX_DIR_TX ? &ctx->crypto_send.info :
@@ -62,7 +62,7 @@ static int tls_link_try(struct sock *sk, struct tls_link *link, u32 seq)
 		err = link->dev->tlsdev_ops->tls_dev_add(link->dev, sk,
 							 link->dir, info, seq);
 	if (!err) {
-		tls_lazy_count_setup(link->dir, local_clock() - start);
+		tls_lazy_count_setup(link->dir, ktime_get_ns() - start);
 		tls_link_publish(sk, link);
 	}
 	up_read(&tls_dev_sem);

@@ -5,7 +5,7 @@
  * consumed from TCP only after its tag was verified.
  */
 
-#include <linux/sched/clock.h>
+#include <linux/ktime.h>
 #include <net/tcp.h>
 
 #include "aead.h"
@@ -74,11 +74,11 @@ static int tls_rx_decrypt_sg(struct sock *sk, struct tls_rx *rx,
 	sg_set_buf(&src[0], aead->aad, assoc);
 	if (dst != src)
 		sg_set_buf(&dst[0], aead->aad, assoc);
-	start = timed ? local_clock() : 0;
+	start = timed ? ktime_get_ns() : 0;
 	err = tls_aead_open(aead, src, dst, assoc, len);
 	if (timed)
 		tls_lazy_count_record(TLS_OFFLOAD_CTX_DIR_RX, len,
-				      local_clock() - start);
+				      ktime_get_ns() - start);
 	return err;
 }
 

@@ -4,7 +4,7 @@
  * payload into them, or where it lies.
  */
 
-#include <linux/sched/clock.h>
+#include <linux/ktime.h>
 #include <net/sock.h>
 
 #include "aead.h"
@@ -132,11 +132,11 @@ static int tls_tx_rec_encrypt(struct tls_tx *tx, struct tls_tx_rec *rec)
 			    ctx->tx.rec_seq);
 	tls_aead_iv(aead, ctx->tx.iv, ctx->tx.rec_seq);
 	src = tls_tx_rec_to_sg(tx, rec, &sg, assoc);
-	start = timed ? local_clock() : 0;
+	start = timed ? ktime_get_ns() : 0;
 	err = tls_aead_seal(aead, src, sg.dst, assoc, len);
 	if (timed)
 		tls_lazy_count_record(TLS_OFFLOAD_CTX_DIR_TX, len,
-				      local_clock() - start);
+				      ktime_get_ns() - start);
 	return err;
 }
 

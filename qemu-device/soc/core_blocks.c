@@ -417,6 +417,7 @@ static bool tls_read(VkdevCore *core, uint32_t reg, uint32_t *value)
         *value = core->config.tls_versions;
         return true;
     case TLS_PLACE:
+        vkdev_rv32_charge(&core->cpu, COST_TABLE);
         *value = core->ops->tls_place(core->dev);
         return true;
     default:

@@ -15,6 +15,7 @@
 #define LARGE_PAGE (2u << 20)
 #define WAYS 4
 #define HELD_WAYS 16
+#define SPARE_KEYS_MIN 1024 /* for an engine of few contexts */
 
 /*
  * A record that was sent. To save memory only the low 32 bits of both numbers
@@ -70,6 +71,7 @@ struct VkdevTlsEngine {
     uint32_t held_mask;     /* sets of records with holes - 1 */
     HeldSet *held;
     VkdevTlsCache *cache;
+    uint32_t spare_keys;    /* entries that contexts may have beside their own */
     bool forgetful;
 };
 
@@ -116,6 +118,7 @@ VkdevTlsEngine *vkdev_tls_engine_alloc(uint32_t contexts, uint32_t keys,
     keys = round_up(keys);
     held = round_up((held + HELD_WAYS - 1) / HELD_WAYS);
     e->contexts = contexts;
+    e->spare_keys = contexts > SPARE_KEYS_MIN ? contexts : SPARE_KEYS_MIN;
     e->places = places_alloc(contexts);
     e->key_mask = keys - 1;
     e->set_mask = sets - 1;
@@ -168,6 +171,24 @@ VkdevTlsCtx *vkdev_tls_place_take(VkdevTlsEngine *e)
     memset(c, 0, sizeof(*c));
     c->engine = e;
     return c;
+}
+
+/*
+ * Take @n entries for keys in advance out of those that all contexts share, or
+ * give them back. False if there are fewer.
+ */
+bool vkdev_tls_spare_keys_take(VkdevTlsEngine *e, uint32_t n)
+{
+    if (e->spare_keys < n) {
+        return false;
+    }
+    e->spare_keys -= n;
+    return true;
+}
+
+void vkdev_tls_spare_keys_give(VkdevTlsEngine *e, uint32_t n)
+{
+    e->spare_keys += n;
 }
 
 /* Wipe a context and add it to the list of free ones. */

@@ -142,6 +142,8 @@ uint64_t vkdev_tls_explicit(const uint8_t *nonce);
 /* Functions of engine.c */
 VkdevTlsCtx *vkdev_tls_place_take(VkdevTlsEngine *e);
 void vkdev_tls_place_free(VkdevTlsCtx *c);
+bool vkdev_tls_spare_keys_take(VkdevTlsEngine *e, uint32_t n);
+void vkdev_tls_spare_keys_give(VkdevTlsEngine *e, uint32_t n);
 uint64_t vkdev_tls_engine_serial(VkdevTlsEngine *e);
 const VkdevAeadKey *vkdev_tls_key(const VkdevTlsCtx *c);
 void vkdev_tls_key_prefetch(const VkdevTlsCtx *c, unsigned ahead);

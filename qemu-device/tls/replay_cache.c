@@ -114,10 +114,14 @@ bool vkdev_tls_resend(const VkdevTlsCtx *c, uint32_t tcp_seq, uint64_t rec_no,
                       size_t before, uint8_t *to, size_t len, size_t after)
 {
     size_t n = before + len + after;
-    const VkdevTlsKey *k = vkdev_tls_tx_key_at(c, tcp_seq, &n);
     VkdevTlsCache *cache = vkdev_tls_engine_cache(c);
+    const VkdevTlsKey *k;
     const CachedRecord *r;
 
+    if (c->direction != VKTLS_DIR_TX) {
+        return false;
+    }
+    k = vkdev_tls_tx_key_at(c, tcp_seq, &n);
     if (!n || n < before + len + after || !cache_all(cache, k, rec_no, n)) {
         return false;
     }

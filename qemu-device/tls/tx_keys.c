@@ -46,8 +46,9 @@ static size_t keys_size(uint8_t room)
            room * sizeof(((VkdevTlsTxKeys *)NULL)->at[0]);
 }
 
-static void keys_free(VkdevTlsTxKeys *k)
+static void keys_free(VkdevTlsEngine *e, VkdevTlsTxKeys *k)
 {
+    vkdev_tls_spare_keys_give(e, k->room);
     vkdev_aead_wipe(k, keys_size(k->room));
     free(k);
 }
@@ -65,7 +66,7 @@ void vkdev_tls_tx_keys_free(VkdevTlsCtx *c)
             key_wipe(c, &k->at[i].key);
         }
     }
-    keys_free(k);
+    keys_free(c->engine, k);
     c->tx.keys = NULL;
 }
 
@@ -173,13 +174,17 @@ static bool keys_grow(VkdevTlsCtx *c)
     if (old && old->count < old->room) {
         return true;
     }
+    if (!vkdev_tls_spare_keys_take(c->engine, room)) {
+        return false;
+    }
     k = calloc(1, keys_size(room));
     if (!k) {
+        vkdev_tls_spare_keys_give(c->engine, room);
         return false;
     }
     if (old) {
         memcpy(k, old, keys_size(old->room));
-        keys_free(old);
+        keys_free(c->engine, old);
     } else {
         k->at[0].key = c->use;
         k->count = 1;

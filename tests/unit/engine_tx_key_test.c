@@ -6,6 +6,7 @@
  */
 #include "engine_rig.h"
 #include "ktap.h"
+#include "tls/priv.h"
 
 #define RECORDS		24
 #define PER_KEY		6	/* records of a key */
@@ -482,6 +483,48 @@ static void no_nonce_twice_in_any_order(const void *row)
 	ktap_expect(left_again > 100); /* equal replays are taken */
 }
 
+/*
+ * A context that receives has nothing to send again, whatever its state is: that state
+ * shares its memory with the keys of a context that transmits.
+ */
+static void no_resend_from_what_receives(const void *row)
+{
+	VkdevTlsParams p = rig_params(row, &rig.rng);
+
+	p.direction = VKTLS_DIR_RX;
+	rig.ctx = NULL;
+	ktap_expect_eq(vkdev_tls_add(engine(), &p, &rig.ctx), VKTLS_ST_OK);
+	memset(&rig.ctx->rx, 0xa5, sizeof(rig.ctx->rx));
+	ktap_expect(!vkdev_tls_resend(rig.ctx, p.tcp_seq, p.rec_no, 0, buf, 100, 0));
+	memset(&rig.ctx->rx, 0, sizeof(rig.ctx->rx));
+	rig_close(&rig);
+}
+
+/* The contexts that have many keys leave fewer to the others, until they give them up. */
+static void keys_are_shared(const void *row)
+{
+	VkdevTlsCtx *full[ENGINE_CONTEXTS] = { NULL };
+	unsigned int i, n = 0, st = VKTLS_ST_OK;
+
+	for (i = 0; i < ENGINE_CONTEXTS && st == VKTLS_ST_OK; i++) {
+		ktap_expect(rig_open(&rig, row, i));
+		full[i] = rig.ctx;
+		for (n = 1; n < VKTLS_TLS_TX_KEYS && st == VKTLS_ST_OK; n++) {
+			rig.m.keys_num = 0;
+			add_key(seq_at(0));
+			st = vkdev_tls_next_tx(rig.ctx, n, rig.m.keys[0].iv, rig.m.keys[0].key,
+					       seq_at(0));
+		}
+	}
+	ktap_expect_eq(st, VKTLS_ST_FULL);
+	ktap_expect(i > 4 && i < ENGINE_CONTEXTS);
+	while (i--)
+		vkdev_tls_del(full[i]);
+	rig.ctx = NULL;
+	ktap_expect(open_with_keys(row, 1, 100));
+	rig_close(&rig);
+}
+
 static void for_tls13(void (*fn)(const void *suite), const char *what)
 {
 	char name[80];
@@ -511,6 +554,8 @@ int main(void)
 	FOR_TLS13(resyncs_to_a_key);
 	FOR_TLS13(a_key_inside_of_a_record);
 	FOR_TLS13(what_is_refused);
+	FOR_TLS13(keys_are_shared);
+	FOR_TLS13(no_resend_from_what_receives);
 	for_all(other_contexts_take_no_key, "other_contexts_take_no_key");
 	FOR_TLS13(no_nonce_twice_in_any_order);
 	return ktap_finish();

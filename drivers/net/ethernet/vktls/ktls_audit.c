@@ -72,8 +72,9 @@ static int vktls_ktls_audit_one(struct vktls_ktls *ktls,
 }
 
 /*
- * Queries each context of the driver, and drops those that the NIC has forgotten.
- * The rest of the NIC's count is the new surplus.
+ * Queries each context of the driver, and drops those that the NIC has forgotten; a NIC
+ * without a context, as after a migration, need not be asked. The rest of the NIC's count
+ * is the new surplus.
  */
 static int vktls_ktls_audit_ours(struct vktls_ktls *ktls)
 {
@@ -83,6 +84,10 @@ static int vktls_ktls_audit_ours(struct vktls_ktls *ktls)
 	int err;
 
 	xa_for_each(&ktls->ids, id, ctx) {
+		if (!held) {
+			vktls_ktls_gone(ktls, ctx, false);
+			continue;
+		}
 		err = vktls_ktls_audit_one(ktls, ctx);
 		if (err)
 			return err;
