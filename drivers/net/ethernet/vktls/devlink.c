@@ -95,7 +95,8 @@ static int vktls_devlink_reload_down(struct devlink *devlink, bool netns_change,
 	}
 	/* Read the file now: the file system may be reached over this NIC. */
 	err = vktls_fw_read(vd);
-	if (err && !vktls_fw_store_next(vd)) {
+	if (err && (vd->fw_policy == DEVLINK_PARAM_FW_LOAD_POLICY_VALUE_DISK ||
+		    !vktls_fw_store_next(vd))) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "no file /lib/firmware/%s, nothing changed",
 				   FW_FILE);
@@ -154,9 +155,10 @@ static int vktls_health_recover(struct devlink_health_reporter *reporter,
 	int err;
 
 	/*
-	 * Recovery uses the image that ran last; if none ever ran, read the file.
+	 * Recovery uses an image of the driver or of the NIC's store. Only if there is
+	 * none, read the file: the file system may be reached over this NIC.
 	 */
-	if (!vd->fw)
+	if (!vd->fw && !vd->fw_new && !vktls_fw_store_next(vd))
 		vktls_fw_read(vd);
 	rtnl_lock();
 	vktls_hw_suspend(vd);

@@ -184,7 +184,7 @@ static int vktls_flash_image(struct vktls_flash *flash,
  * @extack: text on a failure
  *
  * Works without running firmware, so that a NIC with bad firmware can be mended. The
- * image runs after the next devlink dev reload.
+ * image runs after the next reset of the NIC: devlink dev reload, or a recovery.
  *
  * Context: process, devlink lock held; sleeps.
  * Return: 0 or errno.

@@ -274,7 +274,15 @@ void vktls_fw_free(struct vktls_dev *vd)
 	vd->fw = NULL;
 }
 
-/* Tries the new image if there is one, else the image that started last. */
+/* The new image takes the place of the one that is kept. */
+static void vktls_fw_keep_new(struct vktls_dev *vd)
+{
+	kvfree(vd->fw);
+	vd->fw = vd->fw_new;
+	vd->fw_new = NULL;
+}
+
+/* Tries the new image if there is one, else the image that is kept. */
 static int vktls_fw_start_image(struct vktls_dev *vd)
 {
 	int err;
@@ -284,11 +292,8 @@ static int vktls_fw_start_image(struct vktls_dev *vd)
 		return -ENOENT;
 	}
 	err = vktls_fw_hand_over(vd, vd->fw_new ? vd->fw_new : vd->fw);
-	if (!err && vd->fw_new) {
-		kvfree(vd->fw);
-		vd->fw = vd->fw_new;
-		vd->fw_new = NULL;
-	}
+	if (!err && vd->fw_new)
+		vktls_fw_keep_new(vd);
 	return err;
 }
 
@@ -339,6 +344,9 @@ int vktls_fw_load(struct vktls_dev *vd)
 	    !vktls_fw_store_next(vd))
 		return vktls_fw_start_file(vd);
 	err = vktls_fw_start_stored(vd);
+	/* The image of the file is for the day on which the store's does not start. */
+	if (!err && !vd->fw)
+		vktls_fw_keep_new(vd);
 	if (!err || err == -ENODEV)
 		return err;
 	return vktls_dev_reset(vd) ?: vktls_fw_start_file(vd);

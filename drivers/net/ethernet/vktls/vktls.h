@@ -59,7 +59,7 @@ struct vktls_dev {
 	struct vktls_cmdq *cmdq;
 	struct vktls_caps caps;	/* valid since the first DEV_FW_UP; RTNL */
 	char fw_status[64];	/* outcome of the last load; RTNL */
-	struct vktls_fw_image *fw;	/* image that started last; RTNL */
+	struct vktls_fw_image *fw;	/* image of the file, kept for later starts; RTNL */
 	struct vktls_fw_image *fw_new;	/* image of the file, not yet tried; RTNL */
 	u8 fw_policy;		/* DEVLINK_PARAM_FW_LOAD_POLICY_VALUE_*; RTNL */
 
