@@ -277,6 +277,39 @@ def stored_image_that_crashes():
     ktap.equal(versions("running")["fw"], "1.6.0", "running")
 
 
+@ktap.case(120)
+def recovery_without_a_file():
+    """A NIC has started from its store, and the file is gone. After a reset, the image of the
+    store crashes: the file's image that the driver read at first takes its place."""
+    ktap.defer(back)
+    flash(image("1.7.0"))
+    write(f"{DRIVER}/unbind", pci())
+    write(f"{DRIVER}/bind", pci())
+    wait("the interface", lambda: os.path.exists(f"/sys/class/net/{IF}"))
+    setup_link()
+    ktap.equal(versions("running")["fw"], "1.7.0", "running")
+    flash(firmware_that_crashes())
+    os.remove(FILE)
+    write(f"/sys/bus/pci/devices/{pci()}/reset", "1")
+    runs("1.0.0", "file")
+    setup_link()
+    ping()
+    put("vktls.fw", TODAY)
+    flash(image("1.7.1"))
+
+
+@ktap.case(60)
+def reload_from_a_file_that_is_gone():
+    """With the policy "disk", a reload without a file is refused, whatever is in the store."""
+    ktap.defer(back)
+    run(*policy("disk"))
+    reload()
+    runs("1.0.0", "file")
+    os.remove(FILE)
+    contains(fails("devlink", "dev", "reload", DEV), "no file", "nothing changed")
+    ping()
+
+
 def resources():
     """Size and places in use by name."""
     shown = json.loads(run("devlink", "-j", "resource", "show", DEV))["resources"][DEV]

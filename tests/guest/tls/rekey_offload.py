@@ -51,14 +51,20 @@ class Sender(rig.Flow):
             raise AssertionError(f"sent {self.length}, got {len(data)} or others")
 
 
-def send_on(cipher, rounds, loss):
-    """The near end changes its key ROUNDS times while bytes of old keys are on their way:
-    the NIC continues with each next key, and without loss software encrypts nothing."""
+def sender(cipher, loss):
+    """A Watch, and a Sender on the NIC of whose packets LOSS % are lost."""
     if loss:
         ktap.defer(rig.far_loss("loss", f"{loss}%"))
     watch = rig.Watch()
     flow = Sender(cipher)
     watch.expect(TlsTxDevice=1)
+    return watch, flow
+
+
+def send_on(cipher, rounds, loss):
+    """The near end changes its key ROUNDS times while bytes of old keys are on their way:
+    the NIC continues with each next key, and without loss software encrypts nothing."""
+    watch, flow = sender(cipher, loss)
     for _ in range(rounds):
         flow.send(rig.pattern(CHUNK))
         flow.rekey()
@@ -107,11 +113,7 @@ def send(cipher, rounds, loss):
     """A NIC that takes no next key: the near end changes its key ROUNDS times while bytes
     of the old key are on their way, and the NIC encrypts again after each KeyUpdate."""
     nicfault.one_key(ktap.defer)
-    if loss:
-        ktap.defer(rig.far_loss("loss", f"{loss}%"))
-    watch = rig.Watch()
-    flow = Sender(cipher)
-    watch.expect(TlsTxDevice=1)
+    watch, flow = sender(cipher, loss)
     for number in range(rounds):
         flow.send(rig.pattern(CHUNK))
         flow.rekey()
