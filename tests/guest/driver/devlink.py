@@ -279,14 +279,15 @@ def stored_image_that_crashes():
 
 @ktap.case(120)
 def recovery_without_a_file():
-    """A NIC has started from its store, and the file is gone. After a reset, the image of the
-    store crashes: the file's image that the driver read at first takes its place."""
+    """A NIC has started from its store twice, and the file is gone. After a reset, the image of
+    the store crashes: the file's image that the driver read at first takes its place."""
     ktap.defer(back)
     flash(image("1.7.0"))
     write(f"{DRIVER}/unbind", pci())
     write(f"{DRIVER}/bind", pci())
     wait("the interface", lambda: os.path.exists(f"/sys/class/net/{IF}"))
     setup_link()
+    write(f"/sys/bus/pci/devices/{pci()}/reset", "1")
     ktap.equal(versions("running")["fw"], "1.7.0", "running")
     flash(firmware_that_crashes())
     os.remove(FILE)
