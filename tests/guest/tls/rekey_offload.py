@@ -72,8 +72,8 @@ def send_on(cipher, rounds, loss):
     flow.finish()
     watch.expect(TlsTxRekeyOk=rounds, TlsTxDeviceKeyUpdate=rounds, TlsTxLeftRekey=0,
                  TlsTxDeviceAgain=0, TlsTxFallbackError=0, tx_tls_ctx=1,
-                 tx_tls_keys_given=rounds, tx_tls_keys_refused=0, tx_tls_lost_device=0,
-                 tx_tls_replay_no_old=0)
+                 tx_tls_keys_given=rounds, tx_tls_keys_refused=0, tx_tls_keys_kept=0,
+                 tx_tls_lost_device=0, tx_tls_replay_no_old=0)
     if not loss:
         watch.expect(TlsTxFallback=0)
     if watch["tx_tls_encrypted_bytes"] < flow.length:
@@ -83,6 +83,25 @@ def send_on(cipher, rounds, loss):
                 f"{watch['tx_tls_encrypted_bytes']} by the NIC, "
                 f"{watch['tx_tls_replay_packets']} packets replayed, "
                 f"{watch['TlsTxFallback']} in software")
+
+
+def old_key_stays():
+    """The NIC fails to give up an old key: the flow stays on the NIC, and the old keys go
+    with the next KeyUpdate."""
+    ktap.defer(nicfault.end)
+    nicfault.command("fail", "tls-key-done", 1, nicfault.FAILS)
+    watch = rig.Watch()
+    flow = Sender("aes-128-gcm")
+    for _ in range(3):
+        flow.rekey()
+        flow.send(rig.pattern(CHUNK))
+        flow.drain()
+        flow.send(rig.pattern(1000))    # a record after the acknowledgment
+        watch.settle("tx_tls_keys_kept", 1)
+    flow.finish()
+    ktap.equal(nicfault.left("cmd-fail"), "", "faults left")
+    watch.expect(TlsTxDeviceKeyUpdate=3, tx_tls_keys_given=3, tx_tls_keys_kept=1,
+                 TlsTxFallback=0, TlsTxLeftRekey=0, tx_tls_ctx=1)
 
 
 def forgotten():
@@ -365,6 +384,7 @@ def main():
     ktap.add("closed before the card had the key, receiving", aborted_receiving)
     ktap.add("ss tells the truth, sending", ss_sending, timeout=60)
     ktap.add("ss tells the truth, receiving", ss_receiving, timeout=60)
+    ktap.add("old key stays", old_key_stays, timeout=120)
     ktap.add("context forgotten between keys", forgotten, timeout=300)
     ktap.add("small ones, many at once", many_at_once, "aes-128-gcm", 500)
     ktap.add("send on, 1 % lost", send_on, "aes-128-gcm", ROUNDS, 1, timeout=300)

@@ -141,6 +141,13 @@ static int vktls_ktls_next_tx_key(struct net_device *netdev,
 }
 
 /* If the command fails, the next one, or tls_dev_del, wipes the keys. */
+static void vktls_ktls_next_tx_wiped(struct vktls_dev *vd, u32 id, int err)
+{
+	if (err && err != -ENOENT)
+		vktls_ktls_count(vd->ktls, KTLS_KEYS_KEPT, 1);
+}
+
+/* The socket is locked, so the command is not waited for. */
 static void vktls_ktls_next_tx_done(struct net_device *netdev,
 				    struct tls_context *tls_ctx, u32 key_no)
 {
@@ -158,9 +165,10 @@ static void vktls_ktls_next_tx_done(struct net_device *netdev,
 	down_read(&ktls->life);
 	id = vktls_ktls_ctx_id(&tx->base);
 	ref.ctx = cpu_to_le32(id);
-	if (ktls->up && id != NO_CTX)
-		vktls_cmd_exec(vd, VKTLS_CMD_TLS_KEY_DONE, &ref, sizeof(ref),
-			       NULL, 0);
+	if (ktls->up && id != NO_CTX &&
+	    vktls_cmd_defer(vd, VKTLS_CMD_TLS_KEY_DONE, &ref, sizeof(ref),
+			    vktls_ktls_next_tx_wiped, id))
+		vktls_ktls_count(ktls, KTLS_KEYS_KEPT, 1);
 	up_read(&ktls->life);
 }
 

@@ -89,6 +89,7 @@ static const char vktls_ktls_stat_names[][ETH_GSTRING_LEN] = {
 	[KTLS_RX_KEYS_REFUSED] = "rx_tls_keys_refused",
 	[KTLS_KEYS] = "tx_tls_keys_given",
 	[KTLS_KEYS_REFUSED] = "tx_tls_keys_refused",
+	[KTLS_KEYS_KEPT] = "tx_tls_keys_kept",
 	[KTLS_DEL_LATER] = "tls_del_later",
 	[KTLS_DEL_RESET] = "tls_del_reset",
 };
